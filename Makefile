@@ -1,0 +1,51 @@
+# For newcomers: `make demo` and `make test` set up all they need in .venv.
+# For developers: `make check` (lint, format, types, architecture) and `make docs`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check docs clean
+
+help:
+	@echo "make demo    train, probe and plot a small ensemble (about two minutes)"
+	@echo "make test    run the whole test suite"
+	@echo "make check   ruff, mypy, import-linter"
+	@echo "make docs    build the manual into docs/_build/html"
+	@echo "make clean   remove .venv and everything that was built"
+
+demo: $(VENV)/has-run
+	$(BIN)/jtdiag demo
+
+test: $(VENV)/has-test
+	$(BIN)/pytest
+
+check: $(VENV)/has-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+docs: $(VENV)/has-docs
+	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build/html
+
+# A stamp in .venv says which extra is installed, so that a second call starts at once.
+$(VENV)/made:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/has-run: pyproject.toml constraints.txt | $(VENV)/made
+	@echo "Installing jtdiag in $(VENV) (the first time this takes a minute or two)"
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/has-%: pyproject.toml constraints.txt | $(VENV)/made
+	@echo "Installing jtdiag[$*] in $(VENV) (the first time this takes a minute or two)"
+	$(INSTALL) -e '.[$*]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

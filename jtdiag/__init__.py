@@ -1,0 +1,44 @@
+"""jtdiag: is this an ensemble or one big model, and which should it be?
+
+The public names, loaded on first use so that asking for help does not import torch:
+
+- `train`: carry out a recipe; the engine writes a run.
+- `Run`: read a run: its recipe, its sealed epochs as an xarray DataTree, its outputs.
+- `probe`: ask a probe of a run and get an xarray Dataset.
+- `joint_loss`: the loss of Eq. 4 (Webb et al. 2020), for a training loop of your own.
+- `Recipe`: everything that decides the outcome of a run; `find_recipe` finds one by name.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jtdiag.engine.loss import joint_loss
+    from jtdiag.engine.train import train
+    from jtdiag.errors import JtdiagError
+    from jtdiag.presets import find as find_recipe
+    from jtdiag.probing import probe
+    from jtdiag.recipe import Recipe
+    from jtdiag.store import Run
+
+__version__ = version("jtdiag")
+__all__ = ["JtdiagError", "Recipe", "Run", "find_recipe", "joint_loss", "probe", "train"]
+
+_HOMES = {
+    "JtdiagError": ("jtdiag.errors", "JtdiagError"),
+    "Recipe": ("jtdiag.recipe", "Recipe"),
+    "Run": ("jtdiag.store", "Run"),
+    "find_recipe": ("jtdiag.presets", "find"),
+    "joint_loss": ("jtdiag.engine.loss", "joint_loss"),
+    "probe": ("jtdiag.probing", "probe"),
+    "train": ("jtdiag.engine.train", "train"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'jtdiag' has no attribute '{name}'")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,109 @@
+"""The joint-training loss, Eq. 4 of Webb et al. 2020, and its gradient in closed form.
+
+Shape suffixes: L lanes, M members, K outputs, N or B examples. Inside the engine logits are
+class-major, LMKB: the first layer then is one matrix product over all members without any
+transposition, and sums over classes run along memory.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+def joint_loss(logits: Tensor, targets: Tensor, lam: float | Tensor) -> Tensor:
+    """Return the joint-training loss λ·loss(ensemble) + (1−λ)·mean loss(members), in nats.
+
+    Differentiable as often as needed; for any training loop. The ensemble's prediction is the
+    softmax of the mean logits, the normalised geometric mean (Webb et al. 2020, Eq. 2 to 4).
+
+    Args:
+        logits: (..., M, N, K), what the M members say of N examples.
+        targets: (..., N), classes 0 … K−1.
+        lam: the weight λ in [0, 1], a number or a tensor of shape (...).
+
+    Returns:
+        The mean over examples, (...); a scalar for logits (M, N, K).
+
+    Raises:
+        ValueError: if the shapes do not fit or λ lies outside [0, 1].
+    """
+    if logits.ndim < 3 or targets.shape != (*logits.shape[:-3], logits.shape[-2]):
+        raise ValueError(
+            f"logits are {tuple(logits.shape)} and targets {tuple(targets.shape)}; "
+            "they must be (..., M, N, K) and (..., N)."
+        )
+    weight = torch.as_tensor(lam, dtype=logits.dtype, device=logits.device)
+    if not bool(((weight >= 0) & (weight <= 1)).all()):
+        raise ValueError(f"lam is {lam}; it must lie in [0, 1].")
+    ensemble = _cross_entropy(logits.mean(-3), targets).mean(-1)
+    members = _cross_entropy(logits, targets.unsqueeze(-2)).mean((-2, -1))
+    return weight * ensemble + (1 - weight) * members
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    chosen = targets.expand(logits.shape[:-1]).unsqueeze(-1)
+    return torch.logsumexp(logits, -1) - logits.gather(-1, chosen).squeeze(-1)
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """Losses of one batch, in nats."""
+
+    members: Tensor
+    """(L, M, B)"""
+    ensemble: Tensor
+    """(L, B)"""
+
+
+def losses(logits_LMKB: Tensor, target_LB: Tensor) -> StepLosses:
+    """Return every member's and the ensemble's loss on every example."""
+    log_q = torch.log_softmax(logits_LMKB, 2)
+    log_q_bar = torch.log_softmax(logits_LMKB.mean(1), 1)
+    return _losses(log_q, log_q_bar, target_LB)
+
+
+def losses_and_gradient(
+    logits_LMKB: Tensor, target_LB: Tensor, lam_L: Tensor
+) -> tuple[StepLosses, Tensor]:
+    """Return the losses and the gradient of Eq. 4, averaged over the batch, by the logits.
+
+    For member j it is ((1−λ)·q_j + λ·q̄ − y) / (M·B), with q the predicted probabilities and y
+    the one-hot target. One pass over the logits serves losses and gradient.
+    """
+    _, members, _, batch = logits_LMKB.shape
+    log_q = torch.log_softmax(logits_LMKB, 2)
+    log_q_bar = torch.log_softmax(logits_LMKB.mean(1), 1)
+    found = _losses(log_q, log_q_bar, target_LB)
+    lam = lam_L[:, None, None]
+    shared = lam * log_q_bar.exp()
+    shared.scatter_add_(
+        1, target_LB[:, None], shared.new_full((1, 1, 1), -1).expand_as(target_LB[:, None])
+    )
+    gradient = log_q.exp_().mul_((1 - lam)[:, None]).add_(shared[:, None])
+    return found, gradient.div_(members * batch)
+
+
+def _losses(log_q: Tensor, log_q_bar: Tensor, target_LB: Tensor) -> StepLosses:
+    index = target_LB[:, None, None].expand(-1, log_q.shape[1], 1, -1)
+    return StepLosses(
+        members=-log_q.gather(2, index).squeeze(2),
+        ensemble=-log_q_bar.gather(1, target_LB[:, None]).squeeze(1),
+    )
+
+
+def wrong_votes(logits: Tensor, target: Tensor) -> Tensor:
+    """Return where the class with the largest logit, the first of equals, is not the target.
+
+    The same as ``logits.argmax(-2) != target``, which torch computes slowly along any axis but
+    the last: on a CPU it would take as long as the rest of a step. A NaN counts as wrong.
+
+    Args:
+        logits: (..., K, B)
+        target: (B,) or anything that broadcasts to (..., B).
+    """
+    index = target.expand(*logits.shape[:-2], -1).unsqueeze(-2)
+    own = logits.gather(-2, index)
+    classes = torch.arange(logits.shape[-2], device=logits.device)[:, None]
+    beaten = torch.where(classes < index[..., :1, :], logits >= own, logits > own)
+    return beaten.any(-2) | logits.sum(-2).isnan()

@@ -1,0 +1,64 @@
+"""Multi-layer perceptrons with ReLU, as in Webb et al. 2020: 784-h-10 and deeper."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from jtdiag.schema import Parameter
+
+
+class MLP:
+    """M perceptrons, stacked.
+
+    Activations are (L, units of all members, B): the first layer is one matrix product per lane
+    over all members at once, since all see the same examples, and no layer transposes anything.
+    """
+
+    def __init__(
+        self, count: int, input_shape: tuple[int, ...], hidden: tuple[int, ...], outputs: int
+    ) -> None:
+        self.count = count
+        self.widths = (math.prod(input_shape), *hidden, outputs)
+        self.dims = ("input", *(f"unit{i + 1}" for i in range(len(hidden))), "output")
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """``layerN.weight`` (out, in) and ``layerN.bias`` (out), as in torch.nn.Linear."""
+        found = {}
+        for i in range(1, len(self.widths)):
+            weight = (self.widths[i], self.widths[i - 1])
+            found[f"layer{i}.weight"] = Parameter(
+                shape=weight, dims=(self.dims[i], self.dims[i - 1])
+            )
+            found[f"layer{i}.bias"] = Parameter(shape=weight[:1], dims=self.dims[i : i + 1])
+        return found
+
+    def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return weights and biases from U(±1/√fan_in), the authors' and torch's default."""
+        weights = {}
+        for i, (name, parameter) in enumerate(self.parameters.items()):
+            bound = 1 / math.sqrt(self.widths[i // 2])
+            shape = (self.count, *parameter.shape)
+            drawn = torch.rand(shape, generator=generator, dtype=torch.float64)
+            weights[name] = (2 * drawn - 1) * bound
+        return weights
+
+    def __call__(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        """Return logits (L, M, K, B) for weights (L, M, …) and inputs (L, B, …)."""
+        lanes, batch = x.shape[:2]
+        h = x.flatten(2).transpose(1, 2)
+        for i in range(1, len(self.widths)):
+            weight, bias = weights[f"layer{i}.weight"], weights[f"layer{i}.bias"]
+            # Layer 1: lanes are the batch of the product and members its rows; then both are.
+            stack = lanes if i == 1 else lanes * self.count
+            rows = lanes * self.count * self.widths[i] // stack
+            h = torch.baddbmm(
+                bias.reshape(stack, rows, 1),
+                weight.reshape(stack, rows, self.widths[i - 1]),
+                h.reshape(stack, self.widths[i - 1], batch) if i > 1 else h,
+            )
+            if i < len(self.widths) - 1:
+                h = h.relu_()
+        return h.reshape(lanes, self.count, self.widths[-1], batch)

@@ -1,0 +1,41 @@
+"""Stochastic gradient descent with momentum for stacked lanes, each with its own learning rate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class SGD:
+    """torch.optim.SGD's update on tensors whose first axis is the lane.
+
+    Two passes over the weights a step: torch.optim.SGD knows one learning rate per tensor, and
+    splitting the tensors by lane would undo the stacking.
+    """
+
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+
+    def start(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return zero velocities for weights (L, …)."""
+        return {name: torch.zeros_like(weight) for name, weight in weights.items()}
+
+    @torch.no_grad()
+    def step(
+        self,
+        weights: Mapping[str, Tensor],
+        velocities: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+        lr_L: Tensor,
+    ) -> None:
+        """Move weights and velocities, in place, by one step with learning rates (L,)."""
+        for name, weight in weights.items():
+            velocity, gradient = velocities[name], gradients[name]
+            if self.weight_decay:
+                gradient = gradient.add(weight, alpha=self.weight_decay)
+            torch.add(gradient, velocity, alpha=self.momentum, out=velocity)
+            update = gradient.add(velocity, alpha=self.momentum) if self.nesterov else velocity
+            weight.addcmul_(update, -lr_L.view(-1, *[1] * (weight.ndim - 1)))

@@ -1,0 +1,39 @@
+"""Running means of losses and errors over batches, kept on the device until an epoch ends."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from jtdiag import names
+from jtdiag.engine.loss import StepLosses, wrong_votes
+
+
+class Tally:
+    """Sums over examples for L lanes and M members; `add` never waits for the device."""
+
+    def __init__(self, lanes: int, members: int, device: torch.device) -> None:
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(shape, dtype=torch.float64, device=device)
+
+        self._sums = {
+            names.MEMBER_LOSS: zeros(lanes, members),
+            names.MEMBER_ERROR: zeros(lanes, members),
+            names.ENSEMBLE_LOSS: zeros(lanes),
+            names.ENSEMBLE_ERROR: zeros(lanes),
+        }
+        self._examples = 0
+
+    @torch.no_grad()
+    def add(self, logits_LMKB: Tensor, target_LB: Tensor, losses: StepLosses) -> None:
+        """Count one batch."""
+        sums = self._sums
+        sums[names.MEMBER_LOSS] += losses.members.sum(-1)
+        sums[names.ENSEMBLE_LOSS] += losses.ensemble.sum(-1)
+        sums[names.MEMBER_ERROR] += wrong_votes(logits_LMKB, target_LB[:, None]).sum(-1)
+        sums[names.ENSEMBLE_ERROR] += wrong_votes(logits_LMKB.mean(1), target_LB).sum(-1)
+        self._examples += target_LB.shape[1]
+
+    def means(self) -> dict[str, NDArray[np.float64]]:
+        """Return means over the examples by name, (L, M) or (L,), on the host."""
+        return {name: (total / self._examples).cpu().numpy() for name, total in self._sums.items()}

@@ -1,0 +1,212 @@
+"""Training a recipe: every lane, epoch by epoch, each handed to the writer as it is done."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jtdiag import lanes, names, presets, schema
+from jtdiag.engine.lane_group import LaneGroup, Measured, Rows
+from jtdiag.engine.progress import EpochReport, Listener, Plan, Silent
+from jtdiag.engine.session import Session, torch_threads
+from jtdiag.engine.writer import BackgroundWriter
+from jtdiag.errors import StoreError
+from jtdiag.lanes import Lane, Seal
+from jtdiag.recipe import Recipe
+from jtdiag.store import Run
+from jtdiag.store_writer import EpochBlock, RunWriter
+
+
+def train(
+    recipe: Recipe | str,
+    out: str | Path | None = None,
+    *,
+    resume: bool = False,
+    listener: Listener | None = None,
+) -> Run:
+    """Train every lane of a recipe and return the run.
+
+    Args:
+        recipe: A recipe, or the name of a preset or file.
+        out: The run's folder; by default ``runs/<name>``.
+        resume: Continue the run in that folder, if there is one, from its sealed epochs. On a
+            CPU the store then equals, bit for bit, that of a run never interrupted.
+        listener: Hears of the plan and of every epoch.
+
+    Raises:
+        JtdiagError: if recipe, data, folder or disk do not allow it; what is sealed stays.
+    """
+    if isinstance(recipe, str):
+        recipe = presets.find(recipe)
+    path = Path(out) if out is not None else Path("runs") / recipe.name
+    session = Session.of(recipe)
+    continuing = resume and path.is_dir() and any(path.iterdir())
+    store = RunWriter.reopen(path, recipe) if continuing else None
+    listener = listener or Silent()
+    listener.begin(_plan(session, path, store))
+    if store is None:
+        store = RunWriter.create(
+            path, recipe, session.extent, session.examples(), session.settings()
+        )
+    try:
+        with torch_threads(session.threads), BackgroundWriter() as writer:
+            for group in session.groups():
+                _GroupRun(session, group, store, writer, listener).run()
+    finally:
+        store.close()
+    return Run(path)
+
+
+def _plan(session: Session, path: Path, store: RunWriter | None) -> Plan:
+    """Return what will run, after refusing what the disk cannot hold."""
+    recipe = session.recipe
+    size = schema.size(recipe, session.extent)
+    every = lanes.lanes_of(recipe)
+    done = sum(max(0, store.seal(lane).epoch) for lane in every) if store else 0
+    if store is None:
+        _check_disk(path, size)
+    return Plan(
+        recipe=recipe,
+        path=path,
+        size=size,
+        parameters=session.extent.parameters_per_member * recipe.members.count,
+        settings=session.settings(),
+        epochs_to_train=len(every) * recipe.train.epochs - done,
+    )
+
+
+def _check_disk(path: Path, size: schema.Size) -> None:
+    parent = path.absolute()
+    while not parent.exists():
+        parent = parent.parent
+    free = shutil.disk_usage(parent).free
+    if size.total > free:
+        raise StoreError(
+            f"{path} would take {size.total / 1e9:.1f} GB ({size.outputs / 1e9:.1f} of them "
+            f"outputs) and the disk has {free / 1e9:.1f} GB free; keep fewer epochs with "
+            "keep.outputs and keep.checkpoints, or name a folder on another disk with --out."
+        )
+
+
+class _GroupRun:
+    """Trains one group of lanes from its seals to the last epoch."""
+
+    def __init__(
+        self,
+        session: Session,
+        group: list[Lane],
+        store: RunWriter,
+        writer: BackgroundWriter,
+        listener: Listener,
+    ) -> None:
+        self.recipe, self.group, self.store = session.recipe, group, store
+        self.writer, self.listener, self.session = writer, listener, session
+        self.seals: dict[Lane, Seal] = {lane: store.seal(lane) for lane in group}
+        self._keep_dtype = getattr(torch, self.recipe.keep.dtype)
+
+    def run(self) -> None:
+        """Train; lanes of the group that are sealed further than the others wait for them."""
+        done = min(seal.epoch for seal in self.seals.values())
+        if done < self.recipe.train.epochs:
+            s = self.session
+            lanes_in_step = LaneGroup(self.recipe, self.group, s.data, s.stack, s.device)
+            if done >= 0:
+                lanes_in_step.restore([self.store.state(lane, done) for lane in self.group])
+            for epoch in range(done + 1, self.recipe.train.epochs + 1):
+                self._epoch(lanes_in_step, epoch)
+        last = self.recipe.train.epochs
+        self.writer.put(lambda: self.store.forget_states(self.group, last))
+
+    def _epoch(self, lane_group: LaneGroup, epoch: int) -> None:
+        if epoch == 0:
+            rows = {names.TRAIN: lane_group.measure(names.TRAIN).rows}
+        else:
+            rows = {names.TRAIN: lane_group.train_epoch(epoch)}
+        measured = self._measure(lane_group, epoch, rows)
+        for index, lane in enumerate(self.group):
+            self._hand_over(lane_group, index, epoch, rows, measured)
+            self.listener.epoch(self._report(lane, index, epoch, rows))
+        self.writer.put(lambda: self.store.forget_states(self.group, epoch))
+
+    def _measure(
+        self, lane_group: LaneGroup, epoch: int, rows: dict[str, Rows]
+    ) -> dict[str, Measured]:
+        """Measure validation first, since it decides whether the epoch's outputs are kept."""
+        measured: dict[str, Measured] = {}
+        if names.VAL in self.recipe.splits:
+            wants_val = names.VAL in self.recipe.keep.splits and self._may_keep(epoch)
+            measured[names.VAL] = lane_group.measure(
+                names.VAL, self._keep_dtype if wants_val else None
+            )
+            rows[names.VAL] = measured[names.VAL].rows
+        for index, lane in enumerate(self.group):
+            error = float(rows[names.VAL][names.ENSEMBLE_ERROR][index]) if measured else None
+            self.seals[lane] = self.seals[lane].after(epoch, error, self.recipe)
+        keeps = any(epoch in seal.outputs for seal in self.seals.values())
+        for split in (names.TEST, names.TRAIN):
+            wanted = keeps and split in self.recipe.keep.splits
+            if split == names.TEST or wanted:
+                measured[split] = lane_group.measure(split, self._keep_dtype if wanted else None)
+        rows[names.TEST] = measured[names.TEST].rows
+        return measured
+
+    def _may_keep(self, epoch: int) -> bool:
+        """Tell whether the epoch's outputs may be kept, before validation has spoken."""
+        best = Seal().after(epoch, 0.0, self.recipe)
+        return epoch in best.outputs
+
+    def _hand_over(
+        self,
+        lane_group: LaneGroup,
+        index: int,
+        epoch: int,
+        rows: dict[str, Rows],
+        measured: dict[str, Measured],
+    ) -> None:
+        """Queue one lane's epoch; copies stay on the device until the writer fetches them."""
+        lane = self.group[index]
+        seal = self.seals[lane]
+        weights, velocities = lane_group.snapshot(index)
+        logits: dict[str, Tensor] = {}
+        if epoch in seal.outputs:
+            logits = {
+                split: found.logits[index]
+                for split, found in measured.items()
+                if found.logits is not None
+            }
+        metrics = {
+            name: np.stack([rows[split][name][index] for split in self.recipe.splits])
+            for name in rows[names.TRAIN]
+        }
+        keeps_weights = epoch in seal.checkpoints
+
+        def job() -> None:
+            host = {name: tensor.cpu().numpy() for name, tensor in weights.items()}
+            state = {f"weight/{name}": array for name, array in host.items()}
+            state |= {f"velocity/{n}": t.cpu().numpy() for n, t in velocities.items()}
+            block = EpochBlock(
+                lane=lane,
+                epoch=epoch,
+                metrics=metrics,
+                outputs={s: t.cpu().numpy().swapaxes(1, 2) for s, t in logits.items()},
+                checkpoint=host if keeps_weights else {},
+                state=state,
+            )
+            self.store.write(block)
+
+        self.writer.put(job)
+
+    def _report(self, lane: Lane, index: int, epoch: int, rows: dict[str, Rows]) -> EpochReport:
+        lam = self.recipe.lam[lane.lam_index]
+        train = rows[names.TRAIN]
+        ensemble = float(train[names.ENSEMBLE_LOSS][index])
+        members = float(train[names.MEMBER_LOSS][index].mean())
+        watched = names.VAL if names.VAL in rows else names.TEST
+        return EpochReport(
+            lane=lane,
+            epoch=epoch,
+            train_loss=lam * ensemble + (1 - lam) * members,
+            ensemble_error=float(rows[watched][names.ENSEMBLE_ERROR][index]),
+        )

@@ -1,0 +1,25 @@
+"""What can go wrong by a user's doing: one line each, saying what is, what should be, what to do.
+
+The command line prints the members of this family as one line with exit status 1. Any other
+exception is a bug of ours and keeps its traceback.
+"""
+
+
+class JtdiagError(Exception):
+    """A mistake that the user can mend; the message says how."""
+
+
+class RecipeError(JtdiagError, ValueError):
+    """A recipe that cannot be carried out."""
+
+
+class DataError(JtdiagError, ValueError):
+    """Data that are missing or not what they should be."""
+
+
+class StoreError(JtdiagError, OSError):
+    """A run, store or result that is missing, damaged or in the way."""
+
+
+class ProbeError(JtdiagError, LookupError):
+    """A probe or figure that does not exist, or that breaks its promise."""

@@ -1,0 +1,119 @@
+"""Lanes of a run, and the seals that say how far each has come.
+
+A lane is one pair (lam, trial). Its seal is a small file that is replaced atomically after
+everything of an epoch lies on disk, so that a reader sees all of an epoch or none of it.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from jtdiag.errors import StoreError
+from jtdiag.recipe import KeptEpochs, Recipe
+
+FOLDER = "lanes"
+
+
+@dataclass(frozen=True, order=True)
+class Lane:
+    """One lambda and one trial of a recipe, by their positions."""
+
+    trial: int
+    lam_index: int
+
+    @property
+    def key(self) -> str:
+        """Name of the lane's files."""
+        return f"lam{self.lam_index}-trial{self.trial}"
+
+
+def lanes_of(recipe: Recipe) -> list[Lane]:
+    """Return all lanes of a recipe, trial by trial, in the order in which they are trained."""
+    return [Lane(t, i) for t in range(recipe.trials) for i in range(len(recipe.lam))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seal:
+    """How far a lane has come, and which epochs keep what."""
+
+    epoch: int = -1
+    """Last epoch that lies whole on disk; -1 before the first."""
+    best: int | None = None
+    """Epoch from 1 on with the lowest ensemble validation error, the earliest of equals."""
+    best_error: float | None = None
+    outputs: tuple[int, ...] = ()
+    checkpoints: tuple[int, ...] = ()
+    done: bool = False
+
+    def after(self, epoch: int, val_error: float | None, recipe: Recipe) -> "Seal":
+        """Return the seal that follows when `epoch` lies on disk as well."""
+        better = self.improves(epoch, val_error)
+        best = epoch if better else self.best
+        last = epoch == recipe.train.epochs
+        return Seal(
+            epoch=epoch,
+            best=best,
+            best_error=val_error if better else self.best_error,
+            outputs=_kept(recipe.keep.outputs, (*self.outputs, epoch), best, last),
+            checkpoints=_kept(recipe.keep.checkpoints, (*self.checkpoints, epoch), best, last),
+            done=last,
+        )
+
+    def improves(self, epoch: int, val_error: float | None) -> bool:
+        """Tell whether an epoch with this ensemble validation error becomes the best."""
+        if val_error is None or epoch < 1:
+            return False
+        return self.best_error is None or val_error < self.best_error
+
+
+def _kept(
+    rule: KeptEpochs, epochs: tuple[int, ...], best: int | None, last: bool
+) -> tuple[int, ...]:
+    """Return those of the epochs, the newest at the end, that the rule keeps."""
+    if isinstance(rule, str):
+        return epochs if rule == "all" else ()
+    wanted = {epoch for epoch in rule if isinstance(epoch, int)}
+    if "best" in rule and best is not None:
+        wanted.add(best)
+    if "last" in rule and last:
+        wanted.add(epochs[-1])
+    return tuple(epoch for epoch in epochs if epoch in wanted)
+
+
+def most_kept(rule: KeptEpochs, epochs: int) -> int:
+    """Return how many of the epochs 0 … `epochs` a rule may keep at once."""
+    if isinstance(rule, str):
+        return epochs + 1 if rule == "all" else 0
+    numbered = [epoch for epoch in rule if isinstance(epoch, str) or epoch <= epochs]
+    return min(len(numbered), epochs + 1)
+
+
+def read_seal(run: Path, lane: Lane) -> Seal:
+    """Return a lane's seal; a lane without one has not begun."""
+    path = run / FOLDER / f"{lane.key}.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Seal()
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: the lane's seal cannot be read ({error}).") from error
+    for key in ("outputs", "checkpoints"):
+        values[key] = tuple(values[key])
+    return Seal(**values)
+
+
+def write_seal(run: Path, lane: Lane, seal: Seal) -> None:
+    """Replace a lane's seal atomically."""
+    path = run / FOLDER / f"{lane.key}.json"
+    write_atomically(path, json.dumps(asdict(seal)) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a text file, so that a reader finds the old content or the new, never a part."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    with draft.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(path)

@@ -1,0 +1,48 @@
+"""Every dimension, variable and unit, spelled once.
+
+A typing error becomes an ``AttributeError`` at once instead of an empty plot later.
+"""
+
+from typing import Final
+
+# Dimensions of a store, in their order.
+LAM: Final = "lam"
+"""Weight of the ensemble's loss, λ of Eq. 4, in [0, 1]."""
+TRIAL: Final = "trial"
+"""The run of a recipe at one seed; error bars are over trials."""
+EPOCH: Final = "epoch"
+"""Passes over the training split so far; 0 is before training."""
+SPLIT: Final = "split"
+MEMBER: Final = "member"
+EXAMPLE: Final = "example"
+OUTPUT: Final = "output"
+"""Index k of the K outputs; for classes, the class."""
+
+# Splits.
+TRAIN: Final = "train"
+VAL: Final = "val"
+TEST: Final = "test"
+SPLITS: Final = (TRAIN, VAL, TEST)
+
+# Groups of a store.
+METRICS: Final = "metrics"
+OUTPUTS: Final = "outputs"
+CHECKPOINTS: Final = "checkpoints"
+
+# Variables of a store.
+MEMBER_LOSS: Final = "member_loss"
+MEMBER_ERROR: Final = "member_error"
+ENSEMBLE_LOSS: Final = "ensemble_loss"
+ENSEMBLE_ERROR: Final = "ensemble_error"
+BEST_EPOCH: Final = "best_epoch"
+LOGITS: Final = "logits"
+TARGET: Final = "target"
+SOURCE_INDEX: Final = "source_index"
+"""Position of an example in the data set's own training or test part."""
+
+# Units.
+NAT: Final = "nat"
+FRACTION: Final = "1"
+"""A plain fraction, 0 to 1; percent appears on figures only."""
+COUNT: Final = "count"
+INDEX: Final = "index"

@@ -1,0 +1,45 @@
+"""The recipes that come with jtdiag, by name: the files of ``runs/``, installed as ``presets/``."""
+
+from pathlib import Path
+
+from jtdiag import recipe_checks as check, recipe_file
+from jtdiag.errors import RecipeError
+from jtdiag.recipe import Recipe
+
+
+def folder() -> Path:
+    """Return where the preset recipes lie: inside an installed package, or in the repository."""
+    package = Path(__file__).parent
+    installed = package / "presets"
+    return installed if installed.is_dir() else package.parent / "runs"
+
+
+def paths() -> dict[str, Path]:
+    """Return the file of every preset by its name, in alphabetical order."""
+    return {path.stem: path for path in sorted(folder().glob("*.toml"))}
+
+
+def describe(path: Path) -> str:
+    """Return what a preset is for: its first line, which is a comment."""
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    return first.lstrip("# ")
+
+
+def find(recipe: str, overrides: tuple[str, ...] = ()) -> Recipe:
+    """Return a recipe by the name of a preset, or by a path: a TOML file or a run's folder.
+
+    Raises:
+        RecipeError: if there is no such recipe, or it cannot be carried out.
+    """
+    path = Path(recipe)
+    if path.is_dir() and (path / "recipe.toml").is_file():
+        return recipe_file.read(path / "recipe.toml", overrides)
+    if path.suffix == ".toml" or path.is_file():
+        return recipe_file.read(path, overrides)
+    known = paths()
+    if recipe not in known:
+        raise RecipeError(
+            f"There is no preset or recipe file '{recipe}'.{check.nearest(recipe, known)} "
+            "`jtdiag presets` lists the presets."
+        )
+    return recipe_file.read(known[recipe], overrides)

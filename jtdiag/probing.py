@@ -1,0 +1,43 @@
+"""Asking a probe of a run: measured unless the stored result is fresh, judged, recorded."""
+
+from pathlib import Path
+
+import xarray as xr
+
+from jtdiag import finding, result
+from jtdiag.errors import StoreError
+from jtdiag.probe_contract import Options, Probe
+from jtdiag.registry import load_probe
+from jtdiag.store import Run
+
+
+def probe(run: Run | str | Path, name: str, *, force: bool = False) -> xr.Dataset:
+    """Return the answer of a probe about a run, from ``results/`` if that is fresh.
+
+    What is measured anew is stored there, and its findings go to ``findings.jsonl``.
+
+    Args:
+        run: The run or its folder.
+        name: The probe's name; `jtdiag probes` lists them.
+        force: Measure even if the stored result is fresh.
+
+    Raises:
+        ProbeError: if there is no such probe.
+        StoreError: if there is no such run, or nothing of it is sealed yet.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    asked = load_probe(name)
+    if not force and result.is_fresh(run, asked):
+        return result.load(run, name)
+    return measure(run, asked)
+
+
+def measure(run: Run, asked: Probe) -> xr.Dataset:
+    """Measure, store and judge, whatever is stored."""
+    if all(run.seal(lane).epoch < 0 for lane in run.lanes):
+        raise StoreError(f"{run.path} has no sealed epoch yet; ask again when one is trained.")
+    made_from = result.origin(run, asked)  # before measuring: a run may grow meanwhile
+    found = asked.ask(run, Options())
+    result.save(run, asked.name, found, made_from)
+    finding.record(run.path, asked.name, asked.judge(found))
+    return found

@@ -1,0 +1,154 @@
+"""Recipes as TOML: read, written, changed by ``--set key=value``, hashed and compared."""
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jtdiag import recipe_checks as check
+from jtdiag.errors import RecipeError
+from jtdiag.recipe import Data, Engine, Keep, Members, Recipe, Train
+
+SECTIONS = {"data": Data, "members": Members, "train": Train, "keep": Keep, "engine": Engine}
+
+
+def read(path: Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Return the recipe in a TOML file, with ``key=value`` overrides applied.
+
+    Raises:
+        RecipeError: if the file is missing, is not TOML, or holds what no recipe may hold.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(
+            f"{path}: cannot be read ({error.strerror}). Name a recipe file or a preset; "
+            "`jtdiag presets` lists the presets."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: is not valid TOML: {error}.") from error
+    table.setdefault("name", path.stem)
+    return from_table(override(table, overrides), where=str(path))
+
+
+def from_table(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
+    """Return the recipe that a table of plain values describes; unknown keys are refused."""
+    check.known_keys(where, table, [f.name for f in dataclasses.fields(Recipe)])
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        values[key] = _section(where, key, value) if key in SECTIONS else value
+    for key in ("data", "members"):
+        if key not in values:
+            raise RecipeError(f"{where}: [{key}] is missing; every recipe must have it.")
+    return Recipe(**values)
+
+
+def _section(where: str, name: str, table: object) -> object:
+    if not isinstance(table, Mapping):
+        raise RecipeError(f"{where}: {name} is {table!r}; it must be a table, [{name}].")
+    kind = SECTIONS[name]
+    fields = dataclasses.fields(kind)
+    check.known_keys(f"{where}, [{name}]", table, [f.name for f in fields])
+    for f in fields:
+        needed = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if needed and f.name not in table:
+            raise RecipeError(f"{where}: [{name}] has no '{f.name}'; it must be given.")
+    return kind(**table)
+
+
+def override(table: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any]:
+    """Return a table with ``key=value`` changes applied; a value is TOML, or else plain text.
+
+    When the lambdas change and the learning rates, one per lambda, do not, each lambda keeps
+    the rate that the recipe gives it.
+    """
+    result = {k: dict(v) if isinstance(v, Mapping) else v for k, v in table.items()}
+    changed = dict(_parse(change) for change in changes)
+    for key, value in changed.items():
+        section, dot, field = key.rpartition(".")
+        if dot and section not in SECTIONS:
+            raise RecipeError(
+                f"--set {key}: there is no section '{section}'.{check.nearest(section, SECTIONS)}"
+            )
+        target = result.setdefault(section, {}) if dot else result
+        target[field] = value
+    if "lam" in changed and "train.lr" not in changed:
+        _carry_learning_rates(table, result)
+    return result
+
+
+def _parse(change: str) -> tuple[str, Any]:
+    key, equals, value = change.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"--set {change}: must be key=value, such as --set train.epochs=3.")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value
+
+
+def _carry_learning_rates(old: Mapping[str, Any], new: dict[str, Any]) -> None:
+    rates = old.get("train", {}).get("lr")
+    lams = old.get("lam")
+    if not isinstance(rates, list) or not isinstance(lams, list) or len(rates) != len(lams):
+        return
+    wanted = check.several("lam", new["lam"])
+    new["train"]["lr"] = [_rate_at(lam, sorted(zip(lams, rates, strict=True))) for lam in wanted]
+
+
+def _rate_at(lam: Any, known: list[tuple[float, float]]) -> float:
+    """Return the rate at a lambda that is listed, or that lies between two with one rate."""
+    exact = [rate for at, rate in known if at == lam]
+    if exact:
+        return exact[0]
+    number = check.number("lam", lam, 0, 1)
+    below, above = [r for at, r in known if at < number], [r for at, r in known if at > number]
+    around = below[-1:] + above[:1]
+    if len(set(around)) != 1:
+        listed = ", ".join(f"{at:g}" for at, _ in known)
+        raise RecipeError(
+            f"lam {lam} has no learning rate in this recipe, which lists one for each of {listed}; "
+            "give them with --set train.lr=…, one for all or one per lambda."
+        )
+    return around[0]
+
+
+def to_toml(recipe: Recipe) -> str:
+    """Return a recipe as TOML with every field, so that changed defaults cannot change it."""
+    plain = dataclasses.asdict(recipe)
+    lines = [f"{k} = {_value(v)}" for k, v in plain.items() if k not in SECTIONS]
+    for name in SECTIONS:
+        lines += ["", f"[{name}]"] + [f"{k} = {_value(v)}" for k, v in plain[name].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)  # for text, numbers, truth values: also TOML
+
+
+def digest(recipe: Recipe) -> str:
+    """Return 16 hexadecimal digits that name the recipe's content."""
+    return hashlib.sha256(to_toml(recipe).encode()).hexdigest()[:16]
+
+
+def differences(old: Recipe, new: Recipe) -> list[str]:
+    """Return the fields in which two recipes would give different runs.
+
+    Where the data lie and where the arithmetic runs do not count: a run may be resumed on
+    another machine.
+    """
+    a, b = dataclasses.asdict(old), dataclasses.asdict(new)
+    found = [k for k in a if k not in SECTIONS and a[k] != b[k]]
+    for section in SECTIONS:
+        for key in a[section]:
+            machine = (
+                section == "engine" and key != "precision"
+            ) or f"{section}.{key}" == "data.root"
+            if a[section][key] != b[section][key] and not machine:
+                found.append(f"{section}.{key}")
+    return found

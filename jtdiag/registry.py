@@ -1,0 +1,40 @@
+"""Finding probes: ours and anybody's come in by the same door, the entry points of a package."""
+
+from importlib.metadata import entry_points
+
+from jtdiag import recipe_checks as check
+from jtdiag.errors import ProbeError
+from jtdiag.probe_contract import Probe
+
+GROUP = "jtdiag.probes"
+
+
+def probe_names() -> list[str]:
+    """Return the names of all installed probes, in alphabetical order, without loading them."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def load_probe(name: str) -> Probe:
+    """Return an installed probe.
+
+    Raises:
+        ProbeError: if there is none of that name, or what there is is not a probe.
+    """
+    for entry in entry_points(group=GROUP):
+        if entry.name == name:
+            found = entry.load()
+            if not isinstance(found, Probe):
+                raise ProbeError(
+                    f"Entry point {entry.value} gives a {type(found).__name__}; "
+                    "a probe must be a jtdiag.probe_contract.Probe."
+                )
+            return found
+    known = probe_names()
+    raise ProbeError(
+        f"There is no probe '{name}'.{check.nearest(name, known)} Installed: {', '.join(known)}."
+    )
+
+
+def load_probes() -> list[Probe]:
+    """Return all installed probes, in alphabetical order."""
+    return [load_probe(name) for name in probe_names()]

@@ -1,0 +1,243 @@
+"""Reading a run: its recipe, its seals, and its arrays up to what is sealed."""
+
+import fcntl
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from jtdiag import lanes, names, recipe_file
+from jtdiag.errors import StoreError
+from jtdiag.lanes import Lane, Seal
+from jtdiag.recipe import Recipe
+
+RECIPE = "recipe.toml"
+STORE = "store.zarr"
+LOCK = "engine.lock"
+"""The engine holds a lock on this file while it trains; a dead engine's lock is gone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputBlock:
+    """Outputs of every member on some consecutive examples of one split, lane and epoch."""
+
+    logits: NDArray[np.floating[Any]]
+    """(M, n, K), in nats, in the type in which they are kept."""
+    target: NDArray[np.int64]
+    """(n,)"""
+    start: int
+    """Position of the first of these examples in the split."""
+
+
+class Run:
+    """A run's folder, read only. Whatever is not sealed does not exist for a reader.
+
+    Seals are read anew on every question, so one object can follow a run that is training.
+
+    Raises:
+        StoreError: if the folder holds no run.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        for name in (RECIPE, STORE):
+            if not (self.path / name).exists():
+                raise StoreError(
+                    f"{self.path} is no run: it has no {name}. "
+                    "Name a folder that `jtdiag train` has made."
+                )
+        self.recipe: Recipe = recipe_file.read(self.path / RECIPE)
+        self.recipe_hash = recipe_file.digest(self.recipe)
+
+    @functools.cached_property
+    def _store(self) -> zarr.Group:
+        try:
+            return zarr.open_group(self.path / STORE, mode="r", zarr_format=3)
+        except (OSError, ValueError, KeyError) as error:
+            raise StoreError(f"{self.path / STORE} cannot be opened: {error}.") from error
+
+    def array(self, path: str) -> zarr.Array[Any]:
+        """Return one array of the store by its path, such as ``metrics/member_loss``.
+
+        Raises:
+            StoreError: if the store has no such array.
+        """
+        if path not in self._store:
+            raise StoreError(
+                f"{self.path} keeps no {path}; its recipe's [keep] says what it keeps."
+            )
+        return cast("zarr.Array[Any]", self._store[path])
+
+    @property
+    def outputs_per_member(self) -> int:
+        """Outputs K of a member; for classes, how many there are."""
+        return int(cast(int, self._store.attrs["outputs_per_member"]))
+
+    # --- lanes and seals ---------------------------------------------------------------------
+
+    @functools.cached_property
+    def lanes(self) -> list[Lane]:
+        """All lanes of the run, whether they have begun or not."""
+        return lanes.lanes_of(self.recipe)
+
+    def seal(self, lane: Lane) -> Seal:
+        """Return how far a lane has come, as of now."""
+        return lanes.read_seal(self.path, lane)
+
+    def lam(self, lane: Lane) -> float:
+        """Return a lane's λ."""
+        return self.recipe.lam[lane.lam_index]
+
+    @property
+    def done(self) -> bool:
+        """True when every lane has all its epochs."""
+        return all(self.seal(lane).done for lane in self.lanes)
+
+    @property
+    def training(self) -> bool:
+        """True while an engine, in this process or another, has the run in hand."""
+        try:
+            with (self.path / LOCK).open("rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def chosen_epoch(self, lane: Lane) -> int:
+        """Return the epoch that stands for a lane: the best on validation, or else the last."""
+        seal = self.seal(lane)
+        return seal.epoch if seal.best is None else seal.best
+
+    # --- arrays ------------------------------------------------------------------------------
+
+    def metrics(self) -> xr.Dataset:
+        """Return losses and errors by lam, trial, epoch, split and member; NaN where not sealed.
+
+        ``best_epoch`` (lam, trial) is the epoch that validation chose, -1 without one.
+        """
+        seals = {lane: self.seal(lane) for lane in self.lanes}  # before the data: never ahead
+        found = self._group(names.METRICS).load()
+        sealed = _per_lane(self.recipe, {lane: seal.epoch for lane, seal in seals.items()})
+        found = found.where(found[names.EPOCH] <= sealed)
+        best = {lane: -1 if seal.best is None else seal.best for lane, seal in seals.items()}
+        found[names.BEST_EPOCH] = _per_lane(self.recipe, best).assign_attrs(unit=names.INDEX)
+        return found.isel({names.EPOCH: slice(0, int(sealed.max()) + 1)})
+
+    def outputs(self, lane: Lane, epoch: int, split: str) -> Iterator[OutputBlock]:
+        """Yield the outputs of one lane and epoch, chunk by chunk along the examples.
+
+        Raises:
+            StoreError: if these outputs are not kept, or a chunk is damaged.
+        """
+        if epoch not in self.seal(lane).outputs:
+            raise StoreError(f"{self.path}: lane {lane.key} keeps no outputs of epoch {epoch}.")
+        logits = self.array(f"{names.OUTPUTS}/{split}/{names.LOGITS}")
+        target = self.target(split, lane)
+        step = logits.chunks[4]
+        for start in range(0, logits.shape[4], step):
+            where = (lane.lam_index, lane.trial, epoch, slice(None), slice(start, start + step))
+            yield OutputBlock(
+                logits=_read(logits, where), target=target[start : start + step], start=start
+            )
+
+    def target(self, split: str, lane: Lane) -> NDArray[np.int64]:
+        """Return the classes (n,) of a split's examples, in the order of its outputs."""
+        array = self.array(f"{names.OUTPUTS}/{split}/{names.TARGET}")
+        return cast("NDArray[np.int64]", _read(array, lane.trial if array.ndim == 2 else ...))
+
+    def checkpoint(self, lane: Lane, epoch: int) -> dict[str, NDArray[np.floating[Any]]]:
+        """Return the parameters (M, …) of all members of one lane and epoch, by name.
+
+        Raises:
+            StoreError: if that checkpoint is not kept, or a chunk is damaged.
+        """
+        if epoch not in self.seal(lane).checkpoints:
+            raise StoreError(f"{self.path}: lane {lane.key} keeps no checkpoint of epoch {epoch}.")
+        group = cast(zarr.Group, self._store[names.CHECKPOINTS])
+        where = (lane.lam_index, lane.trial, epoch)
+        return {
+            name: _read(array, where)
+            for name, array in group.arrays()
+            if array.ndim > 3  # not a coordinate
+        }
+
+    @property
+    def tree(self) -> xr.DataTree:
+        """The sealed epochs as a DataTree; outputs and checkpoints are lazy dask arrays."""
+        seals = {lane: self.seal(lane) for lane in self.lanes}
+        nodes = {f"/{names.METRICS}": self.metrics()}
+        kinds = {names.CHECKPOINTS: "checkpoints"}
+        kinds |= {f"{names.OUTPUTS}/{s}": "outputs" for s in self.recipe.keep.splits}
+        for group, kind in kinds.items():
+            if group in self._store:
+                kept = {lane: getattr(seal, kind) for lane, seal in seals.items()}
+                nodes[f"/{group}"] = _only_kept(self.recipe, self._group(group, lazy=True), kept)
+        tree = xr.DataTree.from_dict(nodes)
+        tree.attrs.update(self._store.attrs)
+        return tree
+
+    def _group(self, name: str, *, lazy: bool = False) -> xr.Dataset:
+        chunks: dict[Any, Any] | None = {} if lazy else None
+        try:
+            return xr.open_zarr(self.path / STORE, group=name, chunks=chunks, consolidated=True)
+        except (OSError, ValueError, KeyError) as error:
+            raise StoreError(f"{self.path / STORE}/{name} cannot be opened: {error}.") from error
+
+    def check(self) -> int:
+        """Read every sealed chunk against its checksum; return how many arrays were read.
+
+        Raises:
+            StoreError: naming the first chunk that is damaged or missing.
+        """
+        count = 0
+        self.metrics()
+        for lane in self.lanes:
+            seal = self.seal(lane)
+            for epoch in seal.outputs:
+                for split in self.recipe.keep.splits:
+                    count += sum(1 for _ in self.outputs(lane, epoch, split))
+            for epoch in seal.checkpoints:
+                count += len(self.checkpoint(lane, epoch))
+        return count
+
+
+def _read(array: zarr.Array[Any], where: Any) -> NDArray[Any]:
+    """Return a part of an array; a checksum that does not fit is a damaged store."""
+    try:
+        return np.asarray(array[where])
+    except (OSError, ValueError, RuntimeError) as error:
+        raise StoreError(
+            f"{array.store_path}: a chunk is damaged or cannot be read ({error}). "
+            "Train the run again, or restore the folder from a copy."
+        ) from error
+
+
+def _per_lane(recipe: Recipe, values: Mapping[Lane, int]) -> xr.DataArray:
+    grid = np.empty((len(recipe.lam), recipe.trials), dtype=np.int64)
+    for lane, value in values.items():
+        grid[lane.lam_index, lane.trial] = value
+    return xr.DataArray(grid, dims=(names.LAM, names.TRIAL))
+
+
+def _only_kept(
+    recipe: Recipe, group: xr.Dataset, kept: Mapping[Lane, tuple[int, ...]]
+) -> xr.Dataset:
+    """Hide what a store may hold beyond its seals: an epoch half written, or superseded."""
+    mask = np.zeros((len(recipe.lam), recipe.trials, recipe.train.epochs + 1), dtype=bool)
+    for lane, epochs in kept.items():
+        mask[lane.lam_index, lane.trial, list(epochs)] = True
+    visible = xr.DataArray(mask, dims=(names.LAM, names.TRIAL, names.EPOCH))
+
+    def hide(array: xr.DataArray) -> xr.DataArray:
+        found = array.where(visible) if names.EPOCH in array.dims else array
+        return found.transpose(*array.dims)
+
+    return group.map(hide, keep_attrs=True)

@@ -1,0 +1,1 @@
+"""The probes that come with jtdiag: one file, one question. They enter by entry points."""

@@ -1,0 +1,54 @@
+"""Who leads an ensemble and by how much: arithmetic on members' errors, along the last axis."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+Floats = NDArray[np.floating[Any]]
+
+
+def leader(error: Floats, loss: Floats) -> NDArray[np.int64]:
+    """Return the member with the lowest error, among equals the one with the lowest loss.
+
+    Args:
+        error: (..., M); where any member's is NaN, nobody leads and the answer is -1.
+        loss: (..., M)
+    """
+    first = np.lexsort((loss, error), axis=-1)[..., 0]
+    return np.where(np.isnan(error).any(-1), -1, first)
+
+
+def margin(error: Floats) -> Floats:
+    """Return the second-lowest error minus the lowest, 0 or more; NaN for a single member."""
+    if error.shape[-1] == 1:
+        return np.full(error.shape[:-1], np.nan)
+    two = np.sort(error, axis=-1)[..., :2]
+    return np.asarray(two[..., 1] - two[..., 0])
+
+
+def skill_ratio(error: Floats, ensemble_error: Floats, chance: float) -> Floats:
+    """Return (chance − error) / (chance − ensemble error), the skill kept when standing alone.
+
+    1 when a member is as good as the ensemble, 0 when it guesses, negative when it is worse
+    than a guess. NaN while the ensemble itself is no better than chance: then nobody has skill.
+
+    Args:
+        error: (...), fraction wrong.
+        ensemble_error: (...), fraction wrong.
+        chance: Error of a guess, 1 − 1/K for K classes of equal size.
+    """
+    skill = chance - ensemble_error
+    return np.where(skill > 0, (chance - error) / np.where(skill > 0, skill, 1.0), np.nan)
+
+
+def rank_correlation(errors: Floats, reference: Floats) -> Floats:
+    """Return Spearman's correlation of errors (..., M) with a reference (M,), in [−1, 1].
+
+    Ties share their mean rank. NaN where one side has no order at all, as with one member.
+    """
+    a, b = rankdata(errors, axis=-1), rankdata(reference)
+    a, b = a - a.mean(-1, keepdims=True), b - b.mean()
+    scale = np.sqrt((a**2).sum(-1) * (b**2).sum())
+    return np.where(scale > 0, (a * b).sum(-1) / np.where(scale > 0, scale, 1.0), np.nan)

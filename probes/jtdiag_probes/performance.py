@@ -1,0 +1,120 @@
+"""Performance: how good the ensemble and its members are, at the epoch that validation chose."""
+
+import numpy as np
+import xarray as xr
+
+from jtdiag import names
+from jtdiag.finding import Finding
+from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.store import Run
+
+_LANE_SPLIT = (names.LAM, names.TRIAL, names.SPLIT)
+_OVER_TRIALS = (names.LAM, names.SPLIT)
+_MEANINGS = {
+    names.ENSEMBLE_ERROR: (names.FRACTION, "fraction that the ensemble gets wrong"),
+    names.ENSEMBLE_LOSS: (names.NAT, "loss of the ensemble"),
+    "best_member_error": (names.FRACTION, "error of the best member"),
+    "median_member_error": (names.FRACTION, "error of the median member"),
+    "worst_member_error": (names.FRACTION, "error of the worst member"),
+    "mean_member_loss": (names.NAT, "mean loss of the members"),
+    "diversity": (names.NAT, "mean member loss minus ensemble loss"),
+}
+
+WRITES = {
+    "chosen_epoch": Var(
+        dims=(names.LAM, names.TRIAL),
+        unit=names.INDEX,
+        meaning="epoch measured: lowest ensemble validation error, or else the last; -1 for none",
+    ),
+    **{n: Var(dims=_LANE_SPLIT, unit=unit, meaning=m) for n, (unit, m) in _MEANINGS.items()},
+    **{
+        f"{n}_mean": Var(dims=_OVER_TRIALS, unit=unit, meaning=f"{m}, mean over trials")
+        for n, (unit, m) in _MEANINGS.items()
+    },
+    **{
+        f"{n}_se": Var(
+            dims=_OVER_TRIALS,
+            unit=unit,
+            meaning=f"{m}, standard error over trials (n−1 in the variance); NaN for one trial",
+        )
+        for n, (unit, m) in _MEANINGS.items()
+    },
+}
+
+
+def standard_error(values: xr.DataArray) -> xr.DataArray:
+    """Return the standard error of the mean over trials, leaving out NaN; NaN for one trial."""
+    count = values.notnull().sum(names.TRIAL)
+    spread = ((values - values.mean(names.TRIAL)) ** 2).sum(names.TRIAL)
+    return xr.ufuncs.sqrt(spread / (count - 1).where(count > 1) / count)
+
+
+def measure(run: Run, options: Options) -> xr.Dataset:
+    """Measure every lane at its chosen epoch, and means with standard errors over trials."""
+    metrics = run.metrics()
+    epoch = xr.DataArray(
+        [
+            [run.chosen_epoch(lane) for lane in run.lanes if lane.lam_index == i]
+            for i in range(len(run.recipe.lam))
+        ],
+        dims=(names.LAM, names.TRIAL),
+    ).clip(max=metrics.sizes[names.EPOCH] - 1)
+    at = metrics.drop_vars(names.BEST_EPOCH).isel({names.EPOCH: epoch.clip(min=0)})
+    at = at.drop_vars(names.EPOCH)
+    members = at[names.MEMBER_ERROR]
+    lanes = xr.Dataset(
+        {
+            names.ENSEMBLE_ERROR: at[names.ENSEMBLE_ERROR],
+            names.ENSEMBLE_LOSS: at[names.ENSEMBLE_LOSS],
+            "best_member_error": members.min(names.MEMBER, skipna=False),
+            "median_member_error": members.median(names.MEMBER, skipna=False),
+            "worst_member_error": members.max(names.MEMBER, skipna=False),
+            "mean_member_loss": at[names.MEMBER_LOSS].mean(names.MEMBER, skipna=False),
+        }
+    )
+    lanes["diversity"] = lanes["mean_member_loss"] - lanes[names.ENSEMBLE_LOSS]
+    lanes = lanes.transpose(*_LANE_SPLIT)
+    means = lanes.mean(names.TRIAL).rename({n: f"{n}_mean" for n in _MEANINGS})
+    errors = lanes.map(standard_error).rename({n: f"{n}_se" for n in _MEANINGS})
+    return xr.merge([lanes, means, errors]).assign(chosen_epoch=epoch)
+
+
+def judge(result: xr.Dataset) -> list[Finding]:
+    """Say at which λ the ensemble is best on test, against both ends."""
+    mean = result["ensemble_error_mean"].sel({names.SPLIT: names.TEST}).dropna(names.LAM)
+    if mean.size == 0:
+        return []
+    best = float(mean[names.LAM].values[int(np.argmin(mean.values))])
+    lowest = _percent(result, best)
+    others = [
+        f"{what} (λ = {lam:g}) {_percent(result, lam)}"
+        for lam, what in ((0.0, "independent training"), (1.0, "end-to-end training"))
+        if lam in mean[names.LAM].values and lam != best
+    ]
+    against = f", against {' and '.join(others)}" if others else ""
+    return [
+        Finding(
+            probe="performance",
+            rule="best-lambda",
+            level="info",
+            lam=best,
+            number=float(mean.min()),
+            sentence=f"λ = {best:g}: lowest test error of the ensemble, {lowest}{against}.",
+        )
+    ]
+
+
+def _percent(result: xr.Dataset, lam: float) -> str:
+    at = result.sel({names.LAM: lam, names.SPLIT: names.TEST})
+    mean, se = 100 * float(at["ensemble_error_mean"]), 100 * float(at["ensemble_error_se"])
+    return f"{mean:.1f} %" + (f" ± {se:.1f}" if np.isfinite(se) else "")
+
+
+probe = Probe(
+    name="performance",
+    question="How good are the ensemble and its members, at each lambda?",
+    writes=WRITES,
+    measure=measure,
+    judge=judge,
+    cost="cheap",
+)

@@ -1,0 +1,181 @@
+import numpy as np
+import pytest
+
+from jtdiag.engine.sources import npz
+from jtdiag.errors import DataError
+
+
+def written(tmp_path, leave_out=(), **changed):
+    """Write a file of four training and two test vectors in three classes, with changes."""
+    arrays = {
+        "x_train": np.arange(8.0).reshape(4, 2),
+        "y_train": np.array([0, 1, 2, 1]),
+        "x_test": np.ones((2, 2)),
+        "y_test": np.array([0, 1]),
+    } | changed
+    path = tmp_path / "my.npz"
+    np.savez(path, **{key: array for key, array in arrays.items() if key not in leave_out})
+    return path
+
+
+def images(*shape, dtype=np.uint8):
+    return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+
+
+def test_vectors_are_kept_as_given_in_float32(tmp_path):
+    data = npz.load(written(tmp_path))
+    assert data.x_train.dtype == np.float32
+    np.testing.assert_array_equal(data.x_train, np.arange(8.0).reshape(4, 2))
+    assert data.y_train.tolist() == [0, 1, 2, 1]
+    assert data.mean is data.sd is None
+
+
+def test_vectors_of_bytes_are_not_divided(tmp_path):
+    x = np.array([[0, 255]] * 4, np.uint8)
+    assert npz.load(written(tmp_path, x_train=x)).x_train.max() == 255
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "source"),
+    [
+        ((5, 6), (1, 5, 6), lambda n, c, h, w: (n, h, w)),
+        ((5, 6, 1), (1, 5, 6), lambda n, c, h, w: (n, h, w, c)),
+        ((5, 6, 3), (3, 5, 6), lambda n, c, h, w: (n, h, w, c)),
+        ((5, 6, 4), (4, 5, 6), lambda n, c, h, w: (n, h, w, c)),
+        ((1, 5, 6), (1, 5, 6), lambda n, c, h, w: (n, c, h, w)),
+        ((3, 5, 6), (3, 5, 6), lambda n, c, h, w: (n, c, h, w)),
+        ((7, 5, 6), (7, 5, 6), lambda n, c, h, w: (n, c, h, w)),
+    ],
+)
+def test_images_become_channels_first(tmp_path, given, wanted, source):
+    x = images(4, *given)
+    data = npz.load(written(tmp_path, x_train=x, x_test=x[:2]))
+    assert data.x_train.shape == (4, *wanted)
+    assert data.x_train.flags.c_contiguous
+    for place in np.ndindex(data.x_train.shape):  # the slow, obvious way
+        assert data.x_train[place] == np.float32(x[source(*place)]) / np.float32(255)
+
+
+def test_images_of_floats_are_kept(tmp_path):
+    x = images(4, 3, 3, dtype=np.float64) / 36
+    data = npz.load(written(tmp_path, x_train=x, x_test=x[:2]))
+    np.testing.assert_array_equal(data.x_train[:, 0], x.astype(np.float32))
+
+
+def test_images_of_float32_are_not_divided(tmp_path):
+    x = images(4, 3, 5, 5, dtype=np.float32)
+    np.testing.assert_array_equal(npz.load(written(tmp_path, x_train=x, x_test=x[:2])).x_train, x)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "uint64", ">i2"])
+def test_labels_may_be_integers_of_any_type_and_a_column(tmp_path, dtype):
+    data = npz.load(written(tmp_path, y_train=np.array([[0], [2], [1], [0]], dtype)))
+    assert data.y_train.dtype == np.int64
+    assert data.y_train.tolist() == [0, 2, 1, 0]
+
+
+def test_classes_without_names_are_numbered(tmp_path):
+    assert npz.load(written(tmp_path)).classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c", "ü"], [b"a", b"b", b"c", "ü".encode()]])
+def test_classes_keep_their_names_also_those_without_examples(tmp_path, names):
+    assert npz.load(written(tmp_path, classes=np.array(names))).classes == ("a", "b", "c", "ü")
+
+
+def test_a_class_may_occur_in_the_test_part_only(tmp_path):
+    assert npz.load(written(tmp_path, y_test=np.array([3, 3]))).classes == ("0", "1", "2", "3")
+
+
+BAD = {
+    "a key is missing": ({"leave_out": ["y_test", "x_test"]}, r"there is no x_test, y_test; "),
+    "fewer labels": ({"y_train": np.array([0, 1, 2])}, r"x_train holds 4 .* y_train 3 labels"),
+    "labels are floats": ({"y_test": np.array([0.0, 1.0])}, r"y_test is of type float64; "),
+    "labels are truth values": ({"y_test": np.array([True, False])}, r"y_test is of type bool; "),
+    "labels are words": ({"y_test": np.array(["a", "b"])}, r"y_test is of type <U1; "),
+    "a label is negative": ({"y_train": np.array([0, 1, -1, 2])}, r"y_train .* the label -1; "),
+    "a label is beyond int64": (
+        {"y_train": np.array([0, 1, 2**64 - 1, 2], np.uint64)},
+        r"y_train .* label -1; ",
+    ),
+    "labels are one-hot": ({"y_train": np.eye(4, dtype=int)}, r"y_train has shape \(4, 4\); "),
+    "labels begin at one": (
+        {"y_train": np.array([1, 2, 3, 1]), "y_test": np.array([1, 2])},
+        (r"the labels run up to 3, and only 3 of these 4 classes occur; number .* 0\.\.2"),
+    ),
+    "a label is above the names": ({"classes": np.array(["a", "b"])}, r"y_train runs from 0 to 2"),
+    "names are a table": ({"classes": np.array([["a", "b"]])}, r"classes has shape \(1, 2\) "),
+    "names are floats": ({"classes": np.array([0.5, 1, 2])}, r"classes .* type float64; "),
+    "a number is NaN": ({"x_test": np.array([[0, np.nan], [0, 0]])}, r"x_test holds NaN.* 1 of 2"),
+    "a number is infinite": ({"x_test": np.full((2, 2), -np.inf)}, r"x_test .* 2 of 2"),
+    "a number is beyond float32": ({"x_test": np.full((2, 2), 1e300)}, r"x_test .* 2 of 2"),
+    "shapes differ": ({"x_test": np.ones((2, 3))}, r"shape \(2,\) and one test example \(3,\)"),
+    "images and vectors": ({"x_test": images(2, 2, 2)}, r"\(2,\) and one test example \(1, 2, 2\)"),
+    "training is empty": (
+        {"x_train": np.ones((0, 2)), "y_train": np.array([], int)},
+        r"x_train has shape \(0, 2\); ",
+    ),
+    "test is empty": (
+        {"x_test": np.ones((0, 2)), "y_test": np.array([], int)},
+        r"x_test has shape \(0, 2\); ",
+    ),
+    "all is empty": (
+        {key: np.array([[]], int)[:0] for key in ("x_train", "x_test")}
+        | {key: np.array([], int) for key in ("y_train", "y_test")},
+        r"x_train has shape \(0, 0\); ",
+    ),
+    "x is one long list": ({"x_train": np.ones(4)}, r"x_train has shape \(4,\); it must be "),
+    "x has five axes": ({"x_train": np.ones((4, 1, 2, 2, 2))}, r"x_train has shape \(4, 1, 2, 2"),
+    "x holds words": ({"x_train": np.array([["a"]] * 4)}, r"x_train is of type <U1; "),
+    "x is complex": ({"x_train": np.ones((4, 2), complex)}, r"x_train is of type complex128; "),
+    "channels first or last": ({"x_train": images(4, 3, 3, 3)}, r"x_train .* may be read as"),
+    "one class": (
+        {"y_train": np.zeros(4, int), "y_test": np.zeros(2, int)},
+        r"there is one class only; ",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_is_refused_in_one_line_that_names_the_file(tmp_path, what):
+    changed, says = BAD[what]
+    path = written(tmp_path, **changed)
+    with pytest.raises(DataError, match=says) as caught:
+        npz.load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert message.endswith(".")
+    assert "\n" not in message
+
+
+def test_pickled_objects_are_not_loaded(tmp_path):
+    path = written(tmp_path, x_train=np.array([[1, {}]] * 4, dtype=object))
+    with pytest.raises(DataError, match=r"my\.npz: the archive cannot be read \(.*allow_pickle"):
+        npz.load(path)
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"my\.npz: there is no such file; "):
+        npz.load(tmp_path / "my.npz")
+
+
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"\x93NUMPY"])
+def test_a_file_that_is_no_archive_is_told(tmp_path, content):
+    path = tmp_path / "my.npz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"my\.npz: this is no \.npz archive"):
+        npz.load(path)
+
+
+def test_half_a_file_is_not_taken_for_whole(tmp_path):
+    path = written(tmp_path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=r"my\.npz: this is no \.npz archive, or half of one; "):
+        npz.load(path)
+
+
+def test_a_damaged_file_is_told(tmp_path):
+    path = written(tmp_path, x_train=np.full((4, 2), 1234.5))
+    path.write_bytes(path.read_bytes().replace(np.float64(1234.5).tobytes(), b"damaged!"))
+    with pytest.raises(DataError, match=r"my\.npz: the archive cannot be read \(.*CRC"):
+        npz.load(path)

@@ -1,0 +1,130 @@
+"""Limits on size and naming, and the agreement of pyproject.toml with constraints.txt.
+
+Size and naming are asked of the packages as installed, so they hold for the wheel too.
+"""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import jtdiag
+import jtdiag_probes
+
+ROOT = Path(__file__).parents[1]
+FILE_LINES = 400
+FUNCTION_LINES = 40
+NAMES_WITHOUT_AN_IDEA = {"utils", "helpers", "common", "misc"}
+
+PINNED = re.compile(r"(?P<name>[\w.-]+)==(?P<version>[\w.]+)")
+LOWER_BOUND = re.compile(r"(?P<name>[\w.-]+)(\[[\w,-]+\])?>=[\w.]+")
+
+
+def modules() -> list[Path]:
+    """Every source file of both packages."""
+    return [
+        file
+        for package in (jtdiag, jtdiag_probes)
+        for folder in package.__path__
+        for file in sorted(Path(folder).rglob("*.py"))
+    ]
+
+
+def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines from `def` to the end, without decorators and docstring."""
+    lines = function.end_lineno - function.lineno + 1
+    if ast.get_docstring(function, clean=False) is not None:
+        docstring = function.body[0]
+        lines -= docstring.end_lineno - docstring.lineno + 1
+    return lines
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins() -> dict[str, str]:
+    """Versions in constraints.txt by canonical name."""
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    matches = [PINNED.fullmatch(line) for line in lines if line and not line.startswith("#")]
+    assert all(matches), "constraints.txt holds a line that is no `name==version`"
+    return {canonical(match["name"]): match["version"] for match in matches}
+
+
+@pytest.fixture(scope="module")
+def pyproject() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("package", [jtdiag, jtdiag_probes], ids=lambda package: package.__name__)
+def test_the_rules_see_each_package(package):
+    assert any(Path(package.__file__) == file for file in modules())
+
+
+def test_a_function_is_measured_without_decorators_and_docstring():
+    source = '@a\n@b\ndef f(x):\n    """One.\n\n    Two.\n    """\n    y = x\n    return y\n'
+    [function] = functions(ast.parse(source))
+    assert length(function) == 3
+
+
+def test_no_file_is_too_long():
+    lengths = {file: len(file.read_text("utf-8").splitlines()) for file in modules()}
+    long = [f"{file}: {lines}" for file, lines in lengths.items() if lines > FILE_LINES]
+    assert not long, f"files of more than {FILE_LINES} lines:\n" + "\n".join(long)
+
+
+def test_no_function_is_too_long():
+    long = [
+        f"{file}:{function.lineno} {function.name}: {length(function)}"
+        for file in modules()
+        for function in functions(ast.parse(file.read_text("utf-8")))
+        if length(function) > FUNCTION_LINES
+    ]
+    assert not long, f"functions of more than {FUNCTION_LINES} lines:\n" + "\n".join(long)
+
+
+def test_no_module_is_named_for_nothing():
+    nameless = [
+        str(file)
+        for file in modules()
+        if NAMES_WITHOUT_AN_IDEA & {file.stem.strip("_"), file.parent.name.strip("_")}
+    ]
+    assert not nameless, "name the idea instead:\n" + "\n".join(nameless)
+
+
+def test_what_jtdiag_runs_on_has_lower_bounds_only(pyproject):
+    loose = [
+        entry for entry in pyproject["project"]["dependencies"] if not LOWER_BOUND.fullmatch(entry)
+    ]
+    assert not loose, f"not of the form name>=version: {loose}"
+
+
+def test_everything_jtdiag_asks_for_is_pinned(pyproject):
+    extras = pyproject["project"]["optional-dependencies"]
+    asked = [
+        *pyproject["project"]["dependencies"],
+        *(e for extra in extras.values() for e in extra),
+    ]
+    names = {canonical(re.match(r"[\w.-]+", entry)[0]) for entry in asked}
+    assert not names - pins().keys(), "missing in constraints.txt"
+
+
+def test_development_tools_have_one_version(pyproject):
+    tools = [PINNED.fullmatch(e) for e in pyproject["project"]["optional-dependencies"]["dev"]]
+    assert {canonical(t["name"]): t["version"] for t in tools}.items() <= pins().items()
+
+
+def test_every_recipe_goes_into_the_wheel(pyproject):
+    listed = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    recipes = {f"runs/{file.name}" for file in (ROOT / "runs").glob("*.toml")}
+    assert recipes == listed.keys(), "list each recipe of runs/ under force-include in pyproject"
+    assert all(target == f"jtdiag/presets/{Path(file).name}" for file, target in listed.items())
