@@ -91,9 +91,9 @@ class RunWriter:
             (draft / lanes.FOLDER).mkdir(parents=True)
             _allocate(draft / STORE, recipe, extent, examples, settings)
             (draft / RECIPE).write_text(recipe_file.to_toml(recipe), encoding="utf-8")
-            (draft / LOCK).touch()
+            lock = _locked(draft)  # before the folder appears: a watcher never finds it idle
             draft.replace(path)
-        return cls(path, recipe, _locked(path))
+        return cls(path, recipe, lock)
 
     @classmethod
     def reopen(cls, path: Path, recipe: Recipe) -> "RunWriter":

@@ -31,17 +31,17 @@ class Session:
     stack: members.MemberStack
 
     @classmethod
-    def of(cls, recipe: Recipe) -> "Session":
-        """Return a session for a recipe.
+    def of(cls, recipe: Recipe, device: str | None = None) -> "Session":
+        """Return a session for a recipe, on its device or on another.
 
         Raises:
             DataError: if the data are missing or do not fit.
             RecipeError: if the device is not there.
         """
-        device = _device(recipe.engine.device)
-        data = datasets.load(recipe, device)
+        there = _device(device or recipe.engine.device)
+        data = datasets.load(recipe, there)
         stack = members.build(recipe.members, data.input_shape, len(data.classes))
-        return cls(recipe=recipe, device=device, data=data, stack=stack)
+        return cls(recipe=recipe, device=there, data=data, stack=stack)
 
     @property
     def extent(self) -> Extent:

@@ -54,10 +54,10 @@ def import_torchvision() -> ModuleType:
 def _declare_operators() -> None:
     """Declare the two operators that torchvision's own library would have declared."""
     # A fragment, since "DEF" would claim the whole namespace.
-    library = torch.library.Library(_NAME, "FRAGMENT")
+    library = torch.library.Library(_NAME, "FRAGMENT")  # type: ignore[no-untyped-call]
     _declared.append(library)
     for schema in _SCHEMAS:
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
 
 
 def _forget_half_imported() -> None:

@@ -87,7 +87,7 @@ def judge(result: xr.Dataset) -> list[Finding]:
     best = float(mean[names.LAM].values[int(np.argmin(mean.values))])
     lowest = _percent(result, best)
     others = [
-        f"{what} (λ = {lam:g}) {_percent(result, lam)}"
+        f"{what} (λ = {lam:g}) {_percent(result, lam)}{_doubt(result, lam, best)}"
         for lam, what in ((0.0, "independent training"), (1.0, "end-to-end training"))
         if lam in mean[names.LAM].values and lam != best
     ]
@@ -102,6 +102,14 @@ def judge(result: xr.Dataset) -> list[Finding]:
             sentence=f"λ = {best:g}: lowest test error of the ensemble, {lowest}{against}.",
         )
     ]
+
+
+def _doubt(result: xr.Dataset, lam: float, best: float) -> str:
+    """Say where a difference is below two standard errors; trials are not taken as paired."""
+    at = result.sel({names.LAM: [lam, best], names.SPLIT: names.TEST})
+    difference = abs(float(at["ensemble_error_mean"].diff(names.LAM).item()))
+    se = float((at["ensemble_error_se"] ** 2).sum(skipna=False)) ** 0.5
+    return " (no clear difference)" if difference < 2 * se else ""
 
 
 def _percent(result: xr.Dataset, lam: float) -> str:

@@ -1,0 +1,21 @@
+"""Findings as a person reads them."""
+
+from collections.abc import Iterable
+
+from rich.console import Console
+
+from jtdiag.finding import Finding
+
+
+def print_findings(console: Console, findings: Iterable[Finding]) -> None:
+    """Print each finding as a line, alerts first and marked."""
+    for finding in sorted(findings, key=lambda f: f.level != "alert"):
+        print_finding(console, finding)
+
+
+def print_finding(console: Console, finding: Finding) -> None:
+    """Print one finding."""
+    alert = finding.level == "alert"
+    mark, style = ("ALERT", "bold red") if alert else ("  -  ", "")
+    console.print(mark, style=style, end=" ", highlight=False)
+    console.print(finding.sentence, highlight=False, markup=False, soft_wrap=True)

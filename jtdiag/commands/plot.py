@@ -1,0 +1,23 @@
+"""jtdiag plot."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("names", metavar="[FIGURE]...", nargs=-1)
+def plot(run: Path, names: tuple[str, ...]) -> None:
+    """Draw figures of the run in folder RUN, as PDF and PNG.
+
+    FIGURE is error-against-lambda or errors-by-epoch; default: both.
+    """
+    from jtdiag import figures
+    from jtdiag.figures.drawing import plot as draw
+    from jtdiag.store import Run
+
+    opened = Run(run)
+    for name in names or figures.FIGURES:
+        for path in draw(opened, name):
+            click.echo(path)

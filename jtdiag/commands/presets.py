@@ -1,0 +1,13 @@
+"""jtdiag presets."""
+
+import click
+
+
+@click.command()
+def presets() -> None:
+    """List the recipes that come with jtdiag."""
+    from jtdiag.presets import describe, paths
+
+    width = max(len(name) for name in paths())
+    for name, path in paths().items():
+        click.echo(f"{name:{width}}  {describe(path)}")

@@ -1,0 +1,14 @@
+"""jtdiag probes."""
+
+import click
+
+
+@click.command()
+def probes() -> None:
+    """List the installed probes and the questions they ask."""
+    from jtdiag.registry import load_probes
+
+    found = load_probes()
+    width = max((len(probe.name) for probe in found), default=0)
+    for probe in found:
+        click.echo(f"{probe.name:{width}}  {probe.question}")

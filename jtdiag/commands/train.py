@@ -1,0 +1,39 @@
+"""jtdiag train."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("recipe")
+@click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a field of the recipe, such as train.epochs=3 or 'lam=[0, 0.9]'; repeatable.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The run's folder [default: runs/<name>]."
+)
+@click.option("--resume", is_flag=True, help="Continue an interrupted run where it was sealed.")
+def train(recipe: str, overrides: tuple[str, ...], out: Path | None, resume: bool) -> None:
+    """Train RECIPE: a TOML file, the name of a preset, or the folder of a run to resume."""
+    from jtdiag.commands.training_display import display
+    from jtdiag.engine.train import train as carry_out
+    from jtdiag.presets import find
+
+    found = find(recipe, overrides)
+    if out is None:
+        out = Path(recipe) if resume and Path(recipe).is_dir() else Path("runs") / found.name
+    try:
+        with display() as listener:
+            carry_out(found, out, resume=resume, listener=listener)
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nInterrupted; every sealed epoch is safe. Go on with: jtdiag train {out} --resume",
+            err=True,
+        )
+        raise SystemExit(130) from None
+    click.echo(f"Trained {out}. Next: jtdiag probe {out}")

@@ -1,0 +1,118 @@
+"""What a terminal, or a log, shows while the engine trains."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from jtdiag.engine.progress import EpochReport, Listener, Plan
+
+SIZE_EVERY = 5.0
+"""Seconds between two looks at the size of the store on disk."""
+
+
+@contextmanager
+def display() -> Iterator[Listener]:
+    """Yield a listener: a live display on a terminal, one plain line per epoch elsewhere."""
+    console = Console()
+    if not console.is_terminal:
+        yield PlainLines(console)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("epochs ·"),
+        TimeRemainingColumn(),
+        TextColumn("left · {task.fields[last]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield LiveDisplay(progress)
+
+
+def megabytes(size: float) -> str:
+    """Return a size in bytes as a person says it."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def describe(plan: Plan) -> str:
+    """Return what is about to run, in one paragraph."""
+    recipe, where = plan.recipe, plan.settings
+    return (
+        f"{recipe.name}: {len(recipe.lam)} lambdas × {recipe.trials} trials, "
+        f"{recipe.train.epochs} epochs; {recipe.members.count} members, "
+        f"{plan.parameters:,} parameters in all; on {where['device']} with {where['threads']} threads, {where['lanes']} lanes at a time.\n"
+        f"The store in {plan.path} will take {megabytes(plan.size.total)}: "
+        f"outputs {megabytes(plan.size.outputs)}, checkpoints {megabytes(plan.size.checkpoints)}, "
+        f"the rest {megabytes(plan.size.metrics + plan.size.resuming)}."
+    )
+
+
+def one_line(plan: Plan, report: EpochReport) -> str:
+    """Return an epoch of a lane in a line."""
+    lam = plan.recipe.lam[report.lane.lam_index]
+    split = "val" if plan.recipe.data.val else "test"
+    return (
+        f"λ = {lam:g}, trial {report.lane.trial}, epoch {report.epoch}: "
+        f"loss {report.train_loss:.4f}, {split} error {100 * report.ensemble_error:.2f} %"
+    )
+
+
+def store_size(path: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+class PlainLines:
+    """One line per epoch, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._plan: Plan | None = None
+        self._done, self._start = 0, 0.0
+
+    def begin(self, plan: Plan) -> None:
+        """Print what is about to run."""
+        self._plan, self._start = plan, time.monotonic()
+        self._print(describe(plan))
+
+    def epoch(self, report: EpochReport) -> None:
+        """Print an epoch, how many are done, and the time left."""
+        assert self._plan is not None
+        self._done += report.epoch > 0
+        of = self._plan.epochs_to_train
+        each = (time.monotonic() - self._start) / max(1, self._done)
+        left = f"{each * (of - self._done):.0f} s left" if self._done else "starting"
+        self._print(f"[{self._done}/{of}] {one_line(self._plan, report)}; {left}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class LiveDisplay:
+    """A bar over all epochs of all lanes, the newest losses, the time left and the store's size."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._plan: Plan | None = None
+        self._looked, self._size = 0.0, 0
+
+    def begin(self, plan: Plan) -> None:
+        """Print what is about to run and show the bar."""
+        self._plan = plan
+        self._progress.console.print(describe(plan), highlight=False, markup=False)
+        self._task = self._progress.add_task(
+            plan.recipe.name, total=plan.epochs_to_train, last="starting"
+        )
+
+    def epoch(self, report: EpochReport) -> None:
+        """Advance the bar."""
+        assert self._plan is not None
+        now = time.monotonic()
+        if now - self._looked > SIZE_EVERY:
+            self._looked, self._size = now, store_size(self._plan.path)
+        last = f"{one_line(self._plan, report)} · store {megabytes(self._size)}"
+        self._progress.update(self._task, advance=int(report.epoch > 0), last=last)

@@ -1,0 +1,118 @@
+"""For the tests of whoever writes a probe: a small real run, and what every probe must keep.
+
+from jtdiag.testing import ProbePromises, toy_run
+
+class TestMine(ProbePromises):
+    probe = mine
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jtdiag.engine.train import train
+from jtdiag.finding import Finding
+from jtdiag.probe_contract import Options, Probe
+from jtdiag.recipe_file import from_table
+from jtdiag.store import Run
+
+TOY: dict[str, Any] = {
+    "name": "toy",
+    "lam": [0.0, 0.9, 1.0],
+    "trials": 2,
+    "data": {"name": "toy.npz", "val": 20},
+    "members": {"arch": "mlp", "count": 3, "hidden": [5]},
+    "train": {"epochs": 4, "batch": 16, "lr": 0.3},
+    "keep": {"splits": ["val", "test"]},
+    "engine": {"device": "cpu", "threads": 1, "precision": "float64"},
+}
+"""Recipe of `toy_run` as a table of plain values."""
+
+
+def toy_run(folder: Path, **changes: Any) -> Run:
+    """Train a recipe of seconds on three noisy classes in the plane and return its run.
+
+    Args:
+        folder: An existing folder; the data go to ``toy.npz`` in it, the run to ``toy``.
+        changes: Sections or fields of the recipe `TOY`, such as ``lam=[0.5]`` or
+            ``train={"epochs": 1}``; a section is merged into the toy's.
+    """
+    toy_data(folder / "toy.npz")
+    table = {key: dict(value) if isinstance(value, dict) else value for key, value in TOY.items()}
+    table["data"]["name"] = str(folder / "toy.npz")
+    for key, value in changes.items():
+        table[key] = {**table[key], **value} if isinstance(value, dict) else value
+    return train(from_table(table), folder / str(table["name"]))
+
+
+def toy_data(path: Path, train_examples: int = 100, test_examples: int = 40) -> None:
+    """Write an .npz of points around three centres, one for each class."""
+    random = np.random.default_rng(0)
+    arrays: dict[str, NDArray[Any]] = {}
+    for part, count in (("train", train_examples), ("test", test_examples)):
+        target = np.arange(count) % 3
+        centre = np.stack([np.cos(target * 2.1), np.sin(target * 2.1)], 1)
+        arrays[f"x_{part}"] = (centre + random.normal(0, 0.5, (count, 2))).astype(np.float32)
+        arrays[f"y_{part}"] = target
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+class ProbePromises:
+    """Inherit this, set `probe`, and pytest asks of it what jtdiag asks of every probe."""
+
+    probe: Probe
+
+    @property
+    def run(self) -> Run:
+        """A small finished run with outputs and checkpoints of every epoch."""
+        return _toy()
+
+    def test_the_question_is_a_question(self) -> None:
+        assert self.probe.question.endswith("?")
+
+    def test_the_result_is_what_was_promised(self) -> None:
+        self.probe.ask(self.run, Options())
+        self.probe.ask(self.run, Options(metrics_only=True))
+
+    def test_every_variable_says_what_it_means(self) -> None:
+        assert all(var.unit and var.meaning for var in self.probe.writes.values())
+
+    def test_asked_twice_it_answers_the_same(self) -> None:
+        first = self.probe.ask(self.run, Options())
+        assert first.identical(self.probe.ask(self.run, Options()))
+
+    def test_asking_leaves_the_run_untouched(self) -> None:
+        before = dict(_contents(self.run.path))
+        self.probe.judge(self.probe.ask(self.run, Options()))
+        assert dict(_contents(self.run.path)) == before
+
+    def test_findings_name_the_probe_and_say_a_sentence(self) -> None:
+        for finding in self.probe.judge(self.probe.ask(self.run, Options())):
+            assert isinstance(finding, Finding)
+            assert finding.probe == self.probe.name
+            assert finding.sentence.endswith((".", "!"))
+
+    def test_metrics_alone_can_be_judged(self) -> None:
+        self.probe.judge(self.probe.ask(self.run, Options(metrics_only=True)))
+
+
+_KEPT: dict[str, tuple[tempfile.TemporaryDirectory[str], Run]] = {}
+
+
+def _toy() -> Run:
+    """Return one toy run for all tests of a process; its folder goes when the process ends."""
+    if "toy" not in _KEPT:
+        folder = tempfile.TemporaryDirectory(prefix="jtdiag-toy-")
+        _KEPT["toy"] = (folder, toy_run(Path(folder.name)))
+    return _KEPT["toy"][1]
+
+
+def _contents(folder: Path) -> Iterator[tuple[str, str]]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield str(path), hashlib.sha256(path.read_bytes()).hexdigest()
