@@ -32,12 +32,15 @@ class Commands(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+HELP = """Is it an ensemble or one big model? Train networks together and find out.
+
+\b
+jtdiag demo            in a minute: train, probe, warn and plot on small digits
+jtdiag train RECIPE    then, of its run: probe, watch, plot
+"""
+
+
+@click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jtdiag")
 def main() -> None:
-    r"""Is it an ensemble or one big model? Train networks together and find out.
-
-    \b
-    jtdiag demo                 a minute on small digits: train, probe, warn, plot
-    jtdiag train RECIPE         then: probe, watch, plot
-    """
+    """Run a command."""

@@ -54,4 +54,7 @@ def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
     """Put a probe's findings in the place of those it had in a run's folder."""
     others = [finding for finding in read(run) if finding.probe != probe]
     lines = [json.dumps(asdict(finding), ensure_ascii=False) for finding in (*others, *findings)]
-    write_atomically(run / LOG, os.linesep.join([*lines, ""]))
+    try:
+        write_atomically(run / LOG, os.linesep.join([*lines, ""]))
+    except OSError as error:
+        raise StoreError(f"{run / LOG}: cannot be written: {error}.") from error

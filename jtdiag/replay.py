@@ -1,4 +1,4 @@
-"""Rebuilding the ensemble of a sealed epoch from its checkpoint, for what needs more than outputs."""
+"""Rebuilding the ensemble of a sealed epoch from its checkpoint, where outputs do not suffice."""
 
 from dataclasses import dataclass
 

@@ -181,6 +181,11 @@ class Size:
         return self.metrics + self.outputs + self.checkpoints + self.resuming
 
 
+def readable(count: float) -> str:
+    """Return a number of bytes as a person says it."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
 def size(recipe: Recipe, extent: Extent) -> Size:
     """Return how large the store of a recipe becomes, in bytes; metrics count uncompressed."""
     count = len(lanes.lanes_of(recipe))

@@ -80,11 +80,7 @@ class RunWriter:
         Raises:
             StoreError: if something is in the way.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            what = "already holds a run" if (path / RECIPE).exists() else "is not empty"
-            raise StoreError(
-                f"{path} {what}. Continue a run with --resume, or name another folder with --out."
-            )
+        refuse_occupied(path)
         draft = path.with_name(f"{path.name}.draft")
         shutil.rmtree(draft, ignore_errors=True)
         with _disk_errors(path):
@@ -106,7 +102,7 @@ class RunWriter:
         changed = recipe_file.differences(run.recipe, recipe)
         if changed:
             raise StoreError(
-                f"{path} was made by another recipe: {', '.join(changed)} differ. "
+                f"{path} was made by another recipe, with other {', '.join(changed)}. "
                 "Resume with the same recipe, or name another folder with --out."
             )
         lock = _locked(path)
@@ -244,6 +240,19 @@ class RunWriter:
     def close(self) -> None:
         """Give the run's lock back."""
         self._lock.close()
+
+
+def refuse_occupied(path: Path) -> None:
+    """Refuse a folder for a new run that holds anything.
+
+    Raises:
+        StoreError: saying what is in the way.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        what = "already holds a run" if (path / RECIPE).exists() else "is not empty"
+        raise StoreError(
+            f"{path} {what}. Continue a run with --resume, or name another folder with --out."
+        )
 
 
 def _locked(path: Path) -> IO[bytes]:

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jtdiag import finding
-from jtdiag.errors import StoreError
+from jtdiag import finding, result
 from jtdiag.finding import Finding
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe
@@ -84,14 +83,12 @@ def _newly_sealed(run: Run, seen: dict[Lane, int]) -> Iterator[Sealed]:
 
 
 def _ask(run: Run, asked: list[Probe]) -> list[Finding]:
-    """Return what the probes find in the metrics, and record it for others."""
+    """Return what the probes find in the metrics; record it where no fuller result stands."""
     found = []
     for probe in asked:
         judged = probe.judge(probe.ask(run, Options(metrics_only=True)))
-        try:
+        if not result.is_fresh(run, probe):
             finding.record(run.path, probe.name, judged)
-        except OSError as error:
-            raise StoreError(f"{run.path / finding.LOG}: cannot be written: {error}.") from error
         found += judged
     return found
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jtdiag.engine.progress import EpochReport, Listener, Plan
+from jtdiag.schema import readable
 
 SIZE_EVERY = 5.0
 """Seconds between two looks at the size of the store on disk."""
@@ -33,21 +34,17 @@ def display() -> Iterator[Listener]:
         yield LiveDisplay(progress)
 
 
-def megabytes(size: float) -> str:
-    """Return a size in bytes as a person says it."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
-
-
 def describe(plan: Plan) -> str:
     """Return what is about to run, in one paragraph."""
-    recipe, where = plan.recipe, plan.settings
+    recipe, where, size = plan.recipe, plan.settings, plan.size
     return (
         f"{recipe.name}: {len(recipe.lam)} lambdas × {recipe.trials} trials, "
         f"{recipe.train.epochs} epochs; {recipe.members.count} members, "
-        f"{plan.parameters:,} parameters in all; on {where['device']} with {where['threads']} threads, {where['lanes']} lanes at a time.\n"
-        f"The store in {plan.path} will take {megabytes(plan.size.total)}: "
-        f"outputs {megabytes(plan.size.outputs)}, checkpoints {megabytes(plan.size.checkpoints)}, "
-        f"the rest {megabytes(plan.size.metrics + plan.size.resuming)}."
+        f"{plan.parameters:,} parameters in all.\n"
+        f"On {where['device']}; threads: {where['threads']}; lanes at a time: {where['lanes']}.\n"
+        f"The store in {plan.path} will take {readable(size.total)}: "
+        f"outputs {readable(size.outputs)}, checkpoints {readable(size.checkpoints)}, "
+        f"the rest {readable(size.metrics + size.resuming)}."
     )
 
 
@@ -114,5 +111,5 @@ class LiveDisplay:
         now = time.monotonic()
         if now - self._looked > SIZE_EVERY:
             self._looked, self._size = now, store_size(self._plan.path)
-        last = f"{one_line(self._plan, report)} · store {megabytes(self._size)}"
+        last = f"{one_line(self._plan, report)} · store {readable(self._size)}"
         self._progress.update(self._task, advance=int(report.epoch > 0), last=last)

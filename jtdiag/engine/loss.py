@@ -76,20 +76,28 @@ def losses_and_gradient(
     log_q_bar = torch.log_softmax(logits_LMKB.mean(1), 1)
     found = _losses(log_q, log_q_bar, target_LB)
     lam = lam_L[:, None, None]
-    shared = lam * log_q_bar.exp()
-    shared.scatter_add_(
-        1, target_LB[:, None], shared.new_full((1, 1, 1), -1).expand_as(target_LB[:, None])
-    )
-    gradient = log_q.exp_().mul_((1 - lam)[:, None]).add_(shared[:, None])
-    return found, gradient.div_(members * batch)
+    minus_one = lam.new_full((1, 1, 1), -1).expand_as(target_LB[:, None])
+    shared = (lam * log_q_bar.exp()).scatter_add_(1, target_LB[:, None], minus_one)
+    count = members * batch
+    gradient = torch.addcmul(shared[:, None] / count, log_q.exp_(), (1 - lam)[:, None] / count)
+    return found, gradient
 
 
 def _losses(log_q: Tensor, log_q_bar: Tensor, target_LB: Tensor) -> StepLosses:
-    index = target_LB[:, None, None].expand(-1, log_q.shape[1], 1, -1)
     return StepLosses(
-        members=-log_q.gather(2, index).squeeze(2),
-        ensemble=-log_q_bar.gather(1, target_LB[:, None]).squeeze(1),
+        members=-at_target(log_q, target_LB[:, None]),
+        ensemble=-at_target(log_q_bar, target_LB),
     )
+
+
+def at_target(values: Tensor, target: Tensor) -> Tensor:
+    """Return values (..., K, B) of the target class, (..., B), for a target that broadcasts so.
+
+    On a CPU a gather along the flattened last axes takes half the time of one along K.
+    """
+    batch = values.shape[-1]
+    flat = target * batch + torch.arange(batch, device=target.device)
+    return values.flatten(-2).gather(-1, flat.expand(*values.shape[:-2], batch))
 
 
 def wrong_votes(logits: Tensor, target: Tensor) -> Tensor:
@@ -102,8 +110,8 @@ def wrong_votes(logits: Tensor, target: Tensor) -> Tensor:
         logits: (..., K, B)
         target: (B,) or anything that broadcasts to (..., B).
     """
-    index = target.expand(*logits.shape[:-2], -1).unsqueeze(-2)
-    own = logits.gather(-2, index)
+    own = at_target(logits, target)
     classes = torch.arange(logits.shape[-2], device=logits.device)[:, None]
-    beaten = torch.where(classes < index[..., :1, :], logits >= own, logits > own)
-    return beaten.any(-2) | logits.sum(-2).isnan()
+    hidden = torch.where(classes < target.unsqueeze(-2), 0.0, -torch.inf).to(logits.dtype)
+    largest_before = (logits + hidden).amax(-2)
+    return ~((own >= logits.amax(-2)) & (own > largest_before))

@@ -4,6 +4,7 @@ Nothing here touches torch's global generator, so measuring can never move train
 """
 
 from enum import IntEnum
+from functools import cache
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ def generator(seed: int, purpose: Purpose, *which: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(mixed[0]) >> 1)
 
 
+@cache
 def held_out(examples: int, val: int, seed: int, trial: int) -> tuple[Tensor, Tensor]:
     """Return the positions of a trial's training and validation examples, both ascending."""
     order = torch.randperm(examples, generator=generator(seed, Purpose.SPLIT, trial))

@@ -16,7 +16,7 @@ from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import Recipe
 from jtdiag.store import Run
-from jtdiag.store_writer import EpochBlock, RunWriter
+from jtdiag.store_writer import EpochBlock, RunWriter, refuse_occupied
 
 
 def train(
@@ -41,8 +41,10 @@ def train(
     if isinstance(recipe, str):
         recipe = presets.find(recipe)
     path = Path(out) if out is not None else Path("runs") / recipe.name
-    session = Session.of(recipe)
     continuing = resume and path.is_dir() and any(path.iterdir())
+    if not continuing:
+        refuse_occupied(path)
+    session = Session.of(recipe)
     store = RunWriter.reopen(path, recipe) if continuing else None
     listener = listener or Silent()
     listener.begin(_plan(session, path, store))
@@ -84,9 +86,9 @@ def _check_disk(path: Path, size: schema.Size) -> None:
     free = shutil.disk_usage(parent).free
     if size.total > free:
         raise StoreError(
-            f"{path} would take {size.total / 1e9:.1f} GB ({size.outputs / 1e9:.1f} of them "
-            f"outputs) and the disk has {free / 1e9:.1f} GB free; keep fewer epochs with "
-            "keep.outputs and keep.checkpoints, or name a folder on another disk with --out."
+            f"{path} would take {schema.readable(size.total)}, {schema.readable(size.outputs)} of "
+            f"it for outputs, and its disk has {schema.readable(free)} free; keep fewer epochs "
+            "with keep.outputs and keep.checkpoints, or name a folder on another disk with --out."
         )
 
 
