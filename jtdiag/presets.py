@@ -1,5 +1,6 @@
 """The recipes that come with jtdiag, by name: the files of ``runs/``, installed as ``presets/``."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from jtdiag import recipe_checks as check, recipe_file
@@ -25,7 +26,7 @@ def describe(path: Path) -> str:
     return first.lstrip("# ")
 
 
-def find(recipe: str, overrides: tuple[str, ...] = ()) -> Recipe:
+def find(recipe: str, overrides: Iterable[str] = ()) -> Recipe:
     """Return a recipe by the name of a preset, or by a path: a TOML file or a run's folder.
 
     Raises:

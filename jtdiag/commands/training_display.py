@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jtdiag.engine.progress import EpochReport, Listener, Plan
+from jtdiag.lanes import lanes_of
 from jtdiag.schema import readable
 
-SIZE_EVERY = 5.0
+SIZE_EVERY = 2.0
 """Seconds between two looks at the size of the store on disk."""
 
 
@@ -96,10 +97,12 @@ class LiveDisplay:
         self._progress = progress
         self._plan: Plan | None = None
         self._looked, self._size = 0.0, 0
+        self._lanes_done = 0
 
     def begin(self, plan: Plan) -> None:
         """Print what is about to run and show the bar."""
         self._plan = plan
+        self._lanes_done = plan.lanes_done
         self._progress.console.print(describe(plan), highlight=False, markup=False)
         self._task = self._progress.add_task(
             plan.recipe.name, total=plan.epochs_to_train, last="starting"
@@ -111,5 +114,10 @@ class LiveDisplay:
         now = time.monotonic()
         if now - self._looked > SIZE_EVERY:
             self._looked, self._size = now, store_size(self._plan.path)
-        last = f"{one_line(self._plan, report)} · store {readable(self._size)}"
+        self._lanes_done += report.epoch == self._plan.recipe.train.epochs
+        of = len(lanes_of(self._plan.recipe))
+        last = (
+            f"{self._lanes_done} of {of} lanes done · {one_line(self._plan, report)} · "
+            f"store {readable(self._size)}"
+        )
         self._progress.update(self._task, advance=int(report.epoch > 0), last=last)

@@ -20,6 +20,8 @@ class Plan:
     """Parameters of all members together."""
     settings: dict[str, str]
     """Device, threads, lanes and versions."""
+    lanes_done: int
+    """Lanes that a run to be resumed has done already."""
     epochs_to_train: int
     """Epochs summed over the lanes that are left to train; epoch 0 does not count."""
 

@@ -66,7 +66,8 @@ def _plan(session: Session, path: Path, store: RunWriter | None) -> Plan:
     recipe = session.recipe
     size = schema.size(recipe, session.extent)
     every = lanes.lanes_of(recipe)
-    done = sum(max(0, store.seal(lane).epoch) for lane in every) if store else 0
+    seals = [store.seal(lane) if store else Seal() for lane in every]
+    done = sum(max(0, seal.epoch) for seal in seals)
     if store is None:
         _check_disk(path, size)
     return Plan(
@@ -75,6 +76,7 @@ def _plan(session: Session, path: Path, store: RunWriter | None) -> Plan:
         size=size,
         parameters=session.extent.parameters_per_member * recipe.members.count,
         settings=session.settings(),
+        lanes_done=sum(seal.done for seal in seals),
         epochs_to_train=len(every) * recipe.train.epochs - done,
     )
 
