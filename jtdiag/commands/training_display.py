@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.lanes import lanes_of
@@ -23,16 +25,18 @@ def display() -> Iterator[Listener]:
     if not console.is_terminal:
         yield PlainLines(console)
         return
-    columns = (
+    progress = Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("epochs ·"),
         TimeRemainingColumn(),
-        TextColumn("left · {task.fields[last]}"),
+        TextColumn("left"),
+        console=console,
     )
-    with Progress(*columns, console=console) as progress:
-        yield LiveDisplay(progress)
+    newest = Text()
+    with Live(Group(progress, newest), console=console):
+        yield LiveDisplay(progress, newest)
 
 
 def describe(plan: Plan) -> str:
@@ -93,8 +97,8 @@ class PlainLines:
 class LiveDisplay:
     """A bar over all epochs of all lanes, the newest losses, the time left and the store's size."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, progress: Progress, newest: Text) -> None:
+        self._progress, self._newest = progress, newest
         self._plan: Plan | None = None
         self._looked, self._size = 0.0, 0
         self._lanes_done = 0
@@ -104,9 +108,7 @@ class LiveDisplay:
         self._plan = plan
         self._lanes_done = plan.lanes_done
         self._progress.console.print(describe(plan), highlight=False, markup=False)
-        self._task = self._progress.add_task(
-            plan.recipe.name, total=plan.epochs_to_train, last="starting"
-        )
+        self._task = self._progress.add_task(plan.recipe.name, total=plan.epochs_to_train)
 
     def epoch(self, report: EpochReport) -> None:
         """Advance the bar."""
@@ -116,8 +118,8 @@ class LiveDisplay:
             self._looked, self._size = now, store_size(self._plan.path)
         self._lanes_done += report.epoch == self._plan.recipe.train.epochs
         of = len(lanes_of(self._plan.recipe))
-        last = (
-            f"{self._lanes_done} of {of} lanes done · {one_line(self._plan, report)} · "
-            f"store {readable(self._size)}"
+        self._newest.plain = (
+            f"{one_line(self._plan, report)}\n"
+            f"{self._lanes_done} of {of} lanes done · store {readable(self._size)}"
         )
-        self._progress.update(self._task, advance=int(report.epoch > 0), last=last)
+        self._progress.update(self._task, advance=int(report.epoch > 0))
