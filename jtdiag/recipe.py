@@ -134,16 +134,16 @@ def _kept_epochs(field_name: str, value: object) -> KeptEpochs:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """Where and how the arithmetic runs; nothing here changes a result beyond rounding."""
+    """Where and how the arithmetic runs; of a result it changes the rounding at most."""
 
     device: str = "auto"
     """auto takes a GPU where there is one; otherwise cpu, cuda or cuda:N."""
     threads: int | str = "auto"
-    """CPU threads; auto takes the processors that this process may use."""
+    """CPU threads; auto takes one for small steps, else the processors open to this process."""
     precision: str = "float32"
     lanes: int | str = "auto"
     """Lanes trained side by side in one computation; auto is 1 on a CPU, where more gain
-    nothing, and all of them on a GPU."""
+    nothing, and as many as its memory holds on a GPU."""
 
     def __post_init__(self) -> None:
         check.text("engine.device", self.device)
