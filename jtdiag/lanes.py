@@ -101,7 +101,7 @@ def read_seal(run: Path, lane: Lane) -> Seal:
         return Seal()
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
-            f"{path}: the lane's seal cannot be read ({error!r}). "
+            f"{path}: is not the seal of a lane ({error!r}). "
             "Train the run again, or restore the folder from a copy."
         ) from error
 
