@@ -46,11 +46,18 @@ def test_a_figure_says_where_it_comes_from_and_not_when(probed_run, name):
     assert [path.read_bytes() for path in plot(probed_run, name)] == [pdf, png]
 
 
+def settings():
+    """Settings as they are; to ask matplotlib itself for the backend would load one."""
+    return {key: dict.__getitem__(mpl.rcParams, key) for key in mpl.rcParams}
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_settings_of_matplotlib_are_as_before(probed_run, name):
-    before = dict(mpl.rcParams)
-    plot(probed_run, name)
-    assert dict(mpl.rcParams) == before
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        before = settings()
+        plot(probed_run, name)
+        assert settings() == before
 
 
 def test_what_the_style_sets_holds_against_the_users_settings(probed_run):

@@ -23,7 +23,7 @@ class MemberStack(Protocol):
         """Parameters of one member by name."""
 
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return initial weights (M, …) by name, in torch's default dtype, on the CPU."""
+        """Return initial weights (M, …) by name, in float64, on the CPU."""
 
     def __call__(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """Return logits (L, M, K, B) for weights (L, M, …) and inputs (L, B, …)."""
