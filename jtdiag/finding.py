@@ -1,7 +1,6 @@
 """Findings: a number, the limit that it is compared with, and a sentence to act on."""
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,7 +38,7 @@ def read(run: Path) -> list[Finding]:
         return []
     found = []
     try:
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
             values = json.loads(line)
             values["trials"], values["members"] = tuple(values["trials"]), tuple(values["members"])
             found.append(Finding(**values))
@@ -55,6 +54,6 @@ def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
     others = [finding for finding in read(run) if finding.probe != probe]
     lines = [json.dumps(asdict(finding), ensure_ascii=False) for finding in (*others, *findings)]
     try:
-        write_atomically(run / LOG, os.linesep.join([*lines, ""]))
+        write_atomically(run / LOG, "\n".join([*lines, ""]))
     except OSError as error:
         raise StoreError(f"{run / LOG}: cannot be written: {error}.") from error

@@ -94,13 +94,16 @@ def read_seal(run: Path, lane: Lane) -> Seal:
     path = run / FOLDER / f"{lane.key}.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("outputs", "checkpoints"):
+            values[key] = tuple(values[key])
+        return Seal(**values)
     except FileNotFoundError:
         return Seal()
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: the lane's seal cannot be read ({error}).") from error
-    for key in ("outputs", "checkpoints"):
-        values[key] = tuple(values[key])
-    return Seal(**values)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StoreError(
+            f"{path}: is not the seal of a lane ({error!r}). "
+            "Train the run again, or restore the folder from a copy."
+        ) from error
 
 
 def write_seal(run: Path, lane: Lane, seal: Seal) -> None:

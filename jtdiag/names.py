@@ -34,6 +34,7 @@ MEMBER_LOSS: Final = "member_loss"
 MEMBER_ERROR: Final = "member_error"
 ENSEMBLE_LOSS: Final = "ensemble_loss"
 ENSEMBLE_ERROR: Final = "ensemble_error"
+METRIC_VARIABLES: Final = (MEMBER_LOSS, MEMBER_ERROR, ENSEMBLE_LOSS, ENSEMBLE_ERROR)
 BEST_EPOCH: Final = "best_epoch"
 LOGITS: Final = "logits"
 TARGET: Final = "target"

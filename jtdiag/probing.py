@@ -28,7 +28,10 @@ def probe(run: Run | str | Path, name: str, *, force: bool = False) -> xr.Datase
     run = run if isinstance(run, Run) else Run(run)
     asked = load_probe(name)
     if not force and result.is_fresh(run, asked):
-        return result.load(run, name)
+        found = result.load(run, name)
+        if not any(one.probe == name for one in finding.read(run.path)):
+            finding.record(run.path, name, asked.judge(found))
+        return found
     return measure(run, asked)
 
 

@@ -204,25 +204,25 @@ def _kept_epochs(field_name: str, value: object) -> KeptEpochs:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """Where and how the arithmetic runs; nothing here changes a result beyond rounding."""
+    """Where and how the arithmetic runs; of a result it changes the rounding at most."""
 
     device: str = "auto"
     """auto takes a GPU where there is one; otherwise cpu, cuda or cuda:N."""
     threads: int | str = "auto"
-    """CPU threads; auto takes the processors that this process may use."""
+    """CPU threads; auto takes one for small steps, else the processors open to this process."""
     precision: str = "float32"
     lanes: int | str = "auto"
     """Lanes trained side by side in one computation; auto is 1 on a CPU, where more gain
-    nothing, and all of them on a GPU."""
+    nothing, and as many as its memory holds on a GPU."""
     execution: str = "auto"
-    """How members are computed: "stacked" (one batched operation), "vmap" or "loop"; auto times
-    what the architecture allows on a few steps and takes the fastest."""
+    """How members are computed: "stacked" (one batched operation a layer), "vmap" or "loop";
+    auto times on a few steps what the architecture allows, and takes the fastest."""
     products: str = "auto"
-    """Type of the matrix products and convolutions: float32 as it is, or "bfloat16", with
-    weights, sums and losses in float32; auto takes the faster for convolutional members."""
+    """Type of convolutions and matrix products: "float32", or "bfloat16" with weights, sums
+    and losses in float32; auto leaves it to the timing for members with convolutions."""
     micro_members: int = 0
     """Members whose activations are held at once in a training step; 0 holds all of them. The
-    gradient is the same, at the price of one more forward pass."""
+    gradient is the same, at the price of a second forward pass."""
 
     def __post_init__(self) -> None:
         check.text("engine.device", self.device)

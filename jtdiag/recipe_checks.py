@@ -89,7 +89,7 @@ def known_keys(where: str, keys: Iterable[str], allowed: Collection[str]) -> Non
 def nearest(word: object, allowed: Collection[str]) -> str:
     """Return " Did you mean …?" for the nearest allowed word, or nothing."""
     # 'lambda' is no close match of 'lam' by letters alone, and the likeliest slip of all.
-    aliases = {"lambda": "lam", "λ": "lam", "epoch": "train.epochs", "dataset": "data"}
+    aliases = {"lambda": "lam", "λ": "lam", "dataset": "data"}
     word = str(word)
     match = [aliases[word]] if aliases.get(word) in allowed else get_close_matches(word, allowed, 1)
     return f" Did you mean '{match[0]}'?" if match else ""

@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from jtdiag import recipe_checks as check
 from jtdiag.errors import RecipeError
@@ -31,7 +31,7 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: is not valid TOML: {error}.") from error
     table.setdefault("name", path.stem)
-    return from_table(override(table, overrides), where=str(path))
+    return from_table(override(table, overrides, str(path)), str(path))
 
 
 def from_table(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
@@ -48,7 +48,7 @@ def from_table(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
 
 def _section(where: str, name: str, table: object) -> object:
     if not isinstance(table, Mapping):
-        raise RecipeError(f"{where}: {name} is {table!r}; it must be a table, [{name}].")
+        _refuse_plain(where, name, table)
     kind = SECTIONS[name]
     fields = dataclasses.fields(kind)
     check.known_keys(f"{where}, [{name}]", table, [f.name for f in fields])
@@ -59,7 +59,13 @@ def _section(where: str, name: str, table: object) -> object:
     return kind(**table)
 
 
-def override(table: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any]:
+def _refuse_plain(where: str, section: str, value: object) -> NoReturn:
+    raise RecipeError(f"{where}: {section} is {value!r}; it must be a table, [{section}].")
+
+
+def override(
+    table: Mapping[str, Any], changes: Iterable[str], where: str = "recipe"
+) -> dict[str, Any]:
     """Return a table with ``key=value`` changes applied; a value is TOML, or else plain text.
 
     When the lambdas change and the learning rates, one per lambda, do not, each lambda keeps
@@ -74,6 +80,8 @@ def override(table: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any]
                 f"--set {key}: there is no section '{section}'.{check.nearest(section, SECTIONS)}"
             )
         target = result.setdefault(section, {}) if dot else result
+        if not isinstance(target, dict):
+            _refuse_plain(where, section, target)
         target[field] = value
     if "lam" in changed and "train.lr" not in changed:
         _carry_learning_rates(table, result)
@@ -91,10 +99,12 @@ def _parse(change: str) -> tuple[str, Any]:
 
 
 def _carry_learning_rates(old: Mapping[str, Any], new: dict[str, Any]) -> None:
-    rates = old.get("train", {}).get("lr")
+    section = old.get("train")
+    rates = section.get("lr") if isinstance(section, Mapping) else None
     lams = old.get("lam")
     if not isinstance(rates, list) or not isinstance(lams, list) or len(rates) != len(lams):
         return
+    lams = [check.number("lam", lam, 0, 1) for lam in lams]
     wanted = check.several("lam", new["lam"])
     new["train"]["lr"] = [_rate_at(lam, sorted(zip(lams, rates, strict=True))) for lam in wanted]
 
@@ -128,7 +138,8 @@ def to_toml(recipe: Recipe) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)  # for text, numbers, truth values: also TOML
+    # JSON's text, numbers and truth values are TOML's, but for one character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def digest(recipe: Recipe) -> str:

@@ -28,6 +28,11 @@ def load_probe(name: str) -> Probe:
                     f"Entry point {entry.value} gives a {type(found).__name__}; "
                     "a probe must be a jtdiag.probe_contract.Probe."
                 )
+            if found.name != name:
+                raise ProbeError(
+                    f"Entry point '{name}' gives a probe that calls itself '{found.name}'; "
+                    "the two must be the same, since results are stored by that name."
+                )
             return found
     known = probe_names()
     raise ProbeError(

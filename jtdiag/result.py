@@ -73,7 +73,7 @@ def load(run: Run, name: str) -> xr.Dataset:
     try:
         with xr.open_zarr(path, consolidated=False, chunks=None) as stored:
             return stored.load()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise StoreError(
             f"{path} is damaged ({error}). Make it again: jtdiag probe {run.path} {name} --force"
         ) from error

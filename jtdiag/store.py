@@ -2,7 +2,9 @@
 
 import fcntl
 import functools
+import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -124,7 +126,8 @@ class Run:
         ``best_epoch`` (lam, trial) is the epoch that validation chose, -1 without one.
         """
         seals = {lane: self.seal(lane) for lane in self.lanes}  # before the data: never ahead
-        found = self._group(names.METRICS).load()
+        self._require_metrics(seals)
+        found = self._group(names.METRICS)
         sealed = _per_lane(self.recipe, {lane: seal.epoch for lane, seal in seals.items()})
         found = found.where(found[names.EPOCH] <= sealed)
         best = {lane: -1 if seal.best is None else seal.best for lane, seal in seals.items()}
@@ -140,6 +143,7 @@ class Run:
         if epoch not in self.seal(lane).outputs:
             raise StoreError(f"{self.path}: lane {lane.key} keeps no outputs of epoch {epoch}.")
         logits = self.array(f"{names.OUTPUTS}/{split}/{names.LOGITS}")
+        self._require(logits, lane.lam_index, lane.trial, epoch)
         target = self.target(split, lane)
         step = logits.chunks[4]
         for start in range(0, logits.shape[4], step):
@@ -163,11 +167,12 @@ class Run:
             raise StoreError(f"{self.path}: lane {lane.key} keeps no checkpoint of epoch {epoch}.")
         group = cast(zarr.Group, self._store[names.CHECKPOINTS])
         where = (lane.lam_index, lane.trial, epoch)
-        return {
-            name: _read(array, where)
-            for name, array in group.arrays()
-            if array.ndim > 3  # not a coordinate
-        }
+        found = {}
+        for name, array in group.arrays():
+            if array.ndim > 3:  # not a coordinate
+                self._require(array, *where)
+                found[name] = _read(array, where)
+        return found
 
     @property
     def tree(self) -> xr.DataTree:
@@ -187,9 +192,38 @@ class Run:
     def _group(self, name: str, *, lazy: bool = False) -> xr.Dataset:
         chunks: dict[Any, Any] | None = {} if lazy else None
         try:
-            return xr.open_zarr(self.path / STORE, group=name, chunks=chunks, consolidated=True)
+            found = xr.open_zarr(self.path / STORE, group=name, chunks=chunks, consolidated=True)
         except (OSError, ValueError, KeyError) as error:
             raise StoreError(f"{self.path / STORE}/{name} cannot be opened: {error}.") from error
+        if not lazy:
+            for variable in found.variables:
+                with _damage(f"{self.path / STORE}/{name}/{variable}"):
+                    found[variable].load()
+        return found
+
+    def _require(self, array: zarr.Array[Any], *where: int) -> None:
+        """Refuse a sealed part of which chunks are missing: zarr would read them as NaN."""
+        folder = self.path.joinpath(STORE, array.path, "c", *map(str, where))
+        grid = [
+            math.ceil(size / chunk)
+            for size, chunk in zip(
+                array.shape[len(where) :], array.chunks[len(where) :], strict=True
+            )
+        ]
+        # While it rewrites a chunk, zarr has a draft of it, NAME.partial, beside it.
+        found = sum(path.is_file() and not path.suffix for path in folder.rglob("*"))
+        if found < math.prod(grid):
+            raise StoreError(
+                f"{folder}: {math.prod(grid) - found} chunks of a sealed epoch are missing. "
+                "Train the run again, or restore the folder from a copy."
+            )
+
+    def _require_metrics(self, seals: Mapping[Lane, Seal]) -> None:
+        for name in names.METRIC_VARIABLES:
+            array = self.array(f"{names.METRICS}/{name}")
+            for lane, seal in seals.items():
+                if seal.epoch >= 0:
+                    self._require(array, lane.lam_index, lane.trial)
 
     def check(self) -> int:
         """Read every sealed chunk against its checksum; return how many arrays were read.
@@ -199,6 +233,11 @@ class Run:
         """
         count = 0
         self.metrics()
+        for split in self.recipe.keep.splits if names.OUTPUTS in self._store else ():
+            for name in (names.TARGET, names.SOURCE_INDEX):
+                array = self.array(f"{names.OUTPUTS}/{split}/{name}")
+                self._require(array)
+                _read(array, ...)
         for lane in self.lanes:
             seal = self.seal(lane)
             for epoch in seal.outputs:
@@ -211,11 +250,18 @@ class Run:
 
 def _read(array: zarr.Array[Any], where: Any) -> NDArray[Any]:
     """Return a part of an array; a checksum that does not fit is a damaged store."""
-    try:
+    with _damage(str(array.store_path)):
         return np.asarray(array[where])
+
+
+@contextmanager
+def _damage(where: str) -> Iterator[None]:
+    """Turn what a damaged chunk raises when it is read into one line."""
+    try:
+        yield
     except (OSError, ValueError, RuntimeError) as error:
         raise StoreError(
-            f"{array.store_path}: a chunk is damaged or cannot be read ({error}). "
+            f"{where}: a chunk is damaged or cannot be read ({error}). "
             "Train the run again, or restore the folder from a copy."
         ) from error
 

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import os
 import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
+from zipfile import BadZipFile
 
 import numpy as np
 import zarr
@@ -81,14 +83,17 @@ class RunWriter:
             StoreError: if something is in the way.
         """
         refuse_occupied(path)
-        draft = path.with_name(f"{path.name}.draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        with _disk_errors(path):
-            (draft / lanes.FOLDER).mkdir(parents=True)
-            _allocate(draft / STORE, recipe, extent, examples, settings)
-            (draft / RECIPE).write_text(recipe_file.to_toml(recipe), encoding="utf-8")
-            lock = _locked(draft)  # before the folder appears: a watcher never finds it idle
-            draft.replace(path)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        try:
+            with _disk_errors(path):
+                (draft / lanes.FOLDER).mkdir(parents=True)
+                _allocate(draft / STORE, recipe, extent, examples, settings)
+                (draft / RECIPE).write_text(recipe_file.to_toml(recipe), encoding="utf-8")
+                lock = _locked(draft)  # before the folder appears: a watcher never finds it idle
+                draft.replace(path)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
         return cls(path, recipe, lock)
 
     @classmethod
@@ -107,6 +112,8 @@ class RunWriter:
             )
         lock = _locked(path)
         writer = cls(path, run.recipe, lock)
+        for half_written in (path / STORE).rglob("*.partial"):  # zarr's drafts of chunks
+            half_written.unlink()
         for lane in run.lanes:
             writer._remove_unsealed(lane)
         return writer
@@ -158,12 +165,7 @@ class RunWriter:
         """Return the lane's metrics over all epochs, NaN beyond the seal."""
         if lane not in self._metrics:
             rows = {}
-            for name in (
-                names.MEMBER_LOSS,
-                names.MEMBER_ERROR,
-                names.ENSEMBLE_LOSS,
-                names.ENSEMBLE_ERROR,
-            ):
+            for name in names.METRIC_VARIABLES:
                 array = self._array(f"{names.METRICS}/{name}")
                 rows[name] = np.array(array[lane.lam_index, lane.trial], dtype=np.float64)
                 rows[name][self._seals[lane].epoch + 1 :] = np.nan
@@ -187,9 +189,9 @@ class RunWriter:
         """
         path = self._state_path(lane, epoch)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise StoreError(
                 f"{path}: cannot be read ({error}); the lane cannot be resumed. "
                 "Train the run again under another name with --out."

@@ -16,7 +16,7 @@ import click
 def demo(out: Path) -> None:
     """Train four small networks on digits at λ = 0, 0.9 and 1, and see end-to-end training fail.
 
-    Takes about a minute on two cores; nothing is downloaded. A demo that is done is shown again.
+    Takes less than a minute; nothing is downloaded. A demo that is done is shown again.
     """
     from rich.console import Console
     from rich.table import Table

@@ -13,11 +13,17 @@ def plot(run: Path, names: tuple[str, ...]) -> None:
 
     FIGURE is error-against-lambda or errors-by-epoch; default: both.
     """
-    from jtdiag import figures
+    from jtdiag import figures, result
     from jtdiag.figures.drawing import plot as draw
+    from jtdiag.registry import load_probe
     from jtdiag.store import Run
 
     opened = Run(run)
     for name in names or figures.FIGURES:
+        needs = figures.find(name).needs
+        if result.path_of(opened, needs).exists() and not result.is_fresh(
+            opened, load_probe(needs)
+        ):
+            click.echo(f"{name}: drawn from an older result; jtdiag probe {run} {needs} renews it")
         for path in draw(opened, name):
             click.echo(path)

@@ -31,9 +31,9 @@ def train(recipe: str, overrides: tuple[str, ...], out: Path | None, resume: boo
         with display() as listener:
             carry_out(found, out, resume=resume, listener=listener)
     except KeyboardInterrupt:
+        safe = f"every sealed epoch is safe. Go on with: jtdiag train {out} --resume"
         click.echo(
-            f"\nInterrupted; every sealed epoch is safe. Go on with: jtdiag train {out} --resume",
-            err=True,
+            f"\nInterrupted; {safe if out.exists() else 'nothing was written yet.'}", err=True
         )
         raise SystemExit(130) from None
     click.echo(f"Trained {out}. Next: jtdiag probe {out}")

@@ -1,11 +1,11 @@
 """What a run needs before its first step: the device, the data, the members, and their sizes."""
 
-import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import joblib
 import numpy as np
 import torch
 
@@ -50,6 +50,7 @@ class Session:
             examples={split: self.data.count(split) for split in self.recipe.splits},
             outputs=len(self.data.classes),
             parameters=dict(self.stack.parameters),
+            buffers=dict(self.stack.buffers),
         )
 
     def examples(self) -> dict[str, Examples]:
@@ -97,7 +98,7 @@ class Session:
             return int(wanted)
         products = self.extent.parameters_per_member * self.recipe.members.count
         products *= self.recipe.train.batch
-        return 1 if products < SMALL_STEP else len(os.sched_getaffinity(0))
+        return 1 if products < SMALL_STEP else joblib.cpu_count()
 
     def settings(self) -> dict[str, str]:
         """Return where and how the arithmetic runs, for the record."""

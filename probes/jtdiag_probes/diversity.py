@@ -49,7 +49,10 @@ WRITES = {
     "store_residual": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.NAT,
-        meaning="larger of |stored − recomputed| for ensemble and mean member loss",
+        meaning=(
+            "larger of |stored − recomputed| for ensemble and mean member loss; NaN for train, "
+            "whose stored losses are running means"
+        ),
         from_outputs=True,
     ),
 }
@@ -126,6 +129,7 @@ def _from_outputs(run: Run, metrics: xr.Dataset, stored: xr.Dataset) -> xr.Datas
     off_members = abs(found["members"] - stored["mean_member_loss"])
     off_ensemble = abs(found["ensemble"] - stored["ensemble_loss"])
     larger = off_members.where(off_members > off_ensemble, off_ensemble)
+    larger = larger.where(larger[names.SPLIT] != names.TRAIN)
     return found[[*rows, "residual"]].assign(store_residual=larger)
 
 

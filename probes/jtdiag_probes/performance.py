@@ -109,7 +109,7 @@ def _doubt(result: xr.Dataset, lam: float, best: float) -> str:
     at = result.sel({names.LAM: [lam, best], names.SPLIT: names.TEST})
     difference = abs(float(at["ensemble_error_mean"].diff(names.LAM).item()))
     se = float((at["ensemble_error_se"] ** 2).sum(skipna=False)) ** 0.5
-    return " (no clear difference)" if difference < 2 * se else ""
+    return " (no clear difference)" if difference <= 2 * se else ""
 
 
 def _percent(result: xr.Dataset, lam: float) -> str:

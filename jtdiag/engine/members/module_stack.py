@@ -25,7 +25,7 @@ class ModuleStack:
 
     def __init__(self, count: int, factory: Factory) -> None:
         self.count = count
-        self.execution: Execution = "loop"
+        self.execution: Execution = self.executions[0]
         self._factory = factory
         with torch.random.fork_rng(devices=[]):
             self._template = factory()

@@ -1,0 +1,66 @@
+from click.testing import CliRunner
+
+from jtdiag.cli import main
+from jtdiag.figures import FIGURES
+from jtdiag.probing import probe as ask
+
+
+def plot(run, *arguments):
+    return CliRunner().invoke(main, ["plot", str(run.path), *arguments])
+
+
+def test_every_figure_is_drawn_by_default_and_each_file_named(small_run):
+    ask(small_run, "dominance")
+    ask(small_run, "performance")
+    ran = plot(small_run)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    wanted = [
+        small_run.path / "figures" / f"{name}.{ending}"
+        for name in FIGURES
+        for ending in ("pdf", "png")
+    ]
+    assert ran.stdout.splitlines() == [str(path) for path in wanted]
+    assert set((small_run.path / "figures").iterdir()) == set(wanted)
+
+
+def test_only_those_named_are_drawn(small_run):
+    ask(small_run, "performance")
+    ran = plot(small_run, "error-against-lambda")
+    assert ran.exit_code == 0
+    assert {path.stem for path in (small_run.path / "figures").iterdir()} == {
+        "error-against-lambda"
+    }
+
+
+def test_a_figure_of_an_older_result_says_so(warned):
+    warned.seal_up_to(2)
+    ask(warned.run, "performance")
+    fresh = plot(warned.run, "error-against-lambda")
+    warned.seal_up_to(3)
+    stale = plot(warned.run, "error-against-lambda")
+    assert stale.stdout.splitlines() == [
+        "error-against-lambda: drawn from an older result; "
+        f"jtdiag probe {warned.run.path} performance renews it",
+        *fresh.stdout.splitlines(),
+    ]
+
+
+def test_a_missing_result_is_one_line_that_names_the_probe_to_ask(small_run):
+    ran = plot(small_run, "errors-by-epoch")
+    assert ran.exit_code == 1
+    assert ran.stderr == (
+        f"Error: {small_run.path} has no result 'dominance'. "
+        f"First run: jtdiag probe {small_run.path} dominance\n"
+    )
+
+
+def test_an_unknown_figure_is_one_line(small_run):
+    ran = plot(small_run, "errors")
+    assert ran.exit_code == 1
+    assert ran.stderr.startswith("Error: There is no figure 'errors'.")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_the_help_names_every_figure():
+    text = CliRunner().invoke(main, ["plot", "--help"]).stdout
+    assert [name for name in FIGURES if name not in text] == []

@@ -1,0 +1,24 @@
+import tomllib
+
+from click.testing import CliRunner
+
+from jtdiag import presets
+from jtdiag.cli import main
+
+NAMES = ["demo", "fashion-16x64", "fashion-1x1024", "fashion-256x4", "fashion-64x16"]
+
+
+def test_every_preset_is_a_line_with_what_it_is_for():
+    ran = CliRunner().invoke(main, ["presets"])
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == NAMES
+    for line, path in zip(lines, presets.paths().values(), strict=True):
+        comment = path.read_text(encoding="utf-8").splitlines()[0]
+        assert comment == "# " + line.split(maxsplit=1)[1]
+        assert tomllib.loads(path.read_text(encoding="utf-8"))["name"] == line.split()[0]
+
+
+def test_descriptions_stand_in_one_column():
+    lines = CliRunner().invoke(main, ["presets"]).stdout.splitlines()
+    assert len({line.index(line.split(maxsplit=1)[1]) for line in lines}) == 1

@@ -1,0 +1,103 @@
+import pytest
+from click.testing import CliRunner
+
+from jtdiag import finding, result
+from jtdiag.cli import main
+from jtdiag.registry import load_probe
+
+NAMES = ["diversity", "dominance", "performance"]
+
+
+def probe(run, *arguments):
+    return CliRunner().invoke(main, ["probe", str(run.path), *arguments])
+
+
+def asked_lines(ran):
+    return [line for line in ran.stdout.splitlines() if line.partition(":")[0] in NAMES]
+
+
+def test_every_probe_is_asked_by_default(small_run):
+    ran = probe(small_run)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert asked_lines(ran) == [f"{n}: measuring. {load_probe(n).question}" for n in NAMES]
+    assert {path.stem for path in (small_run.path / "results").iterdir()} == set(NAMES)
+
+
+def test_only_those_named_are_asked(small_run):
+    ran = probe(small_run, "performance")
+    assert asked_lines(ran) == [
+        "performance: measuring. How good are the ensemble and its members, at each lambda?"
+    ]
+    assert [path.stem for path in (small_run.path / "results").iterdir()] == ["performance"]
+
+
+def test_what_is_fresh_is_not_measured_again_unless_forced(small_run):
+    probe(small_run, "performance")
+    before = result.path_of(small_run, "performance").stat().st_ino
+    assert asked_lines(probe(small_run, "performance"))[0].startswith("performance: fresh. ")
+    assert result.path_of(small_run, "performance").stat().st_ino == before
+    ran = probe(small_run, "performance", "--force")
+    assert asked_lines(ran)[0].startswith("performance: measuring. ")
+    assert result.path_of(small_run, "performance").stat().st_ino != before
+
+
+def test_every_finding_is_a_line_and_alerts_come_first(small_run):
+    ran = probe(small_run)
+    told = ran.stdout.splitlines()[3:]
+    found = finding.read(small_run.path)
+    alerts = [f"ALERT {f.sentence}" for f in found if f.level == "alert"]
+    infos = [f"  -   {f.sentence}" for f in found if f.level == "info"]
+    assert len(alerts) == 1
+    assert told == alerts + infos
+
+
+def test_findings_of_probes_that_were_not_asked_are_not_told(small_run):
+    probe(small_run)
+    told = probe(small_run, "performance").stdout.splitlines()[1:]
+    assert [line.split(":")[0] for line in told] == ["  -   λ = 0.9"]
+
+
+def test_fresh_results_are_told_again(small_run):
+    first, second = probe(small_run), probe(small_run)
+    assert second.stdout == first.stdout.replace(": measuring.", ": fresh.")
+
+
+def test_damaged_findings_can_be_mended_as_the_error_says(small_run):
+    first = probe(small_run, "dominance")
+    log = small_run.path / finding.LOG
+    log.write_text("damaged\n")
+    ran = probe(small_run, "dominance")
+    assert ran.exit_code == 1
+    assert ran.stderr.endswith(f"Delete it and run `jtdiag probe {small_run.path}`.\n")
+    log.unlink()
+    again = probe(small_run, "dominance")
+    assert again.stdout.splitlines()[1:] == first.stdout.splitlines()[1:]
+
+
+def test_a_sentence_with_brackets_is_told_as_it_is(small_run, foreign):
+    foreign.write_text(foreign.read_text().replace("The run has", "Lanes [bold] of [/run]:"))
+    assert "Lanes [bold] of [/run]: 2 lanes." in probe(small_run, "foreign").stdout
+
+
+def test_a_probe_of_somebody_else_is_asked(small_run, foreign):
+    ran = probe(small_run, "foreign")
+    assert ran.stdout == (
+        "foreign: measuring. How many lanes are there?\n  -   The run has 2 lanes.\n"
+    )
+
+
+@pytest.mark.parametrize("names", [["dominanze"], ["performance", "dominanze"]])
+def test_an_unknown_name_is_one_line_and_nothing_is_measured(small_run, names):
+    ran = probe(small_run, *names)
+    assert ran.exit_code == 1
+    assert ran.stdout == ""
+    assert ran.stderr.startswith("Error: There is no probe 'dominanze'. Did you mean 'dominance'? ")
+    assert not (small_run.path / "results").exists()
+
+
+def test_a_run_that_has_not_begun_is_one_line(warned):
+    ran = probe(warned.run)
+    assert ran.exit_code == 1
+    assert ran.stderr == (
+        f"Error: {warned.run.path} has no sealed epoch yet; ask again when one is trained.\n"
+    )

@@ -1,0 +1,151 @@
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from jtdiag import Run, recipe_file
+from jtdiag.cli import main
+from jtdiag.commands.training_display import PlainLines
+from jtdiag.recipe_file import from_table
+from jtdiag.testing import TOY, toy_data
+
+LINE = re.compile(
+    r"\[(\d+)/(\d+)\] λ = (\S+), trial (\d+), epoch (\d+): "
+    r"loss (\d\.\d{4}), val error (\d+\.\d\d) %; (starting|\d+ s left)"
+)
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    """A recipe file in the current folder: two λ, one trial, two epochs."""
+    monkeypatch.chdir(tmp_path)
+    toy_data(tmp_path / "toy.npz")
+    changes = {"lam": [0.0, 1.0], "trials": 1, "train": {**TOY["train"], "epochs": 2}}
+    path = tmp_path / "quick.toml"
+    path.write_text(recipe_file.to_toml(from_table({**TOY, **changes})), encoding="utf-8")
+    return path.name
+
+
+def train(*arguments):
+    return CliRunner().invoke(main, ["train", *arguments])
+
+
+def test_without_a_terminal_there_is_one_line_for_each_epoch(recipe):
+    ran = train(recipe, "--out", "mine")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert lines[0] == "toy: 2 lambdas × 1 trials, 2 epochs; 3 members, 99 parameters in all."
+    assert lines[1] == "On cpu; threads: 1; lanes at a time: 1."
+    assert lines[2].startswith("The store in mine will take ")
+    assert lines[-1] == "Trained mine. Next: jtdiag probe mine"
+    found = [LINE.fullmatch(line).groups() for line in lines[3:-1]]
+    assert [(lam, trial, epoch) for _, _, lam, trial, epoch, *_ in found] == [
+        (lam, "0", epoch) for lam in "01" for epoch in "012"
+    ]
+    assert [(done, of) for done, of, *_ in found] == [(d, "4") for d in "012234"]
+
+
+def test_the_lines_tell_the_numbers_of_the_store(recipe):
+    ran = train(recipe, "--out", "mine", "--set", "lam=0.3")
+    metrics = Run("mine").metrics().isel(lam=0, trial=0)
+    for line in ran.stdout.splitlines()[3:-1]:
+        *_, epoch, loss, error, _ = LINE.fullmatch(line).groups()
+        at = metrics.sel(epoch=int(epoch))
+        on_train = at.sel(split="train")
+        expected = 0.3 * on_train["ensemble_loss"] + 0.7 * on_train["member_loss"].mean()
+        assert float(loss) == pytest.approx(float(expected), abs=5.1e-5)
+        val = float(at["ensemble_error"].sel(split="val"))
+        assert float(error) == pytest.approx(100 * val, abs=5.1e-3)
+
+
+def test_the_folder_is_by_default_runs_and_the_recipes_name(recipe):
+    assert train(recipe, "--set", "name=other").exit_code == 0
+    assert Run("runs/other").done
+
+
+def test_fields_can_be_overridden(recipe):
+    ran = train(recipe, "--set", "train.epochs=1", "--set", "lam=[0.5]", "--set", "data.val=10")
+    assert ran.exit_code == 0
+    run = Run("runs/toy")
+    assert (run.recipe.train.epochs, run.recipe.lam, run.recipe.data.val) == (1, (0.5,), 10)
+    assert run.recipe.members.count == 3
+
+
+def test_a_folder_that_holds_a_run_is_refused_in_one_line(recipe):
+    train(recipe)
+    seal = Run("runs/toy").path / "lanes" / "lam0-trial0.json"
+    before = seal.stat().st_mtime_ns
+    ran = train(recipe)
+    assert ran.exit_code == 1
+    assert ran.stderr == (
+        "Error: runs/toy already holds a run. "
+        "Continue a run with --resume, or name another folder with --out.\n"
+    )
+    assert seal.stat().st_mtime_ns == before
+
+
+def test_a_folder_that_holds_anything_else_is_refused_in_one_line(recipe, tmp_path):
+    ran = train(recipe, "--out", str(tmp_path))
+    assert ran.exit_code == 1
+    assert ran.stderr.startswith(f"Error: {tmp_path} is not empty. ")
+    assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("by", ["recipe", "folder"])
+def test_interrupted_it_says_how_to_go_on_and_goes_on(recipe, monkeypatch, by):
+    told = []
+
+    def interrupted(self, report):
+        told.append(report)
+        if len(told) == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PlainLines, "epoch", interrupted)
+        ran = train(recipe, "--out", "mine")
+    assert ran.exit_code == 130
+    assert ran.stderr == (
+        "\nInterrupted; every sealed epoch is safe. Go on with: jtdiag train mine --resume\n"
+    )
+    assert "Trained" not in ran.stdout
+    run = Run("mine")
+    assert not run.done
+    assert not run.training
+    sealed = [run.seal(lane).epoch for lane in run.lanes]
+    assert sealed[0] == 2
+
+    arguments = ("mine", "--resume") if by == "folder" else (recipe, "--out", "mine", "--resume")
+    ran = train(*arguments)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert lines[-1] == "Trained mine. Next: jtdiag probe mine"
+    assert sum("epoch" in line for line in lines[3:-1]) == 2 - sealed[1]
+    assert run.done
+
+
+def test_interrupted_before_anything_was_written_it_says_so(recipe, monkeypatch, tmp_path):
+    def interrupted(self, plan):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PlainLines, "begin", interrupted)
+    before = set(tmp_path.iterdir())
+    ran = train(recipe, "--out", "mine")
+    assert ran.exit_code == 130
+    assert ran.stderr == "\nInterrupted; nothing was written yet.\n"
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_finished_run_is_resumed_without_training(recipe):
+    train(recipe)
+    ran = train("runs/toy", "--resume")
+    assert ran.exit_code == 0
+    assert not LINE.search(ran.stdout)
+
+
+def test_another_recipe_does_not_resume_the_run(recipe):
+    train(recipe)
+    ran = train(recipe, "--resume", "--set", "seed=5", "--set", "train.batch=8")
+    assert ran.exit_code == 1
+    assert ran.stderr.startswith(
+        "Error: runs/toy was made by another recipe, with other seed, train.batch. "
+    )

@@ -1,0 +1,112 @@
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.image
+import numpy as np
+import pytest
+
+from jtdiag import figures, result
+from jtdiag.errors import ProbeError, StoreError
+from jtdiag.figures import FIGURES, drawing, find
+from jtdiag.figures.drawing import plot
+from jtdiag.probing import probe as ask
+from jtdiag.registry import probe_names
+
+
+@pytest.fixture
+def asked(small_run):
+    """A run of which every probe has been asked that a figure needs."""
+    for name in FIGURES:
+        ask(small_run, find(name).needs)
+    return small_run
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_written_as_pdf_and_png(asked, name):
+    made = plot(asked, name)
+    assert made == [asked.path / "figures" / f"{name}.{ending}" for ending in ("pdf", "png")]
+    pdf, png = made
+    assert pdf.read_bytes().startswith(b"%PDF-")
+    assert pdf.read_bytes().rstrip().endswith(b"%%EOF")
+    pixels = mpl.image.imread(png)
+    width = find(name).draw(result.load(asked, find(name).needs)).get_size_inches()[0]
+    assert pixels.shape[1] == pytest.approx(300 * width, abs=1)
+    assert np.ptp(pixels[..., :3]) == 1  # black on white
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_pdf_embeds_its_fonts_and_none_is_of_type_3(asked, name):
+    content = plot(asked, name)[0].read_bytes()
+    assert b"/Type3" not in content
+    assert set(re.findall(rb"/Subtype\s*/(CIDFontType\w+|TrueType|Type1)", content)) <= {
+        b"CIDFontType2"
+    }
+    assert b"/FontFile2" in content
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_says_where_it_comes_from_and_not_when(asked, name):
+    pdf, png = (path.read_bytes() for path in plot(asked, name))
+    assert f"recipe {asked.recipe_hash}".encode() in pdf
+    assert f"recipe {asked.recipe_hash}".encode() in png
+    assert b"CreationDate" not in pdf
+    assert [path.read_bytes() for path in plot(asked, name)] == [pdf, png]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_settings_of_matplotlib_are_as_before(asked, name):
+    before = dict(mpl.rcParams)
+    plot(asked, name)
+    assert dict(mpl.rcParams) == before
+
+
+def test_what_the_style_sets_holds_against_the_users_settings(asked):
+    made = [path.read_bytes() for path in plot(asked, "error-against-lambda")]
+    with mpl.rc_context({"lines.linewidth": 9, "axes.grid": False, "pdf.fonttype": 3}):
+        again = [path.read_bytes() for path in plot(asked, "error-against-lambda")]
+    assert made == again
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_missing_result_is_one_line_that_names_the_probe_to_ask(small_run, name):
+    with pytest.raises(StoreError) as caught:
+        plot(small_run, name)
+    needs = find(name).needs
+    assert str(caught.value).endswith(f"First run: jtdiag probe {small_run.path} {needs}")
+    assert not (small_run.path / "figures").exists()
+
+
+def test_an_unknown_figure_is_one_line_with_the_nearest(small_run):
+    with pytest.raises(ProbeError) as caught:
+        plot(small_run, "error-by-epoch")
+    assert str(caught.value) == (
+        "There is no figure 'error-by-epoch'. Did you mean 'errors-by-epoch'? "
+        "Figures: error-against-lambda, errors-by-epoch."
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(asked):
+    (asked.path / drawing.FOLDER).write_text("in the way")
+    with pytest.raises(StoreError, match="figures: cannot be written: .*File exists"):
+        plot(asked, FIGURES[0])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_has_a_caption_and_needs_an_installed_probe(name):
+    assert find(name).needs in probe_names()
+    assert find(name).caption.count("\n") > 2
+
+
+def test_every_file_of_a_figure_is_listed():
+    files = {path.stem for path in Path(figures.__file__).parent.glob("*.py")}
+    drawn = files - {"__init__", "drawing", "style", "tables"}
+    assert drawn == {name.replace("-", "_") for name in figures.FIGURES}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("epoch", [0, 1, 3])
+def test_an_unfinished_run_is_drawn_without_a_warning(warned, name, epoch):
+    warned.seal_up_to(epoch, warned.run.lanes[1])
+    ask(warned.run, find(name).needs)
+    assert all(path.stat().st_size for path in plot(warned.run, name))

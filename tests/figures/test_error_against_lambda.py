@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+
+from jtdiag.figures import error_against_lambda
+from jtdiag.figures.error_against_lambda import draw, draw_on
+from jtdiag.probe_contract import Options
+from jtdiag.registry import load_probe
+
+LAMS = [1.0, 0.0, 0.9]
+TRIALS = np.array([[0.40, 0.44], [0.20, 0.22], [0.10, 0.14]])
+
+
+@pytest.fixture
+def result():
+    """Two trials at three λ in no order; on the other splits the errors are others."""
+    errors = np.stack([0 * TRIALS, 0 * TRIALS + 0.9, TRIALS], -1)
+    return xr.Dataset(
+        {
+            "ensemble_error": (("lam", "trial", "split"), errors),
+            "ensemble_error_mean": (("lam", "split"), errors.mean(1)),
+            "ensemble_error_se": (("lam", "split"), errors.std(1, ddof=1) / np.sqrt(2)),
+        },
+        coords={"lam": LAMS, "trial": [0, 1], "split": ["train", "val", "test"]},
+    )
+
+
+def drawn(result):
+    axes = Figure().add_subplot()
+    draw_on(result, axes)
+    return axes
+
+
+def test_the_line_is_the_mean_test_error_in_percent_sorted_by_lambda(result):
+    axes = drawn(result)
+    line = axes.containers[0].lines[0]
+    assert line.get_xdata().tolist() == [0, 1, 2]
+    np.testing.assert_allclose(line.get_ydata(), [21, 12, 42])
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "0.9", "1"]
+
+
+def test_bars_are_one_standard_error_to_each_side(result):
+    [bars] = drawn(result).containers[0].lines[2]
+    ends = np.array([segment[:, 1] for segment in bars.get_segments()])
+    np.testing.assert_allclose(ends, [[20, 22], [10, 14], [40, 44]])
+
+
+def test_dots_are_the_trials(result):
+    dots = [line for line in drawn(result).lines if line.get_marker() == "."]
+    np.testing.assert_allclose([dot.get_ydata() for dot in dots], [[20, 10, 40], [22, 14, 44]])
+
+
+def test_with_one_trial_there_are_no_bars(result):
+    result["ensemble_error_se"][:] = np.nan
+    [bars] = drawn(result.isel(trial=[0])).containers[0].lines[2]
+    assert all(np.ptp(segment[:, 1]) == 0 for segment in bars.get_segments())
+
+
+def test_a_lambda_that_has_not_begun_is_a_gap(result):
+    result = result.where(result["lam"] != 0.9)
+    np.testing.assert_allclose(drawn(result).containers[0].lines[0].get_ydata(), [21, np.nan, 42])
+
+
+def words(axes):
+    return {text.get_text(): text.xy[0] for text in axes.texts}
+
+
+def test_the_ends_are_named_where_they_are(result):
+    assert words(drawn(result)) == {"independent": 0, "end to end": 1}
+    assert words(drawn(result.sel(lam=[0.9, 1.0]))) == {"end to end": 1}
+    assert words(drawn(result.sel(lam=[0.9]))) == {}
+
+
+def test_axes_say_what_they_are_in_percent(result):
+    axes = drawn(result)
+    assert axes.get_ylabel() == "Test error of the ensemble (%)"
+    assert axes.get_xlabel() == r"$\lambda$"
+
+
+def test_the_result_is_not_changed(result):
+    before = result.copy(deep=True)
+    draw(result)
+    assert result.identical(before)
+
+
+def test_a_missing_variable_is_an_error_and_no_empty_panel(result):
+    with pytest.raises(KeyError, match="ensemble_error_se"):
+        draw(result.drop_vars("ensemble_error_se"))
+
+
+def test_it_draws_the_result_of_the_probe_that_it_names(toy):
+    probe = load_probe(error_against_lambda.NEEDS)
+    asked = probe.ask(toy, Options())
+    [axes] = draw(asked).axes
+    mean = 100 * asked["ensemble_error"].sel(split="test").mean("trial")
+    np.testing.assert_allclose(axes.containers[0].lines[0].get_ydata(), mean, rtol=1e-12)

@@ -1,0 +1,264 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import logsumexp
+
+from jtdiag import joint_loss
+from jtdiag_probes import decomposition
+
+LAM = st.one_of(st.sampled_from([0.0, 0.9, 1.0]), st.floats(0, 1))
+
+
+@st.composite
+def ensembles(draw, least=1, largest=500.0):
+    """Logits (M, n, K), mild, saturated or both, and classes (n,)."""
+    shape = (draw(st.integers(least, 6)), draw(st.integers(1, 4)), draw(st.integers(2, 6)))
+    element = st.one_of(
+        st.floats(-largest, largest, width=64),
+        st.floats(-3, 3, width=64),
+        st.sampled_from([-largest, 0.0, largest]),
+    )
+    logits = draw(arrays(np.float64, shape, elements=element))
+    target = draw(arrays(np.int64, shape[1], elements=st.integers(0, shape[2] - 1)))
+    return logits, target
+
+
+def some_logits(members=4, examples=7, classes=5, scale=2.0):
+    random = np.random.default_rng(3)
+    return (
+        random.normal(0, scale, (members, examples, classes)),
+        random.integers(0, classes, examples),
+    )
+
+
+def softmax(row):
+    """One row of probabilities, by the definition."""
+    shifted = [math.exp(value - max(row)) for value in row]
+    return [value / sum(shifted) for value in shifted]
+
+
+# --- losses ---------------------------------------------------------------------------------------
+
+
+def test_cross_entropy_is_torchs():
+    logits, target = some_logits()
+    theirs = torch.stack(
+        [
+            torch.nn.functional.cross_entropy(
+                torch.from_numpy(one), torch.from_numpy(target), reduction="none"
+            )
+            for one in logits
+        ]
+    )
+    np.testing.assert_allclose(
+        decomposition.cross_entropy(logits, target), theirs.numpy(), rtol=1e-13
+    )
+
+
+def test_cross_entropy_of_a_saturated_prediction_is_exact():
+    logits = np.array([[500.0, -500.0, 0.0]])
+    assert decomposition.cross_entropy(logits, np.array([1])).tolist() == [1000.0]
+    assert decomposition.cross_entropy(logits, np.array([0])).tolist() == [0.0]
+
+
+@given(ensembles(), LAM)
+def test_equation_4_and_equation_5_agree_at_any_logits(ensemble, lam):
+    logits, target = ensemble
+    losses = decomposition.cross_entropy(logits, target)
+    eq4 = decomposition.joint_loss_eq4(logits, target, lam)
+    eq5 = decomposition.joint_loss_eq5(losses, decomposition.member_divergences(logits), lam)
+    assert (np.abs(eq4 - eq5) <= 1e-12 * np.maximum(1, losses.max(0))).all()
+
+
+@given(ensembles(), LAM)
+def test_both_equations_are_the_loss_that_the_engine_descends(ensemble, lam):
+    logits, target = ensemble
+    engine = float(joint_loss(torch.from_numpy(logits), torch.from_numpy(target), lam))
+    losses = decomposition.cross_entropy(logits, target)
+    eq4 = decomposition.joint_loss_eq4(logits, target, lam).mean()
+    eq5 = decomposition.joint_loss_eq5(losses, decomposition.member_divergences(logits), lam).mean()
+    size = max(1.0, losses.max())
+    assert eq4 == pytest.approx(engine, abs=1e-12 * size)
+    assert eq5 == pytest.approx(engine, abs=1e-12 * size)
+
+
+def test_in_float32_the_equations_agree_to_rounding():
+    logits, target = some_logits()
+    single = logits.astype(np.float32)
+    losses = decomposition.cross_entropy(single, target)
+    eq4 = decomposition.joint_loss_eq4(single, target, 0.9)
+    eq5 = decomposition.joint_loss_eq5(losses, decomposition.member_divergences(single), 0.9)
+    np.testing.assert_allclose(eq4, eq5, rtol=2e-6)
+    np.testing.assert_allclose(eq4, decomposition.joint_loss_eq4(logits, target, 0.9), rtol=1e-5)
+
+
+# --- diversity ------------------------------------------------------------------------------------
+
+
+@given(ensembles())
+def test_mean_divergence_is_mean_logsumexp_minus_logsumexp_of_the_mean(ensemble):
+    logits, _ = ensemble
+    diversity = decomposition.member_divergences(logits).mean(0)
+    closed = logsumexp(logits, axis=-1).mean(0) - logsumexp(logits.mean(0), axis=-1)
+    np.testing.assert_allclose(diversity, closed, rtol=0, atol=1e-12 * max(1, np.abs(logits).max()))
+
+
+@given(ensembles())
+def test_mean_divergence_is_mean_member_loss_minus_ensemble_loss(ensemble):
+    logits, target = ensemble
+    losses = decomposition.cross_entropy(logits, target)
+    gap = losses.mean(0) - decomposition.cross_entropy(logits.mean(0), target)
+    diversity = decomposition.member_divergences(logits).mean(0)
+    assert (np.abs(diversity - gap) <= 1e-12 * np.maximum(1, losses.max(0))).all()
+
+
+@given(ensembles())
+def test_no_divergence_is_negative_beyond_rounding(ensemble):
+    assert (decomposition.member_divergences(ensemble[0]) >= -1e-12).all()
+
+
+def test_divergences_are_the_definition_written_out():
+    logits, _ = some_logits(members=3, examples=2, classes=4)
+    found = decomposition.member_divergences(logits)
+    for n in range(2):
+        bar = softmax([sum(logits[j, n, k] for j in range(3)) / 3 for k in range(4)])
+        for j in range(3):
+            q = softmax(logits[j, n].tolist())
+            by_hand = sum(bar[k] * math.log(bar[k] / q[k]) for k in range(4))
+            assert found[j, n] == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_the_ensemble_comes_first_in_the_divergence_as_in_torch():
+    logits, _ = some_logits()
+    log_q = torch.log_softmax(torch.from_numpy(logits), -1)
+    log_bar = torch.log_softmax(torch.from_numpy(logits).mean(0), -1)
+    theirs = torch.nn.functional.kl_div(
+        log_q, log_bar.expand_as(log_q), reduction="none", log_target=True
+    ).sum(-1)
+    np.testing.assert_allclose(decomposition.member_divergences(logits), theirs.numpy(), rtol=1e-11)
+
+
+def test_two_members_sure_of_opposites_diverge_by_500_nats_less_log_2():
+    logits = np.array([[[500.0, -500.0]], [[-500.0, 500.0]]])
+    np.testing.assert_allclose(
+        decomposition.member_divergences(logits), 500 - math.log(2), rtol=1e-15
+    )
+
+
+def test_members_that_agree_have_no_diversity():
+    logits = np.broadcast_to(some_logits()[0][:1], (4, 7, 5))
+    np.testing.assert_allclose(decomposition.member_divergences(logits), 0, atol=1e-15)
+
+
+# --- leave one out --------------------------------------------------------------------------------
+
+
+@given(ensembles(least=2))
+def test_leaving_one_out_is_the_loss_without_it_minus_the_loss_with_it(ensemble):
+    logits, target = ensemble
+    found = decomposition.leave_one_out(logits, target)
+    whole = decomposition.cross_entropy(logits.mean(0), target)
+    for j in range(len(logits)):
+        rest = np.delete(logits, j, axis=0).mean(0)
+        expected = decomposition.cross_entropy(rest, target) - whole
+        np.testing.assert_allclose(found[j], expected, rtol=0, atol=1e-10)
+
+
+def test_an_only_member_cannot_be_left_out():
+    logits, target = some_logits(members=1)
+    assert np.isnan(decomposition.leave_one_out(logits, target)).all()
+
+
+def test_leaving_out_the_one_member_that_knows_costs_what_it_knew():
+    knows, guesses = [[3.0, 0.0]], [[0.0, 0.0]]
+    found = decomposition.leave_one_out(np.array([knows, guesses]), np.array([0]))
+    with_both = math.log1p(math.exp(-1.5))
+    assert found[0, 0] == pytest.approx(math.log(2) - with_both, rel=1e-14)
+    assert found[1, 0] == pytest.approx(math.log1p(math.exp(-3)) - with_both, rel=1e-14)
+
+
+# --- shares ---------------------------------------------------------------------------------------
+
+
+@given(ensembles())
+def test_logit_shares_add_up_to_1(ensemble):
+    logits, _ = ensemble
+    projections, norm = decomposition.logit_projections(logits)
+    size = np.abs(logits).max() ** 2 * logits.size
+    assert projections.sum() == pytest.approx(len(logits) * norm, abs=1e-13 * max(size, 1e-300))
+
+
+def test_projections_are_the_definition_written_out():
+    logits, _ = some_logits(members=3, examples=2, classes=4)
+    found, norm = decomposition.logit_projections(logits)
+    expected, expected_norm = [0.0] * 3, 0.0
+    for n in range(2):
+        rows = [[v - sum(row) / 4 for v in row] for row in logits[:, n].tolist()]
+        mean = [sum(row[k] for row in rows) / 3 for k in range(4)]
+        expected_norm += sum(v * v for v in mean)
+        for j in range(3):
+            expected[j] += sum(a * b for a, b in zip(rows[j], mean, strict=True))
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+    assert norm == pytest.approx(expected_norm, rel=1e-13)
+
+
+def test_projections_of_chunks_add_up():
+    logits, _ = some_logits(examples=7)
+    whole, norm = decomposition.logit_projections(logits)
+    parts = [decomposition.logit_projections(logits[:, a:b]) for a, b in ((0, 3), (3, 4), (4, 7))]
+    np.testing.assert_allclose(sum(p for p, _ in parts), whole, rtol=1e-13)
+    assert sum(n for _, n in parts) == pytest.approx(norm, rel=1e-13)
+
+
+def test_a_shift_of_all_logits_of_a_member_changes_no_share():
+    logits, _ = some_logits()
+    shifted = logits + np.array([5.0, -3.0, 0.0, 1.0])[:, None, None]
+    for ours, theirs in zip(
+        decomposition.logit_projections(shifted),
+        decomposition.logit_projections(logits),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_a_member_twice_as_sure_has_twice_the_share():
+    one = some_logits(members=1)[0][0]
+    projections, norm = decomposition.logit_projections(np.stack([2 * one, one, 0 * one]))
+    np.testing.assert_allclose(projections / (3 * norm), [2 / 3, 1 / 3, 0], atol=1e-14)
+
+
+# --- effective members ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shares", "effective"),
+    [
+        ([0.25, 0.25, 0.25, 0.25], 4),
+        ([0, 1, 0, 0], 1),
+        ([0.5, 0, 0.5, 0], 2),
+        ([1.5, -0.5, 0, 0], 1),
+        ([2, 1, 0, 0], 9 / 5),
+        ([1], 1),
+    ],
+)
+def test_effective_members_count_who_carries(shares, effective):
+    found = decomposition.effective_members(np.array(shares, float))
+    assert found == pytest.approx(effective, rel=1e-14)
+
+
+@settings(max_examples=50)
+@given(arrays(np.float64, (3, 5), elements=st.floats(-1, 10, width=32)))
+def test_effective_members_lie_between_1_and_all(shares):
+    shares[:, 0] = np.abs(shares[:, 0]) + 0.01
+    found = decomposition.effective_members(shares)
+    assert found.shape == (3,)
+    assert (found >= 1 - 1e-12).all()
+    assert (found <= 5 + 1e-12).all()
+
+
+def test_unknown_shares_give_an_unknown_number_of_effective_members():
+    assert np.isnan(decomposition.effective_members(np.full((2, 3), np.nan))).all()

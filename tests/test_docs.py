@@ -1,0 +1,295 @@
+"""The manual agrees with the code; what must be in it is asked of the code, not of a list here."""
+
+import dataclasses
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from pytest_examples import CodeExample, find_examples
+
+import jtdiag
+from jtdiag import figures, find_recipe, names, presets, recipe_file, schema
+from jtdiag.cli import COMMANDS, main
+from jtdiag.engine.members import build
+from jtdiag.probe_contract import Probe
+from jtdiag.recipe import Data, Members, Recipe
+from jtdiag.registry import load_probes
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
+PAGES = [page for page in PAGES if "_build" not in page.parts]
+OURS = [probe for probe in load_probes() if probe.measure.__module__.startswith("jtdiag_probes.")]
+HEADINGS = ["The question", "How to read", "The formula", "What it cannot tell", "Reference"]
+
+MACHINE = re.compile(r"(?<![\w.~/-])/(?:home|root|tmp|work|mnt|usr|opt|srv|var|data|Users)/")
+REGISTRY = re.compile(r"pypi|pythonhosted|artifactory|index-url|download\.pytorch|proxy", re.I)
+
+
+def text(page: str) -> str:
+    return (DOCS / page).read_text("utf-8")
+
+
+def headings(markdown: str, level: int) -> list[str]:
+    outside = re.sub(r"^```.*?^```", "", markdown, flags=re.M | re.S)
+    return re.findall(rf"^{'#' * level} (.+)$", outside, flags=re.M)
+
+
+def section(markdown: str, heading: str) -> str:
+    """What stands below a heading of the second level, up to the next."""
+    below = markdown.partition(f"\n## {heading}\n")[2]
+    return re.split(r"^## .+$", below, maxsplit=1, flags=re.M)[0]
+
+
+def fenced(markdown: str, kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", markdown, flags=re.M | re.S)
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+# --- probes --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=OURS, ids=lambda probe: probe.name)
+def probe(request: pytest.FixtureRequest) -> Probe:
+    return request.param
+
+
+def test_our_probes_are_found():
+    assert OURS
+
+
+def test_every_probe_has_a_page_with_its_question_and_the_five_headings(probe):
+    page = text(f"probes/{probe.name}.md")
+    assert headings(page, 1) == [probe.name]
+    assert [re.sub(r" the (figure|result)$", "", h) for h in headings(page, 2)] == HEADINGS
+    assert probe.question in section(page, "The question")
+
+
+def test_every_variable_of_a_probe_is_named_on_its_page(probe):
+    page = text(f"probes/{probe.name}.md")
+    assert [name for name in probe.writes if f"`{name}`" not in page] == []
+
+
+def test_no_page_describes_a_probe_that_is_gone():
+    assert {p.stem for p in (DOCS / "probes").glob("*.md")} == {probe.name for probe in OURS}
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_the_help_of_a_command_is_what_the_program_prints(command):
+    shown = fenced(section(text("commands.md"), f"jtdiag {command}".strip()), "text")
+    asked = [command, "--help"] if command else ["--help"]
+    # 78 columns: what click prints on a terminal of 80 or more.
+    result = CliRunner().invoke(main, asked, prog_name="jtdiag", terminal_width=78)
+    assert result.exit_code == 0
+    assert shown[:1] == [result.output]
+
+
+def command_lines() -> list[str]:
+    blocks = (block for page in PAGES for block in fenced(page.read_text("utf-8"), "sh"))
+    lines = (line for block in blocks for line in block.splitlines())
+    return sorted({line for line in lines if line.startswith("jtdiag ")})
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_every_command_line_of_the_manual_is_understood(line):
+    words = shlex.split(line, comments=True)
+    name, *arguments = words[1 : words.index("||") if "||" in words else None]
+    command = main.get_command(None, name)
+    context = command.make_context(name, arguments)  # raises what the program would
+    if name == "train" and context.params["recipe"] in presets.paths():
+        find_recipe(context.params["recipe"], context.params["overrides"])
+
+
+# --- figures, public names, the store ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("figure", figures.FIGURES)
+def test_every_figure_has_a_section(figure):
+    assert figure in headings(text("figures.md"), 2)
+    assert f"`{figure}`" in text("start.md")
+
+
+@pytest.mark.parametrize("name", jtdiag.__all__)
+def test_every_public_name_is_in_the_reference_and_among_the_examples(name):
+    assert re.search(rf"^\.\. auto\w+:: jtdiag\.{name}$", text("api.md"), flags=re.M)
+    assert f"`{name}`" in text("python.md")
+
+
+def test_every_array_of_a_store_is_described():
+    recipe = find_recipe("demo")
+    parameters = build(recipe.members, (64,), 10).parameters
+    extent = schema.Extent(
+        examples=dict.fromkeys(names.SPLITS, 1), outputs=10, parameters=parameters
+    )
+    page = text("store.md")
+    for array in schema.arrays(recipe, extent):
+        group, _, name = array.path.rpartition("/")
+        assert f"`{group.replace('/val', '/test')}`" in page
+        assert re.sub(r"layer\d", "layer1", f"`{name}`") in page
+
+
+# --- recipes -------------------------------------------------------------------------------------
+
+
+def rows(markdown: str) -> dict[str, list[str]]:
+    """Cells of a section's tables by the first, which names a field."""
+    cells = [line.strip("|").split("|") for line in markdown.splitlines() if line.startswith("| `")]
+    return {row[0].strip(" `"): [cell.strip() for cell in row[1:]] for row in cells}
+
+
+def recipe_fields() -> list[tuple[str, dataclasses.Field[Any]]]:
+    top = [f for f in dataclasses.fields(Recipe) if f.name not in recipe_file.SECTIONS]
+    inside = [(s, f) for s, kind in recipe_file.SECTIONS.items() for f in dataclasses.fields(kind)]
+    return [("Top level", f) for f in top] + inside
+
+
+@pytest.mark.parametrize(
+    ("where", "field"), [pytest.param(w, f, id=f"{w}.{f.name}") for w, f in recipe_fields()]
+)
+def test_every_field_of_a_recipe_is_described_with_its_default(where, field):
+    default = rows(section(text("recipe.md"), where))[field.name][0]
+    if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+        assert default == "required"
+    elif field.name == "name":
+        assert default == "the file's name without `.toml`"
+    else:
+        shown = tomllib.loads(f"value = {default.strip('`')}")["value"]
+        plain = list(field.default) if isinstance(field.default, tuple) else field.default
+        assert shown == plain or [shown] == plain
+
+
+def test_no_field_is_described_that_no_recipe_has():
+    page = text("recipe.md")
+    for where, kind in {"Top level": Recipe, **recipe_file.SECTIONS}.items():
+        described = {name for name, cells in rows(section(page, where)).items() if len(cells) == 3}
+        known = {f.name for f in dataclasses.fields(kind)} - recipe_file.SECTIONS.keys()
+        assert described - presets.paths().keys() == known
+
+
+@pytest.mark.parametrize("block", fenced(text("recipe.md"), "toml"))
+def test_the_recipe_in_the_manual_is_one(block):
+    recipe_file.from_table(tomllib.loads(block))
+
+
+def test_every_preset_is_described():
+    assert presets.paths().keys() <= rows(section(text("recipe.md"), "Presets")).keys()
+
+
+@pytest.mark.parametrize("preset", [p for p in presets.paths() if p.startswith("fashion")])
+def test_the_sizes_of_the_presets_are_those_announced(preset):
+    shown = [line for line in text("recipe.md").splitlines() if line.startswith(f"| `{preset}`")]
+    for changes in ((), ("keep.outputs=all", "keep.checkpoints=all")):
+        recipe = find_recipe(preset, changes)
+        extent = schema.Extent(
+            examples={"train": 50_000, "val": 10_000, "test": 10_000},
+            outputs=10,
+            parameters=build(recipe.members, (1, 28, 28), 10).parameters,
+        )
+        size = schema.readable(schema.size(recipe, extent).total)
+        assert any(f" {size} " in line for line in shown), size
+
+
+# --- code blocks ---------------------------------------------------------------------------------
+
+
+def code(page: Path) -> list[CodeExample]:
+    return [block for block in find_examples(page) if block.prefix == "python"]
+
+
+WITH_CODE = [page for page in PAGES if code(page)]
+
+
+def run_blocks(page: Path) -> None:
+    """Run a page's blocks in their order; one that begins with ``# name.py`` becomes that file."""
+    known: dict[str, Any] = {"__name__": "__main__"}
+    for block in code(page):
+        named = re.match(r"# (\w+\.py)\n", block.source)
+        if named:
+            Path(named[1]).write_text(block.source, "utf-8")
+        else:
+            at_its_line = "\n" * block.start_line + block.source
+            exec(compile(at_its_line, page, "exec"), known)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_pages_with_code_are_found():
+    assert {"README.md", "docs/python.md", "docs/own-probe.md"} <= set(map(name_of, WITH_CODE))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [page for page in WITH_CODE if page.name != "own-probe.md"], ids=name_of
+)
+def test_the_code_of_a_page_runs(page, folder, short_demo):
+    if not any("train(" in block.source for block in code(page)):
+        shutil.copytree(short_demo.path, folder / "runs" / "demo")
+    run_blocks(page)
+
+
+@pytest.fixture
+def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The distribution that own-probe.md describes, as an installer would leave it."""
+    [block] = fenced(text("own-probe.md"), "toml")
+    project = tomllib.loads(block)["project"]
+    info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
+    points = project["entry-points"]["jtdiag.probes"]
+    lines = [f"{name} = {value}" for name, value in points.items()]
+    (info / "entry_points.txt").write_text("\n".join(["[jtdiag.probes]", *lines, ""]))
+    monkeypatch.syspath_prepend(folder)
+    yield folder
+    for value in points.values():
+        sys.modules.pop(value.partition(":")[0], None)
+
+
+@pytest.mark.slow
+def test_the_probe_of_the_manual_is_found_asked_and_keeps_its_promises(installed):
+    run_blocks(DOCS / "own-probe.md")
+    shown = CliRunner().invoke(main, ["probes"])
+    assert "How far do the members lie apart?" in shown.output
+    # A process of its own, as a user would have it: outside our settings and our conftest.
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."]
+    done = subprocess.run(tests, cwd=installed, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# --- every page ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_page_names_a_machine_or_a_registry(page):
+    for number, line in enumerate(page.read_text("utf-8").splitlines(), 1):
+        assert not MACHINE.search(line), f"{page}:{number}: {line}"
+        assert not REGISTRY.search(line), f"{page}:{number}: {line}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_between_pages_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_a_recipe_made_in_python_has_the_name_that_the_manual_says():
+    recipe = Recipe(data=Data(name="digits"), members=Members(arch="mlp", count=1))
+    assert f'`"{recipe.name}"`' in rows(section(text("recipe.md"), "Top level"))["name"][2]

@@ -1,0 +1,104 @@
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings, strategies as st
+
+from jtdiag import finding
+from jtdiag.errors import StoreError
+from jtdiag.finding import Finding, read, record
+
+NUMBERS = st.floats(allow_nan=False)
+INDICES = st.lists(st.integers(0, 300), max_size=3).map(tuple)
+FINDINGS = st.builds(
+    Finding,
+    probe=st.just("mine"),
+    rule=st.text(max_size=8),
+    level=st.sampled_from(["info", "alert"]),
+    sentence=st.text(max_size=30),
+    number=NUMBERS,
+    limit=st.none() | NUMBERS,
+    lam=st.none() | st.floats(0, 1),
+    trials=INDICES,
+    epoch=st.none() | st.integers(0, 300),
+    members=INDICES,
+)
+
+
+def one(probe="mine", rule="rule", number=1.0, sentence="λ = 1: it is so."):
+    return Finding(probe=probe, rule=rule, level="info", number=number, sentence=sentence)
+
+
+@settings(max_examples=50)
+@given(st.lists(FINDINGS, max_size=3))
+@example([one(sentence="Separated\u2028by what\x85some call lines.")])
+def test_findings_come_back_as_they_were_recorded(findings):
+    with tempfile.TemporaryDirectory() as folder:
+        record(Path(folder), "mine", findings)
+        assert read(Path(folder)) == findings
+
+
+def test_a_run_without_findings_has_none(tmp_path):
+    assert read(tmp_path) == []
+
+
+def test_the_findings_of_a_probe_replace_those_it_had(tmp_path):
+    record(tmp_path, "mine", [one(rule="a"), one(rule="b")])
+    record(tmp_path, "other", [one("other")])
+    record(tmp_path, "mine", [one(rule="c")])
+    assert read(tmp_path) == [one("other"), one(rule="c")]
+    record(tmp_path, "mine", [])
+    assert read(tmp_path) == [one("other")]
+
+
+def test_each_finding_is_a_line_of_json_that_others_can_read(tmp_path):
+    record(tmp_path, "mine", [one(), one(number=2.0)])
+    text = (tmp_path / "findings.jsonl").read_text(encoding="utf-8")
+    assert "λ = 1" in text
+    assert text.endswith("}\n")
+    assert [json.loads(line)["number"] for line in text.splitlines()] == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"not json\n",
+        b"{}\n",
+        b"[]\n",
+        b"3\n",
+        b'{"trials": [], "members": [], "unknown": 1}\n',
+        b'{"probe": "mine", "trials": []\n',
+        b"\xff\xfe\n",
+    ],
+)
+@pytest.mark.parametrize("act", [read, lambda run: record(run, "mine", [one()])])
+def test_damaged_findings_are_one_line_that_says_what_to_do(tmp_path, damaged, act):
+    (tmp_path / "findings.jsonl").write_bytes(damaged)
+    with pytest.raises(StoreError, match=r"is not a list of findings .*Delete it") as caught:
+        act(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert f"jtdiag probe {tmp_path}" in str(caught.value)
+    assert (tmp_path / "findings.jsonl").read_bytes() == damaged
+
+
+def test_a_disk_that_refuses_is_one_line(tmp_path, monkeypatch):
+    def full(path, text):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(finding, "write_atomically", full)
+    with pytest.raises(StoreError, match=r"findings\.jsonl: cannot be written: .*No space left"):
+        record(tmp_path, "mine", [one()])
+
+
+def test_a_failed_recording_leaves_what_was_there(tmp_path, monkeypatch):
+    record(tmp_path, "mine", [one()])
+
+    def failing(self, target):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", failing)
+        with pytest.raises(StoreError):
+            record(tmp_path, "mine", [one(rule="b")])
+    assert read(tmp_path) == [one()]

@@ -1,0 +1,189 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings, strategies as st
+
+from jtdiag import lanes
+from jtdiag.errors import StoreError
+from jtdiag.lanes import Lane, Seal
+from jtdiag.recipe import Data, Keep, Members, Recipe, Train
+
+
+def recipe(epochs=3, lam=(0, 1), trials=1, outputs="all", checkpoints="all"):
+    return Recipe(
+        data=Data(name="digits", val=10),
+        members=Members(arch="mlp", count=2),
+        lam=lam,
+        trials=trials,
+        train=Train(epochs=epochs),
+        keep=Keep(outputs=outputs, checkpoints=checkpoints),
+    )
+
+
+def sealed(errors, made):
+    """Seals of a lane after each of its epochs, from ensemble validation errors."""
+    seals = [Seal()]
+    for epoch, error in enumerate(errors):
+        seals.append(seals[-1].after(epoch, error, made))
+    return seals[1:]
+
+
+def kept_by_the_book(rule, errors, epochs):
+    """What a rule keeps once some epochs are done, from the whole history at once."""
+    done = range(len(errors))
+    if rule == "all":
+        return set(done)
+    if rule == "none":
+        return set()
+    kept = {epoch for epoch in done if epoch in rule}
+    later = errors[1:]
+    if "best" in rule and later and later[0] is not None:
+        kept.add(1 + later.index(min(later)))
+    if "last" in rule and len(errors) == epochs + 1:
+        kept.add(epochs)
+    return kept
+
+
+ERRORS = st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=2, max_size=7)
+RULES = st.sampled_from(["all", "none"]) | st.lists(
+    st.integers(0, 8) | st.sampled_from(["best", "last"]), min_size=1, max_size=4, unique=True
+).map(tuple)
+
+
+@settings(deadline=None)
+@given(ERRORS, RULES, RULES, st.booleans())
+@example([0.1, 0.3, 0.2, 0.2], ("best",), ("best", "last"), True)
+def test_a_seal_says_what_is_kept_as_the_whole_history_would(errors, outputs, checkpoints, val):
+    if not val:
+        errors = [None] * len(errors)
+    made = recipe(epochs=len(errors) - 1, outputs=outputs, checkpoints=checkpoints)
+    for epoch, seal in enumerate(sealed(errors, made)):
+        so_far = errors[: epoch + 1]
+        assert seal.epoch == epoch
+        assert seal.done == (epoch == len(errors) - 1)
+        assert list(seal.outputs) == sorted(kept_by_the_book(outputs, so_far, len(errors) - 1))
+        book = kept_by_the_book(checkpoints, so_far, len(errors) - 1)
+        assert list(seal.checkpoints) == sorted(book)
+
+
+@settings(deadline=None)
+@given(ERRORS)
+@example([0.1, 0.2, 0.2])
+def test_the_best_epoch_is_the_first_with_the_lowest_error_after_training_began(errors):
+    seal = sealed(errors, recipe(epochs=len(errors) - 1))[-1]
+    lowest = min(errors[1:])
+    assert seal.best_error == lowest
+    assert seal.best == next(e for e in range(1, len(errors)) if errors[e] == lowest)
+
+
+def test_without_validation_no_epoch_is_the_best():
+    last = sealed([None] * 4, recipe(epochs=3))[-1]
+    assert (last.best, last.best_error, last.done) == (None, None, True)
+
+
+@settings(deadline=None)
+@given(RULES, st.integers(1, 6), st.data())
+def test_no_lane_keeps_more_at_once_than_was_announced(rule, epochs, data):
+    errors = data.draw(
+        st.lists(st.sampled_from([0.1, 0.2]), min_size=epochs + 1, max_size=epochs + 1)
+    )
+    seals = sealed(errors, recipe(epochs=epochs, outputs=rule))
+    assert max(len(seal.outputs) for seal in seals) <= lanes.most_kept(rule, epochs)
+
+
+@pytest.mark.parametrize(
+    ("rule", "errors", "most"),
+    [
+        ("all", [0.3, 0.2, 0.1], 3),
+        ("none", [0.3, 0.2, 0.1], 0),
+        ((0, 1, 7), [0.3, 0.2, 0.1], 2),
+        ((0, "best", "last"), [0.3, 0.1, 0.2], 3),
+    ],
+)
+def test_what_is_announced_can_be_reached(rule, errors, most):
+    epochs = len(errors) - 1
+    assert lanes.most_kept(rule, epochs) == most
+    assert len(sealed(errors, recipe(epochs=epochs, outputs=rule))[-1].outputs) == most
+
+
+def test_lanes_come_trial_by_trial_and_have_names_of_their_own():
+    found = lanes.lanes_of(recipe(lam=(0, 0.5, 1), trials=2))
+    assert [(lane.trial, lane.lam_index) for lane in found] == [
+        (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2),
+    ]  # fmt: skip
+    assert found[4].key == "lam1-trial1"
+    many = lanes.lanes_of(recipe(lam=[i / 20 for i in range(12)], trials=12))
+    assert len({lane.key for lane in many}) == 144
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / lanes.FOLDER).mkdir()
+    return tmp_path
+
+
+LANE = Lane(trial=1, lam_index=2)
+
+
+def test_a_lane_without_a_seal_has_not_begun(run):
+    assert lanes.read_seal(run, LANE) == Seal()
+    assert (Seal().epoch, Seal().done) == (-1, False)
+
+
+@pytest.mark.parametrize(
+    "seal",
+    [
+        Seal(epoch=0),
+        Seal(epoch=7, best=3, best_error=0.1, outputs=(3,), checkpoints=(0, 3, 7), done=True),
+    ],
+)
+def test_a_seal_is_read_as_it_was_written(run, seal):
+    lanes.write_seal(run, LANE, Seal(epoch=99))
+    lanes.write_seal(run, LANE, seal)
+    assert lanes.read_seal(run, LANE) == seal
+    assert [path.name for path in (run / lanes.FOLDER).iterdir()] == ["lam2-trial1.json"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1, 2", "\x00\x00"])
+def test_a_damaged_seal_is_one_line(run, content):
+    (run / lanes.FOLDER / f"{LANE.key}.json").write_text(content)
+    with pytest.raises(StoreError, match=r"lam2-trial1\.json: is not the seal of a lane") as e:
+        lanes.read_seal(run, LANE)
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "content", ["null", "[]", '{"epoch": 3}', '{"outputs": [], "checkpoints": [], "x": 1}']
+)
+def test_a_seal_of_another_shape_is_one_line(run, content):
+    json.loads(content)
+    (run / lanes.FOLDER / f"{LANE.key}.json").write_text(content)
+    with pytest.raises(StoreError, match=r"lam2-trial1\.json: is not the seal of a lane"):
+        lanes.read_seal(run, LANE)
+
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch, broken):
+    def fail(*_):
+        raise OSError("no")
+
+    path = tmp_path / "file.txt"
+    lanes.write_atomically(path, "old\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(*((os, "fsync") if broken == "fsync" else (Path, "replace")), fail)
+        with pytest.raises(OSError, match="no"):
+            lanes.write_atomically(path, "new\n")
+        assert path.read_text() == "old\n"
+    lanes.write_atomically(path, "new\n")
+    assert path.read_text() == "new\n"
+
+
+def test_a_text_is_on_the_disk_before_it_takes_the_old_ones_place(tmp_path, monkeypatch):
+    order = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (order.append("fsync"), fsync(fd)))
+    monkeypatch.setattr(Path, "replace", lambda a, b: (order.append("replace"), replace(a, b)))
+    lanes.write_atomically(tmp_path / "file.txt", "text")
+    assert order == ["fsync", "replace"]

@@ -1,0 +1,106 @@
+import math
+
+import pytest
+
+from jtdiag import presets, recipe_file
+from jtdiag.engine.members.mlp import MLP
+from jtdiag.errors import RecipeError
+
+GRID = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
+
+# Webb et al. 2020, Sec. 4, and the authors' code: members, hidden units, seed, and how many
+# numbers all members have together.
+FASHION = [
+    ("fashion-1x1024", 1, 1024, 42083, 814_090),
+    ("fashion-16x64", 16, 64, 36734, 814_240),
+    ("fashion-64x16", 64, 16, 48636, 814_720),
+    ("fashion-256x4", 256, 4, 44826, 816_640),
+]
+
+
+@pytest.mark.parametrize("name", presets.paths())
+def test_every_preset_is_a_recipe_of_its_name(name):
+    recipe = presets.find(name)
+    assert recipe.name == name
+    assert recipe == recipe_file.read(presets.paths()[name])
+
+
+@pytest.mark.parametrize("name", presets.paths())
+def test_every_preset_says_in_its_first_line_what_it_is_for(name):
+    path = presets.paths()[name]
+    sentence = presets.describe(path)
+    assert path.read_text("utf-8").startswith(f"# {sentence}\n")
+    assert sentence[0] != "#"
+    assert sentence.endswith(".")
+
+
+def test_the_demo_and_the_papers_four_are_there():
+    assert set(presets.paths()) >= {"demo", *(name for name, *_ in FASHION)}
+    assert list(presets.paths()) == sorted(presets.paths())
+
+
+@pytest.mark.parametrize(("name", "count", "hidden", "seed", "_"), FASHION)
+def test_the_fashion_presets_have_the_papers_hyper_parameters(name, count, hidden, seed, _):
+    recipe = presets.find(name)
+    assert (recipe.data.name, recipe.data.val) == ("fashion-mnist", 10_000)
+    assert (recipe.members.arch, recipe.members.count) == ("mlp", count)
+    assert recipe.members.hidden == (hidden,)
+    assert (recipe.trials, recipe.seed) == (5, seed)
+    train = recipe.train
+    assert (train.epochs, train.batch, train.momentum) == (200, 100, 0.9)
+    assert (train.nesterov, train.weight_decay, train.milestones) == (False, 0.0, ())
+    assert recipe.lam == (GRID if count > 1 else (1.0,))
+    for index, lam in enumerate(recipe.lam):
+        per_member = 0.006 if lam >= 0.99 and count > 1 else 0.02
+        assert recipe.lr(index, 200) == pytest.approx(count * per_member, rel=1e-15)
+
+
+@pytest.mark.parametrize(("name", "count", "hidden", "_", "parameters"), FASHION)
+def test_the_fashion_presets_have_the_papers_size(name, count, hidden, _, parameters):
+    members = presets.find(name).members
+    stack = MLP(members.count, (1, 28, 28), members.hidden, 10)
+    one = sum(math.prod(p.shape) for p in stack.parameters.values())
+    assert count * one == parameters
+    assert count * (784 * hidden + hidden + hidden * 10 + 10) == parameters
+
+
+def test_figures_of_the_fashion_presets_find_what_they_need():
+    for name, *_ in FASHION:
+        keep = presets.find(name).keep
+        assert {1, 2, 3, "best", "last"} <= set(keep.outputs)
+        assert {0, 1, 2, 3, "best", "last"} <= set(keep.checkpoints)
+        assert "test" in keep.splits
+
+
+def test_a_preset_is_found_by_its_name_with_changes():
+    recipe = presets.find("fashion-256x4", ("lam=[0, 0.99]", "train.epochs=3", "data.root=../d"))
+    assert (recipe.lam, recipe.train.lr) == ((0.0, 0.99), (5.12, 1.536))
+    assert (recipe.train.epochs, recipe.data.root) == (3, "../d")
+
+
+def test_a_recipe_is_found_by_its_path_and_in_a_runs_folder(tmp_path):
+    made = presets.find("demo", ("trials=2",))
+    (tmp_path / "recipe.toml").write_text(recipe_file.to_toml(made), encoding="utf-8")
+    assert presets.find(str(tmp_path / "recipe.toml")) == made
+    assert presets.find(str(tmp_path)) == made
+    assert presets.find(str(tmp_path), ("trials=1",)).trials == 1
+
+
+def test_a_folder_of_that_name_does_not_hide_a_preset(tmp_path, monkeypatch):
+    (tmp_path / "demo").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert presets.find("demo").name == "demo"
+
+
+def test_an_unknown_preset_is_answered_by_the_nearest_one():
+    with pytest.raises(RecipeError) as caught:
+        presets.find("fashion-256x5")
+    assert str(caught.value) == (
+        "There is no preset or recipe file 'fashion-256x5'. Did you mean 'fashion-256x4'? "
+        "`jtdiag presets` lists the presets."
+    )
+
+
+def test_a_missing_file_is_no_unknown_preset():
+    with pytest.raises(RecipeError, match=r"^demo\.toml: cannot be read"):
+        presets.find("demo.toml")

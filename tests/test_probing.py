@@ -1,0 +1,110 @@
+from dataclasses import replace
+
+import pytest
+import xarray as xr
+
+from jtdiag import finding, probing, result
+from jtdiag.errors import ProbeError, StoreError
+from jtdiag.probing import probe as ask
+from jtdiag.registry import load_probe
+from jtdiag.store import Run
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Names of the probes that measured, in order."""
+    names, measure = [], probing.measure
+
+    def noted(run, asked):
+        names.append(asked.name)
+        return measure(run, asked)
+
+    monkeypatch.setattr(probing, "measure", noted)
+    return names
+
+
+def test_a_fresh_result_is_not_measured_again(small_run, measured):
+    first = ask(small_run, "performance")
+    again = ask(small_run, "performance")
+    assert measured == ["performance"]
+    xr.testing.assert_equal(first, again)
+
+
+def test_force_measures_again(small_run, measured):
+    ask(small_run, "performance")
+    ask(small_run, "performance", force=True)
+    assert measured == ["performance", "performance"]
+
+
+def test_a_run_that_has_grown_is_measured_again(warned, measured):
+    warned.seal_up_to(1)
+    assert ask(warned.run, "performance").sel(lam=1)["chosen_epoch"].item() == 1
+    warned.seal_up_to(2)
+    ask(warned.run, "performance")
+    ask(warned.run, "performance")
+    assert measured == ["performance", "performance"]
+
+
+def test_epochs_sealed_while_a_probe_measures_make_its_result_stale(warned):
+    warned.seal_up_to(1)
+    asked = load_probe("performance")
+
+    def measure(run, options):
+        found = asked.measure(run, options)
+        warned.seal_up_to(2)
+        return found
+
+    growing = replace(asked, measure=measure)
+    probing.measure(warned.run, growing)
+    assert not result.is_fresh(warned.run, growing)
+    probing.measure(warned.run, growing)
+    assert result.is_fresh(warned.run, growing)
+
+
+@pytest.mark.parametrize("kind", [str, Run, lambda path: path], ids=["text", "run", "path"])
+def test_a_run_may_be_named_by_its_folder(small_run, kind):
+    assert ask(kind(small_run.path), "performance")["chosen_epoch"].shape == (2, 1)
+
+
+def test_findings_are_recorded_for_each_probe(small_run):
+    ask(small_run, "performance")
+    ask(small_run, "dominance")
+    recorded = finding.read(small_run.path)
+    assert [f for f in recorded if f.probe == "performance"] == load_probe("performance").judge(
+        result.load(small_run, "performance")
+    )
+    assert {f.probe for f in recorded} == {"performance", "dominance"}
+    ask(small_run, "performance", force=True)
+    assert sorted(map(str, finding.read(small_run.path))) == sorted(map(str, recorded))
+
+
+def test_deleted_findings_come_back_from_a_fresh_result(small_run, measured):
+    ask(small_run, "performance")
+    before = finding.read(small_run.path)
+    assert before
+    (small_run.path / finding.LOG).unlink()
+    ask(small_run, "performance")
+    assert finding.read(small_run.path) == before
+    assert measured == ["performance"]
+
+
+def test_a_run_without_a_sealed_epoch_cannot_be_asked(warned):
+    with pytest.raises(StoreError, match="no sealed epoch yet; ask again when one is trained"):
+        ask(warned.run, "performance")
+    assert not (warned.run.path / "results").exists()
+
+
+def test_a_probe_that_breaks_its_promise_stores_nothing(small_run):
+    asked = load_probe("performance")
+    broken = replace(asked, measure=lambda run, options: xr.Dataset())
+    with pytest.raises(ProbeError, match=r"mend its `writes` or its `measure`\.$"):
+        probing.measure(small_run, broken)
+    assert not result.path_of(small_run, "performance").exists()
+    assert finding.read(small_run.path) == []
+
+
+def test_what_is_no_run_and_what_is_no_probe_are_named(toy, tmp_path):
+    with pytest.raises(StoreError, match="is no run: it has no recipe.toml"):
+        ask(tmp_path, "performance")
+    with pytest.raises(ProbeError, match="There is no probe 'perform'"):
+        ask(toy, "perform")

@@ -1,0 +1,177 @@
+import dataclasses
+
+import pytest
+
+from jtdiag.errors import RecipeError
+from jtdiag.recipe import Data, Engine, Keep, Members, Recipe, Train
+
+SECTIONS = {"data": Data, "members": Members, "train": Train, "keep": Keep, "engine": Engine}
+NEEDED = {"data": {"name": "digits", "val": 10}, "members": {"arch": "mlp", "count": 3}}
+
+
+def recipe(**changes):
+    """A good recipe, changed by keyword: train_lr=… changes a section's field, lam=… its own."""
+    sections = {name: dict(NEEDED.get(name, {})) for name in SECTIONS}
+    own = {}
+    for key, value in changes.items():
+        section, _, field = key.partition("_")
+        (sections[section] if section in SECTIONS else own)[field or key] = value
+    return Recipe(**{name: SECTIONS[name](**values) for name, values in sections.items()}, **own)
+
+
+REFUSED = [
+    ("name", "", "text in quotes"),
+    ("name", 3, "text in quotes"),
+    ("name", "a/b", "names a folder"),
+    ("name", ".", "names a folder"),
+    ("name", "..", "names a folder"),
+    ("lam", -0.001, r"number in \[0, 1\]"),
+    ("lam", [0, 1.001], r"number in \[0, 1\]"),
+    ("lam", float("nan"), r"number in \[0, 1\]"),
+    ("lam", float("inf"), r"number in \[0, 1\]"),
+    ("lam", "half", r"number in \[0, 1\]"),
+    ("lam", True, r"number in \[0, 1\]"),
+    ("lam", [], "empty list"),
+    ("lam", [0.5, 0, 0.5], "more than once"),
+    ("lam", [0, 0.0], "more than once"),
+    ("trials", 0, "whole number, 1 or more"),
+    ("trials", 2.0, "whole number, 1 or more"),
+    ("trials", True, "whole number, 1 or more"),
+    ("seed", -1, "whole number, 0 or more"),
+    ("seed", "x", "whole number, 0 or more"),
+    ("data_name", "", "text in quotes"),
+    ("data_root", 1.5, "text in quotes"),
+    ("data_val", -1, "whole number, 0 or more"),
+    ("data_val", 0.5, "whole number, 0 or more"),
+    ("members_arch", "mpl", r"one of mlp\. Did you mean 'mlp'\?"),
+    ("members_count", 0, "whole number, 1 or more"),
+    ("members_count", "4", "whole number, 1 or more"),
+    ("members_hidden", [8, 0], "whole number, 1 or more"),
+    ("members_hidden", 4.0, "whole number, 1 or more"),
+    ("train_epochs", 0, "whole number, 1 or more"),
+    ("train_epochs", 3.0, "whole number, 1 or more"),
+    ("train_batch", 0, "whole number, 1 or more"),
+    ("train_lr", 0, "above 0"),
+    ("train_lr", -0.1, "number 0 or more"),
+    ("train_lr", float("inf"), "number 0 or more"),
+    ("train_lr", "fast", "number 0 or more"),
+    ("train_lr", [], "empty list"),
+    ("train_momentum", -0.1, r"number in \[0, 1\]"),
+    ("train_momentum", 1.1, r"number in \[0, 1\]"),
+    ("train_nesterov", 1, "true or false"),
+    ("train_weight_decay", -1e-4, "number 0 or more"),
+    ("train_milestones", [3, 0], "whole number, 1 or more"),
+    ("train_milestones", [1.5], "whole number, 1 or more"),
+    ("train_lr_factor", 0, "above 0"),
+    ("keep_outputs", "some", r"\(in a list\) is 'some'; it must be one of best, last"),
+    ("keep_outputs", [1, "frist"], r"\(in a list\) is 'frist'"),
+    ("keep_outputs", [1, -1], "whole number, 0 or more"),
+    ("keep_outputs", 1.5, "whole number, 0 or more"),
+    ("keep_outputs", [2, "last", 2], "more than once"),
+    ("keep_checkpoints", [True], "whole number, 0 or more"),
+    ("keep_splits", [], "empty list"),
+    ("keep_splits", "tests", r"Did you mean 'test'\?"),
+    ("keep_splits", ["test", "test"], "more than once"),
+    ("keep_dtype", "float23", r"Did you mean 'float"),
+    ("engine_device", "", "text in quotes"),
+    ("engine_threads", 0, "whole number, 1 or more"),
+    ("engine_threads", "many", "whole number, 1 or more"),
+    ("engine_lanes", 0, "whole number, 1 or more"),
+    ("engine_precision", "float16", "one of float32, float64"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "advice"), REFUSED)
+def test_a_value_out_of_its_range_is_refused_by_name(field, value, advice):
+    name = field.replace("_", ".", 1) if field.partition("_")[0] in SECTIONS else field
+    with pytest.raises(RecipeError, match=advice) as caught:
+        recipe(**{field: value})
+    message = str(caught.value)
+    assert message.startswith(f"{name} ")
+    assert "\n" not in message
+
+
+def test_every_field_has_a_value_that_is_refused():
+    tried = {field for field, _, _ in REFUSED}
+    fields = {f.name for f in dataclasses.fields(Recipe)} - SECTIONS.keys()
+    for section, kind in SECTIONS.items():
+        fields |= {f"{section}_{f.name}" for f in dataclasses.fields(kind)}
+    assert tried == fields
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "stored"),
+    [
+        ("lam", 1, (1.0,)),
+        ("lam", [0, 0.5, 1], (0.0, 0.5, 1.0)),
+        ("members_hidden", 8, (8,)),
+        ("members_hidden", [], ()),
+        ("train_lr", 1, (1.0,)),
+        ("train_momentum", 0, 0.0),
+        ("train_milestones", 3, (3,)),
+        ("keep_outputs", "all", "all"),
+        ("keep_outputs", "none", "none"),
+        ("keep_outputs", [], "none"),
+        ("keep_outputs", "best", ("best",)),
+        ("keep_outputs", 0, (0,)),
+        ("keep_checkpoints", [0, 3, "best", "last"], (0, 3, "best", "last")),
+        ("keep_splits", "val", ("val",)),
+        ("engine_threads", "auto", "auto"),
+        ("engine_lanes", 4, 4),
+    ],
+)
+def test_a_good_value_is_stored_in_one_form(field, value, stored):
+    made = recipe(**{field: value})
+    section, _, name = field.partition("_")
+    found = getattr(getattr(made, section), name) if name else getattr(made, field)
+    assert found == stored
+    assert type(found) is type(stored)
+    if isinstance(stored, tuple):
+        assert [type(item) for item in found] == [type(item) for item in stored]
+
+
+@pytest.mark.parametrize("lr", [[0.1, 0.2], [0.1, 0.2, 0.3, 0.4]])
+def test_learning_rates_must_be_one_or_one_per_lambda(lr):
+    with pytest.raises(RecipeError, match=f"train.lr has {len(lr)} values for 3 lambdas"):
+        recipe(lam=[0, 0.5, 1], train_lr=lr)
+
+
+@pytest.mark.parametrize("what", ["outputs", "checkpoints"])
+def test_the_best_epoch_cannot_be_kept_without_validation(what):
+    with pytest.raises(RecipeError, match=rf"keep\.{what} asks for the best epoch"):
+        recipe(data_val=0, **{f"keep_{what}": [1, "best"]})
+
+
+def test_the_validation_split_cannot_be_kept_where_there_is_none():
+    with pytest.raises(RecipeError, match="keep.splits names val, and data.val is 0"):
+        recipe(data_val=0, keep_splits=["test", "val"])
+
+
+def test_nesterov_needs_momentum():
+    with pytest.raises(RecipeError, match="needs train.momentum above 0"):
+        recipe(train_nesterov=True, train_momentum=0)
+
+
+def test_validation_is_a_split_only_where_examples_are_held_out():
+    assert recipe(data_val=1).splits == ("train", "val", "test")
+    assert recipe(data_val=0).splits == ("train", "test")
+
+
+def test_each_lambda_has_its_learning_rate_or_they_share_one():
+    own = recipe(lam=[0, 1], train_lr=[0.5, 0.25])
+    assert [own.lr(0, 1), own.lr(1, 1)] == [0.5, 0.25]
+    shared = recipe(lam=[0, 1], train_lr=0.5)
+    assert [shared.lr(0, 1), shared.lr(1, 1)] == [0.5, 0.5]
+
+
+def test_the_learning_rate_falls_after_each_milestone():
+    made = recipe(train_lr=8.0, train_lr_factor=0.5, train_milestones=[2, 5])
+    assert [made.lr(0, epoch) for epoch in range(1, 8)] == [8, 8, 4, 4, 4, 2, 2]
+
+
+def test_a_recipe_cannot_be_changed():
+    made = recipe()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.trials = 2
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.train.lr = (1.0,)

@@ -1,0 +1,425 @@
+import dataclasses
+import hashlib
+import string
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from hypothesis import example, given, settings, strategies as st
+
+from jtdiag import recipe_file
+from jtdiag.errors import RecipeError
+from jtdiag.recipe import Data, Engine, Keep, Members, Recipe, Train
+
+TOML = """
+lam = [0, 0.5, 0.8, 0.9, 0.95, 0.99, 1]
+[data]
+name = "fashion-mnist"
+val = 10
+[members]
+arch = "mlp"
+count = 256
+hidden = [4]
+[train]
+lr = [5.12, 5.12, 5.12, 5.12, 5.12, 1.536, 1.536]
+"""
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+POSITIVE = st.floats(1e-300, 1e300)
+
+
+def kept():
+    item = st.integers(0, 500) | st.sampled_from(["best", "last"])
+    listed = st.lists(item, min_size=1, max_size=5, unique=True)
+    return st.just("all") | st.just("none") | listed
+
+
+@st.composite
+def recipes(draw):
+    lam = draw(st.lists(st.floats(0, 1), min_size=1, max_size=4, unique=True))
+    rates = draw(st.sampled_from([1, len(lam)]))
+    momentum = draw(st.floats(0, 1))
+    return Recipe(
+        name=draw(TEXT.filter(lambda name: "/" not in name and name not in (".", ".."))),
+        lam=lam,
+        trials=draw(st.integers(1, 99)),
+        seed=draw(st.integers(0, 2**63)),
+        data=Data(name=draw(TEXT), root=draw(TEXT), val=draw(st.integers(1, 10**6))),
+        members=Members(
+            arch="mlp",
+            count=draw(st.integers(1, 999)),
+            hidden=draw(st.lists(st.integers(1, 999), max_size=3)),
+        ),
+        train=Train(
+            epochs=draw(st.integers(1, 999)),
+            batch=draw(st.integers(1, 999)),
+            lr=draw(st.lists(POSITIVE, min_size=rates, max_size=rates)),
+            momentum=momentum,
+            nesterov=draw(st.booleans()) if momentum else False,
+            weight_decay=draw(st.floats(0, 1e300)),
+            milestones=draw(st.lists(st.integers(1, 999), max_size=3)),
+            lr_factor=draw(POSITIVE),
+        ),
+        keep=Keep(
+            outputs=draw(kept()),
+            checkpoints=draw(kept()),
+            splits=draw(
+                st.lists(
+                    st.sampled_from(["train", "val", "test"]), min_size=1, max_size=3, unique=True
+                )
+            ),
+            dtype=draw(st.sampled_from(["float16", "float32", "float64"])),
+        ),
+        engine=Engine(
+            device=draw(TEXT),
+            threads=draw(st.integers(1, 64) | st.just("auto")),
+            precision=draw(st.sampled_from(["float32", "float64"])),
+            lanes=draw(st.integers(1, 64) | st.just("auto")),
+        ),
+    )
+
+
+def small(**data):
+    return Recipe(
+        data=Data(**{"name": "digits", **data}), members=Members(arch="mlp", count=2, hidden=(3,))
+    )
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(TOML, encoding="utf-8")
+    return path
+
+
+# --- TOML out and in ---------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(recipes())
+@example(small(root='"quoted"\\ λ\n\t\x00'))
+@example(small(root="delete\x7f"))
+def test_a_recipe_survives_toml(recipe):
+    text = recipe_file.to_toml(recipe)
+    again = recipe_file.from_table(tomllib.loads(text))
+    assert again == recipe
+    assert recipe_file.to_toml(again) == text
+
+
+def test_toml_names_every_field():
+    table = tomllib.loads(recipe_file.to_toml(small()))
+    for section, kind in recipe_file.SECTIONS.items():
+        assert list(table[section]) == [f.name for f in dataclasses.fields(kind)]
+    assert table.keys() == {f.name for f in dataclasses.fields(Recipe)}
+
+
+def test_the_file_names_the_recipe_unless_the_recipe_does(file):
+    assert recipe_file.read(file).name == "mine"
+    file.write_text('name = "own"\n' + TOML, encoding="utf-8")
+    assert recipe_file.read(file).name == "own"
+
+
+# --- the digest --------------------------------------------------------------------------------
+
+
+def test_the_digest_is_the_start_of_the_hash_of_the_toml():
+    written = recipe_file.to_toml(small()).encode("utf-8")
+    assert recipe_file.digest(small()) == hashlib.sha256(written).hexdigest()[:16]
+
+
+def test_the_digest_does_not_depend_on_how_a_recipe_is_written(tmp_path):
+    short, long = tmp_path / "short.toml", tmp_path / "long.toml"
+    short.write_text('name="a"\nlam=1\n[data]\nname="digits"\n[members]\ncount=2\narch="mlp"\n')
+    long.write_text(recipe_file.to_toml(recipe_file.read(short)))
+    assert short.read_text() != long.read_text()
+    digests = {recipe_file.digest(recipe_file.read(path)) for path in (short, long)}
+    assert len(digests) == 1
+
+
+def test_the_digest_is_the_same_in_another_process():
+    code = (
+        "from jtdiag import recipe_file; from jtdiag.recipe import *\n"
+        "print(recipe_file.digest(Recipe(data=Data(name='digits'), "
+        "members=Members(arch='mlp', count=2, hidden=(3,)))))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout.strip() == recipe_file.digest(small())
+    assert set(ran.stdout.strip()) <= set(string.hexdigits)
+
+
+# --- unknown keys and bad files ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("lambda = [0, 1]", "unknown key 'lambda'. Did you mean 'lam'?"),
+        ('"λ" = [0, 1]', "unknown key 'λ'. Did you mean 'lam'?"),
+        ("trails = 3", "unknown key 'trails'. Did you mean 'trials'?"),
+        ("dataset = 'digits'", "unknown key 'dataset'. Did you mean 'data'?"),
+        (
+            "zzz = 1",
+            "unknown key 'zzz'. Known keys: data, members, name, lam, trials, seed, train, keep, "
+            "engine.",
+        ),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_one(file, line, answer):
+    file.write_text(line + "\n" + TOML, encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        recipe_file.read(file)
+    assert str(caught.value) == f"{file}: {answer}"
+
+
+def test_an_unknown_key_of_a_section_is_refused_with_the_nearest_one(file):
+    file.write_text(TOML + "epcohs = 3\n", encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        recipe_file.read(file)
+    assert str(caught.value) == (f"{file}, [train]: unknown key 'epcohs'. Did you mean 'epochs'?")
+
+
+@pytest.mark.parametrize("section", ["data", "members"])
+def test_data_and_members_must_be_there(section):
+    table = tomllib.loads(TOML)
+    del table[section]
+    with pytest.raises(RecipeError, match=rf"\[{section}\] is missing"):
+        recipe_file.from_table(table)
+
+
+@pytest.mark.parametrize(
+    ("section", "field"), [("data", "name"), ("members", "arch"), ("members", "count")]
+)
+def test_what_a_section_needs_must_be_given(section, field):
+    table = tomllib.loads(TOML)
+    del table[section][field]
+    with pytest.raises(RecipeError, match=rf"\[{section}\] has no '{field}'; it must be given"):
+        recipe_file.from_table(table)
+
+
+def test_a_section_that_is_no_table_is_refused():
+    with pytest.raises(RecipeError, match=r"train is 3; it must be a table, \[train\]"):
+        recipe_file.from_table({**tomllib.loads(TOML), "train": 3})
+
+
+def test_a_missing_file_says_where_recipes_are(tmp_path):
+    with pytest.raises(RecipeError, match=r"none\.toml: cannot be read .* `jtdiag presets`"):
+        recipe_file.read(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("content", [b"lam = [0,", b"lam = 0\nlam = 1", b"name = '\xff'"])
+def test_a_file_that_is_no_toml_is_one_line(file, content):
+    file.write_bytes(content)
+    with pytest.raises(RecipeError, match="is not valid TOML") as caught:
+        recipe_file.read(file)
+    assert "\n" not in str(caught.value)
+
+
+# --- --set key=value ---------------------------------------------------------------------------
+
+
+def read(file, *changes):
+    return recipe_file.read(file, changes)
+
+
+def test_the_readmes_line_works_as_written(file):
+    made = read(file, "train.epochs=3", "lam=[0,0.9]", "trials=1", "data.root=../some/data")
+    assert (made.train.epochs, made.lam, made.trials) == (3, (0.0, 0.9), 1)
+    assert made.data.root == "../some/data"
+    assert made.train.lr == (5.12, 5.12)
+
+
+@pytest.mark.parametrize(
+    ("change", "section", "field", "value"),
+    [
+        ("train.epochs=3", "train", "epochs", 3),
+        ("train.nesterov=true", "train", "nesterov", True),
+        ("train.weight_decay=1e-4", "train", "weight_decay", 1e-4),
+        ("train.lr_factor = 0.5", "train", "lr_factor", 0.5),
+        ('data.name="digits"', "data", "name", "digits"),
+        ("data.name=digits", "data", "name", "digits"),
+        ("data.name=a=b.npz", "data", "name", "a=b.npz"),
+        ("data.root=/data/it's here", "data", "root", "/data/it's here"),
+        ("members.hidden=[8, 4]", "members", "hidden", (8, 4)),
+        ("keep.outputs=none", "keep", "outputs", "none"),
+        ('keep.outputs=[1, "best"]', "keep", "outputs", (1, "best")),
+        ("engine.device=cpu", "engine", "device", "cpu"),
+    ],
+)
+def test_a_change_is_toml_or_else_plain_text(file, change, section, field, value):
+    assert getattr(getattr(read(file, change), section), field) == value
+
+
+def test_a_change_changes_nothing_else(file):
+    before, after = dataclasses.asdict(read(file)), dataclasses.asdict(read(file, "trials=3"))
+    assert after == {**before, "trials": 3}
+
+
+def test_the_last_of_two_changes_of_one_field_counts(file):
+    assert read(file, "trials=3", "trials=2").trials == 2
+
+
+def test_a_table_is_not_changed_by_overriding_it():
+    table = tomllib.loads(TOML)
+    recipe_file.override(table, ["lam=0", "train.epochs=3", "keep.outputs=none"])
+    assert table == tomllib.loads(TOML)
+
+
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [
+        ("epochs", "--set epochs: must be key=value, such as --set train.epochs=3."),
+        ("=3", "--set =3: must be key=value, such as --set train.epochs=3."),
+        ("trian.lr=3", "--set trian.lr: there is no section 'trian'. Did you mean 'train'?"),
+        ("a.b.c=3", "--set a.b.c: there is no section 'a.b'."),
+        ("lambda=0", "{file}: unknown key 'lambda'. Did you mean 'lam'?"),
+        ("epoch=3", "{file}: unknown key 'epoch'. Known keys: "),
+        ("train.lambda=0", "{file}, [train]: unknown key 'lambda'."),
+        ("train.epochs=three", "train.epochs is 'three'; it must be a whole number, 1 or more."),
+        ("data.root=3", "data.root is 3; it must be a text in quotes, not empty."),
+        ("lam=", "lam is ''; it must be a number in [0, 1]."),
+        ("lam=2", "lam 2 "),
+        ("lam=[]", "lam is an empty list; give at least one value."),
+        ("train=3", "{file}: train is 3; it must be a table, [train]."),
+    ],
+)
+def test_a_bad_change_is_one_line(file, change, answer):
+    with pytest.raises(RecipeError) as caught:
+        read(file, change)
+    message = str(caught.value)
+    assert "\n" not in message
+    if change == "lam=2":
+        assert "[0, 1]" in message
+    else:
+        assert message.startswith(answer.format(file=file))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "change", "answer"),
+    [
+        ("train", 3, "train.epochs=3", r"train is 3; it must be a table, \[train\]"),
+        ("train", 3, "lam=0", r"train is 3; it must be a table, \[train\]"),
+        ("lam", ["x", *[0.1 * i for i in range(6)]], "lam=0", "lam .*'x'"),
+    ],
+)
+def test_a_bad_recipe_is_one_line_also_when_it_is_changed(key, value, change, answer):
+    table = {**tomllib.loads(TOML), key: value}
+    with pytest.raises(RecipeError, match=answer):
+        recipe_file.from_table(recipe_file.override(table, [change]))
+
+
+# --- a learning rate for each lambda, carried along ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lam", "lr"),
+    [
+        ("[0,0.9]", (5.12, 5.12)),
+        ("[0, 0.99]", (5.12, 1.536)),
+        ("[1, 0]", (1.536, 5.12)),
+        ("0.99", (1.536,)),
+        ("[0.7, 0.995, 0.3]", (5.12, 1.536, 5.12)),
+    ],
+)
+def test_each_lambda_keeps_the_rate_that_the_recipe_gives_it(file, lam, lr):
+    assert read(file, f"lam={lam}").train.lr == lr
+
+
+def test_a_lambda_between_two_rates_is_refused(file):
+    with pytest.raises(RecipeError, match=r"^lam 0\.97 has no learning rate .* --set train\.lr="):
+        read(file, "lam=[0, 0.97]")
+
+
+def test_a_lambda_outside_all_that_are_listed_takes_the_nearest_rate():
+    table = {"lam": [0.5, 0.9], "train": {"lr": [2.0, 1.0]}}
+    assert recipe_file.override(table, ["lam=[0.1, 1]"])["train"]["lr"] == [2.0, 1.0]
+
+
+def test_the_rates_follow_their_lambdas_in_whatever_order_they_are_listed():
+    table = {"lam": [1, 0, 0.5], "train": {"lr": [1.0, 3.0, 3.0]}}
+    assert recipe_file.override(table, ["lam=[0.2, 1]"])["train"]["lr"] == [3.0, 1.0]
+
+
+def test_rates_that_are_set_with_the_lambdas_stand(file):
+    made = read(file, "lam=[0, 0.97]", "train.lr=[1, 2]")
+    assert (made.lam, made.train.lr) == ((0.0, 0.97), (1.0, 2.0))
+    assert read(file, "train.lr=0.5", "lam=[0, 0.97]").train.lr == (0.5,)
+
+
+def test_one_rate_for_all_stays_one():
+    made = recipe_file.override({"lam": [0, 1], "train": {"lr": [0.1]}}, ["lam=[0, 0.5, 1]"])
+    assert made["train"]["lr"] == [0.1]
+    assert recipe_file.override({"lam": [0, 1]}, ["lam=0.5"]) == {"lam": 0.5}
+
+
+# --- differences ---------------------------------------------------------------------------------
+
+MACHINE = {"data.root", "engine.device", "engine.threads", "engine.lanes"}
+OTHER = {
+    "name": "other",
+    "lam": (0.25,),
+    "trials": 7,
+    "seed": 7,
+    "data.name": "other.npz",
+    "data.root": "elsewhere",
+    "data.val": 7,
+    "members.count": 7,
+    "members.hidden": (7,),
+    "train.epochs": 7,
+    "train.batch": 7,
+    "train.lr": (7.0,),
+    "train.momentum": 0.7,
+    "train.nesterov": True,
+    "train.weight_decay": 0.7,
+    "train.milestones": (7,),
+    "train.lr_factor": 0.7,
+    "keep.outputs": "none",
+    "keep.checkpoints": "none",
+    "keep.splits": ("train",),
+    "keep.dtype": "float64",
+    "engine.device": "cpu",
+    "engine.threads": 7,
+    "engine.precision": "float64",
+    "engine.lanes": 7,
+}
+
+
+def changed(recipe, field, value):
+    section, dot, name = field.partition(".")
+    if not dot:
+        return dataclasses.replace(recipe, **{field: value})
+    part = dataclasses.replace(getattr(recipe, section), **{name: value})
+    return dataclasses.replace(recipe, **{section: part})
+
+
+def test_the_differences_know_every_field():
+    fields = {f.name for f in dataclasses.fields(Recipe)} - recipe_file.SECTIONS.keys()
+    for section, kind in recipe_file.SECTIONS.items():
+        fields |= {f"{section}.{f.name}" for f in dataclasses.fields(kind)}
+    assert OTHER.keys() | {"members.arch"} == fields  # there is one architecture so far
+
+
+@pytest.mark.parametrize("field", OTHER)
+def test_two_recipes_differ_where_their_runs_would(field):
+    old, new = small(), changed(small(), field, OTHER[field])
+    assert new != old
+    assert recipe_file.differences(old, new) == ([] if field in MACHINE else [field])
+    assert recipe_file.digest(old) != recipe_file.digest(new)
+
+
+def test_a_recipe_does_not_differ_from_itself():
+    assert recipe_file.differences(small(), small()) == []
+
+
+@settings(deadline=None, max_examples=25)
+@given(recipes(), recipes())
+def test_differences_are_the_fields_that_are_not_equal(old, new):
+    expected = []
+    a, b = dataclasses.asdict(old), dataclasses.asdict(new)
+    for key in ("name", "lam", "trials", "seed"):
+        expected += [key] if a[key] != b[key] else []
+    for section in recipe_file.SECTIONS:
+        expected += [f"{section}.{k}" for k in a[section] if a[section][k] != b[section][k]]
+    assert sorted(recipe_file.differences(old, new)) == sorted(set(expected) - MACHINE)

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+import torch
+
+from jtdiag import names
+from jtdiag.errors import DataError, StoreError
+from jtdiag.replay import Replay
+from jtdiag.testing import toy_run
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A run in float64 that keeps outputs of all splits in float64."""
+    keep = {"dtype": "float64", "splits": ["train", "val", "test"]}
+    return toy_run(tmp_path_factory.mktemp("kept"), train={"epochs": 2}, lam=[0.0, 0.9], keep=keep)
+
+
+def outputs(run, lane, epoch, split):
+    blocks = list(run.outputs(lane, epoch, split))
+    return (
+        np.concatenate([block.logits for block in blocks], 1),
+        np.concatenate([block.target for block in blocks]),
+    )
+
+
+@pytest.mark.parametrize("split", names.SPLITS)
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_logits_of_a_checkpoint_are_the_stored_outputs(kept, split, epoch):
+    for lane in kept.lanes:
+        replay = Replay.of(kept, lane, epoch)
+        x, target = replay.examples(split)
+        logits, stored_target = outputs(kept, lane, epoch, split)
+        np.testing.assert_array_equal(target, stored_target)
+        np.testing.assert_allclose(replay.logits(x), logits, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_the_loss_of_a_checkpoint_is_that_of_the_metrics(kept, split):
+    metrics = kept.metrics().sel(split=split, epoch=2)
+    for lane in kept.lanes:
+        at = metrics.isel(lam=lane.lam_index, trial=lane.trial)
+        lam = kept.lam(lane)
+        replay = Replay.of(kept, lane, 2)
+        expected = lam * at[names.ENSEMBLE_LOSS] + (1 - lam) * at[names.MEMBER_LOSS].mean()
+        assert float(replay.loss(*replay.examples(split))) == pytest.approx(
+            float(expected), abs=1e-12
+        )
+
+
+def test_the_loss_can_be_differentiated_by_the_weights(kept):
+    lane = kept.lanes[1]
+    replay = Replay.of(kept, lane, 1)
+    x, target = replay.examples("test")
+    weight = replay.weights["layer2.bias"].requires_grad_()
+    [gradient] = torch.autograd.grad(replay.loss(x, target), [weight])
+    step = 1e-6
+    with torch.no_grad():
+        weight[1, 2] += step
+        above = float(replay.loss(x, target))
+        weight[1, 2] -= 2 * step
+        below = float(replay.loss(x, target))
+    assert float(gradient[1, 2]) == pytest.approx((above - below) / (2 * step), abs=1e-8)
+
+
+def test_changing_replayed_weights_leaves_the_store_as_it_is(kept):
+    lane = kept.lanes[0]
+    Replay.of(kept, lane, 1).weights["layer1.weight"].zero_()
+    assert Replay.of(kept, lane, 1).weights["layer1.weight"].abs().min() > 0
+
+
+def test_in_float32_the_logits_are_right_to_rounding(tmp_path):
+    run = toy_run(
+        tmp_path, trials=1, lam=[0.5], train={"epochs": 1}, engine={"precision": "float32"}
+    )
+    replay = Replay.of(run, run.lanes[0], 1)
+    x, _ = replay.examples("test")
+    assert x.dtype == torch.float32
+    logits, _ = outputs(run, run.lanes[0], 1, "test")
+    np.testing.assert_allclose(replay.logits(x), logits, rtol=1e-5, atol=1e-6)
+
+
+def test_a_checkpoint_that_is_not_kept_is_named(tmp_path):
+    run = toy_run(tmp_path, trials=1, lam=[0.5], keep={"checkpoints": ["last"]})
+    assert Replay.of(run, run.lanes[0], 4).weights
+    with pytest.raises(StoreError, match="lam0-trial0 keeps no checkpoint of epoch 2"):
+        Replay.of(run, run.lanes[0], 2)
+
+
+def test_data_that_have_gone_are_named(tmp_path):
+    run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 1})
+    (tmp_path / "toy.npz").unlink()
+    with pytest.raises(DataError, match=r"toy\.npz"):
+        Replay.of(run, run.lanes[0], 1)
