@@ -19,7 +19,6 @@ ARCHITECTURES = {
     "mlp": ("hidden",),
     "conv": ("filters", "strides"),
     "densenet": ("depth", "growth", "reduction"),
-    "resnext": ("width", "blocks"),
     "module": ("factory",),
 }
 """Architectures of members, and the fields of [members] that each understands."""
@@ -74,10 +73,6 @@ class Members:
     """densenet: filters that each layer adds."""
     reduction: float = 0.5
     """densenet: share of the filters that a transition keeps."""
-    width: int = 0
-    """resnext: filters inside a branch; the members are the branches of every block."""
-    blocks: int = 0
-    """resnext: blocks in each of its three stages."""
     factory: str = ""
     """module: ``package.module:function`` or ``path/file.py:function`` that makes one member."""
 
@@ -87,7 +82,7 @@ class Members:
         for name in ("hidden", "filters", "strides"):
             values = check.listed(getattr(self, name))
             _set(self, **{name: tuple(check.integer(f"members.{name}", v, 1) for v in values)})
-        for name in ("depth", "growth", "width", "blocks"):
+        for name in ("depth", "growth"):
             check.integer(f"members.{name}", getattr(self, name), 0)
         _set(self, reduction=check.number("members.reduction", self.reduction, 0, 1))
         self._check_fields()
@@ -103,7 +98,9 @@ class Members:
                     f"which has {' and '.join(own)}; leave it out, or name another arch."
                 )
             if name in own and not given and f.default in ((), 0, "") and self.arch != "mlp":
-                raise RecipeError(f"members.{name} is missing; members.arch = '{self.arch}' needs it.")
+                raise RecipeError(
+                    f"members.{name} is missing; members.arch = '{self.arch}' needs it."
+                )
         if len(self.filters) != len(self.strides):
             raise RecipeError(
                 f"members.filters has {len(self.filters)} values and members.strides "
@@ -160,7 +157,7 @@ class Train:
             clip=check.number("train.clip", self.clip, 0),
         )
         check.choice("train.lr_scale", self.lr_scale, ("none", "members"))
-        check.choice("train.optimiser", self.optimiser, ("sgd", "adamw", "shampoo"))
+        check.choice("train.optimiser", self.optimiser, ("sgd", "adamw", "soap"))
         check.choice("train.schedule", self.schedule, ("milestones", "cosine"))
         check.integer("train.warmup", self.warmup, 0)
 
@@ -220,19 +217,18 @@ class Engine:
     products: str = "auto"
     """Type of convolutions and matrix products: "float32", or "bfloat16" with weights, sums
     and losses in float32; auto leaves it to the timing for members with convolutions."""
-    micro_members: int = 0
-    """Members whose activations are held at once in a training step; 0 holds all of them. The
-    gradient is the same, at the price of a second forward pass."""
+    micro_members: int | str = "auto"
+    """Members whose activations are held at once in a training step; auto: all, or as many as
+    fit. The gradient is the same, at the price of a second forward pass."""
 
     def __post_init__(self) -> None:
         check.text("engine.device", self.device)
-        for name, value in (("engine.threads", self.threads), ("engine.lanes", self.lanes)):
-            if value != "auto":
-                check.integer(name, value, 1)
+        for name in ("threads", "lanes", "micro_members"):
+            if getattr(self, name) != "auto":
+                check.integer(f"engine.{name}", getattr(self, name), 1)
         check.choice("engine.precision", self.precision, ("float32", "float64"))
         check.choice("engine.execution", self.execution, ("auto", "stacked", "vmap", "loop"))
         check.choice("engine.products", self.products, ("auto", "float32", "bfloat16"))
-        check.integer("engine.micro_members", self.micro_members, 0)
 
 
 @dataclass(frozen=True, kw_only=True)

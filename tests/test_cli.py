@@ -16,6 +16,7 @@ HEAVY = {"torch", "torchvision", "xarray", "zarr", "dask", "matplotlib", "scipy"
 OPTIONS = {
     "demo": ["--out"],
     "presets": [],
+    "budget": ["--params", "--arch", "--data", "--members", "--out"],
     "train": ["RECIPE", "--set", "--out", "--resume"],
     "probes": [],
     "probe": ["RUN", "[NAMES]...", "--force"],

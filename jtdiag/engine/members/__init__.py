@@ -40,6 +40,4 @@ def build(members: Members, input_shape: tuple[int, ...], outputs: int) -> Modul
             f"members.filters has {len(members.filters)} layers with strides {members.strides}, "
             f"which leave nothing of images of {input_shape[1]}x{input_shape[2]}; use fewer layers."
         )
-    return ConvStack(
-        members.count, input_shape[0], members.filters, members.strides, outputs
-    )
+    return ConvStack(members.count, input_shape[0], members.filters, members.strides, outputs)

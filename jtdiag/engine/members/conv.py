@@ -54,7 +54,7 @@ class ConvStack(ModuleStack):
         self.strides = strides
 
     def stacked(self, state: State, x: Tensor, *, training: bool) -> Tensor:
-        """Return logits (L, M, K, B); channels last, which is how CPUs and tensor cores are fast."""
+        """Return logits (L, M, K, B); channels last, which is the fast order of bfloat16."""
         lanes, batch = x.shape[:2]
         members = state["head.bias"].shape[1]  # a part of them, where memory is short
         h = x.transpose(0, 1).flatten(1, 2)

@@ -30,11 +30,13 @@ class ModuleStack:
         with torch.random.fork_rng(devices=[]):
             self._template = factory()
 
+    stacked: Callable[..., Tensor] | None = None
+    """An architecture's own execution: (state, x, training=…) to logits (L, M, K, B)."""
+
     @property
     def executions(self) -> tuple[Execution, ...]:
         """Executions that this stack knows, the likeliest fastest first."""
-        own: tuple[Execution, ...] = ("stacked",) if hasattr(self, "stacked") else ()
-        return (*own, "loop", "vmap")
+        return ("loop", "vmap") if self.stacked is None else ("stacked", "loop", "vmap")
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -61,12 +63,35 @@ class ModuleStack:
 
     def __call__(self, state: State, x: Tensor, *, training: bool = False) -> Tensor:
         """Return logits (L, M, K, B) for inputs (L, B, …)."""
-        if self.execution == "stacked":
-            found: Tensor = self.stacked(state, x, training=training)
-            return found
+        if self.execution == "stacked" and self.stacked is not None:
+            return self.stacked(state, x, training=training)
         self._template.train(training)
         run = self._mapped if self.execution == "vmap" else self._one_by_one
         return run(state, x).transpose(2, 3)
+
+    def activation_bytes(self, x: Tensor) -> int:
+        """Return the bytes that one member keeps for its backward pass on inputs (n, …), float32.
+
+        Its own parameters do not count; what it shares with itself counts once.
+        """
+        kept: dict[int, int] = {}
+
+        def see(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        module = self._template.float().cpu().train()
+        own = {t.untyped_storage().data_ptr() for t in module.state_dict().values()}
+        before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        with (
+            torch.random.fork_rng(devices=[]),
+            torch.autograd.graph.saved_tensors_hooks(see, lambda tensor: tensor),
+        ):
+            found = module(x.float().cpu())  # alive while storages are counted
+        module.load_state_dict(before)
+        del found
+        return sum(size for at, size in kept.items() if at not in own)
 
     def _one_by_one(self, state: State, x: Tensor) -> Tensor:
         members = range(next(iter(state.values())).shape[1])
