@@ -98,9 +98,10 @@ class Authors:
         """Go back to the initial weights, with nothing counted."""
         self._layers: list[tuple[Tensor, Tensor]] = []
         for i in range(1, len(self._start) // 2 + 1):
-            weight = self._start[f"layer{i}.weight"].transpose(1, 2).contiguous()  # (M, in, out)
-            bias = self._start[f"layer{i}.bias"].unsqueeze(1).clone()
-            self._layers.append((weight.requires_grad_(), bias.requires_grad_()))
+            weight = self._start[f"layer{i}.weight"].mT  # (M, in, out)
+            bias = self._start[f"layer{i}.bias"].unsqueeze(1)
+            own = [t.clone(memory_format=torch.contiguous_format) for t in (weight, bias)]
+            self._layers.append((own[0].requires_grad_(), own[1].requires_grad_()))
         self._optimizer = _sgd([tensor for layer in self._layers for tensor in layer], self._group)
         self._criterion = nn.CrossEntropyLoss()
         self._seen: list[NDArray[np.float64]] = []
@@ -192,7 +193,7 @@ class _Modules:
         ensemble = functional.cross_entropy(logits.mean(0), target)
         loss = self._lam * ensemble + (1 - self._lam) * losses.mean()
         self._optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         if self.with_metrics:
             self._count(logits.detach(), losses.detach(), ensemble.detach(), target)
@@ -225,13 +226,15 @@ class Vmapped(_Modules):
         skeleton = networks[0].to("meta")
 
         def forward(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
-            return torch.func.functional_call(skeleton, (parameters, buffers), (x,))
+            logits: Tensor = torch.func.functional_call(skeleton, (parameters, buffers), (x,))
+            return logits
 
         self._forward = torch.func.vmap(forward, in_dims=(0, None))
         return list(self._parameters.values())
 
     def _logits(self, x: Tensor) -> Tensor:
-        return self._forward(self._parameters, x)
+        logits: Tensor = self._forward(self._parameters, x)
+        return logits
 
     def weights(self) -> Weights:
         """Return the weights as they are."""
@@ -264,7 +267,7 @@ def _network(start: Weights, member: int, layers: int) -> nn.Sequential:
     modules: list[nn.Module] = []
     for i in range(1, layers + 1):
         weight, bias = start[f"layer{i}.weight"][member], start[f"layer{i}.bias"][member]
-        linear = nn.Linear(*reversed(weight.shape), device=weight.device, dtype=weight.dtype)
+        linear = nn.Linear(*weight.shape[::-1]).to(weight)
         linear.load_state_dict({"weight": weight, "bias": bias})
         modules += [linear, nn.ReLU()]
     return nn.Sequential(*modules[:-1])

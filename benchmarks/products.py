@@ -20,9 +20,8 @@ result written where the last one was, no bias, in whichever of two memory layou
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
-
 from stopwatch import Contender, Times
+from torch import Tensor
 from workload import BATCH, CLASSES, SHAPE, Config
 
 FIRST_FORWARD = "first layer, forward"
@@ -35,9 +34,7 @@ THREE = PARTS[:3]
 OTHER_LAYOUT = " (transposed)"
 
 
-def products(
-    config: Config, dtype: torch.dtype, device: torch.device
-) -> dict[str, Contender]:
+def products(config: Config, dtype: torch.dtype, device: torch.device) -> dict[str, Contender]:
     """Return every product in both layouts, ready to be timed."""
 
     def filled(*shape: int) -> Tensor:

@@ -60,6 +60,10 @@ class Times:
             [a + b for a, b in zip(self.cpu, other.cpu, strict=True)],
         )
 
+    def divided(self, count: int) -> "Times":
+        """Return the times for one of `count` equal parts."""
+        return Times([wall / count for wall in self.wall], [cpu / count for cpu in self.cpu])
+
     def or_faster(self, other: "Times") -> "Times":
         """Return whichever had the faster quietest round."""
         return self if self.fastest <= other.fastest else other
@@ -89,8 +93,8 @@ def race(
     """
     times = {name: Times() for name in contenders}
     for number in range(rounds):
-        order = list(contenders) if number % 2 == 0 else list(reversed(contenders))
-        for name in order:
+        order = list(contenders)
+        for name in order if number % 2 == 0 else reversed(order):
             contenders[name].prepare()
             for _ in range(warm_up):
                 contenders[name].step()
@@ -100,9 +104,7 @@ def race(
     return times
 
 
-def _median(
-    step: Callable[[], object], steps: int, device: torch.device
-) -> tuple[float, float]:
+def _median(step: Callable[[], object], steps: int, device: torch.device) -> tuple[float, float]:
     """Return the median wall time of some steps, and the CPU time that goes with it."""
     walls, cpus = zip(*(timed(step, device) for _ in range(steps)), strict=True)
     wall = statistics.median(walls)

@@ -31,12 +31,12 @@ from unittest import mock
 
 import numpy as np
 import torch
+from stopwatch import Times, machine
+from workload import SHAPE, Config, noise, recipe
 
 from jtdiag.engine import train as engine
 from jtdiag.engine.progress import EpochReport, Silent
 from jtdiag.engine.writer import BackgroundWriter, Job
-from stopwatch import Times, machine
-from workload import SHAPE, Config, noise, recipe
 
 KEPT = {"stored": "all", "dropped": "all", "metrics": "none", "nothing": "none"}
 DROPPING = ("dropped", "nothing")
@@ -56,8 +56,6 @@ class Clock(Silent):
     """Time for which a full queue held the training thread up."""
     written: float = 0.0
     """Wall time of the writer's jobs."""
-    written_cpu: float = 0.0
-    """CPU time of the writer's thread in them."""
     pending: int = 0
 
     def epoch(self, report: EpochReport) -> None:
@@ -65,7 +63,7 @@ class Clock(Silent):
         if report.epoch == 0:
             while self.pending:
                 time.sleep(0.001)
-            self.waited = self.written = self.written_cpu = 0.0
+            self.waited = self.written = 0.0
             self.wall, self.cpu = time.perf_counter(), time.process_time()
 
     def stop(self) -> None:
@@ -74,10 +72,9 @@ class Clock(Silent):
 
     def do(self, job: Job) -> None:
         """Do a job on the writer's thread, and note what it took."""
-        wall, cpu = time.perf_counter(), time.thread_time()
+        before = time.perf_counter()
         job()
-        self.written += time.perf_counter() - wall
-        self.written_cpu += time.thread_time() - cpu
+        self.written += time.perf_counter() - before
         self.pending -= 1
 
 
@@ -137,9 +134,7 @@ def _data(options: argparse.Namespace, folder: Path) -> tuple[str, ...]:
     return (f"data.name={path}",)
 
 
-def _race(
-    options: argparse.Namespace, data: tuple[str, ...], out: Path
-) -> dict[str, list[Clock]]:
+def _race(options: argparse.Namespace, data: tuple[str, ...], out: Path) -> dict[str, list[Clock]]:
     """Run every way in every round; every other round in the opposite order."""
     clocks: dict[str, list[Clock]] = {way: [] for way in KEPT}
     for number in range(options.rounds):
@@ -173,20 +168,26 @@ def _run(way: str, options: argparse.Namespace, data: tuple[str, ...], out: Path
 
 def _show(clocks: Mapping[str, list[Clock]], epochs: int) -> None:
     """Print one row a way: seconds per epoch, and ratios to an epoch without a store."""
-    base = Times([clock.wall for clock in clocks["nothing"]])
-    print(f"{'seconds per epoch':20}{'fastest':>9}{'median':>9}{'x nothing':>11}{'by round':>10}"
-          f"{'cores':>7}{'held up':>9}{'writing':>9}{'its CPU':>9}")  # fmt: skip
-    for way, found in clocks.items():
-        spent = Times([clock.wall for clock in found], [clock.cpu for clock in found])
-        held, wrote, cpu = (
-            statistics.median(getattr(clock, name) for clock in found) / epochs
-            for name in ("waited", "written", "written_cpu")
+    times = {
+        way: Times(
+            [clock.wall / epochs for clock in found], [clock.cpu / epochs for clock in found]
         )
+        for way, found in clocks.items()
+    }
+    base = times["nothing"]
+    print(f"\n{'':12}{'fastest':>9}{'median':>9} s an epoch{'x nothing':>11}{'by round':>10}"
+          f"{'cores':>7}{'held up':>9}{'writing':>9}")  # fmt: skip
+    for way, spent in times.items():
         print(
-            f"{way:20}{spent.fastest / epochs:9.3f}{spent.median / epochs:9.3f}"
+            f"{way:12}{spent.fastest:9.3f}{spent.median:9.3f}           "
             f"{spent.ratio_of_fastest(base):11.3f}{spent.ratio_by_round(base):10.3f}"
-            f"{spent.cores:7.2f}{held:9.3f}{wrote:9.3f}{cpu:9.3f}"
+            f"{spent.cores:7.2f}{_per_epoch(clocks[way], 'waited', epochs):9.3f}"
+            f"{_per_epoch(clocks[way], 'written', epochs):9.3f}"
         )
+
+
+def _per_epoch(clocks: list[Clock], what: str, epochs: int) -> float:
+    return statistics.median(float(getattr(clock, what)) for clock in clocks) / epochs
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def read(run: Path) -> list[Finding]:
         return []
     found = []
     try:
-        for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
+        text = path.read_text(encoding="utf-8").removesuffix("\n")
+        for line in text.split("\n") if text else ():
             values = json.loads(line)
             values["trials"], values["members"] = tuple(values["trials"]), tuple(values["members"])
             found.append(Finding(**values))

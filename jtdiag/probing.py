@@ -41,6 +41,7 @@ def measure(run: Run, asked: Probe) -> xr.Dataset:
         raise StoreError(f"{run.path} has no sealed epoch yet; ask again when one is trained.")
     made_from = result.origin(run, asked)  # before measuring: a run may grow meanwhile
     found = asked.ask(run, Options())
-    result.save(run, asked.name, found, made_from)
+    # Findings first: a result that is fresh then never stands beside older findings.
     finding.record(run.path, asked.name, asked.judge(found))
+    result.save(run, asked.name, found, made_from)
     return found

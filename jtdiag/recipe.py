@@ -121,12 +121,13 @@ class Train:
     lr_scale: str = "none"
     """"members" multiplies lr by M, which undoes the loss's mean over members; "none" does not."""
     optimiser: str = "sgd"
+    """"sgd", "adamw", or "soap", a second-order method within each layer of each member."""
     momentum: float = 0.9
     """sgd only."""
     nesterov: bool = False
     """sgd only."""
     weight_decay: float = 0.0
-    """sgd adds it to the gradient; adamw shrinks the weights by lr times it."""
+    """sgd adds it to the gradient; adamw and soap shrink the weights by lr times it."""
     clip: float = 0.0
     """Longest gradient of one member, in Euclidean norm; 0 leaves gradients as they are."""
     schedule: str = "milestones"

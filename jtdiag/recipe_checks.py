@@ -88,7 +88,7 @@ def known_keys(where: str, keys: Iterable[str], allowed: Collection[str]) -> Non
 
 def nearest(word: object, allowed: Collection[str]) -> str:
     """Return " Did you mean …?" for the nearest allowed word, or nothing."""
-    # 'lambda' is no close match of 'lam' by letters alone, and the likeliest slip of all.
+    # The likeliest slips, of which letters alone would not always tell.
     aliases = {"lambda": "lam", "λ": "lam", "dataset": "data"}
     word = str(word)
     match = [aliases[word]] if aliases.get(word) in allowed else get_close_matches(word, allowed, 1)

@@ -4,9 +4,10 @@ import errno
 import fcntl
 import os
 import shutil
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -84,6 +85,7 @@ class RunWriter:
         """
         refuse_occupied(path)
         draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        shutil.rmtree(draft, ignore_errors=True)  # a dead process may have had our number
         try:
             with _disk_errors(path):
                 (draft / lanes.FOLDER).mkdir(parents=True)
@@ -197,6 +199,10 @@ class RunWriter:
                 "Train the run again under another name with --out."
             ) from error
 
+    def finished_before(self, lane: Lane, epoch: int) -> bool:
+        """Tell whether a lane is done and its state at an epoch no longer kept."""
+        return self._seals[lane].done and not self._state_path(lane, epoch).exists()
+
     def _state_path(self, lane: Lane, epoch: int) -> Path:
         return self.path / lanes.FOLDER / f"{lane.key}-epoch{epoch}.npz"
 
@@ -259,12 +265,13 @@ def refuse_occupied(path: Path) -> None:
 
 def _locked(path: Path) -> IO[bytes]:
     stream = (path / LOCK).open("ab")
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        stream.close()
-        raise StoreError(f"{path} is being trained by another process; wait for it.") from error
-    return stream
+    for wait in (0.05, 0.2, 0.0):  # a watcher holds the lock for the moment of a look
+        with suppress(BlockingIOError):
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return stream
+        time.sleep(wait)
+    stream.close()
+    raise StoreError(f"{path} is being trained by another process; wait for it.")
 
 
 @contextmanager

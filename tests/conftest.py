@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from jtdiag import find_recipe, lanes, names, train
+from jtdiag import find_recipe, lanes, names, probe, train
 from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe_file import from_table
+from jtdiag.registry import probe_names
 from jtdiag.schema import Extent
 from jtdiag.store import Run
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter
@@ -156,17 +157,32 @@ def stories() -> SimpleNamespace:
     )
 
 
+WARNED = {
+    "member_error": errors_of_members(GOOD, LED),
+    "ensemble_error": np.broadcast_to(np.asarray(ENSEMBLE)[:, None], (2, 1, 5, 3)),
+    "lam": (0.9, 1.0),
+}
+
+
 @pytest.fixture
 def warned(by_hand) -> HandWrittenRun:
     """Five epochs at λ = 0.9 and 1: at 0.9 all members are good, at 1 one of them leads."""
-    ensemble = np.broadcast_to(np.asarray(ENSEMBLE)[:, None], (2, 1, 5, 3))
-    return by_hand(errors_of_members(GOOD, LED), ensemble, lam=(0.9, 1.0))
+    return by_hand(**WARNED)
 
 
 @pytest.fixture
 def small_run(warned: HandWrittenRun) -> Run:
     """The same, sealed to its end: a run to be changed that takes a moment to make."""
     return warned.seal_all()
+
+
+@pytest.fixture(scope="session")
+def probed_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same, and every probe has been asked; figures may be drawn, nothing else changes."""
+    run = HandWrittenRun(tmp_path_factory.mktemp("probed") / "by-hand", **WARNED).seal_all()
+    for name in probe_names():
+        probe(run, name)
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,8 @@ def test_each_finding_is_a_line_of_json_that_others_can_read(tmp_path):
         b'{"trials": [], "members": [], "unknown": 1}\n',
         b'{"probe": "mine", "trials": []\n',
         b"\xff\xfe\n",
+        b"no newline at the end",
+        b'{"probe": "mine", "rule": "cut sho',
     ],
 )
 @pytest.mark.parametrize("act", [read, lambda run: record(run, "mine", [one()])])
@@ -80,6 +82,13 @@ def test_damaged_findings_are_one_line_that_says_what_to_do(tmp_path, damaged, a
     assert "\n" not in str(caught.value)
     assert f"jtdiag probe {tmp_path}" in str(caught.value)
     assert (tmp_path / "findings.jsonl").read_bytes() == damaged
+
+
+def test_a_last_line_without_its_newline_is_read_all_the_same(tmp_path):
+    record(tmp_path, "mine", [one(), one(number=2.0)])
+    log = tmp_path / "findings.jsonl"
+    log.write_text(log.read_text(encoding="utf-8").rstrip("\n"), encoding="utf-8")
+    assert [found.number for found in read(tmp_path)] == [1.0, 2.0]
 
 
 def test_a_disk_that_refuses_is_one_line(tmp_path, monkeypatch):

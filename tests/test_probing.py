@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -86,6 +87,26 @@ def test_deleted_findings_come_back_from_a_fresh_result(small_run, measured):
     ask(small_run, "performance")
     assert finding.read(small_run.path) == before
     assert measured == ["performance"]
+
+
+def test_findings_are_never_older_than_a_fresh_result(by_hand, monkeypatch):
+    """The disk may fill, or the process die, between writing the one and the other."""
+    ensemble = np.broadcast_to(np.array([0.9, 0.5, 0.1])[:, None], (1, 1, 3, 3))
+    made = by_hand(np.repeat(ensemble[..., None], 2, -1), ensemble, lam=(0.5,))
+    made.seal_up_to(1)
+    ask(made.run, "performance")
+    assert [f.number for f in finding.read(made.run.path)] == [0.5]
+    made.seal_up_to(2)
+
+    def full(run, probe, findings):
+        raise StoreError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(finding, "record", full)
+        with pytest.raises(StoreError, match="no space left"):
+            ask(made.run, "performance")
+    ask(made.run, "performance")
+    assert [f.number for f in finding.read(made.run.path)] == [0.1]
 
 
 def test_a_run_without_a_sealed_epoch_cannot_be_asked(warned):

@@ -167,9 +167,12 @@ def test_metrics_keep_their_units_and_their_order(run):
     assert metrics[names.BEST_EPOCH].dims == ("lam", "trial")
 
 
-def test_without_a_best_epoch_the_last_stands_for_a_lane(copy):
-    take_back(copy, copy.lanes[0], 2)
-    assert copy.chosen_epoch(copy.lanes[0]) == 2
+def test_the_best_epoch_stands_for_a_lane_and_without_one_the_last(copy):
+    lane = copy.lanes[0]
+    lanes.write_seal(copy.path, lane, Seal(epoch=2, best=1, best_error=0.1))
+    assert copy.chosen_epoch(lane) == 1
+    lanes.write_seal(copy.path, lane, Seal(epoch=2))
+    assert copy.chosen_epoch(lane) == 2
 
 
 # --- outputs and checkpoints ----------------------------------------------------------------------

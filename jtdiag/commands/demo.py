@@ -36,5 +36,5 @@ def demo(out: Path) -> None:
         table.add_row(*row)
     console.print(table)
     print_findings(console, shown.findings)
-    console.print("\nFigures:", *map(str, shown.figures), sep="\n  ", highlight=False)
-    console.print(f"Look further: jtdiag probe {out}, jtdiag plot {out}, jtdiag watch {out}")
+    click.echo("\n  ".join(["\nFigures:", *map(str, shown.figures)]))
+    click.echo(f"Look further: jtdiag probe {out}, jtdiag plot {out}, jtdiag watch {out}")

@@ -106,9 +106,12 @@ class _GroupRun:
         writer: BackgroundWriter,
         listener: Listener,
     ) -> None:
-        self.recipe, self.group, self.store = session.recipe, group, store
+        self.recipe, self.store = session.recipe, store
         self.writer, self.listener, self.session = writer, listener, session
-        self.seals: dict[Lane, Seal] = {lane: store.seal(lane) for lane in group}
+        # Resumed with its lanes grouped otherwise, a lane may have finished in another group.
+        least = min(store.seal(lane).epoch for lane in group)
+        self.group = [lane for lane in group if not store.finished_before(lane, least)] or group
+        self.seals: dict[Lane, Seal] = {lane: store.seal(lane) for lane in self.group}
         self._keep_dtype = getattr(torch, self.recipe.keep.dtype)
 
     def run(self) -> None:

@@ -44,7 +44,8 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
                 panel.set_ylabel(f"{style.LABELS[split]} error (%)")
             if row == 1:
                 panel.set_xlabel("Epoch")
-    _legend(figure, axes[0, 0])
+                panel.tick_params(labelbottom=True)
+    _legend(figure)
     return figure
 
 
@@ -68,7 +69,7 @@ def draw_on(lane: xr.Dataset, leader: int, ax: Axes) -> None:
     ax.plot(epochs, ensemble, color=style.ENSEMBLE, linewidth=1.6, label="ensemble")
     if epochs[-1] > 3:
         ax.axvline(3, color="#888888", linestyle=":", linewidth=0.8)
-    ax.set(xlim=(0, epochs[-1]), ylim=(0, 100))
+    ax.set(xlim=(0, max(1, epochs[-1])), ylim=(0, 100))
     ax.set_yticks([0, 25, 50, 75, 100])
 
 
@@ -78,6 +79,12 @@ def _final_leader(one: xr.Dataset, lam: float) -> int:
     return int(leaders[known[-1]]) if known.size else -1
 
 
-def _legend(figure: Figure, ax: Axes) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+def _legend(figure: Figure) -> None:
+    """Name each kind of line once, in the order in which they are drawn."""
+    named = {
+        label: handle
+        for panel in figure.axes
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    known = [label for label in ("members", "leader", "ensemble") if label in named]
+    figure.legend([named[label] for label in known], known, loc="outside upper center", ncols=3)

@@ -50,8 +50,8 @@ WRITES = {
         dims=LANE_EPOCH_SPLIT,
         unit=names.NAT,
         meaning=(
-            "larger of |stored − recomputed| for ensemble and mean member loss; NaN for train, "
-            "whose stored losses are running means"
+            "larger of |stored − recomputed| for ensemble and mean member loss, relative to "
+            "losses above 1; NaN for train, whose stored losses are running means"
         ),
         from_outputs=True,
     ),
@@ -71,6 +71,8 @@ class _Sums:
 
     def add(self, block: OutputBlock, lam: float) -> None:
         logits = block.logits.astype(np.float64)
+        # A shift of a member's logits changes no prediction, and far from 0 costs digits.
+        logits -= logits.max(-1, keepdims=True)
         divergences = decomposition.member_divergences(logits)
         losses = decomposition.cross_entropy(logits, block.target)
         classes = len(self.per_class)
@@ -126,8 +128,9 @@ def _from_outputs(run: Run, metrics: xr.Dataset, stored: xr.Dataset) -> xr.Datas
     found = over_outputs(
         run, metrics, {**rows, "residual": (), "members": (), "ensemble": ()}, reduce
     )
-    off_members = abs(found["members"] - stored["mean_member_loss"])
-    off_ensemble = abs(found["ensemble"] - stored["ensemble_loss"])
+    scale = stored["mean_member_loss"].clip(min=1)
+    off_members = abs(found["members"] - stored["mean_member_loss"]) / scale
+    off_ensemble = abs(found["ensemble"] - stored["ensemble_loss"]) / scale
     larger = off_members.where(off_members > off_ensemble, off_ensemble)
     larger = larger.where(larger[names.SPLIT] != names.TRAIN)
     return found[[*rows, "residual"]].assign(store_residual=larger)

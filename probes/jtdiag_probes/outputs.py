@@ -42,7 +42,8 @@ def over_outputs(
             if epoch >= metrics.sizes[names.EPOCH]:
                 continue  # sealed after the metrics were read
             for split in run.recipe.keep.splits:
-                found = reduce(lane, run.outputs(lane, epoch, split))
+                with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
+                    found = reduce(lane, run.outputs(lane, epoch, split))
                 at = (lane.lam_index, lane.trial, epoch, splits.index(split))
                 for name, value in found.items():
                     arrays[name].values[at] = value

@@ -9,18 +9,16 @@ def plot(run, *arguments):
     return CliRunner().invoke(main, ["plot", str(run.path), *arguments])
 
 
-def test_every_figure_is_drawn_by_default_and_each_file_named(small_run):
-    ask(small_run, "dominance")
-    ask(small_run, "performance")
-    ran = plot(small_run)
+def test_every_figure_is_drawn_by_default_and_each_file_named(probed_run):
+    ran = plot(probed_run)
     assert (ran.exit_code, ran.stderr) == (0, "")
     wanted = [
-        small_run.path / "figures" / f"{name}.{ending}"
+        probed_run.path / "figures" / f"{name}.{ending}"
         for name in FIGURES
         for ending in ("pdf", "png")
     ]
     assert ran.stdout.splitlines() == [str(path) for path in wanted]
-    assert set((small_run.path / "figures").iterdir()) == set(wanted)
+    assert set((probed_run.path / "figures").iterdir()) == set(wanted)
 
 
 def test_only_those_named_are_drawn(small_run):

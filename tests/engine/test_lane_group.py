@@ -237,6 +237,7 @@ def test_measuring_is_a_loop_over_networks(npz, monkeypatch, split, piece):
     found = stacked.measure(split, torch.float64)
     examples = {"train": EXAMPLES - VAL, "val": VAL, "test": TEST}[split]
     assert found.logits.shape == (4, 3, 3, examples)
+    assert not found.logits.requires_grad, "no graph is kept"
     for index, lane in enumerate(stacked.lanes):
         slow = OneLane(made, lane)
         slow.train_epoch(1)

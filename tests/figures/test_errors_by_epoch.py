@@ -110,6 +110,15 @@ def test_panels_go_into_rows_of_four(count, columns, rows):
     assert titles == [style.lam_text(lam) for lam in np.linspace(0, 1, count)]
 
 
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_every_axis_that_is_called_epoch_has_numbers(count):
+    panels = visible(draw(made_up(np.linspace(0, 1, count))))
+    bottom = [axes for axes in panels if axes.get_xlabel()]
+    assert len(bottom) == count
+    for axes in bottom:
+        assert all(tick.label1.get_visible() for tick in axes.xaxis.get_major_ticks())
+
+
 def legend(figure):
     return [text.get_text() for text in figure.legends[0].get_texts()]
 

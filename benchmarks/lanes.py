@@ -1,0 +1,118 @@
+"""Time the engine's step, per lane, when one, three or nine lanes are stacked in it.
+
+    python benchmarks/lanes.py
+    python benchmarks/lanes.py --device cuda
+
+The recipe's `engine.lanes = "auto"` is 1 on a CPU: this is where that comes from. A ratio below 1
+means that stacking pays.
+"""
+
+import argparse
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from stopwatch import Contender, Times, machine, race
+from workload import SHAPE, lane_group, noise
+
+from jtdiag import names, presets
+from jtdiag.engine.lane_group import LaneGroup
+
+SHAPES = {"demo": (1, 8, 8)}
+"""Shapes of the presets' inputs where they are not Fashion-MNIST's."""
+BATCHES = 20
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    options = _options()
+    device = torch.device(options.device)
+    results: dict[str, Any] = {}
+    for threads, preset in itertools.product(options.threads, options.presets):
+        torch.set_num_threads(threads)
+        contenders = _contenders(preset, options.lanes, device)
+        times = race(contenders, options.rounds, options.steps, device)
+        per_lane = {f"{count}": times[str(count)].divided(count) for count in options.lanes}
+        title = f"{preset}, {threads} threads"
+        _show(title, per_lane)
+        results[title] = {count: spent.plain() for count, spent in per_lane.items()}
+    print(f"\n{machine(device)}")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--presets", nargs="+", default=["demo", "fashion-16x64", "fashion-256x4"])
+    add("--lanes", nargs="+", type=int, default=[1, 3, 9])
+    add("--threads", nargs="+", type=int, default=[1, 2])
+    add("--rounds", type=int, default=20, help="times every stack has its turn")
+    add("--steps", type=int, default=10, help="timed steps of a turn")
+    add("--device", default="cpu", help="cpu, or cuda, which has not been tried")
+    add("--json", type=Path, metavar="FILE", help="write all times there as well")
+    return parser.parse_args()
+
+
+def _contenders(preset: str, stacks: Sequence[int], device: torch.device) -> dict[str, Contender]:
+    """Return the preset's step for every number of lanes, each lane with a λ of its own."""
+    shape = SHAPES.get(preset, SHAPE)
+    return {str(count): _stepping(_group(preset, count, shape, device)) for count in stacks}
+
+
+def _group(preset: str, count: int, shape: tuple[int, ...], device: torch.device) -> LaneGroup:
+    found = presets.find(preset)
+    lam = [round(index / count, 4) for index in range(count)]
+    made = presets.find(
+        preset,
+        (
+            f"lam={lam}",
+            f"train.lr={found.train.lr[0]}",
+            "data.val=0",
+            "keep.outputs=none",
+            "keep.checkpoints=none",
+            'keep.splits=["test"]',
+        ),
+    )
+    examples = noise(BATCHES * made.train.batch, made.train.batch, shape)
+    return lane_group(made, examples, device, count)
+
+
+def _stepping(group: LaneGroup) -> Contender:
+    """Return a contender whose step is one step of all lanes of a group."""
+    order = group._order(1)
+    batches = list(group._batches(order, group.recipe.train.batch, names.TRAIN))
+    turn = itertools.cycle(batches)
+    lr = group._per_lane([group.recipe.lr(lane.lam_index, 1) for lane in group.lanes])
+    tally = group._tally()
+    start = [_state(group, index) for index in range(len(group.lanes))]
+    return Contender(
+        step=lambda: group._step(*next(turn), lr, tally), prepare=lambda: group.restore(start)
+    )
+
+
+def _state(group: LaneGroup, index: int) -> dict[str, NDArray[Any]]:
+    """Return one lane's weights and velocities as the engine restores them."""
+    weights, velocities = group.snapshot(index)
+    state = {f"weight/{name}": tensor.cpu().numpy() for name, tensor in weights.items()}
+    return state | {f"velocity/{name}": t.cpu().numpy() for name, t in velocities.items()}
+
+
+def _show(title: str, times: Mapping[str, Times]) -> None:
+    first = next(iter(times.values()))
+    print(f"\n{title:30}{'fastest':>10}{'median':>10} ms a lane{'x first':>10}{'by round':>10}")
+    for count, spent in times.items():
+        print(
+            f"  {count + ' lanes':28}{1e3 * spent.fastest:10.3f}{1e3 * spent.median:10.3f}"
+            f"          {spent.ratio_of_fastest(first):10.2f}{spent.ratio_by_round(first):10.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
