@@ -85,6 +85,8 @@ class Members:
         for name in ("depth", "growth"):
             check.integer(f"members.{name}", getattr(self, name), 0)
         _set(self, reduction=check.number("members.reduction", self.reduction, 0, 1))
+        if self.factory != "":
+            check.text("members.factory", self.factory)
         self._check_fields()
 
     def _check_fields(self) -> None:

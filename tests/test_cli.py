@@ -17,7 +17,7 @@ OPTIONS = {
     "demo": ["--out"],
     "presets": [],
     "budget": ["--params", "--arch", "--data", "--members", "--out"],
-    "train": ["RECIPE", "--set", "--out", "--resume"],
+    "train": ["RECIPE", "--set", "--out", "--dry-run", "--resume"],
     "probes": [],
     "probe": ["RUN", "[NAMES]...", "--force"],
     "watch": ["RUN"],

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from jtdiag.engine.members.module_stack import Execution, ModuleStack
+from jtdiag.errors import RecipeError
 from jtdiag.recipe import Recipe
 
 BFLOAT16_BY_ITSELF = ("conv", "densenet")
@@ -34,10 +35,19 @@ class Way:
 
 
 def ways(recipe: Recipe, stack: ModuleStack) -> list[Way]:
-    """Return the ways that a recipe leaves open, the likeliest fastest first."""
+    """Return the ways that a recipe leaves open, the likeliest fastest first.
+
+    Raises:
+        RecipeError: if the architecture does not know the execution that is asked for.
+    """
     engine = recipe.engine
     executions = stack.executions
     if engine.execution != "auto":
+        if engine.execution not in executions:
+            raise RecipeError(
+                f"engine.execution is {engine.execution!r}; members.arch = "
+                f"'{recipe.members.arch}' has {', '.join(executions)}."
+            )
         executions = tuple(e for e in executions if e == engine.execution)
     elif recipe.members.arch == "mlp":
         executions = ("stacked",)  # measured: two to ten times faster than the others

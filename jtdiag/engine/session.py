@@ -69,8 +69,9 @@ class Session:
 
     def in_way(self, settings: Mapping[str, str]) -> "Session":
         """Return the session with the way that a run's settings record."""
-        bfloat16 = settings["products"] == "bfloat16"
-        way = Way(execution=cast(Execution, settings["execution"]), bfloat16=bfloat16)
+        execution = settings.get("execution", self.way.execution)
+        bfloat16 = settings.get("products") == "bfloat16"
+        way = Way(execution=cast(Execution, execution), bfloat16=bfloat16)
         return replace(self, way=way)
 
     def lane_group(self, lanes: Sequence[Lane]) -> LaneGroup:

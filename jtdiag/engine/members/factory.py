@@ -63,7 +63,14 @@ def _try_out(
                 f"members.factory is {address!r}; it returned a {type(member).__name__}, and must "
                 "return a torch.nn.Module."
             )
-        found = member.eval()(torch.zeros(2, *input_shape))
+        try:
+            found = member.eval()(torch.zeros(2, *input_shape))
+        except Exception as error:  # the module is anybody's, and so is what it raises
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise RecipeError(
+                f"members.factory is {address!r}; its module fails on 2 examples {input_shape}: "
+                f"{said}"
+            ) from error
     if not isinstance(found, torch.Tensor) or found.shape != (2, outputs):
         shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
         raise RecipeError(
