@@ -114,7 +114,6 @@ def test_a_wrong_command_line_exits_with_2(arguments):
         (["train", "demo", "--set", "train.epochs"], "must be key=value"),
         (["train", "demo", "--set", "tarin.epochs=1"], "no section 'tarin'. Did you mean 'train'?"),
         (["train", "demo", "--set", "data.name=nothing.npz"], "nothing.npz"),
-        (["train", "fashion-256x4", "--set", "data.root=nowhere"], "nowhere"),
         (["train", "demo", "--set", "engine.device=tpu"], "engine.device is 'tpu'"),
         (["train", "demo", "--set", "data.val=100000"], "data.val is 100000"),
         (["probe", "nowhere"], "nowhere is no run: it has no recipe.toml"),
