@@ -84,6 +84,7 @@ class Members:
             _set(self, **{name: tuple(check.integer(f"members.{name}", v, 1) for v in values)})
         for name in ("depth", "growth"):
             check.integer(f"members.{name}", getattr(self, name), 0)
+        check.positive("members.reduction", self.reduction)
         _set(self, reduction=check.number("members.reduction", self.reduction, 0, 1))
         if self.factory != "":
             check.text("members.factory", self.factory)
