@@ -15,7 +15,13 @@ from jtdiag.errors import RecipeError
 KeptEpochs = Literal["all", "none"] | tuple[int | str, ...]
 """Which epochs keep something: all, none, or a list of numbers, "best" and "last"."""
 
-ARCHITECTURES = ("mlp",)
+ARCHITECTURES = {
+    "mlp": ("hidden",),
+    "conv": ("filters", "strides"),
+    "densenet": ("depth", "growth", "reduction"),
+    "module": ("factory",),
+}
+"""Architectures of members, and the fields of [members] that each understands."""
 
 
 def _set(record: object, **values: object) -> None:
@@ -34,11 +40,18 @@ class Data:
     """Where the files of a named data set lie."""
     val: int = 0
     """Training examples held out for validation, drawn anew for every trial."""
+    augment: tuple[str, ...] = ()
+    """What is done to training images anew in every batch, the same for all members: "crop"
+    (4 pixels of padding, then a random crop) and "flip" (left and right, half of the time)."""
 
     def __post_init__(self) -> None:
         check.text("data.name", self.name)
         check.text("data.root", self.root)
         check.integer("data.val", self.val, 0)
+        augment = tuple(
+            check.choice("data.augment", a, ("crop", "flip")) for a in check.listed(self.augment)
+        )
+        _set(self, augment=check.different("data.augment", augment))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +62,53 @@ class Members:
     count: int
     """Number of ensemble members, M."""
     hidden: tuple[int, ...] = ()
-    """Units of each hidden layer of an mlp; an empty list is a linear model."""
+    """mlp: units of each hidden layer; an empty list is a linear model."""
+    filters: tuple[int, ...] = ()
+    """conv: filters of each 3x3 layer, for example 32, 64, 64, 128, 128."""
+    strides: tuple[int, ...] = ()
+    """conv: stride of each layer, for example 1, 2, 1, 2, 1."""
+    depth: int = 0
+    """densenet: layers in all; depth − 4 must be a multiple of 6."""
+    growth: int = 0
+    """densenet: filters that each layer adds."""
+    reduction: float = 0.5
+    """densenet: share of the filters that a transition keeps."""
+    factory: str = ""
+    """module: ``package.module:function`` or ``path/file.py:function`` that makes one member."""
 
     def __post_init__(self) -> None:
         check.choice("members.arch", self.arch, ARCHITECTURES)
         check.integer("members.count", self.count, 1)
-        hidden = check.listed(self.hidden)
-        _set(self, hidden=tuple(check.integer("members.hidden", h, 1) for h in hidden))
+        for name in ("hidden", "filters", "strides"):
+            values = check.listed(getattr(self, name))
+            _set(self, **{name: tuple(check.integer(f"members.{name}", v, 1) for v in values)})
+        for name in ("depth", "growth"):
+            check.integer(f"members.{name}", getattr(self, name), 0)
+        check.positive("members.reduction", self.reduction)
+        _set(self, reduction=check.number("members.reduction", self.reduction, 0, 1))
+        if self.factory != "":
+            check.text("members.factory", self.factory)
+        self._check_fields()
+
+    def _check_fields(self) -> None:
+        """Refuse fields of another architecture, and an architecture without its own."""
+        own = ARCHITECTURES[self.arch]
+        for name, f in self.__dataclass_fields__.items():
+            given = name not in ("arch", "count") and getattr(self, name) != f.default
+            if given and name not in own:
+                raise RecipeError(
+                    f"members.{name} is given, and members.arch is '{self.arch}', "
+                    f"which has {' and '.join(own)}; leave it out, or name another arch."
+                )
+            if name in own and not given and f.default in ((), 0, "") and self.arch != "mlp":
+                raise RecipeError(
+                    f"members.{name} is missing; members.arch = '{self.arch}' needs it."
+                )
+        if len(self.filters) != len(self.strides):
+            raise RecipeError(
+                f"members.filters has {len(self.filters)} values and members.strides "
+                f"{len(self.strides)}; give one stride per layer."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +121,22 @@ class Train:
     lr: tuple[float, ...] = (0.1,)
     """Learning rate: one for all, or one per lambda. The loss averages over members, so
     a network's own step is lr / M; the authors' recipes multiply lr by M for that reason."""
+    lr_scale: str = "none"
+    """"members" multiplies lr by M, which undoes the loss's mean over members; "none" does not."""
+    optimiser: str = "sgd"
+    """"sgd", "adamw", or "soap", a second-order method within each layer of each member."""
     momentum: float = 0.9
+    """sgd only."""
     nesterov: bool = False
+    """sgd only."""
     weight_decay: float = 0.0
+    """sgd adds it to the gradient; adamw and soap shrink the weights by lr times it."""
+    clip: float = 0.0
+    """Longest gradient of one member, in Euclidean norm; 0 leaves gradients as they are."""
+    schedule: str = "milestones"
+    """"milestones" or "cosine", which falls to 0 at the last epoch."""
+    warmup: int = 0
+    """Epochs over which the learning rate rises, evenly, to its first value."""
     milestones: tuple[int, ...] = ()
     """The learning rate is multiplied by `lr_factor` after each of these epochs."""
     lr_factor: float = 0.1
@@ -92,7 +158,12 @@ class Train:
                 check.integer("train.milestones", m, 1) for m in check.listed(self.milestones)
             ),
             lr_factor=check.positive("train.lr_factor", self.lr_factor),
+            clip=check.number("train.clip", self.clip, 0),
         )
+        check.choice("train.lr_scale", self.lr_scale, ("none", "members"))
+        check.choice("train.optimiser", self.optimiser, ("sgd", "adamw", "soap"))
+        check.choice("train.schedule", self.schedule, ("milestones", "cosine"))
+        check.integer("train.warmup", self.warmup, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,13 +215,24 @@ class Engine:
     lanes: int | str = "auto"
     """Lanes trained side by side in one computation; auto is 1 on a CPU, where more gain
     nothing, and as many as its memory holds on a GPU."""
+    execution: str = "auto"
+    """How members are computed: "stacked" (one batched operation a layer), "vmap" or "loop";
+    auto times on a few steps what the architecture allows, and takes the fastest."""
+    products: str = "auto"
+    """Type of convolutions and matrix products: "float32", or "bfloat16" with weights, sums
+    and losses in float32; auto leaves it to the timing for members with convolutions."""
+    micro_members: int | str = "auto"
+    """Members whose activations are held at once in a training step; auto: all, or as many as
+    fit. The gradient is the same, at the price of a second forward pass."""
 
     def __post_init__(self) -> None:
         check.text("engine.device", self.device)
-        for name, value in (("engine.threads", self.threads), ("engine.lanes", self.lanes)):
-            if value != "auto":
-                check.integer(name, value, 1)
+        for name in ("threads", "lanes", "micro_members"):
+            if getattr(self, name) != "auto":
+                check.integer(f"engine.{name}", getattr(self, name), 1)
         check.choice("engine.precision", self.precision, ("float32", "float64"))
+        check.choice("engine.execution", self.execution, ("auto", "stacked", "vmap", "loop"))
+        check.choice("engine.products", self.products, ("auto", "float32", "bfloat16"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,9 +286,17 @@ class Recipe:
 
     def lr(self, lam_index: int, epoch: int) -> float:
         """Return the learning rate of a lambda during an epoch (1 is the first)."""
-        start = self.train.lr[lam_index if len(self.train.lr) > 1 else 0]
-        passed = sum(epoch > milestone for milestone in self.train.milestones)
-        return start * math.pow(self.train.lr_factor, passed)
+        train = self.train
+        start = train.lr[lam_index if len(train.lr) > 1 else 0]
+        if train.lr_scale == "members":
+            start *= self.members.count
+        if epoch <= train.warmup:
+            return start * epoch / train.warmup
+        if train.schedule == "cosine":
+            done = (epoch - 1 - train.warmup) / max(1, train.epochs - train.warmup)
+            return start * (1 + math.cos(math.pi * done)) / 2
+        passed = sum(epoch > milestone for milestone in train.milestones)
+        return start * math.pow(train.lr_factor, passed)
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ checksum: the size announced before a run is the size it takes.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jtdiag import lanes, names
 from jtdiag.recipe import Recipe
@@ -32,7 +32,9 @@ class Extent:
     """Examples in each split."""
     outputs: int
     """Outputs of a member, K."""
-    parameters: Mapping[str, Parameter]
+    parameters: dict[str, Parameter]
+    buffers: dict[str, Parameter] = field(default_factory=dict)
+    """Numbers of a member that are not trained, such as BatchNorm's running statistics."""
 
     @property
     def parameters_per_member(self) -> int:
@@ -146,7 +148,7 @@ def _examples(recipe: Recipe, split: str, count: int) -> list[Array]:
 def _checkpoints(recipe: Recipe, extent: Extent) -> list[Array]:
     lane = _lane_dims(recipe)
     result = []
-    for name, parameter in extent.parameters.items():
+    for name, parameter in (extent.parameters | extent.buffers).items():
         one = (recipe.members.count, *parameter.shape)
         array = Array(
             path=f"{names.CHECKPOINTS}/{name}",
@@ -155,7 +157,7 @@ def _checkpoints(recipe: Recipe, extent: Extent) -> list[Array]:
             chunks=(1, 1, 1, *one),
             dtype=recipe.engine.precision,
             unit=names.FRACTION,
-            meaning="parameter of every member",
+            meaning="parameter" if name in extent.parameters else "buffer",
         )
         result.append(array)
     return result
@@ -189,8 +191,8 @@ def readable(count: float) -> str:
 def size(recipe: Recipe, extent: Extent) -> Size:
     """Return how large the store of a recipe becomes, in bytes; metrics count uncompressed."""
     count = len(lanes.lanes_of(recipe))
-    weights = extent.parameters_per_member * recipe.members.count
-    weights *= _itemsize(recipe.engine.precision)
+    numbers = sum(math.prod(p.shape) for p in (extent.parameters | extent.buffers).values())
+    weights = numbers * recipe.members.count * _itemsize(recipe.engine.precision)
     examples = sum(extent.examples[split] for split in recipe.keep.splits)
     epoch = examples * recipe.members.count * extent.outputs * _itemsize(recipe.keep.dtype)
     epochs = recipe.train.epochs

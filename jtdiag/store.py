@@ -81,6 +81,11 @@ class Run:
         """Outputs K of a member; for classes, how many there are."""
         return int(cast(int, self._store.attrs["outputs_per_member"]))
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """Where and how the run's arithmetic ran: device, threads, execution, versions."""
+        return dict(cast("dict[str, str]", self._store.attrs["settings"]))
+
     # --- lanes and seals ---------------------------------------------------------------------
 
     @functools.cached_property

@@ -16,7 +16,8 @@ HEAVY = {"torch", "torchvision", "xarray", "zarr", "dask", "matplotlib", "scipy"
 OPTIONS = {
     "demo": ["--out"],
     "presets": [],
-    "train": ["RECIPE", "--set", "--out", "--resume"],
+    "budget": ["--params", "--arch", "--data", "--members", "--out"],
+    "train": ["RECIPE", "--set", "--out", "--dry-run", "--resume"],
     "probes": [],
     "probe": ["RUN", "[NAMES]...", "--force"],
     "watch": ["RUN"],

@@ -20,7 +20,7 @@ from jtdiag import figures, find_recipe, names, presets, recipe_file, schema
 from jtdiag.cli import COMMANDS, main
 from jtdiag.engine.members import build
 from jtdiag.probe_contract import Probe
-from jtdiag.recipe import Data, Members, Recipe
+from jtdiag.recipe import ARCHITECTURES, Data, Members, Recipe
 from jtdiag.registry import load_probes
 
 ROOT = Path(__file__).parents[1]
@@ -180,9 +180,20 @@ def test_no_field_is_described_that_no_recipe_has():
         assert described - presets.paths().keys() == known
 
 
-@pytest.mark.parametrize("block", fenced(text("recipe.md"), "toml"))
+RECIPE_BLOCKS = [
+    block for page in ("recipe.md", "members.md") for block in fenced(text(page), "toml")
+]
+
+
+@pytest.mark.parametrize("block", RECIPE_BLOCKS)
 def test_the_recipe_in_the_manual_is_one(block):
     recipe_file.from_table(tomllib.loads(block))
+
+
+def test_every_architecture_is_described_with_its_fields():
+    described = rows(section(text("members.md"), "Architectures"))
+    for arch, fields in ARCHITECTURES.items():
+        assert described[f'"{arch}"'][0] == ", ".join(f"`{name}`" for name in fields)
 
 
 def test_every_preset_is_described():

@@ -1,8 +1,10 @@
 import math
 
 import pytest
+import torch
 
 from jtdiag import presets, recipe_file
+from jtdiag.engine.members import build
 from jtdiag.engine.members.mlp import MLP
 from jtdiag.errors import RecipeError
 
@@ -15,6 +17,18 @@ FASHION = [
     ("fashion-16x64", 16, 64, 36734, 814_240),
     ("fashion-64x16", 64, 16, 48636, 814_720),
     ("fashion-256x4", 256, 4, 44826, 816_640),
+]
+
+# The same, Table 1 and Fig. 4 and 5: members, and parameters of one.
+CIFAR = [
+    ("cifar100-dn-high", 4, 800_032),
+    ("cifar100-dn-mid", 8, 266_556),
+    ("cifar100-dn-low", 16, 105_316),
+    ("cifar100-conv-16", 16, 76_260),
+    ("cifar100-conv-32", 16, 290_660),
+    ("cifar100-conv-48", 16, 643_300),
+    ("cifar100-conv-64", 16, 1_134_180),
+    ("cifar10-conv", 10, 279_050),
 ]
 
 
@@ -62,6 +76,43 @@ def test_the_fashion_presets_have_the_papers_size(name, count, hidden, _, parame
     one = sum(math.prod(p.shape) for p in stack.parameters.values())
     assert count * one == parameters
     assert count * (784 * hidden + hidden + hidden * 10 + 10) == parameters
+
+
+@pytest.mark.parametrize(("name", "count", "each"), CIFAR)
+def test_the_cifar_presets_have_the_papers_size(name, count, each):
+    members = presets.find(name).members
+    with torch.device("meta"):
+        stack = build(members, (3, 32, 32), 10 if name.startswith("cifar10-") else 100)
+    assert members.count == count
+    assert sum(math.prod(p.shape) for p in stack.parameters.values()) == each
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in CIFAR])
+def test_the_cifar_presets_have_the_papers_hyper_parameters(name):
+    recipe, dense = presets.find(name), "-dn-" in name
+    train, keep = recipe.train, recipe.keep
+    assert recipe.data.name == f"data/{name.split('-')[0]}.npz"
+    assert recipe.data.augment == ("crop", "flip")
+    assert (train.momentum, train.nesterov, train.schedule) == (0.9, False, "milestones")
+    assert {1, 2, 3, "last"} <= set(keep.outputs)
+    assert {0, 3, "last"} <= set(keep.checkpoints)
+    rates = [recipe.lr(i, 1) for i in range(len(recipe.lam))]
+    if dense:
+        assert (recipe.lam, recipe.trials, recipe.seed) == ((0.0, 0.5, 0.9, 1.0), 3, 99283)
+        assert (recipe.data.val, train.epochs, train.batch) == (0, 300, 64)
+        assert (train.weight_decay, train.milestones) == (1e-4, (150, 225))
+        assert recipe.members.reduction == 0.5
+        assert rates == [0.1] * 4
+        assert [recipe.lr(0, e) for e in (150, 151, 226)] == pytest.approx([0.1, 0.01, 0.001])
+    else:
+        assert recipe.lam == (0.0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.99, 1.0)
+        assert (recipe.trials, recipe.seed, recipe.data.val) == (5, 36734, 10_000)
+        assert (train.epochs, train.batch) == (400, 100)
+        assert (train.weight_decay, train.milestones) == (0.0, ())
+        assert recipe.members.strides == (1, 2, 1, 2, 1)
+        one = recipe.members.count / 10
+        assert rates == pytest.approx([one * 0.06] * 7 + [one * 0.02])
+        assert {"best"} <= set(keep.outputs) & set(keep.checkpoints)
 
 
 def test_figures_of_the_fashion_presets_find_what_they_need():

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import pytest
 
@@ -43,11 +44,25 @@ REFUSED = [
     ("data_root", 1.5, "text in quotes"),
     ("data_val", -1, "whole number, 0 or more"),
     ("data_val", 0.5, "whole number, 0 or more"),
-    ("members_arch", "mpl", r"one of mlp\. Did you mean 'mlp'\?"),
+    ("data_augment", "spin", "one of crop, flip"),
+    ("data_augment", ["flip", "flip"], "more than once"),
+    ("members_arch", "mpl", r"one of mlp, conv, densenet, module\. Did you mean 'mlp'\?"),
     ("members_count", 0, "whole number, 1 or more"),
     ("members_count", "4", "whole number, 1 or more"),
     ("members_hidden", [8, 0], "whole number, 1 or more"),
     ("members_hidden", 4.0, "whole number, 1 or more"),
+    ("members_filters", [8, 0], "whole number, 1 or more"),
+    ("members_filters", [8], "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_strides", [1.0], "whole number, 1 or more"),
+    ("members_strides", [1], "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_depth", -1, "whole number, 0 or more"),
+    ("members_depth", 40, "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_growth", 1.5, "whole number, 0 or more"),
+    ("members_growth", 12, "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_reduction", 1.1, r"number in \[0, 1\]"),
+    ("members_reduction", 0.25, "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_factory", 3, "text in quotes"),
+    ("members_factory", "a:b", "members.arch is 'mlp', which has hidden; leave it out"),
     ("train_epochs", 0, "whole number, 1 or more"),
     ("train_epochs", 3.0, "whole number, 1 or more"),
     ("train_batch", 0, "whole number, 1 or more"),
@@ -63,6 +78,13 @@ REFUSED = [
     ("train_milestones", [3, 0], "whole number, 1 or more"),
     ("train_milestones", [1.5], "whole number, 1 or more"),
     ("train_lr_factor", 0, "above 0"),
+    ("train_lr_scale", "member", r"one of none, members\. Did you mean 'members'\?"),
+    ("train_optimiser", "adam", r"one of sgd, adamw, soap\. Did you mean 'adamw'\?"),
+    ("train_clip", -1, "number 0 or more"),
+    ("train_clip", float("inf"), "number 0 or more"),
+    ("train_schedule", "linear", "one of milestones, cosine"),
+    ("train_warmup", -1, "whole number, 0 or more"),
+    ("train_warmup", 0.5, "whole number, 0 or more"),
     ("keep_outputs", "some", r"\(in a list\) is 'some'; it must be one of best, last"),
     ("keep_outputs", [1, "frist"], r"\(in a list\) is 'frist'"),
     ("keep_outputs", [1, -1], "whole number, 0 or more"),
@@ -78,6 +100,10 @@ REFUSED = [
     ("engine_threads", "many", "whole number, 1 or more"),
     ("engine_lanes", 0, "whole number, 1 or more"),
     ("engine_precision", "float16", "one of float32, float64"),
+    ("engine_execution", "map", r"one of auto, stacked, vmap, loop"),
+    ("engine_products", "float64", "one of auto, float32, bfloat16"),
+    ("engine_micro_members", 0, "whole number, 1 or more"),
+    ("engine_micro_members", "few", "whole number, 1 or more"),
 ]
 
 
@@ -106,6 +132,10 @@ def test_every_field_has_a_value_that_is_refused():
         ("lam", [0, 0.5, 1], (0.0, 0.5, 1.0)),
         ("members_hidden", 8, (8,)),
         ("members_hidden", [], ()),
+        ("data_augment", "flip", ("flip",)),
+        ("data_augment", [], ()),
+        ("train_clip", 1, 1.0),
+        ("engine_micro_members", "auto", "auto"),
         ("train_lr", 1, (1.0,)),
         ("train_momentum", 0, 0.0),
         ("train_milestones", 3, (3,)),
@@ -167,6 +197,39 @@ def test_each_lambda_has_its_learning_rate_or_they_share_one():
 def test_the_learning_rate_falls_after_each_milestone():
     made = recipe(train_lr=8.0, train_lr_factor=0.5, train_milestones=[2, 5])
     assert [made.lr(0, epoch) for epoch in range(1, 8)] == [8, 8, 4, 4, 4, 2, 2]
+
+
+def test_the_learning_rate_rises_by_warmup_and_falls_to_nothing_by_cosine():
+    made = recipe(train_lr=8.0, train_warmup=2, train_epochs=6, train_schedule="cosine")
+    rates = [made.lr(0, epoch) for epoch in range(1, 7)]
+    falling = [8 * (1 + math.cos(math.pi * i / 4)) / 2 for i in range(4)]
+    assert rates == pytest.approx([4, 8, *falling], rel=1e-12)
+    steps = recipe(train_lr=8.0, train_warmup=2, train_milestones=[3], train_lr_factor=0.5)
+    assert [steps.lr(0, epoch) for epoch in range(1, 6)] == [4, 8, 8, 4, 4]
+
+
+def test_the_learning_rate_may_be_multiplied_by_the_number_of_members():
+    made = recipe(lam=[0, 1], train_lr=[0.5, 0.25], train_lr_scale="members", members_count=4)
+    assert [made.lr(0, 1), made.lr(1, 1)] == [2.0, 1.0]
+
+
+OWN = {
+    "conv": {"filters": (8, 9), "strides": (1, 2)},
+    "densenet": {"depth": 10, "growth": 4},
+    "module": {"factory": "a:b"},
+}
+
+
+@pytest.mark.parametrize(("arch", "field"), [(a, f) for a, own in OWN.items() for f in own])
+def test_an_architecture_needs_its_own_fields(arch, field):
+    fields = {key: value for key, value in OWN[arch].items() if key != field}
+    with pytest.raises(RecipeError, match=rf"^members\.{field} is missing; .* '{arch}' needs it"):
+        Members(arch=arch, count=2, **fields)
+
+
+def test_each_layer_has_one_stride():
+    with pytest.raises(RecipeError, match=r"filters has 2 values and members\.strides 1; give one"):
+        Members(arch="conv", count=2, filters=(8, 9), strides=(1,))
 
 
 def test_a_recipe_cannot_be_changed():

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from jtdiag import recipe_file
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe import ARCHITECTURES, Data, Engine, Keep, Members, Recipe, Train
 
 TOML = """
 lam = [0, 0.5, 0.8, 0.9, 0.95, 0.99, 1]
@@ -29,6 +29,34 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 POSITIVE = st.floats(1e-300, 1e300)
 
 
+def any_members():
+    """Members of every architecture, each with the fields that it understands."""
+    count, size = st.integers(1, 999), st.integers(1, 999)
+    layers = st.lists(st.tuples(size, st.integers(1, 3)), min_size=1, max_size=3)
+    return st.one_of(
+        st.builds(Members, arch=st.just("mlp"), count=count, hidden=st.lists(size, max_size=3)),
+        st.builds(
+            lambda count, layers: Members(
+                arch="conv",
+                count=count,
+                filters=[layer[0] for layer in layers],
+                strides=[layer[1] for layer in layers],
+            ),
+            count,
+            layers,
+        ),
+        st.builds(
+            Members,
+            arch=st.just("densenet"),
+            count=count,
+            depth=size,
+            growth=size,
+            reduction=st.floats(0.01, 1),
+        ),
+        st.builds(Members, arch=st.just("module"), count=count, factory=TEXT),
+    )
+
+
 def kept():
     item = st.integers(0, 500) | st.sampled_from(["best", "last"])
     listed = st.lists(item, min_size=1, max_size=5, unique=True)
@@ -45,12 +73,13 @@ def recipes(draw):
         lam=lam,
         trials=draw(st.integers(1, 99)),
         seed=draw(st.integers(0, 2**63)),
-        data=Data(name=draw(TEXT), root=draw(TEXT), val=draw(st.integers(1, 10**6))),
-        members=Members(
-            arch="mlp",
-            count=draw(st.integers(1, 999)),
-            hidden=draw(st.lists(st.integers(1, 999), max_size=3)),
+        data=Data(
+            name=draw(TEXT),
+            root=draw(TEXT),
+            val=draw(st.integers(1, 10**6)),
+            augment=draw(st.lists(st.sampled_from(["crop", "flip"]), max_size=2, unique=True)),
         ),
+        members=draw(any_members()),
         train=Train(
             epochs=draw(st.integers(1, 999)),
             batch=draw(st.integers(1, 999)),
@@ -60,6 +89,11 @@ def recipes(draw):
             weight_decay=draw(st.floats(0, 1e300)),
             milestones=draw(st.lists(st.integers(1, 999), max_size=3)),
             lr_factor=draw(POSITIVE),
+            lr_scale=draw(st.sampled_from(["none", "members"])),
+            optimiser=draw(st.sampled_from(["sgd", "adamw", "soap"])),
+            clip=draw(st.floats(0, 1e300)),
+            schedule=draw(st.sampled_from(["milestones", "cosine"])),
+            warmup=draw(st.integers(0, 99)),
         ),
         keep=Keep(
             outputs=draw(kept()),
@@ -76,6 +110,9 @@ def recipes(draw):
             threads=draw(st.integers(1, 64) | st.just("auto")),
             precision=draw(st.sampled_from(["float32", "float64"])),
             lanes=draw(st.integers(1, 64) | st.just("auto")),
+            execution=draw(st.sampled_from(["auto", "stacked", "vmap", "loop"])),
+            products=draw(st.sampled_from(["auto", "float32", "bfloat16"])),
+            micro_members=draw(st.integers(1, 64) | st.just("auto")),
         ),
     )
 
@@ -355,7 +392,15 @@ def test_one_rate_for_all_stays_one():
 
 # --- differences ---------------------------------------------------------------------------------
 
-MACHINE = {"data.root", "engine.device", "engine.threads", "engine.lanes"}
+MACHINE = {
+    "data.root",
+    "engine.device",
+    "engine.threads",
+    "engine.lanes",
+    "engine.execution",
+    "engine.products",
+    "engine.micro_members",
+}
 OTHER = {
     "name": "other",
     "lam": (0.25,),
@@ -364,11 +409,23 @@ OTHER = {
     "data.name": "other.npz",
     "data.root": "elsewhere",
     "data.val": 7,
+    "data.augment": ("flip",),
     "members.count": 7,
     "members.hidden": (7,),
+    "members.filters": (7, 7),
+    "members.strides": (7, 7),
+    "members.depth": 7,
+    "members.growth": 7,
+    "members.reduction": 0.7,
+    "members.factory": "other:make",
     "train.epochs": 7,
     "train.batch": 7,
     "train.lr": (7.0,),
+    "train.lr_scale": "members",
+    "train.optimiser": "adamw",
+    "train.clip": 7.0,
+    "train.schedule": "cosine",
+    "train.warmup": 7,
     "train.momentum": 0.7,
     "train.nesterov": True,
     "train.weight_decay": 0.7,
@@ -382,7 +439,25 @@ OTHER = {
     "engine.threads": 7,
     "engine.precision": "float64",
     "engine.lanes": 7,
+    "engine.execution": "vmap",
+    "engine.products": "bfloat16",
+    "engine.micro_members": 7,
 }
+OTHER_MEMBERS = (
+    Members(arch="conv", count=2, filters=(3, 4), strides=(1, 2)),
+    Members(arch="densenet", count=2, depth=10, growth=4),
+    Members(arch="module", count=2, factory="mine:make"),
+)
+
+
+def with_field(field):
+    """A small recipe whose architecture understands a field."""
+    section, _, name = field.partition(".")
+    if section == "members":
+        for members in OTHER_MEMBERS:
+            if name in ARCHITECTURES[members.arch]:
+                return dataclasses.replace(small(), members=members)
+    return small()
 
 
 def changed(recipe, field, value):
@@ -397,12 +472,12 @@ def test_the_differences_know_every_field():
     fields = {f.name for f in dataclasses.fields(Recipe)} - recipe_file.SECTIONS.keys()
     for section, kind in recipe_file.SECTIONS.items():
         fields |= {f"{section}.{f.name}" for f in dataclasses.fields(kind)}
-    assert OTHER.keys() | {"members.arch"} == fields  # there is one architecture so far
+    assert OTHER.keys() | {"members.arch"} == fields  # arch changes with other fields
 
 
 @pytest.mark.parametrize("field", OTHER)
 def test_two_recipes_differ_where_their_runs_would(field):
-    old, new = small(), changed(small(), field, OTHER[field])
+    old, new = with_field(field), changed(with_field(field), field, OTHER[field])
     assert new != old
     assert recipe_file.differences(old, new) == ([] if field in MACHINE else [field])
     assert recipe_file.digest(old) != recipe_file.digest(new)

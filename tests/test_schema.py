@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -32,6 +33,24 @@ def recipe(val=30, count=4, precision="float32", epochs=6, trials=2, **keep):
 
 def by_path(made, extent=EXTENT):
     return {array.path: array for array in schema.arrays(made, extent)}
+
+
+def test_buffers_are_kept_with_the_parameters_and_count_as_none():
+    norm = {
+        "norm.running_mean": Parameter(shape=(5,), dims=("norm.running_mean.0",)),
+        "norm.count": Parameter(shape=(), dims=()),
+    }
+    extent = dataclasses.replace(EXTENT, buffers=norm)
+    assert extent.parameters_per_member == EXTENT.parameters_per_member == 33
+    plain, found = by_path(recipe()), by_path(recipe(), extent)
+    assert found.keys() - plain.keys() == {f"checkpoints/{name}" for name in norm}
+    mean = found["checkpoints/norm.running_mean"]
+    assert mean.dims == ("lam", "trial", "epoch", "member", "norm.running_mean.0")
+    assert (mean.shape, mean.chunks) == ((3, 2, 7, 4, 5), (1, 1, 1, 4, 5))
+    assert found["checkpoints/norm.count"].shape == (3, 2, 7, 4)
+    assert (mean.meaning, found["checkpoints/layer1.bias"].meaning) == ("buffer", "parameter")
+    more = schema.size(recipe(), extent).checkpoints - schema.size(recipe(), EXTENT).checkpoints
+    assert more == 3 * 2 * 7 * 4 * 6 * 4  # lambdas, trials, epochs, members, numbers, bytes
 
 
 def test_a_run_that_keeps_all_has_these_arrays():

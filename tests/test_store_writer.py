@@ -66,7 +66,7 @@ def block(lane, epoch, made):
         },
         outputs={split: random.random((2, EXTENT.examples[split], 3)) for split in ("val", "test")},
         checkpoint={n: random.random((2, *p.shape)) for n, p in EXTENT.parameters.items()},
-        state={"weight/a": random.random(4), "velocity/a": random.random(4)},
+        state={"weight/a": random.random(4), "memory/velocity/a": random.random(4)},
     )
 
 

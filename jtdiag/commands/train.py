@@ -17,14 +17,23 @@ import click
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The run's folder [default: runs/<name>]."
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would run and what it would take; write nothing."
+)
 @click.option("--resume", is_flag=True, help="Continue an interrupted run where it was sealed.")
-def train(recipe: str, overrides: tuple[str, ...], out: Path | None, resume: bool) -> None:
+def train(
+    recipe: str, overrides: tuple[str, ...], out: Path | None, dry_run: bool, resume: bool
+) -> None:
     """Train RECIPE: a TOML file, the name of a preset, or the folder of a run to resume."""
-    from jtdiag.commands.training_display import display
+    from jtdiag.commands.training_display import describe_estimate, display
+    from jtdiag.engine.rehearsal import rehearse
     from jtdiag.engine.train import train as carry_out
     from jtdiag.presets import find
 
     found = find(recipe, overrides)
+    if dry_run:
+        click.echo(describe_estimate(found, rehearse(found)))
+        return
     if out is None:
         out = Path(recipe) if resume and Path(recipe).is_dir() else Path("runs") / found.name
     try:

@@ -11,7 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from jtdiag.engine.progress import EpochReport, Listener, Plan
+from jtdiag.engine.rehearsal import Estimate
 from jtdiag.lanes import lanes_of
+from jtdiag.recipe import Recipe
 from jtdiag.schema import readable
 
 SIZE_EVERY = 2.0
@@ -51,6 +53,29 @@ def describe(plan: Plan) -> str:
         f"outputs {readable(size.outputs)}, checkpoints {readable(size.checkpoints)}, "
         f"the rest {readable(size.metrics + size.resuming)}."
     )
+
+
+def describe_estimate(recipe: Recipe, estimate: Estimate) -> str:
+    """Return what a dry run has found, a fact a line."""
+    where, size = estimate.settings, estimate.size
+    total = estimate.parameters_per_member * estimate.members
+    timed = ", ".join(f"{way} {1000 * s:.3g} ms" for way, s in estimate.timings.items())
+    lines = {
+        "members": f"{estimate.members} × {estimate.parameters_per_member:,} parameters, "
+        f"{total:,} in all",
+        "lanes": f"{len(recipe.lam)} lambdas × {recipe.trials} trials = {estimate.lanes}, "
+        f"{where['lanes']} at a time",
+        "steps": f"{estimate.steps:,} a lane, {recipe.train.epochs} epochs",
+        "device": f"{where['device']}, {where['threads']} threads",
+        "members by": f"{where['execution']}, {where['products']}, {where['micro_members']} at once"
+        + (f" (a step: {timed})" if timed else ""),
+        "store": f"{readable(size.total)}: outputs {readable(size.outputs)}, "
+        f"checkpoints {readable(size.checkpoints)}",
+        "memory": f"about {readable(estimate.memory)} with the data",
+        "time": f"about {estimate.total_seconds / 60:.3g} minutes "
+        f"({1000 * estimate.step_seconds:.3g} ms a step)",
+    }
+    return "\n".join(f"{name:11} {text}" for name, text in lines.items())
 
 
 def one_line(plan: Plan, report: EpochReport) -> str:

@@ -40,9 +40,11 @@ class DataSet:
                 "examples, and some must be left to train on."
             )
         self.classes = arrays.classes
+        self.moments: tuple[tuple[float, ...], tuple[float, ...]]
+        """Mean and standard deviation, per channel or feature, that normalise the examples."""
         self._seed, self._val = recipe.seed, recipe.data.val
         dtype = getattr(torch, recipe.engine.precision)
-        moments = _moments(arrays)
+        moments = self.moments = _moments(arrays)
         self._parts = {
             "train": _part(arrays.x_train, arrays.y_train, moments, dtype, device),
             "test": _part(arrays.x_test, arrays.y_test, moments, dtype, device),

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import names
-from jtdiag.engine import loss, seeds
+from jtdiag.engine import loss, optimisers, seeds
+from jtdiag.engine.augmentation import Augmentation, draw
 from jtdiag.engine.data import DataSet
-from jtdiag.engine.members import MemberStack
-from jtdiag.engine.sgd import SGD
+from jtdiag.engine.execution import Way
+from jtdiag.engine.members import State
+from jtdiag.engine.members.module_stack import ModuleStack
 from jtdiag.engine.tally import Tally
 from jtdiag.lanes import Lane
 from jtdiag.recipe import Recipe
@@ -44,37 +46,41 @@ class LaneGroup:
         recipe: Recipe,
         lanes: Sequence[Lane],
         data: DataSet,
-        stack: MemberStack,
+        stack: ModuleStack,
         device: torch.device,
+        way: Way | None = None,
+        at_once: int | None = None,
     ) -> None:
         self.recipe, self.lanes, self.data, self.stack = recipe, tuple(lanes), data, stack
         self.device = device
         self._dtype = getattr(torch, recipe.engine.precision)
         self._lam_L = self._per_lane([recipe.lam[lane.lam_index] for lane in lanes])
-        train = recipe.train
-        self._sgd = SGD(
-            momentum=train.momentum, nesterov=train.nesterov, weight_decay=train.weight_decay
-        )
-        self.weights = self._initial_weights()
-        self.velocities = self._sgd.start(self.weights)
+        self._optimiser = optimisers.build(recipe.train)
+        self._augment = self._augmentation()
+        self.way = way or Way(execution=stack.executions[0], bfloat16=False)
+        self.at_once = at_once or stack.count
+        """Members whose activations are held at once in a step."""
+        self._state = self._initial_state()
+        self.weights = {n: self._state[n].requires_grad_() for n in stack.parameters}
+        self.buffers = {n: self._state[n] for n in stack.buffers}
+        self.memory = self._optimiser.start(self.weights)
+        """What the optimiser remembers, by name; the first axis is the lane."""
 
     def _per_lane(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self.device)
 
-    def _initial_weights(self) -> dict[str, Tensor]:
-        """Return weights (L, M, …): all lambdas of a trial start from the same ones."""
+    def _initial_state(self) -> dict[str, Tensor]:
+        """Return parameters and buffers (L, M, …): all lambdas of a trial start from the same."""
         trials = sorted({lane.trial for lane in self.lanes})
         seed = self.recipe.seed
         made = {
             t: self.stack.initial(seeds.generator(seed, seeds.Purpose.WEIGHTS, t)) for t in trials
         }
-        stacked = {
-            name: torch.stack([made[lane.trial][name] for lane in self.lanes])
-            for name in self.stack.parameters
-        }
         return {
-            name: tensor.to(self.device, self._dtype).requires_grad_()
-            for name, tensor in stacked.items()
+            name: torch.stack([made[lane.trial][name] for lane in self.lanes]).to(
+                self.device, self._dtype
+            )
+            for name in (*self.stack.parameters, *self.stack.buffers)
         }
 
     # --- training --------------------------------------------------------------------------------
@@ -83,18 +89,83 @@ class LaneGroup:
         """Take one pass of steps; return running means, before each update, over its batches."""
         lr_L = self._per_lane([self.recipe.lr(lane.lam_index, epoch) for lane in self.lanes])
         tally = self._tally()
-        for x, target_LB in self._batches(self._order(epoch), self.recipe.train.batch, names.TRAIN):
+        moves = self._moves(epoch)
+        size = self.recipe.train.batch
+        for i, (x, target_LB) in enumerate(self._batches(self._order(epoch), size, names.TRAIN)):
+            if self._augment is not None:
+                x = self._augment(x, moves[..., i * size : i * size + x.shape[1]])
             self._step(x, target_LB, lr_L, tally)
         return tally.means()
 
+    def _augmentation(self) -> Augmentation | None:
+        kinds, data = self.recipe.data.augment, self.data
+        like = data.part(names.TRAIN).x
+        return Augmentation.of(kinds, data.input_shape, data.moments, like) if kinds else None
+
+    def _moves(self, epoch: int) -> Tensor:
+        """Return how each training image moves in this epoch, (3, L, N), equal at every λ."""
+        count = self.data.count(names.TRAIN)
+        seed = self.recipe.seed
+        drawn = {
+            t: draw(count, seeds.augmentation(seed, t, epoch)) if self._augment else torch.zeros(0)
+            for t in {lane.trial for lane in self.lanes}
+        }
+        return torch.stack([drawn[lane.trial] for lane in self.lanes], -2).to(self.device)
+
     def _step(self, x: Tensor, target_LB: Tensor, lr_L: Tensor, tally: Tally) -> None:
-        logits = self.stack(self.weights, x)
+        whole = self.at_once >= self.stack.count
+        logits = self._logits(self._state, x) if whole else self._logits_in_pieces(x)
         with torch.no_grad():
             found, by_logits = loss.losses_and_gradient(logits, target_LB, self._lam_L)
-        gradients = torch.autograd.grad(logits, list(self.weights.values()), by_logits)
+        if whole:
+            gradients = _gradients(logits, self.weights, by_logits)
+        else:
+            gradients = self._gradients_in_pieces(x, by_logits)
         tally.add(logits.detach(), target_LB, found)
-        named = dict(zip(self.weights, gradients, strict=True))
-        self._sgd.step(self.weights, self.velocities, named, lr_L)
+        self._optimiser.step(self.weights, self.memory, gradients, lr_L)
+
+    def try_step(self, way: Way) -> None:
+        """Take one training step in a way, for its time; the weights move."""
+        self.way = way
+        at_LN = self._order(1)[:, : self.recipe.train.batch]
+        lr_L = self._per_lane([0.0] * len(self.lanes))
+        for x, target_LB in self._batches(at_LN, at_LN.shape[1], names.TRAIN):
+            self._step(x, target_LB, lr_L, self._tally())
+
+    def _pieces(self) -> Iterator[slice]:
+        size, count = self.at_once, self.stack.count
+        return (slice(i, min(i + size, count)) for i in range(0, count, size))
+
+    @torch.no_grad()
+    def _logits_in_pieces(self, x: Tensor) -> Tensor:
+        """Return all logits without keeping activations; the buffers move in the second pass."""
+        state = {**self._state, **{name: b.clone() for name, b in self.buffers.items()}}
+        parts = [
+            self._logits({name: t[:, piece] for name, t in state.items()}, x)
+            for piece in self._pieces()
+        ]
+        return torch.cat(parts, 1)
+
+    def _gradients_in_pieces(self, x: Tensor, by_logits: Tensor) -> dict[str, Tensor]:
+        """Return the same gradients with the activations of some members at a time.
+
+        The ensemble's mean needs all logits, so they are known already; given their gradient,
+        members no longer depend on each other.
+        """
+        parts = []
+        for piece in self._pieces():
+            state = {name: tensor[:, piece] for name, tensor in self._state.items()}
+            weights = {name: state[name] for name in self.weights}
+            parts.append(_gradients(self._logits(state, x), weights, by_logits[:, piece]))
+        return {name: torch.cat([part[name] for part in parts], 1) for name in self.weights}
+
+    def _logits(self, state: State, x: Tensor, *, training: bool = True) -> Tensor:
+        """Return logits (L, M, K, B) in the weights' type, whatever that of the products."""
+        self.stack.execution = self.way.execution
+        if not self.way.bfloat16:
+            return self.stack(state, x, training=training)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            return self.stack(state, x, training=training).to(self._dtype)
 
     def _order(self, epoch: int) -> Tensor:
         """Return positions (L, N) of the training examples in the order of this epoch."""
@@ -123,14 +194,16 @@ class LaneGroup:
     # --- measuring -------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def measure(self, split: str, keep: torch.dtype | None = None) -> Measured:
-        """Measure a split with the weights as they are; keep its logits in a type, if asked to."""
-        at_LN = torch.stack([self.data.positions(split, lane.trial) for lane in self.lanes])
+    def measure(
+        self, split: str, keep: torch.dtype | None = None, part: slice = slice(None)
+    ) -> Measured:
+        """Measure a split, or a part, with the weights as they are; keep logits if given a type."""
+        at_LN = torch.stack([self.data.positions(split, lane.trial)[part] for lane in self.lanes])
         kept: Tensor | None = None
         tally = self._tally()
         start = 0
         for x, target_LB in self._batches(at_LN.to(self.device), EVALUATION_BATCH, split):
-            logits = self.stack(self.weights, x)
+            logits = self._logits(self._state, x, training=False)
             tally.add(logits, target_LB, loss.losses(logits, target_LB))
             if keep is not None:
                 kept = (
@@ -145,16 +218,23 @@ class LaneGroup:
     # --- state -----------------------------------------------------------------------------------
 
     def snapshot(self, index: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return copies, on the device, of one lane's weights and velocities (M, …)."""
+        """Return copies, on the device, of one lane: its whole state, the optimiser's memory."""
         return (
-            {name: weight.detach()[index].clone() for name, weight in self.weights.items()},
-            {name: velocity[index].clone() for name, velocity in self.velocities.items()},
+            {name: tensor.detach()[index].clone() for name, tensor in self._state.items()},
+            {name: tensor[index].clone() for name, tensor in self.memory.items()},
         )
 
     @torch.no_grad()
     def restore(self, states: Sequence[Mapping[str, NDArray[np.floating]]]) -> None:
-        """Take over weights and velocities from one state for each lane."""
+        """Take over weights, buffers and the optimiser's memory from one state for each lane."""
         for index, state in enumerate(states):
-            for kind, tensors in (("weight", self.weights), ("velocity", self.velocities)):
+            for kind, tensors in (("weight", self._state), ("memory", self.memory)):
                 for name, tensor in tensors.items():
                     tensor[index] = torch.from_numpy(state[f"{kind}/{name}"]).to(self.device)
+
+
+def _gradients(
+    logits: Tensor, weights: Mapping[str, Tensor], by_logits: Tensor
+) -> dict[str, Tensor]:
+    found = torch.autograd.grad(logits, list(weights.values()), by_logits)
+    return dict(zip(weights, found, strict=True))

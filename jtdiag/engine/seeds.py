@@ -17,6 +17,7 @@ class Purpose(IntEnum):
     WEIGHTS = 1
     SPLIT = 2
     ORDER = 3
+    AUGMENT = 4
 
 
 def generator(seed: int, purpose: Purpose, *which: int) -> torch.Generator:
@@ -30,6 +31,11 @@ def held_out(examples: int, val: int, seed: int, trial: int) -> tuple[Tensor, Te
     """Return the positions of a trial's training and validation examples, both ascending."""
     order = torch.randperm(examples, generator=generator(seed, Purpose.SPLIT, trial))
     return order[val:].sort().values, order[:val].sort().values
+
+
+def augmentation(seed: int, trial: int, epoch: int) -> torch.Generator:
+    """Return the generator that decides how a trial's images move in one epoch, at every λ."""
+    return generator(seed, Purpose.AUGMENT, trial, epoch)
 
 
 def batch_order(examples: int, seed: int, trial: int, epoch: int) -> Tensor:

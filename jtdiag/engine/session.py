@@ -1,9 +1,11 @@
 """What a run needs before its first step: the device, the data, the members, and their sizes."""
 
+import functools
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 import joblib
 import numpy as np
@@ -11,6 +13,9 @@ import torch
 
 from jtdiag import lanes, names
 from jtdiag.engine import data as datasets, members
+from jtdiag.engine.execution import Way, fastest, ways
+from jtdiag.engine.lane_group import LaneGroup
+from jtdiag.engine.members.module_stack import Execution, ModuleStack
 from jtdiag.errors import RecipeError
 from jtdiag.lanes import Lane
 from jtdiag.recipe import Recipe
@@ -20,6 +25,11 @@ from jtdiag.store_writer import Examples
 SMALL_STEP = 20_000_000
 """Products of weights and examples in a step below which one CPU thread is used."""
 
+CPU_ACTIVATIONS = 3 * 2**30
+"""Bytes of activations that a training step on a CPU may hold."""
+ACTIVATION_SAMPLE = 4
+"""Examples on which the activations of one member are measured."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
@@ -28,7 +38,10 @@ class Session:
     recipe: Recipe
     device: torch.device
     data: datasets.DataSet
-    stack: members.MemberStack
+    stack: ModuleStack
+    way: Way
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of a training step in each way that was timed."""
 
     @classmethod
     def of(cls, recipe: Recipe, device: str | None = None) -> "Session":
@@ -41,7 +54,50 @@ class Session:
         there = _device(device or recipe.engine.device)
         data = datasets.load(recipe, there)
         stack = members.build(recipe.members, data.input_shape, len(data.classes))
-        return cls(recipe=recipe, device=there, data=data, stack=stack)
+        way = Way(execution=stack.executions[0], bfloat16=False)
+        return cls(recipe=recipe, device=there, data=data, stack=stack, way=way)
+
+    def in_fastest_way(self) -> "Session":
+        """Return the session with the way of computing members that is fastest here."""
+        choices = ways(self.recipe, self.stack)
+        if len(choices) == 1:
+            return replace(self, way=choices[0])
+        trial = self.lane_group(self.groups()[0])
+        with torch_threads(self.threads):
+            way, seconds = fastest(choices, trial.try_step, self.device)
+        return replace(self, way=way, timings=seconds)
+
+    def in_way(self, settings: Mapping[str, str]) -> "Session":
+        """Return the session with the way that a run's settings record."""
+        execution = settings.get("execution", self.way.execution)
+        bfloat16 = settings.get("products") == "bfloat16"
+        way = Way(execution=cast(Execution, execution), bfloat16=bfloat16)
+        return replace(self, way=way)
+
+    def lane_group(self, lanes: Sequence[Lane]) -> LaneGroup:
+        """Return a group of lanes at its initial weights, computed in the session's way."""
+        return LaneGroup(
+            self.recipe, lanes, self.data, self.stack, self.device, self.way, self.at_once
+        )
+
+    @functools.cached_property
+    def at_once(self) -> int:
+        """Members whose activations a training step holds at once."""
+        wanted = self.recipe.engine.micro_members
+        if wanted != "auto":
+            return min(int(wanted), self.stack.count)
+        x = self.data.part(names.TRAIN).x
+        few = x[:ACTIVATION_SAMPLE].clone()  # a storage of its own, to be counted
+        one = self.stack.activation_bytes(few) / len(few)
+        lanes_at_once = len(self.groups()[0])
+        one *= self.recipe.train.batch * lanes_at_once * x.element_size() / 4
+        return max(1, min(self.stack.count, int(self._activation_room() / one)))
+
+    def _activation_room(self) -> int:
+        """Return the bytes that activations may take: on a CPU, more would not make it faster."""
+        if self.device.type == "cuda":
+            return torch.cuda.mem_get_info(self.device)[0] // 2
+        return CPU_ACTIVATIONS
 
     @property
     def extent(self) -> Extent:
@@ -50,6 +106,7 @@ class Session:
             examples={split: self.data.count(split) for split in self.recipe.splits},
             outputs=len(self.data.classes),
             parameters=dict(self.stack.parameters),
+            buffers=dict(self.stack.buffers),
         )
 
     def examples(self) -> dict[str, Examples]:
@@ -107,6 +164,9 @@ class Session:
             "threads": str(self.threads),
             "lanes": str(len(self.groups()[0])),
             "precision": self.recipe.engine.precision,
+            "execution": self.way.execution,
+            "micro_members": str(self.at_once),
+            "products": "bfloat16" if self.way.bfloat16 else self.recipe.engine.precision,
             "torch": torch.__version__,
             "machine": platform.machine(),
         }

@@ -45,6 +45,7 @@ def train(
     if not continuing:
         refuse_occupied(path)
     session = Session.of(recipe)
+    session = session.in_way(Run(path).settings) if continuing else session.in_fastest_way()
     store = RunWriter.reopen(path, recipe) if continuing else None
     listener = listener or Silent()
     listener.begin(_plan(session, path, store))
@@ -118,7 +119,7 @@ class _GroupRun:
         done = min(seal.epoch for seal in self.seals.values())
         if done < self.recipe.train.epochs:
             s = self.session
-            lanes_in_step = LaneGroup(self.recipe, self.group, s.data, s.stack, s.device)
+            lanes_in_step = s.lane_group(self.group)
             if done >= 0:
                 lanes_in_step.restore([self.store.state(lane, done) for lane in self.group])
             for epoch in range(done + 1, self.recipe.train.epochs + 1):
@@ -175,7 +176,7 @@ class _GroupRun:
         """Queue one lane's epoch; copies stay on the device until the writer fetches them."""
         lane = self.group[index]
         seal = self.seals[lane]
-        weights, velocities = lane_group.snapshot(index)
+        weights, memory = lane_group.snapshot(index)
         logits: dict[str, Tensor] = {}
         if epoch in seal.outputs:
             logits = {
@@ -192,7 +193,7 @@ class _GroupRun:
         def job() -> None:
             host = {name: tensor.cpu().numpy() for name, tensor in weights.items()}
             state = {f"weight/{name}": array for name, array in host.items()}
-            state |= {f"velocity/{n}": t.cpu().numpy() for n, t in velocities.items()}
+            state |= {f"memory/{name}": t.cpu().numpy() for name, t in memory.items()}
             block = EpochBlock(
                 lane=lane,
                 epoch=epoch,

@@ -5,7 +5,21 @@ from click.testing import CliRunner
 from jtdiag import presets
 from jtdiag.cli import main
 
-NAMES = ["demo", "fashion-16x64", "fashion-1x1024", "fashion-256x4", "fashion-64x16"]
+NAMES = [
+    "cifar10-conv",
+    "cifar100-conv-16",
+    "cifar100-conv-32",
+    "cifar100-conv-48",
+    "cifar100-conv-64",
+    "cifar100-dn-high",
+    "cifar100-dn-low",
+    "cifar100-dn-mid",
+    "demo",
+    "fashion-16x64",
+    "fashion-1x1024",
+    "fashion-256x4",
+    "fashion-64x16",
+]
 
 
 def test_every_preset_is_a_line_with_what_it_is_for():

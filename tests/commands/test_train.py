@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -43,6 +44,28 @@ def test_without_a_terminal_there_is_one_line_for_each_epoch(recipe):
         (lam, "0", epoch) for lam in "01" for epoch in "012"
     ]
     assert [(done, of) for done, of, *_ in found] == [(d, "4") for d in "012234"]
+
+
+def test_a_dry_run_says_what_would_run_and_writes_nothing(recipe):
+    before = sorted(Path().rglob("*"))
+    ran = train(recipe, "--dry-run", "--out", "mine")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert sorted(Path().rglob("*")) == before
+    lines = dict(re.split(r"  +", line, maxsplit=1) for line in ran.stdout.splitlines())
+    assert lines["members"] == "3 × 33 parameters, 99 in all"
+    assert lines["lanes"] == "2 lambdas × 1 trials = 2, 1 at a time"
+    assert lines["steps"] == "10 a lane, 2 epochs"
+    assert lines["device"] == "cpu, 1 threads"
+    assert lines["members by"] == "stacked, float64, 3 at once"
+    assert re.fullmatch(r"\d+\.\d MB: outputs \d+\.\d MB, checkpoints \d.\d MB", lines["store"])
+    assert re.fullmatch(r"about \S+ minutes \(\S+ ms a step\)", lines["time"])
+
+
+def test_a_dry_run_of_missing_data_is_one_line(recipe):
+    ran = train(recipe, "--dry-run", "--set", "data.name=none.npz")
+    assert ran.exit_code == 1
+    assert ran.stderr.startswith("Error: ")
+    assert ran.stderr.count("\n") == 1
 
 
 def test_the_lines_tell_the_numbers_of_the_store(recipe):

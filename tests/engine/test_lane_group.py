@@ -283,7 +283,8 @@ def test_measuring_does_not_move_training(npz):
         )
     for name, weight in measured.weights.items():
         assert torch.equal(weight, blind.weights[name])
-        assert torch.equal(measured.velocities[name], blind.velocities[name])
+        velocity = f"velocity/{name}"
+        assert torch.equal(measured.memory[velocity], blind.memory[velocity])
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -296,23 +297,25 @@ def test_a_group_that_takes_over_the_state_of_another_goes_on_as_it_would_have(n
     first, second = trained(made, None, epochs=2), group(made)
     states = []
     for index in range(len(first.lanes)):
-        weights, velocities = first.snapshot(index)
+        weights, memory = first.snapshot(index)
         state = {f"weight/{n}": t.numpy() for n, t in weights.items()}
-        states.append(state | {f"velocity/{n}": t.numpy() for n, t in velocities.items()})
+        states.append(state | {f"memory/{n}": t.numpy() for n, t in memory.items()})
     second.restore(states)
     for epoch in (3, 4):
         second.train_epoch(epoch)
     for name, weight in whole.weights.items():
         assert torch.equal(second.weights[name], weight)
-        assert torch.equal(second.velocities[name], whole.velocities[name])
+        velocity = f"velocity/{name}"
+        assert torch.equal(second.memory[velocity], whole.memory[velocity])
 
 
 def test_a_snapshot_stays_as_it_was_while_training_goes_on(npz):
     stacked = trained(session(npz), None, epochs=1)
-    weights, velocities = stacked.snapshot(2)
+    weights, memory = stacked.snapshot(2)
+    assert memory.keys() == {f"velocity/{n}" for n in weights}
     assert all(torch.equal(w, stacked.weights[n][2]) for n, w in weights.items())
-    before = [{n: t.clone() for n, t in kind.items()} for kind in (weights, velocities)]
+    before = [{n: t.clone() for n, t in kind.items()} for kind in (weights, memory)]
     stacked.train_epoch(2)
-    for kept, now in zip(before, (weights, velocities), strict=True):
+    for kept, now in zip(before, (weights, memory), strict=True):
         assert all(torch.equal(kept[name], now[name]) for name in kept)
     assert not any(torch.equal(w, stacked.weights[n][2]) for n, w in weights.items())

@@ -1,34 +1,43 @@
 """Members: M networks of one architecture as stacked tensors, in one computation for all lanes.
 
-One file an architecture. A stack knows its parameters, makes initial weights for one trial, and
-maps weights (L, M, …) and inputs (L, B, …) to logits (L, M, K, B).
+One file an architecture; `contract` says what the engine needs of each, `module_stack` makes one
+of any torch.nn.Module.
 """
 
-from collections.abc import Mapping
-from typing import Protocol
-
-import torch
-from torch import Tensor
-
+from jtdiag.engine.members.contract import MemberStack, State
+from jtdiag.engine.members.conv import ConvStack, size_after
+from jtdiag.engine.members.densenet import DenseNetStack
+from jtdiag.engine.members.factory import load_factory
 from jtdiag.engine.members.mlp import MLP
+from jtdiag.engine.members.module_stack import ModuleStack
+from jtdiag.errors import RecipeError
 from jtdiag.recipe import Members
-from jtdiag.schema import Parameter
+
+__all__ = ["MemberStack", "State", "build"]
 
 
-class MemberStack(Protocol):
-    """What the engine needs of an architecture."""
+def build(members: Members, input_shape: tuple[int, ...], outputs: int) -> ModuleStack:
+    """Return the stack that a recipe's [members] describe, for inputs of a shape and K outputs.
 
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """Parameters of one member by name."""
-
-    def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return initial weights (M, …) by name, in float64, on the CPU."""
-
-    def __call__(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
-        """Return logits (L, M, K, B) for weights (L, M, …) and inputs (L, B, …)."""
-
-
-def build(members: Members, input_shape: tuple[int, ...], outputs: int) -> MemberStack:
-    """Return the stack that a recipe's [members] describe, for inputs of a shape and K outputs."""
-    return MLP(members.count, input_shape, members.hidden, outputs)
+    Raises:
+        RecipeError: if the architecture cannot take such inputs.
+    """
+    if members.arch == "mlp":
+        return MLP(members.count, input_shape, members.hidden, outputs)
+    if members.arch == "module":
+        return ModuleStack(members.count, load_factory(members.factory, input_shape, outputs))
+    if len(input_shape) != 3:
+        raise RecipeError(
+            f"members.arch is '{members.arch}', which takes images, and an example of this data "
+            f"set has shape {input_shape}; use arch = 'mlp', or images (C, H, W)."
+        )
+    if members.arch == "densenet":
+        return DenseNetStack(
+            members.count, input_shape[0], members.depth, members.growth, members.reduction, outputs
+        )
+    if min(size_after(side, members.strides) for side in input_shape[1:]) < 1:
+        raise RecipeError(
+            f"members.filters has {len(members.filters)} layers with strides {members.strides}, "
+            f"which leave nothing of images of {input_shape[1]}x{input_shape[2]}; use fewer layers."
+        )
+    return ConvStack(members.count, input_shape[0], members.filters, members.strides, outputs)

@@ -1,15 +1,34 @@
 """Multi-layer perceptrons with ReLU, as in Webb et al. 2020: 784-h-10 and deeper."""
 
 import math
-from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from jtdiag.engine.members.contract import State
+from jtdiag.engine.members.module_stack import ModuleStack
 from jtdiag.schema import Parameter
 
 
-class MLP:
+class Perceptron(nn.Module):
+    """One member: linear layers ``layer1``, ``layer2``, … with ReLU between them."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        for i in range(1, len(widths)):
+            self.add_module(f"layer{i}", nn.Linear(widths[i - 1], widths[i]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (B, K) for inputs (B, …)."""
+        *hidden, last = self.children()
+        h = x.flatten(1)
+        for layer in hidden:
+            h = layer(h).relu()
+        found: Tensor = last(h)
+        return found
+
+
+class MLP(ModuleStack):
     """M perceptrons, stacked.
 
     Activations are (L, units of all members, B): the first layer is one matrix product per lane
@@ -19,20 +38,19 @@ class MLP:
     def __init__(
         self, count: int, input_shape: tuple[int, ...], hidden: tuple[int, ...], outputs: int
     ) -> None:
-        self.count = count
         self.widths = (math.prod(input_shape), *hidden, outputs)
         self.dims = ("input", *(f"unit{i + 1}" for i in range(len(hidden))), "output")
+        super().__init__(count, lambda: Perceptron(self.widths))
 
     @property
     def parameters(self) -> dict[str, Parameter]:
         """``layerN.weight`` (out, in) and ``layerN.bias`` (out), as in torch.nn.Linear."""
         found = {}
         for i in range(1, len(self.widths)):
-            weight = (self.widths[i], self.widths[i - 1])
-            found[f"layer{i}.weight"] = Parameter(
-                shape=weight, dims=(self.dims[i], self.dims[i - 1])
-            )
-            found[f"layer{i}.bias"] = Parameter(shape=weight[:1], dims=self.dims[i : i + 1])
+            shape = (self.widths[i], self.widths[i - 1])
+            dims = (self.dims[i], self.dims[i - 1])
+            found[f"layer{i}.weight"] = Parameter(shape=shape, dims=dims)
+            found[f"layer{i}.bias"] = Parameter(shape=shape[:1], dims=dims[:1])
         return found
 
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
@@ -45,15 +63,16 @@ class MLP:
             weights[name] = (2 * drawn - 1) * bound
         return weights
 
-    def __call__(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
-        """Return logits (L, M, K, B) for weights (L, M, …) and inputs (L, B, …)."""
+    def stacked(self, state: State, x: Tensor, *, training: bool) -> Tensor:
+        """Return logits (L, M, K, B) for inputs (L, B, …)."""
         lanes, batch = x.shape[:2]
+        members = state["layer1.bias"].shape[1]  # a part of them, where memory is short
         h = x.flatten(2).transpose(1, 2)
         for i in range(1, len(self.widths)):
-            weight, bias = weights[f"layer{i}.weight"], weights[f"layer{i}.bias"]
+            weight, bias = state[f"layer{i}.weight"], state[f"layer{i}.bias"]
             # Layer 1: lanes are the batch of the product and members its rows; then both are.
-            stack = lanes if i == 1 else lanes * self.count
-            rows = lanes * self.count * self.widths[i] // stack
+            stack = lanes if i == 1 else lanes * members
+            rows = lanes * members * self.widths[i] // stack
             h = torch.baddbmm(
                 bias.reshape(stack, rows, 1),
                 weight.reshape(stack, rows, self.widths[i - 1]),
@@ -61,4 +80,4 @@ class MLP:
             )
             if i < len(self.widths) - 1:
                 h = h.relu_()
-        return h.reshape(lanes, self.count, self.widths[-1], batch)
+        return h.reshape(lanes, members, self.widths[-1], batch)

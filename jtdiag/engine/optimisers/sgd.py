@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from jtdiag.engine.optimisers.per_lane import along_lanes
+
 
 @dataclass(frozen=True, kw_only=True)
 class SGD:
@@ -21,21 +23,21 @@ class SGD:
 
     def start(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return zero velocities for weights (L, …)."""
-        return {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        return {f"velocity/{name}": torch.zeros_like(w) for name, w in weights.items()}
 
     @torch.no_grad()
     def step(
         self,
         weights: Mapping[str, Tensor],
-        velocities: Mapping[str, Tensor],
+        state: Mapping[str, Tensor],
         gradients: Mapping[str, Tensor],
         lr_L: Tensor,
     ) -> None:
         """Move weights and velocities, in place, by one step with learning rates (L,)."""
         for name, weight in weights.items():
-            velocity, gradient = velocities[name], gradients[name]
+            velocity, gradient = state[f"velocity/{name}"], gradients[name]
             if self.weight_decay:
                 gradient = gradient.add(weight, alpha=self.weight_decay)
             torch.add(gradient, velocity, alpha=self.momentum, out=velocity)
             update = gradient.add(velocity, alpha=self.momentum) if self.nesterov else velocity
-            weight.addcmul_(update, -lr_L.view(-1, *[1] * (weight.ndim - 1)))
+            weight.addcmul_(update, along_lanes(-lr_L, weight))

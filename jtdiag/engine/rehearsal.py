@@ -1,0 +1,82 @@
+"""A dry run: what a recipe would take, measured on a few steps, with nothing written."""
+
+import math
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from jtdiag import lanes, names, schema
+from jtdiag.engine.lane_group import EVALUATION_BATCH
+from jtdiag.engine.session import Session, torch_threads
+from jtdiag.recipe import Recipe
+
+STEPS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a run would be."""
+
+    settings: dict[str, str]
+    timings: dict[str, float]
+    """Seconds of a step in each way of computing members that was timed."""
+    parameters_per_member: int
+    members: int
+    lanes: int
+    steps: int
+    """Training steps of one lane."""
+    size: schema.Size
+    step_seconds: float
+    """Of one group of lanes, the quickest of a few."""
+    total_seconds: float
+    """All training steps and measurements; writing goes on beside them."""
+    memory: int
+    """Largest memory of this process, or of the GPU, so far: data and a training step."""
+
+
+def rehearse(recipe: Recipe) -> Estimate:
+    """Return what a recipe would take here.
+
+    Raises:
+        JtdiagError: whatever `train` would raise before it starts.
+    """
+    session = Session.of(recipe).in_fastest_way()
+    groups = session.groups()
+    group = session.lane_group(groups[0])
+    with torch_threads(session.threads):
+        step = min(_seconds(session, lambda: group.try_step(session.way)) for _ in range(STEPS))
+        part = slice(0, EVALUATION_BATCH)
+        measured = _seconds(session, lambda: group.measure(names.TEST, part=part))
+    examples = {split: session.data.count(split) for split in recipe.splits}
+    steps = math.ceil(examples[names.TRAIN] / recipe.train.batch) * recipe.train.epochs
+    held_out = sum(count for split, count in examples.items() if split != names.TRAIN)
+    evaluation = measured * held_out / min(EVALUATION_BATCH, examples[names.TEST])
+    return Estimate(
+        settings=session.settings(),
+        timings=dict(session.timings),
+        parameters_per_member=session.extent.parameters_per_member,
+        members=recipe.members.count,
+        lanes=len(lanes.lanes_of(recipe)),
+        steps=steps,
+        size=schema.size(recipe, session.extent),
+        step_seconds=step,
+        total_seconds=len(groups) * (steps * step + (recipe.train.epochs + 1) * evaluation),
+        memory=_memory(session.device),
+    )
+
+
+def _seconds(session: Session, job: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    job()
+    if session.device.type == "cuda":
+        torch.cuda.synchronize(session.device)
+    return time.perf_counter() - begin
+
+
+def _memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
