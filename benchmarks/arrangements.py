@@ -46,9 +46,9 @@ class Jtdiag:
     def __init__(self, group: LaneGroup) -> None:
         self.group = group
         self._lr = group._per_lane([group.recipe.lr(0, 1)])
-        weights, velocities = group.snapshot(0)
+        weights, memory = group.snapshot(0)
         self._start = {f"weight/{name}": w.cpu().numpy() for name, w in weights.items()}
-        self._start |= {f"velocity/{name}": v.cpu().numpy() for name, v in velocities.items()}
+        self._start |= {f"memory/{name}": v.cpu().numpy() for name, v in memory.items()}
         self._tally = self._empty()
 
     def _empty(self) -> Tally:

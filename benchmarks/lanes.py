@@ -98,10 +98,10 @@ def _stepping(group: LaneGroup) -> Contender:
 
 
 def _state(group: LaneGroup, index: int) -> dict[str, NDArray[Any]]:
-    """Return one lane's weights and velocities as the engine restores them."""
-    weights, velocities = group.snapshot(index)
+    """Return one lane's weights and memory as the engine restores them."""
+    weights, memory = group.snapshot(index)
     state = {f"weight/{name}": tensor.cpu().numpy() for name, tensor in weights.items()}
-    return state | {f"velocity/{name}": t.cpu().numpy() for name, t in velocities.items()}
+    return state | {f"memory/{name}": t.cpu().numpy() for name, t in memory.items()}
 
 
 def _show(title: str, times: Mapping[str, Times]) -> None:
