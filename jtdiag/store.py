@@ -165,6 +165,8 @@ class Run:
     def checkpoint(self, lane: Lane, epoch: int) -> dict[str, NDArray[np.floating[Any]]]:
         """Return the parameters (M, …) of all members of one lane and epoch, by name.
 
+        Where members are branches of one network they are that network's: (1, …).
+
         Raises:
             StoreError: if that checkpoint is not kept, or a chunk is damaged.
         """
@@ -174,9 +176,10 @@ class Run:
         where = (lane.lam_index, lane.trial, epoch)
         found = {}
         for name, array in group.arrays():
-            if array.ndim > 3:  # not a coordinate
+            if array.ndim >= len(where):  # not a coordinate
                 self._require(array, *where)
-                found[name] = _read(array, where)
+                numbers = _read(array, where)
+                found[name] = numbers[None] if self.recipe.members.branched else numbers
         return found
 
     @property
@@ -216,7 +219,8 @@ class Run:
             )
         ]
         # While it rewrites a chunk, zarr has a draft of it, NAME.partial, beside it.
-        found = sum(path.is_file() and not path.suffix for path in folder.rglob("*"))
+        chunks = [folder] if folder.is_file() else folder.rglob("*")
+        found = sum(path.is_file() and not path.suffix for path in chunks)
         if found < math.prod(grid):
             raise StoreError(
                 f"{folder}: {math.prod(grid) - found} chunks of a sealed epoch are missing. "
