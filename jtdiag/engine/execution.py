@@ -38,8 +38,8 @@ class Way:
     @property
     def text(self) -> str:
         """The way in a few words."""
-        words = [self.execution, "bfloat16" if self.bfloat16 else "as it is"]
-        return " ".join([*words, "channels last"] if self.channels_last else words)
+        words = ["bfloat16"] * self.bfloat16 + ["channels last"] * self.channels_last
+        return " ".join([self.execution, *words])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +54,16 @@ class Choice:
 
     @property
     def reason(self) -> str:
-        """Why this way, in a line; empty where there was nothing to choose."""
+        """What a step takes in each way, in a line; empty where there was nothing to choose."""
         if not self.seconds:
             return ""
-        took = [f"{way} {1000 * s:.3g} ms" for way, s in self.seconds.items()]
+        took = ", ".join(f"{way} {_readable(s)}" for way, s in self.seconds.items())
         refused = [f"{way} is impossible ({why})" for way, why in self.refused.items()]
-        return f"fastest of {', '.join(took + refused)} a step"
+        return "; ".join([f"a step takes {took}", *refused])
+
+
+def _readable(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def ways(recipe: Recipe, stack: ModuleStack, *, images: bool) -> list[Way]:

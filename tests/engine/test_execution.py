@@ -121,8 +121,7 @@ def test_a_way_that_is_impossible_is_skipped(clock):
     assert found.seconds == {VMAP.text: pytest.approx(0.3)}
     assert found.refused == {LOOP.text: "no", STACKED.text: "neither"}
     assert found.reason == (
-        "fastest of vmap as it is 300 ms, loop as it is is impossible (no), "
-        "stacked as it is is impossible (neither) a step"
+        "a step takes vmap 300 ms; loop is impossible (no); stacked is impossible (neither)"
     )
 
 
@@ -166,7 +165,7 @@ def test_a_session_times_what_is_open_and_the_run_starts_afresh(of_images):
     timings = made.choice.seconds
     assert timings.keys() == {w.text for w in ways(made.recipe, made.stack, images=True)}
     assert made.way.text == min(timings, key=timings.__getitem__)
-    assert made.settings()["chosen"].startswith("fastest of stacked as it is ")
+    assert made.settings()["chosen"].startswith("a step takes stacked ")
     assert made.settings()["execution"] == made.way.execution
     assert made.settings()["products"] == "float64"
     before, after = (s.lane_group(s.groups()[0]).weights for s in (plain, made))

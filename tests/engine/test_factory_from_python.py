@@ -131,5 +131,5 @@ def test_both_passes_over_a_part_of_the_members_drop_the_same(of_images):
 def test_the_run_says_which_execution_and_why(of_images, tmp_path):
     recipe = of_images(members={"arch": "module", "count": 2}, lam=[0])
     run = train(recipe, tmp_path / "run", factory=dropping)
-    assert run.settings["chosen"].startswith("fastest of loop as it is channels last ")
+    assert run.settings["chosen"].startswith("a step takes loop channels last ")
     assert isinstance(Run(tmp_path / "run").settings["evaluation_batch"], str)

@@ -16,7 +16,7 @@ def test_the_numbers_are_those_of_the_recipe(of_images):
     assert found.steps == 5 * math.ceil(32 / 12)
     assert found.size == schema.size(recipe, extent)
     assert found.settings["micro_members"] == "3"
-    timed = re.findall(r"(\w+) as it is( channels last)? ([\d.e+-]+) ms", found.settings["chosen"])
+    timed = re.findall(r"(\w+)( channels last)? ([\d.]+) ms", found.settings["chosen"])
     assert [way for way, *_ in timed] == ["stacked", "loop", "loop"]
     assert min(timed, key=lambda one: float(one[2]))[0] == found.settings["execution"]
     assert found.step_seconds > 0
