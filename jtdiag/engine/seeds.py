@@ -18,6 +18,7 @@ class Purpose(IntEnum):
     SPLIT = 2
     ORDER = 3
     AUGMENT = 4
+    DROP = 5
 
 
 def generator(seed: int, purpose: Purpose, *which: int) -> torch.Generator:

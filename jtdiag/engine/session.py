@@ -107,6 +107,7 @@ class Session:
             outputs=len(self.data.classes),
             parameters=dict(self.stack.parameters),
             buffers=dict(self.stack.buffers),
+            targets=self.data.target_facts,
         )
 
     def examples(self) -> dict[str, Examples]:

@@ -1,15 +1,12 @@
 """Anybody's module as a member: the function that makes one, by its address."""
 
-import importlib
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
+from jtdiag import addresses
 from jtdiag.errors import RecipeError
 
 
@@ -24,33 +21,9 @@ def load_factory(
     Raises:
         RecipeError: if there is no such function, or what it makes does not fit.
     """
-    where, colon, name = address.rpartition(":")
-    if not colon:
-        raise RecipeError(
-            f"members.factory is {address!r}; it must be package.module:function or "
-            "path/file.py:function."
-        )
-    factory = getattr(_module(where, address), name, None)
-    if not callable(factory):
-        raise RecipeError(f"members.factory is {address!r}; {where} has no function '{name}'.")
+    factory = addresses.load("members.factory", address, "function")
     _try_out(factory, address, input_shape, outputs)
     return factory
-
-
-def _module(where: str, address: str) -> ModuleType:
-    if not where.endswith(".py"):
-        try:
-            return importlib.import_module(where)
-        except ModuleNotFoundError as error:
-            raise RecipeError(
-                f"members.factory is {address!r}; there is no module '{error.name}' to import."
-            ) from error
-    spec = importlib.util.spec_from_file_location(Path(where).stem, where)
-    if spec is None or spec.loader is None or not Path(where).is_file():
-        raise RecipeError(f"members.factory is {address!r}; there is no file {where}.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _try_out(
