@@ -35,6 +35,8 @@ class TargetFacts:
     """What errors are, for people."""
     chance_error: float | None = None
     """Error without any skill; None: of a guess among classes of equal size."""
+    error_scale: float = 1.0
+    """What the family's errors were divided by to become fractions."""
     mean: tuple[float, ...] = ()
     """Subtracted from targets that are standardised, for each output."""
     sd: tuple[float, ...] = ()
@@ -43,7 +45,11 @@ class TargetFacts:
     @property
     def attributes(self) -> dict[str, Any]:
         """What a store says of them."""
-        found = {"error_measure": self.error_measure, "chance_error": self.chance_error}
+        found = {
+            "error_measure": self.error_measure,
+            "chance_error": self.chance_error,
+            "error_scale": self.error_scale,
+        }
         moments = {"target_mean": list(self.mean), "target_sd": list(self.sd)} if self.sd else {}
         return {k: v for k, v in (found | moments).items() if v is not None}
 

@@ -91,6 +91,11 @@ class Run:
         return float(cast(float, self._store.attrs.get("chance_error", guess)))
 
     @property
+    def error_scale(self) -> float:
+        """What the family's errors were divided by to become fractions."""
+        return float(cast(float, self._store.attrs.get("error_scale", 1.0)))
+
+    @property
     def error_measure(self) -> str:
         """What errors are, for people, such as "fraction wrong"."""
         return str(self._store.attrs.get("error_measure", "fraction wrong"))

@@ -1,5 +1,6 @@
 """Targets as a family wants them, and what counts as no skill at all in predicting them."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,11 @@ class Targets:
             train, test = ((y - torch.tensor(mean)) / torch.tensor(sd) for y in (train, test))
         outputs = len(arrays.classes)
         chance = family.chance(train, outputs)
+        if not math.isfinite(chance):
+            raise DataError(
+                f"{recipe.data.name}: the error of a constant prediction is {chance} "
+                f"(family = '{recipe.family}'); the family needs an `error` that all targets have."
+            )
         if family.relative and not chance > 0:
             raise DataError(
                 f"{recipe.data.name}: all targets in y_train are the same; there must be "
@@ -53,6 +59,7 @@ class Targets:
             numbers=not family.classes,
             error_measure=family.error_measure,
             chance_error=chance / scale,
+            error_scale=scale,
             mean=mean,
             sd=sd,
         )

@@ -49,7 +49,7 @@ class Family(ABC):
     def hessian(self, eta: Tensor) -> Tensor:
         """Return Σ = ∇²A(η), (..., K, K): the covariance of T(y)."""
         outputs = eta.shape[-1]
-        one = torch.func.vmap(torch.func.hessian(self.log_partition))
+        one = torch.func.vmap(torch.func.jacrev(self.mean))
         found: Tensor = one(eta.reshape(-1, outputs))
         return found.reshape(*eta.shape, outputs)
 
@@ -91,7 +91,7 @@ class Family(ABC):
 
     def chance(self, target: Tensor, outputs: int) -> float:
         """Return the mean error, on targets (N, …), of the best prediction equal for all."""
-        mean = self.statistic(target, outputs).mean(0).expand(len(target), outputs)
+        mean = self.statistic(target, outputs).double().mean(0).expand(len(target), outputs)
         return float(self.error(mean, target).mean())
 
     def complaint(self, target: Tensor) -> str:
