@@ -36,6 +36,8 @@ ENSEMBLE_LOSS: Final = "ensemble_loss"
 ENSEMBLE_ERROR: Final = "ensemble_error"
 METRIC_VARIABLES: Final = (MEMBER_LOSS, MEMBER_ERROR, ENSEMBLE_LOSS, ENSEMBLE_ERROR)
 BEST_EPOCH: Final = "best_epoch"
+LAM_AT: Final = "lam_at"
+"""λ of an epoch where a schedule moves it; `LAM` is where it arrives."""
 LOGITS: Final = "logits"
 TARGET: Final = "target"
 SOURCE_INDEX: Final = "source_index"

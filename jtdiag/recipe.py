@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jtdiag import names, recipe_checks as check
+from jtdiag import families, names, recipe_checks as check
 from jtdiag.errors import RecipeError
+from jtdiag.recipe_objective import QUIET, Objective, weight
 
 KeptEpochs = Literal["all", "none"] | tuple[int | str, ...]
 """Which epochs keep something: all, none, or a list of numbers, "best" and "last"."""
@@ -40,7 +41,7 @@ class Data:
     """Which examples, and how many of them are held out for validation."""
 
     name: str
-    """fashion-mnist, digits, or a path: an .npz file or a folder of images by class."""
+    """A named data set, or a path: an .npz file or a folder of images by class."""
     root: str = "data"
     """Where the files of a named data set lie."""
     val: int = 0
@@ -281,6 +282,11 @@ class Recipe:
     trials: int = 1
     """How often everything is repeated, from other initial weights and in another order."""
     seed: int = 0
+    family: str = field(default="categorical", metadata=QUIET)
+    """Likelihood: "categorical", "gaussian", "poisson", "bernoulli", or ``path/file.py:Class``."""
+    combiner: str = field(default="logits", metadata=QUIET)
+    """What the ensemble averages: "logits" (canonical parameters) or "probabilities"."""
+    objective: Objective = field(default_factory=Objective)
     train: Train = field(default_factory=Train)
     keep: Keep = field(default_factory=Keep)
     engine: Engine = field(default_factory=Engine)
@@ -288,8 +294,12 @@ class Recipe:
     def __post_init__(self) -> None:
         if "/" in check.text("name", self.name) or self.name in (".", ".."):
             raise RecipeError(f"name is {self.name!r}; it names a folder, so it has no '/'.")
-        lam = tuple(check.number("lam", value, 0, 1) for value in check.several("lam", self.lam))
+        lam = tuple(weight("lam", value) for value in check.several("lam", self.lam))
         _set(self, lam=check.different("lam", lam))
+        if ":" not in check.text("family", self.family):
+            check.choice("family", self.family, families.NAMES)
+        check.choice("combiner", self.combiner, families.COMBINERS)
+        self.objective.check_with(self.lam, self.combiner)
         check.integer("trials", self.trials, 1)
         check.integer("seed", self.seed, 0)
         self._check_learning_rates()
@@ -327,6 +337,10 @@ class Recipe:
             return start * (1 + math.cos(math.pi * done)) / 2
         passed = sum(epoch > milestone for milestone in train.milestones)
         return start * math.pow(train.lr_factor, passed)
+
+    def lam_at(self, lam_index: int, epoch: int) -> float:
+        """Return the λ with which a lane trains during an epoch; its own, without a schedule."""
+        return self.objective.lam_at(self.lam[lam_index], epoch, self.train.epochs)
 
     @property
     def splits(self) -> tuple[str, ...]:

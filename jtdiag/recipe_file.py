@@ -11,8 +11,16 @@ from typing import Any, NoReturn
 from jtdiag import recipe_checks as check
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe_objective import Objective, weight
 
-SECTIONS = {"data": Data, "members": Members, "train": Train, "keep": Keep, "engine": Engine}
+SECTIONS = {
+    "data": Data,
+    "members": Members,
+    "objective": Objective,
+    "train": Train,
+    "keep": Keep,
+    "engine": Engine,
+}
 
 
 def read(path: Path, overrides: Iterable[str] = ()) -> Recipe:
@@ -104,7 +112,7 @@ def _carry_learning_rates(old: Mapping[str, Any], new: dict[str, Any]) -> None:
     lams = old.get("lam")
     if not isinstance(rates, list) or not isinstance(lams, list) or len(rates) != len(lams):
         return
-    lams = [check.number("lam", lam, 0, 1) for lam in lams]
+    lams = [weight("lam", lam) for lam in lams]
     wanted = check.several("lam", new["lam"])
     new["train"]["lr"] = [_rate_at(lam, sorted(zip(lams, rates, strict=True))) for lam in wanted]
 
@@ -114,7 +122,7 @@ def _rate_at(lam: Any, known: list[tuple[float, float]]) -> float:
     exact = [rate for at, rate in known if at == lam]
     if exact:
         return exact[0]
-    number = check.number("lam", lam, 0, 1)
+    number = weight("lam", lam)
     below, above = [r for at, r in known if at < number], [r for at, r in known if at > number]
     around = below[-1:] + above[:1]
     if len(set(around)) != 1:
@@ -127,12 +135,25 @@ def _rate_at(lam: Any, known: list[tuple[float, float]]) -> float:
 
 
 def to_toml(recipe: Recipe) -> str:
-    """Return a recipe as TOML with every field, so that changed defaults cannot change it."""
-    plain = dataclasses.asdict(recipe)
-    lines = [f"{k} = {_value(v)}" for k, v in plain.items() if k not in SECTIONS]
+    """Return a recipe as TOML with every field, so that changed defaults cannot change it.
+
+    Fields marked quiet are left out at their defaults, which never change.
+    """
+    lines = _fields(recipe)
     for name in SECTIONS:
-        lines += ["", f"[{name}]"] + [f"{k} = {_value(v)}" for k, v in plain[name].items()]
+        inside = _fields(getattr(recipe, name))
+        lines += ["", f"[{name}]", *inside] if inside else []
     return "\n".join(lines) + "\n"
+
+
+def _fields(record: Any) -> list[str]:
+    """Return a line for every field of a recipe or section that is to be written."""
+    found = []
+    for f in dataclasses.fields(record):
+        value = getattr(record, f.name)
+        if f.name not in SECTIONS and not (f.metadata.get("quiet") and value == f.default):
+            found.append(f"{f.name} = {_value(value)}")
+    return found
 
 
 def _value(value: Any) -> str:

@@ -43,7 +43,7 @@ class Replay:
         )
 
     def examples(self, split: str) -> tuple[Tensor, Tensor]:
-        """Return inputs (n, …) and targets (n,) of a split, in the order of its outputs."""
+        """Return inputs (n, …) and targets (n,) or (n, K) of a split, as its outputs lie."""
         part, at = (
             self.session.data.part(split),
             self.session.data.positions(split, self.lane.trial),
@@ -53,9 +53,11 @@ class Replay:
     def logits(self, x: Tensor) -> Tensor:
         """Return what the members say of inputs (n, …), as (M, n, K) in nats."""
         stacked = {name: weight.unsqueeze(0) for name, weight in self.weights.items()}
-        return self.session.stack(stacked, x.unsqueeze(0))[0].transpose(1, 2)
+        raw = self.session.stack(stacked, x.unsqueeze(0))[0].transpose(1, 2)
+        return self.session.data.family.parameter(raw)
 
     def loss(self, x: Tensor, target: Tensor) -> Tensor:
-        """Return the joint-training loss of the lane's λ (Eq. 4) on examples, in nats."""
-        lam = self.session.recipe.lam[self.lane.lam_index]
-        return joint_loss(self.logits(x), target, lam)
+        """Return the joint-training loss (Eq. 4) on examples, in nats, at the lane's own λ."""
+        recipe, family = self.session.recipe, self.session.data.family
+        lam = recipe.lam[self.lane.lam_index]
+        return joint_loss(self.logits(x), target, lam, family=family, combiner=recipe.combiner)

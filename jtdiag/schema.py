@@ -8,6 +8,7 @@ checksum: the size announced before a run is the size it takes.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from jtdiag import lanes, names
 from jtdiag.recipe import Recipe
@@ -25,6 +26,35 @@ class Parameter:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TargetFacts:
+    """What readers must know of targets and errors; by default, of classes."""
+
+    numbers: bool = False
+    """True where a target is K numbers and not a class."""
+    error_measure: str = "fraction wrong"
+    """What errors are, for people."""
+    chance_error: float | None = None
+    """Error without any skill; None: of a guess among classes of equal size."""
+    error_scale: float = 1.0
+    """What the family's errors were divided by to become fractions."""
+    mean: tuple[float, ...] = ()
+    """Subtracted from targets that are standardised, for each output."""
+    sd: tuple[float, ...] = ()
+    """What standardised targets were then divided by."""
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What a store says of them."""
+        found = {
+            "error_measure": self.error_measure,
+            "chance_error": self.chance_error,
+            "error_scale": self.error_scale,
+        }
+        moments = {"target_mean": list(self.mean), "target_sd": list(self.sd)} if self.sd else {}
+        return {k: v for k, v in (found | moments).items() if v is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Extent:
     """The sizes that only data and members know."""
 
@@ -37,6 +67,7 @@ class Extent:
     """Numbers of a member that are not trained, such as BatchNorm's running statistics."""
     memory: int = 0
     """Bytes that the optimiser remembers of a lane from step to step."""
+    targets: TargetFacts = field(default_factory=TargetFacts)
 
     @property
     def parameters_per_member(self) -> int:
@@ -60,7 +91,9 @@ class Array:
 
 def arrays(recipe: Recipe, extent: Extent) -> list[Array]:
     """Return every array that the store of a recipe allocates."""
-    result = _metrics(recipe)
+    result = _metrics(recipe, extent.targets.error_measure)
+    if recipe.objective.lam_schedule != "constant":
+        result.append(_lam_at(recipe))
     for split in recipe.keep.splits:
         if recipe.keep.outputs != "none":
             result += _outputs(recipe, extent, split)
@@ -77,16 +110,30 @@ def _lane_dims(recipe: Recipe) -> dict[str, int]:
     }
 
 
-def _metrics(recipe: Recipe) -> list[Array]:
+def _lam_at(recipe: Recipe) -> Array:
+    """Return the array of scheduled λs: known beforehand, written when the run begins."""
+    sizes = _lane_dims(recipe)
+    return Array(
+        path=f"{names.METRICS}/{names.LAM_AT}",
+        dims=tuple(sizes),
+        shape=tuple(sizes.values()),
+        chunks=tuple(sizes.values()),
+        dtype="float64",
+        unit=names.FRACTION,
+        meaning="λ with which training descended in an epoch; the coordinate lam is its last",
+    )
+
+
+def _metrics(recipe: Recipe, error: str = "fraction wrong") -> list[Array]:
     """Return the metrics: one chunk a lane, rewritten whole, so that a reader sees whole epochs."""
     ensemble = {**_lane_dims(recipe), names.SPLIT: len(recipe.splits)}
     member = {**ensemble, names.MEMBER: recipe.members.count}
     found = []
     for name, sizes, unit, meaning in (
         (names.MEMBER_LOSS, member, names.NAT, "mean negative log-likelihood of a member"),
-        (names.MEMBER_ERROR, member, names.FRACTION, "fraction that a member gets wrong"),
+        (names.MEMBER_ERROR, member, names.FRACTION, f"error of a member: {error}"),
         (names.ENSEMBLE_LOSS, ensemble, names.NAT, "mean negative log-likelihood of the ensemble"),
-        (names.ENSEMBLE_ERROR, ensemble, names.FRACTION, "fraction that the ensemble gets wrong"),
+        (names.ENSEMBLE_ERROR, ensemble, names.FRACTION, f"error of the ensemble: {error}"),
     ):
         shape = tuple(sizes.values())
         array = Array(
@@ -122,29 +169,40 @@ def _outputs(recipe: Recipe, extent: Extent, split: str) -> list[Array]:
         unit=names.NAT,
         meaning="canonical parameters of every member's prediction",
     )
-    return [logits, *_examples(recipe, split, extent.examples[split])]
+    return [logits, *_examples(recipe, split, extent)]
 
 
-def _examples(recipe: Recipe, split: str, count: int) -> list[Array]:
+def _examples(recipe: Recipe, split: str, extent: Extent) -> list[Array]:
     """Return target and origin of the examples; only the test split is the same in all trials."""
     sizes = {names.TRIAL: recipe.trials} if split != names.TEST else {}
-    sizes[names.EXAMPLE] = count
-    shape = tuple(sizes.values())
+    sizes[names.EXAMPLE] = extent.examples[split]
+    target = _target(sizes, extent)
+    index = "position of an example in the data set's own part"
     return [
         Array(
             path=f"{names.OUTPUTS}/{split}/{name}",
-            dims=tuple(sizes),
-            shape=shape,
-            chunks=shape,
-            dtype="int64",
-            unit=names.INDEX,
+            dims=tuple(dims),
+            shape=tuple(dims.values()),
+            chunks=tuple(dims.values()),
+            dtype=dtype,
+            unit=unit,
             meaning=meaning,
         )
-        for name, meaning in (
-            (names.TARGET, "class of an example"),
-            (names.SOURCE_INDEX, "position of an example in the data set's own part"),
+        for name, dims, dtype, unit, meaning in (
+            (names.TARGET, *target),
+            (names.SOURCE_INDEX, sizes, "int64", names.INDEX, index),
         )
     ]
+
+
+def _target(sizes: dict[str, int], extent: Extent) -> tuple[dict[str, int], str, str, str]:
+    """Return dimensions, type, unit and meaning of targets."""
+    if not extent.targets.numbers:
+        return sizes, "int64", names.INDEX, "class of an example"
+    meaning = "numbers to predict" + (
+        ", standardised by target_mean and target_sd" if extent.targets.sd else ""
+    )
+    return {**sizes, names.OUTPUT: extent.outputs}, "float64", names.FRACTION, meaning
 
 
 def _checkpoints(recipe: Recipe, extent: Extent) -> list[Array]:

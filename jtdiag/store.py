@@ -7,17 +7,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from jtdiag import lanes, names, recipe_file
+from jtdiag import families, lanes, names, recipe_file
 from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import Recipe
+
+if TYPE_CHECKING:
+    from jtdiag.families.contract import Family
 
 RECIPE = "recipe.toml"
 STORE = "store.zarr"
@@ -31,8 +34,8 @@ class OutputBlock:
 
     logits: NDArray[np.floating[Any]]
     """(M, n, K), in nats, in the type in which they are kept."""
-    target: NDArray[np.int64]
-    """(n,)"""
+    target: NDArray[Any]
+    """(n,) classes, or (n, K) numbers."""
     start: int
     """Position of the first of these examples in the split."""
 
@@ -82,6 +85,22 @@ class Run:
         return int(cast(int, self._store.attrs["outputs_per_member"]))
 
     @property
+    def chance_error(self) -> float:
+        """Error without any skill: of a guess, or of the best prediction equal for all."""
+        guess = 1 - 1 / self.outputs_per_member
+        return float(cast(float, self._store.attrs.get("chance_error", guess)))
+
+    @property
+    def error_scale(self) -> float:
+        """What the family's errors were divided by to become fractions."""
+        return float(cast(float, self._store.attrs.get("error_scale", 1.0)))
+
+    @property
+    def error_measure(self) -> str:
+        """What errors are, for people, such as "fraction wrong"."""
+        return str(self._store.attrs.get("error_measure", "fraction wrong"))
+
+    @property
     def settings(self) -> dict[str, str]:
         """Where and how the run's arithmetic ran: device, threads, execution, versions."""
         return dict(cast("dict[str, str]", self._store.attrs["settings"]))
@@ -98,8 +117,21 @@ class Run:
         return lanes.read_seal(self.path, lane)
 
     def lam(self, lane: Lane) -> float:
-        """Return a lane's λ."""
+        """Return a lane's λ; where a schedule moves it, the λ at which it arrives."""
         return self.recipe.lam[lane.lam_index]
+
+    def lam_at(self, lane: Lane, epoch: int) -> float:
+        """Return the λ with which a lane trained during an epoch."""
+        return self.recipe.lam_at(lane.lam_index, epoch)
+
+    @functools.cached_property
+    def family(self) -> "Family":
+        """The likelihood of the run's members.
+
+        Raises:
+            RecipeError: if it is a file of the user's that is not where the recipe says.
+        """
+        return families.find(self.recipe.family)
 
     @property
     def done(self) -> bool:
@@ -157,10 +189,11 @@ class Run:
                 logits=_read(logits, where), target=target[start : start + step], start=start
             )
 
-    def target(self, split: str, lane: Lane) -> NDArray[np.int64]:
-        """Return the classes (n,) of a split's examples, in the order of its outputs."""
+    def target(self, split: str, lane: Lane) -> NDArray[Any]:
+        """Return the classes (n,) or numbers (n, K) of a split's examples, as its outputs lie."""
         array = self.array(f"{names.OUTPUTS}/{split}/{names.TARGET}")
-        return cast("NDArray[np.int64]", _read(array, lane.trial if array.ndim == 2 else ...))
+        by_trial = names.TRIAL in (array.metadata.dimension_names or ())  # type: ignore[union-attr]
+        return _read(array, lane.trial if by_trial else ...)
 
     def checkpoint(self, lane: Lane, epoch: int) -> dict[str, NDArray[np.floating[Any]]]:
         """Return the parameters (M, …) of all members of one lane and epoch, by name.

@@ -46,10 +46,10 @@ class EpochBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """Classes and origins of the examples of a split, written once."""
+    """Targets and origins of the examples of a split, written once."""
 
-    target: NDArray[np.int64]
-    """(n,), or (trials, n) where trials differ."""
+    target: NDArray[Any]
+    """(n,), or (trials, n) where trials differ; of numbers, with an axis of K more."""
     source_index: NDArray[np.int64]
 
 
@@ -305,6 +305,7 @@ def _allocate(
             "recipe": recipe_file.to_toml(recipe),
             "settings": dict(settings),
             "outputs_per_member": extent.outputs,
+            **extent.targets.attributes,
         }
     )
     dims: dict[str, set[str]] = {}
@@ -314,6 +315,8 @@ def _allocate(
         dims.setdefault(group, set()).update(array.dims)
         if name in (names.TARGET, names.SOURCE_INDEX):
             made[...] = getattr(examples[group.rpartition("/")[2]], name)
+        if name == names.LAM_AT:
+            made[...] = _scheduled_lams(recipe)
     for group, used in dims.items():
         _coordinates(cast(zarr.Group, store[group]), used, recipe)
     with warnings.catch_warnings():
@@ -321,6 +324,13 @@ def _allocate(
         # only that other languages' readers may not use it.
         warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
         zarr.consolidate_metadata(store.store)
+
+
+def _scheduled_lams(recipe: Recipe) -> NDArray[np.float64]:
+    """Return λ by lam, trial and epoch."""
+    epochs = range(recipe.train.epochs + 1)
+    rows = [[recipe.lam_at(i, epoch) for epoch in epochs] for i in range(len(recipe.lam))]
+    return np.repeat(np.asarray(rows)[:, None], recipe.trials, axis=1)
 
 
 def _create(store: zarr.Group, array: schema.Array) -> zarr.Array[Any]:

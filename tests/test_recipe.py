@@ -5,8 +5,16 @@ import pytest
 
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe_objective import Objective
 
-SECTIONS = {"data": Data, "members": Members, "train": Train, "keep": Keep, "engine": Engine}
+SECTIONS = {
+    "data": Data,
+    "members": Members,
+    "objective": Objective,
+    "train": Train,
+    "keep": Keep,
+    "engine": Engine,
+}
 NEEDED = {"data": {"name": "digits", "val": 10}, "members": {"arch": "mlp", "count": 3}}
 
 
@@ -40,6 +48,19 @@ REFUSED = [
     ("trials", True, "whole number, 1 or more"),
     ("seed", -1, "whole number, 0 or more"),
     ("seed", "x", "whole number, 0 or more"),
+    ("lam", 1.5, "1.5; it must be a number in .*no lower bound"),
+    ("family", "gausian", r"one of categorical, .*Did you mean 'gaussian'\?"),
+    ("family", "", "text in quotes"),
+    ("combiner", "vote", "one of logits, probabilities"),
+    ("objective_name", "gncl", "one of joint, gncl-upper"),
+    ("objective_drop", 1.0, "below 1, or nobody is left"),
+    ("objective_drop", -0.1, r"number in \[0, 1\]"),
+    ("objective_lam_schedule", "sine", "Did you mean 'cosine'"),
+    ("objective_lam_schedule", "step", "say after which epoch"),
+    ("objective_lam_start", 1.5, "no lower bound"),
+    ("objective_lam_start", 0.5, "objective.lam_schedule is 'constant'; name a schedule"),
+    ("objective_lam_epochs", -1, "whole number, 0 or more"),
+    ("objective_lam_epochs", 3, "objective.lam_schedule is 'constant'; name a schedule"),
     ("data_name", "", "text in quotes"),
     ("data_root", 1.5, "text in quotes"),
     ("data_val", -1, "whole number, 0 or more"),

@@ -8,9 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jtdiag import names, recipe as recipes
+from jtdiag import families, names, recipe as recipes
 from jtdiag.engine import seeds, sources
+from jtdiag.engine.targets import Targets
 from jtdiag.errors import DataError
+from jtdiag.families.contract import Family
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,7 @@ class Part:
     x: Tensor
     """(N, …), normalised."""
     y: Tensor
-    """(N,) classes, int64."""
+    """(N,) classes, int64; or (N, K) numbers in the engine's precision."""
 
 
 class DataSet:
@@ -40,14 +42,18 @@ class DataSet:
                 "examples, and some must be left to train on."
             )
         self.classes = arrays.classes
+        """Names of the K outputs; for classes, theirs."""
+        self.family: Family = families.find(recipe.family)
+        targets = Targets.of(self.family, arrays, recipe)
+        self.error_scale, self.target_facts = targets.error_scale, targets.facts
         self.moments: tuple[tuple[float, ...], tuple[float, ...]]
         """Mean and standard deviation, per channel or feature, that normalise the examples."""
         self._seed, self._val = recipe.seed, recipe.data.val
         dtype = getattr(torch, recipe.engine.precision)
         moments = self.moments = _moments(arrays)
         self._parts = {
-            "train": _part(arrays.x_train, arrays.y_train, moments, dtype, device),
-            "test": _part(arrays.x_test, arrays.y_test, moments, dtype, device),
+            "train": _part(arrays.x_train, targets.train, moments, dtype, device),
+            "test": _part(arrays.x_test, targets.test, moments, dtype, device),
         }
 
     @property
@@ -77,7 +83,9 @@ def load(recipe: recipes.Recipe, device: torch.device) -> DataSet:
     Raises:
         DataError: if it is missing or not what it should be.
     """
-    return DataSet(sources.load(recipe.data.name, Path(recipe.data.root)), recipe, device)
+    numbers = not families.find(recipe.family).classes
+    found = sources.load(recipe.data.name, Path(recipe.data.root), numbers=numbers)
+    return DataSet(found, recipe, device)
 
 
 def _moments(arrays: sources.Arrays) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -88,7 +96,7 @@ def _moments(arrays: sources.Arrays) -> tuple[tuple[float, ...], tuple[float, ..
 
 def _part(
     x: NDArray[np.float32],
-    y: NDArray[np.int64],
+    y: Tensor,
     moments: tuple[tuple[float, ...], tuple[float, ...]],
     dtype: torch.dtype,
     device: torch.device,
@@ -96,4 +104,5 @@ def _part(
     shape = (-1, *[1] * (x.ndim - 2))
     mean, sd = (torch.tensor(m, dtype=dtype, device=device).view(shape) for m in moments)
     values = torch.from_numpy(x).to(device=device, dtype=dtype, copy=True)
-    return Part(x=values.sub_(mean).div_(sd), y=torch.from_numpy(y).to(device))
+    y = y.to(device, dtype) if y.is_floating_point() else y.to(device)
+    return Part(x=values.sub_(mean).div_(sd), y=y)

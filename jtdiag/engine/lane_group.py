@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import names
-from jtdiag.engine import loss, optimisers, seeds
+from jtdiag.engine import objectives, optimisers, seeds
 from jtdiag.engine.augmentation import Augmentation, draw
 from jtdiag.engine.data import DataSet
 from jtdiag.engine.execution import Way
@@ -56,7 +56,8 @@ class LaneGroup:
         self.recipe, self.lanes, self.data, self.stack = recipe, tuple(lanes), data, stack
         self.device = device
         self._dtype = getattr(torch, recipe.engine.precision)
-        self._lam_L = self._per_lane([recipe.lam[lane.lam_index] for lane in lanes])
+        self._objective = objectives.build(recipe, data.family, data.error_scale)
+        self._lam_L = self._lam(1)
         self._optimiser = optimisers.build(recipe.train)
         self._augment = self._augmentation()
         self.way = way or Way(execution=stack.executions[0], bfloat16=False)
@@ -71,6 +72,10 @@ class LaneGroup:
 
     def _per_lane(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self.device)
+
+    def _lam(self, epoch: int) -> Tensor:
+        """Return the λ with which each lane trains during an epoch, (L,)."""
+        return self._per_lane([self.recipe.lam_at(lane.lam_index, epoch) for lane in self.lanes])
 
     def _initial_state(self) -> dict[str, Tensor]:
         """Return parameters and buffers (L, M, …): all lambdas of a trial start from the same."""
@@ -91,13 +96,14 @@ class LaneGroup:
     def train_epoch(self, epoch: int) -> Rows:
         """Take one pass of steps; return running means, before each update, over its batches."""
         lr_L = self._per_lane([self.recipe.lr(lane.lam_index, epoch) for lane in self.lanes])
+        self._lam_L = self._lam(epoch)
         tally = self._tally()
-        moves = self._moves(epoch)
+        moves, drops = self._moves(epoch), self._drops(epoch)
         size = self.recipe.train.batch
         for i, (x, target_LB) in enumerate(self._batches(self._order(epoch), size, names.TRAIN)):
             if self._augment is not None:
                 x = self._augment(x, moves[..., i * size : i * size + x.shape[1]])
-            self._step((epoch, i), x, target_LB, lr_L, tally)
+            self._step((epoch, i), x, target_LB, lr_L, tally, drops)
         return tally.means()
 
     def _augmentation(self) -> Augmentation | None:
@@ -115,14 +121,35 @@ class LaneGroup:
         }
         return torch.stack([drawn[lane.trial] for lane in self.lanes], -2).to(self.device)
 
+    def _drops(self, epoch: int) -> dict[int, torch.Generator]:
+        """Return what decides by trial who is dropped in this epoch, the same at every λ."""
+        trials = {lane.trial for lane in self.lanes} if self.recipe.objective.drop else ()
+        which = seeds.Purpose.DROP
+        return {t: seeds.generator(self.recipe.seed, which, t, epoch) for t in trials}
+
+    def _kept(self, batch: int, drops: Mapping[int, torch.Generator]) -> Tensor:
+        """Return 1 where a member counts for an example of this step and 0 elsewhere, (L, M, B)."""
+        shape, drop = (self.recipe.members.count, batch), self.recipe.objective.drop
+        kept = {t: torch.rand(shape, generator=generator) >= drop for t, generator in drops.items()}
+        return torch.stack([kept[lane.trial] for lane in self.lanes]).to(self.device, self._dtype)
+
     def _step(
-        self, at: tuple[int, int], x: Tensor, target_LB: Tensor, lr_L: Tensor, tally: Tally
+        self,
+        at: tuple[int, int],
+        x: Tensor,
+        target_LB: Tensor,
+        lr_L: Tensor,
+        tally: Tally,
+        drops: Mapping[int, torch.Generator],
     ) -> None:
         """Take the step `at`, an epoch and its number in there."""
         whole = self.at_once >= self.stack.count
         logits = self._drawn(at, 0, self._state, x) if whole else self._logits_in_pieces(at, x)
         with torch.no_grad():
-            found, by_logits = loss.losses_and_gradient(logits, target_LB, self._lam_L)
+            kept = objectives.shares_of_kept(self._kept(target_LB.shape[1], drops)) if drops else ()
+            found, by_logits = self._objective.losses_and_gradient(
+                logits, target_LB, self._lam_L, *kept
+            )
         if whole:
             gradients = _gradients(logits, self.weights, by_logits)
         else:
@@ -136,7 +163,7 @@ class LaneGroup:
         at_LN = self._order(1)[:, : self.recipe.train.batch]
         lr_L = self._per_lane([0.0] * len(self.lanes))
         for x, target_LB in self._batches(at_LN, at_LN.shape[1], names.TRAIN):
-            self._step((0, 0), x, target_LB, lr_L, self._tally())
+            self._step((0, 0), x, target_LB, lr_L, self._tally(), self._drops(1))
 
     def _pieces(self) -> Iterator[slice]:
         size, count = self.at_once, self.stack.count
@@ -180,9 +207,12 @@ class LaneGroup:
         """Return logits (L, M, K, B) in the weights' type, whatever that of the products."""
         self.stack.execution, self.stack.channels_last = self.way.execution, self.way.channels_last
         if not self.way.bfloat16:
-            return self.stack(state, x, training=training)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            return self.stack(state, x, training=training).to(self._dtype)
+            raw = self.stack(state, x, training=training)
+        else:
+            with torch.autocast(self.device.type, torch.bfloat16):
+                raw = self.stack(state, x, training=training).to(self._dtype)
+        family = self.data.family
+        return raw if family.free else family.parameter(raw.transpose(2, 3)).transpose(2, 3)
 
     def _order(self, epoch: int) -> Tensor:
         """Return positions (L, N) of the training examples in the order of this epoch."""
@@ -194,7 +224,7 @@ class LaneGroup:
         return torch.stack([orders[lane.trial] for lane in self.lanes]).to(self.device)
 
     def _batches(self, at_LN: Tensor, size: int, split: str) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield inputs (L, B, …) and targets (L, B) at positions (L, N), in order."""
+        """Yield inputs (L, B, …) and targets (L, B) or (L, B, K) at positions (L, N), in order."""
         part = self.data.part(split)
         lanes, count = at_LN.shape
         for start in range(0, count, size):
@@ -202,11 +232,13 @@ class LaneGroup:
             flat = at.reshape(-1)
             yield (
                 part.x[flat].view(lanes, at.shape[1], *part.x.shape[1:]),
-                part.y[flat].view(lanes, -1),
+                part.y[flat].view(lanes, at.shape[1], *part.y.shape[1:]),
             )
 
     def _tally(self) -> Tally:
-        return Tally(len(self.lanes), self.recipe.members.count, self.device)
+        return Tally(
+            len(self.lanes), self.recipe.members.count, self.device, self._objective.errors
+        )
 
     # --- measuring -------------------------------------------------------------------------------
 
@@ -221,7 +253,7 @@ class LaneGroup:
         start = 0
         for x, target_LB in self._batches(at_LN.to(self.device), self.evaluation_batch, split):
             logits = self._logits(self._state, x, training=False)
-            tally.add(logits, target_LB, loss.losses(logits, target_LB))
+            tally.add(logits, target_LB, self._objective.losses(logits, target_LB))
             if keep is not None:
                 kept = (
                     logits.new_empty((*logits.shape[:3], at_LN.shape[1]), dtype=keep)

@@ -10,8 +10,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from jtdiag import families
+from jtdiag.families import combining
+from jtdiag.families.contract import Family
 
-def joint_loss(logits: Tensor, targets: Tensor, lam: float | Tensor) -> Tensor:
+
+def joint_loss(
+    logits: Tensor,
+    targets: Tensor,
+    lam: float | Tensor,
+    *,
+    family: str | Family = "categorical",
+    combiner: str = "logits",
+) -> Tensor:
     """Return the joint-training loss λ·loss(ensemble) + (1−λ)·mean loss(members), in nats.
 
     Differentiable as often as needed; for any training loop. The ensemble's prediction is the
@@ -19,8 +30,10 @@ def joint_loss(logits: Tensor, targets: Tensor, lam: float | Tensor) -> Tensor:
 
     Args:
         logits: (..., M, N, K), what the M members say of N examples.
-        targets: (..., N), classes 0 … K−1.
+        targets: (..., N), classes 0 … K−1; or (..., N, K), numbers, for other families.
         lam: the weight λ in [0, 1], a number or a tensor of shape (...).
+        family: the likelihood, by its name or as an object.
+        combiner: what the ensemble averages, "logits" or "probabilities".
 
     Returns:
         The mean over examples, (...); a scalar for logits (M, N, K).
@@ -28,22 +41,25 @@ def joint_loss(logits: Tensor, targets: Tensor, lam: float | Tensor) -> Tensor:
     Raises:
         ValueError: if the shapes do not fit or λ lies outside [0, 1].
     """
-    if logits.ndim < 3 or targets.shape != (*logits.shape[:-3], logits.shape[-2]):
-        raise ValueError(
-            f"logits are {tuple(logits.shape)} and targets {tuple(targets.shape)}; "
-            "they must be (..., M, N, K) and (..., N)."
-        )
+    known = families.find(family) if isinstance(family, str) else family
+    _check_shapes(logits, targets, known)
     weight = torch.as_tensor(lam, dtype=logits.dtype, device=logits.device)
     if not bool(((weight >= 0) & (weight <= 1)).all()):
-        raise ValueError(f"lam is {lam}; it must lie in [0, 1].")
-    ensemble = _cross_entropy(logits.mean(-3), targets).mean(-1)
-    members = _cross_entropy(logits, targets.unsqueeze(-2)).mean((-2, -1))
+        reason = ", and beyond 1 the loss has no lower bound" if bool((weight > 1).any()) else ""
+        raise ValueError(f"lam is {lam}{reason}; it must lie in [0, 1].")
+    ensemble = combining.ensemble_loss(known, logits, targets, combiner).mean(-1)
+    members = combining.member_losses(known, logits, targets).mean((-2, -1))
     return weight * ensemble + (1 - weight) * members
 
 
-def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    chosen = targets.expand(logits.shape[:-1]).unsqueeze(-1)
-    return torch.logsumexp(logits, -1) - logits.gather(-1, chosen).squeeze(-1)
+def _check_shapes(logits: Tensor, targets: Tensor, family: Family) -> None:
+    wanted = logits.shape[:-3] + logits.shape[-2 : -1 if family.classes else None]
+    if logits.ndim < 3 or targets.shape != wanted:
+        shape = "(..., N)" if family.classes else "(..., N, K)"
+        raise ValueError(
+            f"logits are {tuple(logits.shape)} and targets {tuple(targets.shape)}; "
+            f"they must be (..., M, N, K) and {shape}."
+        )
 
 
 @dataclass(frozen=True)
@@ -88,6 +104,12 @@ def _losses(log_q: Tensor, log_q_bar: Tensor, target_LB: Tensor) -> StepLosses:
         members=-at_target(log_q, target_LB[:, None]),
         ensemble=-at_target(log_q_bar, target_LB),
     )
+
+
+def vote_errors(logits_LMKB: Tensor, target_LB: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where members (L, M, B) and the ensemble of averaged logits (L, B) are wrong."""
+    members = wrong_votes(logits_LMKB, target_LB[:, None])
+    return members, wrong_votes(logits_LMKB.mean(1), target_LB)
 
 
 def at_target(values: Tensor, target: Tensor) -> Tensor:

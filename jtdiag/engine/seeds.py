@@ -20,7 +20,8 @@ class Purpose(IntEnum):
     SPLIT = 2
     ORDER = 3
     AUGMENT = 4
-    DROPOUT = 5
+    DROP = 5
+    DROPOUT = 6
 
 
 def generator(seed: int, purpose: Purpose, *which: int) -> torch.Generator:

@@ -143,6 +143,7 @@ class Session:
             parameters=dict(self.stack.parameters),
             buffers=dict(self.stack.buffers),
             memory=self._optimiser_bytes(),
+            targets=self.data.target_facts,
         )
 
     def _optimiser_bytes(self) -> int:

@@ -1,18 +1,27 @@
 """Running means of losses and errors over batches, kept on the device until an epoch ends."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import names
-from jtdiag.engine.loss import StepLosses, wrong_votes
+from jtdiag.engine.loss import StepLosses, vote_errors
+
+Errors = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""From logits (L, M, K, B) and targets to errors of members (L, M, B) and ensemble (L, B)."""
 
 
 class Tally:
     """Sums over examples for L lanes and M members; `add` never waits for the device."""
 
-    def __init__(self, lanes: int, members: int, device: torch.device) -> None:
+    def __init__(
+        self, lanes: int, members: int, device: torch.device, errors: Errors = vote_errors
+    ) -> None:
+        self._errors = errors
+
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.float64, device=device)
 
@@ -25,14 +34,15 @@ class Tally:
         self._examples = 0
 
     @torch.no_grad()
-    def add(self, logits_LMKB: Tensor, target_LB: Tensor, losses: StepLosses) -> None:
+    def add(self, logits_LMKB: Tensor, target: Tensor, losses: StepLosses) -> None:
         """Count one batch."""
         sums = self._sums
         sums[names.MEMBER_LOSS] += losses.members.sum(-1)
         sums[names.ENSEMBLE_LOSS] += losses.ensemble.sum(-1)
-        sums[names.MEMBER_ERROR] += wrong_votes(logits_LMKB, target_LB[:, None]).sum(-1)
-        sums[names.ENSEMBLE_ERROR] += wrong_votes(logits_LMKB.mean(1), target_LB).sum(-1)
-        self._examples += target_LB.shape[1]
+        of_members, of_ensemble = self._errors(logits_LMKB, target)
+        sums[names.MEMBER_ERROR] += of_members.sum(-1)
+        sums[names.ENSEMBLE_ERROR] += of_ensemble.sum(-1)
+        self._examples += target.shape[1]
 
     def means(self) -> dict[str, NDArray[np.float64]]:
         """Return means over the examples by name, (L, M) or (L,), on the host."""

@@ -225,7 +225,7 @@ class _GroupRun:
         self.writer.put(job)
 
     def _report(self, lane: Lane, index: int, epoch: int, rows: dict[str, Rows]) -> EpochReport:
-        lam = self.recipe.lam[lane.lam_index]
+        lam = self.recipe.lam_at(lane.lam_index, epoch)
         train = rows[names.TRAIN]
         ensemble = float(train[names.ENSEMBLE_LOSS][index])
         members = float(train[names.MEMBER_LOSS][index].mean())

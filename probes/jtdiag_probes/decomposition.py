@@ -1,39 +1,71 @@
 """Losses of members and ensemble from logits, and the diversity between them (Webb et al. 2020).
 
 All functions take logits (M, n, K) of M members on n examples and work in float64 and in log
-space, so that saturated predictions stay exact. Losses and divergences are in nats.
+space, so that saturated predictions stay exact. Losses and divergences are in nats. Logits are the
+canonical parameters of a family; what a family is stands in `jtdiag.families`, for training too.
 """
 
+from typing import Any
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.special import log_softmax, logsumexp
+
+from jtdiag.families import combining
+from jtdiag.families.categorical import FAMILY as CATEGORICAL
+from jtdiag.families.contract import Family
 
 Floats = NDArray[np.floating]
+Target = NDArray[Any]
+"""(n,) classes, or (n, K) numbers."""
 
 
-def cross_entropy(logits: Floats, target: NDArray[np.integer]) -> Floats:
-    """Return −log q(target) for logits (..., n, K) and classes (n,), as (..., n)."""
-    chosen = np.take_along_axis(
-        logits, np.broadcast_to(target, logits.shape[:-1])[..., None], axis=-1
-    )[..., 0]
-    return np.asarray(logsumexp(logits, axis=-1) - chosen)
+def _tensor(array: NDArray[Any]) -> torch.Tensor:
+    """Return an array as a tensor, without a copy where it may be written to."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
-def member_divergences(logits: Floats) -> Floats:
+def cross_entropy(logits: Floats, target: Target, family: Family = CATEGORICAL) -> Floats:
+    """Return −log q(target) for logits (..., n, K) and targets, as (..., n)."""
+    return family.loss(_tensor(logits), _tensor(target)).numpy()
+
+
+def ensemble_loss(
+    logits: Floats, target: Target, family: Family = CATEGORICAL, combiner: str = "logits"
+) -> Floats:
+    """Return the ensemble's loss on every example, (n,)."""
+    return combining.ensemble_loss(family, _tensor(logits), _tensor(target), combiner).numpy()
+
+
+def member_divergences(logits: Floats, family: Family = CATEGORICAL) -> Floats:
     """Return KL(q̄‖q_j) of every member and example, (M, n); 0 or more up to rounding.
 
-    q̄ is the ensemble's prediction, the softmax of the mean logits. The mean over members is
-    the diversity of Eq. 5; targets do not enter.
+    q̄ is the ensemble's prediction, for classes the softmax of the mean logits. The mean over
+    members is the diversity of Eq. 5; targets do not enter.
     """
-    log_q = log_softmax(logits, axis=-1)
-    log_q_bar = log_softmax(logits.mean(0), axis=-1)
-    return np.asarray((np.exp(log_q_bar) * (log_q_bar - log_q)).sum(-1))
+    return combining.divergences(family, _tensor(logits)).numpy()
 
 
-def joint_loss_eq4(logits: Floats, target: NDArray[np.integer], lam: float) -> Floats:
+def label_dependent_divergences(
+    logits: Floats, target: Target, family: Family = CATEGORICAL
+) -> Floats:
+    """Return log(q̄(y)/q_j(y)), (M, n), of averaged probabilities q̄ and targets y.
+
+    Single terms may be negative; their mean over members is the diversity, 0 or more.
+    """
+    how = "probabilities"
+    return combining.diversities(family, _tensor(logits), _tensor(target), how).numpy()
+
+
+def joint_loss_eq4(
+    logits: Floats,
+    target: Target,
+    lam: float,
+    family: Family = CATEGORICAL,
+    combiner: str = "logits",
+) -> Floats:
     """Return λ·loss(ensemble) + (1−λ)·mean loss(members) for every example, (n,): Eq. 4."""
-    members = cross_entropy(logits, target).mean(0)
-    return lam * cross_entropy(logits.mean(0), target) + (1 - lam) * members
+    return combining.eq4(family, _tensor(logits), _tensor(target), lam, combiner).numpy()
 
 
 def joint_loss_eq5(member_losses: Floats, divergences: Floats, lam: float) -> Floats:
@@ -41,7 +73,9 @@ def joint_loss_eq5(member_losses: Floats, divergences: Floats, lam: float) -> Fl
     return np.asarray(member_losses.mean(0) - lam * divergences.mean(0))
 
 
-def leave_one_out(logits: Floats, target: NDArray[np.integer]) -> Floats:
+def leave_one_out(
+    logits: Floats, target: Target, family: Family = CATEGORICAL, combiner: str = "logits"
+) -> Floats:
     """Return how much the ensemble's loss rises without member j, (M, n); NaN for one member.
 
     Negative where the ensemble does better without the member.
@@ -49,18 +83,33 @@ def leave_one_out(logits: Floats, target: NDArray[np.integer]) -> Floats:
     members = logits.shape[0]
     if members == 1:
         return np.full(logits.shape[:2], np.nan)
+    if combiner == "probabilities":
+        return _left_out_of_mixture(-cross_entropy(logits, target, family))
     mean = logits.mean(0)
     without = (members * mean - logits) / (members - 1)
-    return cross_entropy(without, target) - cross_entropy(mean, target)
+    return cross_entropy(without, target, family) - cross_entropy(mean, target, family)
 
 
-def logit_projections(logits: Floats) -> tuple[Floats, float]:
+def _left_out_of_mixture(log_q: Floats) -> Floats:
+    """Return the rise of −log mean_i q_i without each member, from log q (M, n).
+
+    Sums of what lies before and behind a member: taking it from the sum of all would lose digits
+    where it is most of it.
+    """
+    nothing = np.full((1, log_q.shape[1]), -np.inf)
+    before = np.concatenate([nothing, np.logaddexp.accumulate(log_q, axis=0)])
+    behind = np.concatenate([nothing, np.logaddexp.accumulate(log_q[::-1], axis=0)])[::-1]
+    others = np.logaddexp(before[:-1], behind[1:]) - np.log(len(log_q) - 1)
+    return np.asarray(before[-1] - np.log(len(log_q)) - others)
+
+
+def logit_projections(logits: Floats, family: Family = CATEGORICAL) -> tuple[Floats, float]:
     """Return Σ_x⟨η̃_j, η̃⟩ for every member, (M,), and Σ_x‖η̃‖², with η̃ the mean.
 
-    The logits are centred over classes first, since a shift of all of them changes nothing.
+    Logits of classes are centred first, since a shift of all of them changes nothing.
     Sums over chunks of examples add up; projection / (M · norm) is a member's logit share.
     """
-    centred = logits - logits.mean(-1, keepdims=True)
+    centred = family.centred(_tensor(logits)).numpy()
     mean = centred.mean(0)
     return np.einsum("mnk,nk->m", centred, mean), float((mean**2).sum())
 

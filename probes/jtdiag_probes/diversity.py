@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
+from jtdiag.families.contract import Family
 from jtdiag.finding import Finding
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
@@ -37,7 +38,7 @@ WRITES = {
     "diversity_by_class": Var(
         dims=(*LANE_EPOCH_SPLIT, names.OUTPUT),
         unit=names.NAT,
-        meaning="KL(ensemble ‖ member), mean over members and the examples of a class",
+        meaning="KL(ensemble ‖ member), mean over members and the examples of a class; NaN without",
         from_outputs=True,
     ),
     "residual": Var(
@@ -61,29 +62,39 @@ WRITES = {
 class _Sums:
     """Sums over the examples of one lane, epoch and split, block by block."""
 
-    def __init__(self, members: int, classes: int) -> None:
+    def __init__(self, members: int, classes: int, family: Family, combiner: str) -> None:
+        self.family, self.combiner = family, combiner
         self.by_member = np.zeros(members)
         self.by_class = np.zeros(classes)
         self.per_class = np.zeros(classes)
+        self.examples = 0
         self.residual = 0.0
         self.loss_of_members = 0.0
         self.loss_of_ensemble = 0.0
 
     def add(self, block: OutputBlock, lam: float) -> None:
         logits = block.logits.astype(np.float64)
-        # A shift of a member's logits changes no prediction, and far from 0 costs digits.
-        logits -= logits.max(-1, keepdims=True)
-        divergences = decomposition.member_divergences(logits)
-        losses = decomposition.cross_entropy(logits, block.target)
+        how = (self.family, self.combiner)
+        if self.family.classes:
+            # A shift of a member's logits changes no prediction, and far from 0 costs digits.
+            logits -= logits.max(-1, keepdims=True)
+        divergences = (
+            decomposition.member_divergences(logits, self.family)
+            if self.combiner == "logits"
+            else decomposition.label_dependent_divergences(logits, block.target, self.family)
+        )
+        losses = decomposition.cross_entropy(logits, block.target, self.family)
         classes = len(self.per_class)
         self.by_member += divergences.sum(1)
-        self.by_class += np.bincount(block.target, divergences.mean(0), minlength=classes)
-        self.per_class += np.bincount(block.target, minlength=classes)
+        if self.family.classes:
+            self.by_class += np.bincount(block.target, divergences.mean(0), minlength=classes)
+            self.per_class += np.bincount(block.target, minlength=classes)
+        self.examples += len(block.target)
         self.loss_of_members += float(losses.mean(0).sum())
         self.loss_of_ensemble += float(
-            decomposition.cross_entropy(logits.mean(0), block.target).sum()
+            decomposition.ensemble_loss(logits, block.target, *how).sum()
         )
-        eq4 = decomposition.joint_loss_eq4(logits, block.target, lam)
+        eq4 = decomposition.joint_loss_eq4(logits, block.target, lam, *how)
         eq5 = decomposition.joint_loss_eq5(losses, divergences, lam)
         scale = np.maximum(1, np.abs(losses).max(0))
         self.residual = float(np.maximum(self.residual, (np.abs(eq4 - eq5) / scale).max()))
@@ -110,10 +121,12 @@ def _from_outputs(run: Run, metrics: xr.Dataset, stored: xr.Dataset) -> xr.Datas
     def reduce(
         lane: Lane, blocks: Iterator[OutputBlock]
     ) -> Mapping[str, NDArray[np.floating[Any]] | float]:
-        sums = _Sums(run.recipe.members.count, run.outputs_per_member)
+        sums = _Sums(
+            run.recipe.members.count, run.outputs_per_member, run.family, run.recipe.combiner
+        )
         for block in blocks:
             sums.add(block, run.lam(lane))
-        examples = sums.per_class.sum()
+        examples = sums.examples
         with np.errstate(invalid="ignore"):  # a class without examples has no mean
             by_class = sums.by_class / sums.per_class
         return {

@@ -86,7 +86,7 @@ WRITES = {
 def measure(run: Run, options: Options) -> xr.Dataset:
     """Measure who leads, by how much, since when; from stored outputs also who carries what."""
     metrics = run.metrics()
-    chance = 1 - 1 / run.outputs_per_member
+    chance = run.chance_error
     error, loss = metrics[names.MEMBER_ERROR].values, metrics[names.MEMBER_LOSS].values
     ensemble = metrics[names.ENSEMBLE_ERROR].values
     leader = leadership.leader(error, loss)
@@ -105,7 +105,9 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     ).merge(_foresight(run, metrics, leader))
     if not options.metrics_only:
         result = result.merge(_from_outputs(run, metrics))
-    return result.assign_attrs(chance_error=chance, early_epoch=EARLY_EPOCH)
+    return result.assign_attrs(
+        chance_error=chance, error_measure=run.error_measure, early_epoch=EARLY_EPOCH
+    )
 
 
 def _foresight(run: Run, metrics: xr.Dataset, leader: NDArray[np.int64]) -> xr.Dataset:
@@ -146,9 +148,11 @@ def _from_outputs(run: Run, metrics: xr.Dataset) -> xr.Dataset:
         projection, norm, rise, examples = np.zeros(members), 0.0, np.zeros(members), 0
         for block in blocks:
             logits = block.logits.astype(np.float64)
-            p, n = decomposition.logit_projections(logits)
+            p, n = decomposition.logit_projections(logits, run.family)
             projection, norm = projection + p, norm + n
-            rise += decomposition.leave_one_out(logits, block.target).sum(1)
+            rise += decomposition.leave_one_out(
+                logits, block.target, run.family, run.recipe.combiner
+            ).sum(1)
             examples += len(block.target)
         share = projection / (members * norm) if norm > 0 else np.full(members, np.nan)
         return {"logit_share": share, "leave_one_out": rise / examples}

@@ -35,9 +35,10 @@ def skill_ratio(error: Floats, ensemble_error: Floats, chance: float) -> Floats:
     than a guess. NaN while the ensemble itself is no better than chance: then nobody has skill.
 
     Args:
-        error: (...), fraction wrong.
-        ensemble_error: (...), fraction wrong.
-        chance: Error of a guess, 1 − 1/K for K classes of equal size.
+        error: (...), fraction wrong, or in the family's own measure.
+        ensemble_error: (...), the same.
+        chance: Error without skill: 1 − 1/K for K classes of equal size, for other families that
+            of the best prediction equal for all.
     """
     skill = chance - ensemble_error
     return np.where(skill > 0, (chance - error) / np.where(skill > 0, skill, 1.0), np.nan)

@@ -10,8 +10,9 @@ from jtdiag.store import Run
 
 _LANE_SPLIT = (names.LAM, names.TRIAL, names.SPLIT)
 _OVER_TRIALS = (names.LAM, names.SPLIT)
+_WRONG = "fraction wrong"
 _MEANINGS = {
-    names.ENSEMBLE_ERROR: (names.FRACTION, "fraction that the ensemble gets wrong"),
+    names.ENSEMBLE_ERROR: (names.FRACTION, "error of the ensemble, in the family's measure"),
     names.ENSEMBLE_LOSS: (names.NAT, "loss of the ensemble"),
     "best_member_error": (names.FRACTION, "error of the best member"),
     "median_member_error": (names.FRACTION, "error of the median member"),
@@ -76,7 +77,8 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     lanes = lanes.transpose(*_LANE_SPLIT)
     means = lanes.mean(names.TRIAL).rename({n: f"{n}_mean" for n in _MEANINGS})
     errors = lanes.map(standard_error).rename({n: f"{n}_se" for n in _MEANINGS})
-    return xr.merge([lanes, means, errors]).assign(chosen_epoch=epoch)
+    found = xr.merge([lanes, means, errors]).assign(chosen_epoch=epoch)
+    return found.assign_attrs(error_measure=run.error_measure)
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
@@ -91,6 +93,8 @@ def judge(result: xr.Dataset) -> list[Finding]:
         for lam, what in ((0.0, "independent training"), (1.0, "end-to-end training"))
         if lam in mean[names.LAM].values and lam != best
     ]
+    measure = result.attrs.get("error_measure", _WRONG)
+    what = "" if measure == _WRONG else f" ({measure})"
     against = f", against {' and '.join(others)}" if others else ""
     return [
         Finding(
@@ -99,7 +103,7 @@ def judge(result: xr.Dataset) -> list[Finding]:
             level="info",
             lam=best,
             number=float(mean.min()),
-            sentence=f"λ = {best:g}: lowest test error of the ensemble, {lowest}{against}.",
+            sentence=f"λ = {best:g}: lowest test error of the ensemble{what}, {lowest}{against}.",
         )
     ]
 

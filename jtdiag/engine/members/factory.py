@@ -1,15 +1,13 @@
 """Anybody's module as a member: the function that makes one, by its address."""
 
 import importlib
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
+from jtdiag import addresses
 from jtdiag.engine.members.module_stack import Factory
 from jtdiag.engine.torchvision_import import mended
 from jtdiag.errors import RecipeError
@@ -30,16 +28,12 @@ def load_factory(address: str) -> Factory:
             f"members.factory is {address!r}; it is no address: give the function itself as "
             "factory=…, or package.module:function or path/file.py:function."
         )
-    where, colon, name = address.rpartition(":")
-    if not colon:
-        raise RecipeError(
-            f"members.factory is {address!r}; it must be package.module:function or "
-            "path/file.py:function."
-        )
-    factory = getattr(_module(where, address), name, None)
-    if not callable(factory):
-        raise RecipeError(f"members.factory is {address!r}; {where} has no function '{name}'.")
-    return factory
+    try:
+        return addresses.load("members.factory", address, "function")
+    except RuntimeError as error:
+        if not mended(error):
+            raise
+    return addresses.load("members.factory", address, "function")
 
 
 def address_of(factory: Callable[..., Any]) -> str:
@@ -54,31 +48,6 @@ def address_of(factory: Callable[..., Any]) -> str:
     except (ImportError, ValueError):
         importable = False
     return f"{module}:{name}" if importable is factory else f"{NO_ADDRESS}{name}"
-
-
-def _module(where: str, address: str) -> ModuleType:
-    try:
-        return _imported(where, address)
-    except RuntimeError as error:
-        if not mended(error):
-            raise
-    return _imported(where, address)
-
-
-def _imported(where: str, address: str) -> ModuleType:
-    if not where.endswith(".py"):
-        try:
-            return importlib.import_module(where)
-        except ModuleNotFoundError as error:
-            raise RecipeError(
-                f"members.factory is {address!r}; there is no module '{error.name}' to import."
-            ) from error
-    spec = importlib.util.spec_from_file_location(Path(where).stem, where)
-    if spec is None or spec.loader is None or not Path(where).is_file():
-        raise RecipeError(f"members.factory is {address!r}; there is no file {where}.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def try_out(factory: Factory, members: Members, input_shape: tuple[int, ...], outputs: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,19 +22,20 @@ class Arrays:
 
     Raises:
         DataError: A part is empty, holds a number that is not finite, or has other than one label
-            in 0..K-1 per example; the parts differ in shape; or there are fewer than two classes.
+            in 0..K-1, or K numbers, per example; the parts differ in shape; or there are fewer
+            than two classes.
     """
 
     x_train: NDArray[np.float32]
     """(N, C, H, W) images in [0, 1], or (N, D) features as given."""
-    y_train: NDArray[np.int64]
-    """(N,) labels, 0..K-1."""
+    y_train: NDArray[Any]
+    """(N,) labels, 0..K-1, int64; or (N, K) numbers to predict, float64."""
     x_test: NDArray[np.float32]
     """As x_train, with a number of examples of its own."""
-    y_test: NDArray[np.int64]
-    """(N,) labels, 0..K-1."""
+    y_test: NDArray[Any]
+    """As y_train, with a number of examples of its own."""
     classes: tuple[str, ...]
-    """K names, in the order of the labels."""
+    """K names, in the order of the labels, or of the numbers to predict."""
     mean: tuple[float, ...] | None
     """Per channel, where it goes with the data set; None: take the training split's own."""
     sd: tuple[float, ...] | None
@@ -45,14 +47,15 @@ class Arrays:
             ("test", self.x_test, self.y_test),
         ):
             _check_inputs(part, x)
-            _check_labels(part, y, len(x), len(self.classes))
+            check = _check_labels if y.ndim == 1 else _check_numbers
+            check(part, y, len(x), len(self.classes))
         train, test = self.x_train.shape[1:], self.x_test.shape[1:]
         if train != test:
             raise DataError(
                 f"one training example has shape {train} and one test example {test}; "
                 "both must have the same, so bring the parts to one shape."
             )
-        if len(self.classes) < 2:
+        if self.y_train.ndim == 1 and len(self.classes) < 2:
             raise DataError("there is one class only; there must be two or more to tell apart.")
 
 
@@ -127,4 +130,18 @@ def _check_labels(part: str, y: NDArray[np.int64], examples: int, classes: int) 
         raise DataError(
             f"y_{part} runs from {low} to {high}; labels must lie in 0..{classes - 1}, "
             f"for {classes} classes."
+        )
+
+
+def _check_numbers(part: str, y: NDArray[np.float64], examples: int, outputs: int) -> None:
+    """Refuse numbers to predict that are too few, too many, or not finite."""
+    if y.shape != (examples, outputs):
+        raise DataError(
+            f"x_{part} holds {examples} examples and y_{part} has shape {y.shape}; it must be "
+            f"({examples}, {outputs}), a row of numbers for each example."
+        )
+    if not np.isfinite(y).all():
+        raise DataError(
+            f"y_{part} holds NaN or infinity; every number to predict must be finite, so mend or "
+            "remove these examples."
         )

@@ -10,7 +10,8 @@ x_…            becomes
 =============  ==========================================================================
 
 Images of uint8 are divided by 255; all other images are taken to lie in [0, 1] and kept. Labels
-are whole numbers of any type, (N,) or (N, 1). Pickled objects are never loaded.
+are whole numbers of any type, (N,) or (N, 1). Where the family predicts numbers, y is (N,) or
+(N, K), of any plain type. Pickled objects are never loaded.
 """
 
 import zipfile
@@ -31,21 +32,27 @@ _UNREADABLE: Final = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.er
 """What numpy raises for a file that is damaged or holds pickled objects."""
 
 
-def load(path: Path) -> Arrays:
+def load(path: Path, *, numbers: bool = False) -> Arrays:
     """Return the data set in the file at `path`.
+
+    Args:
+        path: Of an .npz file.
+        numbers: Whether y holds numbers to predict, and not classes.
 
     Raises:
         DataError: The file is missing or damaged, or its arrays are not as described above.
     """
     with located(path):
         raw = _read(path)
-        y_train, y_test = _labels("y_train", raw), _labels("y_test", raw)
+        read = _numbers if numbers else _labels
+        y_train, y_test = read("y_train", raw), read("y_test", raw)
+        unnamed = _columns if numbers else _numbered
         return Arrays(
             x_train=_inputs("x_train", raw),
             y_train=y_train,
             x_test=_inputs("x_test", raw),
             y_test=y_test,
-            classes=_names(raw) if _CLASSES in raw else _numbered(y_train, y_test),
+            classes=_names(raw) if _CLASSES in raw else unnamed(y_train, y_test),
             mean=None,
             sd=None,
         )
@@ -125,6 +132,22 @@ def _labels(key: str, raw: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
     return labels
 
 
+def _numbers(key: str, raw: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Return one part's numbers to predict, (N, K)."""
+    given = raw[key]
+    if given.dtype.kind not in "biuf" or given.ndim not in (1, 2):
+        raise DataError(
+            f"{key} has shape {given.shape} and type {given.dtype}; it must hold plain numbers, "
+            "(N,) or (N, K)."
+        )
+    return given.reshape(len(given), -1).astype(np.float64)
+
+
+def _columns(y_train: NDArray[Any], y_test: NDArray[Any]) -> tuple[str, ...]:
+    """Return "0", "1", …: names for numbers to predict when the file has none."""
+    return tuple(str(k) for k in range(y_train.shape[1]))
+
+
 def _names(raw: dict[str, NDArray[Any]]) -> tuple[str, ...]:
     """Return the classes' names as they stand in the file."""
     given = raw[_CLASSES]
@@ -136,7 +159,7 @@ def _names(raw: dict[str, NDArray[Any]]) -> tuple[str, ...]:
     return tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in given)
 
 
-def _numbered(y_train: NDArray[np.int64], y_test: NDArray[np.int64]) -> tuple[str, ...]:
+def _numbered(y_train: NDArray[Any], y_test: NDArray[Any]) -> tuple[str, ...]:
     """Return "0", "1", …: names for the classes when the file has none.
 
     Without names only the labels say how many classes there are. Each class must then occur

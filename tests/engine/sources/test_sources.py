@@ -59,7 +59,8 @@ def test_an_unknown_name_is_answered_by_the_nearest_one(typed):
         sources.load(typed, Path("data"))
     assert str(caught.value) == (
         f"There is no data set '{typed}'. Did you mean 'fashion-mnist'? Known are digits, "
-        "fashion-mnist, folder, npz, the path of an .npz file, and a folder of images."
+        "fashion-mnist, folder, npz, diabetes, counts, labels, the path of an .npz file, and "
+        "a folder of images."
     )
 
 
