@@ -1,6 +1,6 @@
 """Rebuilding the ensemble of a sealed epoch from its checkpoint, where outputs do not suffice."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -28,12 +28,21 @@ class Replay:
             StoreError: if that checkpoint is not kept.
             DataError: if the run's data are not where its recipe says.
         """
-        checkpoint = run.checkpoint(lane, epoch)
-        return cls(
-            session=Session.of(run.recipe, device="cpu"),
-            lane=lane,
-            weights={name: torch.from_numpy(array.copy()) for name, array in checkpoint.items()},
-        )
+        weights = _weights(run, lane, epoch)
+        return cls(session=Session.of(run.recipe, device="cpu"), lane=lane, weights=weights)
+
+    def at(self, run: Run, lane: Lane, epoch: int) -> "Replay":
+        """Return the members of another lane and epoch of the same run, without loading its data.
+
+        Raises:
+            StoreError: if that checkpoint is not kept.
+        """
+        return replace(self, lane=lane, weights=_weights(run, lane, epoch))
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the weights that are trained; the others are buffers."""
+        return tuple(self.session.stack.parameters)
 
     def examples(self, split: str) -> tuple[Tensor, Tensor]:
         """Return inputs (n, …) and targets (n,) of a split, in the order of its outputs."""
@@ -52,3 +61,8 @@ class Replay:
         """Return the joint-training loss of the lane's λ (Eq. 4) on examples, in nats."""
         lam = self.session.recipe.lam[self.lane.lam_index]
         return joint_loss(self.logits(x), target, lam)
+
+
+def _weights(run: Run, lane: Lane, epoch: int) -> dict[str, Tensor]:
+    checkpoint = run.checkpoint(lane, epoch)
+    return {name: torch.from_numpy(array.copy()) for name, array in checkpoint.items()}

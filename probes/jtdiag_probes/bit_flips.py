@@ -1,0 +1,52 @@
+"""Weights in which bits have flipped, as memory does that is hot, old or in space."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jtdiag_probes.margins import Scorer, margins
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
+
+RATES = (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+"""Probability that a bit of a weight has flipped."""
+DRAWS = 5
+BITS = 32
+
+
+def flip_bits(weights: Floats, rate: float, generator: np.random.Generator) -> Floats:
+    """Return weights of any shape in which each bit is flipped with a probability.
+
+    Bits are those of float32 (one of sign, eight of exponent, 23 of mantissa); float64 weights
+    are rounded to it first, and return as float64. The result may hold inf and NaN.
+    """
+    held = np.array(weights, np.float32, order="C")
+    words = held.reshape(-1).view(np.uint32)
+    flips = int(generator.binomial(words.size * BITS, rate))
+    at = generator.choice(words.size * BITS, flips, replace=False, shuffle=False)
+    np.bitwise_xor.at(words, at // BITS, np.uint32(1) << (at % BITS).astype(np.uint32))
+    return held.astype(weights.dtype)
+
+
+def flip_all(
+    weights: Mapping[str, Floats], rate: float, generator: np.random.Generator
+) -> dict[str, Floats]:
+    """Return all weights of all members with bits flipped; parameters come in their order."""
+    return {name: flip_bits(array, rate, generator) for name, array in weights.items()}
+
+
+def accuracy(logits: Floats, target: Ints) -> float:
+    """Return the fraction right of the mean of logits (M, n, K).
+
+    An answer that is not a number is wrong.
+    """
+    sums = margins(logits, target).sum(0)
+    return Scorer(target, len(sums), sums.dtype).hits(sums) / len(target)
+
+
+def guarded(logits: Floats) -> Floats:
+    """Return logits (M, n, K) in which members that say inf or NaN of an example say nothing."""
+    return np.where(np.isfinite(logits).all(-1, keepdims=True), logits, 0)

@@ -1,0 +1,29 @@
+"""Shapley values of members from random orders (Shapley 1953; Castro, Gómez, Tejada 2009)."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
+
+
+def shapley_values(values: Floats, orders: Ints, none: float) -> tuple[Floats, Floats]:
+    """Return each member's Shapley value and its standard error over orders, (M,) each.
+
+    What a member adds to those before it, averaged over orders. In every order these add up to
+    v(all) − v(none), so the values do too. Without bias; the error is NaN for a single order.
+
+    Args:
+        values: (repeats, M), the value v of the first 1 … M members of each order.
+        orders: (repeats, M), permutations of the members.
+        none: The value of no members.
+    """
+    repeats = len(values)
+    added = np.diff(values, axis=1, prepend=none)
+    by_member = np.empty_like(added)
+    np.put_along_axis(by_member, orders, added, axis=1)
+    if repeats == 1:
+        return by_member[0], np.full(by_member.shape[1], np.nan)
+    return by_member.mean(0), by_member.std(0, ddof=1) / np.sqrt(repeats)
