@@ -1,6 +1,10 @@
 """How figures look: sizes for print, embedded fonts, colours that everybody can tell apart."""
 
+import math
 from typing import Any
+
+import matplotlib as mpl
+from matplotlib.colors import to_hex
 
 from jtdiag import names
 
@@ -48,3 +52,14 @@ RC: dict[Any, Any] = {
 def lam_text(lam: float) -> str:
     """Return λ and its value as mathematics."""
     return rf"$\lambda = {lam:g}$"
+
+
+def lam_colour(lam: float) -> str:
+    """Return the colour of a λ, the same on every figure: dark violet for 0, to yellow for 1.
+
+    Half of the way goes with λ and half with 1/(1−λ) on a log scale, since the interesting ones
+    crowd near 1.
+    """
+    inside = min(max(lam, 0.0), 1.0)
+    decades = -math.log10(1 - 0.999 * inside)  # 0 to 3
+    return to_hex(mpl.colormaps["viridis"](0.9 * (inside / 2 + decades / 6)))

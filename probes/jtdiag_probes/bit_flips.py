@@ -15,6 +15,8 @@ RATES = (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 """Probability that a bit of a weight has flipped."""
 DRAWS = 5
 BITS = 32
+GUARD = 100.0
+"""How many times the median member's largest logit a member's may be."""
 
 
 def flip_bits(weights: Floats, rate: float, generator: np.random.Generator) -> Floats:
@@ -48,5 +50,10 @@ def accuracy(logits: Floats, target: Ints) -> float:
 
 
 def guarded(logits: Floats) -> Floats:
-    """Return logits (M, n, K) in which members that say inf or NaN of an example say nothing."""
-    return np.where(np.isfinite(logits).all(-1, keepdims=True), logits, 0)
+    """Return logits (M, n, K) in which members that make no sense of an example say nothing.
+
+    Those that say inf or NaN, or whose largest logit is `GUARD` times the median member's.
+    """
+    largest = np.abs(logits).max(-1, keepdims=True)
+    sane = largest <= GUARD * np.nanmedian(largest, axis=0)
+    return np.where(np.isfinite(largest) & sane, logits, 0)

@@ -15,6 +15,9 @@ from jtdiag_probes.margins import Scorer, pieces
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
+OWN_CELLS = 2**13
+"""Numbers in one sum where every example has its own subset: all its members lie in the cache."""
+
 
 class Curves:
     """Hits and losses by repeat and number of members kept, added up over blocks of examples."""
@@ -87,7 +90,7 @@ class OwnSubsets(Curves):
 
     def add(self, logits: Floats, target: Ints) -> None:
         """Add examples: logits (M, n, K) in nats and their classes (n,)."""
-        for margins, own, _ in pieces(logits, target):
+        for margins, own, _ in pieces(logits, target, OWN_CELLS):
             members, rows, examples = margins.shape
             flat = margins.transpose(1, 0, 2).reshape(rows, members * examples)
             scorer = Scorer(own, rows, margins.dtype)

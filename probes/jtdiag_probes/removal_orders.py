@@ -1,6 +1,6 @@
 """In which order to drop members, or to ask them: by a score, or by greedy search."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ def least_first(score: Floats, tie: Floats) -> Ints:
 
 
 def displacements(
-    begin: Mapping[str, Floats], end: Mapping[str, Floats], parameters: Mapping[str, object]
+    begin: Mapping[str, Floats], end: Mapping[str, Floats], parameters: Sequence[str]
 ) -> Floats:
     """Return how far each member's parameters moved, ‖θ_j(T) − θ_j(0)‖₂, (M,).
 

@@ -1,6 +1,7 @@
 """What the robustness probe writes: its variables, their dimensions, units and meanings."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -57,7 +58,7 @@ OVER_TRIALS = {
         (*LANE, "rate"), _FRACTION, "accuracy when bits of all weights flip, mean over draws"
     ),
     "bit_flip_accuracy_guarded": _var(
-        (*LANE, "rate"), _FRACTION, "the same, members that say inf or NaN being left out"
+        (*LANE, "rate"), _FRACTION, "the same, members with absurd logits being left out"
     ),
     "partial_accuracy": _var(
         (*LANE, "evaluation", names.KEPT), _FRACTION, "accuracy of the members asked first"
@@ -74,10 +75,12 @@ _ONLY_BY_LANE = {
     ),
     "shapley_accuracy": _var(_BY_MEMBER, _FRACTION, "a member's Shapley value of accuracy"),
     "shapley_accuracy_se": _var(_BY_MEMBER, _FRACTION, "its standard error over orders"),
-    "shapley_loss": _var(_BY_MEMBER, _NAT, "a member's Shapley value of the loss; below 0 it helps"),
+    "shapley_loss": _var(
+        _BY_MEMBER, _NAT, "a member's Shapley value of the loss; below 0 it helps"
+    ),
     "shapley_loss_se": _var(_BY_MEMBER, _NAT, "its standard error over orders"),
     "residual": _var(
-        LANE, _FRACTION, "|accuracy with all members − that of the metrics|: a self-test"
+        LANE, _FRACTION, "|accuracy − that of the metrics|, beyond one example: a self-test"
     ),
 }
 _OF_THE_RUN = {
@@ -109,21 +112,23 @@ WRITES = dict(_writes())
 def empty(run: Run) -> xr.Dataset:
     """Return all that is measured by lane, or once, full of NaN, with its coordinates."""
     members, recipe = run.recipe.members.count, run.recipe
-    coordinates = {
+    coordinates: dict[str, Any] = {
         names.LAM: np.asarray(recipe.lam, float),
         names.TRIAL: np.arange(recipe.trials),
         names.MEMBER: np.arange(members),
         names.DROPPED: np.arange(members),
         names.KEPT: np.arange(1, members + 1),
         names.FAULTY: counts_of_faulty(members),
-        "subsets": list(SUBSETS),
-        "removal": list(REMOVALS),
-        "evaluation": list(EVALUATIONS),
-        "fault": list(FAULTS),
-        "rate": list(RATES),
+        "subsets": np.array(SUBSETS, np.dtypes.StringDType()),
+        "removal": np.array(REMOVALS, np.dtypes.StringDType()),
+        "evaluation": np.array(EVALUATIONS, np.dtypes.StringDType()),
+        "fault": np.array(FAULTS, np.dtypes.StringDType()),
+        "rate": np.array(RATES),
         "probability": probabilities(members, recipe.trials),
     }
-    own = [name for name, var in WRITES.items() if names.LAM not in var.dims or LANE == var.dims[:2]]
+    own = [
+        name for name, var in WRITES.items() if names.LAM not in var.dims or var.dims[:2] == LANE
+    ]
     sizes = {name: len(values) for name, values in coordinates.items()}
     variables = {
         name: (WRITES[name].dims, np.full([sizes[dim] for dim in WRITES[name].dims], np.nan))

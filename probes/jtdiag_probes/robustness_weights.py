@@ -44,14 +44,14 @@ def measure(run: Run, epochs: Mapping[Lane, int], result: xr.Dataset, put: Put) 
     result["parameters_per_member"].values[...] = parameters(first)
     result["multiply_adds_per_member"].values[...] = cost = multiply_adds(first)
     for lane, epoch in kept.items():
-        replay = first.at(run, lane, epoch)
+        replay = Replay.of(run, lane, epoch, beside=first)
         put(result, lane, flipped(replay, generator(run, lane, 4), cost))
     return ""
 
 
 def parameters(replay: Replay) -> int:
     """Return how many numbers of one member are trained."""
-    return sum(replay.weights[name][0].numel() for name in replay.parameters)
+    return sum(weight[0].numel() for weight in replay.trained.values())
 
 
 def multiply_adds(replay: Replay) -> float:
@@ -69,13 +69,12 @@ def flipped(replay: Replay, random: np.random.Generator, cost: float) -> dict[st
     Buffers, such as BatchNorm's running statistics, are spared.
     """
     x, target = _few_examples(replay, cost)
-    exposed = {name: replay.weights[name].numpy() for name in replay.parameters}
+    exposed = {name: weight.numpy() for name, weight in replay.trained.items()}
     found = np.empty((bit_flips.DRAWS, 2, len(bit_flips.RATES)))
     for at in np.ndindex(bit_flips.DRAWS, len(bit_flips.RATES)):
         draw, rate = at
         weights = bit_flips.flip_all(exposed, bit_flips.RATES[rate], random)
-        replay.weights.update({name: torch.from_numpy(w) for name, w in weights.items()})
-        logits = _logits(replay, x)
+        logits = _logits(replay, weights, x)
         with np.errstate(invalid="ignore", over="ignore"):
             found[draw, 0, rate] = bit_flips.accuracy(logits, target)
             found[draw, 1, rate] = bit_flips.accuracy(bit_flips.guarded(logits), target)
@@ -97,7 +96,10 @@ def _few_examples(replay: Replay, cost: float) -> tuple[Tensor, NDArray[np.int64
     return x[at], target[at].numpy()
 
 
-def _logits(replay: Replay, x: Tensor) -> NDArray[np.floating[Any]]:
+def _logits(
+    replay: Replay, weights: Mapping[str, NDArray[np.floating[Any]]], x: Tensor
+) -> NDArray[np.floating[Any]]:
+    given = {name: torch.from_numpy(array) for name, array in weights.items()}
     with torch.inference_mode():
-        found = [replay.logits(part) for part in x.split(BATCH)]
+        found = [replay.logits_of(given, part) for part in torch.split(x, BATCH)]
     return torch.cat(found, 1).numpy()
