@@ -30,7 +30,8 @@ def flip_bits(weights: Floats, rate: float, generator: np.random.Generator) -> F
     flips = int(generator.binomial(words.size * BITS, rate))
     at = generator.choice(words.size * BITS, flips, replace=False, shuffle=False)
     np.bitwise_xor.at(words, at // BITS, np.uint32(1) << (at % BITS).astype(np.uint32))
-    return held.astype(weights.dtype)
+    with np.errstate(invalid="ignore"):  # some NaNs signal when they are cast
+        return held.astype(weights.dtype)
 
 
 def flip_all(
@@ -52,8 +53,12 @@ def accuracy(logits: Floats, target: Ints) -> float:
 def guarded(logits: Floats) -> Floats:
     """Return logits (M, n, K) in which members that make no sense of an example say nothing.
 
-    Those that say inf or NaN, or whose largest logit is `GUARD` times the median member's.
+    Those that say inf or NaN, or whose largest logit is above `GUARD` times the median of the
+    others (of an even number, the lower of the middle two).
     """
     largest = np.abs(logits).max(-1, keepdims=True)
-    sane = largest <= GUARD * np.nanmedian(largest, axis=0)
-    return np.where(np.isfinite(largest) & sane, logits, 0)
+    finite = np.isfinite(largest)
+    ordered = np.sort(np.where(finite, largest, np.inf), axis=0)
+    middle = np.maximum(finite.sum(0, keepdims=True) - 1, 0) // 2
+    ordinary = np.take_along_axis(ordered, middle, axis=0)
+    return np.where(finite & (largest <= GUARD * ordinary), logits, 0)
