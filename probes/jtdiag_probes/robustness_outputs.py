@@ -27,14 +27,13 @@ from jtdiag_probes.robustness_variables import (
     LEAST_MOVED_FIRST,
     RANDOM,
     REMOVALS,
+    REPEATS,
 )
 from jtdiag_probes.shapley import shapley_values
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
-REPEATS = 20
-"""As in the paper; so many random orders of the members."""
 _PURPOSE = 0x726F62
 """Sets these random numbers apart from all others that a recipe's seed makes."""
 

@@ -14,6 +14,8 @@ from jtdiag_probes.faults import FAULTS, counts_of_faulty
 from jtdiag_probes.performance import standard_error
 from jtdiag_probes.removal_summary import probabilities
 
+REPEATS = 20
+"""Random orders of the members, as in the paper."""
 LANE = (names.LAM, names.TRIAL)
 SHARED, OWN = "shared", "own"
 SUBSETS = (SHARED, OWN)

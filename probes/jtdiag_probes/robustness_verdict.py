@@ -5,15 +5,19 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
+from scipy.stats import t
 
 from jtdiag import names
 from jtdiag.finding import Finding
 from jtdiag_probes.removal_summary import POINT
+from jtdiag_probes.robustness_variables import REPEATS
 
 EXCESS_LIMIT = 1.1
 """Loss over that predicted from diversity, with half of the members missing, that is a warning."""
 BRITTLE = 0.05
 """Accuracy that a missing member may cost on average before that is a warning."""
+NOTICED = 0.0005
+"""Accuracy below which the fault of a single member is not worth naming."""
 RESIDUAL_LIMIT = 1e-3
 """Accuracies from outputs and from the metrics agree to rounding, beyond one example."""
 
@@ -136,17 +140,20 @@ def _faults(at: xr.Dataset, lam: float, members: int) -> Finding:
         "random": "random",
         "noisy": "noisy",
     }
-    return _finding(
-        "faults",
-        lam,
-        number,
+    sentence = (
         f"one faulty member of {members} costs most when its logits are {what[worst]}: "
-        f"{_points(number)} of test accuracy; when it is silent, {_points(missing)}.",
+        f"{_points(number)} of test accuracy; when it is silent, {_points(missing)}."
     )
+    if number < NOTICED:
+        sentence = (
+            f"no fault of a single member of {members} costs {100 * NOTICED:g} points of test "
+            "accuracy."
+        )
+    return _finding("faults", lam, number, sentence)
 
 
 def _points(fall: float) -> str:
-    return f"{100 * fall:.2f} points"
+    return f"{round(100 * fall, 2) + 0.0:.2f} points"
 
 
 def _bit_flips(at: xr.Dataset, lam: float, members: int) -> Finding:
@@ -211,17 +218,23 @@ def _worth(at: xr.Dataset, lam: float, members: int) -> Finding:
     values = known["shapley_accuracy"].values
     if values.size == 0:
         return _finding("worth", lam, float("nan"), "")
-    best = values.argmax(1)
-    error = np.take_along_axis(known["shapley_accuracy_se"].values, best[:, None], 1)
-    share = float((values.max(1) / values.sum(1)).mean())
-    return _finding(
-        "worth",
-        lam,
-        share,
-        f"the most useful member is worth {_points(values.max(1).mean())} of test accuracy "
+    best = values.argmax(1)[:, None]
+    top = np.take_along_axis(values, best, 1)[:, 0]
+    error = np.take_along_axis(known["shapley_accuracy_se"].values, best, 1)[:, 0]
+    share, equal = float((top / values.sum(1)).mean()), values.mean(1)
+    # The highest of M: told apart from an equal share with all M in mind (Bonferroni).
+    clear = (top - equal > t.ppf(1 - 0.05 / members, REPEATS - 1) * error).all()
+    sentence = (
+        f"the most useful member is worth {_points(top.mean())} of test accuracy "
         f"(Shapley value, ± {100 * error.mean():.1g}), {100 * share:.2g} % of what all {members} "
-        f"are worth; an equal share is {100 / members:.2g} %.",
+        f"are worth; an equal share is {100 / members:.2g} %."
     )
+    if not clear:
+        sentence = (
+            f"by Shapley values, no member is clearly worth more than an equal share, "
+            f"{100 / members:.2g} % of what all {members} are worth."
+        )
+    return _finding("worth", lam, share, sentence)
 
 
 def _self_test(result: xr.Dataset) -> Finding:
