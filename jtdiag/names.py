@@ -18,6 +18,14 @@ EXAMPLE: Final = "example"
 OUTPUT: Final = "output"
 """Index k of the K outputs; for classes, the class."""
 
+# Dimensions of results.
+DROPPED: Final = "dropped"
+"""Members that are missing from the ensemble, 0 to M−1."""
+KEPT: Final = "kept"
+"""Members that are asked, 1 to M."""
+FAULTY: Final = "faulty"
+"""Members that have a fault, 0 to M."""
+
 # Splits.
 TRAIN: Final = "train"
 VAL: Final = "val"

@@ -1,6 +1,7 @@
 """Rebuilding the ensemble of a sealed epoch from its checkpoint, where outputs do not suffice."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,14 +23,23 @@ class Replay:
     """Parameters (M, …) by name, or (1, …) of branches; ask for gradients as you need them."""
 
     @classmethod
-    def of(cls, run: Run, lane: Lane, epoch: int, factory: Factory | None = None) -> "Replay":
+    def of(
+        cls,
+        run: Run,
+        lane: Lane,
+        epoch: int,
+        *,
+        factory: Factory | None = None,
+        beside: "Replay | None" = None,
+    ) -> "Replay":
         """Return the members of one lane and epoch.
 
         Args:
             run: The run.
             lane: One λ and trial of it.
-            epoch: One with a checkpoint.
+            epoch: A sealed epoch whose checkpoint is kept.
             factory: What was given to `train`, where the store has no address of it.
+            beside: Another replay of the same run, whose data are used and not read again.
 
         Raises:
             StoreError: if that checkpoint is not kept.
@@ -37,7 +47,9 @@ class Replay:
         """
         checkpoint = run.checkpoint(lane, epoch)
         return cls(
-            session=Session.of(run.recipe, device="cpu", factory=factory),
+            session=beside.session
+            if beside
+            else Session.of(run.recipe, device="cpu", factory=factory),
             lane=lane,
             weights={name: torch.from_numpy(array.copy()) for name, array in checkpoint.items()},
         )
@@ -50,14 +62,35 @@ class Replay:
         )
         return part.x[at], part.y[at]
 
+    @property
+    def trained(self) -> dict[str, Tensor]:
+        """Those of the weights that are trained; the others are running statistics."""
+        return {name: self.weights[name] for name in self.session.stack.parameters}
+
+    @property
+    def lam(self) -> float:
+        """The lane's λ."""
+        return self.session.recipe.lam[self.lane.lam_index]
+
+    def double(self) -> "Replay":
+        """Return the same members in float64; give them inputs in float64."""
+        return replace(self, weights={name: w.double() for name, w in self.weights.items()})
+
     def logits(self, x: Tensor) -> Tensor:
         """Return what the members say of inputs (n, …), as (M, n, K) in nats."""
-        stacked = {name: weight.unsqueeze(0) for name, weight in self.weights.items()}
+        return self.logits_of(self.weights, x)
+
+    def logits_of(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        """Return what the members would say with other weights; what is not given stays."""
+        stacked = {n: w.unsqueeze(0) for n, w in {**self.weights, **weights}.items()}
         raw = self.session.stack(stacked, x.unsqueeze(0))[0].transpose(1, 2)
         return self.session.data.family.parameter(raw)
 
     def loss(self, x: Tensor, target: Tensor) -> Tensor:
         """Return the joint-training loss (Eq. 4) on examples, in nats, at the lane's own λ."""
-        recipe, family = self.session.recipe, self.session.data.family
-        lam = recipe.lam[self.lane.lam_index]
-        return joint_loss(self.logits(x), target, lam, family=family, combiner=recipe.combiner)
+        return self.loss_of(self.logits(x), target)
+
+    def loss_of(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the joint-training loss of the lane's λ for logits (M, n, K), in nats."""
+        family, combiner = self.session.data.family, self.session.recipe.combiner
+        return joint_loss(logits, target, self.lam, family=family, combiner=combiner)

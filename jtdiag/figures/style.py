@@ -1,9 +1,12 @@
 """How figures look: sizes for print, embedded fonts, colours that everybody can tell apart."""
 
+import math
 from typing import Any
 
+import matplotlib as mpl
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 
 from jtdiag import names
 
@@ -68,3 +71,14 @@ def keep_in_sight(ax: Axes) -> None:
     """Cut an axis of errors in percent where a member that diverged would flatten the others."""
     if ax.get_ylim()[1] > HOPELESS:
         ax.set_ylim(0, HOPELESS)
+
+
+def lam_colour(lam: float) -> str:
+    """Return the colour of a λ, the same on every figure: dark violet for 0, to yellow for 1.
+
+    Half of the way goes with λ and half with 1/(1−λ) on a log scale, since the interesting ones
+    crowd near 1.
+    """
+    inside = min(max(lam, 0.0), 1.0)
+    decades = -math.log10(1 - 0.999 * inside)  # 0 to 3
+    return to_hex(mpl.colormaps["viridis"](0.9 * (inside / 2 + decades / 6)))

@@ -1,0 +1,70 @@
+"""Robustness: what is left of an ensemble when members fail, are dropped, or are not asked."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jtdiag import names
+from jtdiag.lanes import Lane
+from jtdiag.probe_contract import Options, Probe
+from jtdiag.store import Run
+from jtdiag_probes import robustness_outputs, robustness_weights
+from jtdiag_probes.robustness_variables import LANE, WRITES, empty, over_trials
+from jtdiag_probes.robustness_verdict import judge
+
+
+def measured_epoch(run: Run, lane: Lane) -> int:
+    """Return the epoch that validation chose, else the last with outputs, else −1."""
+    kept = run.seal(lane).outputs
+    chosen = run.chosen_epoch(lane)
+    return chosen if chosen in kept else max(kept, default=-1)
+
+
+def measure(run: Run, options: Options) -> xr.Dataset:
+    """Measure every lane at one epoch, on test: removal, faults, Shapley values, partial answers.
+
+    Memory holds one chunk of outputs and some 128 MB of examples for the greedy searches.
+    """
+    metrics = run.metrics()
+    epochs = {
+        lane: epoch if (epoch := measured_epoch(run, lane)) < metrics.sizes[names.EPOCH] else -1
+        for lane in run.lanes
+    }
+    result = empty(run)
+    if options.metrics_only or names.TEST not in run.recipe.keep.splits:
+        epochs_kept: dict[Lane, int] = {}
+    else:
+        epochs_kept = {lane: epoch for lane, epoch in epochs.items() if epoch >= 0}
+    for lane, epoch in epochs_kept.items():
+        at_epoch = metrics.isel(
+            {names.LAM: lane.lam_index, names.TRIAL: lane.trial, names.EPOCH: epoch}
+        )
+        _put(result, lane, robustness_outputs.measure(run, lane, epoch, at_epoch))
+    missing = ""
+    if not options.metrics_only:
+        missing = robustness_weights.measure(run, epochs_kept, result, _put)
+        result = result.merge(over_trials(result))
+    number = np.full([len(run.recipe.lam), run.recipe.trials], -1)
+    for lane, epoch in epochs.items():
+        number[lane.lam_index, lane.trial] = epoch
+    result["measured_epoch"] = (LANE, number)
+    if options.metrics_only:
+        result = result[["measured_epoch"]]
+    return result.assign_attrs(without_bit_flips=missing, point=1)
+
+
+def _put(result: xr.Dataset, lane: Lane, found: dict[str, Any]) -> None:
+    """Put the numbers of one lane in their places."""
+    for name, values in found.items():
+        result[name].values[lane.lam_index, lane.trial] = values
+
+
+probe = Probe(
+    name="robustness",
+    question="How many members may fail before the ensemble does?",
+    writes=WRITES,
+    measure=measure,
+    judge=judge,
+    cost="slow",
+)

@@ -1,0 +1,206 @@
+"""One lane's robustness from its stored outputs: the pass over them, and what follows from it."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from jtdiag import names
+from jtdiag.lanes import Lane
+from jtdiag.store import Run
+from jtdiag_probes import removal_orders as orders_of
+from jtdiag_probes.faults import FaultCurves, counts_of_faulty
+from jtdiag_probes.margins import margins
+from jtdiag_probes.removal import OwnSubsets, SharedSubsets, predicted_loss, random_orders
+from jtdiag_probes.removal_summary import (
+    area_under_curve,
+    by_probability,
+    probabilities,
+    tolerated_fraction,
+)
+from jtdiag_probes.robustness_variables import (
+    BEST_ALONE_FIRST,
+    BEST_FIRST,
+    EVALUATIONS,
+    GREEDY,
+    LEAST_MOVED_FIRST,
+    RANDOM,
+    REMOVALS,
+    REPEATS,
+)
+from jtdiag_probes.shapley import shapley_values
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
+
+_PURPOSE = 0x726F62
+"""Sets these random numbers apart from all others that a recipe's seed makes."""
+
+
+def generator(run: Run, lane: Lane, *which: int) -> np.random.Generator:
+    """Return random numbers of a trial, the same at every λ, so that λs are compared in pairs."""
+    return np.random.default_rng([run.recipe.seed, _PURPOSE, lane.trial, *which])
+
+
+def measure(run: Run, lane: Lane, epoch: int, metrics: xr.Dataset) -> dict[str, Any]:
+    """Return the variables of one lane.
+
+    Args:
+        run: Its outputs are read chunk by chunk.
+        lane: Which lane.
+        epoch: With stored outputs of test.
+        metrics: Of this lane and epoch.
+    """
+    members = run.recipe.members.count
+    orders = random_orders(generator(run, lane, 0), REPEATS, members)
+    searched, _ = _sample(run, lane, epoch, names.TEST)
+    named = _named_orders(run, lane, epoch, metrics, searched)
+    shared = SharedSubsets(orders)
+    own = OwnSubsets([generator(run, lane, 1, r) for r in range(REPEATS)], members)
+    ordered = SharedSubsets(np.stack(list(named.values())), loss=False)
+    alone = SharedSubsets(np.arange(members)[:, None])
+    faults = FaultCurves(
+        orders, counts_of_faulty(members), _frozen(run, lane, searched), generator(run, lane, 3)
+    )
+    del searched
+    with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
+        for block in run.outputs(lane, epoch, names.TEST):
+            for each in (shared, own, ordered, alone, faults):
+                each.add(block.logits, block.target)
+        by_order = dict(zip(named, ordered.accuracy, strict=True))
+        return {
+            **_curves(run, shared, own, alone),
+            **_ordered(by_order, shared),
+            **_shapley(run, shared, orders),
+            **_mean_and_error("fault_accuracy", faults.accuracy.swapaxes(0, 1)),
+            "residual": _residual(shared, metrics, len(run.target(names.TEST, lane))),
+        }
+
+
+def _sample(run: Run, lane: Lane, epoch: int, split: str) -> tuple[Floats, Ints]:
+    """Return logits (M, p, K) and targets of evenly spaced examples, as many as can be searched."""
+    target = run.target(split, lane)
+    members, classes = run.recipe.members.count, run.outputs_per_member
+    wanted = orders_of.examples_to_search(members, classes - 1, len(target), 4)
+    at = orders_of.spread_out(len(target), wanted)
+    found = []
+    for block in run.outputs(lane, epoch, split):
+        here = at[(at >= block.start) & (at < block.start + len(block.target))]
+        found.append(block.logits[:, here - block.start])
+    return np.concatenate(found, 1), target[at]
+
+
+def _frozen(run: Run, lane: Lane, logits: Floats) -> Floats:
+    """Return what each member says of one example of its own, (M, K), drawn among those given."""
+    members, examples, _ = logits.shape
+    at = generator(run, lane, 2).integers(0, examples, members)
+    return logits[np.arange(members), at]
+
+
+def _named_orders(
+    run: Run, lane: Lane, epoch: int, metrics: xr.Dataset, searched: Floats
+) -> dict[tuple[str, str], Ints]:
+    """Return orders in which members are kept, by what they are for; none where data are missing.
+
+    What is dropped first is kept last, so an order of removal is turned around.
+    """
+    split = names.VAL if run.recipe.data.val else names.TRAIN
+    seen = metrics.sel({names.SPLIT: split})
+    best_first = orders_of.least_first(
+        seen[names.MEMBER_ERROR].values, seen[names.MEMBER_LOSS].values
+    )
+    target = run.target(names.TEST, lane)
+    at = orders_of.spread_out(len(target), searched.shape[1])
+    with np.errstate(invalid="ignore", over="ignore"):
+        worst = orders_of.greedy_removal(margins(searched, target[at]))
+        found = {
+            ("removal", BEST_FIRST): best_first[::-1],
+            ("removal", GREEDY): worst[::-1],
+            ("evaluation", BEST_ALONE_FIRST): best_first,
+        }
+        if {0, epoch} <= set(run.seal(lane).checkpoints) and epoch > 0:
+            moved = _displacements(run, lane, epoch)
+            least = orders_of.least_first(moved, np.zeros_like(moved))
+            found["removal", LEAST_MOVED_FIRST] = least[::-1]
+        if names.VAL in run.recipe.keep.splits and run.recipe.data.val:
+            chosen = margins(*_sample(run, lane, epoch, names.VAL))
+            found["evaluation", GREEDY] = orders_of.greedy_selection(chosen)
+    return found
+
+
+def _displacements(run: Run, lane: Lane, epoch: int) -> Floats:
+    begin, end = run.checkpoint(lane, 0), run.checkpoint(lane, epoch)
+    parameters = [
+        name
+        for name in end
+        if run.array(f"{names.CHECKPOINTS}/{name}").attrs.get("meaning") != "buffer"
+    ]
+    return orders_of.displacements(begin, end, parameters)
+
+
+def _mean_and_error(name: str, by_repeat: Floats) -> dict[str, Floats]:
+    """Return the mean over repeats (repeats, ...) and its standard error, under a name."""
+    error = by_repeat.std(0, ddof=1) / np.sqrt(len(by_repeat))
+    return {name: by_repeat.mean(0), f"{name}_repeat_se": error}
+
+
+def _curves(
+    run: Run, shared: SharedSubsets, own: OwnSubsets, alone: SharedSubsets
+) -> dict[str, Floats | float]:
+    """Return curves by subsets and members dropped, and the numbers that sum them up."""
+    both = (shared, own)
+    members = run.recipe.members.count
+    accuracy = np.stack([each.accuracy[:, ::-1] for each in both], 1)
+    loss = np.stack([each.loss[:, ::-1] for each in both], 1)
+    ensemble = float(shared.loss[:, -1].mean())
+    predicted = predicted_loss(ensemble, float(alone.loss.mean()) - ensemble, members)[::-1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        excess = loss.mean(0) / predicted
+    curves = accuracy.mean(0)
+    probability = probabilities(members, run.recipe.trials)
+    guess = 1 / run.outputs_per_member
+    return {
+        **_mean_and_error("accuracy", accuracy),
+        **_mean_and_error("loss", loss),
+        "predicted_loss": predicted,
+        "codependence_excess": excess,
+        "tolerated_fraction": np.array([tolerated_fraction(curve) for curve in curves]),
+        "area_under_curve": np.array([area_under_curve(curve) for curve in curves]),
+        "accuracy_by_probability": by_probability(curves[0][::-1], probability, guess),
+    }
+
+
+def _ordered(by_order: dict[tuple[str, str], Floats], shared: SharedSubsets) -> dict[str, Floats]:
+    """Return accuracies of members that go, or are asked, in an order; and the lowest of all."""
+    members = shared.accuracy.shape[1]
+    unknown = np.full(members, np.nan)
+    by_order = {("evaluation", RANDOM): shared.accuracy.mean(0), **by_order}
+    removed = [by_order.get(("removal", name), unknown)[::-1] for name in REMOVALS]
+    asked = [by_order.get(("evaluation", name), unknown) for name in EVALUATIONS]
+    tried = np.concatenate([shared.accuracy[:, ::-1], removed, np.stack(asked)[:, ::-1]])
+    return {
+        "accuracy_ordered": np.stack(removed),
+        "accuracy_worst": np.nanmin(tried, 0),
+        "partial_accuracy": np.stack(asked),
+    }
+
+
+def _shapley(run: Run, shared: SharedSubsets, orders: Ints) -> dict[str, Floats]:
+    """Return Shapley values; without members, all classes are equally likely."""
+    classes = run.outputs_per_member
+    accuracy = shapley_values(shared.accuracy, orders, 1 / classes)
+    loss = shapley_values(shared.loss, orders, float(np.log(classes)))
+    return {
+        "shapley_accuracy": accuracy[0],
+        "shapley_accuracy_se": accuracy[1],
+        "shapley_loss": loss[0],
+        "shapley_loss_se": loss[1],
+    }
+
+
+def _residual(shared: SharedSubsets, metrics: xr.Dataset, examples: int) -> float:
+    """Return by how much the accuracy of all differs from that stored, beyond one example."""
+    stored = 1 - float(metrics[names.ENSEMBLE_ERROR].sel({names.SPLIT: names.TEST}))
+    off = abs(float(shared.accuracy[:, -1].mean()) - stored)
+    return max(0.0, off - 1 / examples)

@@ -1,0 +1,147 @@
+"""What the robustness probe writes: its variables, their dimensions, units and meanings."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jtdiag import names
+from jtdiag.probe_contract import Var
+from jtdiag.store import Run
+from jtdiag_probes.bit_flips import RATES
+from jtdiag_probes.faults import FAULTS, counts_of_faulty
+from jtdiag_probes.performance import standard_error
+from jtdiag_probes.removal_summary import probabilities
+
+REPEATS = 20
+"""Random orders of the members, as in the paper."""
+LANE = (names.LAM, names.TRIAL)
+SHARED, OWN = "shared", "own"
+SUBSETS = (SHARED, OWN)
+"""One subset for all examples, as in the authors' code; one for each, as in the paper's text."""
+BEST_FIRST, LEAST_MOVED_FIRST, GREEDY = "best-first", "least-moved-first", "greedy"
+REMOVALS = (BEST_FIRST, LEAST_MOVED_FIRST, GREEDY)
+RANDOM, BEST_ALONE_FIRST = "random", "best-alone-first"
+EVALUATIONS = (RANDOM, BEST_ALONE_FIRST, GREEDY)
+
+_BY_SUBSETS = (*LANE, "subsets", names.DROPPED)
+_BY_MEMBER = (*LANE, names.MEMBER)
+_FRACTION, _NAT = names.FRACTION, names.NAT
+
+
+def _var(dims: tuple[str, ...], unit: str, meaning: str) -> Var:
+    return Var(dims=dims, unit=unit, meaning=meaning, from_outputs=True)
+
+
+OVER_TRIALS = {
+    "accuracy": _var(_BY_SUBSETS, _FRACTION, "test accuracy of a random subset, mean over repeats"),
+    "loss": _var(_BY_SUBSETS, _NAT, "test loss of a random subset, mean over repeats"),
+    "codependence_excess": _var(_BY_SUBSETS, _FRACTION, "loss over predicted_loss"),
+    "tolerated_fraction": _var(
+        (*LANE, "subsets"), _FRACTION, "fraction dropped at which accuracy has fallen by a point"
+    ),
+    "area_under_curve": _var(
+        (*LANE, "subsets"), _FRACTION, "mean accuracy over the fraction dropped"
+    ),
+    "accuracy_by_probability": _var(
+        (*LANE, "probability"), _FRACTION, "accuracy when each member is kept with a probability"
+    ),
+    "accuracy_ordered": _var(
+        (*LANE, "removal", names.DROPPED), _FRACTION, "accuracy when members go in an order"
+    ),
+    "accuracy_worst": _var(
+        (*LANE, names.DROPPED), _FRACTION, "lowest accuracy of all shared subsets that were tried"
+    ),
+    "fault_accuracy": _var(
+        (*LANE, "fault", names.FAULTY), _FRACTION, "accuracy with faulty members, mean over repeats"
+    ),
+    "bit_flip_accuracy": _var(
+        (*LANE, "rate"), _FRACTION, "accuracy when bits of all weights flip, mean over draws"
+    ),
+    "bit_flip_accuracy_guarded": _var(
+        (*LANE, "rate"), _FRACTION, "the same, members with absurd logits being left out"
+    ),
+    "partial_accuracy": _var(
+        (*LANE, "evaluation", names.KEPT), _FRACTION, "accuracy of the members asked first"
+    ),
+}
+"""Variables by lane of which means and standard errors over trials are written as well."""
+
+REPEATED = ("accuracy", "loss", "fault_accuracy", "bit_flip_accuracy", "bit_flip_accuracy_guarded")
+"""Variables with a standard error over the repeats, or draws, of one lane."""
+
+_ONLY_BY_LANE = {
+    "predicted_loss": _var(
+        (*LANE, names.DROPPED), _NAT, "ensemble loss + (M−m)/(m(M−1)) · diversity with m kept"
+    ),
+    "shapley_accuracy": _var(_BY_MEMBER, _FRACTION, "a member's Shapley value of accuracy"),
+    "shapley_accuracy_se": _var(_BY_MEMBER, _FRACTION, "its standard error over orders"),
+    "shapley_loss": _var(
+        _BY_MEMBER, _NAT, "a member's Shapley value of the loss; below 0 it helps"
+    ),
+    "shapley_loss_se": _var(_BY_MEMBER, _NAT, "its standard error over orders"),
+    "residual": _var(
+        LANE, _FRACTION, "|accuracy − that of the metrics|, beyond one example: a self-test"
+    ),
+}
+_OF_THE_RUN = {
+    "parameters_per_member": _var((), names.COUNT, "numbers that are trained in one member"),
+    "multiply_adds_per_member": _var(
+        (), names.COUNT, "products of one member for one example; NaN if not replayed"
+    ),
+}
+
+
+def _writes() -> Iterator[tuple[str, Var]]:
+    meaning = "epoch measured: the chosen one if its outputs are kept, or else the last that are"
+    yield "measured_epoch", Var(dims=LANE, unit=names.INDEX, meaning=f"{meaning}; -1 for none")
+    for name, var in {**OVER_TRIALS, **_ONLY_BY_LANE, **_OF_THE_RUN}.items():
+        yield name, var
+    for name in REPEATED:
+        var = OVER_TRIALS[name]
+        yield f"{name}_repeat_se", _var(var.dims, var.unit, f"standard error of {name} in one lane")
+    for name, var in OVER_TRIALS.items():
+        dims = tuple(dim for dim in var.dims if dim != names.TRIAL)
+        yield f"{name}_mean", _var(dims, var.unit, f"{var.meaning}; mean over trials")
+        meaning = f"standard error of {name} over trials (n−1 in the variance); NaN for one trial"
+        yield f"{name}_se", _var(dims, var.unit, meaning)
+
+
+WRITES = dict(_writes())
+
+
+def empty(run: Run) -> xr.Dataset:
+    """Return all that is measured by lane, or once, full of NaN, with its coordinates."""
+    members, recipe = run.recipe.members.count, run.recipe
+    coordinates: dict[str, Any] = {
+        names.LAM: np.asarray(recipe.lam, float),
+        names.TRIAL: np.arange(recipe.trials),
+        names.MEMBER: np.arange(members),
+        names.DROPPED: np.arange(members),
+        names.KEPT: np.arange(1, members + 1),
+        names.FAULTY: counts_of_faulty(members),
+        "subsets": np.array(SUBSETS, np.dtypes.StringDType()),
+        "removal": np.array(REMOVALS, np.dtypes.StringDType()),
+        "evaluation": np.array(EVALUATIONS, np.dtypes.StringDType()),
+        "fault": np.array(FAULTS, np.dtypes.StringDType()),
+        "rate": np.array(RATES),
+        "probability": probabilities(members, recipe.trials),
+    }
+    own = [
+        name for name, var in WRITES.items() if names.LAM not in var.dims or var.dims[:2] == LANE
+    ]
+    sizes = {name: len(values) for name, values in coordinates.items()}
+    variables = {
+        name: (WRITES[name].dims, np.full([sizes[dim] for dim in WRITES[name].dims], np.nan))
+        for name in own
+    }
+    return xr.Dataset(variables, coords=coordinates)
+
+
+def over_trials(result: xr.Dataset) -> xr.Dataset:
+    """Return means and standard errors over trials; each trial counts as its mean over repeats."""
+    lanes = result[list(OVER_TRIALS)]
+    means = lanes.mean(names.TRIAL).rename({name: f"{name}_mean" for name in OVER_TRIALS})
+    errors = lanes.map(standard_error).rename({name: f"{name}_se" for name in OVER_TRIALS})
+    return xr.merge([means, errors])

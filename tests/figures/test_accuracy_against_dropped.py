@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+
+from jtdiag.errors import ProbeError
+from jtdiag.figures import accuracy_against_dropped, style
+from jtdiag.figures.accuracy_against_dropped import draw, draw_on, measured
+from jtdiag.probe_contract import Options
+from jtdiag.registry import load_probe
+
+LAMS = [1.0, 0.0]
+
+
+@pytest.fixture
+def result():
+    """Two λ in no order, three members; the other kind of subsets has other numbers."""
+    mean = np.array([[[0.9, 0.6, 0.3], [0.1, 0.1, 0.1]], [[0.8, 0.8, 0.7], [0.1, 0.1, 0.1]]])
+    dims = ("lam", "subsets", "dropped")
+    return xr.Dataset(
+        {
+            "accuracy_mean": (dims, mean),
+            "accuracy_se": (dims, np.full(mean.shape, 0.05)),
+            "accuracy_worst_mean": (("lam", "dropped"), mean[:, 0] - 0.1),
+        },
+        coords={"lam": LAMS, "subsets": ["shared", "own"], "dropped": [0, 1, 2]},
+    )
+
+
+def drawn(result):
+    axes = Figure().add_subplot()
+    draw_on(result, axes)
+    return axes
+
+
+def lines(axes):
+    return {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+
+
+def test_lines_are_mean_accuracies_in_percent_against_members_dropped(result):
+    found = lines(drawn(result))
+    line = found[style.lam_text(1.0)]
+    assert line.get_xdata().tolist() == [0, 1, 2]
+    np.testing.assert_allclose(line.get_ydata(), [90, 60, 30])
+    assert line.get_color() == style.lam_colour(1.0)
+
+
+def test_dotted_lines_are_the_worst_found(result):
+    dotted = [line for line in drawn(result).lines if line.get_linestyle() == ":"]
+    np.testing.assert_allclose(dotted[0].get_ydata(), [80, 50, 20])
+
+
+def test_bands_are_one_standard_error_to_each_side(result):
+    band = drawn(result).collections[0].get_paths()[0].vertices
+    np.testing.assert_allclose([band[:, 1].min(), band[:, 1].max()], [25, 95])
+
+
+def test_with_one_trial_there_are_no_bands(result):
+    result["accuracy_se"][:] = np.nan
+    assert len(drawn(result).collections) == 0
+
+
+def test_the_axis_begins_at_the_ten_below_all_lines(result):
+    assert drawn(result).get_ylim() == (20, 100)
+
+
+def test_lambdas_are_sorted_and_those_not_measured_left_out(result):
+    assert measured(result, "accuracy_mean")["lam"].values.tolist() == [0, 1]
+    result["accuracy_mean"][1] = np.nan
+    assert measured(result, "accuracy_mean")["lam"].values.tolist() == [1]
+
+
+def test_nothing_to_draw_is_one_line_that_says_what_to_keep(result):
+    result["accuracy_mean"][:] = np.nan
+    with pytest.raises(ProbeError, match="kept no outputs on test to draw"):
+        draw(result)
+
+
+def test_the_result_is_not_changed(result):
+    before = result.copy(deep=True)
+    draw(result)
+    assert result.identical(before)
+
+
+def test_it_draws_the_result_of_the_probe_that_it_names(toy):
+    asked = load_probe(accuracy_against_dropped.NEEDS).ask(toy, Options())
+    [axes] = draw(asked).axes
+    line = lines(axes)[style.lam_text(0.9)]
+    expected = asked["accuracy"].sel(subsets="shared", lam=0.9).mean("trial")
+    np.testing.assert_allclose(line.get_ydata(), 100 * expected)
+
+
+def test_every_lambda_has_its_own_colour_wherever_it_is_drawn():
+    lams = [0, 0.5, 0.8, 0.9, 0.95, 0.99, 1]
+    assert len({style.lam_colour(lam) for lam in lams}) == len(lams)
+    assert style.lam_colour(0.9) == style.lam_colour(0.9)

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from jtdiag.errors import ProbeError
+from jtdiag.figures import accuracy_against_faults, style
+from jtdiag.figures.accuracy_against_faults import BIT_FLIPS, TITLES, draw
+from jtdiag.probe_contract import Options
+from jtdiag.registry import load_probe
+
+
+@pytest.fixture(scope="module")
+def asked(toy):
+    return load_probe(accuracy_against_faults.NEEDS).ask(toy, Options())
+
+
+def test_every_fault_has_a_panel_with_a_line_for_each_lambda(asked):
+    panels = draw(asked).axes
+    assert set(TITLES) == set(asked["fault"].values.tolist())
+    for panel, fault in zip(panels, TITLES, strict=False):
+        assert panel.get_title() == TITLES[fault]
+        for line, lam in zip(panel.lines, [0, 0.9, 1], strict=True):
+            expected = asked["fault_accuracy_mean"].sel(lam=lam, fault=fault)
+            assert line.get_xdata().tolist() == [0, 1, 2, 3]
+            np.testing.assert_allclose(line.get_ydata(), 100 * expected)
+            assert line.get_color() == style.lam_colour(lam)
+
+
+def test_bit_flips_are_drawn_against_their_rate(asked):
+    for panel, name in zip(draw(asked).axes[6:], BIT_FLIPS, strict=True):
+        assert panel.get_xscale() == "log"
+        np.testing.assert_allclose(panel.lines[0].get_xdata(), asked["rate"][1:])
+        np.testing.assert_allclose(
+            panel.lines[0].get_ydata(), 100 * asked[f"{name}_mean"].sel(lam=0)[1:]
+        )
+
+
+def test_a_run_without_checkpoints_says_so_where_bit_flips_would_be(asked):
+    without = asked.copy(deep=True)
+    for name in BIT_FLIPS:
+        without[f"{name}_mean"][:] = np.nan
+    panels = draw(without).axes
+    assert [text.get_text() for panel in panels for text in panel.texts] == 2 * ["no checkpoints"]
+
+
+def test_nothing_to_draw_is_an_error(asked):
+    empty = asked.copy(deep=True)
+    empty["fault_accuracy_mean"][:] = np.nan
+    with pytest.raises(ProbeError, match="kept no outputs"):
+        draw(empty)
