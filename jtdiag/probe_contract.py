@@ -50,7 +50,7 @@ class Probe:
     @property
     def source(self) -> str:
         """File that defines `measure`."""
-        return inspect.getsourcefile(self.measure) or ""
+        return inspect.getsourcefile(inspect.unwrap(self.measure)) or ""
 
     def ask(self, run: Run, options: Options) -> xr.Dataset:
         """Return the measured result, labelled with units and meanings as promised.
