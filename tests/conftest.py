@@ -177,9 +177,9 @@ def small_run(warned: HandWrittenRun) -> Run:
 
 
 @pytest.fixture(scope="session")
-def probed_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The same, and every probe has been asked; figures may be drawn, nothing else changes."""
-    run = HandWrittenRun(tmp_path_factory.mktemp("probed") / "by-hand", **WARNED).seal_all()
+def probed_run(toy: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The toy run when every probe has been asked; figures may be drawn, nothing else changes."""
+    run = Run(shutil.copytree(toy.path, tmp_path_factory.mktemp("probed") / "toy"))
     for name in probe_names():
         probe(run, name)
     return run
