@@ -162,8 +162,27 @@ class Run:
         array = self.array(f"{names.OUTPUTS}/{split}/{names.TARGET}")
         return cast("NDArray[np.int64]", _read(array, lane.trial if array.ndim == 2 else ...))
 
-    def checkpoint(self, lane: Lane, epoch: int) -> dict[str, NDArray[np.floating[Any]]]:
+    @property
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every parameter of one member, by name; empty where no checkpoint is kept."""
+        if names.CHECKPOINTS not in self._store:
+            return {}
+        group = cast(zarr.Group, self._store[names.CHECKPOINTS])
+        return {
+            name: array.shape[4:]
+            for name, array in group.arrays()
+            if array.ndim > 3 and array.attrs["meaning"] != "buffer"
+        }
+
+    def checkpoint(
+        self, lane: Lane, epoch: int, only: str | None = None
+    ) -> dict[str, NDArray[np.floating[Any]]]:
         """Return the parameters (M, …) of all members of one lane and epoch, by name.
+
+        Args:
+            lane: One λ in one trial.
+            epoch: One that keeps a checkpoint.
+            only: Name of the one parameter to be read.
 
         Raises:
             StoreError: if that checkpoint is not kept, or a chunk is damaged.
@@ -174,7 +193,7 @@ class Run:
         where = (lane.lam_index, lane.trial, epoch)
         found = {}
         for name, array in group.arrays():
-            if array.ndim > 3:  # not a coordinate
+            if array.ndim > 3 and only in (None, name):  # not a coordinate
                 self._require(array, *where)
                 found[name] = _read(array, where)
         return found

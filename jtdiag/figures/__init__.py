@@ -13,6 +13,8 @@ FIGURES = (
     "error-against-lambda",
     "errors-by-epoch",
     "reliability",
+    "filters",
+    "filter-norms",
 )
 """Names of all figures; the file has underscores in the place of dashes."""
 
