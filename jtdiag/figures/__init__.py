@@ -15,6 +15,7 @@ FIGURES = (
     "reliability",
     "filters",
     "filter-norms",
+    "collusion",
 )
 """Names of all figures; the file has underscores in the place of dashes."""
 

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+from matplotlib import colormaps
+
 from jtdiag import names
 
 WIDTH = 4.8
@@ -43,6 +46,15 @@ RC: dict[Any, Any] = {
     "savefig.dpi": 300,
 }
 """Settings for ``matplotlib.rc_context``; nothing global is changed."""
+
+
+def lam_colour(lam: float) -> Any:
+    """Return the colour of a λ, the same on every figure: from dark at 0 to light at 1.
+
+    The steps are even in log(1 − λ), since the interesting λ crowd near 1.
+    """
+    place = 1.0 if lam >= 1 else min(1.0, -np.log10(1 - lam) / 3)
+    return colormaps["plasma"](0.85 * place)
 
 
 def lam_text(lam: float) -> str:

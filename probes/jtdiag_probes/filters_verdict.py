@@ -9,7 +9,8 @@ from jtdiag_probes import first_layer
 
 STAGNANT = 0.2
 """A member stagnates when its first layer has come less than this share of the longest way. On
-256 members of 4 units, the shortest is 0.25 to 0.78 of the longest, at λ from 0 to 1."""
+256 members of 4 units, the shortest is 0.25 to 0.78 of the longest, at λ from 0 to 1; of ten
+ConvNets on digits 0.84 at λ = 0 and 0.06 at λ = 1."""
 NAMED = 8
 """Most members that a sentence names."""
 
