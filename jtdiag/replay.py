@@ -1,10 +1,13 @@
 """Rebuilding the ensemble of a sealed epoch from its checkpoint, where outputs do not suffice."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from jtdiag import budget
+from jtdiag.engine import members
 from jtdiag.engine.loss import joint_loss
 from jtdiag.engine.session import Session
 from jtdiag.lanes import Lane
@@ -52,3 +55,18 @@ class Replay:
         """Return the joint-training loss of the lane's λ (Eq. 4) on examples, in nats."""
         lam = self.session.recipe.lam[self.lane.lam_index]
         return joint_loss(self.logits(x), target, lam)
+
+
+def parameters_per_member(run: Run) -> int:
+    """Return how many parameters a member has: by the checkpoints, or else by the recipe.
+
+    Raises:
+        DataError: if no checkpoint is kept and the shape of the data is not known.
+        RecipeError: if no checkpoint is kept and a member cannot be made.
+    """
+    shapes = list(run.parameters.values())
+    if not shapes:
+        inputs = budget.data_shape(run.recipe.data.name).input_shape
+        stack = members.build(run.recipe.members, inputs, run.outputs_per_member)
+        shapes = [parameter.shape for parameter in stack.parameters.values()]
+    return sum(math.prod(shape) for shape in shapes)

@@ -6,7 +6,7 @@ from jtdiag.probe_contract import Probe
 from jtdiag.probing import probe as ask
 from jtdiag.registry import load_probe, load_probes, probe_names
 
-OURS = ["calibration", "collusion", "diversity", "dominance", "filters", "performance"]
+OURS = ["calibration", "capacity", "collusion", "diversity", "dominance", "filters", "performance"]
 
 
 def test_our_probes_enter_by_entry_points():
@@ -40,7 +40,7 @@ def test_an_unknown_name_is_one_line_with_the_nearest_and_the_installed_ones():
         load_probe("dominanze")
     assert str(caught.value) == (
         "There is no probe 'dominanze'. Did you mean 'dominance'? "
-        "Installed: calibration, collusion, diversity, dominance, filters, performance."
+        "Installed: calibration, capacity, collusion, diversity, dominance, filters, performance."
     )
 
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def plot(run: Path, more: tuple[str, ...]) -> None:
     """Draw figures of the runs in folders RUN, as PDF and PNG.
 
-    FIGURE is error-against-lambda, errors-by-epoch, reliability, filters, filter-norms
-    or collusion; default: all that can be drawn. A figure that compares runs goes to the first run's folder.
+    FIGURE is error-against-lambda, errors-by-epoch, reliability, filters, filter-norms,
+    collusion or capacity; default: all that can be drawn. The figure capacity compares runs and
+    goes to the first run's folder.
     """
     from jtdiag import figures
     from jtdiag.errors import ProbeError

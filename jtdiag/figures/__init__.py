@@ -16,6 +16,7 @@ FIGURES = (
     "filters",
     "filter-norms",
     "collusion",
+    "capacity",
 )
 """Names of all figures; the file has underscores in the place of dashes."""
 

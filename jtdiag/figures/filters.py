@@ -3,8 +3,8 @@
 Columns are members, with their numbers: all of them, or 16 from the weakest to the strongest. Rows
 are the 8 strongest filters of each. Middle grey is 0, and the scale is common to all filters of the
 figure, so that a member which has learned little looks flat; it ends where 0.2 % of the weights are
-left. Means over input channels, at the epoch that validation chose, first trial. Compare Webb et al.
-2020, Fig. 5.
+left. Means over input channels, at the epoch that validation chose, first trial. Compare Webb et
+al. 2020, Fig. 5.
 """
 
 import numpy as np

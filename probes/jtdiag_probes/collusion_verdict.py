@@ -1,4 +1,4 @@
-"""What the numbers of the collusion probe mean: what diversity has bought, and how much is hollow."""
+"""What the numbers of the collusion probe mean: what diversity has bought, how much is hollow."""
 
 import numpy as np
 import xarray as xr
@@ -51,7 +51,8 @@ def _signature(at: xr.Dataset, lam: float) -> list[Finding]:
                 f"λ = {lam:g}: {what}: on test there are {more:.3g} nats more diversity "
                 f"than at λ = 0, and the ensemble's loss is {change} by {abs(gain):.2g}{within}; "
                 f"{'nothing' if nothing else f'{100 * share:.0f} %'} of the diversity has become "
-                "gain, the rest was paid with worse members. Use the ensemble whole, or a smaller λ."
+                "gain, the rest was paid with worse members. Use the ensemble whole, or a smaller "
+                "λ."
             ),
         )
     ]
@@ -74,8 +75,8 @@ def _hollow(at: xr.Dataset, lam: float) -> list[Finding]:
             lam=lam,
             number=share,
             sentence=(
-                f"λ = {lam:g}: {_inflation(share)}; with {100 * DROPPED_TOLD:.0f} % of the members dropped for each "
-                f"example the loss rises by {float(dropped['drop_rise']):.3g} nats "
+                f"λ = {lam:g}: {_inflation(share)}; with {100 * DROPPED_TOLD:.0f} % of the "
+                f"members dropped for each example the loss rises by {float(dropped['drop_rise']):.3g} nats "
                 f"({float(dropped['predicted_rise']):.3g} by the diversity alone)."
             ),
         )
@@ -92,6 +93,7 @@ def _gap(result: xr.Dataset, at: xr.Dataset, lam: float) -> list[Finding]:
     gap = float(at["generalisation_gap"].mean())
     if not np.isfinite(gap):
         return []
+    ratio = float(at["diversity_ratio"].mean())
     running = bool((at["train_is_running"] == 1).any())
     against = ""
     if lam > 0 and 0.0 in result[names.LAM].values:
@@ -106,8 +108,8 @@ def _gap(result: xr.Dataset, at: xr.Dataset, lam: float) -> list[Finding]:
             number=gap,
             sentence=(
                 f"λ = {lam:g}: the ensemble's loss on test is above that in training by {gap:.3g} "
-                f"nats{against}; diversity in training is {float(at['diversity_ratio'].mean()):.2f} "
-                f"times that on test{' (training by running means)' if running else ''}."
+                f"nats{against}; diversity in training is {ratio:.2f} times "
+                f"that on test{' (training by running means)' if running else ''}."
             ),
         )
     ]

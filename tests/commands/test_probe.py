@@ -5,7 +5,7 @@ from jtdiag import finding, result
 from jtdiag.cli import main
 from jtdiag.registry import load_probe
 
-NAMES = ["calibration", "collusion", "diversity", "dominance", "filters", "performance"]
+NAMES = ["calibration", "capacity", "collusion", "diversity", "dominance", "filters", "performance"]
 
 
 def probe(run, *arguments):
