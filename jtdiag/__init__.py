@@ -5,6 +5,7 @@ The public names, loaded on first use so that asking for help does not import to
 - `train`: carry out a recipe; the engine writes a run.
 - `Run`: read a run: its recipe, its sealed epochs as an xarray DataTree, its outputs.
 - `probe`: ask a probe of a run and get an xarray Dataset.
+- `asks`, `Var`: make a probe of your own of a function.
 - `joint_loss`: the loss of Eq. 4 (Webb et al. 2020), for a training loop of your own.
 - `Recipe`: everything that decides the outcome of a run; `find_recipe` finds one by name.
 """
@@ -18,17 +19,31 @@ if TYPE_CHECKING:
     from jtdiag.engine.train import train
     from jtdiag.errors import JtdiagError
     from jtdiag.presets import find as find_recipe
+    from jtdiag.probe_contract import Var
     from jtdiag.probing import probe
     from jtdiag.recipe import Recipe
+    from jtdiag.short_probe import asks
     from jtdiag.store import Run
 
 __version__ = version("jtdiag")
-__all__ = ["JtdiagError", "Recipe", "Run", "find_recipe", "joint_loss", "probe", "train"]
+__all__ = [
+    "JtdiagError",
+    "Recipe",
+    "Run",
+    "Var",
+    "asks",
+    "find_recipe",
+    "joint_loss",
+    "probe",
+    "train",
+]
 
 _HOMES = {
     "JtdiagError": ("jtdiag.errors", "JtdiagError"),
     "Recipe": ("jtdiag.recipe", "Recipe"),
     "Run": ("jtdiag.store", "Run"),
+    "Var": ("jtdiag.probe_contract", "Var"),
+    "asks": ("jtdiag.short_probe", "asks"),
     "find_recipe": ("jtdiag.presets", "find"),
     "joint_loss": ("jtdiag.engine.loss", "joint_loss"),
     "probe": ("jtdiag.probing", "probe"),

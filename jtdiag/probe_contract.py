@@ -52,7 +52,7 @@ class Probe:
     @property
     def source(self) -> str:
         """File that defines `measure`."""
-        return inspect.getsourcefile(self.measure) or ""
+        return inspect.getsourcefile(inspect.unwrap(self.measure)) or ""
 
     def applies(self, run: Run) -> bool:
         """Tell whether the question has a meaning for a run."""

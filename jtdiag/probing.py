@@ -11,14 +11,14 @@ from jtdiag.registry import load_probe
 from jtdiag.store import Run
 
 
-def probe(run: Run | str | Path, name: str, *, force: bool = False) -> xr.Dataset:
+def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> xr.Dataset:
     """Return the answer of a probe about a run, from ``results/`` if that is fresh.
 
     What is measured anew is stored there, and its findings go to ``findings.jsonl``.
 
     Args:
         run: The run or its folder.
-        name: The probe's name; `jtdiag probes` lists them.
+        name: The probe's name, as `jtdiag probes` lists them, or a probe of your own.
         force: Measure even if the stored result is fresh.
 
     Raises:
@@ -26,11 +26,11 @@ def probe(run: Run | str | Path, name: str, *, force: bool = False) -> xr.Datase
         StoreError: if there is no such run, or nothing of it is sealed yet.
     """
     run = run if isinstance(run, Run) else Run(run)
-    asked = load_probe(name)
+    asked = name if isinstance(name, Probe) else load_probe(name)
     if not force and result.is_fresh(run, asked):
-        found = result.load(run, name)
-        if not any(one.probe == name for one in finding.read(run.path)):
-            finding.record(run.path, name, asked.judge(found))
+        found = result.load(run, asked.name)
+        if not any(one.probe == asked.name for one in finding.read(run.path)):
+            finding.record(run.path, asked.name, asked.judge(found))
         return found
     return measure(run, asked)
 

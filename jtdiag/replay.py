@@ -1,11 +1,14 @@
 """Rebuilding the ensemble of a sealed epoch from its checkpoint, where outputs do not suffice."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from jtdiag import budget
+from jtdiag.engine import members
 from jtdiag.engine.loss import joint_loss
 from jtdiag.engine.members.module_stack import Factory
 from jtdiag.engine.session import Session
@@ -94,3 +97,20 @@ class Replay:
         """Return the joint-training loss of the lane's λ for logits (M, n, K), in nats."""
         family, combiner = self.session.data.family, self.session.recipe.combiner
         return joint_loss(logits, target, self.lam, family=family, combiner=combiner)
+
+
+def parameters_per_member(run: Run) -> int:
+    """Return how many parameters a member has: by the checkpoints, or else by the recipe.
+
+    Where members are branches of one network it is the network's.
+
+    Raises:
+        DataError: if no checkpoint is kept and the shape of the data is not known.
+        RecipeError: if no checkpoint is kept and a member cannot be made.
+    """
+    shapes = list(run.parameters.values())
+    if not shapes:
+        inputs = budget.data_shape(run.recipe.data.name).input_shape
+        stack = members.build(run.recipe.members, inputs, run.outputs_per_member)
+        shapes = [parameter.shape for parameter in stack.parameters.values()]
+    return sum(math.prod(shape) for shape in shapes)

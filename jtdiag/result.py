@@ -17,7 +17,10 @@ ORIGIN = ("recipe_hash", "code_hash", "seal_hash")
 
 
 def origin(run: Run, probe: Probe) -> dict[str, str]:
-    """Return what a result depends on: the recipe, the probe's code, and the sealed epochs."""
+    """Return what a result depends on: the recipe, the probe's code, and the sealed epochs.
+
+    Code that lies in no file, as that of an interactive session, has an empty hash.
+    """
     seals = [(lane.key, *astuple(run.seal(lane))) for lane in run.lanes]
     return {
         "recipe_hash": run.recipe_hash,
@@ -31,6 +34,8 @@ def _code_hash(source: Path, family: str) -> str:
 
     A family in a file of the user's is part of the code; a file that is not there is not.
     """
+    if not source.is_file():
+        return ""
     in_package = (source.parent / "__init__.py").exists()
     files = sorted(source.parent.glob("*.py")) if in_package else [source]
     own = Path(family.partition(":")[0])
@@ -85,10 +90,13 @@ def load(run: Run, name: str) -> xr.Dataset:
 
 
 def is_fresh(run: Run, probe: Probe) -> bool:
-    """Tell whether the stored result is what the probe would measure again."""
+    """Tell whether the stored result is what the probe would measure again.
+
+    Never where the probe's code lies in no file: then nobody can tell whether it has changed.
+    """
     try:
         stored = load(run, probe.name).attrs
     except StoreError:
         return False
     now = origin(run, probe)
-    return all(stored.get(key) == now[key] for key in ORIGIN)
+    return all(now[key] and stored.get(key) == now[key] for key in ORIGIN)

@@ -195,10 +195,30 @@ class Run:
         by_trial = names.TRIAL in (array.metadata.dimension_names or ())  # type: ignore[union-attr]
         return _read(array, lane.trial if by_trial else ...)
 
-    def checkpoint(self, lane: Lane, epoch: int) -> dict[str, NDArray[np.floating[Any]]]:
+    @property
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every parameter of one member, by name; empty where no checkpoint is kept."""
+        if names.CHECKPOINTS not in self._store:
+            return {}
+        group = cast(zarr.Group, self._store[names.CHECKPOINTS])
+        before = 3 if self.recipe.members.branched else 4  # lam, trial, epoch, member
+        return {
+            name: array.shape[before:]
+            for name, array in group.arrays()
+            if array.ndim >= 3 and array.attrs["meaning"] != "buffer"
+        }
+
+    def checkpoint(
+        self, lane: Lane, epoch: int, only: str | None = None
+    ) -> dict[str, NDArray[np.floating[Any]]]:
         """Return the parameters (M, …) of all members of one lane and epoch, by name.
 
         Where members are branches of one network they are that network's: (1, …).
+
+        Args:
+            lane: One λ in one trial.
+            epoch: One that keeps a checkpoint.
+            only: Name of the one parameter to be read.
 
         Raises:
             StoreError: if that checkpoint is not kept, or a chunk is damaged.
@@ -209,7 +229,7 @@ class Run:
         where = (lane.lam_index, lane.trial, epoch)
         found = {}
         for name, array in group.arrays():
-            if array.ndim >= len(where):  # not a coordinate
+            if array.ndim >= len(where) and only in (None, name):  # not a coordinate
                 self._require(array, *where)
                 numbers = _read(array, where)
                 found[name] = numbers[None] if self.recipe.members.branched else numbers

@@ -288,6 +288,27 @@ def test_the_probe_of_the_manual_is_found_asked_and_keeps_its_promises(installed
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
+def test_the_ten_lines_of_the_manual_are_a_probe_when_their_file_is_named(folder, short_demo):
+    [block] = [b for b in code(DOCS / "own-probe.md") if b.source.startswith("# lead.py")]
+    assert len([line for line in block.source.splitlines() if line.strip()]) <= 11
+    Path("lead.py").write_text(block.source, "utf-8")
+    shutil.copytree(short_demo.path, "runs/demo")
+    [line] = [line for line in command_lines() if "lead.py" in line]
+    asked = shlex.split(line)[1:]
+    first, again = (CliRunner().invoke(main, asked) for _ in range(2))
+    shown = next(b for b in fenced(text("own-probe.md"), "text") if b.startswith("lead:"))
+    assert first.stdout.splitlines()[0] == shown.splitlines()[0]
+    number = re.compile(r"\d+\.\d+(e-\d+)?|epoch \d+")
+    assert [number.sub("", said) for said in first.stdout.splitlines()[1:]] == [
+        number.sub("", said) for said in shown.splitlines()[1:]
+    ]
+    assert again.stdout == first.stdout.replace(": measuring.", ": fresh.")
+    error = short_demo.metrics()["member_error"].sel(split="test", lam=1, epoch=4)
+    expected = float(error.median() - error.min())
+    assert f"λ = 1: lead is {expected:.3g} after epoch 4" in first.stdout
+
+
 # --- every page ----------------------------------------------------------------------------------
 
 

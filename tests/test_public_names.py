@@ -18,6 +18,8 @@ def test_the_public_names_are_few():
         "JtdiagError",
         "Recipe",
         "Run",
+        "Var",
+        "asks",
         "find_recipe",
         "joint_loss",
         "probe",

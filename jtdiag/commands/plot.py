@@ -1,36 +1,53 @@
 """jtdiag plot."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from jtdiag.figures import Drawing
+    from jtdiag.store import Run
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("names", metavar="[FIGURE]...", nargs=-1)
-def plot(run: Path, names: tuple[str, ...]) -> None:
-    """Draw figures of the run in folder RUN, as PDF and PNG.
+@click.argument("more", metavar="[RUN]... [FIGURE]...", nargs=-1)
+def plot(run: Path, more: tuple[str, ...]) -> None:
+    """Draw figures of the runs in folders RUN, as PDF and PNG.
 
-    FIGURE is error-against-lambda, errors-by-epoch, accuracy-against-dropped,
-    accuracy-against-faults or accuracy-against-compute; default: all that can be drawn.
+    FIGURE is the name of one, such as errors-by-epoch (the manual lists them, and so does a
+    wrong name); default: all that can be drawn. Figures that compare runs go to the first
+    run's folder.
     """
-    from jtdiag import figures, result
+    from jtdiag import figures
     from jtdiag.errors import ProbeError
     from jtdiag.figures.drawing import plot as draw
-    from jtdiag.registry import load_probe
     from jtdiag.store import Run
 
-    opened = Run(run)
+    runs = [Run(run), *(Run(name) for name in more if Path(name).is_dir())]
+    names = [name for name in more if not Path(name).is_dir()]
     for name in names or figures.FIGURES:
-        needs = figures.find(name).needs
-        if result.path_of(opened, needs).exists() and not result.is_fresh(
-            opened, load_probe(needs)
-        ):
-            click.echo(f"{name}: drawn from an older result; jtdiag probe {run} {needs} renews it")
-        try:
-            for path in draw(opened, name):
-                click.echo(path)
-        except ProbeError as error:  # the run holds nothing for this figure
-            if names:
-                raise
-            click.echo(f"{name}: left out. {error}")
+        drawing = figures.find(name)
+        for one in runs:
+            _say_if_stale(one, drawing)
+        for drawn in [runs] if drawing.compares else [[one] for one in runs]:
+            try:
+                for path in draw(drawn[0], name, *drawn[1:]):
+                    click.echo(path)
+            except ProbeError as error:  # the run holds nothing for this figure
+                if names:
+                    raise
+                click.echo(f"{name}: left out. {error}")
+
+
+def _say_if_stale(run: "Run", drawing: "Drawing") -> None:
+    """Say so where a figure will be drawn from an older result."""
+    from jtdiag import result
+    from jtdiag.registry import load_probe
+
+    needs = drawing.needs
+    if result.path_of(run, needs).exists() and not result.is_fresh(run, load_probe(needs)):
+        click.echo(
+            f"{drawing.name}: drawn from an older result; jtdiag probe {run.path} {needs} renews it"
+        )

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-import xarray as xr
 from matplotlib.figure import Figure
 
 from jtdiag import recipe_checks as check
@@ -17,6 +16,11 @@ FIGURES = (
     "accuracy-against-dropped",
     "accuracy-against-faults",
     "accuracy-against-compute",
+    "reliability",
+    "filters",
+    "filter-norms",
+    "collusion",
+    "capacity",
 )
 """Names of all figures; the file has underscores in the place of dashes."""
 
@@ -28,7 +32,10 @@ class Drawing:
     name: str
     needs: str
     """Name of the probe whose result it draws."""
-    draw: Callable[[xr.Dataset], Figure]
+    draw: Callable[..., Figure]
+    """Takes a result; one that compares runs, a list of results by run."""
+    compares: bool
+    """True when several runs share one figure."""
     caption: str
 
 
@@ -44,4 +51,10 @@ def find(name: str) -> Drawing:
             f"Figures: {', '.join(FIGURES)}."
         )
     module = import_module(f"jtdiag.figures.{name.replace('-', '_')}")
-    return Drawing(name=name, needs=module.NEEDS, draw=module.draw, caption=module.__doc__ or "")
+    return Drawing(
+        name=name,
+        needs=module.NEEDS,
+        draw=module.draw,
+        compares=getattr(module, "COMPARES", False),
+        caption=module.__doc__ or "",
+    )

@@ -1,4 +1,4 @@
-"""From a run to figure files: PDF for print and PNG for the screen."""
+"""From runs to figure files: PDF for print and PNG for the screen."""
 
 from pathlib import Path
 
@@ -12,23 +12,36 @@ from jtdiag.store import Run
 FOLDER = "figures"
 
 
-def plot(run: Run, name: str) -> list[Path]:
+def plot(run: Run, name: str, *others: Run) -> list[Path]:
     """Draw one figure of a run; return the files written, ``figures/<name>.pdf`` and ``.png``.
 
+    Args:
+        run: The files go into its folder.
+        name: Of the figure.
+        others: Further runs, for a figure that compares runs; any other leaves them out.
+
     Raises:
-        ProbeError: if there is no such figure.
+        ProbeError: if there is no such figure, or the result holds nothing to draw.
         StoreError: if the probe that it needs has not been asked, or the disk refuses.
     """
     drawing = figures.find(name)
-    found = result.load(run, drawing.needs)
+    runs = [run, *others] if drawing.compares else [run]
+    found = [result.load(one, drawing.needs) for one in runs]
+    origin = "; ".join(
+        f"jtdiag {f.attrs['jtdiag']}, recipe {f.attrs['recipe_hash']}" for f in found
+    )
     made = []
     try:
         (run.path / FOLDER).mkdir(exist_ok=True)
         with mpl.rc_context(style.RC):
-            figure = drawing.draw(found)
+            labels = [one.path.resolve().name for one in runs]
+            figure = (
+                drawing.draw(list(zip(labels, found, strict=True)))
+                if drawing.compares
+                else drawing.draw(found[0])
+            )
             for ending, metadata in (("pdf", {"CreationDate": None}), ("png", {})):
                 path = run.path / FOLDER / f"{name}.{ending}"
-                origin = f"jtdiag {found.attrs['jtdiag']}, recipe {found.attrs['recipe_hash']}"
                 subject = "Subject" if ending == "pdf" else "Description"
                 figure.savefig(path, metadata={**metadata, subject: origin})
                 made.append(path)

@@ -3,22 +3,61 @@ from click.testing import CliRunner
 from jtdiag.cli import main
 from jtdiag.figures import FIGURES
 from jtdiag.probing import probe as ask
+from jtdiag.registry import probe_names
 
 
 def plot(run, *arguments):
     return CliRunner().invoke(main, ["plot", str(run.path), *arguments])
 
 
+def files(run, *figures):
+    return [
+        str(run.path / "figures" / f"{name}.{ending}")
+        for name in figures
+        for ending in ("pdf", "png")
+    ]
+
+
 def test_every_figure_is_drawn_by_default_and_each_file_named(probed_run):
     ran = plot(probed_run)
     assert (ran.exit_code, ran.stderr) == (0, "")
-    wanted = [
-        probed_run.path / "figures" / f"{name}.{ending}"
-        for name in FIGURES
-        for ending in ("pdf", "png")
+    assert ran.stdout.splitlines() == files(probed_run, *FIGURES)
+    assert {str(path) for path in (probed_run.path / "figures").iterdir()} == set(
+        files(probed_run, *FIGURES)
+    )
+
+
+def test_what_a_run_holds_nothing_for_is_left_out_by_default_and_told(small_run):
+    """It has kept neither outputs nor checkpoints."""
+    for name in probe_names():
+        ask(small_run, name)
+    ran = plot(small_run)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    left_out = [line for line in ran.stdout.splitlines() if "left out" in line]
+    assert "reliability: left out. The run has kept no outputs on test to draw" in left_out[0]
+    drawn = [name for name in FIGURES if not any(line.startswith(name) for line in left_out)]
+    assert ran.stdout.splitlines() == sorted(
+        [*left_out, *files(small_run, *drawn)],
+        key=lambda line: [name in line for name in FIGURES].index(True),
+    )
+
+
+def test_named_it_is_one_line(small_run):
+    ask(small_run, "calibration")
+    ran = plot(small_run, "reliability")
+    assert ran.exit_code == 1
+    assert ran.stderr.startswith("Error: The run has kept no outputs on test to draw")
+
+
+def test_of_several_runs_each_is_drawn_into_its_own_folder(small_run, toy_copy):
+    for run in (small_run, toy_copy):
+        ask(run, "performance")
+    ran = plot(small_run, str(toy_copy.path), "error-against-lambda")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines() == [
+        *files(small_run, "error-against-lambda"),
+        *files(toy_copy, "error-against-lambda"),
     ]
-    assert ran.stdout.splitlines() == [str(path) for path in wanted]
-    assert set((probed_run.path / "figures").iterdir()) == set(wanted)
 
 
 def test_only_those_named_are_drawn(small_run):

@@ -1,0 +1,91 @@
+"""Test error against λ for several runs, with the best λ of each: does it fall as members grow?
+
+A line for each run, named by the parameters of one of its members: means over trials at the epoch
+that validation chose, with standard errors; dotted, the same averaged with its neighbours. The large
+mark is the λ with the lowest mean, the bar through it the 95 % interval of the best λ over resampled
+trials. With two runs or more, the second panel shows best λ and interval against parameters. Compare
+Webb et al. 2020, Fig. 4.
+"""
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jtdiag import names
+from jtdiag.figures import style
+
+NEEDS = "capacity"
+COMPARES = True
+MARKS = "osD^vP*X"
+
+
+def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
+    """Return the figure for results of the capacity probe, by the name of the run."""
+    by_size = sorted(results, key=lambda one: float(one[1]["parameters_per_member"]))
+    lams = np.unique(np.concatenate([result[names.LAM].values for _, result in results]))
+    several = len(results) > 1
+    figure = Figure(figsize=(style.WIDE if several else style.WIDTH, 2.9), layout="constrained")
+    axes = figure.subplots(
+        1, 2 if several else 1, squeeze=False, width_ratios=[3, 2][: 1 + several]
+    )
+    for i, (name, result) in enumerate(by_size):
+        colour = colormaps["viridis"](0.9 * i / max(1, len(by_size) - 1))
+        mark = MARKS[i % len(MARKS)]
+        draw_on(result, lams, axes[0, 0], color=colour, marker=mark, label=_label(name, result))
+        if several:
+            _draw_optimum(result, lams, axes[0, 1], color=colour, marker=mark)
+    figure.legend(loc="outside upper center", ncols=min(2, len(results)))
+    if several:
+        axes[0, 1].set(xscale="log", xlabel="Parameters of a member", ylabel=r"Best $\lambda$")
+        axes[0, 1].set_yticks(np.arange(len(lams)), [f"{lam:g}" for lam in lams])
+        axes[0, 1].set_ylim(-0.4, len(lams) - 0.6)
+        axes[0, 1].margins(x=0.15)
+    return figure
+
+
+def draw_on(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: object) -> None:
+    """Draw one run's test error against λ on the axes that the caller gives.
+
+    Args:
+        result: error_mean, error_se and error_smoothed (lam, split), and optimum… (split).
+        lams: All λs of the figure, ascending; they are spaced evenly.
+        ax: Where to draw.
+        look: Colour, marker and label.
+    """
+    on_test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
+    at = np.searchsorted(lams, on_test[names.LAM].values)
+    mean, se = 100 * on_test["error_mean"].values, 100 * on_test["error_se"].values
+    bars = np.where(np.isfinite(se), se, 0.0)
+    ax.errorbar(at, mean, yerr=bars, markersize=3, capsize=2, **look)  # type: ignore[arg-type]
+    smooth = 100 * on_test["error_smoothed"].values
+    ax.plot(at, smooth, color=look["color"], linestyle=":", linewidth=0.9)  # type: ignore[arg-type]
+    if np.isfinite(on_test["optimum"]):
+        best = float(np.nanmin(mean))
+        where = np.searchsorted(lams, float(on_test["optimum"]))
+        ax.plot(where, best, color=look["color"], marker=look["marker"], markersize=8)  # type: ignore[arg-type]
+        if np.isfinite(on_test["optimum_low"]):
+            ends = np.searchsorted(lams, [on_test["optimum_low"], on_test["optimum_high"]])
+            ax.plot(ends, [best, best], color=look["color"], linewidth=4, alpha=0.35)  # type: ignore[arg-type]
+    ax.set_xticks(np.arange(len(lams)), [f"{lam:g}" for lam in lams])
+    ax.set(xlabel=r"$\lambda$", ylabel="Test error of the ensemble (%)")
+
+
+def _draw_optimum(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: object) -> None:
+    """Draw the best λ of one run with its interval, if its members' size is known."""
+    on_test = result.sel({names.SPLIT: names.TEST})
+    size, best = float(result["parameters_per_member"]), float(on_test["optimum"])
+    if not (np.isfinite(size) and np.isfinite(best)):
+        return
+    at = np.searchsorted(lams, [best, best, best])
+    if np.isfinite(on_test["optimum_low"]):
+        at[1:] = np.searchsorted(lams, [on_test["optimum_low"], on_test["optimum_high"]])
+    bars = [[at[0] - at[1]], [at[2] - at[0]]]
+    ax.errorbar([size], [at[0]], yerr=bars, markersize=6, capsize=3, **look)  # type: ignore[arg-type]
+
+
+def _label(name: str, result: xr.Dataset) -> str:
+    size = float(result["parameters_per_member"])
+    known = f"{size:,.0f}" if np.isfinite(size) else "unknown"
+    return f"{name}: {result.attrs['members']} × {known} parameters"

@@ -1,0 +1,83 @@
+"""First-layer filters as images, at the smallest and the largest λ, on one scale of grey.
+
+Columns are members, with their numbers: all of them, or 16 from the weakest to the strongest. Rows
+are the 8 strongest filters of each. Middle grey is 0, and the scale is common to all filters of the
+figure, so that a member which has learned little looks flat; it ends where 0.2 % of the weights are
+left. Means over input channels, at the epoch that validation chose, first trial. Compare Webb et
+al. 2020, Fig. 5.
+"""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from jtdiag import names
+from jtdiag.errors import ProbeError
+from jtdiag.figures import style
+
+NEEDS = "filters"
+ROWS = 8
+SATURATED = 0.998
+"""Share of the weights that the scale of grey spans; the others are black or white."""
+
+
+def draw(result: xr.Dataset, trial: int = 0) -> Figure:
+    """Return the figure for one trial of a result of the filters probe.
+
+    Raises:
+        ProbeError: if the run has kept no checkpoint.
+    """
+    one = result.isel({names.TRIAL: trial, "place": slice(0, ROWS)}).sortby(names.LAM)
+    known = one.sel({names.LAM: one["shown_member"].notnull().any("column")})
+    if known.sizes[names.LAM] == 0 or known["image"].size == 0:
+        raise ProbeError("The run has kept no checkpoint to show filters of; see keep.checkpoints.")
+    ends = [0, -1] if known.sizes[names.LAM] > 1 else [0]
+    known = known.isel({names.LAM: ends})
+    limit = float(abs(known["image"]).quantile(SATURATED)) or 1.0
+    figure = Figure(figsize=_size(known), layout="constrained")
+    axes = figure.subplots(1, len(ends), squeeze=False)[0]
+    for panel, lam in zip(axes, known[names.LAM].values, strict=True):
+        image = draw_on(known.sel({names.LAM: lam}), limit, panel)
+        panel.set_title(style.lam_text(lam))
+        panel.set_xlabel("Member")
+    axes[0].set_ylabel("Filter, strongest first")
+    figure.colorbar(image, ax=list(axes), label="Weight", shrink=0.9, aspect=30)
+    return figure
+
+
+def _size(known: xr.Dataset) -> tuple[float, float]:
+    """Return width and height in inches: images of half an inch at most, within a page."""
+    rows, columns = known.sizes["place"], known.sizes["column"] * known.sizes[names.LAM]
+    tile = min(0.5, (style.WIDE - 1.2) / columns)
+    return 1.2 + tile * columns, 0.9 + tile * min(rows * known.sizes["y"] / known.sizes["x"], 16)
+
+
+def draw_on(lane: xr.Dataset, limit: float, ax: Axes) -> AxesImage:
+    """Draw one lane's filters on the axes that the caller gives, and return the image.
+
+    Args:
+        lane: image (column, place, y, x) and shown_member (column).
+        limit: Weight that is white; its negative is black.
+        ax: Where to draw.
+    """
+    image = lane["image"].transpose("place", "y", "column", "x").values
+    height, width = image.shape[1], image.shape[3]
+    gap = max(1, width // 8)
+    tiles = np.pad(image, ((0, 0), (0, gap), (0, 0), (0, gap)), constant_values=np.nan)
+    mosaic = tiles.reshape(tiles.shape[0] * tiles.shape[1], -1)[:-gap, :-gap]
+    drawn = ax.imshow(mosaic, cmap="gray", vmin=-limit, vmax=limit, interpolation="nearest")
+    members = lane["shown_member"].values.astype(int)
+    at = np.arange(len(members)) * (width + gap) + (width - 1) / 2
+    many = len(members) > 10
+    ax.set_xticks(at, [str(m) for m in members], rotation=90 if many else 0, fontsize=7)
+    ax.set_yticks(
+        np.arange(image.shape[0]) * (height + gap) + (height - 1) / 2,
+        [str(i + 1) for i in range(image.shape[0])],
+        fontsize=7,
+    )
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.grid(visible=False)
+    return drawn

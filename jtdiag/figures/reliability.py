@@ -1,0 +1,88 @@
+"""Accuracy against confidence on test, for each λ: on the diagonal, confidence can be believed.
+
+Below it a predictor is too sure, above it not sure enough. Black: the ensemble, with a binomial
+standard error; blue: its members alone. Bins of equal width with fewer than 10 examples are left
+out. The first trial is drawn, and the number is the ensemble's calibration error (ECE) in it.
+Compare Guo et al. 2017, Fig. 1.
+"""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jtdiag import names
+from jtdiag.errors import ProbeError
+from jtdiag.figures import panels, style
+
+NEEDS = "calibration"
+LEAST = 10
+"""Examples from which a bin is drawn."""
+RASTER_FROM = 64
+"""Members from which their lines are pixels in a PDF."""
+
+
+def draw(result: xr.Dataset, trial: int = 0) -> Figure:
+    """Return the figure for one trial of a result of the calibration probe.
+
+    Raises:
+        ProbeError: if the run has kept no outputs of the test split.
+    """
+    one = result.isel({names.TRIAL: trial}).sel({names.SPLIT: names.TEST}).sortby(names.LAM)
+    if one["ensemble_ece"].isnull().all():
+        raise ProbeError("The run has kept no outputs on test to draw; see keep.outputs.")
+    lams = one[names.LAM].values
+    figure, axes = panels.by_lam(lams, 1.75)
+    for panel, lam in zip(axes, lams, strict=True):
+        draw_on(one.sel({names.LAM: lam}), panel)
+    for panel in panels.at_the_left(axes):
+        panel.set_ylabel("Accuracy")
+    for panel in panels.at_the_bottom(axes):
+        panel.set_xlabel("Confidence")
+    named = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
+    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def draw_on(lane: xr.Dataset, ax: Axes) -> None:
+    """Draw one lane on the axes that the caller gives.
+
+    Args:
+        lane: ensemble_bin_… (bin) and member_bin_… (member, bin), and ensemble_ece.
+        ax: Where to draw.
+    """
+    ax.plot([0, 1], [0, 1], color="#888888", linestyle=":", linewidth=0.8)
+    sure, right, _ = _curve(lane, "member")
+    many = len(sure) >= RASTER_FROM
+    fine = {"linewidth": 0.35, "alpha": 0.35} if many else {"linewidth": 0.8}
+    lines = ax.plot(sure.T, right.T, color=style.MEMBER, rasterized=many, **fine)  # type: ignore[arg-type]
+    lines[0].set_label("members")
+    sure, right, count = _curve(lane, "ensemble")
+    with np.errstate(invalid="ignore"):
+        bars = np.sqrt(right * (1 - right) / count)
+    line = ax.errorbar(
+        sure,
+        right,
+        yerr=bars,
+        color=style.ENSEMBLE,
+        marker="o",
+        markersize=2.5,
+        capsize=1.5,
+        clip_on=False,
+    )
+    line.set_label("ensemble")
+    error = f"ECE {100 * float(lane['ensemble_ece']):.1f} %"
+    ax.text(0.05, 0.95, error, transform=ax.transAxes, va="top", fontsize=8)
+    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+
+
+def _curve(lane: xr.Dataset, who: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return confidence, accuracy and count by bin, NaN where a bin is too small to be drawn."""
+    large = lane[f"{who}_bin_count"] >= LEAST
+    confidence, accuracy, count = (
+        lane[f"{who}_{name}"].where(large).values
+        for name in ("bin_confidence", "bin_accuracy", "bin_count")
+    )
+    return confidence, accuracy, count

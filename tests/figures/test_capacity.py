@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+
+from jtdiag.cli import main
+from jtdiag.figures import capacity
+from jtdiag.figures.capacity import draw
+from jtdiag.probing import probe as ask
+
+
+def result(lams, errors, size, low, high):
+    errors = np.asarray(errors, float)
+    best = lams[int(errors.argmin())]
+    by_split = {"error_mean": errors, "error_se": errors / 10, "error_smoothed": errors}
+    return xr.Dataset(
+        {n: (("lam", "split"), v[:, None]) for n, v in by_split.items()}
+        | {
+            "optimum": ("split", [best]),
+            "optimum_low": ("split", [low]),
+            "optimum_high": ("split", [high]),
+            "parameters_per_member": ((), float(size)),
+        },
+        coords={"lam": lams, "split": ["test"]},
+        attrs={"members": 16},
+    )
+
+
+@pytest.fixture
+def two():
+    return [
+        ("large", result([0.0, 0.5, 1.0], [0.1, 0.2, 0.3], 1e6, 0.0, 0.5)),
+        ("small", result([0.0, 0.9, 1.0], [0.3, 0.1, 0.2], 1e3, 0.9, 1.0)),
+    ]
+
+
+def test_there_is_a_line_for_each_run_on_one_axis_of_all_lambdas(two):
+    left, _ = draw(two).axes
+    small, large = left.containers
+    assert small.lines[0].get_xdata().tolist() == [0, 2, 3]
+    assert large.lines[0].get_xdata().tolist() == [0, 1, 3]
+    np.testing.assert_allclose(small.lines[0].get_ydata(), [30, 10, 20])
+    np.testing.assert_allclose(large.lines[0].get_ydata(), [10, 20, 30])
+    assert [t.get_text() for t in left.get_xticklabels()] == ["0", "0.5", "0.9", "1"]
+    assert [c.get_label() for c in left.containers] == [
+        "small: 16 × 1,000 parameters",
+        "large: 16 × 1,000,000 parameters",
+    ]
+
+
+def test_the_optimum_is_marked_with_its_interval(two):
+    left, right = draw(two).axes
+    marks = [line for line in left.lines if line.get_markersize() == 8]
+    assert [(int(m.get_xdata()[0]), float(m.get_ydata()[0])) for m in marks] == [(2, 10), (0, 10)]
+    spans = [line.get_xdata().tolist() for line in left.lines if line.get_linewidth() == 4]
+    assert spans == [[2, 3], [0, 1]]
+    sizes = [c.lines[0].get_xdata()[0] for c in right.containers]
+    assert sizes == [1e3, 1e6]
+    ends = [c.lines[2][0].get_segments()[0][:, 1].tolist() for c in right.containers]
+    assert ends == [[2, 3], [0, 1]]
+
+
+def test_one_run_has_one_panel_and_one_trial_no_interval(two):
+    name, one = two[0]
+    one["optimum_low"][:] = one["optimum_high"][:] = np.nan
+    [axes] = draw([(name, one)]).axes
+    assert [line for line in axes.lines if line.get_linewidth() == 4] == []
+
+
+def test_a_size_that_is_not_known_is_called_so_and_left_out_of_the_trend(two):
+    two[0][1]["parameters_per_member"] = np.nan
+    left, right = draw(two).axes
+    assert "large: 16 × unknown parameters" in [c.get_label() for c in left.containers]
+    assert len(right.containers) == 1
+
+
+def test_runs_that_are_named_together_share_the_figure_in_the_first_ones_folder(
+    small_run, toy_copy
+):
+    for run in (small_run, toy_copy):
+        ask(run, "capacity")
+    ran = CliRunner().invoke(main, ["plot", str(small_run.path), str(toy_copy.path), "capacity"])
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    made = small_run.path / "figures" / "capacity.pdf"
+    assert ran.stdout.splitlines() == [str(made), str(made.with_suffix(".png"))]
+    assert not (toy_copy.path / "figures").exists()
+    for run in (small_run, toy_copy):
+        assert f"recipe {run.recipe_hash}".encode() in made.read_bytes()
+
+
+def test_the_results_are_not_changed(two):
+    before = [one.copy(deep=True) for _, one in two]
+    draw(two)
+    assert all(one.identical(b) for (_, one), b in zip(two, before, strict=True))
+
+
+def test_it_draws_several_results():
+    assert capacity.COMPARES

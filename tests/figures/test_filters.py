@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from jtdiag.errors import ProbeError
+from jtdiag.figures import filter_norms, filters
+from jtdiag.probe_contract import Options
+from jtdiag.registry import load_probe
+
+
+@pytest.fixture(scope="module")
+def asked(toy):
+    return load_probe("filters").ask(toy, Options())
+
+
+def panels(figure):
+    """Panels without the colour bar."""
+    return [axes for axes in figure.axes if axes.get_title()]
+
+
+def test_filters_are_drawn_at_the_smallest_and_the_largest_lambda(asked):
+    figure = filters.draw(asked.isel(lam=[2, 0, 1]))
+    assert [p.get_title() for p in panels(figure)] == [r"$\lambda = 0$", r"$\lambda = 1$"]
+    assert len(panels(filters.draw(asked.isel(lam=[1])))) == 1
+
+
+def test_each_tile_is_a_filter_and_all_have_one_scale(asked):
+    first, last = panels(filters.draw(asked))
+    one = asked.isel(trial=0)
+    for panel, lam in ((first, 0), (last, 1)):
+        drawn = panel.images[0].get_array()
+        tiles = one["image"].sel(lam=lam).values  # (3 members, 5 places, 1, 2)
+        for column in range(3):
+            for place in range(5):
+                tile = drawn[2 * place, 3 * column : 3 * column + 2]
+                np.testing.assert_allclose(tile, tiles[column, place, 0])
+    assert np.ma.getmaskarray(drawn)[1].all()
+    assert first.images[0].get_clim() == last.images[0].get_clim()
+    limit = np.quantile(np.abs(one["image"].sel(lam=[0, 1])), filters.SATURATED)
+    np.testing.assert_allclose(first.images[0].get_clim(), [-limit, limit], rtol=1e-6)
+
+
+def test_columns_bear_the_numbers_of_their_members(asked):
+    assert [t.get_text() for t in panels(filters.draw(asked))[0].get_xticklabels()] == [
+        "0",
+        "1",
+        "2",
+    ]
+
+
+def test_the_map_has_a_column_for_each_member_strongest_above_on_one_scale(asked):
+    drawn = panels(filter_norms.draw(asked))
+    norm = asked["filter_norm"].isel(trial=0)
+    for panel, lam in zip(drawn, (0, 0.9, 1), strict=True):
+        values = panel.images[0].get_array()
+        slow = [sorted(norm.sel(lam=lam).values[j], reverse=True) for j in range(3)]
+        np.testing.assert_allclose(values, np.transpose(slow))
+        assert panel.images[0].get_clim() == (0, float(norm.max()))
+
+
+@pytest.mark.parametrize("figure", [filters, filter_norms])
+def test_a_run_without_checkpoints_is_one_line(small_run, figure):
+    nothing = load_probe("filters").ask(small_run, Options())
+    with pytest.raises(ProbeError, match=r"no checkpoint to show .*; see keep\.checkpoints\.$"):
+        figure.draw(nothing)
+
+
+@pytest.mark.parametrize("figure", [filters, filter_norms])
+def test_the_result_is_not_changed(asked, figure):
+    before = asked.copy(deep=True)
+    figure.draw(asked)
+    assert asked.identical(before)

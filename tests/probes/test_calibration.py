@@ -1,0 +1,178 @@
+import numpy as np
+import pytest
+import xarray as xr
+from sklearn.metrics import log_loss
+
+from jtdiag import schema
+from jtdiag.probe_contract import Options
+from jtdiag.testing import ProbePromises, toy_run
+from jtdiag_probes import calibration, reliability
+from jtdiag_probes.calibration import probe
+
+
+class TestCalibration(ProbePromises):
+    probe = probe
+
+
+@pytest.fixture(scope="module")
+def asked(toy):
+    return probe.ask(toy, Options())
+
+
+def whole(run, lane, split, epoch):
+    blocks = list(run.outputs(lane, epoch, split))
+    logits = np.concatenate([b.logits for b in blocks], 1).astype(float)
+    return logits, np.concatenate([b.target for b in blocks])
+
+
+def test_every_lane_is_measured_at_the_epoch_that_validation_chose(toy, asked):
+    for lane in toy.lanes:
+        at = (lane.lam_index, lane.trial)
+        assert asked["measured_epoch"].values[at] == toy.chosen_epoch(lane)
+
+
+def test_losses_are_those_of_the_metrics_and_of_scikit_learn(toy, asked):
+    metrics = toy.metrics()
+    for lane in toy.lanes:
+        at = {"lam": lane.lam_index, "trial": lane.trial}
+        epoch = toy.chosen_epoch(lane)
+        stored = metrics.isel(at).sel(split=["val", "test"], epoch=epoch)
+        found = asked.isel(at).sel(split=["val", "test"])
+        np.testing.assert_allclose(found["member_loss"], stored["member_loss"], rtol=1e-6)
+        np.testing.assert_allclose(found["ensemble_loss"], stored["ensemble_loss"], rtol=1e-6)
+        logits, target = whole(toy, lane, "test", epoch)
+        q = np.exp(logits[1])
+        sklearns = log_loss(target, q / q.sum(-1, keepdims=True))
+        assert float(found["member_loss"].sel(split="test", member=1)) == pytest.approx(
+            sklearns, rel=1e-6
+        )
+
+
+def test_scores_are_of_the_mean_logits_and_of_each_members(toy, asked):
+    lane = toy.lanes[1]
+    logits, target = whole(toy, lane, "test", toy.chosen_epoch(lane))
+    found = asked.isel(lam=lane.lam_index, trial=lane.trial).sel(split="test")
+    for who, one in (
+        (found, logits.mean(0)),
+        (found.sel(member=2), logits[2]),
+    ):
+        name = "ensemble" if who is found else "member"
+        expected = calibration.scores(one, target, float(who[f"{name}_temperature"]))
+        for score, value in expected.items():
+            np.testing.assert_allclose(who[f"{name}_{score}"], value, rtol=1e-12, err_msg=score)
+
+
+def test_the_temperature_is_fitted_on_val_and_not_on_test(toy, asked):
+    for lane in toy.lanes:
+        logits, target = whole(toy, lane, "val", toy.chosen_epoch(lane))
+        fitted = [reliability.temperature(one, target) for one in (logits.mean(0), *logits)]
+        found = asked.isel(lam=lane.lam_index, trial=lane.trial)
+        np.testing.assert_allclose(
+            [found["ensemble_temperature"], *found["member_temperature"]], fitted, rtol=1e-12
+        )
+    on_val = asked.sel(split="val")
+    assert (on_val["ensemble_loss_scaled"] <= on_val["ensemble_loss"]).all()
+    assert (on_val["member_loss_scaled"] <= on_val["member_loss"]).all()
+
+
+def test_training_is_not_measured_where_its_outputs_are_not_kept(asked):
+    on_train = asked.sel(split="train")
+    assert all(
+        on_train[name].isnull().all() for name in calibration.WRITES if name.endswith("_ece")
+    )
+
+
+def test_members_read_in_groups_and_chunks_give_the_same(tmp_path, monkeypatch):
+    one = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9]), Options())
+    (tmp_path / "again").mkdir()
+    monkeypatch.setattr(schema, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(calibration, "READ_BYTES", 8 * 40 * 3 * 2)
+    run = toy_run(tmp_path / "again", trials=1, lam=[0.9])
+    assert [which for _, which in calibration._groups(run)] == [
+        slice(0, 1),
+        slice(0, 2),
+        slice(2, 3),
+    ]
+    assert len(list(run.outputs(run.lanes[0], 4, "test"))) > 3
+    xr.testing.assert_allclose(probe.ask(run, Options()), one, rtol=1e-12)
+
+
+def test_without_val_there_is_no_temperature_and_the_finding_says_what_to_keep(tmp_path):
+    run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"splits": ["test"]})
+    asked = probe.ask(run, Options())
+    assert asked["ensemble_temperature"].isnull().all()
+    assert asked["ensemble_ece_scaled"].isnull().all()
+    assert asked["ensemble_ece"].sel(split="test").notnull().all()
+    asked["ensemble_ece"][:] = 0.4
+    [one] = probe.judge(asked)
+    advice = ' Keep the outputs of val (keep.splits = ["val", "test"]) to fit a temperature.'
+    assert one.sentence.endswith(advice)
+
+
+def test_the_last_epoch_kept_stands_in_for_a_chosen_one_that_is_not(tmp_path):
+    run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"outputs": [0, 1]})
+    assert run.chosen_epoch(run.lanes[0]) > 1
+    asked = probe.ask(run, Options())
+    assert asked["measured_epoch"].item() == 1
+    assert asked["ensemble_ece"].sel(split="test").notnull().all()
+
+
+def test_without_outputs_nothing_is_said(small_run):
+    asked = probe.ask(small_run, Options())
+    assert (asked["measured_epoch"] == -1).all()
+    assert probe.judge(asked) == []
+
+
+def test_a_member_that_diverged_is_nan_and_so_is_the_ensemble(by_hand):
+    logits = np.random.default_rng(0).normal(0, 1, (1, 1, 1, 3, 40, 5))
+    logits[0, 0, 0, 1, 7, 2] = np.nan
+    run = by_hand(
+        np.full((1, 1, 1, 3, 3), 0.5),
+        np.full((1, 1, 1, 3), 0.5),
+        lam=(0.5,),
+        epochs=1,
+        classes=5,
+        logits={"test": logits},
+        target={"test": np.arange(40) % 5},
+    ).seal_all()
+    asked = probe.ask(run, Options()).sel(split="test").squeeze()
+    assert asked["member_ece"].notnull().values.tolist() == [True, False, True]
+    assert asked["ensemble_ece"].isnull()
+    assert probe.judge(probe.ask(run, Options())) == []
+
+
+# --- what it says ---------------------------------------------------------------------------------
+
+
+def said(asked, error, gap):
+    """The finding at λ = 0.9, with another error on test and confidence off by a gap."""
+    changed = asked.copy(deep=True)
+    changed["ensemble_ece"].loc[{"split": "test"}] = error
+    changed["ensemble_bin_confidence"].loc[{"split": "test"}] = (
+        asked["ensemble_bin_accuracy"].sel(split="test") + gap
+    )
+    return next(f for f in probe.judge(changed) if f.lam == 0.9)
+
+
+def test_it_says_in_which_direction_confidence_is_off(asked):
+    assert "λ = 0.9: the ensemble is too sure: on test, its" in said(asked, 0.5, 0.1).sentence
+    assert "λ = 0.9: the ensemble is not sure enough:" in said(asked, 0.5, -0.1).sentence
+
+
+def test_an_error_that_chance_explains_is_none(asked):
+    one = said(asked, 0.0, 0.1)
+    assert one.sentence.startswith("λ = 0.9: the ensemble's confidence can be believed: on test")
+    assert "Dividing" not in one.sentence
+
+
+def test_the_sentence_gives_the_numbers(asked):
+    one = said(asked, 0.5, 0.1)
+    on_test = asked.sel(lam=0.9, split="test")
+    assert one.number == pytest.approx(0.5)
+    assert one.limit == pytest.approx(2 * float(on_test["ensemble_ece_by_chance"].mean()))
+    heat = float(asked["ensemble_temperature"].sel(lam=0.9).mean())
+    scaled = float(on_test["ensemble_ece_scaled"].mean())
+    assert one.sentence.endswith(
+        f" Dividing its logits by {heat:.2f}, fitted on val, makes that {100 * scaled:.1f} %."
+    )
+    assert "50.0 % ± 0.0 (by chance" in one.sentence

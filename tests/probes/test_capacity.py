@@ -1,0 +1,120 @@
+import itertools
+from statistics import mean
+
+import numpy as np
+import pytest
+from scipy.stats import sem
+
+from jtdiag.probe_contract import Options
+from jtdiag.testing import ProbePromises, toy_run
+from jtdiag_probes.capacity import probe
+
+
+class TestCapacity(ProbePromises):
+    probe = probe
+
+
+@pytest.fixture(scope="module")
+def asked(toy):
+    return probe.ask(toy, Options())
+
+
+def written(by_hand, errors, **more):
+    """A run of one epoch of training whose ensemble has these errors (lam, trial) at its end."""
+    errors = np.asarray(errors, float)
+    ensemble = np.full((*errors.shape, 2, 3), 0.9)
+    ensemble[:, :, 1] = errors[..., None]
+    more.setdefault("lam", tuple(np.linspace(0, 1, len(errors))))
+    return by_hand(np.repeat(ensemble[..., None], 2, -1), ensemble, **more).seal_all()
+
+
+def test_the_curve_is_that_of_the_chosen_epochs(toy, asked):
+    metrics = toy.metrics()
+    for lane in toy.lanes:
+        at = (lane.lam_index, lane.trial)
+        epoch = toy.chosen_epoch(lane)
+        assert asked["chosen_epoch"].values[at] == epoch
+        np.testing.assert_array_equal(
+            asked["error"].values[at], metrics["ensemble_error"].values[(*at, epoch)]
+        )
+    for at in np.ndindex(3, 3):
+        trials = asked["error"].values[at[0], :, at[1]]
+        assert asked["error_mean"].values[at] == pytest.approx(mean(trials))
+        assert asked["error_se"].values[at] == pytest.approx(sem(trials))
+
+
+def test_the_optimum_and_its_interval_are_found_by_counting_resamples(by_hand):
+    errors = [[0.5, 0.5, 0.5], [0.21, 0.4, 0.3], [0.3, 0.2, 0.35], [0.4, 0.4, 0.4]]
+    asked = probe.ask(written(by_hand, errors, lam=(0.0, 0.5, 0.9, 1.0)), Options())
+    on_test = asked.sel(split="test")
+    wins = []
+    for drawn in itertools.product(range(3), repeat=3):
+        means = [mean(row[t] for t in drawn) for row in errors]
+        wins.append((0.0, 0.5, 0.9, 1.0)[means.index(min(means))])
+    share = [wins.count(lam) / 27 for lam in (0.0, 0.5, 0.9, 1.0)]
+    np.testing.assert_allclose(on_test["best_probability"], share)
+    assert (on_test["optimum_low"], on_test["optimum_high"]) == (0.5, 0.9)
+    assert float(on_test["optimum"]) == 0.9
+    slow = [(2 * 0.5 + 0.91 / 3) / 3, (0.5 + 2 * 0.91 / 3 + 0.85 / 3) / 4]
+    np.testing.assert_allclose(on_test["error_smoothed"][:2], slow)
+
+
+def test_lambdas_in_any_order_give_the_same(by_hand):
+    one = probe.ask(written(by_hand, [[0.3, 0.3], [0.2, 0.1], [0.4, 0.4]], name="one"), Options())
+    other = probe.ask(
+        written(by_hand, [[0.4, 0.4], [0.3, 0.3], [0.2, 0.1]], lam=(1.0, 0.0, 0.5), name="other"),
+        Options(),
+    )
+    assert other["lam"].values.tolist() == [0, 0.5, 1]
+    for name in ("error_mean", "error_smoothed", "optimum", "optimum_low", "best_probability"):
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_parameters_are_counted_in_the_checkpoints(asked):
+    assert float(asked["parameters_per_member"]) == 2 * 5 + 5 + 5 * 3 + 3
+
+
+def test_without_checkpoints_the_recipe_says_how_many_there_are(by_hand):
+    asked = probe.ask(written(by_hand, [[0.1], [0.2]]), Options())
+    assert float(asked["parameters_per_member"]) == 64 * 10 + 10  # digits, no hidden layer
+
+
+def test_without_checkpoints_and_data_nobody_knows_and_the_finding_says_so(tmp_path):
+    run = toy_run(tmp_path, keep={"checkpoints": "none"}, train={"epochs": 1})
+    counted = float(probe.ask(run, Options())["parameters_per_member"])
+    assert counted == 2 * 5 + 5 + 5 * 3 + 3
+    (tmp_path / "toy.npz").unlink()
+    asked = probe.ask(run, Options())
+    assert np.isnan(asked["parameters_per_member"])
+    [one] = probe.judge(asked)
+    assert "How many parameters a member has is not known: no checkpoint, and no" in one.sentence
+
+
+# --- what it says ---------------------------------------------------------------------------------
+
+
+def said(by_hand, errors, **more):
+    return [f.sentence for f in probe.judge(probe.ask(written(by_hand, errors, **more), Options()))]
+
+
+def test_the_sentence_gives_optimum_interval_and_size(by_hand):
+    [sentence] = said(by_hand, [[0.4, 0.4], [0.2, 0.1], [0.1, 0.3]])
+    assert sentence == (
+        "λ = 0.5 has the lowest test error, 15.0 % ± 5.0; in 95 % of resamples of 2 trials the best "
+        "lies from 0.5 to 1. A member has 650 parameters. Validation would choose λ = 0.5, with a "
+        "test error of 15.0 % ± 5.0."
+    )
+
+
+def test_a_sure_optimum_is_told_as_one(by_hand):
+    [sentence] = said(by_hand, [[0.4, 0.4], [0.2, 0.1]])
+    assert "in 95 % of resamples of 2 trials the best is λ = 1." in sentence
+
+
+def test_one_trial_is_not_taken_for_sure(by_hand):
+    [sentence] = said(by_hand, [[0.4], [0.2]])
+    assert "20.0 %; one trial does not say how sure that is." in sentence
+
+
+def test_one_lambda_has_no_optimum(by_hand):
+    assert said(by_hand, [[0.4, 0.4]], lam=(0.5,)) == []
