@@ -168,16 +168,44 @@ class Run:
         Raises:
             StoreError: if that checkpoint is not kept, or a chunk is damaged.
         """
+        self._require_checkpoint(lane, epoch)
+        return {name: self._weights(lane, epoch, name) for name in self._checkpointed}
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the trained parameters that checkpoints hold, sorted; none if none are kept."""
+        return sorted(
+            name
+            for name, array in self._checkpointed.items()
+            if array.attrs.get("meaning") == "parameter"
+        )
+
+    def parameter(self, lane: Lane, epoch: int, name: str) -> NDArray[np.floating[Any]]:
+        """Return one parameter (M, …) of all members of one lane and epoch.
+
+        Raises:
+            StoreError: if that checkpoint is not kept, or a chunk is damaged.
+        """
+        self._require_checkpoint(lane, epoch)
+        return self._weights(lane, epoch, name)
+
+    def _require_checkpoint(self, lane: Lane, epoch: int) -> None:
         if epoch not in self.seal(lane).checkpoints:
             raise StoreError(f"{self.path}: lane {lane.key} keeps no checkpoint of epoch {epoch}.")
-        group = cast(zarr.Group, self._store[names.CHECKPOINTS])
+
+    def _weights(self, lane: Lane, epoch: int, name: str) -> NDArray[np.floating[Any]]:
+        array = self.array(f"{names.CHECKPOINTS}/{name}")
         where = (lane.lam_index, lane.trial, epoch)
-        found = {}
-        for name, array in group.arrays():
-            if array.ndim > 3:  # not a coordinate
-                self._require(array, *where)
-                found[name] = _read(array, where)
-        return found
+        self._require(array, *where)
+        return _read(array, where)
+
+    @functools.cached_property
+    def _checkpointed(self) -> dict[str, zarr.Array[Any]]:
+        """The arrays of the checkpoints by name: parameters and buffers."""
+        if names.CHECKPOINTS not in self._store:
+            return {}
+        group = cast(zarr.Group, self._store[names.CHECKPOINTS])
+        return {name: array for name, array in group.arrays() if array.ndim > 3}  # no coordinate
 
     @property
     def tree(self) -> xr.DataTree:
