@@ -26,6 +26,8 @@ TERMS = (
     "ensemble_variance",
     "disparity",
 )
+MEANS = ("expected_loss", "diversity")
+"""The terms that are means over trials; the others need a centroid, which takes two trials."""
 
 
 @dataclass
@@ -99,23 +101,18 @@ def residual(terms: dict[str, Floats]) -> Floats:
     whole = terms["average_bias"] + terms["average_variance"] - terms["diversity"]
     parts = terms["ensemble_bias"] + terms["disparity"]
     scale = np.maximum(1, np.abs(terms["average_bias"] + terms["average_variance"]))
-    off = np.maximum(
-        np.abs(whole - terms["expected_loss"]), np.abs(parts - terms["average_bias"])
-    )
+    off = np.maximum(np.abs(whole - terms["expected_loss"]), np.abs(parts - terms["average_bias"]))
     return np.asarray(off / scale)
 
 
 def jackknife(without: Floats) -> Floats:
     """Return the standard error of an estimate from those without one trial each.
 
-    √((D − 1)/D · Σ_t (x_t − x̄)²) for D of them. NaN for fewer than three, since a single trial
-    has no variance.
+    √((D − 1)/D · Σ_t (x_t − x̄)²) for D of them, which for a mean is its usual standard error.
 
     Args:
-        without: (D, ...), the estimate without trial t.
+        without: (D, ...), the estimate without trial t; D is 2 or more.
     """
     trials = len(without)
-    if trials < 3:
-        return np.full(without.shape[1:], np.nan)
     apart = without - without.mean(0)
     return np.asarray(np.sqrt((trials - 1) / trials * (apart**2).sum(0)))

@@ -88,7 +88,7 @@ WRITES = {
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Measure who leads, by how much, since when; from what is stored also who carries and moves."""
+    """Measure who leads, by how much, since when; from what is stored, who carries and moves."""
     metrics = run.metrics()
     chance = 1 - 1 / run.outputs_per_member
     error, loss = metrics[names.MEMBER_ERROR].values, metrics[names.MEMBER_LOSS].values

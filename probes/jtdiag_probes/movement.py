@@ -53,7 +53,10 @@ Floats = NDArray[np.floating[Any]]
 def squared_distances(one: Floats, other: Floats) -> NDArray[np.float64]:
     """Return ‖θ_j − θ'_j‖² for every member, (M,), of parameters (M, …), in float64."""
     return np.array(
-        [np.square(np.subtract(a, b, dtype=np.float64)).sum() for a, b in zip(one, other, strict=True)]
+        [
+            np.square(np.subtract(a, b, dtype=np.float64)).sum()
+            for a, b in zip(one, other, strict=True)
+        ]
     )
 
 
