@@ -11,7 +11,8 @@ import click
 def plot(run: Path, names: tuple[str, ...]) -> None:
     """Draw figures of the run in folder RUN, as PDF and PNG.
 
-    FIGURE is error-against-lambda or errors-by-epoch; default: both.
+    FIGURE is error-against-lambda, errors-by-epoch, diversity-against-lambda,
+    leader-by-epoch or displacement; default: all.
     """
     from jtdiag import figures, result
     from jtdiag.figures.drawing import plot as draw

@@ -1,6 +1,12 @@
 """How figures look: sizes for print, embedded fonts, colours that everybody can tell apart."""
 
+import math
 from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from jtdiag import names
 
@@ -48,3 +54,30 @@ RC: dict[Any, Any] = {
 def lam_text(lam: float) -> str:
     """Return λ and its value as mathematics."""
     return rf"$\lambda = {lam:g}$"
+
+
+def lam_color(lam: float) -> str:
+    """Return the colour of a λ: the same on every figure, from dark (0) to light (1).
+
+    The scale is about logarithmic in 1 − λ, since the interesting λ crowd near 1.
+    """
+    least = 0.002
+    at = 1 - math.log((1 - lam + least) / least) / math.log((1 + least) / least)
+    return mpl.colors.to_hex(mpl.colormaps["plasma"](0.82 * at))
+
+
+def end_names(ax: Axes, lams: NDArray[np.floating]) -> None:
+    """Write what λ = 0 and λ = 1 mean below their ticks, at the ends of the axis."""
+    for lam, text, side in ((0.0, "independent", "left"), (1.0, "end to end", "right")):
+        if lam in lams and len(lams) > 1:
+            ax.annotate(
+                text,
+                (0.0 if side == "left" else 1.0, 0),
+                xycoords="axes fraction",
+                xytext=(0, -20),
+                textcoords="offset points",
+                ha=side,
+                va="top",
+                fontsize=8,
+                style="italic",
+            )

@@ -114,7 +114,8 @@ def _spread(result: xr.Dataset, lam: float) -> list[Finding]:
     ratio = float(at_end["best_to_median"].mean())
     if result.sizes[names.MEMBER] < 2 or not np.isfinite(ratio):
         return []
-    gap, gini = at_end["leader_gap"], float(at_end["error_gini"].mean())
+    gap, gini = 100 * at_end["leader_gap"], float(at_end["error_gini"].mean())
+    side = "above" if float(gap.mean()) >= 0 else "below"
     return [
         Finding(
             probe="dominance",
@@ -124,7 +125,7 @@ def _spread(result: xr.Dataset, lam: float) -> list[Finding]:
             number=ratio,
             sentence=(
                 f"λ = {lam:g}: on test, the best member's error is {ratio:.2g} of the median's and "
-                f"{100 * float(gap.mean()):.1f}{_doubt(100 * gap)} points above the ensemble's; "
+                f"{abs(float(gap.mean())):.1f}{_doubt(gap)} points {side} the ensemble's; "
                 f"the Gini coefficient of the errors is {gini:.2g}."
             ),
         )
@@ -133,7 +134,7 @@ def _spread(result: xr.Dataset, lam: float) -> list[Finding]:
 
 def _doubt(over_trials: xr.DataArray) -> str:
     se = float(standard_error(over_trials))
-    return f" ± {se:.2g}" if np.isfinite(se) else ""
+    return f" ± {se:.1f}" if np.isfinite(se) else ""
 
 
 def _least_moved(result: xr.Dataset, lam: float) -> list[Finding]:
@@ -160,7 +161,7 @@ def _least_moved(result: xr.Dataset, lam: float) -> list[Finding]:
             number=number,
             sentence=(
                 f"λ = {lam:g}: by epoch {epoch}, the member whose parameters moved least from "
-                f"where they began came {100 * number:.0f}{_doubt(100 * ratio)} % as far as the "
+                f"where they began came {100 * number:.1f}{_doubt(100 * ratio)} % as far as the "
                 "median member."
             ),
         )

@@ -199,9 +199,9 @@ def _change(known: xr.Dataset) -> list[Finding]:
             number=change["expected_loss"],
             sentence=(
                 f"λ = {lam:g} has the lowest loss. Against λ = {lowest:g} it changes by "
-                f"{change['expected_loss']:+.3g} nats{unclear}: bias {change['average_bias']:+.3g}, "
-                f"variance {change['average_variance']:+.3g}, diversity "
-                f"{change['diversity']:+.3g}, which is subtracted."
+                f"{change['expected_loss']:+.3g} nats{unclear}: bias "
+                f"{change['average_bias']:+.3g}, variance {change['average_variance']:+.3g}, "
+                f"diversity {change['diversity']:+.3g}, which is subtracted."
             ),
         )
     ]

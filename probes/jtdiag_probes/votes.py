@@ -138,11 +138,12 @@ def _votes(at: xr.Dataset) -> Finding:
         lam=lam,
         number=number,
         sentence=(
-            f"λ = {lam:g}: on test, the majority vote errs in {_percent(at['majority_error'])}, the "
-            f"ensemble in {_percent(ensemble)}, a member in {_percent(at['mean_member_error'])}; "
-            f"two members differ on {_percent(at['disagreement'])} (disagreement over error, DER: "
-            f"{float(at['disagreement_rate'].mean()):.2g}; improvement over error, EIR: "
-            f"{float(at['improvement_rate'].mean()):.2g}).{_advice(at['majority_error'], ensemble)}"
+            f"λ = {lam:g}: on test, the majority vote errs in {_percent(at['majority_error'])}, "
+            f"the ensemble in {_percent(ensemble)}, a member in "
+            f"{_percent(at['mean_member_error'])}; two members differ on "
+            f"{_percent(at['disagreement'])} (disagreement over error, DER: "
+            f"{float(at['disagreement_rate'].mean()):.2f}; improvement over error, EIR: "
+            f"{float(at['improvement_rate'].mean()):.2f}).{_advice(at['majority_error'], ensemble)}"
         ),
     )
 
@@ -153,7 +154,8 @@ def _advice(majority: xr.DataArray, ensemble: xr.DataArray) -> str:
     se = float(standard_error(lost))
     if not float(lost.mean()) > 2 * se:
         return ""
-    return f" A vote loses {100 * float(lost.mean()):.1f} points: average logits here, do not vote."
+    points = 100 * float(lost.mean())
+    return f" A vote loses {points:.1f} points against averaged logits."
 
 
 def _percent(over_trials: xr.DataArray) -> str:
