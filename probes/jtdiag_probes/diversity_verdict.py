@@ -128,7 +128,7 @@ def _not_finite(result: xr.Dataset) -> list[Finding]:
             sentence=(
                 f"Self-test failed: stored logits of {number} examples are infinite or no numbers "
                 f"although the losses are (most at {where}). "
-                'keep.dtype = "float32" holds what "float16" cannot; else check the store.'
+                "Logits too large for keep.dtype become infinite; else check the store."
             ),
         )
     ]

@@ -151,6 +151,8 @@ def judge(result: xr.Dataset) -> list[Finding]:
     if "expected_loss" not in result:
         return []
     known = result.dropna(names.LAM, subset=["expected_loss"])
+    if known.sizes[names.LAM] == 0:
+        return []
     found = [_terms(known.sel({names.LAM: lam})) for lam in known[names.LAM].values]
     return found + _change(known) + _self_test(known)
 
