@@ -17,6 +17,8 @@ MEMBER: Final = "member"
 EXAMPLE: Final = "example"
 OUTPUT: Final = "output"
 """Index k of the K outputs; for classes, the class."""
+PARAMETER: Final = "parameter"
+"""A parameter of a member by its name, such as ``layer1.weight``; in results only."""
 
 # Dimensions of results.
 DROPPED: Final = "dropped"

@@ -195,45 +195,57 @@ class Run:
         by_trial = names.TRIAL in (array.metadata.dimension_names or ())  # type: ignore[union-attr]
         return _read(array, lane.trial if by_trial else ...)
 
-    @property
-    def parameters(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every parameter of one member, by name; empty where no checkpoint is kept."""
-        if names.CHECKPOINTS not in self._store:
-            return {}
-        group = cast(zarr.Group, self._store[names.CHECKPOINTS])
-        before = 3 if self.recipe.members.branched else 4  # lam, trial, epoch, member
-        return {
-            name: array.shape[before:]
-            for name, array in group.arrays()
-            if array.ndim >= 3 and array.attrs["meaning"] != "buffer"
-        }
-
-    def checkpoint(
-        self, lane: Lane, epoch: int, only: str | None = None
-    ) -> dict[str, NDArray[np.floating[Any]]]:
+    def checkpoint(self, lane: Lane, epoch: int) -> dict[str, NDArray[np.floating[Any]]]:
         """Return the parameters (M, …) of all members of one lane and epoch, by name.
 
         Where members are branches of one network they are that network's: (1, …).
 
-        Args:
-            lane: One λ in one trial.
-            epoch: One that keeps a checkpoint.
-            only: Name of the one parameter to be read.
+        Raises:
+            StoreError: if that checkpoint is not kept, or a chunk is damaged.
+        """
+        self._require_checkpoint(lane, epoch)
+        return {name: self._weights(lane, epoch, name) for name in self._checkpointed}
+
+    @property
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every trained parameter of one member that checkpoints hold, by sorted name.
+
+        Empty where none are kept; of the whole network where members are its branches.
+        """
+        before = 3 if self.recipe.members.branched else 4  # lam, trial, epoch, member
+        return {
+            name: array.shape[before:]
+            for name, array in sorted(self._checkpointed.items())
+            if array.attrs.get("meaning") == "parameter"
+        }
+
+    def parameter(self, lane: Lane, epoch: int, name: str) -> NDArray[np.floating[Any]]:
+        """Return one parameter (M, …) of all members of one lane and epoch.
 
         Raises:
             StoreError: if that checkpoint is not kept, or a chunk is damaged.
         """
+        self._require_checkpoint(lane, epoch)
+        return self._weights(lane, epoch, name)
+
+    def _require_checkpoint(self, lane: Lane, epoch: int) -> None:
         if epoch not in self.seal(lane).checkpoints:
             raise StoreError(f"{self.path}: lane {lane.key} keeps no checkpoint of epoch {epoch}.")
-        group = cast(zarr.Group, self._store[names.CHECKPOINTS])
+
+    def _weights(self, lane: Lane, epoch: int, name: str) -> NDArray[np.floating[Any]]:
+        array = self.array(f"{names.CHECKPOINTS}/{name}")
         where = (lane.lam_index, lane.trial, epoch)
-        found = {}
-        for name, array in group.arrays():
-            if array.ndim >= len(where) and only in (None, name):  # not a coordinate
-                self._require(array, *where)
-                numbers = _read(array, where)
-                found[name] = numbers[None] if self.recipe.members.branched else numbers
-        return found
+        self._require(array, *where)
+        numbers = _read(array, where)
+        return numbers[None] if self.recipe.members.branched else numbers
+
+    @functools.cached_property
+    def _checkpointed(self) -> dict[str, zarr.Array[Any]]:
+        """The arrays of the checkpoints by name: parameters and buffers."""
+        if names.CHECKPOINTS not in self._store:
+            return {}
+        group = cast(zarr.Group, self._store[names.CHECKPOINTS])
+        return {name: array for name, array in group.arrays() if array.ndim >= 3}  # no coordinate
 
     @property
     def tree(self) -> xr.DataTree:

@@ -6,7 +6,19 @@ from jtdiag.probe_contract import Probe
 from jtdiag.probing import probe as ask
 from jtdiag.registry import load_probe, load_probes, probe_names
 
-OURS = ["calibration", "capacity", "collusion", "diversity", "dominance", "filters", "performance"]
+OURS = [
+    "calibration",
+    "capacity",
+    "collusion",
+    "combiners",
+    "diversity",
+    "dominance",
+    "filters",
+    "performance",
+    "robustness",
+    "variance",
+    "votes",
+]
 
 
 def test_our_probes_enter_by_entry_points():
@@ -18,14 +30,7 @@ def test_our_probes_enter_by_entry_points():
 
 
 def test_a_probe_of_somebody_else_is_found_and_asked_like_ours(foreign, small_run):
-    assert probe_names() == [
-        "calibration",
-        "diversity",
-        "dominance",
-        "filters",
-        "foreign",
-        "performance",
-    ]
+    assert probe_names() == sorted([*OURS, "foreign"])
     assert load_probe("foreign").question == "How many lanes are there?"
     assert ask(small_run, "foreign")["lanes"].item() == 2
 
@@ -39,8 +44,7 @@ def test_an_unknown_name_is_one_line_with_the_nearest_and_the_installed_ones():
     with pytest.raises(ProbeError) as caught:
         load_probe("dominanze")
     assert str(caught.value) == (
-        "There is no probe 'dominanze'. Did you mean 'dominance'? "
-        "Installed: calibration, capacity, collusion, diversity, dominance, filters, performance."
+        f"There is no probe 'dominanze'. Did you mean 'dominance'? Installed: {', '.join(OURS)}."
     )
 
 

@@ -21,6 +21,9 @@ FIGURES = (
     "filter-norms",
     "collusion",
     "capacity",
+    "diversity-against-lambda",
+    "leader-by-epoch",
+    "displacement",
 )
 """Names of all figures; the file has underscores in the place of dashes."""
 

@@ -40,22 +40,4 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
     ax.margins(x=0.06, y=0.12)
     style.keep_in_sight(ax)
     ax.grid(visible=False, axis="x")
-    _name_the_ends(ax, lams)
-
-
-def _name_the_ends(ax: Axes, lams: np.ndarray) -> None:
-    """Write what λ = 0 and λ = 1 mean below their ticks."""
-    for lam, text, side in ((0.0, "independent", "left"), (1.0, "end to end", "right")):
-        if lam in lams and len(lams) > 1:
-            where = 0.0 if side == "left" else 1.0
-            ax.annotate(
-                text,
-                (where, 0),
-                xycoords="axes fraction",
-                xytext=(0, -20),
-                textcoords="offset points",
-                ha=side,
-                va="top",
-                fontsize=8,
-                style="italic",
-            )
+    style.end_names(ax, lams)

@@ -4,9 +4,11 @@ import math
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
+from numpy.typing import NDArray
 
 from jtdiag import names
 
@@ -82,3 +84,20 @@ def lam_colour(lam: float) -> str:
     inside = min(max(lam, 0.0), 1.0)
     decades = -math.log10(1 - 0.999 * inside)  # 0 to 3
     return to_hex(mpl.colormaps["viridis"](0.9 * (inside / 2 + decades / 6)))
+
+
+def end_names(ax: Axes, lams: NDArray[np.floating]) -> None:
+    """Write what λ = 0 and λ = 1 mean below their ticks, at the ends of the axis."""
+    for lam, text, side in ((0.0, "independent", "left"), (1.0, "end to end", "right")):
+        if lam in lams and len(lams) > 1:
+            ax.annotate(
+                text,
+                (0.0 if side == "left" else 1.0, 0),
+                xycoords="axes fraction",
+                xytext=(0, -20),
+                textcoords="offset points",
+                ha=side,
+                va="top",
+                fontsize=8,
+                style="italic",
+            )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import log_softmax, logsumexp
 
 from jtdiag.families import combining
 from jtdiag.families.categorical import FAMILY as CATEGORICAL
@@ -122,3 +123,43 @@ def effective_members(shares: Floats) -> Floats:
     carried = np.clip(shares, 0, None)
     carried = carried / carried.sum(-1, keepdims=True)
     return np.asarray(1 / (carried**2).sum(-1))
+
+
+def quadratic_part(logits: Floats, family: Family = CATEGORICAL) -> Floats:
+    """Return ½ · mean_j d_jᵀ Σ̄ d_j for every example, (n,), with d_j = η_j − η̄; 0 or more.
+
+    It is the diversity of Eq. 5 to second order in the spread (Buschjäger et al. 2020). Of classes
+    Σ̄ = diag(q̄) − q̄q̄ᵀ, so each term is half the variance of d_j under q̄.
+    """
+    mean = logits.mean(0)
+    if not family.classes:
+        sigma, apart = family.hessian(_tensor(mean)).numpy(), logits - mean
+        return 0.5 * np.asarray(np.einsum("mnk,nkl,mnl->mn", apart, sigma, apart).mean(0))
+    q_bar = np.exp(log_softmax(mean, axis=-1))
+    apart = logits - mean
+    apart -= (q_bar * apart).sum(-1, keepdims=True)
+    return 0.5 * np.asarray(np.einsum("nk,mnk,mnk->mn", q_bar, apart, apart).mean(0))
+
+
+def probability_average(
+    logits: Floats, target: Target, family: Family = CATEGORICAL
+) -> tuple[Floats, Floats, Floats]:
+    """Return loss, divergence and label term of the mean of probabilities, (n,) each, in nats.
+
+    The last two are NaN but for classes: their sum is all that is known of a mixture of densities.
+
+    With q̂ = mean_j q_j, mean loss(members) = loss + divergence + label term (Wood et al. 2023, for
+    a combiner that is no centroid). The loss is −log q̂(y); the divergence, mean_j KL(q̂‖q_j), is
+    0 or more; the label term, ⟨log q̂ − mean_j log q_j, y − q̂⟩, has any sign.
+    """
+    if not family.classes:
+        unknown = np.full(logits.shape[1], np.nan)
+        return ensemble_loss(logits, target, family, "probabilities"), unknown, unknown
+    log_q = log_softmax(logits, axis=-1)
+    log_hat = logsumexp(log_q, axis=0) - np.log(len(logits))
+    above = log_hat - log_q.mean(0)
+    divergence = (np.exp(log_hat) * above).sum(-1)
+    at_target = target[:, None]
+    loss = -np.take_along_axis(log_hat, at_target, axis=-1)[:, 0]
+    label_term = np.take_along_axis(above, at_target, axis=-1)[:, 0] - divergence
+    return np.asarray(loss), np.asarray(divergence), np.asarray(label_term)

@@ -9,17 +9,15 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.families.contract import Family
-from jtdiag.finding import Finding
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
 from jtdiag.store import OutputBlock, Run
 from jtdiag_probes import decomposition
-from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, over_outputs
+from jtdiag_probes.diversity_verdict import judge
+from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, chosen_epochs, over_outputs
 
-RESIDUAL_LIMIT = 1e-12
-"""Eq. 4 and Eq. 5 agree to rounding in float64; relative to losses above 1 nat."""
-STORE_LIMIT = 1e-3
-"""Losses recomputed from outputs agree with the engine's to float32, or float16 if kept so."""
+_LANE = (names.LAM, names.TRIAL)
+_GAP = "in training minus on test, by epoch; training is a running mean over the epoch"
 
 WRITES = {
     "mean_member_loss": Var(dims=LANE_EPOCH_SPLIT, unit=names.NAT, meaning="mean loss of members"),
@@ -28,6 +26,23 @@ WRITES = {
         dims=LANE_EPOCH_SPLIT,
         unit=names.NAT,
         meaning="mean member loss minus ensemble loss, from the metrics of every epoch",
+    ),
+    "mean_member_loss_gap": Var(
+        dims=(*_LANE, names.EPOCH), unit=names.NAT, meaning=f"mean loss of members, {_GAP}"
+    ),
+    "ensemble_loss_gap": Var(
+        dims=(*_LANE, names.EPOCH), unit=names.NAT, meaning=f"loss of the ensemble, {_GAP}"
+    ),
+    "diversity_gap": Var(dims=(*_LANE, names.EPOCH), unit=names.NAT, meaning=f"diversity, {_GAP}"),
+    "diverged_members": Var(
+        dims=(*_LANE, names.EPOCH),
+        unit=names.COUNT,
+        meaning="members whose loss on any split is infinite or NaN; NaN if not sealed",
+    ),
+    "chosen_epoch": Var(
+        dims=_LANE,
+        unit=names.INDEX,
+        meaning="lowest ensemble validation error, or else the last epoch; -1 for none",
     ),
     "diversity_by_member": Var(
         dims=(*LANE_EPOCH_SPLIT, names.MEMBER),
@@ -39,6 +54,42 @@ WRITES = {
         dims=(*LANE_EPOCH_SPLIT, names.OUTPUT),
         unit=names.NAT,
         meaning="KL(ensemble ‖ member), mean over members and the examples of a class; NaN without",
+        from_outputs=True,
+    ),
+    "diversity_by_example": Var(
+        dims=(*_LANE, names.EXAMPLE),
+        unit=names.NAT,
+        meaning="KL(ensemble ‖ member), mean over members, at the chosen epoch, of one split",
+        from_outputs=True,
+    ),
+    "quadratic_part": Var(
+        dims=LANE_EPOCH_SPLIT,
+        unit=names.NAT,
+        meaning="diversity to second order in the members' spread, mean over examples",
+        from_outputs=True,
+    ),
+    "probability_loss": Var(
+        dims=LANE_EPOCH_SPLIT,
+        unit=names.NAT,
+        meaning="loss of the mean of the members' probabilities, in the place of their logits",
+        from_outputs=True,
+    ),
+    "probability_diversity": Var(
+        dims=LANE_EPOCH_SPLIT,
+        unit=names.NAT,
+        meaning="KL(mean of probabilities ‖ member), mean over members and examples",
+        from_outputs=True,
+    ),
+    "probability_label_term": Var(
+        dims=LANE_EPOCH_SPLIT,
+        unit=names.NAT,
+        meaning="mean member loss minus probability_loss minus probability_diversity; any sign",
+        from_outputs=True,
+    ),
+    "not_finite": Var(
+        dims=LANE_EPOCH_SPLIT,
+        unit=names.COUNT,
+        meaning="examples of which a stored logit is infinite or NaN",
         from_outputs=True,
     ),
     "residual": Var(
@@ -59,6 +110,34 @@ WRITES = {
 }
 
 
+_MEANS = (
+    "quadratic_part",
+    "probability_loss",
+    "probability_diversity",
+    "probability_label_term",
+    "members",
+    "ensemble",
+)
+"""Numbers of an example that are averaged; the last two are losses, for the store's self-test."""
+
+
+def _unshifted(logits: NDArray[Any], family: Family) -> NDArray[Any]:
+    """Return logits (M, n, K) with a largest of 0: a shift changes no prediction of classes.
+
+    Far from 0 it would cost digits.
+    """
+    return logits - logits.max(-1, keepdims=True) if family.classes else logits
+
+
+def _divergences(
+    logits: NDArray[Any], target: NDArray[Any], family: Family, combiner: str
+) -> NDArray[Any]:
+    """Return the terms (M, n) whose mean over members is the diversity of the run's combiner."""
+    if combiner == "logits":
+        return decomposition.member_divergences(logits, family)
+    return decomposition.label_dependent_divergences(logits, target, family)
+
+
 class _Sums:
     """Sums over the examples of one lane, epoch and split, block by block."""
 
@@ -67,22 +146,17 @@ class _Sums:
         self.by_member = np.zeros(members)
         self.by_class = np.zeros(classes)
         self.per_class = np.zeros(classes)
+        self.sums = dict.fromkeys(_MEANS, 0.0)
         self.examples = 0
         self.residual = 0.0
-        self.loss_of_members = 0.0
-        self.loss_of_ensemble = 0.0
+        self.not_finite = 0
 
     def add(self, block: OutputBlock, lam: float) -> None:
         logits = block.logits.astype(np.float64)
+        self.not_finite += int((~np.isfinite(logits)).any((0, 2)).sum())
         how = (self.family, self.combiner)
-        if self.family.classes:
-            # A shift of a member's logits changes no prediction, and far from 0 costs digits.
-            logits -= logits.max(-1, keepdims=True)
-        divergences = (
-            decomposition.member_divergences(logits, self.family)
-            if self.combiner == "logits"
-            else decomposition.label_dependent_divergences(logits, block.target, self.family)
-        )
+        logits = _unshifted(logits, self.family)
+        divergences = _divergences(logits, block.target, *how)
         losses = decomposition.cross_entropy(logits, block.target, self.family)
         classes = len(self.per_class)
         self.by_member += divergences.sum(1)
@@ -90,31 +164,59 @@ class _Sums:
             self.by_class += np.bincount(block.target, divergences.mean(0), minlength=classes)
             self.per_class += np.bincount(block.target, minlength=classes)
         self.examples += len(block.target)
-        self.loss_of_members += float(losses.mean(0).sum())
-        self.loss_of_ensemble += float(
-            decomposition.ensemble_loss(logits, block.target, *how).sum()
+        by_example = (
+            decomposition.quadratic_part(logits, self.family),
+            *decomposition.probability_average(logits, block.target, self.family),
+            losses.mean(0),
+            decomposition.ensemble_loss(logits, block.target, *how),
         )
+        for name, values in zip(_MEANS, by_example, strict=True):
+            self.sums[name] += float(values.sum())
         eq4 = decomposition.joint_loss_eq4(logits, block.target, lam, *how)
         eq5 = decomposition.joint_loss_eq5(losses, divergences, lam)
         scale = np.maximum(1, np.abs(losses).max(0))
         self.residual = float(np.maximum(self.residual, (np.abs(eq4 - eq5) / scale).max()))
 
+    def means(self) -> dict[str, NDArray[np.floating[Any]] | float]:
+        examples = self.examples
+        with np.errstate(invalid="ignore"):  # a class without examples has no mean
+            by_class = self.by_class / self.per_class
+        return {
+            "diversity_by_member": self.by_member / examples,
+            "diversity_by_class": by_class,
+            "residual": self.residual,
+            "not_finite": self.not_finite,
+            **{name: value / examples for name, value in self.sums.items()},
+        }
+
 
 def measure(run: Run, options: Options) -> xr.Dataset:
     """Measure Eq. 5 by epoch, split and lane, and from stored outputs by member and class."""
     metrics = run.metrics()
-    mean_member_loss = metrics[names.MEMBER_LOSS].mean(names.MEMBER)
+    losses = metrics[names.MEMBER_LOSS]
+    mean_member_loss = losses.mean(names.MEMBER, skipna=False)
     ensemble_loss = metrics[names.ENSEMBLE_LOSS]
-    result = xr.Dataset(
-        {
-            "mean_member_loss": mean_member_loss,
-            "ensemble_loss": ensemble_loss,
-            "diversity": mean_member_loss - ensemble_loss,
-        }
+    terms = {
+        "mean_member_loss": mean_member_loss,
+        "ensemble_loss": ensemble_loss,
+        "diversity": mean_member_loss - ensemble_loss,
+    }
+    gaps = {
+        f"{name}_gap": term.sel({names.SPLIT: names.TRAIN}, drop=True)
+        - term.sel({names.SPLIT: names.TEST}, drop=True)
+        for name, term in terms.items()
+    }
+    # Errors are numbers wherever an epoch is sealed: a prediction that is none counts as wrong.
+    sealed = metrics[names.MEMBER_ERROR].notnull().all((names.SPLIT, names.MEMBER))
+    diverged = (~xr.ufuncs.isfinite(losses)).any(names.SPLIT).sum(names.MEMBER).where(sealed)
+    result = xr.Dataset({**terms, **gaps, "diverged_members": diverged}).assign(
+        chosen_epoch=chosen_epochs(run, metrics)
     )
     if not options.metrics_only:
         result = result.merge(_from_outputs(run, metrics, result))
-    return result
+        result["diversity_by_example"] = _by_example(run, result["chosen_epoch"])
+        result["diversity_by_example"].attrs["split"] = _split_of_examples(run)
+    return result.assign_attrs(members=metrics.sizes[names.MEMBER])
 
 
 def _from_outputs(run: Run, metrics: xr.Dataset, stored: xr.Dataset) -> xr.Dataset:
@@ -126,80 +228,46 @@ def _from_outputs(run: Run, metrics: xr.Dataset, stored: xr.Dataset) -> xr.Datas
         )
         for block in blocks:
             sums.add(block, run.lam(lane))
-        examples = sums.examples
-        with np.errstate(invalid="ignore"):  # a class without examples has no mean
-            by_class = sums.by_class / sums.per_class
-        return {
-            "diversity_by_member": sums.by_member / examples,
-            "diversity_by_class": by_class,
-            "residual": sums.residual,
-            "members": sums.loss_of_members / examples,
-            "ensemble": sums.loss_of_ensemble / examples,
-        }
+        return sums.means()
 
-    rows = {"diversity_by_member": (names.MEMBER,), "diversity_by_class": (names.OUTPUT,)}
-    found = over_outputs(
-        run, metrics, {**rows, "residual": (), "members": (), "ensemble": ()}, reduce
-    )
+    rows: dict[str, tuple[str, ...]] = dict.fromkeys(("residual", "not_finite", *_MEANS), ())
+    rows |= {"diversity_by_member": (names.MEMBER,), "diversity_by_class": (names.OUTPUT,)}
+    found = over_outputs(run, metrics, rows, reduce)
     scale = stored["mean_member_loss"].clip(min=1)
     off_members = abs(found["members"] - stored["mean_member_loss"]) / scale
     off_ensemble = abs(found["ensemble"] - stored["ensemble_loss"]) / scale
     larger = off_members.where(off_members > off_ensemble, off_ensemble)
     larger = larger.where(larger[names.SPLIT] != names.TRAIN)
-    return found[[*rows, "residual"]].assign(store_residual=larger)
+    return found.drop_vars(["members", "ensemble"]).assign(store_residual=larger)
 
 
-def judge(result: xr.Dataset) -> list[Finding]:
-    """Say what diversity is worth at each λ at the end, and whether the numbers hold."""
-    findings = [_worth(result, float(lam)) for lam in result[names.LAM].values]
-    if "residual" in result:
-        findings += _self_test(result, "residual", RESIDUAL_LIMIT, "Eq. 4 and Eq. 5 differ")
-        findings += _self_test(
-            result, "store_residual", STORE_LIMIT, "stored losses and stored outputs differ"
-        )
-    return [finding for finding in findings if np.isfinite(finding.number)]
+def _split_of_examples(run: Run) -> str:
+    """Return the split of which single examples are told: test if it is kept."""
+    kept = run.recipe.keep.splits
+    return names.TEST if names.TEST in kept else str(kept[-1])
 
 
-def _worth(result: xr.Dataset, lam: float) -> Finding:
-    last = _last_sealed(result.sel({names.LAM: lam, names.SPLIT: names.TEST}))
-    diversity = float(last["diversity"].mean())
-    members, ensemble = float(last["mean_member_loss"].mean()), float(last["ensemble_loss"].mean())
-    return Finding(
-        probe="diversity",
-        rule="worth",
-        level="info",
-        lam=lam,
-        number=diversity,
-        sentence=(
-            f"λ = {lam:g}: on test, the ensemble's loss is {ensemble:.3g} nats and its members' "
-            f"mean loss {members:.3g}; the difference, {diversity:.3g}, is diversity."
-        ),
-    )
+def _by_example(run: Run, chosen: xr.DataArray) -> xr.DataArray:
+    """Return the diversity of each example at the chosen epoch, (lam, trial, example).
 
-
-def _last_sealed(result: xr.Dataset) -> xr.Dataset:
-    """Return each trial at its last epoch with numbers."""
-    sealed = result["diversity"].notnull().sum(names.EPOCH) - 1
-    return result.isel({names.EPOCH: sealed.clip(min=0)})
-
-
-def _self_test(result: xr.Dataset, name: str, limit: float, what: str) -> list[Finding]:
-    worst = float(result[name].max())
-    if not worst > limit:
-        return []
-    return [
-        Finding(
-            probe="diversity",
-            rule=name,
-            level="alert",
-            number=worst,
-            limit=limit,
-            sentence=(
-                f"Self-test failed: {what} by {worst:.2g} nats (limit {limit:.0g}); "
-                "do not trust this run's numbers, check its store."
-            ),
-        )
-    ]
+    NaN where its outputs are not kept; without any outputs there are no examples.
+    """
+    split = _split_of_examples(run)
+    kept = run.recipe.keep.outputs != "none"
+    examples = run.array(f"{names.OUTPUTS}/{split}/{names.LOGITS}").shape[4] if kept else 0
+    found = np.full((*chosen.shape, examples), np.nan)
+    for lane in run.lanes:
+        at = (lane.lam_index, lane.trial)
+        epoch = int(chosen.values[at])
+        if epoch not in run.seal(lane).outputs:
+            continue
+        for block in run.outputs(lane, epoch, split):
+            how = (run.family, run.recipe.combiner)
+            with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
+                logits = _unshifted(block.logits.astype(np.float64), run.family)
+                values = _divergences(logits, block.target, *how).mean(0)
+            found[at][block.start : block.start + len(values)] = values
+    return xr.DataArray(found, dims=(*_LANE, names.EXAMPLE))
 
 
 probe = Probe(

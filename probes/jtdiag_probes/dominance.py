@@ -11,11 +11,11 @@ from jtdiag import names
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
 from jtdiag.store import OutputBlock, Run
-from jtdiag_probes import decomposition, leadership
-from jtdiag_probes.dominance_verdict import EARLY_EPOCH, judge
+from jtdiag_probes import decomposition, foresight, inequality, leadership, movement
+from jtdiag_probes.dominance_verdict import judge
+from jtdiag_probes.foresight import EARLY_EPOCH
 from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, over_outputs
 
-_LANE = (names.LAM, names.TRIAL)
 _BY_MEMBER = (*LANE_EPOCH_SPLIT, names.MEMBER)
 
 WRITES = {
@@ -44,24 +44,27 @@ WRITES = {
         unit=names.FRACTION,
         meaning="the median member's skill over the ensemble's; near 1 if members stand alone",
     ),
-    "leader_is_final": Var(
-        dims=(*_LANE, names.EPOCH),
+    "error_gini": Var(
+        dims=LANE_EPOCH_SPLIT,
         unit=names.FRACTION,
-        meaning="1 where the leader in training error is the last epoch's; NaN if not sealed",
+        meaning="Gini coefficient of the members' errors: 0 if all err alike; NaN if none errs",
     ),
-    "rank_correlation": Var(
-        dims=(*_LANE, names.EPOCH),
+    "error_entropy": Var(
+        dims=LANE_EPOCH_SPLIT,
+        unit=names.NAT,
+        meaning="entropy of the members' shares of their errors: ln M if all err alike",
+    ),
+    "best_to_median": Var(
+        dims=LANE_EPOCH_SPLIT,
         unit=names.FRACTION,
-        meaning="Spearman correlation of the members' training errors with the last epoch's",
+        meaning="the leader's error over the median member's; NaN if that is 0",
     ),
-    "early_rule": Var(
-        dims=_LANE,
+    "leader_gap": Var(
+        dims=LANE_EPOCH_SPLIT,
         unit=names.FRACTION,
-        meaning=(
-            f"1 where the member with the lowest training error after epoch {EARLY_EPOCH} leads "
-            "at the end; NaN for runs that are not longer, or not done"
-        ),
+        meaning="the leader's error minus the ensemble's; near 0 when one member dominates",
     ),
+    **foresight.WRITES,
     "logit_share": Var(
         dims=_BY_MEMBER,
         unit=names.FRACTION,
@@ -80,11 +83,12 @@ WRITES = {
         meaning="rise of the ensemble's loss without a member; negative if it does better",
         from_outputs=True,
     ),
+    **movement.WRITES,
 }
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Measure who leads, by how much, since when; from stored outputs also who carries what."""
+    """Measure who leads, by how much, since when; from what is stored, who carries and moves."""
     metrics = run.metrics()
     chance = run.chance_error
     error, loss = metrics[names.MEMBER_ERROR].values, metrics[names.MEMBER_LOSS].values
@@ -95,6 +99,10 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         "leader_margin": leadership.margin(error),
         "leader_skill": leadership.skill_ratio(error.min(-1), ensemble, chance),
         "median_skill": leadership.skill_ratio(np.median(error, -1), ensemble, chance),
+        "error_gini": inequality.gini(error),
+        "error_entropy": inequality.entropy(error),
+        "best_to_median": inequality.best_to_median(error),
+        "leader_gap": error.min(-1) - ensemble,
     }
     result = xr.Dataset(
         {name: (LANE_EPOCH_SPLIT, values) for name, values in by_lane.items()},
@@ -102,40 +110,11 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     )
     result = result.merge(
         metrics[[names.MEMBER_ERROR, names.MEMBER_LOSS, names.ENSEMBLE_ERROR]]
-    ).merge(_foresight(run, metrics, leader))
+    ).merge(foresight.measure(run, metrics, leader))
     if not options.metrics_only:
-        result = result.merge(_from_outputs(run, metrics))
+        result = result.merge(_from_outputs(run, metrics)).merge(movement.measure(run, metrics))
     return result.assign_attrs(
         chance_error=chance, error_measure=run.error_measure, early_epoch=EARLY_EPOCH
-    )
-
-
-def _foresight(run: Run, metrics: xr.Dataset, leader: NDArray[np.int64]) -> xr.Dataset:
-    """Return how the training errors of each epoch agree with those of the last one sealed."""
-    train = list(metrics[names.SPLIT].values).index(names.TRAIN)
-    errors = metrics[names.MEMBER_ERROR].values[:, :, :, train]
-    leaders = leader[:, :, :, train]
-    is_final = np.full(leaders.shape, np.nan)
-    correlation = np.full(leaders.shape, np.nan)
-    rule = np.full(leaders.shape[:2], np.nan)
-    for lane in run.lanes:
-        at = (lane.lam_index, lane.trial)
-        sealed = int((leaders[at] >= 0).sum())
-        if sealed == 0:
-            continue
-        is_final[at][:sealed] = leaders[at][:sealed] == leaders[at][sealed - 1]
-        correlation[at][:sealed] = leadership.rank_correlation(
-            errors[at][:sealed], errors[at][sealed - 1]
-        )
-        if EARLY_EPOCH < sealed - 1 == run.recipe.train.epochs:
-            rule[at] = is_final[at][EARLY_EPOCH]
-    over_epochs = (*_LANE, names.EPOCH)
-    return xr.Dataset(
-        {
-            "leader_is_final": (over_epochs, is_final),
-            "rank_correlation": (over_epochs, correlation),
-            "early_rule": (_LANE, rule),
-        }
     )
 
 

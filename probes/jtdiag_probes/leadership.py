@@ -53,3 +53,9 @@ def rank_correlation(errors: Floats, reference: Floats) -> Floats:
     a, b = a - a.mean(-1, keepdims=True), b - b.mean()
     scale = np.sqrt((a**2).sum(-1) * (b**2).sum())
     return np.where(scale > 0, (a * b).sum(-1) / np.where(scale > 0, scale, 1.0), np.nan)
+
+
+def unchanged(leaders: NDArray[np.int64]) -> int:
+    """Return for how many epochs, counted from the end, the leader (epochs,) is the last one's."""
+    others = np.flatnonzero(leaders != leaders[-1])
+    return len(leaders) - (int(others[-1]) + 1 if others.size else 0)

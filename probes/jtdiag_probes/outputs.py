@@ -48,3 +48,12 @@ def over_outputs(
                 for name, value in found.items():
                     arrays[name].values[at] = value
     return xr.Dataset(arrays, coords=metrics.coords)
+
+
+def chosen_epochs(run: Run, metrics: xr.Dataset) -> xr.DataArray:
+    """Return the epoch that stands for each lane, (lam, trial); -1 for one that has not begun."""
+    newest = metrics.sizes[names.EPOCH] - 1  # a lane may have been sealed further since
+    chosen = np.empty((len(run.recipe.lam), run.recipe.trials), dtype=np.int64)
+    for lane in run.lanes:
+        chosen[lane.lam_index, lane.trial] = min(run.chosen_epoch(lane), newest)
+    return xr.DataArray(chosen, dims=(names.LAM, names.TRIAL))

@@ -5,7 +5,19 @@ from jtdiag import finding, result
 from jtdiag.cli import main
 from jtdiag.registry import load_probe
 
-NAMES = ["calibration", "capacity", "collusion", "diversity", "dominance", "filters", "performance"]
+NAMES = [
+    "calibration",
+    "capacity",
+    "collusion",
+    "combiners",
+    "diversity",
+    "dominance",
+    "filters",
+    "performance",
+    "robustness",
+    "variance",
+    "votes",
+]
 
 
 def probe(run, *arguments):

@@ -12,6 +12,8 @@ def test_every_installed_probe_is_a_line_with_its_question(foreign):
         "foreign      How many lanes are there?",
         "performance  How good are the ensemble and its members, at each lambda?",
         "robustness   How many members may fail before the ensemble does?",
+        "variance     What of the ensemble's loss is bias, variance and diversity?",
+        "votes        What are the members worth when they vote?",
     ]
 
 

@@ -262,3 +262,69 @@ def test_effective_members_lie_between_1_and_all(shares):
 
 def test_unknown_shares_give_an_unknown_number_of_effective_members():
     assert np.isnan(decomposition.effective_members(np.full((2, 3), np.nan))).all()
+
+
+# --- to second order ------------------------------------------------------------------------------
+
+
+def test_the_quadratic_part_is_the_definition_written_out():
+    logits, _ = some_logits(members=3, examples=2, classes=4)
+    found = decomposition.quadratic_part(logits)
+    for n in range(2):
+        mean = logits[:, n].mean(0)
+        q_bar = np.array(softmax(mean.tolist()))
+        sigma = np.diag(q_bar) - np.outer(q_bar, q_bar)
+        by_hand = [0.5 * d @ sigma @ d for d in logits[:, n] - mean]
+        assert found[n] == pytest.approx(sum(by_hand) / 3, rel=1e-12)
+
+
+def test_for_members_that_lie_close_the_quadratic_part_is_the_diversity():
+    one, _ = some_logits(members=1)
+    for spread, near in ((1e-2, 1e-1), (1e-3, 1e-2)):
+        logits = one + spread * some_logits(members=5)[0]
+        diversity = decomposition.member_divergences(logits).mean(0)
+        np.testing.assert_allclose(decomposition.quadratic_part(logits), diversity, rtol=near)
+
+
+@given(ensembles())
+def test_the_quadratic_part_is_never_negative_and_bears_any_logits(ensemble):
+    found = decomposition.quadratic_part(ensemble[0])
+    assert (found >= 0).all()
+    assert np.isfinite(found).all()
+
+
+# --- the mean of probabilities --------------------------------------------------------------------
+
+
+def test_the_probability_average_is_the_definition_written_out():
+    logits, target = some_logits(members=3, examples=2, classes=4)
+    loss, divergence, label_term = decomposition.probability_average(logits, target)
+    for n, y in enumerate(target):
+        q = np.array([softmax(row.tolist()) for row in logits[:, n]])
+        hat = q.mean(0)
+        log_ratio = np.log(hat) - np.log(q).mean(0)
+        assert loss[n] == pytest.approx(-math.log(hat[y]), rel=1e-12)
+        assert divergence[n] == pytest.approx(
+            np.mean([(hat * np.log(hat / one)).sum() for one in q]), rel=1e-12
+        )
+        assert label_term[n] == pytest.approx(log_ratio @ (np.eye(4)[y] - hat), abs=1e-12)
+
+
+@given(ensembles())
+def test_loss_divergence_and_label_term_add_up_to_the_members_mean_loss(ensemble):
+    logits, target = ensemble
+    members = decomposition.cross_entropy(logits, target)
+    loss, divergence, label_term = decomposition.probability_average(logits, target)
+    off = np.abs(loss + divergence + label_term - members.mean(0))
+    assert (off <= 1e-12 * np.maximum(1, members.max(0))).all()
+    assert (divergence >= -1e-12 * np.maximum(1, np.abs(logits).max())).all()
+    assert (loss <= members.mean(0) + 1e-12 * np.maximum(1, members.max(0))).all()
+
+
+def test_the_loss_of_the_probability_average_is_torchs():
+    logits, target = some_logits()
+    mean = torch.softmax(torch.from_numpy(logits), -1).mean(0)
+    theirs = torch.nn.functional.nll_loss(mean.log(), torch.from_numpy(target), reduction="none")
+    np.testing.assert_allclose(
+        decomposition.probability_average(logits, target)[0], theirs.numpy(), rtol=1e-12
+    )

@@ -1,0 +1,118 @@
+"""Bias, variance and diversity of an ensemble's loss over trials (Wood et al. 2023, JMLR).
+
+All functions take log-probabilities, (M, n, K) for M members, n examples and K classes. The
+centroid of several predictions is their normalised geometric mean, the softmax of the mean
+log-probability; for it, the mean divergence KL(centroid‖prediction) is −log of the sum over
+classes of that mean. Losses and divergences are in nats, one for each example.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from jtdiag_probes import decomposition
+
+Floats = NDArray[np.floating[Any]]
+
+TERMS = (
+    "expected_loss",
+    "average_bias",
+    "average_variance",
+    "diversity",
+    "ensemble_bias",
+    "ensemble_variance",
+    "disparity",
+)
+MEANS = ("expected_loss", "diversity")
+"""The terms that are means over trials; the others need a centroid, which takes two trials."""
+
+
+@dataclass
+class Sums:
+    """Sums over trials of what the terms are made of; they add, and a trial can be taken out."""
+
+    trials: int
+    log_q: Floats
+    """(M, n, K)"""
+    log_z: Floats
+    """(n,): log of the ensemble's normaliser, 0 or less."""
+    diversity: Floats
+    """(n,): mean over members of KL(ensemble‖member), by its definition."""
+
+    @classmethod
+    def of(cls, log_q: Floats) -> "Sums":
+        """Return those of a single trial with log-probabilities (M, n, K)."""
+        return cls(
+            trials=1,
+            log_q=log_q,
+            log_z=np.asarray(logsumexp(log_q.mean(0), axis=-1)),
+            diversity=decomposition.member_divergences(log_q).mean(0),
+        )
+
+    def __add__(self, other: "Sums") -> "Sums":
+        """Return the sums over the trials of both."""
+        return Sums(
+            trials=self.trials + other.trials,
+            log_q=self.log_q + other.log_q,
+            log_z=self.log_z + other.log_z,
+            diversity=self.diversity + other.diversity,
+        )
+
+    def __sub__(self, other: "Sums") -> "Sums":
+        """Return the sums without the trials of the other."""
+        return Sums(
+            trials=self.trials - other.trials,
+            log_q=self.log_q - other.log_q,
+            log_z=self.log_z - other.log_z,
+            diversity=self.diversity - other.diversity,
+        )
+
+    def terms(self, target: NDArray[np.integer]) -> dict[str, Floats]:
+        """Return each of `TERMS` for every example, (n,).
+
+        With expectations over trials, member i's centroid q_i° and the ensemble's q̄°:
+        expected loss of the ensemble = average bias + average variance − diversity;
+        average bias = ensemble bias + disparity; and
+        ensemble variance = average variance + disparity − diversity.
+
+        Args:
+            target: (n,), the classes.
+        """
+        centroids = self.log_q / self.trials
+        whole = centroids.mean(0)
+        log_z = self.log_z / self.trials
+        at_target = np.take_along_axis(whole, target[:, None], axis=-1)[:, 0]
+        return {
+            "expected_loss": log_z - at_target,
+            "average_bias": decomposition.cross_entropy(centroids, target).mean(0),
+            "average_variance": -np.asarray(logsumexp(centroids, axis=-1)).mean(0),
+            "diversity": self.diversity / self.trials,
+            "ensemble_bias": decomposition.cross_entropy(whole, target),
+            "ensemble_variance": log_z - np.asarray(logsumexp(whole, axis=-1)),
+            "disparity": decomposition.member_divergences(centroids).mean(0),
+        }
+
+
+def residual(terms: dict[str, Floats]) -> Floats:
+    """Return by how much the two sums of terms miss, the larger, relative to losses above 1."""
+    whole = terms["average_bias"] + terms["average_variance"] - terms["diversity"]
+    parts = terms["ensemble_bias"] + terms["disparity"]
+    scale = np.maximum(1, np.abs(terms["average_bias"] + terms["average_variance"]))
+    off = np.maximum(np.abs(whole - terms["expected_loss"]), np.abs(parts - terms["average_bias"]))
+    return np.asarray(off / scale)
+
+
+def jackknife(without: Floats) -> Floats:
+    """Return the standard error of an estimate from those without one trial each.
+
+    √((D − 1)/D · Σ_t (x_t − x̄)²) for D of them, which for a mean is its usual standard error.
+
+    Args:
+        without: (D, ...), the estimate without trial t; D is 2 or more.
+    """
+    trials = len(without)
+    apart = without - without.mean(0)
+    return np.asarray(np.sqrt((trials - 1) / trials * (apart**2).sum(0)))

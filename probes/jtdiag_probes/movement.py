@@ -1,0 +1,110 @@
+"""How far members moved in the space of their parameters: labelled arrays from checkpoints."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from jtdiag import names
+from jtdiag.lanes import Lane
+from jtdiag.probe_contract import Var
+from jtdiag.store import Run
+
+_LANE_EPOCH = (names.LAM, names.TRIAL, names.EPOCH)
+_BY_MEMBER = (*_LANE_EPOCH, names.MEMBER)
+_BY_LAYER = (*_LANE_EPOCH, names.PARAMETER, names.MEMBER)
+_STRAIGHT = "Euclidean distance of {} from epoch 0; NaN where a checkpoint is not kept"
+_ALONG = (
+    "sum over the kept checkpoints, from epoch 0 on, of the distance to the one before, of {}; "
+    "a lower bound of the way that training took"
+)
+
+WRITES = {
+    "displacement": Var(
+        dims=_BY_MEMBER,
+        unit=names.FRACTION,
+        meaning=_STRAIGHT.format("a member's parameters"),
+        from_outputs=True,
+    ),
+    "displacement_by_layer": Var(
+        dims=_BY_LAYER,
+        unit=names.FRACTION,
+        meaning=_STRAIGHT.format("one parameter of a member"),
+        from_outputs=True,
+    ),
+    "path_length": Var(
+        dims=_BY_MEMBER,
+        unit=names.FRACTION,
+        meaning=_ALONG.format("a member's parameters"),
+        from_outputs=True,
+    ),
+    "path_length_by_layer": Var(
+        dims=_BY_LAYER,
+        unit=names.FRACTION,
+        meaning=_ALONG.format("one parameter of a member"),
+        from_outputs=True,
+    ),
+}
+
+Floats = NDArray[np.floating[Any]]
+
+
+def squared_distances(one: Floats, other: Floats) -> NDArray[np.float64]:
+    """Return ‖θ_j − θ'_j‖² for every member, (M,), of parameters (M, …), in float64."""
+    return np.array(
+        [
+            np.square(np.subtract(a, b, dtype=np.float64)).sum()
+            for a, b in zip(one, other, strict=True)
+        ]
+    )
+
+
+def measure(run: Run, metrics: xr.Dataset) -> xr.Dataset:
+    """Return displacement and path length by member, and by member and parameter.
+
+    Parameters are read one by one, three epochs of one of them at a time.
+    """
+    # Branches of one network move together.
+    parameters = [] if run.recipe.members.branched else list(run.parameters)
+    shape = (*(metrics.sizes[d] for d in _LANE_EPOCH), len(parameters), metrics.sizes[names.MEMBER])
+    straight, step = np.full(shape, np.nan), np.full(shape, np.nan)
+    for lane in run.lanes:
+        kept = [e for e in run.seal(lane).checkpoints if e < metrics.sizes[names.EPOCH]]
+        if kept[:1] != [0]:
+            continue
+        for i, name in enumerate(parameters):
+            at = (lane.lam_index, lane.trial, kept, i)
+            straight[at], step[at] = _moves(run, lane, kept, name)
+    if not parameters:  # nothing is known, and a sum over nothing would say 0
+        straight = step = np.full((*shape[:3], 1, shape[4]), np.nan)
+    by_layer = np.s_[:, :, :, : len(parameters)]
+    return xr.Dataset(
+        {
+            "displacement": (_BY_MEMBER, np.sqrt(straight.sum(3))),
+            "displacement_by_layer": (_BY_LAYER, np.sqrt(straight[by_layer])),
+            "path_length": (_BY_MEMBER, _along(np.sqrt(step.sum(3)))),
+            "path_length_by_layer": (_BY_LAYER, _along(np.sqrt(step[by_layer]))),
+        },
+        coords={names.PARAMETER: np.asarray(parameters, dtype=np.dtypes.StringDType())},
+    )
+
+
+def _moves(
+    run: Run, lane: Lane, kept: list[int], name: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return squared distances (epochs, M) from the first and from the one before."""
+    first = before = run.parameter(lane, kept[0], name)
+    rows = []
+    with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
+        for epoch in kept:
+            now = run.parameter(lane, epoch, name)
+            rows.append((squared_distances(now, first), squared_distances(now, before)))
+            before = now
+    straight, step = zip(*rows, strict=True)
+    return np.stack(straight), np.stack(step)
+
+
+def _along(steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return sums of steps over the epochs so far, NaN where there is no step."""
+    return np.where(np.isnan(steps), np.nan, np.nan_to_num(steps, posinf=np.inf).cumsum(2))

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from jtdiag.figures import displacement, style
+from jtdiag.figures.displacement import draw
+from jtdiag.probe_contract import Options
+from jtdiag.registry import load_probe
+
+LAMS = [1.0, 0.0]
+
+
+@pytest.fixture
+def result():
+    """Five members at two λ, in two trials, with checkpoints of epochs 0, 1 and 3."""
+    values = np.random.default_rng(0).uniform(1, 2, (2, 2, 4, 5))
+    values[:, :, 0] = 0
+    values[:, :, 2] = np.nan
+    return xr.Dataset(
+        {"displacement": (("lam", "trial", "epoch", "member"), values)},
+        coords={"lam": LAMS, "trial": [0, 1], "epoch": range(4)},
+    )
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_dots_are_the_members_of_the_first_trial_sorted(result):
+    [axes] = draw(result).axes
+    for line, lam in zip(axes.lines, sorted(LAMS), strict=True):
+        expected = sorted(result["displacement"].sel(lam=lam, trial=0, epoch=3).values)
+        np.testing.assert_allclose(line.get_ydata(), expected)
+        assert line.get_xdata().tolist() == [1, 2, 3, 4, 5]
+        assert line.get_color() == style.lam_colour(lam)
+
+
+def test_another_trial_can_be_drawn(result):
+    [axes] = draw(result, trial=1).axes
+    expected = sorted(result["displacement"].sel(lam=0, trial=1, epoch=3).values)
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), expected)
+
+
+def test_each_lambda_is_drawn_at_its_own_last_checkpoint(result):
+    result["displacement"].loc[{"lam": 0.0, "epoch": 3}] = np.nan
+    figure = draw(result)
+    assert legend(figure) == [r"$\lambda = 0$, epoch 1", r"$\lambda = 1$, epoch 3"]
+
+
+def test_a_lambda_that_has_not_begun_is_left_out(result):
+    result["displacement"].loc[{"lam": 1.0}] = np.nan
+    assert legend(draw(result)) == [r"$\lambda = 0$, epoch 3"]
+
+
+@pytest.mark.parametrize("epochs", [[0], [0, 2]])
+def test_without_checkpoints_the_figure_says_what_to_keep(result, epochs):
+    figure = draw(result.isel(epoch=epochs))
+    assert figure.legends == []
+    [text] = figure.axes[0].texts
+    assert "keep.checkpoints" in text.get_text()
+
+
+def test_the_axis_begins_at_0(result):
+    assert draw(result).axes[0].get_ylim()[0] == 0
+
+
+def test_the_result_is_not_changed(result):
+    before = result.copy(deep=True)
+    draw(result)
+    assert result.identical(before)
+
+
+def test_it_draws_the_result_of_the_probe_that_it_names(toy):
+    asked = load_probe(displacement.NEEDS).ask(toy, Options())
+    [axes] = draw(asked).axes
+    assert len(axes.lines) == 3
+    expected = asked["displacement"].sel(lam=0.9, trial=0, epoch=4)
+    np.testing.assert_allclose(axes.lines[1].get_ydata(), np.sort(expected))

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.stats import binomtest
+
+from jtdiag.figures import leader_by_epoch, style
+from jtdiag.figures.leader_by_epoch import draw
+from jtdiag.probe_contract import Options
+from jtdiag.registry import load_probe
+
+
+def made_up(lams, trials=3, epochs=5, members=4):
+    random = np.random.default_rng(0)
+    shape = (len(lams), trials, epochs)
+    is_final = random.integers(0, 2, shape).astype(float)
+    is_final[..., -1] = 1
+    return xr.Dataset(
+        {
+            "leader_is_final": (("lam", "trial", "epoch"), is_final),
+            "done": (("lam", "trial"), np.ones(shape[:2])),
+        },
+        coords={"lam": lams, "trial": range(trials), "epoch": range(epochs)}
+        | {"member": range(members)},
+    )
+
+
+@pytest.fixture
+def result():
+    return made_up([1.0, 0.5])
+
+
+def visible(figure):
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def line(axes):
+    return axes.lines[0].get_ydata()
+
+
+def band(axes):
+    """Lower and upper ends by epoch."""
+    [polygon] = axes.collections
+    points = polygon.get_paths()[0].vertices
+    epochs = sorted(set(points[:, 0]))
+    ends = [[f(points[points[:, 0] == e, 1]) for e in epochs] for f in (np.min, np.max)]
+    return np.array(ends)
+
+
+def test_a_panel_shows_how_many_trials_agree_with_their_end_and_the_exact_interval(result):
+    panels = visible(draw(result))
+    assert len(panels) == 3
+    for axes, lam in zip(panels, (0.5, 1.0), strict=False):
+        held = result["leader_is_final"].sel(lam=lam).sum("trial").values
+        np.testing.assert_allclose(line(axes), 100 * held / 3)
+        exact = [binomtest(int(k), 3).proportion_ci(0.95, method="exact") for k in held]
+        np.testing.assert_allclose(band(axes)[0], [100 * one.low for one in exact], atol=1e-9)
+        np.testing.assert_allclose(band(axes)[1], [100 * one.high for one in exact], atol=1e-9)
+
+
+def test_the_last_panel_is_of_all_lanes(result):
+    last = visible(draw(result))[-1]
+    expected = 100 * result["leader_is_final"].mean(("lam", "trial"))
+    np.testing.assert_allclose(line(last), expected)
+
+
+def test_lanes_that_are_not_done_are_left_out(result):
+    result["done"][0, 1:] = 0
+    at_half, at_1, together = visible(draw(result))
+    np.testing.assert_allclose(line(at_1), 100 * result["leader_is_final"].isel(lam=0, trial=0))
+    assert at_1.get_title() == r"$\lambda = 1$, 1 lane"
+    assert at_half.get_title() == r"$\lambda = 0.5$, 3 lanes"
+    assert together.get_title() == "all, 4 lanes"
+
+
+def test_a_run_of_which_nothing_is_done_has_empty_panels(result):
+    result["done"][:] = 0
+    for axes in visible(draw(result)):
+        assert np.isnan(line(axes)).all()
+
+
+def test_chance_and_epoch_3_are_marked(result):
+    for axes in visible(draw(result)):
+        dashed = [one for one in axes.lines if one.get_linestyle() == "--"]
+        assert [one.get_ydata() for one in dashed] == [[25, 25]]
+        dotted = [one for one in axes.lines if one.get_linestyle() == ":"]
+        assert [one.get_xdata() for one in dotted] == [[3, 3]]
+
+
+def test_lambdas_have_their_colours(result):
+    colors = [axes.lines[0].get_color() for axes in visible(draw(result))]
+    assert colors == [style.lam_colour(0.5), style.lam_colour(1.0), style.ENSEMBLE]
+
+
+@pytest.mark.parametrize(("count", "columns", "rows"), [(1, 2, 1), (3, 4, 1), (5, 4, 2), (7, 4, 2)])
+def test_panels_go_into_rows_of_four_and_each_lowest_says_epoch(count, columns, rows):
+    figure = draw(made_up(np.linspace(0, 1, count)))
+    grid = figure.axes[0].get_gridspec()
+    assert (grid.ncols, grid.nrows) == (columns, rows)
+    panels = visible(figure)
+    assert len(panels) == count + 1
+    lowest = [axes for axes in panels if axes.get_xlabel() == "Epoch"]
+    assert lowest == panels[-columns:]
+    for axes in lowest:
+        assert all(tick.label1.get_visible() for tick in axes.xaxis.get_major_ticks())
+
+
+def test_the_result_is_not_changed(result):
+    before = result.copy(deep=True)
+    draw(result)
+    assert result.identical(before)
+
+
+def test_it_draws_the_result_of_the_probe_that_it_names(toy):
+    asked = load_probe(leader_by_epoch.NEEDS).ask(toy, Options(metrics_only=True))
+    last = visible(draw(asked))[-1]
+    np.testing.assert_allclose(line(last), 100 * asked["leader_is_final"].mean(("lam", "trial")))

@@ -1,0 +1,248 @@
+"""Who diverged, in the metrics; that NaN does not pass silently; and doubt in the sentences."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.stats import sem
+
+from jtdiag.finding import Finding
+from jtdiag.probe_contract import Options
+from jtdiag.testing import toy_run
+from jtdiag.watch import follow
+from jtdiag_probes.diversity import probe
+
+EPOCHS, MEMBERS = 4, 3
+
+
+def judged(run, **options):
+    return probe.judge(probe.ask(run, Options(**options)))
+
+
+def diverged(findings):
+    return [found for found in findings if found.rule == "diverged"]
+
+
+@pytest.fixture
+def losses():
+    """Losses of sound members at two λ in two trials: (lam, trial, epoch, split, member)."""
+    shape = (2, 2, EPOCHS, 3, MEMBERS)
+    return np.random.default_rng(0).uniform(1, 2, shape)
+
+
+def run_with(by_hand, losses, **more):
+    """A run with these member losses; the ensemble's is half their mean."""
+    shape = losses.shape[:-1]
+    return by_hand(
+        np.full(losses.shape, 0.5),
+        np.full(shape, 0.4),
+        member_loss=losses,
+        ensemble_loss=losses.mean(-1) / 2,
+        lam=(0.0, 1.0),
+        **more,
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_members_whose_loss_is_no_number_are_one_alert_for_their_lane(by_hand, losses, value):
+    losses[1, 0, 2:, :, 1] = value
+    losses[1, 0, 3:, :, 2] = value
+    [alert] = diverged(judged(run_with(by_hand, losses).seal_all()))
+    assert (alert.level, alert.lam, alert.trials, alert.epoch) == ("alert", 1.0, (0,), 2)
+    assert (alert.number, alert.limit) == (2, 0)
+    assert alert.sentence == (
+        "λ = 1, trial 0: 2 of 3 members diverged, from epoch 2 on: their loss is infinite or no "
+        "number, and so is the ensemble's. Lower train.lr at this λ or set train.clip. What this "
+        "probe says of other lanes stands."
+    )
+
+
+def test_each_lane_that_diverged_has_its_own_alert(by_hand, losses):
+    losses[0, 1, 1:, :, 0] = np.nan
+    losses[1, :, 3, :, 2] = np.nan
+    found = diverged(judged(run_with(by_hand, losses).seal_all()))
+    assert [(f.lam, f.trials, f.epoch) for f in found] == [
+        (0.0, (1,), 1),
+        (1.0, (0,), 3),
+        (1.0, (1,), 3),
+    ]
+
+
+def test_one_split_is_enough(by_hand, losses):
+    losses[0, 0, 3, 0, 1] = np.inf
+    [alert] = diverged(judged(run_with(by_hand, losses).seal_all()))
+    assert (alert.number, alert.epoch) == (1, 3)
+
+
+def test_other_lanes_are_told_as_if_nothing_had_happened(by_hand, losses):
+    sound = judged(run_with(by_hand, losses[:, 1:], name="sound").seal_all())
+    losses[1, 0, 2:, :, 1] = np.nan
+    found = judged(run_with(by_hand, losses).seal_all())
+    [of_lam_1] = [f for f in found if f.rule == "worth" and f.lam == 1]
+    assert of_lam_1 == sound[1]
+    [of_lam_0] = [f for f in found if f.rule == "worth" and f.lam == 0]
+    last = losses[0, :, -1, 2].mean(-1) / 2
+    assert of_lam_0.number == pytest.approx(last.mean(), rel=1e-12)
+
+
+def test_where_all_lanes_of_a_lambda_diverged_only_that_is_told_of_it(by_hand, losses):
+    losses[1, :, 1:, :, 0] = np.nan
+    found = judged(run_with(by_hand, losses).seal_all())
+    assert {f.rule for f in found if f.lam == 1} == {"diverged"}
+    assert {f.rule for f in found if f.lam == 0} == {"worth"}
+
+
+def test_epochs_that_are_not_sealed_have_not_diverged(by_hand, losses):
+    run = run_with(by_hand, losses, epochs=9)
+    run.seal_up_to(1)
+    assert diverged(judged(run.run)) == []
+    count = probe.ask(run.run, Options())["diverged_members"]
+    assert (count.isel(epoch=[0, 1]) == 0).all()
+
+
+def test_watch_tells_it_once_from_the_metrics(by_hand, losses):
+    losses[1, 0, 1:, :, 0] = np.nan
+    run = run_with(by_hand, losses).seal_all()
+    told = [e for e in follow(run) if isinstance(e, Finding) and e.rule == "diverged"]
+    assert [(f.level, f.lam, f.trials) for f in told] == [("alert", 1.0, (0,))]
+
+
+def too_fast(lr):
+    engine = {"precision": "float32"}
+    return {"trials": 1, "train": {"lr": lr, "epochs": 2}, "engine": engine}
+
+
+def test_a_run_that_is_trained_too_fast_says_so(tmp_path):
+    run = toy_run(tmp_path, lam=[0.0, 1.0], **too_fast([0.3, 1e12]))
+    found = judged(run)
+    [alert] = diverged(found)
+    assert (alert.lam, alert.number) == (1.0, 3)
+    assert [f.lam for f in found if f.rule == "worth"] == [0.0]
+    assert [f.rule for f in found if f.level == "alert"] == ["diverged"]
+    assert diverged(judged(run, metrics_only=True)) == [alert]
+
+
+# --- outputs that are no numbers ------------------------------------------------------------------
+
+
+def run_with_outputs(by_hand, logits):
+    """Sound metrics, and logits (trial, M, n, K) on test."""
+    trials, members, examples, classes = logits.shape
+    return by_hand(
+        np.full((1, trials, 2, 3, members), 0.5),
+        np.full((1, trials, 2, 3), 0.5),
+        lam=(0.9,),
+        classes=classes,
+        logits={"test": np.repeat(logits[None, :, None], 2, axis=2)},
+        target={"test": np.arange(examples) % classes},
+    ).seal_all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_that_are_no_numbers_do_not_pass_the_self_test(by_hand, value):
+    logits = np.random.default_rng(0).normal(size=(2, 3, 6, 4))
+    logits[1, 2, [1, 4], 0] = value
+    found = [f for f in judged(run_with_outputs(by_hand, logits)) if f.rule == "not-finite"]
+    [alert] = found
+    assert (alert.level, alert.number) == ("alert", 4)  # two examples in each of two epochs
+    assert "of 4 examples" in alert.sentence
+    assert "(most at λ = 0.9, trial 1, epoch 0, test)" in alert.sentence
+
+
+def test_outputs_of_members_that_diverged_are_no_fault_of_the_store(tmp_path):
+    run = toy_run(tmp_path, lam=[1.0], **too_fast(1e12))
+    asked = probe.ask(run, Options())
+    assert float(asked["not_finite"].max()) > 0
+    assert [f.rule for f in probe.judge(asked)] == ["diverged"]
+
+
+# --- doubt ----------------------------------------------------------------------------------------
+
+
+def test_sentences_carry_standard_errors_over_trials(by_hand, losses):
+    found = judged(run_with(by_hand, losses).seal_all())
+    for i, one in enumerate(found):
+        last = losses[i, :, -1, 2].mean(-1)
+        for values in (last, last / 2):
+            assert f"{values.mean():.3g} ± {sem(values):.2g}" in one.sentence
+
+
+def test_one_trial_has_none(by_hand, losses):
+    for one in judged(run_with(by_hand, losses[:, :1]).seal_all()):
+        assert "±" not in one.sentence
+
+
+# --- further variables ----------------------------------------------------------------------------
+
+
+def test_gaps_are_training_minus_test(toy):
+    asked = probe.ask(toy, Options(metrics_only=True))
+    for name in ("mean_member_loss", "ensemble_loss", "diversity"):
+        for at in np.ndindex(3, 2, 5):
+            train, _, test = asked[name].values[at]
+            assert asked[f"{name}_gap"].values[at] == train - test
+
+
+def test_a_member_that_diverged_makes_the_mean_unknown(by_hand, losses):
+    losses[0, 0, 2, :, 1] = np.nan
+    asked = probe.ask(run_with(by_hand, losses).seal_all(), Options())
+    assert asked["diversity"].isel(lam=0, trial=0, epoch=2).isnull().all()
+    assert int(asked["diversity"].isnull().sum()) == 3
+
+
+def test_diversity_by_example_is_that_of_the_chosen_epoch(toy):
+    asked = probe.ask(toy, Options())
+    assert asked["diversity_by_example"].dims == ("lam", "trial", "example")
+    assert asked["diversity_by_example"].sizes["example"] == 40
+    assert asked["diversity_by_example"].attrs["split"] == "test"
+    for lane in toy.lanes:
+        at = {"lam": lane.lam_index, "trial": lane.trial}
+        epoch = toy.chosen_epoch(lane)
+        assert int(asked["chosen_epoch"].isel(at)) == epoch
+        whole = asked["diversity_by_member"].isel(at).sel(epoch=epoch, split="test").mean()
+        mean = asked["diversity_by_example"].isel(at).mean()
+        assert float(mean) == pytest.approx(float(whole), rel=1e-12)
+
+
+def test_examples_by_class_are_the_diversity_by_class(toy):
+    asked = probe.ask(toy, Options()).sel(lam=0.9, trial=1)
+    target = toy.target("test", toy.lanes[0])
+    by_class = asked["diversity_by_class"].sel(epoch=int(asked["chosen_epoch"]), split="test")
+    for k in range(3):
+        own = asked["diversity_by_example"].values[target == k].mean()
+        assert float(by_class[k]) == pytest.approx(own, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("keep", "examples", "split"),
+    [
+        ({"splits": ["train", "val"]}, 20, "val"),
+        ({"outputs": [1], "checkpoints": "none"}, 40, "test"),
+        ({"outputs": "none", "checkpoints": "none"}, 0, "test"),
+    ],
+)
+def test_examples_are_of_the_last_split_kept_and_unknown_where_not_kept(
+    keep, examples, split, tmp_path
+):
+    run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 2}, keep=keep)
+    found = probe.ask(run, Options())["diversity_by_example"]
+    assert found.shape == (1, 1, examples)
+    assert found.attrs["split"] == split
+    chosen_is_kept = run.chosen_epoch(run.lanes[0]) in run.seal(run.lanes[0]).outputs
+    assert bool(found.notnull().all()) == (chosen_is_kept or examples == 0)
+
+
+def test_averaged_probabilities_are_those_of_the_mean_member_loss(toy):
+    asked = probe.ask(toy, Options()).sel(split=["val", "test"])
+    parts = ("probability_loss", "probability_diversity", "probability_label_term")
+    whole = sum(asked[name] for name in parts)
+    np.testing.assert_allclose(whole, asked["mean_member_loss"], atol=1e-7)
+    assert (asked["probability_loss"] <= asked["mean_member_loss"] + 1e-7).all()
+
+
+def test_the_quadratic_part_comes_near_the_diversity_while_members_are_alike(toy):
+    at_start = probe.ask(toy, Options()).sel(split="test", epoch=0)
+    xr.testing.assert_allclose(
+        at_start["quadratic_part"].drop_vars("member", errors="ignore"),
+        at_start["diversity"].rename(None).drop_vars("member", errors="ignore"),
+        rtol=0.2,
+    )

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from jtdiag.probe_contract import Options
+from jtdiag_probes import leadership
+from jtdiag_probes.dominance import probe
+
+
+def run_led_by(by_hand, *trials, **more):
+    """One λ; in each trial these of three members lead in training, epoch after epoch."""
+    errors = np.full((1, len(trials), len(trials[0]), 3, 3), 0.5)
+    for t, leaders in enumerate(trials):
+        for epoch, leader in enumerate(leaders):
+            errors[0, t, epoch, :, leader] = 0.2
+    return by_hand(errors, np.full(errors.shape[:-1], 0.1), lam=(1.0,), **more)
+
+
+@pytest.mark.parametrize(
+    ("leaders", "epochs"),
+    [([2], 1), ([0, 2], 1), ([2, 2], 2), ([2, 0, 2, 2, 2], 3), ([1, 0, 2], 1)],
+)
+def test_for_how_many_epochs_the_leader_is_the_last_one(leaders, epochs):
+    assert leadership.unchanged(np.array(leaders)) == epochs
+
+
+def test_since_when_the_final_leader_leads_is_told_of_every_lane(by_hand):
+    run = run_led_by(by_hand, [0, 1, 2, 2, 2], [0, 0, 0, 0, 0], [0, 0, 0, 0, 1], epochs=9)
+    run.seal_up_to(4, *run.run.lanes[:2])
+    asked = probe.ask(run.run, Options())
+    assert asked["leader_known_since"].values.tolist() == [[2, 0, -1]]
+    assert asked["done"].values.tolist() == [[0, 0, 0]]
+
+
+def test_a_lane_is_done_when_it_has_all_its_epochs(by_hand):
+    run = run_led_by(by_hand, [0, 1, 2, 2, 2], [0, 0, 0, 0, 0])
+    run.seal_up_to(4, run.run.lanes[0])
+    run.seal_up_to(3, run.run.lanes[1])
+    assert probe.ask(run.run, Options())["done"].values.tolist() == [[1, 0]]
+
+
+def test_the_rule_is_told_with_its_exact_interval_and_since_when(by_hand):
+    held = [0, 1, 1, 2, 2]
+    run = run_led_by(by_hand, held, held, held, [0, 0, 0, 1, 0]).seal_all()
+    [one] = [f for f in probe.judge(probe.ask(run, Options())) if f.rule == "early-leader"]
+    exact = binomtest(3, 4).proportion_ci(0.95, method="exact")
+    assert one.number == 0.75
+    assert one.sentence == (
+        "λ = 1: the member that led in training error after epoch 3 led at the end in 3 of 4 "
+        f"trials (by chance: 1 in 3). The exact 95 % interval is {100 * exact.low:.0f} to "
+        f"{100 * exact.high:.0f} %. Who led at the end had led from epoch 3 on (median)."
+    )
+
+
+def test_how_unequal_members_err_is_told_at_the_end_of_lanes_that_are_done(by_hand):
+    run = run_led_by(by_hand, [0, 1, 2, 2, 2], [0, 0, 0, 0, 0])
+    run.seal_up_to(4, run.run.lanes[0])
+    run.seal_up_to(2, run.run.lanes[1])
+    [one] = [f for f in probe.judge(probe.ask(run.run, Options())) if f.rule == "error-spread"]
+    assert one.number == pytest.approx(0.4)
+    assert one.sentence == (
+        "λ = 1: on test, the best member's error is 0.4 of the median's and 10.0 points above the "
+        "ensemble's; the Gini coefficient of the errors is 0.17."
+    )
+
+
+def test_a_best_member_that_beats_the_ensemble_is_below_it(by_hand):
+    errors = np.full((1, 2, 2, 3, 2), 0.3)
+    errors[:, 1] = 0.25
+    run = by_hand(errors, np.full(errors.shape[:-1], 0.4), lam=(0.5,)).seal_all()
+    [one] = [f for f in probe.judge(probe.ask(run, Options())) if f.rule == "error-spread"]
+    assert "and 12.5 ± 2.5 points below the ensemble's" in one.sentence
+
+
+def test_inequality_is_that_of_the_members_errors(toy):
+    asked = probe.ask(toy, Options(metrics_only=True))
+    error = asked["member_error"]
+    best, median = error.min("member"), error.median("member")
+    np.testing.assert_allclose(asked["leader_gap"], best - asked["ensemble_error"], atol=1e-15)
+    np.testing.assert_allclose(asked["best_to_median"], (best / median).where(median > 0))
+    for at in np.ndindex(asked["error_gini"].shape):
+        e = error.values[at]
+        apart = np.abs(e[:, None] - e).mean() / (2 * e.mean())
+        assert asked["error_gini"].values[at] == pytest.approx(apart, abs=1e-12)
+        share = e[e > 0] / e.sum()
+        expected = -(share * np.log(share)).sum()
+        assert asked["error_entropy"].values[at] == pytest.approx(expected, abs=1e-12)

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from jtdiag import result, store
+from jtdiag.probe_contract import Options
+from jtdiag.probing import probe as ask
+from jtdiag.testing import toy_run
+from jtdiag_probes import movement
+from jtdiag_probes.dominance import probe
+
+
+@pytest.fixture(scope="module")
+def asked(toy):
+    return probe.ask(toy, Options())
+
+
+def weights(run, name):
+    """One parameter (lam, trial, epoch, member, …), read without jtdiag."""
+    group = zarr.open_group(run.path / "store.zarr", mode="r")
+    return group[f"checkpoints/{name}"][...].astype(float)
+
+
+def test_parameters_are_those_of_the_checkpoints(toy, asked):
+    expected = ["layer1.bias", "layer1.weight", "layer2.bias", "layer2.weight"]
+    assert list(toy.parameters) == expected
+    assert asked["parameter"].values.tolist() == expected
+
+
+def test_displacement_and_path_of_each_parameter_are_those_of_a_slow_loop(toy, asked):
+    for name in toy.parameters:
+        values = weights(toy, name)
+        for lam, trial, member in np.ndindex(3, 2, 3):
+            path, before = 0.0, values[lam, trial, 0, member]
+            for epoch in range(5):
+                now = values[lam, trial, epoch, member]
+                path += np.sqrt(
+                    sum((a - b) ** 2 for a, b in zip(now.flat, before.flat, strict=True))
+                )
+                straight = np.linalg.norm(now - values[lam, trial, 0, member])
+                before = now
+                at = {"parameter": name, "epoch": epoch, "member": member, "trial": trial}
+                found = asked.sel(at).isel(lam=lam)
+                assert float(found["displacement_by_layer"]) == pytest.approx(straight, rel=1e-12)
+                assert float(found["path_length_by_layer"]) == pytest.approx(path, rel=1e-12)
+
+
+def test_those_of_a_member_are_of_all_its_parameters_end_to_end(toy, asked):
+    flat = np.concatenate(
+        [weights(toy, name).reshape(3, 2, 5, 3, -1) for name in toy.parameters], axis=-1
+    )
+    straight = np.linalg.norm(flat - flat[:, :, :1], axis=-1)
+    steps = np.linalg.norm(np.diff(flat, axis=2), axis=-1)
+    np.testing.assert_allclose(asked["displacement"], straight, rtol=1e-12)
+    np.testing.assert_allclose(
+        asked["path_length"].isel(epoch=slice(1, None)), steps.cumsum(2), rtol=1e-12
+    )
+
+
+def test_a_path_is_never_shorter_than_the_displacement(asked):
+    assert (asked["path_length"] >= asked["displacement"] - 1e-12).all()
+    assert (asked["path_length_by_layer"] >= asked["displacement_by_layer"] - 1e-12).all()
+    assert (asked["displacement"].sel(epoch=0) == 0).all()
+
+
+def test_fewer_checkpoints_give_the_same_displacement_and_a_shorter_path(tmp_path, asked):
+    run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"checkpoints": [0, 2, 4]})
+    some = probe.ask(run, Options()).isel(lam=0, trial=0)
+    every = asked.sel(lam=0.9, trial=0)
+    known = some["displacement"].notnull().all("member")
+    assert known.values.tolist() == [True, False, True, False, True]
+    np.testing.assert_allclose(
+        some["displacement"].isel(epoch=-1), every["displacement"].isel(epoch=-1), rtol=1e-12
+    )
+    assert (some["path_length"].isel(epoch=-1) < every["path_length"].isel(epoch=-1)).all()
+
+
+@pytest.mark.parametrize("kept", [[1, "last"], "none"])
+def test_without_the_start_nothing_is_known(kept, tmp_path):
+    run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 2}, keep={"checkpoints": kept})
+    asked = ask(run, "dominance")
+    for name in movement.WRITES:
+        assert asked[name].isnull().all()
+    xr.testing.assert_equal(result.load(run, "dominance"), asked)
+    assert "least-moved" not in {f.rule for f in probe.judge(asked)}
+
+
+def test_one_parameter_is_in_memory_at_a_time(toy, monkeypatch):
+    """Read whole, a checkpoint of large members would not fit."""
+    monkeypatch.setattr(store.Run, "checkpoint", None)
+    probe.ask(toy, Options())
+
+
+def test_who_moved_least_is_told_at_the_last_epoch(asked):
+    told = {f.lam: f for f in probe.judge(asked) if f.rule == "least-moved"}
+    assert list(told) == [0, 0.9, 1]
+    for lam, one in told.items():
+        last = asked["displacement"].sel(lam=lam, epoch=4)
+        expected = (last.min("member") / last.median("member")).mean()
+        assert one.number == pytest.approx(float(expected), rel=1e-12)
+        assert one.epoch == 4
+        assert f"came {100 * one.number:.1f} ± " in one.sentence
+
+
+def test_buffers_do_not_move(tmp_path):
+    run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 1})
+    group = zarr.open_group(run.path / "store.zarr", mode="r+")
+    group["checkpoints/layer1.bias"].attrs["meaning"] = "buffer"
+    with pytest.warns(zarr.errors.ZarrUserWarning, match="Consolidated"):
+        zarr.consolidate_metadata(run.path / "store.zarr")
+    assert "layer1.bias" not in store.Run(run.path).parameters
+    assert "layer1.bias" in store.Run(run.path).checkpoint(run.lanes[0], 1)
