@@ -82,6 +82,6 @@ class Replay:
         """Return the joint-training loss of the lane's λ (Eq. 4) on examples, in nats."""
         return self.loss_of(self.logits(x), target)
 
-    def loss_of(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the joint-training loss of the lane's λ for logits (M, n, K), in nats."""
-        return joint_loss(logits, target, self.lam)
+    def loss_of(self, logits: Tensor, target: Tensor, lam: float | None = None) -> Tensor:
+        """Return the joint-training loss for logits (M, n, K), in nats; by default at its own λ."""
+        return joint_loss(logits, target, self.lam if lam is None else lam)

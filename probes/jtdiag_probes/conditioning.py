@@ -109,7 +109,7 @@ def lower_bound(kappa: xr.DataArray) -> dict[str, Any]:
     κ on fewer examples bounds κ on more from below.
     """
     measured = kappa.notnull()
-    finite = (np.isfinite(kappa) | ~measured).all([names.LAM, names.TRIAL])
+    finite = (xr.ufuncs.isfinite(kappa) | ~measured).all([names.LAM, names.TRIAL])
     usable = finite & measured.any([names.LAM, names.TRIAL])
     at = int(np.flatnonzero(usable.values)[-1]) if bool(usable.any()) else 0
     return {

@@ -59,9 +59,10 @@ def _by_outputs(at: xr.Dataset, lam: float) -> list[Finding]:
     else:
         growth = _over_trials(at, "kappa_growth")
         slow = ": plain gradient descent leaves the members' own errors behind"
+        times = f"{growth:.2g} times what it were at λ = 0 with the same outputs"
         sentence = (
-            f"λ = {lam:g}: by the outputs κ⁺ is {kappa:.2g} (median example), {growth:.2g} times "
-            f"what it were at λ = 0 with the same outputs; curvature along consensus is {uneven:.3g} times that along "
+            f"λ = {lam:g}: by the outputs κ⁺ is {kappa:.2g} (median example), {times}; "
+            f"curvature along consensus is {uneven:.3g} times that along "
             f"disagreement{slow if uneven >= SLOW else ''}."
         )
     return [_finding("outputs", lam, uneven if lam < 1 else np.inf, sentence, SLOW)]

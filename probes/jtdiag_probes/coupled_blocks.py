@@ -28,6 +28,7 @@ Floats = NDArray[np.floating]
 
 STEPS = 64
 """Bisections at most; they end once every bracket is as narrow as `WIDTH`."""
+EPS = float(np.finfo(np.float64).eps)
 WIDTH = 1e-12
 """Relative width of a bracket that is narrow enough."""
 
@@ -53,8 +54,7 @@ def smallest(inverse_poles: Floats, vectors: Floats, coupling_inverse: Floats) -
 
     def reached(x: Floats) -> NDArray[np.bool_]:
         scaled = x[:, None, None] * inverse_poles
-        with np.errstate(divide="ignore"):
-            resolvent = inverse_poles / _away_from_zero(1 - scaled)
+        resolvent = inverse_poles / np.where(scaled == 1, EPS, 1 - scaled)
         w = coupling_inverse + _weighted_gram(vectors, resolvent)
         return (scaled > 1).sum((1, 2)) > _negative(w)
 
@@ -95,8 +95,8 @@ def _negative(w: Floats) -> NDArray[np.intp]:
 
 def _away_from_zero(values: Floats) -> Floats:
     """Return values with zeros replaced: x at a pole is taken as a hair beside it."""
-    tiny = np.finfo(np.float64).eps * np.abs(values).max(initial=1.0)
-    return np.where(values == 0, tiny, values)
+    scale = np.abs(values).max((1, 2), keepdims=True)
+    return np.where(values == 0, EPS * scale, values)
 
 
 def _bisect(low: Floats, high: Floats, beyond: Callable[[Floats], NDArray[np.bool_]]) -> Floats:

@@ -159,7 +159,7 @@ class Tangents:
 
     def _split(self, v: Tensor) -> list[Tensor]:
         widths = [weight[0].numel() for weight in self._weights.values()]
-        pieces = v.view(self.members, -1).split(widths, 1)
+        pieces = torch.split(v.view(self.members, -1), widths, 1)
         return [
             piece.reshape(weight.shape)
             for piece, weight in zip(pieces, self._weights.values(), strict=True)

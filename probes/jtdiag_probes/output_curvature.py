@@ -109,7 +109,10 @@ class Spectrum:
         self.curvature = curvature
         self.poles, vectors = np.linalg.eigh(curvature.members)
         self._vectors = self._seen_by_outputs(vectors)
-        self.inverse_poles, inverse_vectors = np.linalg.eigh(curvature.members_inverse)
+        inverse_poles, inverse_vectors = np.linalg.eigh(curvature.members_inverse)
+        # The smallest are known to rounding of the largest; below it they may come out negative.
+        known = np.finfo(np.float64).eps * inverse_poles[..., -1:]
+        self.inverse_poles = np.maximum(inverse_poles, known)
         self._inverse_vectors = self._seen_by_outputs(inverse_vectors)
         self.members = self.poles.shape[1]
         shared = self._shared_root()
@@ -194,7 +197,7 @@ def _complement(q: Floats) -> Floats:
     return found
 
 
-def anisotropy(lam: Floats | float, ensemble_trace: Floats, member_trace: Floats) -> Floats:
+def anisotropy(lam: Floats, ensemble_trace: Floats | float, member_trace: Floats | float) -> Floats:
     """Return A(λ) = 1 + λ/(1−λ) · tr Σ̄ / mean_j tr Σ_j; inf at λ = 1.
 
     The mean curvature along consensus over the mean curvature along disagreement.

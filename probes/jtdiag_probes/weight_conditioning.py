@@ -25,7 +25,7 @@ from jtdiag_probes.output_curvature import Spectrum
 from jtdiag_probes.tangent_kernels import kernels_without_shifts, tangent_redundancy
 from jtdiag_probes.trace import hutch_plus_plus
 
-EXAMPLES = 300
+EXAMPLES = 200
 """Training examples, evenly spaced, that the loss is averaged over."""
 EXACT = (1, 2, 4, 8, 12)
 """Numbers of examples on which both ends of the spectrum are found exactly."""
@@ -34,7 +34,9 @@ EXACT_SIZE = 120
 EXACT_EXAMPLES = "exact_examples"
 STEPS = 30
 """Steps of Lanczos for the ends of a spectrum."""
-DENSITY_STEPS, DENSITY_VECTORS = 30, 4
+TOP_STEPS = 15
+"""Steps for the largest eigenvalue alone, of parts and of members."""
+DENSITY_STEPS, DENSITY_VECTORS = 30, 3
 RANK_STEPS, RANK_VECTORS = 20, 3
 TRACE_PRODUCTS = 30
 BASIS_BYTES = 2**29
@@ -85,6 +87,12 @@ WRITES = {
             "outputs, softmax shifts left out, and at λ = 1 its null space; exact, and inf where "
             "a member cannot move these outputs independently"
         ),
+        from_outputs=True,
+    ),
+    "kappa_exact_alone": Var(
+        dims=(*_LANE, EXACT_EXAMPLES),
+        unit=_RATIO,
+        meaning="the same at λ = 0 with the same weights: how far saturation alone goes",
         from_outputs=True,
     ),
     "member_max": Var(
@@ -155,25 +163,27 @@ class WeightCurvature:
         few = evenly(len(self._x), most_exact(classes))
         tangents = self._tangents(self._x[few])
         logits, kernels = tangents.outputs.detach().numpy(), kernels_without_shifts(tangents)
-        found = np.full(len(EXACT), np.nan)
+        found = np.full((2, len(EXACT)), np.nan)
         for i, count in enumerate(EXACT):
             if count <= len(few):
                 size = count * (classes - 1)
                 curvature = output_curvature.categorical(logits[:, :count])
                 lifted = tangent_curvature.through_weights(curvature, kernels[:, :size, :size])
-                found[i] = np.inf
+                found[0, i] = np.inf
                 if lifted is not None:
-                    found[i] = Spectrum(lifted).extremes(self.lam).kappa[0]
+                    spectrum = Spectrum(lifted)
+                    found[0, i] = spectrum.extremes(self.lam).kappa[0]
+                    found[1, i] = spectrum.extremes(0).kappa[0]
         share = tangent_curvature.cross_share(
             output_curvature.categorical(logits), kernels, self.lam
         )
-        return {"kappa_exact": found, "cross_share": share}
+        return {"kappa_exact": found[0], "kappa_exact_alone": found[1], "cross_share": share}
 
-    # --- by Lanczos, on all examples of the subset -------------------------------------------------
+    # --- by Lanczos, on all examples of the subset -----------------------------------------------
 
     def ends_of_hessian(self) -> dict[str, float]:
         """Return both ends of the Hessian's spectrum and the negative eigenvalues found."""
-        found = ritz(self._run(self.hessian))
+        found = ritz(self._run(self.hessian, STEPS))
         return {
             "hessian_max": float(found.values[-1]),
             "hessian_max_residual": float(found.residuals[-1]),
@@ -192,7 +202,7 @@ class WeightCurvature:
         }
         found = {}
         for name, part in parts.items():
-            one = ritz(self._run(self.tangents.gauss_newton(part)))
+            one = ritz(self._run(self.tangents.gauss_newton(part), TOP_STEPS))
             found[f"{name}_max"] = float(one.values[-1])
             found[f"{name}_max_residual"] = float(one.residuals[-1])
         return found
@@ -207,7 +217,8 @@ class WeightCurvature:
 
     def members(self) -> dict[str, NDArray[np.floating[Any]]]:
         """Return the largest eigenvalue of every member's own block, all runs in one."""
-        found = members_ends(self.tangents, self._own_hessian, self._steps(self.tangents.size))
+        steps = self._affordable(TOP_STEPS, self.tangents.size)
+        found = members_ends(self.tangents, self._own_hessian, steps)
         ends = [ritz(found, run) for run in range(self.tangents.members)]
         return {
             "member_max": np.array([float(one.values[-1]) for one in ends]),
@@ -229,13 +240,10 @@ class WeightCurvature:
         mean, error = density.density(found, density.axis(POINTS), WIDTH)
         return {"density": mean, "density_se": error}
 
-    def _run(self, product: Callable[[Tensor], Tensor]) -> Krylov:
+    def _run(self, product: Callable[[Tensor], Tensor], steps: int) -> Krylov:
         size = self.tangents.size
         start = density.random_vectors(1, size, self._x, seed=1)
-        return lanczos(alone(product), start, self._steps(size))
-
-    def _steps(self, size: int) -> int:
-        return self._affordable(STEPS, size)
+        return lanczos(alone(product), start, self._affordable(steps, size))
 
     def _affordable(self, steps: int, numbers: int) -> int:
         return max(2, min(steps, BASIS_BYTES // (numbers * self._x.element_size())))
