@@ -15,17 +15,18 @@ from jtdiag_probes import output_curvature
 from jtdiag_probes.output_curvature import Spectrum
 from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, over_outputs
 
-WORK = 12_000_000
-"""M·d³ summed over the examples whose spectra are found at one epoch and split of a lane: some
-seconds. It bounds their number; the traces are those of all examples."""
+WORK = 6_000_000
+"""M·d³ summed over the examples whose spectra are found at one epoch of a lane: a second or so.
+It bounds their number; the traces are those of all examples."""
 MOST_EXAMPLES, FEWEST_EXAMPLES = 1000, 8
 GRID_LAM = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999)
 """λ at which the outputs of one lane are looked at, as if they had been trained so."""
 GRID = "grid"
 
 _RATIO = "1"
+_LANE_EPOCH = (names.LAM, names.TRIAL, names.EPOCH)
 _OF_SPECTRA = {
-    "kappa": "κ⁺ of the Hessian by the outputs of one example, median over examples",
+    "kappa": "κ⁺ of the Hessian by the outputs of one example on test, median over examples",
     "kappa_q25": "κ⁺, lower quartile over examples",
     "kappa_q75": "κ⁺, upper quartile over examples",
     "kappa_growth": "κ⁺(λ)/κ⁺(0) at the same outputs, median over examples",
@@ -51,13 +52,13 @@ WRITES = {
         from_outputs=True,
     ),
     **{
-        name: Var(dims=LANE_EPOCH_SPLIT, unit=_RATIO, meaning=meaning, from_outputs=True)
+        name: Var(dims=_LANE_EPOCH, unit=_RATIO, meaning=meaning, from_outputs=True)
         for name, meaning in _OF_SPECTRA.items()
     },
     "kappa_examples": Var(
-        dims=LANE_EPOCH_SPLIT,
+        dims=(),
         unit=names.COUNT,
-        meaning="examples whose spectra were found, evenly spaced in the split",
+        meaning="examples whose spectra were found, evenly spaced in the test split",
         from_outputs=True,
     ),
     "grid_lam": Var(dims=(GRID,), unit=_RATIO, meaning="λ of the curves"),
@@ -118,21 +119,38 @@ def _evenly(logits: NDArray[Any], count: int) -> NDArray[Any]:
 
 
 def from_outputs(run: Run, metrics: xr.Dataset) -> xr.Dataset:
-    """Return the variables by lam, trial, epoch and split, and the curves of one lane."""
-    wanted = most_examples(run.recipe.members.count, run.outputs_per_member - 1)
+    """Return the traces by split, the spectra of one split, and the curves of one lane."""
 
     def reduce(lane: Lane, blocks: Iterator[OutputBlock]) -> Mapping[str, Any]:
-        outputs = _Outputs(blocks, wanted)
-        return {
-            "anisotropy": float(outputs.anisotropy(run.lam(lane))),
-            "kappa_examples": outputs.logits.shape[1],
-            **_of_spectra(outputs.spectrum(), run.lam(lane)),
-        }
+        return {"anisotropy": float(_Outputs(blocks, 0).anisotropy(run.lam(lane)))}
 
-    rows: dict[str, tuple[str, ...]] = dict.fromkeys(
-        ("anisotropy", *_OF_SPECTRA, "kappa_examples"), ()
-    )
-    return over_outputs(run, metrics, rows, reduce).assign(_curves(run, wanted))
+    wanted = most_examples(run.recipe.members.count, run.outputs_per_member - 1)
+    result = over_outputs(run, metrics, {"anisotropy": ()}, reduce)
+    return result.assign(_by_epoch(run, metrics, wanted)).assign(_curves(run, wanted))
+
+
+def looked_into(run: Run) -> str:
+    """Return the split whose spectra are found: test where it is kept."""
+    kept = run.recipe.keep.splits
+    return names.TEST if names.TEST in kept else kept[-1]
+
+
+def _by_epoch(run: Run, metrics: xr.Dataset, wanted: int) -> dict[str, Any]:
+    """Return the summaries of spectra at every epoch that keeps outputs."""
+    found = {
+        name: (_LANE_EPOCH, np.full([metrics.sizes[dim] for dim in _LANE_EPOCH], np.nan))
+        for name in _OF_SPECTRA
+    }
+    examples = 0
+    for lane in run.lanes:
+        for epoch in run.seal(lane).outputs:
+            if epoch >= metrics.sizes[names.EPOCH]:
+                continue  # sealed after the metrics were read
+            outputs = _Outputs(run.outputs(lane, epoch, looked_into(run)), wanted)
+            examples = outputs.logits.shape[1]
+            for name, value in _of_spectra(outputs.spectrum(), run.lam(lane)).items():
+                found[name][1][lane.lam_index, lane.trial, epoch] = value
+    return {**found, "kappa_examples": ((), examples)}
 
 
 def _of_spectra(spectrum: Spectrum, lam: float) -> dict[str, float]:
@@ -161,7 +179,7 @@ def _curves(run: Run, wanted: int) -> dict[str, Any]:
     kept = [lane for lane in run.lanes if lane.trial == 0 and run.seal(lane).outputs]
     if kept:
         lane = min(kept, key=run.lam)
-        blocks = run.outputs(lane, run.seal(lane).outputs[-1], run.recipe.keep.splits[-1])
+        blocks = run.outputs(lane, run.seal(lane).outputs[-1], looked_into(run))
         with np.errstate(invalid="ignore", over="ignore"):
             outputs = _Outputs(blocks, wanted)
             spectrum = outputs.spectrum()

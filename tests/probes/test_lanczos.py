@@ -12,7 +12,9 @@ def symmetric(eigenvalues, dtype=torch.float64, seed=0):
     """A dense matrix with given eigenvalues and random directions."""
     generator = torch.Generator().manual_seed(seed)
     values = torch.as_tensor(eigenvalues, dtype=torch.float64)
-    basis = torch.linalg.qr(torch.randn(len(values), len(values), generator=generator, dtype=torch.float64))[0]
+    basis = torch.linalg.qr(
+        torch.randn(len(values), len(values), generator=generator, dtype=torch.float64)
+    )[0]
     return ((basis * values) @ basis.T).to(dtype)
 
 

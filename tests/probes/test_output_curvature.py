@@ -122,7 +122,10 @@ def test_what_float64_cannot_tell_from_zero_is_infinite():
 @pytest.mark.parametrize("shape", SHAPES)
 def test_kappa_tends_to_its_limit_over_one_minus_lam(shape):
     spectrum = Spectrum(categorical(logits_of(*shape)))
-    off = [(1 - lam) * spectrum.extremes(lam).kappa / spectrum.limit() - 1 for lam in (1 - 1e-5, 1 - 1e-7)]
+    off = [
+        (1 - lam) * spectrum.extremes(lam).kappa / spectrum.limit() - 1
+        for lam in (1 - 1e-5, 1 - 1e-7)
+    ]
     assert np.abs(off[1]).max() < 1e-6
     assert np.abs(off[1]).max() < np.abs(off[0]).max() / 50
 

