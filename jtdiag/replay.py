@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,7 +12,7 @@ from jtdiag import budget
 from jtdiag.engine import members
 from jtdiag.engine.loss import joint_loss
 from jtdiag.engine.members.module_stack import Factory
-from jtdiag.engine.session import Session
+from jtdiag.engine.session import Session, torch_threads
 from jtdiag.lanes import Lane
 from jtdiag.store import Run
 
@@ -75,6 +76,10 @@ class Replay:
         """The lane's λ."""
         return self.session.recipe.lam[self.lane.lam_index]
 
+    def threads(self) -> AbstractContextManager[None]:
+        """Compute with the CPU threads that the engine would use for members of this size."""
+        return torch_threads(self.session.threads)
+
     def double(self) -> "Replay":
         """Return the same members in float64; give them inputs in float64."""
         return replace(self, weights={name: w.double() for name, w in self.weights.items()})
@@ -93,10 +98,11 @@ class Replay:
         """Return the joint-training loss (Eq. 4) on examples, in nats, at the lane's own λ."""
         return self.loss_of(self.logits(x), target)
 
-    def loss_of(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the joint-training loss of the lane's λ for logits (M, n, K), in nats."""
+    def loss_of(self, logits: Tensor, target: Tensor, lam: float | None = None) -> Tensor:
+        """Return the joint-training loss for logits (M, n, K), in nats; by default at its own λ."""
         family, combiner = self.session.data.family, self.session.recipe.combiner
-        return joint_loss(logits, target, self.lam, family=family, combiner=combiner)
+        weight = self.lam if lam is None else lam
+        return joint_loss(logits, target, weight, family=family, combiner=combiner)
 
 
 def parameters_per_member(run: Run) -> int:

@@ -1,0 +1,188 @@
+"""Measuring the curvature by the outputs from a run's stored outputs, epoch by epoch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from jtdiag import names
+from jtdiag.lanes import Lane
+from jtdiag.probe_contract import Var
+from jtdiag.store import OutputBlock, Run
+from jtdiag_probes import output_curvature
+from jtdiag_probes.output_curvature import Spectrum
+from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, over_outputs
+
+WORK = 6_000_000
+"""M·d³ summed over the examples whose spectra are found at one epoch of a lane: a second or so.
+It bounds their number; the traces are those of all examples."""
+MOST_EXAMPLES, FEWEST_EXAMPLES = 1000, 8
+GRID_LAM = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999)
+"""λ at which the outputs of one lane are looked at, as if they had been trained so."""
+GRID = "grid"
+
+_RATIO = "1"
+_LANE_EPOCH = (names.LAM, names.TRIAL, names.EPOCH)
+_OF_SPECTRA = {
+    "kappa": "κ⁺ of the Hessian by the outputs of one example on test, median over examples",
+    "kappa_q25": "κ⁺, lower quartile over examples",
+    "kappa_q75": "κ⁺, upper quartile over examples",
+    "kappa_growth": "κ⁺(λ)/κ⁺(0) at the same outputs, median over examples",
+    "kappa_limit": "what (1−λ)κ⁺ tends to at the same outputs as λ → 1, median over examples",
+    "kappa_singular": "share of examples whose κ⁺ is beyond float64, and counts as infinite",
+}
+
+WRITES = {
+    "group_size": Var(
+        dims=(names.LAM,),
+        unit=names.COUNT,
+        meaning="m(λ) = M/(1+(1−λ)(M−1)): as many members as λ trains as one",
+    ),
+    "null_directions": Var(
+        dims=(names.LAM,),
+        unit=names.COUNT,
+        meaning="directions of an example's M·K outputs without curvature, left out of κ⁺",
+    ),
+    "anisotropy": Var(
+        dims=LANE_EPOCH_SPLIT,
+        unit=_RATIO,
+        meaning="A(λ): mean curvature along consensus over that along disagreement",
+        from_outputs=True,
+    ),
+    **{
+        name: Var(dims=_LANE_EPOCH, unit=_RATIO, meaning=meaning, from_outputs=True)
+        for name, meaning in _OF_SPECTRA.items()
+    },
+    "kappa_examples": Var(
+        dims=(),
+        unit=names.COUNT,
+        meaning="examples whose spectra were found, evenly spaced in the test split",
+        from_outputs=True,
+    ),
+    "grid_lam": Var(dims=(GRID,), unit=_RATIO, meaning="λ of the curves"),
+    "grid_anisotropy": Var(
+        dims=(GRID,), unit=_RATIO, meaning="A(λ) of the reference lane's outputs", from_outputs=True
+    ),
+    "grid_kappa": Var(
+        dims=(GRID,),
+        unit=_RATIO,
+        meaning="median κ⁺(λ) of the reference lane's outputs: lowest λ, first trial, last epoch",
+        from_outputs=True,
+    ),
+}
+
+
+def from_recipe(run: Run) -> dict[str, Any]:
+    """Return what λ and the sizes decide alone."""
+    members, classes = run.recipe.members.count, run.outputs_per_member
+    rank = {lam: classes - 1 if lam == 1 else members * (classes - 1) for lam in run.recipe.lam}
+    size = [output_curvature.group_size(lam, members) for lam in run.recipe.lam]
+    return {
+        "group_size": (names.LAM, np.array(size)),
+        "null_directions": (names.LAM, [members * classes - rank[lam] for lam in run.recipe.lam]),
+        "grid_lam": (GRID, np.array(GRID_LAM)),
+    }
+
+
+def most_examples(members: int, size: int) -> int:
+    """Return on how many examples of a split spectra are found, for M members and d = K−1."""
+    return int(np.clip(WORK // (members * size**3), FEWEST_EXAMPLES, MOST_EXAMPLES))
+
+
+class _Outputs:
+    """Traces over all examples of a split, and the logits of the few that are looked into."""
+
+    def __init__(self, blocks: Iterator[OutputBlock], wanted: int) -> None:
+        self.ensemble_trace = self.member_trace = 0.0
+        kept = []
+        for block in blocks:
+            logits = block.logits
+            self.ensemble_trace += float(output_curvature.gini(logits.mean(0, dtype=float)).sum())
+            self.member_trace += float(output_curvature.gini(logits).mean(0).sum())
+            kept.append(_evenly(logits, wanted))
+        self.logits = _evenly(np.concatenate(kept, axis=1), wanted)
+
+    def spectrum(self) -> Spectrum:
+        return Spectrum(output_curvature.categorical(self.logits))
+
+    def anisotropy(self, lam: float | Sequence[float]) -> NDArray[np.floating[Any]]:
+        return output_curvature.anisotropy(np.asarray(lam), self.ensemble_trace, self.member_trace)
+
+
+def _evenly(logits: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return `count` examples of logits (M, n, K), evenly spaced, or all if there are fewer."""
+    examples = logits.shape[1]
+    at = np.linspace(0, examples - 1, min(count, examples)).round().astype(int)
+    return np.ascontiguousarray(logits[:, at])
+
+
+def from_outputs(run: Run, metrics: xr.Dataset) -> xr.Dataset:
+    """Return the traces by split, the spectra of one split, and the curves of one lane."""
+
+    def reduce(lane: Lane, blocks: Iterator[OutputBlock]) -> Mapping[str, Any]:
+        return {"anisotropy": float(_Outputs(blocks, 0).anisotropy(run.lam(lane)))}
+
+    wanted = most_examples(run.recipe.members.count, run.outputs_per_member - 1)
+    result = over_outputs(run, metrics, {"anisotropy": ()}, reduce)
+    return result.assign(_by_epoch(run, metrics, wanted)).assign(_curves(run, wanted))
+
+
+def looked_into(run: Run) -> str:
+    """Return the split whose spectra are found: test where it is kept."""
+    kept = run.recipe.keep.splits
+    return names.TEST if names.TEST in kept else kept[-1]
+
+
+def _by_epoch(run: Run, metrics: xr.Dataset, wanted: int) -> dict[str, Any]:
+    """Return the summaries of spectra at every epoch that keeps outputs."""
+    found = {
+        name: (_LANE_EPOCH, np.full([metrics.sizes[dim] for dim in _LANE_EPOCH], np.nan))
+        for name in _OF_SPECTRA
+    }
+    examples = 0
+    for lane in run.lanes:
+        for epoch in run.seal(lane).outputs:
+            if epoch >= metrics.sizes[names.EPOCH]:
+                continue  # sealed after the metrics were read
+            outputs = _Outputs(run.outputs(lane, epoch, looked_into(run)), wanted)
+            examples = outputs.logits.shape[1]
+            for name, value in _of_spectra(outputs.spectrum(), run.lam(lane)).items():
+                found[name][1][lane.lam_index, lane.trial, epoch] = value
+    return {**found, "kappa_examples": ((), examples)}
+
+
+def _of_spectra(spectrum: Spectrum, lam: float) -> dict[str, float]:
+    kappa, alone = spectrum.extremes(lam).kappa, spectrum.extremes(0).kappa
+    with np.errstate(invalid="ignore"):  # inf/inf: both beyond float64
+        growth = kappa / alone
+    low, median, high = np.quantile(kappa, [0.25, 0.5, 0.75], method="closest_observation")
+    return {
+        "kappa": float(median),
+        "kappa_q25": float(low),
+        "kappa_q75": float(high),
+        "kappa_growth": _median_of_known(growth),
+        "kappa_limit": _median_of_known(spectrum.limit()),
+        "kappa_singular": float(np.mean(np.isinf(kappa))),
+    }
+
+
+def _median_of_known(values: NDArray[np.floating[Any]]) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.quantile(known, 0.5, method="closest_observation")) if known.size else np.nan
+
+
+def _curves(run: Run, wanted: int) -> dict[str, Any]:
+    """Return A(λ) and κ⁺(λ) over a grid of λ, of one lane's outputs at its last kept epoch."""
+    found = np.full((2, len(GRID_LAM)), np.nan)
+    kept = [lane for lane in run.lanes if lane.trial == 0 and run.seal(lane).outputs]
+    if kept:
+        lane = min(kept, key=run.lam)
+        blocks = run.outputs(lane, run.seal(lane).outputs[-1], looked_into(run))
+        with np.errstate(invalid="ignore", over="ignore"):
+            outputs = _Outputs(blocks, wanted)
+            spectrum = outputs.spectrum()
+            found[0] = outputs.anisotropy(GRID_LAM)
+            found[1] = [_of_spectra(spectrum, lam)["kappa"] for lam in GRID_LAM]
+    return {"grid_anisotropy": (GRID, found[0]), "grid_kappa": (GRID, found[1])}

@@ -1,0 +1,217 @@
+"""Curvature of the joint-training loss by the members' outputs: how ill-conditioned, and why.
+
+For one example the Hessian by the M·K outputs is H_jk = (λ/M²) Σ̄ + δ_jk ((1−λ)/M) Σ_j, with
+Σ_j the covariance of a member's prediction and Σ̄ that of the ensemble's (the second derivative
+of Eq. 4, Webb et al. 2020). It holds for every exponential family and needs no targets. For
+classes, a shift of all logits of a member changes nothing; those M null directions are left
+out throughout, by coordinates in which the shifts do not occur. Everything in float64.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import null_space
+from scipy.special import log_softmax
+
+from jtdiag_probes import coupled_blocks
+
+Floats = NDArray[np.floating]
+
+LEAST_LOG_PROBABILITY = -600.0
+"""A prediction below e to this power has no inverse covariance in float64: singular."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curvature:
+    """Covariances of n examples in d coordinates, with their inverses; shifts are left out.
+
+    Another family enters here, by its own covariances; for a unit Gaussian all are identities.
+    """
+
+    members: Floats
+    """Σ_j, (n, M, d, d)."""
+    members_inverse: Floats
+    ensemble_root: Floats
+    """F with F Fᵀ = Σ̄, (n, d, r)."""
+    ensemble_inverse: Floats
+    """Σ̄⁻¹, (n, d, d)."""
+    singular: NDArray[np.bool_]
+    """Examples on which some probability is too small for float64, (n,)."""
+    lift: Floats | None = None
+    """L_j, (n, M, d, d), where the outputs are moved through weights: Σ_j stands for L_jᵀΣ_jL_j,
+    and coordinate a of the outputs is row a of L_j. None for the outputs themselves."""
+
+
+def categorical(logits: Floats) -> Curvature:
+    """Return the curvature of logits (M, n, K), in d = K−1 coordinates.
+
+    diag(q) − qqᵀ has the inverse Qᵀ diag(1/q) Q in the orthonormal coordinates Q of what is left
+    of R^K without the shifts: small probabilities keep all their digits.
+    """
+    logits = logits.astype(np.float64)
+    log_q = np.moveaxis(log_softmax(logits, axis=-1), 0, 1)
+    log_q_bar = log_softmax(logits.mean(0), axis=-1)
+    least = np.minimum(log_q.min((1, 2)), log_q_bar.min(1))
+    singular = ~(least > LEAST_LOG_PROBABILITY)  # also where members have diverged to NaN
+    log_q[singular] = log_q_bar[singular] = -np.log(logits.shape[-1])
+    basis = without_shifts(logits.shape[-1])
+    root = _root(log_q_bar)
+    return Curvature(
+        members=_gram(basis.T @ _root(log_q)),
+        members_inverse=_gram(basis.T * np.exp(-log_q / 2)[..., None, :]),
+        ensemble_root=basis.T @ root,
+        ensemble_inverse=_gram(basis.T * np.exp(-log_q_bar / 2)[..., None, :]),
+        singular=singular,
+    )
+
+
+def without_shifts(classes: int) -> Floats:
+    """Return K−1 orthonormal directions of logits that sum to zero, (K, K−1)."""
+    return np.asarray(null_space(np.ones((1, classes))))
+
+
+def _root(log_q: Floats) -> Floats:
+    """Return F with F Fᵀ = diag(q) − qqᵀ, (..., K, K)."""
+    q, half = np.exp(log_q), np.exp(log_q / 2)
+    return np.asarray(half[..., None] * np.eye(q.shape[-1]) - q[..., None] * half[..., None, :])
+
+
+def _gram(root: Floats) -> Floats:
+    return np.asarray(root @ np.swapaxes(root, -1, -2))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extremes:
+    """Smallest and largest eigenvalue of the Hessian by the outputs of each example, (n,).
+
+    Softmax shifts are left out. At λ = 1 so are the other (M−1)(K−1) null directions, in which
+    the mean output stands still: what remains are the K−1 eigenvalues of the consensus.
+    """
+
+    smallest: Floats
+    largest: Floats
+    rounding: Floats
+    """Bound on the relative rounding error of `smallest`; above 1 nothing is known of it."""
+
+    @property
+    def kappa(self) -> Floats:
+        """κ⁺ = largest/smallest, (n,); inf where float64 cannot tell smallest from 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = self.largest / self.smallest
+        return np.asarray(np.where(self.rounding < 0.1, ratio, np.inf))
+
+
+class Spectrum:
+    """Eigenvalues of the Hessian by the outputs at one set of logits, for any λ."""
+
+    def __init__(self, curvature: Curvature) -> None:
+        self.curvature = curvature
+        self.poles, vectors = np.linalg.eigh(curvature.members)
+        self._vectors = self._seen_by_outputs(vectors)
+        inverse_poles, inverse_vectors = np.linalg.eigh(curvature.members_inverse)
+        # The smallest are known to rounding of the largest; below it they may come out negative.
+        known = np.finfo(np.float64).eps * inverse_poles[..., -1:]
+        self.inverse_poles = np.maximum(inverse_poles, known)
+        self._inverse_vectors = self._seen_by_outputs(inverse_vectors)
+        self.members = self.poles.shape[1]
+        shared = self._shared_root()
+        self.consensus = _top(_gram(np.swapaxes(shared, 1, 2) @ curvature.ensemble_root))
+        """Largest eigenvalue of the consensus, of E Σ̄ Eᵀ/M with E = [1; …; 1], (n,)."""
+        solved = np.linalg.solve(shared, curvature.ensemble_inverse)
+        self._stiffest = _top(np.linalg.solve(shared, np.swapaxes(solved, 1, 2)))
+
+    def _seen_by_outputs(self, vectors: Floats) -> Floats:
+        lift = self.curvature.lift
+        return np.swapaxes(vectors if lift is None else lift @ vectors, -1, -2)
+
+    def _shared_root(self) -> Floats:
+        """Return a root of mean_j L_j L_jᵀ, (n, d, d), an identity without lift."""
+        lift = self.curvature.lift
+        if lift is None:
+            return np.broadcast_to(np.eye(self.poles.shape[-1]), self.curvature.members[:, 0].shape)
+        return np.linalg.cholesky(_gram(lift).mean(1))
+
+    def extremes(self, lam: float) -> Extremes:
+        """Return both ends of the spectrum at λ in [0, 1]."""
+        if lam == 1 or self.members == 1:
+            return self._of_consensus()
+        if lam == 0:
+            return self._of_members()
+        weight, coupling = (1 - lam) / self.members, lam / self.members**2
+        least = coupled_blocks.smallest(
+            self.inverse_poles / weight,
+            self._inverse_vectors,
+            self.curvature.ensemble_inverse / coupling,
+        )
+        most = coupled_blocks.largest(
+            self.poles * weight, self._vectors, self.curvature.ensemble_root * np.sqrt(coupling)
+        )
+        return self._known(least, most, self.inverse_poles.max((1, 2)) / weight)
+
+    def limit(self) -> Floats:
+        """Return what (1−λ)κ⁺(λ) tends to as λ tends to 1, (n,); NaN for one member.
+
+        Σ̄'s largest eigenvalue over the smallest of the members' mean curvature in the
+        directions that leave the mean output where it is.
+        """
+        if self.members == 1:
+            return np.full(len(self.poles), np.nan)
+        free = np.zeros_like(self.curvature.ensemble_inverse)
+        least = coupled_blocks.smallest(self.inverse_poles, self._inverse_vectors, free)
+        known = self._known(least, self.consensus, self.inverse_poles.max((1, 2)))
+        return known.kappa
+
+    def _of_consensus(self) -> Extremes:
+        stiffest = self._stiffest * self.members
+        return self._known(1 / stiffest, self.consensus / self.members, stiffest)
+
+    def _of_members(self) -> Extremes:
+        steepest = self.inverse_poles.max((1, 2)) * self.members
+        return self._known(1 / steepest, self.poles.max((1, 2)) / self.members, steepest)
+
+    def _known(self, least: Floats, most: Floats, inverse_scale: Floats) -> Extremes:
+        size = self.poles.shape[-1] * self.members
+        rounding = np.finfo(np.float64).eps * size * inverse_scale * least
+        rounding = np.where(self.curvature.singular, np.inf, rounding)
+        return Extremes(smallest=least, largest=most, rounding=rounding)
+
+
+def _top(symmetric: Floats) -> Floats:
+    return np.asarray(np.linalg.eigvalsh(symmetric)[..., -1])
+
+
+def gini(logits: Floats) -> Floats:
+    """Return 1 − Σ_k q_k², the trace of the covariance of predictions, for logits (..., K)."""
+    q = np.exp(log_softmax(logits.astype(np.float64), axis=-1))
+    # Σ q(1−q), which unlike 1 − Σ q² does not cancel where predictions are certain.
+    return np.asarray((q * _complement(q)).sum(-1))
+
+
+def _complement(q: Floats) -> Floats:
+    """Return 1 − q as the sum of the other probabilities, (..., K)."""
+    left, right = np.cumsum(q, -1), np.cumsum(q[..., ::-1], -1)[..., ::-1]
+    found = np.zeros_like(q)
+    found[..., 1:] += left[..., :-1]
+    found[..., :-1] += right[..., 1:]
+    return found
+
+
+def anisotropy(lam: Floats, ensemble_trace: Floats | float, member_trace: Floats | float) -> Floats:
+    """Return A(λ) = 1 + λ/(1−λ) · tr Σ̄ / mean_j tr Σ_j; inf at λ = 1.
+
+    The mean curvature along consensus over the mean curvature along disagreement.
+    """
+    lam = np.asarray(lam, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        odds = np.where(lam < 1, lam / (1 - lam), np.inf)
+        return np.asarray(1 + odds * (ensemble_trace / member_trace))
+
+
+def group_size(lam: float, members: int) -> float:
+    """Return m(λ) = M/(1 + (1−λ)(M−1)), the members that λ trains as one: 1 at λ = 0, M at 1.
+
+    Training the mean of m members drawn at random weighs the two losses as λ does; exact for
+    squared error, to second order in the members' spread for classes.
+    """
+    return members / (1 + (1 - lam) * (members - 1))

@@ -1,0 +1,275 @@
+"""Measuring the curvature by the weights from a lane's last checkpoint."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from jtdiag import names
+from jtdiag.probe_contract import Var
+from jtdiag.replay import Replay
+from jtdiag_probes import density, output_curvature, tangent_curvature
+from jtdiag_probes.curvature_products import (
+    OutputMap,
+    Tangents,
+    agreement,
+    between,
+    disagreement,
+    output_hessian,
+    own_hessian,
+)
+from jtdiag_probes.lanczos import Krylov, alone, lanczos, ritz
+from jtdiag_probes.output_curvature import Spectrum
+from jtdiag_probes.tangent_kernels import kernels_without_shifts, tangent_redundancy
+from jtdiag_probes.trace import hutch_plus_plus
+
+EXAMPLES = 200
+"""Training examples, evenly spaced, that the loss is averaged over."""
+EXACT = (1, 2, 4, 8, 12)
+"""Numbers of examples on which both ends of the spectrum are found exactly."""
+EXACT_SIZE = 120
+"""Most outputs n·(K−1) of such examples, but for one example, which may have more."""
+EXACT_EXAMPLES = "exact_examples"
+STEPS = 30
+"""Steps of Lanczos for the ends of a spectrum."""
+TOP_STEPS = 15
+"""Steps for the largest eigenvalue alone, of parts and of members."""
+DENSITY_STEPS, DENSITY_VECTORS = 30, 3
+RANK_STEPS, RANK_VECTORS = 20, 3
+TRACE_PRODUCTS = 30
+BASIS_BYTES = 2**29
+"""Memory of a Krylov basis at most; steps are fewer for members beyond it."""
+POINTS = 241
+"""Points of a density."""
+WIDTH = 0.15
+"""Standard deviation, in decades, of a density's smoothing."""
+EIGENVALUE = "eigenvalue"
+
+_LANE = (names.LAM, names.TRIAL)
+_RATIO = "1"
+_NUMBERS = {
+    "cross_share": (_RATIO, "share of the Gauss-Newton matrix's squared norm between members"),
+    "hessian_max": (names.NAT, "largest Ritz value of the Hessian"),
+    "hessian_max_residual": (names.NAT, "an eigenvalue lies no farther from it"),
+    "hessian_min": (names.NAT, "smallest Ritz value of the Hessian"),
+    "hessian_min_residual": (names.NAT, "an eigenvalue lies no farther from it"),
+    "hessian_negative": (names.COUNT, "Ritz values below zero by more than their residual"),
+    "ggn_max": (names.NAT, "largest Ritz value of the Gauss-Newton matrix"),
+    "ggn_max_residual": (names.NAT, "an eigenvalue lies no farther from it"),
+    "ggn_trace": (names.NAT, "trace of the Gauss-Newton matrix, by Hutch++"),
+    "ggn_trace_se": (names.NAT, "standard error of the trace over random vectors"),
+    "consensus_max": (names.NAT, "largest Ritz value along output directions common to members"),
+    "consensus_max_residual": (names.NAT, "an eigenvalue lies no farther from it"),
+    "disagreement_max": (names.NAT, "largest Ritz value along outputs that leave the mean alone"),
+    "disagreement_max_residual": (names.NAT, "an eigenvalue lies no farther from it"),
+    "tangent_redundancy": (_RATIO, "R = 1 − soft rank of [J_1 … J_M] / Σ soft rank of J_j"),
+    "tangent_redundancy_se": (_RATIO, "standard error of R over random vectors"),
+}
+
+WRITES = {
+    "checkpoint": Var(
+        dims=_LANE,
+        unit=names.INDEX,
+        meaning="epoch of the weights: the last checkpoint that is kept; -1 for none",
+        from_outputs=True,
+    ),
+    **{
+        name: Var(dims=_LANE, unit=unit, meaning=meaning, from_outputs=True)
+        for name, (unit, meaning) in _NUMBERS.items()
+    },
+    "kappa_exact": Var(
+        dims=(*_LANE, EXACT_EXAMPLES),
+        unit=_RATIO,
+        meaning=(
+            "κ of the Gauss-Newton matrix of a few examples on the weights that move their "
+            "outputs, softmax shifts left out, and at λ = 1 its null space; exact, and inf where "
+            "a member cannot move these outputs independently"
+        ),
+        from_outputs=True,
+    ),
+    "kappa_exact_alone": Var(
+        dims=(*_LANE, EXACT_EXAMPLES),
+        unit=_RATIO,
+        meaning="the same at λ = 0 with the same weights: how far saturation alone goes",
+        from_outputs=True,
+    ),
+    "member_max": Var(
+        dims=(*_LANE, names.MEMBER),
+        unit=names.NAT,
+        meaning="largest Ritz value of a member's own block of the Gauss-Newton matrix",
+        from_outputs=True,
+    ),
+    "member_max_residual": Var(
+        dims=(*_LANE, names.MEMBER),
+        unit=names.NAT,
+        meaning="an eigenvalue lies no farther from it",
+        from_outputs=True,
+    ),
+    "density": Var(
+        dims=(*_LANE, EIGENVALUE),
+        unit=_RATIO,
+        meaning="share of the Hessian's eigenvalues by decade, mean over start vectors",
+        from_outputs=True,
+    ),
+    "density_se": Var(
+        dims=(*_LANE, EIGENVALUE),
+        unit=_RATIO,
+        meaning="standard error of the density over start vectors",
+        from_outputs=True,
+    ),
+}
+
+
+class WeightCurvature:
+    """The curvature of one lane's loss by its weights, on a fixed subset of training examples."""
+
+    def __init__(self, replay: Replay, examples: int = EXAMPLES) -> None:
+        self._replay = replay.double()
+        x, target = replay.examples(names.TRAIN)
+        at = evenly(len(x), examples)
+        self._x, target = x[at].double(), target[at]
+        self.lam = replay.lam
+        self.tangents = self._tangents(self._x)
+        logits = self.tangents.outputs
+        self.hessian = self.tangents.hessian(self._replay.loss_of(logits, target))
+        self._output_hessian = output_hessian(logits.detach(), self.lam)
+        self._own_hessian = own_hessian(logits.detach(), self.lam)
+
+    def _tangents(self, x: Tensor) -> Tangents:
+        return Tangents(lambda w: self._replay.logits_of(w, x), self._replay.trained)
+
+    def numbers(self) -> dict[str, float | NDArray[np.floating[Any]]]:
+        """Return every variable of `WRITES` but the checkpoint's epoch."""
+        return {
+            **self.exactly(),
+            **self.ends_of_hessian(),
+            **self.ends_of_gauss_newton(),
+            **self.trace(),
+            **self.members(),
+            **self.redundancy(),
+            **self.densities(),
+        }
+
+    # --- exactly, on a few examples ---------------------------------------------------------------
+
+    def exactly(self) -> dict[str, float | NDArray[np.floating[Any]]]:
+        """Return κ of the Gauss-Newton matrix on ever more examples, and its share between members.
+
+        κ is infinite where a member cannot move the outputs of these examples independently.
+        """
+        classes = self.tangents.outputs.shape[2]
+        few = evenly(len(self._x), most_exact(classes))
+        tangents = self._tangents(self._x[few])
+        logits, kernels = tangents.outputs.detach().numpy(), kernels_without_shifts(tangents)
+        found = np.full((2, len(EXACT)), np.nan)
+        for i, count in enumerate(EXACT):
+            if count <= len(few):
+                size = count * (classes - 1)
+                curvature = output_curvature.categorical(logits[:, :count])
+                lifted = tangent_curvature.through_weights(curvature, kernels[:, :size, :size])
+                found[0, i] = np.inf
+                if lifted is not None:
+                    spectrum = Spectrum(lifted)
+                    found[0, i] = spectrum.extremes(self.lam).kappa[0]
+                    found[1, i] = spectrum.extremes(0).kappa[0]
+        share = tangent_curvature.cross_share(
+            output_curvature.categorical(logits), kernels, self.lam
+        )
+        return {"kappa_exact": found[0], "kappa_exact_alone": found[1], "cross_share": share}
+
+    # --- by Lanczos, on all examples of the subset -----------------------------------------------
+
+    def ends_of_hessian(self) -> dict[str, float]:
+        """Return both ends of the Hessian's spectrum and the negative eigenvalues found."""
+        found = ritz(self._run(self.hessian, STEPS))
+        return {
+            "hessian_max": float(found.values[-1]),
+            "hessian_max_residual": float(found.residuals[-1]),
+            "hessian_min": float(found.values[0]),
+            "hessian_min_residual": float(found.residuals[0]),
+            "hessian_negative": found.negative,
+        }
+
+    def ends_of_gauss_newton(self) -> dict[str, float]:
+        """Return the largest eigenvalue: of all, along consensus, and along disagreement."""
+        inner = self._output_hessian
+        parts: dict[str, OutputMap] = {
+            "ggn": inner,
+            "consensus": between(agreement, inner),
+            "disagreement": between(disagreement, inner),
+        }
+        found = {}
+        for name, part in parts.items():
+            one = ritz(self._run(self.tangents.gauss_newton(part), TOP_STEPS))
+            found[f"{name}_max"] = float(one.values[-1])
+            found[f"{name}_max_residual"] = float(one.residuals[-1])
+        return found
+
+    def trace(self) -> dict[str, float]:
+        """Return the trace of the Gauss-Newton matrix with its standard error."""
+        product = self.tangents.gauss_newton(self._output_hessian)
+        like = self._x.new_empty(self.tangents.size)
+        products = 3 * (self._affordable(TRACE_PRODUCTS, self.tangents.size) // 3)
+        trace, error = hutch_plus_plus(product, like, max(6, products))
+        return {"ggn_trace": trace, "ggn_trace_se": error}
+
+    def members(self) -> dict[str, NDArray[np.floating[Any]]]:
+        """Return the largest eigenvalue of every member's own block, all runs in one."""
+        steps = self._affordable(TOP_STEPS, self.tangents.size)
+        found = members_ends(self.tangents, self._own_hessian, steps)
+        ends = [ritz(found, run) for run in range(self.tangents.members)]
+        return {
+            "member_max": np.array([float(one.values[-1]) for one in ends]),
+            "member_max_residual": np.array([float(one.residuals[-1]) for one in ends]),
+        }
+
+    def redundancy(self) -> dict[str, float]:
+        """Return the tangent redundancy R with its standard error."""
+        steps = self._affordable(RANK_STEPS, self.tangents.outputs.numel())
+        mean, error = tangent_redundancy(self.tangents, steps, RANK_VECTORS)
+        return {"tangent_redundancy": mean, "tangent_redundancy_se": error}
+
+    def densities(self) -> dict[str, NDArray[np.floating[Any]]]:
+        """Return the spectral density of the Hessian with its standard error, (points,)."""
+        steps = self._affordable(DENSITY_STEPS, self.tangents.size)
+        found = density.quadratures(
+            alone(self.hessian), self.tangents.size, steps, DENSITY_VECTORS, self._x
+        )
+        mean, error = density.density(found, density.axis(POINTS), WIDTH)
+        return {"density": mean, "density_se": error}
+
+    def _run(self, product: Callable[[Tensor], Tensor], steps: int) -> Krylov:
+        size = self.tangents.size
+        start = density.random_vectors(1, size, self._x, seed=1)
+        return lanczos(alone(product), start, self._affordable(steps, size))
+
+    def _affordable(self, steps: int, numbers: int) -> int:
+        return max(2, min(steps, BASIS_BYTES // (numbers * self._x.element_size())))
+
+
+def most_exact(classes: int) -> int:
+    """Return on how many examples of K classes κ is found exactly."""
+    return max([n for n in EXACT if n * (classes - 1) <= EXACT_SIZE], default=EXACT[0])
+
+
+def evenly(count: int, wanted: int) -> NDArray[np.intp]:
+    """Return positions of `wanted` of `count` examples, evenly spaced, or of all."""
+    return np.linspace(0, count - 1, min(wanted, count)).round().astype(np.intp)
+
+
+def members_ends(tangents: Tangents, own: OutputMap, steps: int) -> Krylov:
+    """Run Lanczos on every member's own block of the Gauss-Newton matrix, side by side.
+
+    One product with all weights serves all members, since none shares a weight with another.
+    """
+    members = tangents.members
+    product = tangents.gauss_newton(own)
+
+    def of_all(v: Tensor) -> Tensor:
+        return product(v.reshape(-1)).view(members, -1)
+
+    size = tangents.size // members
+    start = density.random_vectors(members, size, tangents.outputs.detach(), seed=2)
+    return lanczos(of_all, start, steps)

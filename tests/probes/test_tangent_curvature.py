@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import torch
+from torch.autograd.functional import jacobian
+
+from jtdiag_probes.curvature_products import Tangents, output_hessian
+from jtdiag_probes.output_curvature import Spectrum, categorical
+from jtdiag_probes.tangent_curvature import cross_share, through_weights
+from jtdiag_probes.tangent_kernels import kernels_without_shifts, tangent_redundancy
+
+K, D = 3, 3
+
+
+def ensemble(hidden, examples, members=3, seed=0):
+    """Perceptrons of one tanh layer, linearised; their Jacobians (M, nK, P)."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    x = normal(examples, D)
+    w = {"a": normal(members, D, hidden), "b": normal(members, 1, hidden)}
+    w |= {"c": normal(members, hidden, K), "d": normal(members, 1, K)}
+
+    def outputs(v):
+        return torch.tanh(x @ v["a"] + v["b"]) @ v["c"] + v["d"]
+
+    tangents = Tangents(outputs, w)
+    pushed = [tangents.push(e).reshape(members, -1) for e in torch.eye(tangents.size).double()]
+    whole = torch.stack(pushed, 2)
+    size = tangents.size // members
+    own = torch.stack([whole[j, :, j * size : (j + 1) * size] for j in range(members)])
+    return tangents, own.detach()
+
+
+def gauss_newton(tangents, lam):
+    product = tangents.gauss_newton(output_hessian(tangents.outputs.detach(), lam))
+    return torch.stack([product(e) for e in torch.eye(tangents.size).double()], 1).numpy()
+
+
+def centred(jacobians):
+    examples = jacobians.shape[1] // K
+    centre = torch.kron(torch.eye(examples), torch.eye(K) - torch.ones(K, K) / K).double()
+    return centre @ jacobians
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.5, 0.9, 0.999, 1.0])
+def test_kappa_by_the_weights_is_that_of_the_dense_matrix_without_its_null_space(lam):
+    tangents, _ = ensemble(hidden=6, examples=5)
+    curvature = categorical(tangents.outputs.detach().numpy())
+    lifted = through_weights(curvature, kernels_without_shifts(tangents))
+    found = Spectrum(lifted).extremes(lam)
+    rank = 10 if lam == 1 else 30
+    expected = np.linalg.eigvalsh(gauss_newton(tangents, lam))
+    assert found.largest[0] == pytest.approx(expected[-1], rel=1e-9)
+    assert found.smallest[0] == pytest.approx(expected[-rank], rel=1e-6)
+    assert (expected > 1e-12).sum() == rank
+
+
+def test_kappa_of_fewer_examples_bounds_that_of_more():
+    tangents, _ = ensemble(hidden=8, examples=6)
+    logits, kernels = tangents.outputs.detach().numpy(), kernels_without_shifts(tangents)
+    kappas = []
+    for n in range(1, 7):
+        curvature = categorical(logits[:, :n])
+        kernel = kernels[:, : 2 * n, : 2 * n]
+        kappas.append(float(Spectrum(through_weights(curvature, kernel)).extremes(0.9).kappa[0]))
+    assert kappas == sorted(kappas)
+    assert kappas[-1] > 10 * kappas[0]
+
+
+def test_kernels_are_products_of_jacobians_without_shifts():
+    tangents, jacobians = ensemble(hidden=2, examples=4)
+    kernels = kernels_without_shifts(tangents)
+    expected = torch.linalg.eigvalsh(centred(jacobians) @ centred(jacobians).mT)[:, 4:]
+    np.testing.assert_allclose(np.linalg.eigvalsh(kernels), expected, atol=1e-12)
+
+
+def test_members_too_small_for_the_examples_are_singular():
+    tangents, _ = ensemble(hidden=2, examples=40)
+    curvature = categorical(tangents.outputs.detach().numpy())
+    assert through_weights(curvature, kernels_without_shifts(tangents)) is None
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.6, 1.0])
+def test_the_share_between_members_is_that_of_the_dense_matrix(lam):
+    tangents, _ = ensemble(hidden=2, examples=4)
+    dense = gauss_newton(tangents, lam)
+    size = tangents.size // 3
+    within = np.kron(np.eye(3), np.ones((size, size)))
+    expected = (dense * (1 - within) ** 2) ** 2
+    curvature = categorical(tangents.outputs.detach().numpy())
+    found = cross_share(curvature, kernels_without_shifts(tangents), lam)
+    assert found == pytest.approx(expected.sum() / (dense**2).sum(), abs=1e-12)
+
+
+@pytest.mark.parametrize(("hidden", "examples"), [(2, 20), (6, 8)])
+def test_redundancy_is_that_of_soft_ranks_of_the_dense_kernels(hidden, examples):
+    tangents, jacobians = ensemble(hidden, examples)
+    kernels = (centred(jacobians) @ centred(jacobians).mT).numpy()
+    spectra = [np.linalg.eigvalsh(one) for one in (kernels.mean(0), *kernels)]
+    threshold = 1e-3 * spectra[0][-1]
+    together, *each = ((s / (s + threshold)).sum() for s in spectra)
+    found, error = tangent_redundancy(tangents, 60, 16)
+    assert abs(found - (1 - together / sum(each))) < 4 * error
+    assert error < 0.05
+
+
+def test_small_members_overlap_little_and_large_ones_wholly():
+    small, jacobians = ensemble(hidden=2, examples=40)
+    each = sum(int(torch.linalg.matrix_rank(one, rtol=1e-9)) for one in centred(jacobians))
+    joined = torch.cat(list(centred(jacobians)), 1)
+    hard = 1 - int(torch.linalg.matrix_rank(joined, rtol=1e-9)) / each
+    found, error = tangent_redundancy(small, 60, 16, share=1e-9)
+    assert abs(found - hard) < 4 * error < 0.3
+    large, _ = ensemble(hidden=8, examples=4)
+    assert tangent_redundancy(large, 30, 4, share=1e-9)[0] == pytest.approx(2 / 3, abs=1e-3)
+
+
+def test_members_that_are_copies_are_redundant_but_for_one():
+    tangents, _ = ensemble(hidden=3, examples=8, members=1)
+    w = {name: t.detach().repeat(4, *[1] * (t.ndim - 1)) for name, t in tangents._weights.items()}
+    x = torch.randn(8, D, dtype=torch.float64)
+    copies = Tangents(lambda v: torch.tanh(x @ v["a"] + v["b"]) @ v["c"] + v["d"], w)
+    found, _ = tangent_redundancy(copies, 40, 3)
+    assert found == pytest.approx(0.75, abs=1e-10)
