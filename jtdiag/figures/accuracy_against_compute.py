@@ -6,6 +6,8 @@ one example, or, where the members could not be rebuilt, nothing. Means over tri
 standard error to either side.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -70,7 +72,14 @@ def _compute_above(ax: Axes, cost: float, counts: np.ndarray) -> None:
     """
     if not cost > 0:
         return
-    above = ax.secondary_xaxis("top", functions=(lambda m: m * cost, lambda c: c / cost))
+
+    def of_members(count: Any) -> Any:
+        return np.asarray(count) * cost
+
+    def of_cost(products: Any) -> Any:
+        return np.asarray(products) / cost
+
+    above = ax.secondary_xaxis("top", functions=(of_members, of_cost))
     above.set_xlabel("Multiply-adds for an example")
     text = EngFormatter(places=0, sep="\N{THIN SPACE}")
     above.set_xticks(cost * counts[::2], [text(cost * count) for count in counts[::2]])

@@ -15,8 +15,8 @@ from jtdiag_probes.robustness_verdict import judge
 
 
 def measured_epoch(run: Run, lane: Lane) -> int:
-    """Return the epoch that validation chose, else the last with outputs, else −1."""
-    kept = run.seal(lane).outputs
+    """Return the epoch that validation chose, else the last with outputs on test, else −1."""
+    kept = run.seal(lane).outputs if names.TEST in run.recipe.keep.splits else ()
     chosen = run.chosen_epoch(lane)
     return chosen if chosen in kept else max(kept, default=-1)
 
@@ -32,18 +32,15 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         for lane in run.lanes
     }
     result = empty(run)
-    if options.metrics_only or names.TEST not in run.recipe.keep.splits:
-        epochs_kept: dict[Lane, int] = {}
-    else:
-        epochs_kept = {lane: epoch for lane, epoch in epochs.items() if epoch >= 0}
-    for lane, epoch in epochs_kept.items():
+    kept = {lane: epoch for lane, epoch in epochs.items() if epoch >= 0}
+    for lane, epoch in kept.items() if not options.metrics_only else ():
         at_epoch = metrics.isel(
             {names.LAM: lane.lam_index, names.TRIAL: lane.trial, names.EPOCH: epoch}
         )
         _put(result, lane, robustness_outputs.measure(run, lane, epoch, at_epoch))
     missing = ""
     if not options.metrics_only:
-        missing = robustness_weights.measure(run, epochs_kept, result, _put)
+        missing = robustness_weights.measure(run, kept, result, _put)
         result = result.merge(over_trials(result))
     number = np.full([len(run.recipe.lam), run.recipe.trials], -1)
     for lane, epoch in epochs.items():

@@ -27,6 +27,8 @@ def judge(result: xr.Dataset) -> list[Finding]:
     members = result.sizes.get(names.DROPPED, 1)
     if "accuracy" not in result:
         return []
+    if result["accuracy"].isnull().all():
+        return [_nothing_kept()]
     rules: tuple[Callable[[xr.Dataset, float, int], Finding], ...] = (
         _tolerance,
         _codependence,
@@ -248,6 +250,16 @@ def _self_test(result: xr.Dataset) -> Finding:
         "store.",
         level="alert",
         limit=RESIDUAL_LIMIT,
+    )
+
+
+def _nothing_kept() -> Finding:
+    return _finding(
+        "nothing-kept",
+        None,
+        0.0,
+        "Robustness was not measured: the run has kept no outputs on test (see keep.outputs and "
+        "keep.splits of its recipe).",
     )
 
 

@@ -83,7 +83,14 @@ def test_without_outputs_nothing_is_known_and_nothing_is_said_but_why(small_run)
     assert (asked["measured_epoch"] == -1).all()
     assert all(asked[name].isnull().all() for name in asked.data_vars if name != "measured_epoch")
     [only] = probe.judge(asked)
-    assert only.rule == "without-bit-flips"
+    assert only.sentence.startswith("Robustness was not measured: the run has kept no outputs")
+
+
+def test_outputs_of_another_split_alone_are_not_enough(tmp_path):
+    run = toy_run(tmp_path, lam=[0.5], trials=1, train={"epochs": 1}, keep={"splits": ["val"]})
+    asked = probe.ask(run, Options())
+    assert asked["measured_epoch"].item() == -1
+    assert [finding.rule for finding in probe.judge(asked)] == ["nothing-kept"]
 
 
 def test_a_lane_that_has_not_begun_is_unknown_and_the_others_are_measured(toy_copy, cut_back):

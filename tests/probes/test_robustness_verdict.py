@@ -135,4 +135,6 @@ def test_numbers_that_are_missing_have_no_sentence(told):
     for name in told.data_vars:
         if told[name].dtype.kind == "f":
             told[name][...] = np.nan
+    assert [finding.rule for finding in judge(told)] == ["nothing-kept"]
+    told["accuracy"][:] = 0.5
     assert judge(told) == []
