@@ -89,7 +89,7 @@ WRITES = {
     "not_finite": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.COUNT,
-        meaning="examples of which a stored logit is infinite or NaN",
+        meaning="examples whose residual is no number, since a logit is infinite, NaN or too large",
         from_outputs=True,
     ),
     "residual": Var(
@@ -153,7 +153,6 @@ class _Sums:
 
     def add(self, block: OutputBlock, lam: float) -> None:
         logits = block.logits.astype(np.float64)
-        self.not_finite += int((~np.isfinite(logits)).any((0, 2)).sum())
         how = (self.family, self.combiner)
         logits = _unshifted(logits, self.family)
         divergences = _divergences(logits, block.target, *how)
@@ -175,7 +174,9 @@ class _Sums:
         eq4 = decomposition.joint_loss_eq4(logits, block.target, lam, *how)
         eq5 = decomposition.joint_loss_eq5(losses, divergences, lam)
         scale = np.maximum(1, np.abs(losses).max(0))
-        self.residual = float(np.maximum(self.residual, (np.abs(eq4 - eq5) / scale).max()))
+        residual = np.abs(eq4 - eq5) / scale
+        self.residual = float(np.maximum(self.residual, residual.max()))
+        self.not_finite += int((~np.isfinite(residual)).sum())
 
     def means(self) -> dict[str, NDArray[np.floating[Any]] | float]:
         examples = self.examples

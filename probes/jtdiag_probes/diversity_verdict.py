@@ -126,8 +126,8 @@ def _not_finite(result: xr.Dataset) -> list[Finding]:
             number=number,
             limit=0,
             sentence=(
-                f"Self-test failed: stored logits of {number} examples are infinite or no numbers "
-                f"although the losses are (most at {where}). "
+                f"Self-test failed: stored logits of {number} examples are infinite, no numbers or "
+                f"too large, although the losses are none of these (most at {where}). "
                 "Logits too large for keep.dtype become infinite; else check the store."
             ),
         )

@@ -137,10 +137,11 @@ def run_with_outputs(by_hand, logits):
     ).seal_all()
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e308])
 def test_outputs_that_are_no_numbers_do_not_pass_the_self_test(by_hand, value):
     logits = np.random.default_rng(0).normal(size=(2, 3, 6, 4))
-    logits[1, 2, [1, 4], 0] = value
+    logits[1, :, [1, 4], 0] = value
+    logits[1, :, [1, 4], 1] = -value
     found = [f for f in judged(run_with_outputs(by_hand, logits)) if f.rule == "not-finite"]
     [alert] = found
     assert (alert.level, alert.number) == ("alert", 4)  # two examples in each of two epochs

@@ -134,6 +134,16 @@ def test_three_that_are_each_wrong_on_another_third_are_right_by_vote(by_hand):
     )
 
 
+def test_half_of_the_members_is_not_more_than_half(by_hand):
+    target = np.zeros(4, int)
+    said = np.array([[0, 0, 1, 1], [0, 1, 1, 0]])
+    run = run_of(by_hand, np.eye(2)[said][None], target, 0.0)
+    last = probe.ask(run, Options()).isel(lam=0, trial=0, epoch=1).sel(split="test")
+    assert float(last["half_wrong"]) == 0.25
+    assert float(last["polarization"]) == (0.25 + 0.25 + 1) / 4 / 0.25
+    assert float(last["majority_error"]) == 0.5
+
+
 def test_a_vote_that_is_clearly_worse_than_averaged_logits_is_told(by_hand):
     target = np.zeros(10, int)
     logits = np.zeros((2, 3, 10, 2))
