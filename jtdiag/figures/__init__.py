@@ -10,7 +10,13 @@ from matplotlib.figure import Figure
 from jtdiag import recipe_checks as check
 from jtdiag.errors import ProbeError
 
-FIGURES = ("error-against-lambda", "errors-by-epoch")
+FIGURES = (
+    "error-against-lambda",
+    "errors-by-epoch",
+    "gradients",
+    "kappa-against-lambda",
+    "spectral-density",
+)
 """Names of all figures; the file has underscores in the place of dashes."""
 
 

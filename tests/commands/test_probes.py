@@ -7,10 +7,12 @@ def test_every_installed_probe_is_a_line_with_its_question(foreign):
     ran = CliRunner().invoke(main, ["probes"])
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert ran.stdout.splitlines() == [
-        "diversity    What does the diversity of the members buy?",
-        "dominance    Does one member carry the ensemble, and how early could one have known?",
-        "foreign      How many lanes are there?",
-        "performance  How good are the ensemble and its members, at each lambda?",
+        "conditioning  How ill-conditioned is the joint loss?",
+        "diversity     What does the diversity of the members buy?",
+        "dominance     Does one member carry the ensemble, and how early could one have known?",
+        "foreign       How many lanes are there?",
+        "gradients     What are the members taught: their own errors, or the ensemble's?",
+        "performance   How good are the ensemble and its members, at each lambda?",
     ]
 
 
