@@ -1,9 +1,10 @@
 """What members are taught, by epoch: their own share of the gradient, and two losses' agreement.
 
 Above: the members' own part in the squared gradient by the logits, the rest being the same for
-all of them. Below: the cosine between the gradients of a member's own loss and of the ensemble's,
-by its weights; the line is the median member, the shade reaches from the lowest to the highest.
-The first trial is drawn, at the epochs whose checkpoints are kept.
+all of them; at λ = 1 it is 0, which has no place on a logarithmic axis. Below: the cosine between
+the gradients of a member's own loss and of the ensemble's, by its weights; the line is the median
+member, the shade reaches from the lowest to the highest. The first trial is drawn, at the epochs
+whose checkpoints are kept.
 """
 
 import numpy as np
@@ -27,10 +28,12 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
     for lam, color in zip(lams, colours(len(lams)), strict=True):
         draw_on(one.sel({names.LAM: lam}), above, below, style.lam_text(lam), color)
     above.set(ylabel="Own share (%)")
-    above.set_ylim(bottom=0)
+    if any(np.any(line.get_ydata() > 0) for line in above.lines):
+        above.set_yscale("log", nonpositive="mask")
     below.axhline(0, color="#888888", linewidth=0.8)
     below.set(ylim=(-1.05, 1.05), xlabel="Epoch", ylabel="Cosine of gradients")
-    below.set_xlim(0, max(1, int(one[names.EPOCH].values[-1])))
+    last = max(1, int(one[names.EPOCH].values[-1]))
+    below.set_xlim(-0.02 * last, 1.02 * last)
     if above.lines:
         figure.legend(loc="outside upper center", ncols=min(5, len(above.lines)))
     else:

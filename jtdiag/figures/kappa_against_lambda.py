@@ -30,6 +30,7 @@ def draw(result: xr.Dataset) -> Figure:
     left, right = figure.subplots(1, 2)
     draw_outputs(result, left)
     draw_weights(result, right)
+    _legend(figure)
     return figure
 
 
@@ -63,7 +64,20 @@ def _exponent(fit: xr.Dataset, ax: Axes) -> None:
         value, low, high = (float(fit[n]) for n in ("exponent", "exponent_low", "exponent_high"))
         text = rf"$\sim (1-\lambda)^{{-p}},\ p = {value:.2f}$"
         interval = f"\n(95 %: {low:.2f} to {high:.2f})" if np.isfinite(low) else ""
-        ax.annotate(text + interval, (0.97, 0.04), xycoords="axes fraction", ha="right", fontsize=8)
+        ax.annotate(text + interval, (0.03, 0.98), xycoords="axes fraction", va="top", fontsize=8)
+
+
+def _legend(figure: Figure) -> None:
+    """Name each kind of mark once, above both panels."""
+    named = {
+        label: handle
+        for panel in figure.axes
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    if named:
+        figure.legend(
+            list(named.values()), list(named), loc="outside upper center", ncols=len(named)
+        )
 
 
 def _at_the_end(values: xr.DataArray) -> NDArray[np.floating]:
@@ -135,7 +149,8 @@ def _finish(ax: Axes, lams: NDArray[np.floating], lanes: NDArray[np.floating], l
         start = float(np.median(lanes[below & (_place(lams, lams)[:, None] == lowest)]))
         at = np.array([lowest, _place_of_one(lams)])
         ax.plot(at, start * 10 ** (at - lowest), "--", color=style.LEADER, label=r"$1/(1-\lambda)$")
-        ax.legend(loc="upper left", fontsize=7)
+        bottom, top = ax.get_ylim()
+        ax.set_ylim(bottom, top * (top / bottom) ** 0.2)  # room for the exponent
     else:
         ax.set_ylim(1, 10)
         ax.annotate("nothing kept to measure", (0.5, 0.5), xycoords="axes fraction", ha="center")

@@ -16,7 +16,7 @@ from jtdiag import names
 from jtdiag.figures import style
 
 NEEDS = "conditioning"
-SMALLEST_DECADE = -8
+SMALLEST_DECADE = -3
 """The probe takes eigenvalues nearer to 0 than ten to this power for 0."""
 LEAST = 1e-6
 """Densities below this are not drawn."""
@@ -65,8 +65,8 @@ def _decades(eigenvalues: np.ndarray) -> np.ndarray:
 
 
 def _label(ax: Axes) -> None:
-    """Name every second decade on both sides of 0."""
-    powers = range(SMALLEST_DECADE + 2, 5, 2)
+    """Name the decades on both sides of 0."""
+    powers = range(SMALLEST_DECADE + 1, 5)
     right = [(_decades(np.array(10.0**power)), f"$10^{{{power}}}$") for power in powers]
     left = [(-place, f"$-10^{{{power}}}$") for (place, _), power in zip(right, powers, strict=True)]
     ticks = [*reversed(left), (0.0, "0"), *right]
