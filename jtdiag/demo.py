@@ -11,7 +11,7 @@ from jtdiag.engine.train import train
 from jtdiag.figures.drawing import plot
 from jtdiag.finding import Finding
 from jtdiag.probing import probe
-from jtdiag.registry import probe_names
+from jtdiag.registry import load_probes
 from jtdiag.store import Run
 
 
@@ -26,13 +26,15 @@ class Shown:
 
 
 def run_demo(out: Path, listener: Listener) -> Shown:
-    """Train the demo recipe unless that is done already, probe it, and draw every figure."""
+    """Train the demo recipe unless that is done already; ask and draw what takes a moment."""
     run = train(presets.find("demo"), out, resume=True, listener=listener)
-    for name in probe_names():
+    quick = [one.name for one in load_probes() if one.cost == "cheap"]
+    for name in quick:
         probe(run, name)
+    drawn = [name for name in figures.FIGURES if figures.find(name).needs in quick]
     return Shown(
         run=run,
         performance=probe(run, "performance"),
         findings=finding.read(run.path),
-        figures=[path for name in figures.FIGURES for path in plot(run, name)],
+        figures=[path for name in drawn for path in plot(run, name)],
     )

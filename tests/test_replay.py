@@ -79,6 +79,47 @@ def test_in_float32_the_logits_are_right_to_rounding(tmp_path):
     np.testing.assert_allclose(replay.logits(x), logits, rtol=1e-5, atol=1e-6)
 
 
+def test_other_weights_give_other_logits_and_the_members_stay(kept):
+    replay = Replay.of(kept, kept.lanes[0], 1)
+    x, _ = replay.examples("test")
+    before = replay.logits(x)
+    moved = {"layer2.bias": replay.weights["layer2.bias"] + 1.5}
+    np.testing.assert_allclose(replay.logits_of(moved, x), before + 1.5, atol=1e-12)
+    np.testing.assert_array_equal(replay.logits(x), before)
+    assert replay.trained.keys() == replay.weights.keys()
+
+
+def test_the_loss_of_logits_takes_any_lambda(kept):
+    replay = Replay.of(kept, kept.lanes[1], 2)
+    x, target = replay.examples("test")
+    logits = replay.logits(x)
+    alone, together = (float(replay.loss_of(logits, target, lam)) for lam in (0.0, 1.0))
+    assert replay.lam == 0.9
+    assert float(replay.loss(x, target)) == pytest.approx(0.1 * alone + 0.9 * together, abs=1e-12)
+
+
+def test_a_replay_beside_another_reads_no_data_again(kept):
+    first = Replay.of(kept, kept.lanes[0], 0)
+    second = Replay.of(kept, kept.lanes[1], 2, beside=first)
+    assert second.session is first.session
+    alone = Replay.of(kept, kept.lanes[1], 2)
+    x, _ = alone.examples("val")
+    np.testing.assert_array_equal(second.examples("val")[0], x)
+    np.testing.assert_array_equal(second.logits(x), alone.logits(x))
+
+
+def test_members_can_be_computed_in_float64_whatever_they_were_trained_in(tmp_path):
+    run = toy_run(
+        tmp_path, trials=1, lam=[0.5], train={"epochs": 1}, engine={"precision": "float32"}
+    )
+    replay = Replay.of(run, run.lanes[0], 1)
+    x, _ = replay.examples("test")
+    logits = replay.double().logits(x.double())
+    assert logits.dtype == torch.float64
+    np.testing.assert_allclose(logits, replay.logits(x), rtol=1e-5, atol=1e-6)
+    assert replay.weights["layer1.weight"].dtype == torch.float32
+
+
 def test_a_checkpoint_that_is_not_kept_is_named(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], keep={"checkpoints": ["last"]})
     assert Replay.of(run, run.lanes[0], 4).weights

@@ -24,6 +24,9 @@ FIGURES = (
     "diversity-against-lambda",
     "leader-by-epoch",
     "displacement",
+    "gradients",
+    "kappa-against-lambda",
+    "spectral-density",
 )
 """Names of all figures; the file has underscores in the place of dashes."""
 

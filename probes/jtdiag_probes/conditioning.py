@@ -21,7 +21,7 @@ from jtdiag_probes.weight_conditioning import (
 )
 
 QUANTITY = "quantity"
-FITTED = ("grid_kappa", "kappa", "kappa_lower")
+FITTED = ("grid_kappa", "kappa", "kappa_lower", "weight_anisotropy")
 """Condition numbers whose growth with λ is fitted."""
 GRID_FROM = 0.9
 """λ from which that of the grid is fitted: below, the members' own spread still decides."""
@@ -44,8 +44,20 @@ WRITES = {
         ),
         from_outputs=True,
     ),
+    "kappa_lower_growth": Var(
+        dims=(names.LAM, names.TRIAL),
+        unit="1",
+        meaning="kappa_lower over what it were at λ = 0 with the same weights",
+        from_outputs=True,
+    ),
     "kappa_lower_examples": Var(
         dims=(), unit=names.COUNT, meaning="examples of kappa_lower", from_outputs=True
+    ),
+    "weight_anisotropy": Var(
+        dims=(names.LAM, names.TRIAL),
+        unit="1",
+        meaning="consensus_max over disagreement_max; infinite at λ = 1",
+        from_outputs=True,
     ),
     **{
         name: Var(dims=(QUANTITY,), unit="1", meaning=meaning, from_outputs=True)
@@ -64,7 +76,8 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     result = result.assign(_from_checkpoints(run)).assign_coords(
         {EIGENVALUE: density.axis(POINTS), EXACT_EXAMPLES: list(EXACT)}
     )
-    result = result.assign(lower_bound(result["kappa_exact"]))
+    result = result.assign(lower_bound(result["kappa_exact"], result["kappa_exact_alone"]))
+    result["weight_anisotropy"] = weight_anisotropy(result)
     return result.merge(_exponents(result))
 
 
@@ -103,7 +116,7 @@ def _numbers(replay: Replay) -> dict[str, float | NDArray[np.floating[Any]]]:
         return WeightCurvature(replay).numbers()
 
 
-def lower_bound(kappa: xr.DataArray) -> dict[str, Any]:
+def lower_bound(kappa: xr.DataArray, alone: xr.DataArray) -> dict[str, Any]:
     """Return κ on the most examples at which no lane is singular, so that lanes compare.
 
     κ on fewer examples bounds κ on more from below.
@@ -114,8 +127,16 @@ def lower_bound(kappa: xr.DataArray) -> dict[str, Any]:
     at = int(np.flatnonzero(usable.values)[-1]) if bool(usable.any()) else 0
     return {
         "kappa_lower": kappa.isel({EXACT_EXAMPLES: at}, drop=True),
+        "kappa_lower_growth": (kappa / alone).isel({EXACT_EXAMPLES: at}, drop=True),
         "kappa_lower_examples": ((), int(kappa[EXACT_EXAMPLES].values[at])),
     }
+
+
+def weight_anisotropy(result: xr.Dataset) -> xr.DataArray:
+    """Return how much steeper the steepest direction is in which members agree, (lam, trial)."""
+    ratio = result["consensus_max"] / result["disagreement_max"]
+    at_end = (result[names.LAM] == 1) & result["consensus_max"].notnull()
+    return ratio.where(~at_end, np.inf).transpose(names.LAM, names.TRIAL)
 
 
 def _exponents(result: xr.Dataset) -> xr.Dataset:
@@ -129,7 +150,7 @@ def _exponents(result: xr.Dataset) -> xr.Dataset:
             "exponent_low": (QUANTITY, [one.low for one in fits]),
             "exponent_high": (QUANTITY, [one.high for one in fits]),
         },
-        coords={QUANTITY: list(FITTED)},
+        coords={QUANTITY: np.array(FITTED, dtype=object)},
     )
 
 

@@ -75,7 +75,12 @@ def _by_weights(at: xr.Dataset, lam: float) -> list[Finding]:
     examples = int(at["kappa_lower_examples"])
     least, most = _over_trials(at, "hessian_min"), _over_trials(at, "hessian_max")
     redundancy = _over_trials(at, "tangent_redundancy")
-    without = ", the null space of λ = 1 left out" if lam == 1 else ""
+    growth = _over_trials(at, "kappa_lower_growth")
+    without = (
+        ", the null space of λ = 1 left out"
+        if lam == 1
+        else f", {growth:.2g} times what it were at λ = 0 with the same weights"
+    )
     bound = (
         f"κ of the Gauss-Newton matrix is {kappa:.2g} or more ({examples} examples{without})"
         if np.isfinite(kappa)
@@ -98,7 +103,8 @@ def _growth(result: xr.Dataset) -> list[Finding]:
     spoken = {
         "grid_kappa": "at the same outputs, from λ = 0.9 on, κ⁺ by the outputs",
         "kappa": "after training at each λ, κ⁺ by the outputs",
-        "kappa_lower": "after training at each λ, the bound on κ by the weights",
+        "weight_anisotropy": "after training at each λ, the curvature by the weights along "
+        "consensus over that along disagreement",
     }
     findings = []
     for name, what in spoken.items():
@@ -108,9 +114,10 @@ def _growth(result: xr.Dataset) -> list[Finding]:
         )
         if not np.isfinite(value):
             continue
+        power = f"{-value:.2f}".replace("-", "−")
         interval = f"95 %: {low:.2f} to {high:.2f}" if np.isfinite(low) else "no interval"
         holds = "so it tends to infinity as λ → 1" if low > 0 else "which may be no growth"
-        sentence = f"{what[0].upper()}{what[1:]} grows as (1−λ)^−{value:.2f} ({interval}), {holds}."
+        sentence = f"{what[0].upper()}{what[1:]} grows as (1−λ)^{power} ({interval}), {holds}."
         findings.append(_finding(f"exponent-{name}", None, value, sentence))
     return findings
 

@@ -16,8 +16,9 @@ from jtdiag_probes.lanczos import Product, Ritz, lanczos, ritz
 
 Floats = NDArray[np.floating]
 
-SMALLEST_DECADE = -8
-"""On the axis of a density, eigenvalues nearer to 0 than ten to this power count as 0."""
+SMALLEST_DECADE = -3
+"""On the axis of a density, eigenvalues nearer to 0 than ten to this power count as 0: some tens
+of steps do not resolve what lies closer, and would put the many zeros now here, now there."""
 LARGEST_DECADE = 4
 
 

@@ -146,9 +146,11 @@ def _by_epoch(run: Run, metrics: xr.Dataset, wanted: int) -> dict[str, Any]:
         for epoch in run.seal(lane).outputs:
             if epoch >= metrics.sizes[names.EPOCH]:
                 continue  # sealed after the metrics were read
-            outputs = _Outputs(run.outputs(lane, epoch, looked_into(run)), wanted)
+            with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
+                outputs = _Outputs(run.outputs(lane, epoch, looked_into(run)), wanted)
+                numbers = _of_spectra(outputs.spectrum(), run.lam(lane))
             examples = outputs.logits.shape[1]
-            for name, value in _of_spectra(outputs.spectrum(), run.lam(lane)).items():
+            for name, value in numbers.items():
                 found[name][1][lane.lam_index, lane.trial, epoch] = value
     return {**found, "kappa_examples": ((), examples)}
 

@@ -5,8 +5,11 @@ from click.testing import CliRunner
 
 from jtdiag import Run, finding, presets, result
 from jtdiag.cli import main
-from jtdiag.figures import FIGURES
+from jtdiag.figures import FIGURES, find
 from jtdiag.figures.tables import performance_rows
+from jtdiag.registry import load_probe
+
+QUICK = [name for name in FIGURES if load_probe(find(name).needs).cost == "cheap"]
 
 
 @pytest.fixture
@@ -44,10 +47,13 @@ def test_the_demo_trains_probes_warns_and_plots_and_shows_it_again(tmp_path, mon
     assert alert.startswith("ALERT λ = 1: after epoch 3, in 1 of 1 trials, ")
     assert all(any(line.endswith(f.sentence) for line in lines) for f in told)
 
-    for name in FIGURES:
+    for name in QUICK:
         for ending in ("pdf", "png"):
             assert f"  d/figures/{name}.{ending}" in lines
             assert (run.path / "figures" / f"{name}.{ending}").stat().st_size > 1000
+
+    assert "error-against-lambda" in QUICK
+    assert {path.stem for path in (run.path / "figures").iterdir()} == set(QUICK)
 
     again = demo("d")
     assert again.exit_code == 0
@@ -64,7 +70,7 @@ def test_long_paths_are_told_whole_in_a_pipe(short_demo, tmp_path):
     shutil.copytree(short_demo.path, out)
     ran = demo(out)
     assert ran.exit_code == 0
-    for name in FIGURES:
+    for name in QUICK:
         assert str(out / "figures" / f"{name}.pdf") in ran.stdout
 
 

@@ -31,15 +31,15 @@ def test_a_quadrature_of_k_steps_is_exact_for_polynomials_of_degree_2k_less_1():
 
 
 def test_the_density_of_a_known_spectrum_is_found_within_its_error():
-    values = np.concatenate([np.full(150, 1e-3), np.full(40, 1.0), np.full(10, -0.1)])
+    values = np.concatenate([np.full(150, 1e-2), np.full(40, 1.0), np.full(10, -0.1)])
     at, width = axis(401), 0.15
     found, error = density.density(asked(symmetric(values), 10, 12), at, width)
     place = decades(at)
     expected = sum(
         share * np.exp(-(((place - decades(np.array(value))) / width) ** 2) / 2) / width
-        for share, value in ((0.75, 1e-3), (0.2, 1.0), (0.05, -0.1))
+        for share, value in ((0.75, 1e-2), (0.2, 1.0), (0.05, -0.1))
     ) / np.sqrt(2 * np.pi)
-    peaks = [np.argmin(abs(at - value)) for value in (1e-3, 1.0, -0.1)]
+    peaks = [np.argmin(abs(at - value)) for value in (1e-2, 1.0, -0.1)]
     assert (abs(found - expected)[peaks] < 4 * error[peaks]).all()
     assert np.trapezoid(found, place) == pytest.approx(1, abs=1e-6)
 
@@ -47,8 +47,8 @@ def test_the_density_of_a_known_spectrum_is_found_within_its_error():
 def test_the_axis_is_even_in_decades_and_odd_about_zero():
     at = axis(5)
     np.testing.assert_allclose(at[[0, 2, 4]], [-1e4, 0, 1e4], atol=1e-7)
-    np.testing.assert_allclose(np.diff(decades(at)), 6, atol=0.1)
-    np.testing.assert_allclose(np.diff(decades(np.array([0.01, 0.1, 1.0]))), 1, atol=1e-9)
+    np.testing.assert_allclose(np.diff(decades(at)), 3.5, atol=1e-6)
+    np.testing.assert_allclose(np.diff(decades(np.array([10.0, 100, 1000]))), 1, atol=1e-6)
 
 
 def test_errors_are_over_start_vectors():

@@ -193,8 +193,18 @@ def test_gini_keeps_its_digits_where_predictions_are_certain():
 
 @pytest.mark.parametrize(
     ("members", "lam", "expected"),
-    [(256, 0.5, 2.0), (256, 0.8, 4.9), (256, 0.9, 9.7), (256, 0.95, 18.6), (256, 0.99, 72)]
-    + [(64, 0.99, 39), (16, 0.99, 13.9), (4, 0.9, 3.1), (5, 0.0, 1), (5, 1.0, 5)],
+    [
+        (256, 0.5, 2.0),
+        (256, 0.8, 4.9),
+        (256, 0.9, 9.7),
+        (256, 0.95, 18.6),
+        (256, 0.99, 72),
+        (64, 0.99, 39),
+        (16, 0.99, 13.9),
+        (4, 0.9, 3.1),
+        (5, 0.0, 1),
+        (5, 1.0, 5),
+    ],
 )
 def test_the_group_size_is_that_of_the_table(members, lam, expected):
     assert group_size(lam, members) == pytest.approx(expected, rel=0.01)

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from torch.autograd.functional import jacobian
 
 from jtdiag_probes.curvature_products import Tangents, output_hessian
 from jtdiag_probes.output_curvature import Spectrum, categorical

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+
+from jtdiag.figures.kappa_against_lambda import draw, draw_outputs, draw_weights
+
+LAMS = [0.0, 0.9, 0.99, 1.0]
+
+
+@pytest.fixture
+def result():
+    """Two trials, three epochs of which the last is kept by all lanes but one."""
+    kappa = np.full((4, 2, 3), np.nan)
+    kappa[:, :, 1] = 7.0
+    kappa[:, :, 2] = [[10, 12], [100, 120], [1000, 1200], [5, 6]]
+    kappa[1, 1, 2] = np.nan
+    dims = ("lam", "trial", "epoch")
+    quantity = ["grid_kappa", "kappa", "kappa_lower", "weight_anisotropy"]
+    return xr.Dataset(
+        {
+            "kappa": (dims, kappa),
+            "kappa_q25": (dims, kappa / 2),
+            "kappa_q75": (dims, kappa * 3),
+            "weight_anisotropy": (dims[:2], [[1, 1.1], [9, 11], [90, 110], [np.inf, np.inf]]),
+            "grid_lam": ("grid", [0.0, 0.9, 0.99, 0.9999]),
+            "grid_kappa": ("grid", [10.0, 50, 500, 50_000]),
+            "exponent": ("quantity", [1.0, 0.9, 0.8, 0.95]),
+            "exponent_low": ("quantity", [0.9, 0.7, 0.1, -np.inf]),
+            "exponent_high": ("quantity", [1.1, 1.1, 1.2, np.inf]),
+        },
+        coords={"lam": LAMS, "trial": [0, 1], "quantity": quantity},
+    )
+
+
+def axes(result, part):
+    found = Figure().add_subplot()
+    part(result, found)
+    return found
+
+
+def points(ax):
+    """Heights of the points, full and hollow."""
+    return [container.lines[0].get_ydata().tolist() for container in ax.containers]
+
+
+def test_points_are_lanes_at_their_last_kept_epoch_and_hollow_at_the_end(result):
+    found = axes(result, draw_outputs)
+    assert points(found) == [[10, 12, 100, 7, 1000, 1200], [5, 6]]
+    assert [c.lines[0].get_markerfacecolor() for c in found.containers] == ["#000000", "white"]
+
+
+def test_bars_reach_from_quartile_to_quartile(result):
+    [bars] = axes(result, draw_outputs).containers[0].lines[2]
+    ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+    assert ends[0] == [5, 30]
+
+
+def test_lambda_is_placed_by_one_over_one_minus_lambda_and_the_end_beyond(result):
+    found = axes(result, draw_weights)
+    np.testing.assert_allclose(found.get_xticks(), [0, 1, 2, 2.7], atol=1e-12)
+    assert [text.get_text() for text in found.get_xticklabels()] == ["0", "0.9", "0.99", "1"]
+
+
+def test_infinite_ratios_have_no_point(result):
+    assert points(axes(result, draw_weights)) == [[1, 1.1, 9, 11, 90, 110]]
+
+
+def test_the_dashed_line_starts_at_the_lowest_lambda_and_grows_as_one_over_one_minus(result):
+    [dashed] = [line for line in axes(result, draw_outputs).lines if line.get_linestyle() == "--"]
+    np.testing.assert_allclose(dashed.get_xdata(), [0, 2.7])
+    np.testing.assert_allclose(dashed.get_ydata(), [11, 11 * 10**2.7])
+
+
+def test_the_curve_ends_within_the_axes(result):
+    curve = axes(result, draw_outputs).lines[0]
+    assert curve.get_ydata().tolist() == [10, 50, 500]
+
+
+def test_the_exponent_is_written_with_its_interval_where_it_has_one(result):
+    [text] = [t.get_text() for t in axes(result, draw_outputs).texts]
+    assert text.endswith("p = 0.90$\n(95 %: 0.70 to 1.10)")
+    [text] = [t.get_text() for t in axes(result, draw_weights).texts]
+    assert text.endswith("p = 0.95$")
+
+
+def test_a_run_that_keeps_nothing_says_so(result):
+    for name in result.data_vars:
+        result[name][...] = np.nan
+    for ax in draw(result).axes:
+        assert "nothing kept to measure" in [text.get_text() for text in ax.texts]
+
+
+def test_the_legend_names_every_mark_once(result):
+    [legend] = draw(result).legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "at the same outputs",
+        r"$1/(1-\lambda)$",
+        "lanes",
+        "null space left out",
+    ]
+
+
+def test_the_result_is_not_changed(result):
+    before = result.copy(deep=True)
+    draw(result)
+    assert result.identical(before)

@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from jtdiag import names
+from jtdiag.probe_contract import Options
+from jtdiag.replay import Replay
+from jtdiag.testing import ProbePromises, toy_run
+from jtdiag_probes import exponent, output_conditioning, output_curvature, weight_conditioning
+from jtdiag_probes.conditioning import lower_bound, probe
+from jtdiag_probes.conditioning_verdict import at_the_end
+from jtdiag_probes.weight_conditioning import WeightCurvature
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few():
+    """Fewer steps than a user gets: what is asked here does not need them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("STEPS", "TOP_STEPS", "DENSITY_STEPS", "RANK_STEPS", "TRACE_PRODUCTS"):
+            patch.setattr(weight_conditioning, name, 6)
+        patch.setattr(output_conditioning, "GRID_LAM", (0.0, 0.9, 0.99, 0.999))
+        yield
+
+
+@pytest.fixture(scope="module")
+def asked(toy, few):
+    return probe.ask(toy, Options())
+
+
+class TestConditioning(ProbePromises):
+    probe = probe
+
+
+def logits_of(run, lane, epoch, split="test"):
+    blocks = run.outputs(lane, epoch, split)
+    return np.concatenate([block.logits for block in blocks], 1).astype(float)
+
+
+def test_outputs_are_measured_on_the_stored_logits(toy, asked):
+    for lane in (toy.lanes[0], toy.lanes[4], toy.lanes[5]):
+        lam = toy.lam(lane)
+        at = asked.isel(lam=lane.lam_index, trial=lane.trial, epoch=3)
+        logits = logits_of(toy, lane, 3)
+        spectrum = output_curvature.Spectrum(output_curvature.categorical(logits))
+        kappa = np.sort(spectrum.extremes(lam).kappa)
+        assert float(at["kappa"]) in (kappa[19], kappa[20])
+        assert kappa[0] <= float(at["kappa_q25"]) <= float(at["kappa"]) <= float(at["kappa_q75"])
+        ratio = (
+            output_curvature.gini(logits.mean(0)).sum()
+            / output_curvature.gini(logits).mean(0).sum()
+        )
+        expected = 1 + lam / (1 - lam) * ratio if lam < 1 else np.inf
+        assert float(at["anisotropy"].sel(split="test")) == pytest.approx(expected, rel=1e-6)
+    assert int(asked["kappa_examples"]) == 40
+
+
+def test_what_lambda_alone_decides(asked):
+    np.testing.assert_allclose(asked["group_size"], [1, 3 / 1.2, 3])
+    assert asked["null_directions"].values.tolist() == [3, 3, 9 - 2]
+
+
+def test_the_curve_of_one_lane_ends_in_one_over_one_minus_lam(asked):
+    fit = asked.sel(quantity="grid_kappa")
+    assert float(fit["exponent"]) == pytest.approx(1, abs=0.02)
+    assert float(fit["exponent_low"]) <= 1.0 <= float(fit["exponent_high"]) + 0.02
+
+
+def dense(replay):
+    """The Hessian of the joint loss on all training examples, written out."""
+    x, target = replay.examples("train")
+    shapes = {name: w.shape for name, w in replay.trained.items()}
+
+    def loss(v):
+        pieces = torch.split(v, [int(np.prod(s)) for s in shapes.values()])
+        given = {n: p.view(s) for (n, s), p in zip(shapes.items(), pieces, strict=True)}
+        return replay.loss_of(replay.logits_of(given, x), target)
+
+    start = torch.cat([w.reshape(-1) for w in replay.trained.values()])
+    return torch.autograd.functional.hessian(loss, start).numpy()
+
+
+def test_weights_are_measured_at_the_last_checkpoint(toy, monkeypatch):
+    monkeypatch.setattr(weight_conditioning, "STEPS", 99)
+    replay = Replay.of(toy, toy.lanes[1], 4)
+    found = WeightCurvature(replay, examples=1000).ends_of_hessian()
+    eigenvalues = np.linalg.eigvalsh(dense(replay))
+    assert found["hessian_max"] == pytest.approx(eigenvalues[-1], rel=1e-8)
+    assert found["hessian_min"] == pytest.approx(eigenvalues[0], rel=1e-8)
+
+
+def test_every_lane_has_its_numbers(asked):
+    assert (asked["checkpoint"] == 4).all()
+    for name in ("ggn_max", "ggn_trace", "cross_share", "member_max", "tangent_redundancy"):
+        assert asked[name].notnull().all(), name
+    residual = asked["ggn_max_residual"]
+    assert (asked["consensus_max"] <= asked["ggn_max"] + residual + 0.2).all()
+    assert float(abs(asked["disagreement_max"].sel(lam=1.0)).max()) < 1e-20
+    assert float(asked["cross_share"].sel(lam=0.0).max()) == pytest.approx(0, abs=1e-14)
+
+
+def test_a_run_without_checkpoints_is_measured_by_its_outputs(tmp_path):
+    run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 1}, keep={"checkpoints": "none"})
+    asked = probe.ask(run, Options())
+    assert asked["kappa"].notnull().all()
+    assert asked["hessian_max"].isnull().all()
+    assert asked["checkpoint"].values.tolist() == [[-1]]
+    assert [finding.rule for finding in probe.judge(asked)] == ["outputs", "exponent-grid_kappa"]
+
+
+def test_members_that_have_diverged_have_no_curvature(tmp_path):
+    run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 2, "lr": 1e30})
+    asked = probe.ask(run, Options())
+    assert float(asked["kappa_singular"].isel(epoch=-1).max()) == 1
+    assert asked["hessian_max"].isnull().all()
+    probe.judge(asked)
+
+
+def test_the_bound_is_that_of_the_most_examples_that_leave_every_lane_finite():
+    kappa = xr.DataArray(
+        [[[2.0, 3, np.inf]], [[4.0, 5, 6]], [[np.nan] * 3]],
+        dims=("lam", "trial", "exact_examples"),
+        coords={"exact_examples": [1, 2, 4]},
+    )
+    found = lower_bound(kappa, kappa / 2)
+    assert found["kappa_lower_examples"] == ((), 2)
+    np.testing.assert_array_equal(found["kappa_lower"].values, [[3], [5], [np.nan]])
+    np.testing.assert_array_equal(found["kappa_lower_growth"].values, [[2], [2], [np.nan]])
+
+
+def test_the_exponent_of_a_power_is_found_with_its_interval():
+    lam = np.array([0.0, 0.5, 0.9, 0.99, 1.0])
+    noise = np.array([1.1, 0.9, 1.05, 0.95, 1])
+    found = exponent.fit(lam, 3 * np.maximum(1 - lam, 1e-9) ** -0.8 * noise)
+    x, y = -np.log(1 - lam[:4]), np.log(3 * (1 - lam[:4]) ** -0.8 * noise[:4])
+    slope, intercept = np.polyfit(x, y, 1)
+    left = y - slope * x - intercept
+    error = np.sqrt((left**2).sum() / 2 / ((x - x.mean()) ** 2).sum())
+    assert found.value == pytest.approx(slope, rel=1e-9)
+    assert found.high - found.value == pytest.approx(4.302653 * error, rel=1e-6)
+    assert found.low < 0.8 < found.high
+
+
+def test_what_cannot_be_fitted_is_nan_or_without_end():
+    assert np.isnan(exponent.fit(np.array([0.5, 0.5]), np.array([2.0, 3])).value)
+    two = exponent.fit(np.array([0.0, 0.9]), np.array([1.0, 10]))
+    assert (two.value, two.low, two.high) == (pytest.approx(1), -np.inf, np.inf)
+    assert np.isnan(exponent.fit(np.array([1.0, 0.5]), np.array([2.0, np.inf])).value)
+
+
+def test_the_end_of_a_lane_is_its_last_number():
+    values = xr.DataArray(
+        [[[1.0, np.nan], [np.inf, np.nan]], [[np.nan] * 2] * 2],
+        dims=("lam", "epoch", "split"),
+    ).expand_dims(trial=[0])
+    np.testing.assert_array_equal(at_the_end(values), [[np.inf], [np.nan]])
+
+
+def test_findings_say_what_is_left_out(asked):
+    sentences = {(f.rule, f.lam): f.sentence for f in probe.judge(asked)}
+    assert "7 directions of an example have no curvature" in sentences["outputs", 1.0]
+    assert "the null space of λ = 1 left out" in sentences["weights", 1.0]
+    assert "left out" not in sentences["weights", 0.9]
+    assert {names.LAM} == {"lam"}
