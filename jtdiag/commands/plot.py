@@ -11,7 +11,7 @@ import click
 def plot(run: Path, names: tuple[str, ...]) -> None:
     """Draw figures of the run in folder RUN, as PDF and PNG.
 
-    FIGURE is error-against-lambda or errors-by-epoch; default: both.
+    FIGURE is error-against-lambda, errors-by-epoch or error-by-combiner; default: all.
     """
     from jtdiag import figures, result
     from jtdiag.figures.drawing import plot as draw
