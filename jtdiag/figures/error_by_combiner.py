@@ -25,7 +25,8 @@ def draw(result: xr.Dataset) -> Figure:
     figure = Figure(figsize=(style.WIDTH, 2.7), layout="constrained")
     ax = figure.add_subplot()
     draw_on(result, ax)
-    figure.legend(loc="outside upper center", ncols=3)
+    if ax.containers:
+        figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 
@@ -38,15 +39,15 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
     known = [name for name in WAYS if last[name].notnull().any()]
     for i, name in enumerate(known):
         label, colour, marker = WAYS[name]
-        values = 100 * last[name].transpose(names.TRIAL, names.LAM).values
+        values = 100 * last[name]
+        count, mean = values.notnull().sum(names.TRIAL), values.mean(names.TRIAL)
+        spread = ((values - mean) ** 2).sum(names.TRIAL)
+        se = (spread / (count - 1).where(count > 1) / count) ** 0.5
         at = np.arange(len(lams)) + 0.12 * (i - (len(known) - 1) / 2)
-        se = (
-            values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.zeros(len(lams))
-        )
         ax.errorbar(
             at,
-            values.mean(0),
-            yerr=se,
+            mean.values,
+            yerr=se.fillna(0).values,
             color=colour,
             marker=marker,
             markersize=4,
@@ -54,6 +55,8 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
             capsize=2.5,
             label=label,
         )
+    if not known:
+        ax.text(0.5, 0.5, "no outputs are kept", ha="center", transform=ax.transAxes)
     ax.set_xticks(range(len(lams)), [f"{lam:g}" for lam in lams])
     ax.set(xlabel=r"$\lambda$", ylabel=style.error_label(result, "Test error of the ensemble"))
     ax.margins(x=0.06, y=0.12)

@@ -3,23 +3,9 @@ from click.testing import CliRunner
 
 from jtdiag import finding, result
 from jtdiag.cli import main
-from jtdiag.registry import load_probe
+from jtdiag.registry import load_probe, probe_names
 
-NAMES = [
-    "calibration",
-    "capacity",
-    "collusion",
-    "combiners",
-    "conditioning",
-    "diversity",
-    "dominance",
-    "filters",
-    "gradients",
-    "performance",
-    "robustness",
-    "variance",
-    "votes",
-]
+NAMES = probe_names()
 
 
 def probe(run, *arguments):
