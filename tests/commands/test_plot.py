@@ -60,18 +60,7 @@ def test_of_several_runs_each_is_drawn_into_its_own_folder(small_run, toy_copy):
     ]
 
 
-def test_what_a_run_holds_nothing_for_is_left_out_by_default_and_told(small_run):
-    """It has kept no outputs."""
-    for name in probe_names():
-        ask(small_run, name)
-    ran = plot(small_run)
-    assert (ran.exit_code, ran.stderr) == (0, "")
-    [line] = [one for one in ran.stdout.splitlines() if one.startswith("accuracy-against-faults")]
-    assert line.startswith("accuracy-against-faults: left out. The run has kept no outputs on test")
-    assert len(list((small_run.path / "figures").iterdir())) == 4
-
-
-def test_named_it_is_one_line(small_run):
+def test_a_figure_of_faults_without_outputs_is_one_line(small_run):
     ask(small_run, "robustness")
     ran = plot(small_run, "accuracy-against-faults")
     assert ran.exit_code == 1
