@@ -61,7 +61,7 @@ def lam_color(lam: float) -> str:
 
     The scale is about logarithmic in 1 − λ, since the interesting λ crowd near 1.
     """
-    least = 0.01
+    least = 0.004
     at = 1 - math.log((1 - lam + least) / least) / math.log((1 + least) / least)
     return mpl.colors.to_hex(mpl.colormaps["plasma"](0.82 * at))
 
