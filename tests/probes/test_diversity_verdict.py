@@ -93,10 +93,13 @@ def test_where_all_lanes_of_a_lambda_diverged_only_that_is_told_of_it(by_hand, l
 
 def test_epochs_that_are_not_sealed_have_not_diverged(by_hand, losses):
     run = run_with(by_hand, losses, epochs=9)
-    run.seal_up_to(1)
+    run.seal_up_to(3, run.run.lanes[0])
+    run.seal_up_to(1, run.run.lanes[1])
     assert diverged(judged(run.run)) == []
     count = probe.ask(run.run, Options())["diverged_members"]
-    assert (count.isel(epoch=[0, 1]) == 0).all()
+    assert (count.isel(trial=0, lam=0) == 0).all()
+    assert count.isel(trial=0, lam=1).isnull().values.tolist() == [False, False, True, True]
+    assert count.isel(trial=1).isnull().all()
 
 
 def test_watch_tells_it_once_from_the_metrics(by_hand, losses):
@@ -186,8 +189,9 @@ def test_gaps_are_training_minus_test(toy):
 def test_a_member_that_diverged_makes_the_mean_unknown(by_hand, losses):
     losses[0, 0, 2, :, 1] = np.nan
     asked = probe.ask(run_with(by_hand, losses).seal_all(), Options())
-    assert asked["diversity"].isel(lam=0, trial=0, epoch=2).isnull().all()
-    assert int(asked["diversity"].isnull().sum()) == 3
+    for name in ("mean_member_loss", "diversity"):
+        assert asked[name].isel(lam=0, trial=0, epoch=2).isnull().all()
+        assert int(asked[name].isnull().sum()) == 3
 
 
 def test_diversity_by_example_is_that_of_the_chosen_epoch(toy):
