@@ -149,19 +149,25 @@ def _at(last: xr.Dataset, lam: float) -> list[Finding]:
         ),
     }
     return [
-        Finding(
-            probe="gradients",
-            rule=rule,
-            level="info",
-            lam=lam,
-            epoch=epoch,
-            number=number,
-            limit=limit,
-            sentence=sentence,
-        )
-        for rule, (number, limit, sentence) in sentences.items()
-        if np.isfinite(number)
+        _finding(rule, lam, epoch, *told)
+        for rule, told in sentences.items()
+        if np.isfinite(told[0])
     ]
+
+
+def _finding(
+    rule: str, lam: float, epoch: int, number: float, limit: float | None, sentence: str
+) -> Finding:
+    return Finding(
+        probe="gradients",
+        rule=rule,
+        level="info",
+        lam=lam,
+        epoch=epoch,
+        number=number,
+        limit=limit,
+        sentence=sentence,
+    )
 
 
 probe = Probe(

@@ -182,19 +182,18 @@ def _top(symmetric: Floats) -> Floats:
 
 
 def gini(logits: Floats) -> Floats:
-    """Return 1 − Σ_k q_k², the trace of the covariance of predictions, for logits (..., K)."""
-    q = np.exp(log_softmax(logits.astype(np.float64), axis=-1))
-    # Σ q(1−q), which unlike 1 − Σ q² does not cancel where predictions are certain.
-    return np.asarray((q * _complement(q)).sum(-1))
+    """Return 1 − Σ_k q_k², the trace of the covariance of predictions, for logits (..., K).
 
-
-def _complement(q: Floats) -> Floats:
-    """Return 1 − q as the sum of the other probabilities, (..., K)."""
-    left, right = np.cumsum(q, -1), np.cumsum(q[..., ::-1], -1)[..., ::-1]
-    found = np.zeros_like(q)
-    found[..., 1:] += left[..., :-1]
-    found[..., :-1] += right[..., 1:]
-    return found
+    With odds o_k = q_k/q_max, s = Σ o_k and t = Σ o_k² over all classes but the likeliest, it is
+    (2s + s² − t)/(1+s)², in which nothing cancels where predictions are certain.
+    """
+    odds = logits.astype(np.float64)
+    odds -= odds.max(-1, keepdims=True)
+    np.exp(odds, out=odds)
+    np.put_along_axis(odds, odds.argmax(-1, keepdims=True), 0.0, -1)
+    total = odds.sum(-1)
+    squares = np.einsum("...k,...k->...", odds, odds)
+    return np.asarray((2 * total + total**2 - squares) / (1 + total) ** 2)
 
 
 def anisotropy(lam: Floats, ensemble_trace: Floats | float, member_trace: Floats | float) -> Floats:

@@ -123,3 +123,12 @@ def test_members_that_are_copies_are_redundant_but_for_one():
     copies = Tangents(lambda v: torch.tanh(x @ v["a"] + v["b"]) @ v["c"] + v["d"], w)
     found, _ = tangent_redundancy(copies, 40, 3)
     assert found == pytest.approx(0.75, abs=1e-10)
+
+
+def test_a_shift_that_all_members_can_make_is_no_redundancy():
+    """Two members move the logits of one example apart in their own way, and shift them alike."""
+    moves = torch.tensor([[[1.0, -1, 0], [1, 1, 1]], [[1, 1, -2], [1, 1, 1]]]).double()
+    w = {"a": torch.zeros(2, 1, 2, dtype=torch.float64)}
+    tangents = Tangents(lambda v: v["a"] @ moves + (v["a"] ** 2).sum(), w)
+    found, _ = tangent_redundancy(tangents, 3, 8, share=1e-9)
+    assert found == pytest.approx(0, abs=1e-6)
