@@ -1,11 +1,13 @@
 """Test error against λ for several runs, with the best λ of each: does it fall as members grow?
 
 A line for each run, named by the parameters of one of its members: means over trials at the epoch
-that validation chose, with standard errors; dotted, the same averaged with its neighbours. The large
-mark is the λ with the lowest mean, the bar through it the 95 % interval of the best λ over resampled
-trials. With two runs or more, the second panel shows best λ and interval against parameters. Compare
-Webb et al. 2020, Fig. 4.
+that validation chose, with standard errors; dotted, the same averaged with its neighbours. The
+large mark is the λ with the lowest mean, the bar through it the 95 % interval of the best λ over
+resampled trials. With two runs or more, the second panel shows best λ and interval against
+parameters. Compare Webb et al. 2020, Fig. 4.
 """
+
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -45,7 +47,7 @@ def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
     return figure
 
 
-def draw_on(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: object) -> None:
+def draw_on(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: Any) -> None:
     """Draw one run's test error against λ on the axes that the caller gives.
 
     Args:
@@ -58,21 +60,21 @@ def draw_on(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: object) -> N
     at = np.searchsorted(lams, on_test[names.LAM].values)
     mean, se = 100 * on_test["error_mean"].values, 100 * on_test["error_se"].values
     bars = np.where(np.isfinite(se), se, 0.0)
-    ax.errorbar(at, mean, yerr=bars, markersize=3, capsize=2, **look)  # type: ignore[arg-type]
+    ax.errorbar(at, mean, yerr=bars, markersize=3, capsize=2, **look)
     smooth = 100 * on_test["error_smoothed"].values
-    ax.plot(at, smooth, color=look["color"], linestyle=":", linewidth=0.9)  # type: ignore[arg-type]
+    ax.plot(at, smooth, color=look["color"], linestyle=":", linewidth=0.9)
     if np.isfinite(on_test["optimum"]):
         best = float(np.nanmin(mean))
         where = np.searchsorted(lams, float(on_test["optimum"]))
-        ax.plot(where, best, color=look["color"], marker=look["marker"], markersize=8)  # type: ignore[arg-type]
+        ax.plot(where, best, color=look["color"], marker=look["marker"], markersize=8)
         if np.isfinite(on_test["optimum_low"]):
             ends = np.searchsorted(lams, [on_test["optimum_low"], on_test["optimum_high"]])
-            ax.plot(ends, [best, best], color=look["color"], linewidth=4, alpha=0.35)  # type: ignore[arg-type]
+            ax.plot(ends, [best, best], color=look["color"], linewidth=4, alpha=0.35)
     ax.set_xticks(np.arange(len(lams)), [f"{lam:g}" for lam in lams])
     ax.set(xlabel=r"$\lambda$", ylabel="Test error of the ensemble (%)")
 
 
-def _draw_optimum(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: object) -> None:
+def _draw_optimum(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: Any) -> None:
     """Draw the best λ of one run with its interval, if its members' size is known."""
     on_test = result.sel({names.SPLIT: names.TEST})
     size, best = float(result["parameters_per_member"]), float(on_test["optimum"])
@@ -82,7 +84,7 @@ def _draw_optimum(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: object
     if np.isfinite(on_test["optimum_low"]):
         at[1:] = np.searchsorted(lams, [on_test["optimum_low"], on_test["optimum_high"]])
     bars = [[at[0] - at[1]], [at[2] - at[0]]]
-    ax.errorbar([size], [at[0]], yerr=bars, markersize=6, capsize=3, **look)  # type: ignore[arg-type]
+    ax.errorbar([size], [at[0]], yerr=bars, markersize=6, capsize=3, **look)
 
 
 def _label(name: str, result: xr.Dataset) -> str:
