@@ -61,7 +61,7 @@ class Jtdiag:
 
     def step(self, x: Tensor, target: Tensor) -> None:
         """Take one step."""
-        self.group._step(x[None], target[None], self._lr, self._tally)
+        self.group._step((1, 0), x[None], target[None], self._lr, self._tally)
 
     def metrics(self) -> Metrics:
         """Return what was counted."""

@@ -93,7 +93,8 @@ def _stepping(group: LaneGroup) -> Contender:
     tally = group._tally()
     start = [_state(group, index) for index in range(len(group.lanes))]
     return Contender(
-        step=lambda: group._step(*next(turn), lr, tally), prepare=lambda: group.restore(start)
+        step=lambda: group._step((1, 0), *next(turn), lr, tally),
+        prepare=lambda: group.restore(start),
     )
 
 

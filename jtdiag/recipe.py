@@ -20,8 +20,13 @@ ARCHITECTURES = {
     "conv": ("filters", "strides"),
     "densenet": ("depth", "growth", "reduction"),
     "module": ("factory",),
+    "resnext": ("blocks", "width"),
+    "branches": ("factory",),
 }
 """Architectures of members, and the fields of [members] that each understands."""
+
+BRANCHED = ("resnext", "branches")
+"""Architectures whose members are branches of one network and share its weights."""
 
 
 def _set(record: object, **values: object) -> None:
@@ -73,22 +78,37 @@ class Members:
     """densenet: filters that each layer adds."""
     reduction: float = 0.5
     """densenet: share of the filters that a transition keeps."""
+    blocks: tuple[int, ...] = ()
+    """resnext: blocks in each of the four stages, for example 2, 2, 2, 2."""
+    width: int = 0
+    """resnext: filters of a branch in the first stage; they double from stage to stage."""
     factory: str = ""
-    """module: ``package.module:function`` or ``path/file.py:function`` that makes one member."""
+    """module, branches: ``package.module:function`` or ``path/file.py:function`` that makes one
+    member, or one network with all its branches."""
 
     def __post_init__(self) -> None:
         check.choice("members.arch", self.arch, ARCHITECTURES)
         check.integer("members.count", self.count, 1)
-        for name in ("hidden", "filters", "strides"):
+        for name in ("hidden", "filters", "strides", "blocks"):
             values = check.listed(getattr(self, name))
             _set(self, **{name: tuple(check.integer(f"members.{name}", v, 1) for v in values)})
-        for name in ("depth", "growth"):
+        for name in ("depth", "growth", "width"):
             check.integer(f"members.{name}", getattr(self, name), 0)
         check.positive("members.reduction", self.reduction)
         _set(self, reduction=check.number("members.reduction", self.reduction, 0, 1))
         if self.factory != "":
             check.text("members.factory", self.factory)
         self._check_fields()
+
+    @property
+    def branched(self) -> bool:
+        """Whether members are branches of one network, whose weights they share."""
+        return self.arch in BRANCHED
+
+    @property
+    def copies(self) -> int:
+        """How many networks with weights of their own: M, or one where members are branches."""
+        return 1 if self.branched else self.count
 
     def _check_fields(self) -> None:
         """Refuse fields of another architecture, and an architecture without its own."""
@@ -100,7 +120,8 @@ class Members:
                     f"members.{name} is given, and members.arch is '{self.arch}', "
                     f"which has {' and '.join(own)}; leave it out, or name another arch."
                 )
-            if name in own and not given and f.default in ((), 0, "") and self.arch != "mlp":
+            needed = f.default in ((), 0) and self.arch != "mlp"  # a factory may come from Python
+            if name in own and not given and needed:
                 raise RecipeError(
                     f"members.{name} is missing; members.arch = '{self.arch}' needs it."
                 )
@@ -108,6 +129,11 @@ class Members:
             raise RecipeError(
                 f"members.filters has {len(self.filters)} values and members.strides "
                 f"{len(self.strides)}; give one stride per layer."
+            )
+        if self.arch == "resnext" and len(self.blocks) != 4:
+            raise RecipeError(
+                f"members.blocks has {len(self.blocks)} values; a resnext has four stages, "
+                "for example blocks = [2, 2, 2, 2]."
             )
 
 
@@ -218,6 +244,9 @@ class Engine:
     execution: str = "auto"
     """How members are computed: "stacked" (one batched operation a layer), "vmap" or "loop";
     auto times on a few steps what the architecture allows, and takes the fastest."""
+    layout: str = "auto"
+    """Order of images in memory in the loop over members: "channels_first" or "channels_last";
+    auto leaves it to the timing. "stacked" and "vmap" have an order of their own."""
     products: str = "auto"
     """Type of convolutions and matrix products: "float32", or "bfloat16" with weights, sums
     and losses in float32; auto leaves it to the timing for members with convolutions."""
@@ -232,6 +261,7 @@ class Engine:
                 check.integer(f"engine.{name}", getattr(self, name), 1)
         check.choice("engine.precision", self.precision, ("float32", "float64"))
         check.choice("engine.execution", self.execution, ("auto", "stacked", "vmap", "loop"))
+        check.choice("engine.layout", self.layout, ("auto", "channels_first", "channels_last"))
         check.choice("engine.products", self.products, ("auto", "float32", "bfloat16"))
 
 

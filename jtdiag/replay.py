@@ -9,6 +9,7 @@ from torch import Tensor
 from jtdiag import budget
 from jtdiag.engine import members
 from jtdiag.engine.loss import joint_loss
+from jtdiag.engine.members.module_stack import Factory
 from jtdiag.engine.session import Session
 from jtdiag.lanes import Lane
 from jtdiag.store import Run
@@ -21,11 +22,17 @@ class Replay:
     session: Session
     lane: Lane
     weights: dict[str, Tensor]
-    """Parameters (M, …) by name; ask for gradients as you need them."""
+    """Parameters (M, …) by name, or (1, …) of branches; ask for gradients as you need them."""
 
     @classmethod
-    def of(cls, run: Run, lane: Lane, epoch: int) -> "Replay":
+    def of(cls, run: Run, lane: Lane, epoch: int, factory: Factory | None = None) -> "Replay":
         """Return the members of one lane and epoch.
+
+        Args:
+            run: The run.
+            lane: One λ and trial of it.
+            epoch: One with a checkpoint.
+            factory: What was given to `train`, where the store has no address of it.
 
         Raises:
             StoreError: if that checkpoint is not kept.
@@ -33,7 +40,7 @@ class Replay:
         """
         checkpoint = run.checkpoint(lane, epoch)
         return cls(
-            session=Session.of(run.recipe, device="cpu"),
+            session=Session.of(run.recipe, device="cpu", factory=factory),
             lane=lane,
             weights={name: torch.from_numpy(array.copy()) for name, array in checkpoint.items()},
         )

@@ -35,10 +35,12 @@ class Extent:
     parameters: dict[str, Parameter]
     buffers: dict[str, Parameter] = field(default_factory=dict)
     """Numbers of a member that are not trained, such as BatchNorm's running statistics."""
+    memory: int = 0
+    """Bytes that the optimiser remembers of a lane from step to step."""
 
     @property
     def parameters_per_member(self) -> int:
-        """Numbers in one member."""
+        """Numbers in one member; in the whole network, where members are its branches."""
         return sum(math.prod(p.shape) for p in self.parameters.values())
 
 
@@ -149,10 +151,11 @@ def _checkpoints(recipe: Recipe, extent: Extent) -> list[Array]:
     lane = _lane_dims(recipe)
     result = []
     for name, parameter in (extent.parameters | extent.buffers).items():
-        one = (recipe.members.count, *parameter.shape)
+        member = {} if recipe.members.branched else {names.MEMBER: recipe.members.count}
+        one = (*member.values(), *parameter.shape)
         array = Array(
             path=f"{names.CHECKPOINTS}/{name}",
-            dims=(*lane, names.MEMBER, *parameter.dims),
+            dims=(*lane, *member, *parameter.dims),
             shape=(*lane.values(), *one),
             chunks=(1, 1, 1, *one),
             dtype=recipe.engine.precision,
@@ -192,7 +195,7 @@ def size(recipe: Recipe, extent: Extent) -> Size:
     """Return how large the store of a recipe becomes, in bytes; metrics count uncompressed."""
     count = len(lanes.lanes_of(recipe))
     numbers = sum(math.prod(p.shape) for p in (extent.parameters | extent.buffers).values())
-    weights = numbers * recipe.members.count * _itemsize(recipe.engine.precision)
+    weights = numbers * recipe.members.copies * _itemsize(recipe.engine.precision)
     examples = sum(extent.examples[split] for split in recipe.keep.splits)
     epoch = examples * recipe.members.count * extent.outputs * _itemsize(recipe.keep.dtype)
     epochs = recipe.train.epochs
@@ -200,5 +203,5 @@ def size(recipe: Recipe, extent: Extent) -> Size:
         metrics=sum(8 * math.prod(array.shape) for array in _metrics(recipe)),
         outputs=count * epoch * lanes.most_kept(recipe.keep.outputs, epochs),
         checkpoints=count * weights * lanes.most_kept(recipe.keep.checkpoints, epochs),
-        resuming=count * 2 * weights,
+        resuming=count * (weights + extent.memory),
     )

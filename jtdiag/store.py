@@ -168,16 +168,19 @@ class Run:
         if names.CHECKPOINTS not in self._store:
             return {}
         group = cast(zarr.Group, self._store[names.CHECKPOINTS])
+        before = 3 if self.recipe.members.branched else 4  # lam, trial, epoch, member
         return {
-            name: array.shape[4:]
+            name: array.shape[before:]
             for name, array in group.arrays()
-            if array.ndim > 3 and array.attrs["meaning"] != "buffer"
+            if array.ndim >= 3 and array.attrs["meaning"] != "buffer"
         }
 
     def checkpoint(
         self, lane: Lane, epoch: int, only: str | None = None
     ) -> dict[str, NDArray[np.floating[Any]]]:
         """Return the parameters (M, …) of all members of one lane and epoch, by name.
+
+        Where members are branches of one network they are that network's: (1, …).
 
         Args:
             lane: One λ in one trial.
@@ -193,9 +196,10 @@ class Run:
         where = (lane.lam_index, lane.trial, epoch)
         found = {}
         for name, array in group.arrays():
-            if array.ndim > 3 and only in (None, name):  # not a coordinate
+            if array.ndim >= len(where) and only in (None, name):  # not a coordinate
                 self._require(array, *where)
-                found[name] = _read(array, where)
+                numbers = _read(array, where)
+                found[name] = numbers[None] if self.recipe.members.branched else numbers
         return found
 
     @property
@@ -235,7 +239,8 @@ class Run:
             )
         ]
         # While it rewrites a chunk, zarr has a draft of it, NAME.partial, beside it.
-        found = sum(path.is_file() and not path.suffix for path in folder.rglob("*"))
+        chunks = [folder] if folder.is_file() else folder.rglob("*")
+        found = sum(path.is_file() and not path.suffix for path in chunks)
         if found < math.prod(grid):
             raise StoreError(
                 f"{folder}: {math.prod(grid) - found} chunks of a sealed epoch are missing. "

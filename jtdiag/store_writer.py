@@ -40,7 +40,7 @@ class EpochBlock:
     outputs: Mapping[str, NDArray[Any]]
     """Logits (M, n, K) by split; empty when the epoch's outputs are not kept."""
     checkpoint: Mapping[str, NDArray[Any]]
-    """Parameters (M, …) by name; empty when the epoch's checkpoint is not kept."""
+    """Parameters (M, …), or (1, …) of a branched network; empty when they are not kept."""
     state: State
 
 
@@ -157,7 +157,8 @@ class RunWriter:
             array = self._array(f"{names.OUTPUTS}/{split}/{names.LOGITS}")
             array[(*where, block.epoch)] = logits
         for name, values in block.checkpoint.items():
-            self._array(f"{names.CHECKPOINTS}/{name}")[(*where, block.epoch)] = values
+            array = self._array(f"{names.CHECKPOINTS}/{name}")
+            array[(*where, block.epoch)] = values.reshape(array.shape[len(where) + 1 :])
         rows = self._lane_metrics(block.lane)
         for name, row in block.metrics.items():
             rows[name][block.epoch] = row
@@ -241,9 +242,11 @@ class RunWriter:
     def _remove(self, lane: Lane, epoch: int, kind: str) -> None:
         """Remove the chunks of one lane and epoch, in zarr's default layout of chunk files."""
         for array in (self.path / STORE / kind).glob("**/c"):
-            shutil.rmtree(
-                array / str(lane.lam_index) / str(lane.trial) / str(epoch), ignore_errors=True
-            )
+            chunks = array / str(lane.lam_index) / str(lane.trial) / str(epoch)
+            if chunks.is_file():  # of a single number there is one chunk and no folder
+                chunks.unlink()
+            else:
+                shutil.rmtree(chunks, ignore_errors=True)
 
     def close(self) -> None:
         """Give the run's lock back."""

@@ -1,6 +1,7 @@
 """The manual agrees with the code; what must be in it is asked of the code, not of a list here."""
 
 import dataclasses
+import math
 import re
 import shlex
 import shutil
@@ -205,10 +206,13 @@ def test_the_sizes_of_the_presets_are_those_announced(preset):
     shown = [line for line in text("recipe.md").splitlines() if line.startswith(f"| `{preset}`")]
     for changes in ((), ("keep.outputs=all", "keep.checkpoints=all")):
         recipe = find_recipe(preset, changes)
+        parameters = build(recipe.members, (1, 28, 28), 10).parameters
+        numbers = recipe.members.count * sum(math.prod(p.shape) for p in parameters.values())
         extent = schema.Extent(
             examples={"train": 50_000, "val": 10_000, "test": 10_000},
             outputs=10,
-            parameters=build(recipe.members, (1, 28, 28), 10).parameters,
+            parameters=parameters,
+            memory=4 * numbers,  # sgd remembers as much as there are weights
         )
         size = schema.readable(schema.size(recipe, extent).total)
         assert any(f" {size} " in line for line in shown), size

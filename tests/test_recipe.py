@@ -46,7 +46,11 @@ REFUSED = [
     ("data_val", 0.5, "whole number, 0 or more"),
     ("data_augment", "spin", "one of crop, flip"),
     ("data_augment", ["flip", "flip"], "more than once"),
-    ("members_arch", "mpl", r"one of mlp, conv, densenet, module\. Did you mean 'mlp'\?"),
+    (
+        "members_arch",
+        "mpl",
+        r"one of mlp, conv, densenet, module, resnext, branches\. Did you mean 'mlp'\?",
+    ),
     ("members_count", 0, "whole number, 1 or more"),
     ("members_count", "4", "whole number, 1 or more"),
     ("members_hidden", [8, 0], "whole number, 1 or more"),
@@ -61,6 +65,9 @@ REFUSED = [
     ("members_growth", 12, "members.arch is 'mlp', which has hidden; leave it out"),
     ("members_reduction", 1.1, r"number in \[0, 1\]"),
     ("members_reduction", 0.25, "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_blocks", [2, 0], "whole number, 1 or more"),
+    ("members_blocks", [2], "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_width", -4, "whole number, 0 or more"),
     ("members_factory", 3, "text in quotes"),
     ("members_factory", "a:b", "members.arch is 'mlp', which has hidden; leave it out"),
     ("train_epochs", 0, "whole number, 1 or more"),
@@ -102,6 +109,7 @@ REFUSED = [
     ("engine_precision", "float16", "one of float32, float64"),
     ("engine_execution", "map", r"one of auto, stacked, vmap, loop"),
     ("engine_products", "float64", "one of auto, float32, bfloat16"),
+    ("engine_layout", "NHWC", "one of auto, channels_first, channels_last"),
     ("engine_micro_members", 0, "whole number, 1 or more"),
     ("engine_micro_members", "few", "whole number, 1 or more"),
 ]
@@ -216,7 +224,7 @@ def test_the_learning_rate_may_be_multiplied_by_the_number_of_members():
 OWN = {
     "conv": {"filters": (8, 9), "strides": (1, 2)},
     "densenet": {"depth": 10, "growth": 4},
-    "module": {"factory": "a:b"},
+    "resnext": {"blocks": (1, 1, 1, 1), "width": 4},
 }
 
 
@@ -225,6 +233,25 @@ def test_an_architecture_needs_its_own_fields(arch, field):
     fields = {key: value for key, value in OWN[arch].items() if key != field}
     with pytest.raises(RecipeError, match=rf"^members\.{field} is missing; .* '{arch}' needs it"):
         Members(arch=arch, count=2, **fields)
+
+
+@pytest.mark.parametrize("arch", ["module", "branches"])
+def test_a_factory_may_come_later(arch):
+    assert Members(arch=arch, count=2).factory == ""
+
+
+def test_branches_share_one_copy_of_the_weights():
+    members = Members(arch="resnext", count=8, **OWN["resnext"])
+    assert (members.branched, members.copies) == (True, 1)
+    plain = Members(arch="conv", count=8, **OWN["conv"])
+    assert (plain.branched, plain.copies) == (False, 8)
+
+
+def test_a_resnext_has_four_stages():
+    with pytest.raises(
+        RecipeError, match=r"members\.blocks has 3 values; a resnext has four stages"
+    ):
+        Members(arch="resnext", count=2, blocks=(1, 2, 1), width=4)
 
 
 def test_each_layer_has_one_stride():

@@ -398,6 +398,7 @@ MACHINE = {
     "engine.threads",
     "engine.lanes",
     "engine.execution",
+    "engine.layout",
     "engine.products",
     "engine.micro_members",
 }
@@ -418,6 +419,8 @@ OTHER = {
     "members.growth": 7,
     "members.reduction": 0.7,
     "members.factory": "other:make",
+    "members.blocks": (7, 7, 7, 7),
+    "members.width": 7,
     "train.epochs": 7,
     "train.batch": 7,
     "train.lr": (7.0,),
@@ -441,12 +444,14 @@ OTHER = {
     "engine.lanes": 7,
     "engine.execution": "vmap",
     "engine.products": "bfloat16",
+    "engine.layout": "channels_last",
     "engine.micro_members": 7,
 }
 OTHER_MEMBERS = (
     Members(arch="conv", count=2, filters=(3, 4), strides=(1, 2)),
     Members(arch="densenet", count=2, depth=10, growth=4),
     Members(arch="module", count=2, factory="mine:make"),
+    Members(arch="resnext", count=2, blocks=(1, 2, 3, 4), width=4),
 )
 
 

@@ -16,6 +16,7 @@ EXTENT = Extent(
         "layer2.weight": Parameter(shape=(3, 5), dims=("output", "unit1")),
         "layer2.bias": Parameter(shape=(3,), dims=("output",)),
     },
+    memory=1234,
 )
 
 
@@ -33,6 +34,18 @@ def recipe(val=30, count=4, precision="float32", epochs=6, trials=2, **keep):
 
 def by_path(made, extent=EXTENT):
     return {array.path: array for array in schema.arrays(made, extent)}
+
+
+def test_branches_have_one_copy_of_their_parameters():
+    made = dataclasses.replace(
+        recipe(), members=Members(arch="resnext", count=4, blocks=(1, 1, 1, 1), width=2)
+    )
+    found = by_path(made)["checkpoints/layer1.weight"]
+    assert found.dims == ("lam", "trial", "epoch", "unit1", "input")
+    assert found.shape == (3, 2, 7, 5, 2)
+    assert found.chunks == (1, 1, 1, 5, 2)
+    assert by_path(made)["metrics/member_loss"].shape[-1] == 4
+    assert schema.size(made, EXTENT).checkpoints == 6 * 7 * (5 * 2 + 5 + 3 * 5 + 3) * 4
 
 
 def test_buffers_are_kept_with_the_parameters_and_count_as_none():
@@ -144,7 +157,7 @@ def test_the_size_is_the_bytes_of_what_is_kept(
     assert every == 6
     assert size.outputs == 6 * kept_outputs * 4 * (30 + 40) * 3 * 2
     assert size.checkpoints == 6 * kept_checkpoints * weights
-    assert size.resuming == 6 * 2 * weights
+    assert size.resuming == 6 * (weights + EXTENT.memory)
     assert size.metrics == 6 * 7 * 3 * (4 + 4 + 1 + 1) * 8
     assert size.total == size.outputs + size.checkpoints + size.resuming + size.metrics
 

@@ -1,7 +1,7 @@
 """What a terminal, or a log, shows while the engine trains."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,26 +49,35 @@ def describe(plan: Plan) -> str:
         f"{recipe.train.epochs} epochs; {recipe.members.count} members, "
         f"{plan.parameters:,} parameters in all.\n"
         f"On {where['device']}; threads: {where['threads']}; lanes at a time: {where['lanes']}.\n"
+        f"Members by {by(where)}.\n"
         f"The store in {plan.path} will take {readable(size.total)}: "
         f"outputs {readable(size.outputs)}, checkpoints {readable(size.checkpoints)}, "
         f"the rest {readable(size.metrics + size.resuming)}."
     )
 
 
+def by(settings: Mapping[str, str]) -> str:
+    """Return how members are computed, and why so."""
+    last = ", channels last" if settings["layout"] == "channels_last" else ""
+    held = f"{settings['micro_members']} at once"
+    reason = f": {settings['chosen']}" if settings["chosen"] else ""
+    return f"{settings['execution']}, {settings['products']}{last}, {held}{reason}"
+
+
 def describe_estimate(recipe: Recipe, estimate: Estimate) -> str:
     """Return what a dry run has found, a fact a line."""
     where, size = estimate.settings, estimate.size
-    total = estimate.parameters_per_member * estimate.members
-    timed = ", ".join(f"{way} {1000 * s:.3g} ms" for way, s in estimate.timings.items())
+    each, members = f"{estimate.parameters_per_member:,}", recipe.members
     lines = {
-        "members": f"{estimate.members} × {estimate.parameters_per_member:,} parameters, "
-        f"{total:,} in all",
+        "members": f"{members.count} branches of one network of {each} parameters"
+        if members.branched
+        else f"{members.count} × {each} parameters, "
+        f"{estimate.copies * estimate.parameters_per_member:,} in all",
         "lanes": f"{len(recipe.lam)} lambdas × {recipe.trials} trials = {estimate.lanes}, "
         f"{where['lanes']} at a time",
         "steps": f"{estimate.steps:,} a lane, {recipe.train.epochs} epochs",
         "device": f"{where['device']}, {where['threads']} threads",
-        "members by": f"{where['execution']}, {where['products']}, {where['micro_members']} at once"
-        + (f" (a step: {timed})" if timed else ""),
+        "members by": by(where),
         "store": f"{readable(size.total)}: outputs {readable(size.outputs)}, "
         f"checkpoints {readable(size.checkpoints)}",
         "memory": f"about {readable(estimate.memory)} with the data",

@@ -5,20 +5,25 @@ the others are tested against.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
 
 import torch
 
 from jtdiag.engine.members.module_stack import Execution, ModuleStack
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import Recipe
+from jtdiag.recipe import BRANCHED, Recipe
 
-BFLOAT16_BY_ITSELF = ("conv", "densenet")
+BFLOAT16_BY_ITSELF = ("conv", "densenet", "resnext")
 """Architectures for which `products = "auto"` also tries bfloat16."""
 HOPELESS = 3.0
-"""A first step this many times slower than the best so far ends a candidate's timing."""
+"""A step this many times slower than the best so far ends a candidate's timing."""
 STEPS = 3
+"""Steps that are timed, after one that warms up."""
+ENOUGH = 2.0
+"""Seconds after which a candidate is not timed further; a step that takes longer, beside which
+warming up is little, is taken once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,16 +31,48 @@ class Way:
     """One way to compute the members of a stack."""
 
     execution: Execution
-    bfloat16: bool
+    bfloat16: bool = False
+    channels_last: bool = False
+    """Order of images in memory, in the loop; the other executions have one of their own."""
 
     @property
     def text(self) -> str:
-        """The way in two words."""
-        return f"{self.execution} {'bfloat16' if self.bfloat16 else 'as it is'}"
+        """The way in a few words."""
+        words = ["bfloat16"] * self.bfloat16 + ["channels last"] * self.channels_last
+        return " ".join([self.execution, *words])
 
 
-def ways(recipe: Recipe, stack: ModuleStack) -> list[Way]:
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The way that was taken, and what was found out about it and the others."""
+
+    way: Way
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Of a training step, in each way that was timed."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Why a way is impossible for these members."""
+
+    @property
+    def reason(self) -> str:
+        """What a step takes in each way, in a line; empty where there was nothing to choose."""
+        if not self.seconds:
+            return ""
+        took = ", ".join(f"{way} {_readable(s)}" for way, s in self.seconds.items())
+        refused = [f"{way} is impossible ({why})" for way, why in self.refused.items()]
+        return "; ".join([f"a step takes {took}", *refused])
+
+
+def _readable(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+
+
+def ways(recipe: Recipe, stack: ModuleStack, *, images: bool) -> list[Way]:
     """Return the ways that a recipe leaves open, the likeliest fastest first.
+
+    Args:
+        recipe: Says what it wants in [engine].
+        stack: Knows some executions.
+        images: Whether an example is (C, H, W).
 
     Raises:
         RecipeError: if the architecture does not know the execution that is asked for.
@@ -51,7 +88,14 @@ def ways(recipe: Recipe, stack: ModuleStack) -> list[Way]:
         executions = tuple(e for e in executions if e == engine.execution)
     elif recipe.members.arch == "mlp":
         executions = ("stacked",)  # measured: two to ten times faster than the others
-    return [Way(execution=e, bfloat16=t) for t in _types(recipe) for e in executions]
+    elif "stacked" in executions:
+        executions = ("stacked", "loop")  # vmap takes the same convolutions in a slower order
+    return [
+        Way(execution=e, bfloat16=t, channels_last=last)
+        for t in _types(recipe)
+        for e in executions
+        for last in _layouts(recipe, e, images)
+    ]
 
 
 def _types(recipe: Recipe) -> tuple[bool, ...]:
@@ -63,40 +107,79 @@ def _types(recipe: Recipe) -> tuple[bool, ...]:
     return (True, False) if both else (False,)
 
 
-def fastest(
-    choices: list[Way], step: Callable[[Way], None], device: torch.device
-) -> tuple[Way, dict[str, float]]:
-    """Return the fastest way and the seconds of a step of each that works.
+def _layouts(recipe: Recipe, execution: Execution, images: bool) -> tuple[bool, ...]:
+    """Return whether images are channels last, or what is to be tried."""
+    if execution != "loop" or not images or recipe.members.arch in ("mlp", *BRANCHED):
+        return (False,)
+    wanted = recipe.engine.layout
+    return (True, False) if wanted == "auto" else (wanted == "channels_last",)
+
+
+def fastest(choices: list[Way], step: Callable[[Way], None], device: torch.device) -> Choice:
+    """Return the fastest way, with the times of all that work and the reasons of those that don't.
 
     Args:
-        choices: At least one; a single one is taken without timing.
-        step: Takes one training step in a way; raises RuntimeError where that is impossible,
-            as vmap does for a module with data-dependent control flow.
+        choices: At least one; a single one is taken as it is, but for vmap, which is tried.
+        step: Takes one training step in a way; raises where that is impossible, as vmap does
+            for a module with data-dependent control flow.
         device: Waited for before the clock is read.
+
+    Raises:
+        RecipeError: if vmap, the only way left open, is impossible.
     """
-    if len(choices) == 1:
-        return choices[0], {}
-    seconds: dict[str, float] = {}
     best = choices[0]
+    if len(choices) == 1 and best.execution != "vmap":
+        return Choice(way=best)
+    seconds: dict[str, float] = {}
+    failed: dict[Way, Exception] = {}
     for way in choices:
+        fastest_yet = min(seconds.values(), default=float("inf"))
         try:
-            seconds[way.text] = _time(way, step, device, min(seconds.values(), default=None))
-        except RuntimeError:
+            seconds[way.text] = _time(way, step, device, HOPELESS * fastest_yet)
+        except (RuntimeError, TypeError, ValueError) as error:
+            failed[way] = error
             continue
-        if seconds[way.text] <= min(seconds.values()):
+        if seconds[way.text] < fastest_yet:
             best = way
-    return best, seconds
+    if not seconds:
+        _refuse(failed)
+    refused = {way.text: _first_sentence(error) for way, error in failed.items()}
+    return Choice(way=best, seconds=seconds, refused=refused)
 
 
-def _time(way: Way, step: Callable[[Way], None], device: torch.device, best: float | None) -> float:
+def _refuse(failed: Mapping[Way, Exception]) -> NoReturn:
+    """Raise what no way could do; where the loop fails too, the fault lies in the members."""
+    for way, error in failed.items():
+        if way.execution != "vmap":
+            raise error
+    why = _first_sentence(next(iter(failed.values())))
+    raise RecipeError(
+        f"engine.execution is 'vmap', which is impossible for these members ({why}); "
+        "use 'loop', or leave it out."
+    )
+
+
+def _first_sentence(error: Exception) -> str:
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said.partition(". ")[0][:120]
+
+
+def _time(way: Way, step: Callable[[Way], None], device: torch.device, hopeless: float) -> float:
     """Return the seconds of the quickest of some steps, after one that warms up."""
-    taken = []
-    for _ in range(STEPS):
-        begin = time.perf_counter()
-        step(way)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        taken.append(time.perf_counter() - begin)
-        if best is not None and taken[-1] > HOPELESS * best:
+    warm_up = _seconds(way, step, device)
+    if warm_up > min(ENOUGH, HOPELESS * hopeless):
+        return warm_up
+    taken: list[float] = []
+    while len(taken) < STEPS and sum(taken) < ENOUGH:
+        taken.append(_seconds(way, step, device))
+        if taken[-1] > hopeless:
             break
     return min(taken)
+
+
+def _seconds(way: Way, step: Callable[[Way], None], device: torch.device) -> float:
+    begin = time.perf_counter()
+    step(way)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - begin

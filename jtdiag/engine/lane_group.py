@@ -49,7 +49,9 @@ class LaneGroup:
         stack: ModuleStack,
         device: torch.device,
         way: Way | None = None,
+        *,
         at_once: int | None = None,
+        evaluation_batch: int = EVALUATION_BATCH,
     ) -> None:
         self.recipe, self.lanes, self.data, self.stack = recipe, tuple(lanes), data, stack
         self.device = device
@@ -60,6 +62,7 @@ class LaneGroup:
         self.way = way or Way(execution=stack.executions[0], bfloat16=False)
         self.at_once = at_once or stack.count
         """Members whose activations are held at once in a step."""
+        self.evaluation_batch = evaluation_batch
         self._state = self._initial_state()
         self.weights = {n: self._state[n].requires_grad_() for n in stack.parameters}
         self.buffers = {n: self._state[n] for n in stack.buffers}
@@ -94,7 +97,7 @@ class LaneGroup:
         for i, (x, target_LB) in enumerate(self._batches(self._order(epoch), size, names.TRAIN)):
             if self._augment is not None:
                 x = self._augment(x, moves[..., i * size : i * size + x.shape[1]])
-            self._step(x, target_LB, lr_L, tally)
+            self._step((epoch, i), x, target_LB, lr_L, tally)
         return tally.means()
 
     def _augmentation(self) -> Augmentation | None:
@@ -112,15 +115,18 @@ class LaneGroup:
         }
         return torch.stack([drawn[lane.trial] for lane in self.lanes], -2).to(self.device)
 
-    def _step(self, x: Tensor, target_LB: Tensor, lr_L: Tensor, tally: Tally) -> None:
+    def _step(
+        self, at: tuple[int, int], x: Tensor, target_LB: Tensor, lr_L: Tensor, tally: Tally
+    ) -> None:
+        """Take the step `at`, an epoch and its number in there."""
         whole = self.at_once >= self.stack.count
-        logits = self._logits(self._state, x) if whole else self._logits_in_pieces(x)
+        logits = self._drawn(at, 0, self._state, x) if whole else self._logits_in_pieces(at, x)
         with torch.no_grad():
             found, by_logits = loss.losses_and_gradient(logits, target_LB, self._lam_L)
         if whole:
             gradients = _gradients(logits, self.weights, by_logits)
         else:
-            gradients = self._gradients_in_pieces(x, by_logits)
+            gradients = self._gradients_in_pieces(at, x, by_logits)
         tally.add(logits.detach(), target_LB, found)
         self._optimiser.step(self.weights, self.memory, gradients, lr_L)
 
@@ -130,23 +136,25 @@ class LaneGroup:
         at_LN = self._order(1)[:, : self.recipe.train.batch]
         lr_L = self._per_lane([0.0] * len(self.lanes))
         for x, target_LB in self._batches(at_LN, at_LN.shape[1], names.TRAIN):
-            self._step(x, target_LB, lr_L, self._tally())
+            self._step((0, 0), x, target_LB, lr_L, self._tally())
 
     def _pieces(self) -> Iterator[slice]:
         size, count = self.at_once, self.stack.count
         return (slice(i, min(i + size, count)) for i in range(0, count, size))
 
     @torch.no_grad()
-    def _logits_in_pieces(self, x: Tensor) -> Tensor:
+    def _logits_in_pieces(self, at: tuple[int, int], x: Tensor) -> Tensor:
         """Return all logits without keeping activations; the buffers move in the second pass."""
         state = {**self._state, **{name: b.clone() for name, b in self.buffers.items()}}
         parts = [
-            self._logits({name: t[:, piece] for name, t in state.items()}, x)
+            self._drawn(at, piece.start, {name: t[:, piece] for name, t in state.items()}, x)
             for piece in self._pieces()
         ]
         return torch.cat(parts, 1)
 
-    def _gradients_in_pieces(self, x: Tensor, by_logits: Tensor) -> dict[str, Tensor]:
+    def _gradients_in_pieces(
+        self, at: tuple[int, int], x: Tensor, by_logits: Tensor
+    ) -> dict[str, Tensor]:
         """Return the same gradients with the activations of some members at a time.
 
         The ensemble's mean needs all logits, so they are known already; given their gradient,
@@ -156,12 +164,21 @@ class LaneGroup:
         for piece in self._pieces():
             state = {name: tensor[:, piece] for name, tensor in self._state.items()}
             weights = {name: state[name] for name in self.weights}
-            parts.append(_gradients(self._logits(state, x), weights, by_logits[:, piece]))
+            logits = self._drawn(at, piece.start, state, x)
+            parts.append(_gradients(logits, weights, by_logits[:, piece]))
         return {name: torch.cat([part[name] for part in parts], 1) for name in self.weights}
+
+    def _drawn(self, at: tuple[int, int], member: int, state: State, x: Tensor) -> Tensor:
+        """Return training logits; what members draw is the recipe's, the same at every λ."""
+        if not self.stack.draws:
+            return self._logits(state, x)
+        trial = self.lanes[0].trial
+        with seeds.torchs_own(self.device, self.recipe.seed, trial, *at, member):
+            return self._logits(state, x)
 
     def _logits(self, state: State, x: Tensor, *, training: bool = True) -> Tensor:
         """Return logits (L, M, K, B) in the weights' type, whatever that of the products."""
-        self.stack.execution = self.way.execution
+        self.stack.execution, self.stack.channels_last = self.way.execution, self.way.channels_last
         if not self.way.bfloat16:
             return self.stack(state, x, training=training)
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -202,7 +219,7 @@ class LaneGroup:
         kept: Tensor | None = None
         tally = self._tally()
         start = 0
-        for x, target_LB in self._batches(at_LN.to(self.device), EVALUATION_BATCH, split):
+        for x, target_LB in self._batches(at_LN.to(self.device), self.evaluation_batch, split):
             logits = self._logits(self._state, x, training=False)
             tally.add(logits, target_LB, loss.losses(logits, target_LB))
             if keep is not None:

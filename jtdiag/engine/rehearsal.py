@@ -21,10 +21,10 @@ class Estimate:
     """What a run would be."""
 
     settings: dict[str, str]
-    timings: dict[str, float]
-    """Seconds of a step in each way of computing members that was timed."""
     parameters_per_member: int
-    members: int
+    """Of the whole network, where members are its branches."""
+    copies: int
+    """Networks with parameters of their own: members, or 1 for branches."""
     lanes: int
     steps: int
     """Training steps of one lane."""
@@ -56,9 +56,8 @@ def rehearse(recipe: Recipe) -> Estimate:
     evaluation = measured * held_out / min(EVALUATION_BATCH, examples[names.TEST])
     return Estimate(
         settings=session.settings(),
-        timings=dict(session.timings),
         parameters_per_member=session.extent.parameters_per_member,
-        members=recipe.members.count,
+        copies=recipe.members.copies,
         lanes=len(lanes.lanes_of(recipe)),
         steps=steps,
         size=schema.size(recipe, session.extent),

@@ -1,8 +1,10 @@
 """Random numbers with an owner: one generator for one purpose, made from the recipe's seed.
 
-Nothing here touches torch's global generator, so measuring can never move training.
+Nothing here leaves a trace in torch's global generator, so measuring can never move training.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from functools import cache
 
@@ -18,12 +20,32 @@ class Purpose(IntEnum):
     SPLIT = 2
     ORDER = 3
     AUGMENT = 4
+    DROPOUT = 5
 
 
 def generator(seed: int, purpose: Purpose, *which: int) -> torch.Generator:
     """Return the CPU generator of one purpose, for example of one trial and epoch."""
-    mixed = np.random.SeedSequence([seed, purpose, *which]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(mixed[0]) >> 1)
+    return torch.Generator().manual_seed(_mixed(seed, purpose, *which))
+
+
+def _mixed(*keys: int) -> int:
+    return int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0]) >> 1
+
+
+@contextmanager
+def torchs_own(device: torch.device, seed: int, *which: int) -> Iterator[None]:
+    """Let modules that draw from torch's global generator, as dropout does, draw from a seed.
+
+    Afterwards the generator is what it was.
+
+    Args:
+        device: On which they draw.
+        seed: The recipe's.
+        which: Trial, epoch, step, and the first of the members that are computed together.
+    """
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(_mixed(seed, Purpose.DROPOUT, *which))
+        yield
 
 
 @cache

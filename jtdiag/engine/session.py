@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from jtdiag import lanes, names
-from jtdiag.engine import data as datasets, members
-from jtdiag.engine.execution import Way, fastest, ways
-from jtdiag.engine.lane_group import LaneGroup
-from jtdiag.engine.members.module_stack import Execution, ModuleStack
+from jtdiag.engine import data as datasets, members, optimisers
+from jtdiag.engine.execution import Choice, Way, fastest, ways
+from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup
+from jtdiag.engine.members.module_stack import Execution, Factory, ModuleStack
 from jtdiag.errors import RecipeError
 from jtdiag.lanes import Lane
 from jtdiag.recipe import Recipe
@@ -25,10 +25,12 @@ from jtdiag.store_writer import Examples
 SMALL_STEP = 20_000_000
 """Products of weights and examples in a step below which one CPU thread is used."""
 
-CPU_ACTIVATIONS = 3 * 2**30
+CPU_ACTIVATIONS = 2 * 2**30
 """Bytes of activations that a training step on a CPU may hold."""
 ACTIVATION_SAMPLE = 4
 """Examples on which the activations of one member are measured."""
+MEASURING_SHARE = 8
+"""Times as many examples as a training step holds fit without what its backward pass keeps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +41,20 @@ class Session:
     device: torch.device
     data: datasets.DataSet
     stack: ModuleStack
-    way: Way
-    timings: Mapping[str, float] = field(default_factory=dict)
-    """Seconds of a training step in each way that was timed."""
+    choice: Choice
+    recorded: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the run that this session continues."""
 
     @classmethod
-    def of(cls, recipe: Recipe, device: str | None = None) -> "Session":
+    def of(
+        cls, recipe: Recipe, device: str | None = None, factory: Factory | None = None
+    ) -> "Session":
         """Return a session for a recipe, on its device or on another.
+
+        Args:
+            recipe: What is to run.
+            device: Instead of the recipe's.
+            factory: Makes a member, where members.factory is not an address.
 
         Raises:
             DataError: if the data are missing or do not fit.
@@ -53,45 +62,71 @@ class Session:
         """
         there = _device(device or recipe.engine.device)
         data = datasets.load(recipe, there)
-        stack = members.build(recipe.members, data.input_shape, len(data.classes))
-        way = Way(execution=stack.executions[0], bfloat16=False)
-        return cls(recipe=recipe, device=there, data=data, stack=stack, way=way)
+        stack = members.build(recipe.members, data.input_shape, len(data.classes), factory)
+        choice = Choice(way=Way(execution=stack.executions[0]))
+        return cls(recipe=recipe, device=there, data=data, stack=stack, choice=choice)
+
+    @property
+    def way(self) -> Way:
+        """How members are computed."""
+        return self.choice.way
 
     def in_fastest_way(self) -> "Session":
         """Return the session with the way of computing members that is fastest here."""
-        choices = ways(self.recipe, self.stack)
-        if len(choices) == 1:
-            return replace(self, way=choices[0])
+        choices = ways(self.recipe, self.stack, images=len(self.data.input_shape) == 3)
         trial = self.lane_group(self.groups()[0])
         with torch_threads(self.threads):
-            way, seconds = fastest(choices, trial.try_step, self.device)
-        return replace(self, way=way, timings=seconds)
+            return replace(self, choice=fastest(choices, trial.try_step, self.device))
 
     def in_way(self, settings: Mapping[str, str]) -> "Session":
-        """Return the session with the way that a run's settings record."""
-        execution = settings.get("execution", self.way.execution)
-        bfloat16 = settings.get("products") == "bfloat16"
-        way = Way(execution=cast(Execution, execution), bfloat16=bfloat16)
-        return replace(self, way=way)
+        """Return the session with the way of computing that a run's settings record."""
+        way = Way(
+            execution=cast(Execution, settings.get("execution", self.way.execution)),
+            bfloat16=settings.get("products") == "bfloat16",
+            channels_last=settings.get("layout") == "channels_last",
+        )
+        return replace(self, choice=Choice(way=way), recorded=settings)
 
     def lane_group(self, lanes: Sequence[Lane]) -> LaneGroup:
         """Return a group of lanes at its initial weights, computed in the session's way."""
         return LaneGroup(
-            self.recipe, lanes, self.data, self.stack, self.device, self.way, self.at_once
+            self.recipe,
+            lanes,
+            self.data,
+            self.stack,
+            self.device,
+            self.way,
+            at_once=self.at_once,
+            evaluation_batch=self.evaluation_batch,
         )
 
     @functools.cached_property
     def at_once(self) -> int:
         """Members whose activations a training step holds at once."""
         wanted = self.recipe.engine.micro_members
+        if wanted == "auto":
+            wanted = self.recorded.get("micro_members", "auto")
         if wanted != "auto":
             return min(int(wanted), self.stack.count)
+        one = self._activations * self.recipe.train.batch
+        return max(1, min(self.stack.count, int(self._activation_room() / one)))
+
+    @functools.cached_property
+    def evaluation_batch(self) -> int:
+        """Examples that are measured at once."""
+        if "evaluation_batch" in self.recorded:
+            return int(self.recorded["evaluation_batch"])
+        one = self._activations * self.stack.count
+        fitting = int(MEASURING_SHARE * self._activation_room() / one)
+        return max(1, min(EVALUATION_BATCH, fitting))
+
+    @functools.cached_property
+    def _activations(self) -> float:
+        """Bytes that a training step keeps of one member and example, for its lanes together."""
         x = self.data.part(names.TRAIN).x
         few = x[:ACTIVATION_SAMPLE].clone()  # a storage of its own, to be counted
         one = self.stack.activation_bytes(few) / len(few)
-        lanes_at_once = len(self.groups()[0])
-        one *= self.recipe.train.batch * lanes_at_once * x.element_size() / 4
-        return max(1, min(self.stack.count, int(self._activation_room() / one)))
+        return one * len(self.groups()[0]) * x.element_size() / 4
 
     def _activation_room(self) -> int:
         """Return the bytes that activations may take: on a CPU, more would not make it faster."""
@@ -107,7 +142,18 @@ class Session:
             outputs=len(self.data.classes),
             parameters=dict(self.stack.parameters),
             buffers=dict(self.stack.buffers),
+            memory=self._optimiser_bytes(),
         )
+
+    def _optimiser_bytes(self) -> int:
+        """Return what the optimiser remembers of a lane, by tensors that hold no numbers."""
+        dtype = getattr(torch, self.recipe.engine.precision)
+        weights = {
+            name: torch.empty((1, self.stack.count, *p.shape), dtype=dtype, device="meta")
+            for name, p in self.stack.parameters.items()
+        }
+        memory = optimisers.build(self.recipe.train).start(weights)
+        return sum(tensor.nbytes for tensor in memory.values())
 
     def examples(self) -> dict[str, Examples]:
         """Return classes and origins of the examples of every split whose outputs are kept."""
@@ -139,7 +185,8 @@ class Session:
         free, _ = torch.cuda.mem_get_info(self.device)
         recipe, extent = self.recipe, self.extent
         outputs = sum(extent.examples[split] for split in recipe.keep.splits) * extent.outputs
-        numbers = recipe.members.count * (5 * extent.parameters_per_member + 2 * outputs)
+        numbers = 5 * recipe.members.copies * extent.parameters_per_member
+        numbers += 2 * recipe.members.count * outputs
         return max(1, free // 2 // (8 * numbers))
 
     @property
@@ -152,7 +199,7 @@ class Session:
         wanted = self.recipe.engine.threads
         if wanted != "auto":
             return int(wanted)
-        products = self.extent.parameters_per_member * self.recipe.members.count
+        products = self.extent.parameters_per_member * self.stack.count
         products *= self.recipe.train.batch
         return 1 if products < SMALL_STEP else joblib.cpu_count()
 
@@ -165,7 +212,10 @@ class Session:
             "lanes": str(len(self.groups()[0])),
             "precision": self.recipe.engine.precision,
             "execution": self.way.execution,
+            "layout": "channels_last" if self.way.channels_last else "channels_first",
+            "chosen": self.choice.reason,
             "micro_members": str(self.at_once),
+            "evaluation_batch": str(self.evaluation_batch),
             "products": "bfloat16" if self.way.bfloat16 else self.recipe.engine.precision,
             "torch": torch.__version__,
             "machine": platform.machine(),

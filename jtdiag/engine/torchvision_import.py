@@ -44,11 +44,18 @@ def import_torchvision() -> ModuleType:
             "torchvision is not installed, and this data set needs it: pip install torchvision."
         ) from error
     except RuntimeError as error:
-        if _SYMPTOM not in str(error):
+        if not mended(error):
             raise
+    return importlib.import_module(_NAME)
+
+
+def mended(error: Exception) -> bool:
+    """Tell whether an import failed for what torchvision lacks, and declare that if so."""
+    if _SYMPTOM not in str(error):
+        return False
     _declare_operators()
     _forget_half_imported()
-    return importlib.import_module(_NAME)
+    return True
 
 
 def _declare_operators() -> None:

@@ -1,6 +1,7 @@
 """Training a recipe: every lane, epoch by epoch, each handed to the writer as it is done."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,12 @@ from torch import Tensor
 
 from jtdiag import lanes, names, presets, schema
 from jtdiag.engine.lane_group import LaneGroup, Measured, Rows
+from jtdiag.engine.members.factory import address_of
+from jtdiag.engine.members.module_stack import Factory
 from jtdiag.engine.progress import EpochReport, Listener, Plan, Silent
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.engine.writer import BackgroundWriter
-from jtdiag.errors import StoreError
+from jtdiag.errors import RecipeError, StoreError
 from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import Recipe
 from jtdiag.store import Run
@@ -25,6 +28,7 @@ def train(
     *,
     resume: bool = False,
     listener: Listener | None = None,
+    factory: Factory | None = None,
 ) -> Run:
     """Train every lane of a recipe and return the run.
 
@@ -34,17 +38,22 @@ def train(
         resume: Continue the run in that folder, if there is one, from its sealed epochs. On a
             CPU the store then equals, bit for bit, that of a run never interrupted.
         listener: Hears of the plan and of every epoch.
+        factory: Makes one member, for members.arch = "module" (or one network with all its
+            branches, for "branches"); instead of the address in members.factory. What the
+            store keeps of it is its address, if it can be imported, or else its name.
 
     Raises:
         JtdiagError: if recipe, data, folder or disk do not allow it; what is sealed stays.
     """
     if isinstance(recipe, str):
         recipe = presets.find(recipe)
+    if factory is not None:
+        recipe = _with_factory(recipe, factory)
     path = Path(out) if out is not None else Path("runs") / recipe.name
     continuing = resume and path.is_dir() and any(path.iterdir())
     if not continuing:
         refuse_occupied(path)
-    session = Session.of(recipe)
+    session = Session.of(recipe, factory=factory)
     session = session.in_way(Run(path).settings) if continuing else session.in_fastest_way()
     store = RunWriter.reopen(path, recipe) if continuing else None
     listener = listener or Silent()
@@ -62,6 +71,15 @@ def train(
     return Run(path)
 
 
+def _with_factory(recipe: Recipe, factory: Factory) -> Recipe:
+    if recipe.members.arch not in ("module", "branches"):
+        raise RecipeError(
+            f"members.arch is '{recipe.members.arch}', and factory is given; "
+            "use arch = 'module' or 'branches'."
+        )
+    return replace(recipe, members=replace(recipe.members, factory=address_of(factory)))
+
+
 def _plan(session: Session, path: Path, store: RunWriter | None) -> Plan:
     """Return what will run, after refusing what the disk cannot hold."""
     recipe = session.recipe
@@ -75,7 +93,7 @@ def _plan(session: Session, path: Path, store: RunWriter | None) -> Plan:
         recipe=recipe,
         path=path,
         size=size,
-        parameters=session.extent.parameters_per_member * recipe.members.count,
+        parameters=session.extent.parameters_per_member * recipe.members.copies,
         settings=session.settings(),
         lanes_done=sum(seal.done for seal in seals),
         epochs_to_train=len(every) * recipe.train.epochs - done,

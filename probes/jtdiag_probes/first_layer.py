@@ -20,11 +20,12 @@ NAMES = {"mlp": r"layer1\.weight", "conv": r"(.*\.)?conv1\.weight", "densenet": 
 def find(run: Run) -> str | None:
     """Return the name of the first layer's weights; None where no checkpoint is kept.
 
+    None, too, where members are branches of one network, whose first layer is common to all.
     Of a module of somebody else it is the first parameter of two dimensions or more, in the
     module's own order; if the module cannot be made here, in alphabetical order.
     """
     shapes = {name: shape for name, shape in run.parameters.items() if len(shape) > 1}
-    if not shapes:
+    if not shapes or run.recipe.members.branched:
         return None
     named = re.compile(NAMES.get(run.recipe.members.arch, ""))
     if named.pattern:

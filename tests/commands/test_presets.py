@@ -14,6 +14,7 @@ NAMES = [
     "cifar100-dn-high",
     "cifar100-dn-low",
     "cifar100-dn-mid",
+    "cifar100-resnext",
     "demo",
     "fashion-16x64",
     "fashion-1x1024",

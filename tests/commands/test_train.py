@@ -37,9 +37,10 @@ def test_without_a_terminal_there_is_one_line_for_each_epoch(recipe):
     lines = ran.stdout.splitlines()
     assert lines[0] == "toy: 2 lambdas × 1 trials, 2 epochs; 3 members, 99 parameters in all."
     assert lines[1] == "On cpu; threads: 1; lanes at a time: 1."
-    assert lines[2].startswith("The store in mine will take ")
+    assert lines[2] == "Members by stacked, float64, 3 at once."
+    assert lines[3].startswith("The store in mine will take ")
     assert lines[-1] == "Trained mine. Next: jtdiag probe mine"
-    found = [LINE.fullmatch(line).groups() for line in lines[3:-1]]
+    found = [LINE.fullmatch(line).groups() for line in lines[4:-1]]
     assert [(lam, trial, epoch) for _, _, lam, trial, epoch, *_ in found] == [
         (lam, "0", epoch) for lam in "01" for epoch in "012"
     ]
@@ -71,7 +72,7 @@ def test_a_dry_run_of_missing_data_is_one_line(recipe):
 def test_the_lines_tell_the_numbers_of_the_store(recipe):
     ran = train(recipe, "--out", "mine", "--set", "lam=0.3")
     metrics = Run("mine").metrics().isel(lam=0, trial=0)
-    for line in ran.stdout.splitlines()[3:-1]:
+    for line in ran.stdout.splitlines()[4:-1]:
         *_, epoch, loss, error, _ = LINE.fullmatch(line).groups()
         at = metrics.sel(epoch=int(epoch))
         on_train = at.sel(split="train")

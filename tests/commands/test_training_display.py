@@ -21,6 +21,17 @@ from jtdiag.engine.progress import EpochReport, Plan
 from jtdiag.lanes import Lane
 from jtdiag.schema import Size
 
+SETTINGS = {
+    "device": "cpu",
+    "threads": "2",
+    "lanes": "1",
+    "execution": "loop",
+    "products": "bfloat16",
+    "layout": "channels_last",
+    "micro_members": "4",
+    "chosen": "a step takes loop bfloat16 2 ms, loop 3 ms",
+}
+
 
 def plan(path=Path("runs/demo"), **more):
     recipe = find_recipe("demo", more.pop("overrides", ()))
@@ -29,7 +40,7 @@ def plan(path=Path("runs/demo"), **more):
         "path": path,
         "size": Size(metrics=10**6, outputs=2 * 10**9, checkpoints=3 * 10**6, resuming=500_000),
         "parameters": 1_234_567,
-        "settings": {"device": "cpu", "threads": "2", "lanes": "1"},
+        "settings": SETTINGS,
         "lanes_done": 0,
         "epochs_to_train": 108,
     }
@@ -48,6 +59,8 @@ def test_the_plan_is_described_before_it_runs():
     assert describe(plan()) == (
         "demo: 3 lambdas × 3 trials, 12 epochs; 4 members, 1,234,567 parameters in all.\n"
         "On cpu; threads: 2; lanes at a time: 1.\n"
+        "Members by loop, bfloat16, channels last, 4 at once: "
+        "a step takes loop bfloat16 2 ms, loop 3 ms.\n"
         "The store in runs/demo will take 2.0 GB: outputs 2.0 GB, checkpoints 3.0 MB, "
         "the rest 1.5 MB."
     )
@@ -80,7 +93,7 @@ def plain(*reports, of=108):
     lines.begin(plan(epochs_to_train=of))
     for one in reports:
         lines.epoch(one)
-    return console.file.getvalue().splitlines()[3:]
+    return console.file.getvalue().splitlines()[4:]
 
 
 def test_lines_are_not_wrapped_and_count_the_epochs():

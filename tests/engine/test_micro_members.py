@@ -19,7 +19,7 @@ def group(recipe, at_once, execution):
     made = Session.of(recipe)
     way = Way(execution=execution, bfloat16=False)
     every = lanes.lanes_of(recipe)
-    return LaneGroup(recipe, every, made.data, made.stack, made.device, way, at_once)
+    return LaneGroup(recipe, every, made.data, made.stack, made.device, way, at_once=at_once)
 
 
 def assert_near(a, b, name):

@@ -15,12 +15,14 @@ State = Mapping[str, Tensor]
 class MemberStack(Protocol):
     """M members of one architecture: what they hold, how they begin, and what they say.
 
+    Members that are branches of one network share its parameters: there is one copy of them.
+
     A stack itself holds no numbers; they are given with every call, so one stack serves all
     lanes, epochs and checkpoints.
     """
 
     count: int
-    """Members, M."""
+    """Copies of the parameters: members, M, or 1 where these are branches of one network."""
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:

@@ -55,7 +55,7 @@ class DenseNet(nn.Module):
                 width += growth
             layers[f"block{i}"] = nn.Sequential(block)
             if i < BLOCKS:
-                kept = math.floor(width * reduction)
+                kept = _kept(width, reduction)
                 layers[f"transition{i}"] = _transition(width, kept)
                 width = kept
         layers["norm"] = _norm(width)
@@ -129,6 +129,16 @@ def layers_per_block(depth: int) -> int:
             "for example 40, 64 or 100."
         )
     return layers
+
+
+def _kept(width: int, reduction: float) -> int:
+    kept = math.floor(width * reduction)
+    if kept < 1:
+        raise RecipeError(
+            f"members.reduction is {reduction:g}, which leaves nothing of the {width} filters "
+            f"before a transition; give {1 / width:.3g} or more."
+        )
+    return kept
 
 
 def _norm(width: int) -> nn.BatchNorm2d:

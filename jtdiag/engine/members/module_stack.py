@@ -23,9 +23,13 @@ class ModuleStack:
     but its buffers. An architecture of ours adds `stacked`, one batched operation per layer.
     """
 
-    def __init__(self, count: int, factory: Factory) -> None:
+    def __init__(self, count: int, factory: Factory, *, draws: bool = False) -> None:
         self.count = count
+        self.draws = draws
+        """Whether members may draw random numbers while they train, as dropout does."""
         self.execution: Execution = self.executions[0]
+        self.channels_last = False
+        """Order of images in memory in the loop over members."""
         self._factory = factory
         with torch.random.fork_rng(devices=[]):
             self._template = factory()
@@ -94,6 +98,8 @@ class ModuleStack:
         return sum(size for at, size in kept.items() if at not in own)
 
     def _one_by_one(self, state: State, x: Tensor) -> Tensor:
+        if self.channels_last:
+            x = x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
         members = range(next(iter(state.values())).shape[1])
         return torch.stack(
             [

@@ -263,3 +263,8 @@ def test_every_convolution_is_given_channels_last(monkeypatch):
     monkeypatch.setattr(functional, "conv2d", spy)
     stack(beginning(stack), images(0), training=True)
     assert layouts == [True] * (1 + 3 * 2 + 2)  # not one more for more members or lanes
+
+
+def test_a_transition_that_keeps_nothing_is_refused():
+    with pytest.raises(RecipeError, match=r"reduction is 0\.01, which leaves nothing of the 12 fil"):
+        DenseNet(channels=3, depth=10, growth=4, reduction=0.01, outputs=5)

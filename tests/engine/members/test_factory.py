@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from jtdiag.engine.members.factory import load_factory
+from jtdiag.engine.members.factory import address_of, load_factory, try_out
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import Members
 
 CODE = """import torch
 from torch import nn
@@ -28,6 +29,13 @@ number = 3
 SHAPE = (3, 2, 2)
 
 
+def loaded(address, shape=SHAPE, arch="module", count=2):
+    """Return a factory that has been tried out, for 5 classes."""
+    factory = load_factory(address)
+    try_out(factory, Members(arch=arch, count=count, factory=address), shape, 5)
+    return factory
+
+
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "net_of_a_test.py"
@@ -36,7 +44,7 @@ def file(tmp_path):
 
 
 def test_a_function_in_a_file_makes_members(file):
-    factory = load_factory(f"{file}:good", SHAPE, 5)
+    factory = loaded(f"{file}:good")
     assert factory()(torch.zeros(7, *SHAPE)).shape == (7, 5)
     assert isinstance(factory(), nn.Module)
 
@@ -44,7 +52,7 @@ def test_a_function_in_a_file_makes_members(file):
 def test_a_function_in_a_module_makes_members(file, monkeypatch):
     monkeypatch.syspath_prepend(file.parent)
     try:
-        factory = load_factory("net_of_a_test:good", SHAPE, 5)
+        factory = loaded("net_of_a_test:good")
         assert factory is sys.modules["net_of_a_test"].good
     finally:
         sys.modules.pop("net_of_a_test", None)
@@ -52,13 +60,14 @@ def test_a_function_in_a_module_makes_members(file, monkeypatch):
 
 def test_trying_a_factory_out_leaves_torchs_generator_alone(file):
     before = torch.get_rng_state()
-    load_factory(f"{file}:good", SHAPE, 5)
+    loaded(f"{file}:good")
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize(
     ("address", "complaint"),
     [
+        ("python:good", r"it is no address: give the function itself as factory=…"),
         ("{file}", r"it must be package.module:function or path/file.py:function\.$"),
         ("no_such_package_at_all:good", r"there is no module 'no_such_package_at_all' to import"),
         ("{folder}/other.py:good", r"there is no file .*other\.py\.$"),
@@ -72,12 +81,46 @@ def test_trying_a_factory_out_leaves_torchs_generator_alone(file):
 def test_what_does_not_fit_is_refused_in_one_line(file, address, complaint):
     address = address.format(file=file, folder=file.parent)
     with pytest.raises(RecipeError, match=complaint) as caught:
-        load_factory(address, SHAPE, 5)
+        loaded(address)
     assert str(caught.value).startswith(f"members.factory is {address!r}; ")
     assert "\n" not in str(caught.value)
 
 
 def test_inputs_that_the_module_cannot_take_are_refused_in_one_line(file):
     with pytest.raises(RecipeError, match=r"fails on 2 examples \(3, 4, 4\): mat1") as caught:
-        load_factory(f"{file}:good", (3, 4, 4), 5)
+        loaded(f"{file}:good", (3, 4, 4))
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_of_branches_must_have_a_row_for_each(file):
+    with pytest.raises(RecipeError, match=r"to \(2, 5\), and must map them to logits \(2, 3, 5\)"):
+        loaded(f"{file}:good", arch="branches", count=3)
+
+
+def test_an_address_is_one_that_can_be_imported(file, monkeypatch):
+    monkeypatch.syspath_prepend(file.parent)
+    try:
+        good = load_factory("net_of_a_test:good")
+        assert address_of(good) == "net_of_a_test:good"
+    finally:
+        sys.modules.pop("net_of_a_test", None)
+    assert address_of(nn.Identity) == "torch.nn.modules.linear:Identity"
+
+
+def test_a_function_without_an_address_keeps_its_name(file):
+    def local():
+        return nn.Identity()
+
+    assert address_of(local).startswith("python:test_a_function_without")
+    assert address_of(lambda: nn.Identity()).endswith("<lambda>")
+    of_the_script = load_factory(f"{file}:good")
+    of_the_script.__module__ = "__main__"
+    assert address_of(of_the_script) == "python:good"
+
+
+def test_what_torchvision_lacks_is_mended_for_a_users_file(tmp_path, monkeypatch):
+    """A file that imports torchvision itself works beside a torch it was not built for."""
+    (tmp_path / "uses_it.py").write_text(
+        "import torchvision.ops\nfrom torch import nn\n\ndef make():\n    return nn.Identity()\n"
+    )
+    assert isinstance(load_factory(f"{tmp_path}/uses_it.py:make")(), nn.Identity)

@@ -143,9 +143,10 @@ def test_a_module_with_control_flow_by_numbers_falls_back_to_the_loop():
         stack(state, images(), training=True)
 
     ways = [Way(execution=e, bfloat16=False) for e in ("vmap", "loop")]
-    way, seconds = fastest(ways, step, torch.device("cpu"))
-    assert way.execution == "loop"
-    assert seconds.keys() == {"loop as it is"}
+    choice = fastest(ways, step, torch.device("cpu"))
+    assert choice.way.execution == "loop"
+    assert choice.seconds.keys() == {"loop"}
+    assert "vmap is impossible (vmap: It looks like" in choice.reason
     assert set(tried) == {"vmap", "loop"}
 
 

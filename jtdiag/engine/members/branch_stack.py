@@ -1,0 +1,27 @@
+"""Members that are the branches of one network: they share its weights, and each has logits."""
+
+from torch import Tensor
+
+from jtdiag.engine.members.contract import State
+from jtdiag.engine.members.module_stack import Execution, Factory, ModuleStack
+
+
+class BranchStack(ModuleStack):
+    """One network whose module returns logits (B, M, K), one row for each of its M branches.
+
+    The ensemble of the branches is the network where the mean of their logits is what the
+    network says; then λ = 1 is its ordinary training end to end.
+    """
+
+    def __init__(self, factory: Factory, *, draws: bool = False) -> None:
+        super().__init__(1, factory, draws=draws)
+
+    @property
+    def executions(self) -> tuple[Execution, ...]:
+        """One network: there is nothing to stack or to map."""
+        return ("loop",)
+
+    def __call__(self, state: State, x: Tensor, *, training: bool = False) -> Tensor:
+        """Return logits (L, M, K, B) for inputs (L, B, …) and a state (L, 1, …)."""
+        self._template.train(training)
+        return self._one_by_one(state, x).squeeze(1).permute(0, 2, 3, 1)
