@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def plot(run: Path, more: tuple[str, ...]) -> None:
     """Draw figures of the runs in folders RUN, as PDF and PNG.
 
-    FIGURE is error-against-lambda, errors-by-epoch, reliability, filters, filter-norms,
-    collusion or capacity; default: all that can be drawn. The figure capacity compares runs and
-    goes to the first run's folder.
+    FIGURE is error-against-lambda, errors-by-epoch, reliability, collusion, capacity, filters
+    or filter-norms; default: all that can be drawn. The figure capacity compares runs and goes
+    to the first run's folder.
     """
     from jtdiag import figures
     from jtdiag.errors import ProbeError
