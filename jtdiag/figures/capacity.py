@@ -14,6 +14,7 @@ import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from jtdiag import names
 from jtdiag.figures import style
@@ -33,7 +34,7 @@ def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
         1, 2 if several else 1, squeeze=False, width_ratios=[3, 2][: 1 + several]
     )
     for i, (name, result) in enumerate(by_size):
-        colour = colormaps["viridis"](0.9 * i / max(1, len(by_size) - 1))
+        colour = colormaps["viridis"](0.8 * i / max(1, len(by_size) - 1))
         mark = MARKS[i % len(MARKS)]
         draw_on(result, lams, axes[0, 0], color=colour, marker=mark, label=_label(name, result))
         if several:
@@ -43,7 +44,11 @@ def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
         axes[0, 1].set(xscale="log", xlabel="Parameters of a member", ylabel=r"Best $\lambda$")
         axes[0, 1].set_yticks(np.arange(len(lams)), [f"{lam:g}" for lam in lams])
         axes[0, 1].set_ylim(-0.4, len(lams) - 0.6)
-        axes[0, 1].margins(x=0.15)
+        axes[0, 1].xaxis.set_minor_formatter(NullFormatter())
+        sizes = [float(result["parameters_per_member"]) for _, result in results]
+        if np.isfinite(sizes).any():  # whole decades, so that there are two labels at least
+            ends = np.floor(np.log10(np.nanmin(sizes))), np.log10(np.nanmax(sizes)) // 1 + 1
+            axes[0, 1].set_xlim(*(10.0**end for end in ends))
     return figure
 
 
