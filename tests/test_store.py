@@ -410,3 +410,20 @@ def test_a_run_names_its_recipe_by_its_digest(run):
 def test_a_run_that_nobody_trains_is_not_training(run):
     assert run.done
     assert not run.training
+
+
+def test_shapes_of_parameters_are_those_of_one_member(toy, small_run):
+    assert toy.parameters == {
+        "layer1.weight": (5, 2),
+        "layer1.bias": (5,),
+        "layer2.weight": (3, 5),
+        "layer2.bias": (3,),
+    }
+    assert small_run.parameters == {}
+
+
+def test_one_parameter_of_a_checkpoint_can_be_read_alone(toy):
+    whole = toy.checkpoint(toy.lanes[1], 2)
+    alone = toy.checkpoint(toy.lanes[1], 2, only="layer2.weight")
+    assert list(alone) == ["layer2.weight"]
+    np.testing.assert_array_equal(alone["layer2.weight"], whole["layer2.weight"])

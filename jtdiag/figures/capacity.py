@@ -1,17 +1,20 @@
 """Test error against λ for several runs, with the best λ of each: does it fall as members grow?
 
 A line for each run, named by the parameters of one of its members: means over trials at the epoch
-that validation chose, with standard errors; dotted, the same averaged with its neighbours. The large
-mark is the λ with the lowest mean, the bar through it the 95 % interval of the best λ over resampled
-trials. With two runs or more, the second panel shows best λ and interval against parameters. Compare
-Webb et al. 2020, Fig. 4.
+that validation chose, with standard errors; dotted, the same averaged with its neighbours. The
+large mark is the λ with the lowest mean, the bar through it the 95 % interval of the best λ over
+resampled trials. With two runs or more, the second panel shows best λ and interval against
+parameters. Compare Webb et al. 2020, Fig. 4.
 """
+
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from jtdiag import names
 from jtdiag.figures import style
@@ -31,7 +34,7 @@ def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
         1, 2 if several else 1, squeeze=False, width_ratios=[3, 2][: 1 + several]
     )
     for i, (name, result) in enumerate(by_size):
-        colour = colormaps["viridis"](0.9 * i / max(1, len(by_size) - 1))
+        colour = colormaps["viridis"](0.8 * i / max(1, len(by_size) - 1))
         mark = MARKS[i % len(MARKS)]
         draw_on(result, lams, axes[0, 0], color=colour, marker=mark, label=_label(name, result))
         if several:
@@ -41,11 +44,15 @@ def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
         axes[0, 1].set(xscale="log", xlabel="Parameters of a member", ylabel=r"Best $\lambda$")
         axes[0, 1].set_yticks(np.arange(len(lams)), [f"{lam:g}" for lam in lams])
         axes[0, 1].set_ylim(-0.4, len(lams) - 0.6)
-        axes[0, 1].margins(x=0.15)
+        axes[0, 1].xaxis.set_minor_formatter(NullFormatter())
+        sizes = [float(result["parameters_per_member"]) for _, result in results]
+        if np.isfinite(sizes).any():  # whole decades, so that there are two labels at least
+            ends = np.floor(np.log10(np.nanmin(sizes))), np.log10(np.nanmax(sizes)) // 1 + 1
+            axes[0, 1].set_xlim(*(10.0**end for end in ends))
     return figure
 
 
-def draw_on(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: object) -> None:
+def draw_on(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: Any) -> None:
     """Draw one run's test error against λ on the axes that the caller gives.
 
     Args:
@@ -58,21 +65,21 @@ def draw_on(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: object) -> N
     at = np.searchsorted(lams, on_test[names.LAM].values)
     mean, se = 100 * on_test["error_mean"].values, 100 * on_test["error_se"].values
     bars = np.where(np.isfinite(se), se, 0.0)
-    ax.errorbar(at, mean, yerr=bars, markersize=3, capsize=2, **look)  # type: ignore[arg-type]
+    ax.errorbar(at, mean, yerr=bars, markersize=3, capsize=2, **look)
     smooth = 100 * on_test["error_smoothed"].values
-    ax.plot(at, smooth, color=look["color"], linestyle=":", linewidth=0.9)  # type: ignore[arg-type]
+    ax.plot(at, smooth, color=look["color"], linestyle=":", linewidth=0.9)
     if np.isfinite(on_test["optimum"]):
         best = float(np.nanmin(mean))
         where = np.searchsorted(lams, float(on_test["optimum"]))
-        ax.plot(where, best, color=look["color"], marker=look["marker"], markersize=8)  # type: ignore[arg-type]
+        ax.plot(where, best, color=look["color"], marker=look["marker"], markersize=8)
         if np.isfinite(on_test["optimum_low"]):
             ends = np.searchsorted(lams, [on_test["optimum_low"], on_test["optimum_high"]])
-            ax.plot(ends, [best, best], color=look["color"], linewidth=4, alpha=0.35)  # type: ignore[arg-type]
+            ax.plot(ends, [best, best], color=look["color"], linewidth=4, alpha=0.35)
     ax.set_xticks(np.arange(len(lams)), [f"{lam:g}" for lam in lams])
     ax.set(xlabel=r"$\lambda$", ylabel="Test error of the ensemble (%)")
 
 
-def _draw_optimum(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: object) -> None:
+def _draw_optimum(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: Any) -> None:
     """Draw the best λ of one run with its interval, if its members' size is known."""
     on_test = result.sel({names.SPLIT: names.TEST})
     size, best = float(result["parameters_per_member"]), float(on_test["optimum"])
@@ -82,7 +89,7 @@ def _draw_optimum(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: object
     if np.isfinite(on_test["optimum_low"]):
         at[1:] = np.searchsorted(lams, [on_test["optimum_low"], on_test["optimum_high"]])
     bars = [[at[0] - at[1]], [at[2] - at[0]]]
-    ax.errorbar([size], [at[0]], yerr=bars, markersize=6, capsize=3, **look)  # type: ignore[arg-type]
+    ax.errorbar([size], [at[0]], yerr=bars, markersize=6, capsize=3, **look)
 
 
 def _label(name: str, result: xr.Dataset) -> str:

@@ -47,6 +47,5 @@ def draw_on(norm: xr.DataArray, limit: float, ax: Axes) -> AxesImage:
         by_strength, cmap="Greys", vmin=0, vmax=limit, aspect="auto", interpolation="nearest"
     )
     ax.grid(visible=False)
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(integer=True)
     return drawn

@@ -83,12 +83,13 @@ class Dropping:
         self, logits: Floats, target: NDArray[np.integer], random: np.random.Generator
     ) -> Floats:
         members, examples, _ = logits.shape
-        rank = random.random((examples, self.repeats, members)).argsort(-1).argsort(-1)
+        lot = random.random((examples, self.repeats, members))
+        in_order = np.sort(lot, axis=-1)
         whole = cross_entropy(logits.mean(0), target)
         by_example = np.ascontiguousarray(logits.transpose(1, 0, 2))  # (n, M, K)
         found = np.empty((len(self.kept), self.repeats))
         for i, kept in enumerate(self.kept):
-            weight = (rank < kept) / kept  # (n, repeats, M)
+            weight = (lot <= in_order[..., kept - 1 : kept]) / kept  # (n, repeats, M)
             mean = (weight @ by_example).transpose(1, 0, 2)  # (repeats, n, K)
             found[i] = (cross_entropy(mean, target) - whole).sum(1)
         return found

@@ -66,6 +66,7 @@ def _hollow(at: xr.Dataset, lam: float) -> list[Finding]:
     if on_test.sizes[names.TRIAL] == 0:
         return []
     dropped = on_test.sel(dropped=DROPPED_TOLD).mean(names.TRIAL)
+    rise, predicted = float(dropped["drop_rise"]), float(dropped["predicted_rise"])
     share = float(on_test["bias_share"].mean())
     return [
         Finding(
@@ -76,8 +77,8 @@ def _hollow(at: xr.Dataset, lam: float) -> list[Finding]:
             number=share,
             sentence=(
                 f"λ = {lam:g}: {_inflation(share)}; with {100 * DROPPED_TOLD:.0f} % of the "
-                f"members dropped for each example the loss rises by {float(dropped['drop_rise']):.3g} nats "
-                f"({float(dropped['predicted_rise']):.3g} by the diversity alone)."
+                f"members dropped for each example the loss rises by {rise:.3g} nats "
+                f"({predicted:.3g} by the diversity alone)."
             ),
         )
     ]

@@ -13,9 +13,10 @@ DRAWN = 4000
 
 
 def resamples(trials: int, random: np.random.Generator) -> Floats:
-    """Return how often each trial is in a resample, over trials: (resamples, trials), rows add to 1.
+    """Return how often each trial is in a resample, over trials: (resamples, trials).
 
-    Of few trials these are all ways to draw as many with replacement, so the bootstrap is exact.
+    Rows add up to 1. Of few trials these are all ways to draw as many with replacement, so the
+    bootstrap is exact.
     """
     if trials <= EXACT_UP_TO:
         drawn = np.array(list(itertools.product(range(trials), repeat=trials)))

@@ -63,7 +63,7 @@ def in_bins(values: Floats, right: NDArray[np.bool_], bin_of: NDArray[np.intp], 
     """Return counts, means and variances of confidences (n,) and of what was right (n,)."""
 
     def total(summand: Floats) -> Floats:
-        return np.bincount(bin_of, summand, minlength=bins)
+        return np.bincount(bin_of, summand, minlength=bins).astype(np.float64)
 
     count = np.bincount(bin_of, minlength=bins).astype(np.float64)
     off = right - values
@@ -122,8 +122,9 @@ def temperature(logits: Floats, target: Classes) -> float:
     chosen = np.take_along_axis(shifted, target[:, None], axis=-1)[:, 0].mean()
 
     def slope(log_t: float) -> float:
-        q = softmax(shifted * np.exp(-log_t), axis=-1)
-        return float((q * shifted).sum(-1).mean() - chosen)
+        weight = np.exp(shifted * np.exp(-log_t))  # 1 at the largest logit, never more
+        mean = np.einsum("nk,nk->n", weight, shifted) / weight.sum(-1)
+        return float(mean.mean() - chosen)
 
     low, high = np.log(COOLEST), np.log(HOTTEST)
     if slope(low) <= 0:

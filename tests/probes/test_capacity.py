@@ -100,9 +100,9 @@ def said(by_hand, errors, **more):
 def test_the_sentence_gives_optimum_interval_and_size(by_hand):
     [sentence] = said(by_hand, [[0.4, 0.4], [0.2, 0.1], [0.1, 0.3]])
     assert sentence == (
-        "λ = 0.5 has the lowest test error, 15.0 % ± 5.0; in 95 % of resamples of 2 trials the best "
-        "lies from 0.5 to 1. A member has 650 parameters. Validation would choose λ = 0.5, with a "
-        "test error of 15.0 % ± 5.0."
+        "λ = 0.5 has the lowest test error, 15.0 % ± 5.0; in 95 % of resamples of 2 trials the "
+        "best lies from 0.5 to 1. A member has 650 parameters. Validation would choose λ = 0.5, "
+        "with a test error of 15.0 % ± 5.0."
     )
 
 

@@ -1,6 +1,10 @@
 import numpy as np
 import pytest
 
+from jtdiag.engine.members import build
+from jtdiag.engine.train import train
+from jtdiag.recipe import Members
+from jtdiag.recipe_file import from_table
 from jtdiag.testing import toy_run
 from jtdiag_probes import first_layer
 from jtdiag_probes.first_layer import (
@@ -27,9 +31,6 @@ def images(tmp_path_factory):
 
 
 def short(folder, data, **members):
-    from jtdiag.engine.train import train
-    from jtdiag.recipe_file import from_table
-
     table = {
         "name": "short",
         "lam": [0.9],
@@ -79,10 +80,25 @@ def test_of_somebody_elses_module_it_is_the_first_in_its_own_order(tmp_path, ima
     assert first_layer.find(run) == "a.weight"  # alphabetical, for want of the module
 
 
-def test_names_in_a_densenet_are_known():
-    from jtdiag.engine.members import build
-    from jtdiag.recipe import Members
+BRANCHES = """
+import torch
+class Branches(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Linear(81, 4)
+    def forward(self, x):
+        return self.first(x.flatten(1)).reshape(-1, 2, 2)
+"""
 
+
+def test_branches_of_one_network_have_no_first_layer_of_their_own(tmp_path, images):
+    (tmp_path / "mine.py").write_text(BRANCHES)
+    run = short(tmp_path, images, arch="branches", factory=f"{tmp_path / 'mine.py'}:Branches")
+    assert run.parameters == {"first.weight": (4, 81), "first.bias": (4,)}
+    assert first_layer.find(run) is None
+
+
+def test_names_in_a_densenet_are_known():
     members = Members(arch="densenet", count=2, depth=10, growth=4)
     shapes = build(members, (3, 32, 32), 10).parameters
     assert shapes["layers.first.weight"].shape == (8, 3, 3, 3)
