@@ -181,4 +181,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    classes_only=True,
 )

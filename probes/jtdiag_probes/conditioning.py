@@ -169,4 +169,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    classes_only=True,
 )

@@ -177,4 +177,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    classes_only=True,
 )

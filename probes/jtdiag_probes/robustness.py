@@ -64,4 +64,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    classes_only=True,
 )

@@ -172,4 +172,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="cheap",
+    classes_only=True,
 )

