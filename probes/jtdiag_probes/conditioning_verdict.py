@@ -73,6 +73,7 @@ def _by_weights(at: xr.Dataset, lam: float) -> list[Finding]:
     if np.isnan(kappa):
         return []
     examples = int(at["kappa_lower_examples"])
+    counted = f"{examples} example{'s' if examples > 1 else ''}"
     least, most = _over_trials(at, "hessian_min"), _over_trials(at, "hessian_max")
     redundancy = _over_trials(at, "tangent_redundancy")
     growth = _over_trials(at, "kappa_lower_growth")
@@ -82,9 +83,9 @@ def _by_weights(at: xr.Dataset, lam: float) -> list[Finding]:
         else f", {growth:.2g} times what it were at λ = 0 with the same weights"
     )
     bound = (
-        f"κ of the Gauss-Newton matrix is {kappa:.2g} or more ({examples} examples{without})"
+        f"κ of the Gauss-Newton matrix is {kappa:.2g} or more ({counted}{without})"
         if np.isfinite(kappa)
-        else f"the Gauss-Newton matrix of {examples} examples is singular in float64"
+        else f"the Gauss-Newton matrix of {counted} is singular in float64"
     )
     return [
         _finding(
