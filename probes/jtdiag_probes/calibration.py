@@ -17,7 +17,7 @@ from jtdiag_probes.measured_epoch import measured_epoch
 
 BINS = 15
 """As in Guo et al. 2017."""
-READ_BYTES = 128 * 2**20
+READ_BYTES = 512 * 2**20
 """Logits of as many members are held at once; the outputs are read again for the others."""
 BIN = "bin"
 
@@ -116,12 +116,12 @@ def _measure_lane(run: Run, lane: Lane, epoch: int, result: xr.Dataset) -> None:
 def _groups(run: Run) -> Iterator[tuple[str, slice]]:
     """Yield the ensemble, then members in groups whose logits fit into `READ_BYTES`."""
     yield "ensemble", slice(0, 1)
-    examples = max(
-        run.array(f"{names.OUTPUTS}/{split}/{names.LOGITS}").shape[4]
-        for split in run.recipe.keep.splits
-    )
+    arrays = [
+        run.array(f"{names.OUTPUTS}/{split}/{names.LOGITS}") for split in run.recipe.keep.splits
+    ]
+    one = max(array.shape[4] * array.dtype.itemsize for array in arrays) * run.outputs_per_member
     count = run.recipe.members.count
-    step = max(1, READ_BYTES // (8 * examples * run.outputs_per_member))
+    step = max(1, READ_BYTES // one)
     for start in range(0, count, step):
         yield "member", slice(start, min(start + step, count))
 

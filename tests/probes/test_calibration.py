@@ -86,7 +86,7 @@ def test_members_read_in_groups_and_chunks_give_the_same(tmp_path, monkeypatch):
     one = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9]), Options())
     (tmp_path / "again").mkdir()
     monkeypatch.setattr(schema, "CHUNK_BYTES", 300)
-    monkeypatch.setattr(calibration, "READ_BYTES", 8 * 40 * 3 * 2)
+    monkeypatch.setattr(calibration, "READ_BYTES", 4 * 40 * 3 * 2)
     run = toy_run(tmp_path / "again", trials=1, lam=[0.9])
     assert [which for _, which in calibration._groups(run)] == [
         slice(0, 1),

@@ -131,6 +131,8 @@ def test_norms_are_numpys():
 def test_strong_is_half_the_95th_percentile_or_more():
     norm = np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 0.51, 0.49, 0.1]])
     np.testing.assert_allclose(strong_share(norm), [1, 0.5])
+    two_of_twenty = np.array([[1.0] * 18 + [3.0, 10.0]])  # 3 + 0.05 (10 − 3), half of it 1.675
+    np.testing.assert_allclose(strong_share(two_of_twenty), [0.1])
 
 
 def test_a_scale_of_all_weights_changes_no_share():
