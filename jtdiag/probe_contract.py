@@ -48,6 +48,8 @@ class Probe:
     """`jtdiag watch` asks the cheap ones while a run trains."""
     classes_only: bool = False
     """True for a question that has no meaning where members predict numbers."""
+    own_weights: bool = False
+    """True for a question that has no meaning where members are branches that share weights."""
 
     @property
     def source(self) -> str:
@@ -56,7 +58,21 @@ class Probe:
 
     def applies(self, run: Run) -> bool:
         """Tell whether the question has a meaning for a run."""
-        return not self.classes_only or run.family.classes
+        return not self._objection(run)
+
+    def _objection(self, run: Run) -> str:
+        """Return why the question has no meaning for a run, or nothing."""
+        if self.classes_only and not run.family.classes:
+            return (
+                f"is about classes, and the family of {run.path} is '{run.recipe.family}', "
+                "which predicts numbers"
+            )
+        if self.own_weights and run.recipe.members.branched:
+            return (
+                f"is about weights that each member has for itself, and those of {run.path} are "
+                "branches of one network"
+            )
+        return ""
 
     def ask(self, run: Run, options: Options) -> xr.Dataset:
         """Return the measured result, labelled with units and meanings as promised.
@@ -65,11 +81,9 @@ class Probe:
             ProbeError: if the question has no meaning for the run; or if the result is not what
                 the probe promises, a bug of the probe.
         """
-        if not self.applies(run):
-            raise ProbeError(
-                f"Probe {self.name} is about classes, and the family of {run.path} is "
-                f"'{run.recipe.family}', which predicts numbers; ask other probes of this run."
-            )
+        objection = self._objection(run)
+        if objection:
+            raise ProbeError(f"Probe {self.name} {objection}; ask other probes of this run.")
         result = self.measure(run, options)
         promised = {
             name: var

@@ -9,6 +9,7 @@ import xarray as xr
 from jtdiag.errors import ProbeError
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.recipe import Members
 from jtdiag.registry import load_probes
 from jtdiag.store import Run
 from jtdiag.testing import ProbePromises
@@ -176,3 +177,14 @@ def test_each_promise_notices_a_probe_that_breaks_it(promise, probe, toy_copy):
 
 def test_every_promise_has_a_probe_that_breaks_it():
     assert {name for name in dir(ProbePromises) if name.startswith("test")} == set(BROKEN)
+
+
+def test_a_question_about_own_weights_does_not_apply_to_branches(small_run, monkeypatch):
+    about_weights = replace(MINE, own_weights=True)
+    assert about_weights.applies(small_run)
+    members = Members(arch="resnext", count=3, blocks=(1, 1, 1, 1), width=2)
+    monkeypatch.setattr(small_run, "recipe", replace(small_run.recipe, members=members))
+    assert not about_weights.applies(small_run)
+    assert MINE.applies(small_run)
+    with pytest.raises(ProbeError, match=r"^Probe mine is about weights .* branches of one network;"):
+        about_weights.ask(small_run, Options())

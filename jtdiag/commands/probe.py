@@ -35,7 +35,7 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
     asked += [probe_file.load(address) for address in addresses]
     for one in asked:
         if not names and not one.applies(opened):
-            click.echo(f"{one.name}: passed over; it is about classes. {one.question}")
+            click.echo(f"{one.name}: passed over; it does not apply to this run. {one.question}")
             continue
         fresh = not force and result.is_fresh(opened, one)
         click.echo(f"{one.name}: {'fresh' if fresh else 'measuring'}. {one.question}")

@@ -82,7 +82,10 @@ def measure(run: Run, options: Options) -> xr.Dataset:
 
 
 def _from_checkpoints(run: Run) -> dict[str, Any]:
-    """Return the variables by weights, NaN for lanes that keep no checkpoint."""
+    """Return the variables by weights, NaN for lanes that keep no checkpoint.
+
+    And for branches of one network, which have no weights of their own to tell apart.
+    """
     recipe = run.recipe
     sizes = {
         names.LAM: len(recipe.lam),
@@ -100,7 +103,7 @@ def _from_checkpoints(run: Run) -> dict[str, Any]:
     replay = None
     for lane in run.lanes:
         kept = run.seal(lane).checkpoints
-        if kept:
+        if kept and not recipe.members.branched:
             replay = Replay.of(run, lane, kept[-1], beside=replay)
             epochs[lane.lam_index, lane.trial] = kept[-1]
             for name, value in _numbers(replay).items():

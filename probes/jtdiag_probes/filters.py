@@ -142,4 +142,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    own_weights=True,
 )

@@ -178,4 +178,5 @@ probe = Probe(
     judge=judge,
     cost="slow",
     classes_only=True,
+    own_weights=True,
 )

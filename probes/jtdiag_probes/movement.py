@@ -60,6 +60,21 @@ def squared_distances(one: Floats, other: Floats) -> NDArray[np.float64]:
     )
 
 
+def displacement(run: Run, lane: Lane, epoch: int) -> NDArray[np.float64] | None:
+    """Return how far each member is from epoch 0, ‖θ_j(T) − θ_j(0)‖₂, (M,).
+
+    None where a checkpoint is not kept, at epoch 0, and where members are branches of one network.
+    """
+    kept = run.seal(lane).checkpoints
+    if epoch == 0 or not {0, epoch} <= set(kept) or run.recipe.members.branched:
+        return None
+    squares = [
+        squared_distances(run.parameter(lane, epoch, name), run.parameter(lane, 0, name))
+        for name in run.parameters
+    ]
+    return np.sqrt(np.sum(squares, 0))
+
+
 def measure(run: Run, metrics: xr.Dataset) -> xr.Dataset:
     """Return displacement and path length by member, and by member and parameter.
 

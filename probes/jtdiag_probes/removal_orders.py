@@ -1,6 +1,5 @@
 """In which order to drop members, or to ask them: by a score, or by greedy search."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,23 +29,6 @@ def spread_out(available: int, wanted: int) -> Ints:
 def least_first(score: Floats, tie: Floats) -> Ints:
     """Return the members by rising score (M,), equals by `tie`; those without a number last."""
     return np.lexsort((tie, score))
-
-
-def displacements(
-    begin: Mapping[str, Floats], end: Mapping[str, Floats], parameters: Sequence[str]
-) -> Floats:
-    """Return how far each member's parameters moved, ‖θ_j(T) − θ_j(0)‖₂, (M,).
-
-    Args:
-        begin: Parameters (M, …) by name, before training.
-        end: The same after it.
-        parameters: The names that count; buffers are left out.
-    """
-    total = sum(
-        ((end[name].astype(np.float64) - begin[name]) ** 2).reshape(len(end[name]), -1).sum(1)
-        for name in parameters
-    )
-    return np.sqrt(np.asarray(total))
 
 
 def greedy_removal(margins: Floats) -> Ints:

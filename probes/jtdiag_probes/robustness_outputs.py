@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.lanes import Lane
 from jtdiag.store import Run
-from jtdiag_probes import removal_orders as orders_of
+from jtdiag_probes import movement, removal_orders as orders_of
 from jtdiag_probes.faults import FaultCurves, counts_of_faulty
 from jtdiag_probes.margins import margins
 from jtdiag_probes.removal import OwnSubsets, SharedSubsets, predicted_loss, random_orders
@@ -119,24 +119,14 @@ def _named_orders(
             ("removal", GREEDY): worst[::-1],
             ("evaluation", BEST_ALONE_FIRST): best_first,
         }
-        if {0, epoch} <= set(run.seal(lane).checkpoints) and epoch > 0:
-            moved = _displacements(run, lane, epoch)
+        moved = movement.displacement(run, lane, epoch)
+        if moved is not None:
             least = orders_of.least_first(moved, np.zeros_like(moved))
             found["removal", LEAST_MOVED_FIRST] = least[::-1]
         if names.VAL in run.recipe.keep.splits and run.recipe.data.val:
             chosen = margins(*_sample(run, lane, epoch, names.VAL))
             found["evaluation", GREEDY] = orders_of.greedy_selection(chosen)
     return found
-
-
-def _displacements(run: Run, lane: Lane, epoch: int) -> Floats:
-    begin, end = run.checkpoint(lane, 0), run.checkpoint(lane, epoch)
-    parameters = [
-        name
-        for name in end
-        if run.array(f"{names.CHECKPOINTS}/{name}").attrs.get("meaning") != "buffer"
-    ]
-    return orders_of.displacements(begin, end, parameters)
 
 
 def _mean_and_error(name: str, by_repeat: Floats) -> dict[str, Floats]:

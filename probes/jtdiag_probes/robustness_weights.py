@@ -41,8 +41,10 @@ def measure(run: Run, epochs: Mapping[Lane, int], result: xr.Dataset, put: Put) 
         first = Replay.of(run, *next(iter(kept.items())))
     except (DataError, StoreError) as error:
         return str(error)
-    result["parameters_per_member"].values[...] = parameters(first)
-    result["multiply_adds_per_member"].values[...] = cost = multiply_adds(first)
+    cost = multiply_adds(first)
+    if not run.recipe.members.branched:  # branches are computed together, whatever is asked
+        result["parameters_per_member"].values[...] = parameters(first)
+        result["multiply_adds_per_member"].values[...] = cost
     for lane, epoch in kept.items():
         replay = Replay.of(run, lane, epoch, beside=first)
         put(result, lane, flipped(replay, generator(run, lane, 4), cost))

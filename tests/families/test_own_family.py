@@ -97,7 +97,7 @@ def test_a_probe_about_classes_is_passed_over(folder, monkeypatch):
     jtdiag("train", "waits.toml", "--set", "train.epochs=1", "--set", "lam=0")
     about_classes = dataclasses.replace(diversity.probe, classes_only=True)
     monkeypatch.setattr(diversity, "probe", about_classes)
-    assert "diversity: passed over; it is about classes." in jtdiag("probe", "runs/waits")
+    assert "diversity: passed over; it does not apply to this run." in jtdiag("probe", "runs/waits")
     ran = CliRunner().invoke(main, ["probe", "runs/waits", "diversity"])
     assert ran.exit_code == 1
     assert "which predicts numbers; ask other probes" in ran.output

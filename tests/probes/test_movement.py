@@ -28,6 +28,13 @@ def test_parameters_are_those_of_the_checkpoints(toy, asked):
     assert asked["parameter"].values.tolist() == expected
 
 
+def test_displacement_of_a_lane_alone_is_that_of_the_probe(toy, asked):
+    lane = toy.lanes[-1]
+    at = asked["displacement"].isel(lam=lane.lam_index, trial=lane.trial)
+    np.testing.assert_allclose(movement.displacement(toy, lane, 4), at.sel(epoch=4), rtol=1e-12)
+    assert movement.displacement(toy, lane, 0) is None
+
+
 def test_displacement_and_path_of_each_parameter_are_those_of_a_slow_loop(toy, asked):
     lane = asked.isel(lam=2, trial=1)
     for name in toy.parameters:

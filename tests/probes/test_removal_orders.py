@@ -7,7 +7,6 @@ from jtdiag_probes import removal_orders
 from jtdiag_probes.margins import margins
 from jtdiag_probes.removal import SharedSubsets, random_orders
 from jtdiag_probes.removal_orders import (
-    displacements,
     examples_to_search,
     greedy_removal,
     greedy_selection,
@@ -31,13 +30,6 @@ def accuracy(logits, target, members):
 def test_lowest_score_comes_first_then_the_tie_and_unknown_last():
     order = least_first(np.array([0.3, 0.1, np.nan, 0.1]), np.array([0.0, 2.0, 0.0, 1.0]))
     assert order.tolist() == [3, 1, 0, 2]
-
-
-def test_displacement_is_the_norm_over_all_parameters_and_no_buffers():
-    begin = {"w": np.zeros((2, 2, 1)), "b": np.zeros((2, 1)), "mean": np.zeros((2, 1))}
-    end = {"w": np.array([[[1.0], [2.0]], [[0.0], [0.0]]]), "b": np.array([[2.0], [5.0]])}
-    end["mean"] = np.array([[9.0], [9.0]])
-    assert displacements(begin, end, ["w", "b"]).tolist() == [3, 5]
 
 
 def test_each_step_of_the_search_drops_the_member_that_is_missed_most():
