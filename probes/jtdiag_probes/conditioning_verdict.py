@@ -137,6 +137,8 @@ def _meaning(low: float, high: float) -> str:
         return "more than λ's own part, which is 1: the members have also become more certain"
     if high < 1:
         return "less than the 1 that theory has for λ near 1 at the same outputs"
+    if high - low > 1:
+        return "an interval too wide to say more than that it grows"
     return "as theory has it for λ near 1, where p is 1"
 
 

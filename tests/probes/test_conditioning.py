@@ -162,6 +162,7 @@ def test_the_end_of_a_lane_is_its_last_number():
         (9.9, 14.8, "more than λ's own part"),
         (0.8, 1.4, "as theory has it"),
         (0.65, 0.94, "less than the 1"),
+        (0.71, 34.2, "too wide to say more"),
         (-2.4, 1.2, "may be no growth"),
         (-np.inf, np.inf, "may be no growth"),
     ],
