@@ -44,7 +44,9 @@ def draw_outputs(result: xr.Dataset, ax: Axes) -> None:
     if known.any():
         at = _place(result["grid_lam"].values[known], lams)
         ax.plot(at, curve[known], color=CURVE, label="at the same outputs")
-    _points(ax, lams, lanes, np.stack([lanes - low, high - lanes]))
+    with np.errstate(invalid="ignore"):  # inf less inf: lanes beyond float64 have no point
+        bars = np.stack([lanes - low, high - lanes])
+    _points(ax, lams, lanes, bars)
     _finish(ax, lams, lanes, r"$\kappa^{+}$, median example")
     _exponent(result.sel(quantity="kappa"), ax)
 

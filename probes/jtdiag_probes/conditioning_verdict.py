@@ -58,10 +58,12 @@ def _by_outputs(at: xr.Dataset, lam: float) -> list[Finding]:
         )
     else:
         growth = _over_trials(at, "kappa_growth")
+        size = f"{kappa:.2g} (median example)" if np.isfinite(kappa) else "beyond float64"
         slow = ": plain gradient descent leaves the members' own errors behind"
-        times = f"{growth:.2g} times what it were at λ = 0 with the same outputs"
+        known = np.isfinite(kappa) and np.isfinite(growth)
+        times = f", {growth:.2g} times what it were at λ = 0 with the same outputs" if known else ""
         sentence = (
-            f"λ = {lam:g}: by the outputs κ⁺ is {kappa:.2g} (median example), {times}; "
+            f"λ = {lam:g}: by the outputs κ⁺ is {size}{times}; "
             f"curvature along consensus is {uneven:.3g} times that along "
             f"disagreement{slow if uneven >= SLOW else ''}."
         )
@@ -104,6 +106,7 @@ def _growth(result: xr.Dataset) -> list[Finding]:
     spoken = {
         "grid_kappa": "at the same outputs, from λ = 0.9 on, κ⁺ by the outputs",
         "kappa": "after training at each λ, κ⁺ by the outputs",
+        "kappa_lower": "after training at each λ, the bound on κ by the weights",
         "weight_anisotropy": "after training at each λ, the curvature by the weights along "
         "consensus over that along disagreement",
     }
@@ -117,10 +120,26 @@ def _growth(result: xr.Dataset) -> list[Finding]:
             continue
         power = f"{-value:.2f}".replace("-", "−")
         interval = f"95 %: {low:.2f} to {high:.2f}" if np.isfinite(low) else "no interval"
-        holds = "so it tends to infinity as λ → 1" if low > 0 else "which may be no growth"
+        holds = _meaning(low, high)
         sentence = f"{what[0].upper()}{what[1:]} grows as (1−λ)^{power} ({interval}), {holds}."
         findings.append(_finding(f"exponent-{name}", None, value, sentence))
     return findings
+
+
+def _meaning(low: float, high: float) -> str:
+    """Say what an interval of p tells, where λ's own part is 1 by theory.
+
+    Lanes differ in their outputs as well, so a p above 1 is not λ's doing alone.
+    """
+    if not low > 0:
+        return "which may be no growth"
+    if low > 1:
+        return "more than λ's own part, which is 1: the members have also become more certain"
+    if high < 1:
+        return "less than the 1 that theory has for λ near 1 at the same outputs"
+    if high - low > 1:
+        return "an interval too wide to say more than that it grows"
+    return "as theory has it for λ near 1, where p is 1"
 
 
 def _finding(

@@ -56,6 +56,12 @@ def test_bars_reach_from_quartile_to_quartile(result):
     assert ends[0] == [5, 30]
 
 
+def test_a_lane_beyond_float64_has_no_point_and_no_warning(result):
+    for name in ("kappa", "kappa_q25", "kappa_q75"):
+        result[name].loc[{"lam": 0.9}] = np.inf
+    assert points(axes(result, draw_outputs))[0] == [10, 12, 1000, 1200]
+
+
 def test_lambda_is_placed_by_one_over_one_minus_lambda_and_the_end_beyond(result):
     found = axes(result, draw_weights)
     np.testing.assert_allclose(found.get_xticks(), [0, 1, 2, 2.7], atol=1e-12)

@@ -156,6 +156,26 @@ def test_the_end_of_a_lane_is_its_last_number():
     np.testing.assert_array_equal(at_the_end(values), [[np.inf], [np.nan]])
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (9.9, 14.8, "more than λ's own part"),
+        (0.8, 1.4, "as theory has it"),
+        (0.65, 0.94, "less than the 1"),
+        (0.71, 34.2, "too wide to say more"),
+        (-2.4, 1.2, "may be no growth"),
+        (-np.inf, np.inf, "may be no growth"),
+    ],
+)
+@pytest.mark.parametrize("name", ["kappa", "kappa_lower", "weight_anisotropy"])
+def test_an_exponent_is_told_whatever_it_says_and_claims_no_more(asked, name, low, high, told):
+    changed = asked.copy(deep=True)
+    for key, value in (("exponent", 0.9), ("exponent_low", low), ("exponent_high", high)):
+        changed[key].loc[{"quantity": name}] = value
+    [found] = [f for f in probe.judge(changed) if f.rule == f"exponent-{name}"]
+    assert told in found.sentence
+
+
 def test_findings_say_what_is_left_out(asked):
     sentences = {(f.rule, f.lam): f.sentence for f in probe.judge(asked)}
     assert "7 directions of an example have no curvature" in sentences["outputs", 1.0]
