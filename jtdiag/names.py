@@ -28,6 +28,7 @@ SPLITS: Final = (TRAIN, VAL, TEST)
 METRICS: Final = "metrics"
 OUTPUTS: Final = "outputs"
 CHECKPOINTS: Final = "checkpoints"
+BOOTSTRAP: Final = "bootstrap"
 
 # Variables of a store.
 MEMBER_LOSS: Final = "member_loss"
@@ -42,6 +43,12 @@ LOGITS: Final = "logits"
 TARGET: Final = "target"
 SOURCE_INDEX: Final = "source_index"
 """Position of an example in the data set's own training or test part."""
+COUNT_OF_EXAMPLE: Final = "count"
+"""How often a bagged member has drawn a training example."""
+
+# Paths in a store.
+BOOTSTRAP_COUNT: Final = f"{BOOTSTRAP}/{COUNT_OF_EXAMPLE}"
+BOOTSTRAP_SOURCE: Final = f"{BOOTSTRAP}/{SOURCE_INDEX}"
 
 # Units.
 NAT: Final = "nat"

@@ -226,6 +226,8 @@ class Run:
             if group in self._store:
                 kept = {lane: getattr(seal, kind) for lane, seal in seals.items()}
                 nodes[f"/{group}"] = _only_kept(self.recipe, self._group(group, lazy=True), kept)
+        if names.BOOTSTRAP in self._store:
+            nodes[f"/{names.BOOTSTRAP}"] = self._group(names.BOOTSTRAP, lazy=True)
         tree = xr.DataTree.from_dict(nodes)
         tree.attrs.update(self._store.attrs)
         return tree
@@ -275,6 +277,10 @@ class Run:
         """
         count = 0
         self.metrics()
+        for path in (names.BOOTSTRAP_COUNT, names.BOOTSTRAP_SOURCE):
+            if path in self._store:
+                self._require(self.array(path))
+                _read(self.array(path), ...)
         for split in self.recipe.keep.splits if names.OUTPUTS in self._store else ():
             for name in (names.TARGET, names.SOURCE_INDEX):
                 array = self.array(f"{names.OUTPUTS}/{split}/{name}")
