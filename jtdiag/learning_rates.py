@@ -82,8 +82,8 @@ def _rate(recipe: "Recipe", rule: str, lam: float) -> float:
     if lam >= authors.since:
         return members * authors.near_one
     raise RecipeError(
-        f"train.lr is 'paper' and lam {lam:g}; the paper has rates up to {authors.up_to:g} and from "
-        f"{authors.since:g} on for {recipe.members.arch}. Use 'matched', or give numbers."
+        f"train.lr is 'paper' and lam {lam:g}; for {recipe.members.arch} the paper has rates up to "
+        f"{authors.up_to:g} and from {authors.since:g} on. Use 'matched', or give numbers."
     )
 
 

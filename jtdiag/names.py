@@ -17,6 +17,8 @@ MEMBER: Final = "member"
 EXAMPLE: Final = "example"
 OUTPUT: Final = "output"
 """Index k of the K outputs; for classes, the class."""
+MEMBER_OUTPUT: Final = "member_output"
+"""Index of a member's output where `OUTPUT` is that of what is made of them."""
 
 # Splits.
 TRAIN: Final = "train"

@@ -9,15 +9,21 @@ import click
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("names", metavar="[FIGURE]...", nargs=-1)
 def plot(run: Path, names: tuple[str, ...]) -> None:
-    """Draw figures of the run in folder RUN, as PDF and PNG.
+    """Draw figures of the run, or of the study, in folder RUN, as PDF and PNG.
 
-    FIGURE is error-against-lambda or errors-by-epoch; default: both.
+    FIGURE is error-against-lambda or errors-by-epoch; default: both. A study
+    has one figure, schemes.
     """
-    from jtdiag import figures, result
+    from jtdiag import figures, result, study_file
     from jtdiag.figures.drawing import plot as draw
     from jtdiag.registry import load_probe
     from jtdiag.store import Run
 
+    if study_file.is_study(run):
+        from jtdiag.study import plot as draw_study
+
+        click.echo("\n".join(map(str, draw_study(run, names))))
+        return
     opened = Run(run)
     for name in names or figures.FIGURES:
         needs = figures.find(name).needs
