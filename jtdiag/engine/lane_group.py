@@ -32,6 +32,7 @@ Rows = dict[str, NDArray[np.float64]]
 
 Shares = tuple[Tensor | None, Tensor | None]
 """Members' parts of an example's ensemble, and what their gradients weigh; None: all the same."""
+ALIKE: Shares = (None, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ class LaneGroup:
         tally = self._tally()
         moves, drops, ranks = self._moves(epoch), self._drops(epoch), self._ranks(epoch)
         size = self.recipe.train.batch
-        for i, (x, target_LB) in enumerate(self._batches(self._order(ranks), size, names.TRAIN)):
+        for i, (x, target_LB) in enumerate(self._batches(self._at(ranks), size, names.TRAIN)):
             part = slice(i * size, i * size + x.shape[1])
             if self._augment is not None:
                 x = self._augment(x, moves[..., part].expand(-1, len(x), -1))
@@ -156,7 +157,7 @@ class LaneGroup:
         if drops:
             return objectives.shares_of_kept(self._kept(rank_LB.shape[1], drops))
         if self._bootstrap is None or self._bootstrap.own:
-            return None, None
+            return ALIKE
         return None, self._bootstrap.weights(rank_LB).to(self._dtype)
 
     def _step(
@@ -166,7 +167,7 @@ class LaneGroup:
         target_LB: Tensor,
         lr_L: Tensor,
         tally: Tally,
-        shares: Shares,
+        shares: Shares = ALIKE,
     ) -> None:
         """Take the step `at`, an epoch and its number in there.
 
@@ -200,7 +201,7 @@ class LaneGroup:
         """Take one training step in a way, for its time; the weights move."""
         self.way = way
         ranks = self._ranks(1)[:, : self.recipe.train.batch]
-        at_LN = self._order(ranks)
+        at_LN = self._at(ranks)
         lr_L = self._per_lane([0.0] * len(self.lanes))
         shares = self._shares(self._drops(1), ranks)
         for x, target_LB in self._batches(at_LN, at_LN.shape[1], names.TRAIN):
@@ -274,7 +275,11 @@ class LaneGroup:
         orders = {t: seeds.batch_order(count, seed, t, epoch) for t in trials}
         return torch.stack([orders[lane.trial] for lane in self.lanes]).to(self.device)
 
-    def _order(self, rank_LN: Tensor) -> Tensor:
+    def _order(self, epoch: int) -> Tensor:
+        """Return positions (L, N) of the training examples in the order of this epoch."""
+        return self._at(self._ranks(epoch))
+
+    def _at(self, rank_LN: Tensor) -> Tensor:
         """Return the positions of training examples by their ranks; (M, N) of members' own."""
         at = torch.stack([self.data.positions(names.TRAIN, lane.trial) for lane in self.lanes])
         if self._bootstrap is not None and self._bootstrap.own:
