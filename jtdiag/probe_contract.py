@@ -46,18 +46,30 @@ class Probe:
     judge: Callable[[xr.Dataset], list[Finding]]
     cost: Literal["cheap", "slow"]
     """`jtdiag watch` asks the cheap ones while a run trains."""
+    classes_only: bool = False
+    """True for a question that has no meaning where members predict numbers."""
 
     @property
     def source(self) -> str:
         """File that defines `measure`."""
         return inspect.getsourcefile(self.measure) or ""
 
+    def applies(self, run: Run) -> bool:
+        """Tell whether the question has a meaning for a run."""
+        return not self.classes_only or run.family.classes
+
     def ask(self, run: Run, options: Options) -> xr.Dataset:
         """Return the measured result, labelled with units and meanings as promised.
 
         Raises:
-            ProbeError: if the result is not what the probe promises; a bug of the probe.
+            ProbeError: if the question has no meaning for the run; or if the result is not what
+                the probe promises, a bug of the probe.
         """
+        if not self.applies(run):
+            raise ProbeError(
+                f"Probe {self.name} is about classes, and the family of {run.path} is "
+                f"'{run.recipe.family}', which predicts numbers; ask other probes of this run."
+            )
         result = self.measure(run, options)
         promised = {
             name: var

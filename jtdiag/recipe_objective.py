@@ -23,7 +23,7 @@ recipes written before the field was known keep their hash."""
 class Objective:
     """Which function training descends; by default Eq. 4 at the lane's own λ throughout."""
 
-    name: str = field(default="joint", metadata=QUIET)
+    loss: str = field(default="joint", metadata=QUIET)
     """"joint", or a related loss: see the manual, "Objectives"."""
     drop: float = field(default=0.0, metadata=QUIET)
     """Probability with which a member is left out of an example's loss in a training step."""
@@ -36,7 +36,7 @@ class Objective:
     """The epoch in which λ arrives; 0 is the last. With "step", the last one at `lam_start`."""
 
     def __post_init__(self) -> None:
-        check.choice("objective.name", self.name, OBJECTIVES)
+        check.choice("objective.loss", self.loss, OBJECTIVES)
         check.choice("objective.lam_schedule", self.lam_schedule, SCHEDULES)
         drop = check.number("objective.drop", self.drop, 0, 1)
         if drop == 1:
@@ -58,21 +58,21 @@ class Objective:
 
     def check_with(self, lam: Iterable[float], combiner: str) -> None:
         """Refuse λs and combiners for which the objective is not defined."""
-        plain = self.name in JOINT
+        plain = self.loss in JOINT
         if not plain and combiner != "logits":
             raise RecipeError(
-                f"combiner is {combiner!r} and objective.name {self.name!r}, which is defined for "
-                "averaged logits; use combiner = 'logits', or objective.name = 'joint'."
+                f"combiner is {combiner!r} and objective.loss {self.loss!r}, which is defined for "
+                "averaged logits; use combiner = 'logits', or objective.loss = 'joint'."
             )
         if not plain and self.drop:
             raise RecipeError(
-                f"objective.drop is {self.drop:g} and objective.name {self.name!r}; "
+                f"objective.drop is {self.drop:g} and objective.loss {self.loss!r}; "
                 "members are dropped from the joint loss only."
             )
-        own = COUPLED.get(self.name)
+        own = COUPLED.get(self.loss)
         if own is not None and (list(lam) != [own] or self.lam_schedule != "constant"):
             raise RecipeError(
-                f"objective.name is {self.name!r}, which is the joint loss at λ = {own:g}; "
+                f"objective.loss is {self.loss!r}, which is the joint loss at λ = {own:g}; "
                 f"set lam = {own:g}, and no objective.lam_schedule."
             )
 

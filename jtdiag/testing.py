@@ -1,6 +1,6 @@
-"""For the tests of whoever writes a probe: a small real run, and what every probe must keep.
+"""For the tests of whoever writes a probe or a family: a small real run, and what each must keep.
 
-from jtdiag.testing import ProbePromises, toy_run
+from jtdiag.testing import FamilyPromises, ProbePromises, toy_run
 
 class TestMine(ProbePromises):
     probe = mine
@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from jtdiag.engine.train import train
+from jtdiag.families import combining
+from jtdiag.families.contract import Family
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options, Probe
 from jtdiag.recipe_file import from_table
@@ -99,6 +102,58 @@ class ProbePromises:
 
     def test_metrics_alone_can_be_judged(self) -> None:
         self.probe.judge(self.probe.ask(self.run, Options(metrics_only=True)))
+
+
+class FamilyPromises:
+    """Inherit this, set `family` and some targets, and pytest asks what jtdiag asks of a family."""
+
+    family: Family
+    target: NDArray[Any]
+    """(N,) classes or (N, K) numbers of the family."""
+    outputs: int
+    """K."""
+
+    @property
+    def eta(self) -> torch.Tensor:
+        """Canonical parameters (4, N, K) of four members."""
+        random = torch.Generator().manual_seed(0)
+        shape = (4, len(self.target), self.outputs)
+        raw = torch.randn(shape, generator=random, dtype=torch.float64)
+        return self.family.parameter(raw)
+
+    def test_the_targets_are_the_familys(self) -> None:
+        assert self.family.complaint(torch.from_numpy(self.target)) == ""
+
+    def test_the_mean_is_the_gradient_of_the_log_partition(self) -> None:
+        eta = self.eta
+        torch.testing.assert_close(self.family.mean(eta), Family.mean(self.family, eta))
+
+    def test_the_hessian_is_the_derivative_of_the_mean(self) -> None:
+        eta = self.eta
+        torch.testing.assert_close(self.family.hessian(eta), Family.hessian(self.family, eta))
+
+    def test_the_link_leads_back_to_the_mean(self) -> None:
+        mean = self.family.mean(self.eta)
+        torch.testing.assert_close(self.family.mean(self.family.link(mean)), mean)
+
+    def test_the_gradient_of_the_loss_is_mean_minus_statistic(self) -> None:
+        eta, target = self.eta.requires_grad_(), torch.from_numpy(self.target)
+        total = combining.member_losses(self.family, eta, target).sum()
+        [found] = torch.autograd.grad(total, eta)
+        statistic = self.family.statistic(target, self.outputs).to(eta.dtype)
+        torch.testing.assert_close(found, self.family.mean(eta.detach()) - statistic)
+
+    def test_equation_4_is_equation_5(self) -> None:
+        eta, target = self.eta, torch.from_numpy(self.target)
+        for combiner in ("logits", "probabilities"):
+            eq4 = combining.eq4(self.family, eta, target, 0.7, combiner)
+            eq5 = combining.eq5(self.family, eta, target, 0.7, combiner)
+            torch.testing.assert_close(eq4, eq5, rtol=1e-12, atol=1e-12)
+
+    def test_every_target_has_an_error(self) -> None:
+        error = self.family.error(self.family.mean(self.eta[0]), torch.from_numpy(self.target))
+        assert error.shape == (len(self.target),)
+        assert bool(torch.isfinite(error).all() and (error >= 0).all())
 
 
 _KEPT: dict[str, tuple[tempfile.TemporaryDirectory[str], Run]] = {}

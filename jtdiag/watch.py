@@ -56,7 +56,7 @@ def follow(run: Run, interval: float = 0.5) -> Iterator[Event]:
         run: A run that trains, has trained, or has died.
         interval: Seconds between two looks.
     """
-    asked = [probe for probe in load_probes() if probe.cost == "cheap"]
+    asked = [probe for probe in load_probes() if probe.cost == "cheap" and probe.applies(run)]
     seen: dict[Lane, int] = dict.fromkeys(run.lanes, -1)
     told: set[tuple[object, ...]] = set()
     found: list[Finding] = []

@@ -52,7 +52,7 @@ REFUSED = [
     ("family", "gausian", r"one of categorical, .*Did you mean 'gaussian'\?"),
     ("family", "", "text in quotes"),
     ("combiner", "vote", "one of logits, probabilities"),
-    ("objective_name", "gncl", "one of joint, gncl-upper"),
+    ("objective_loss", "gncl", "one of joint, gncl-upper"),
     ("objective_drop", 1.0, "below 1, or nobody is left"),
     ("objective_drop", -0.1, r"number in \[0, 1\]"),
     ("objective_lam_schedule", "sine", "Did you mean 'cosine'"),

@@ -430,7 +430,7 @@ OTHER = {
     "seed": 7,
     "family": "poisson",
     "combiner": "probabilities",
-    "objective.name": "gncl-exact",
+    "objective.loss": "gncl-exact",
     "objective.drop": 0.7,
     "objective.lam_schedule": "cosine",
     "objective.lam_start": 0.7,

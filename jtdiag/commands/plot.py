@@ -11,8 +11,8 @@ import click
 def plot(run: Path, names: tuple[str, ...]) -> None:
     """Draw figures of the run, or of the study, in folder RUN, as PDF and PNG.
 
-    FIGURE is error-against-lambda or errors-by-epoch; default: both. A study
-    has one figure, schemes.
+    FIGURE is error-against-lambda, errors-by-epoch or error-by-combiner; default: all.
+    A study has one figure, schemes.
     """
     from jtdiag import figures, result, study_file
     from jtdiag.figures.drawing import plot as draw

@@ -22,6 +22,9 @@ def probe(run: Path, names: tuple[str, ...], force: bool) -> None:
     opened = Run(run)
     asked = [load_probe(name) for name in names or probe_names()]
     for one in asked:
+        if not names and not one.applies(opened):
+            click.echo(f"{one.name}: passed over; it is about classes. {one.question}")
+            continue
         fresh = not force and result.is_fresh(opened, one)
         click.echo(f"{one.name}: {'fresh' if fresh else 'measuring'}. {one.question}")
         ask(opened, one.name, force=force)

@@ -118,7 +118,7 @@ class Differentiated(Objective):
 
 def build(recipe: Recipe, family: Family, error_scale: float = 1.0) -> Objective:
     """Return the objective of a recipe, for its family."""
-    if recipe.objective.name == "gncl-exact":
+    if recipe.objective.loss == "gncl-exact":
         return Differentiated(family=family, error_scale=error_scale, per_example=gncl_exact)
     kind = Objective
     if type(family) is Categorical and recipe.combiner == "logits":

@@ -41,7 +41,8 @@ class Targets:
                 )
         mean, sd = _moments(arrays.y_train) if family.standardised else ((), ())
         if family.standardised:
-            train, test = ((y - torch.tensor(mean)) / torch.tensor(sd) for y in (train, test))
+            shift, scale = torch.tensor([mean, sd], dtype=torch.float64)
+            train, test = (train - shift) / scale, (test - shift) / scale
         outputs = len(arrays.classes)
         chance = family.chance(train, outputs)
         if not math.isfinite(chance):
@@ -54,16 +55,16 @@ class Targets:
                 f"{recipe.data.name}: all targets in y_train are the same; there must be "
                 "something to predict."
             )
-        scale = chance if family.relative else 1.0
+        error_scale = chance if family.relative else 1.0
         facts = TargetFacts(
             numbers=not family.classes,
             error_measure=family.error_measure,
-            chance_error=chance / scale,
-            error_scale=scale,
+            chance_error=chance / error_scale,
+            error_scale=error_scale,
             mean=mean,
             sd=sd,
         )
-        return cls(train=train, test=test, error_scale=scale, facts=facts)
+        return cls(train=train, test=test, error_scale=error_scale, facts=facts)
 
 
 def _check_kind(family: Family, arrays: sources.Arrays, recipe: Recipe) -> None:

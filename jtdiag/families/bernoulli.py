@@ -47,6 +47,12 @@ class Bernoulli(Family):
         wrong = ((mean > 0.5) != (target > 0.5)) | mean.isnan()
         return wrong.to(mean.dtype).mean(-1)
 
+    def vote_error(self, mean: Tensor, target: Tensor) -> Tensor:
+        """Return the fraction of labels on which most members are wrong, half of it for a tie."""
+        wrong = ((mean > 0.5) != (target > 0.5)) | mean.isnan()
+        share = wrong.to(mean.dtype).mean(0)
+        return torch.where(share == 0.5, share, (share > 0.5).to(mean.dtype)).mean(-1)
+
     def complaint(self, target: Tensor) -> str:
         """Refuse what is neither 0 nor 1."""
         bad = target[(target != 0) & (target != 1)]

@@ -58,6 +58,14 @@ class Categorical(Family):
         wrong = (mean.argmax(-1) != target) | mean.isnan().any(-1)
         return wrong.to(mean.dtype)
 
+    def vote_error(self, mean: Tensor, target: Tensor) -> Tensor:
+        """Return the chance that the class with the most votes, one a member, is not the target."""
+        casts = ~mean.isnan().any(-1, keepdim=True)
+        count = (functional.one_hot(mean.argmax(-1), mean.shape[-1]) * casts).sum(0)
+        first = count == count.amax(-1, keepdim=True)
+        right = first.gather(-1, target.unsqueeze(-1)).squeeze(-1)
+        return 1 - right.to(mean.dtype) / first.sum(-1)
+
     def chance(self, target: Tensor, outputs: int) -> float:
         """Return the error of a guess among classes of equal size."""
         return 1 - 1 / outputs

@@ -89,6 +89,13 @@ class Family(ABC):
         above = ((best - predicted) * statistic).sum(-1)
         return 2 * (self.log_partition(predicted) - self.log_partition(best) + above)
 
+    def vote_error(self, mean: Tensor, target: Tensor) -> Tensor | None:
+        """Return the error (N,) of a vote among members' means (M, N, K); None without votes.
+
+        A tie counts as a fair draw among those that are tied.
+        """
+        return None
+
     def chance(self, target: Tensor, outputs: int) -> float:
         """Return the mean error, on targets (N, …), of the best prediction equal for all."""
         mean = self.statistic(target, outputs).double().mean(0).expand(len(target), outputs)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from jtdiag import recipe_checks as check
 from jtdiag.errors import ProbeError
 
-FIGURES = ("error-against-lambda", "errors-by-epoch")
+FIGURES = ("error-against-lambda", "errors-by-epoch", "error-by-combiner")
 """Names of all figures; the file has underscores in the place of dashes."""
 
 

@@ -36,8 +36,9 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
     bars = np.where(np.isfinite(se), se, 0.0)
     ax.errorbar(at, mean, yerr=bars, color=style.ENSEMBLE, marker="o", markersize=4, capsize=2.5)
     ax.set_xticks(at, [f"{lam:g}" for lam in lams])
-    ax.set(xlabel=r"$\lambda$", ylabel="Test error of the ensemble (%)")
+    ax.set(xlabel=r"$\lambda$", ylabel=style.error_label(result, "Test error of the ensemble"))
     ax.margins(x=0.06, y=0.12)
+    style.keep_in_sight(ax)
     ax.grid(visible=False, axis="x")
     _name_the_ends(ax, lams)
 

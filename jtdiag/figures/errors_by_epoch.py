@@ -41,7 +41,7 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
             if row == 0:
                 panel.set_title(style.lam_text(lam))
             if i % columns == 0:
-                panel.set_ylabel(f"{style.LABELS[split]} error (%)")
+                panel.set_ylabel(style.error_label(result, f"{style.LABELS[split]} error"))
             if row == 1:
                 panel.set_xlabel("Epoch")
                 panel.tick_params(labelbottom=True)

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import xarray as xr
+from matplotlib.axes import Axes
+
 from jtdiag import names
 
 WIDTH = 4.8
@@ -13,6 +16,9 @@ WIDE = 7.0
 ENSEMBLE = "#000000"
 LEADER = "#D55E00"
 MEMBER = "#7A9FBF"
+
+HOPELESS = 150
+"""Percent of error above which nothing is drawn: a constant prediction has 100 or less."""
 
 LABELS = {names.TRAIN: "Training", names.VAL: "Validation", names.TEST: "Test"}
 """Splits as they are called on figures."""
@@ -48,3 +54,17 @@ RC: dict[Any, Any] = {
 def lam_text(lam: float) -> str:
     """Return λ and its value as mathematics."""
     return rf"$\lambda = {lam:g}$"
+
+
+def error_label(result: xr.Dataset, what: str) -> str:
+    """Return the label of an axis of errors in percent; of other families, with their measure."""
+    measure = str(result.attrs.get("error_measure", "fraction wrong"))
+    if measure == "fraction wrong":
+        return f"{what} (%)"
+    return f"{what}\n(% of {measure.removeprefix('fraction of ')})"
+
+
+def keep_in_sight(ax: Axes) -> None:
+    """Cut an axis of errors in percent where a member that diverged would flatten the others."""
+    if ax.get_ylim()[1] > HOPELESS:
+        ax.set_ylim(0, HOPELESS)

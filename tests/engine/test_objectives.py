@@ -88,7 +88,7 @@ def test_only_classes_with_averaged_logits_take_the_closed_form():
     assert type(build(recipe(), CLASSES)) is Classes
     assert type(build(recipe(combiner="probabilities"), CLASSES)) is Objective
     assert type(build(recipe(family="poisson"), families.find("poisson"))) is Objective
-    assert type(build(recipe(name="gncl-exact"), CLASSES)) is Differentiated
+    assert type(build(recipe(loss="gncl-exact"), CLASSES)) is Differentiated
 
 
 @EVERY
@@ -155,7 +155,7 @@ def test_gncl_exact_of_classes_has_no_lower_bound():
 def test_the_gradient_of_gncl_exact_is_that_of_finite_differences():
     eta, target = some("categorical", 1, M, N)
     lam = torch.tensor([0.7], dtype=torch.float64)
-    objective = build(recipe(name="gncl-exact"), CLASSES)
+    objective = build(recipe(loss="gncl-exact"), CLASSES)
     with torch.no_grad():
         _, gradient = objective.losses_and_gradient(eta.transpose(2, 3), target, lam)
     step = torch.zeros_like(eta)
@@ -201,10 +201,10 @@ def test_sm_and_ll_are_independent_training_by_m_and_fc_is_end_to_end():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"name": "coupled-fc"}, "which is the joint loss at λ = 1; set lam = 1"),
-        ({"name": "coupled-sm", "lam": (1.0,)}, "joint loss at λ = 0; set lam = 0"),
-        ({"name": "gncl-exact", "combiner": "probabilities"}, "defined for averaged logits"),
-        ({"name": "gncl-exact", "drop": 0.5}, "dropped from the joint loss only"),
+        ({"loss": "coupled-fc"}, "which is the joint loss at λ = 1; set lam = 1"),
+        ({"loss": "coupled-sm", "lam": (1.0,)}, "joint loss at λ = 0; set lam = 0"),
+        ({"loss": "gncl-exact", "combiner": "probabilities"}, "defined for averaged logits"),
+        ({"loss": "gncl-exact", "drop": 0.5}, "dropped from the joint loss only"),
     ],
 )
 def test_an_objective_that_is_not_defined_is_refused(changes, said):
@@ -213,12 +213,12 @@ def test_an_objective_that_is_not_defined_is_refused(changes, said):
 
 
 @pytest.mark.parametrize(
-    ("name", "lam"),
+    ("loss", "lam"),
     [("gncl-upper", 0.9), ("jensen-gap", 0.9), ("coupled-fc", 1), ("coupled-ll", 0)],
 )
-def test_other_names_of_the_joint_loss_train_the_same_run(name, lam, tmp_path):
+def test_other_names_of_the_joint_loss_train_the_same_run(loss, lam, tmp_path):
     plain = train(recipe(lam=(float(lam),)), tmp_path / "plain").metrics()
-    named = train(recipe(lam=(float(lam),), name=name), tmp_path / "named").metrics()
+    named = train(recipe(lam=(float(lam),), loss=loss), tmp_path / "named").metrics()
     assert plain.equals(named)
 
 

@@ -81,7 +81,7 @@ def test_an_unknown_figure_is_one_line_with_the_nearest(small_run):
         plot(small_run, "error-by-epoch")
     assert str(caught.value) == (
         "There is no figure 'error-by-epoch'. Did you mean 'errors-by-epoch'? "
-        "Figures: error-against-lambda, errors-by-epoch."
+        "Figures: error-against-lambda, errors-by-epoch, error-by-combiner."
     )
 
 

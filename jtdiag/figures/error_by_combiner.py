@@ -1,0 +1,64 @@
+"""Test error of the same members by three combiners against λ: averages of two kinds, and votes.
+
+At the last epoch of which outputs are kept. Points are means over trials, bars standard errors over
+trials (absent for a single one). Within a λ the combiners stand beside each other, not to scale.
+"""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jtdiag import names
+from jtdiag.figures import style
+
+NEEDS = "combiners"
+WAYS = {
+    "logits_error": ("averaged logits", style.ENSEMBLE, "o"),
+    "probabilities_error": ("averaged probabilities", style.LEADER, "s"),
+    "vote_error": ("majority vote", style.MEMBER, "^"),
+}
+
+
+def draw(result: xr.Dataset) -> Figure:
+    """Return the figure for a result of the combiners probe."""
+    figure = Figure(figsize=(style.WIDTH, 2.7), layout="constrained")
+    ax = figure.add_subplot()
+    draw_on(result, ax)
+    if ax.containers:
+        figure.legend(loc="outside upper center", ncols=3)
+    return figure
+
+
+def draw_on(result: xr.Dataset, ax: Axes) -> None:
+    """Draw each combiner that the family has on the axes that the caller gives."""
+    on_test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
+    kept = on_test["logits_error"].notnull().any((names.LAM, names.TRIAL))
+    last = on_test.isel({names.EPOCH: int(np.flatnonzero(kept.values)[-1]) if kept.any() else 0})
+    lams = last[names.LAM].values
+    known = [name for name in WAYS if last[name].notnull().any()]
+    for i, name in enumerate(known):
+        label, colour, marker = WAYS[name]
+        values = 100 * last[name]
+        count, mean = values.notnull().sum(names.TRIAL), values.mean(names.TRIAL)
+        spread = ((values - mean) ** 2).sum(names.TRIAL)
+        se = (spread / (count - 1).where(count > 1) / count) ** 0.5
+        at = np.arange(len(lams)) + 0.12 * (i - (len(known) - 1) / 2)
+        ax.errorbar(
+            at,
+            mean.values,
+            yerr=se.fillna(0).values,
+            color=colour,
+            marker=marker,
+            markersize=4,
+            linestyle="none",
+            capsize=2.5,
+            label=label,
+        )
+    if not known:
+        ax.text(0.5, 0.5, "no outputs are kept", ha="center", transform=ax.transAxes)
+    ax.set_xticks(range(len(lams)), [f"{lam:g}" for lam in lams])
+    ax.set(xlabel=r"$\lambda$", ylabel=style.error_label(result, "Test error of the ensemble"))
+    ax.margins(x=0.06, y=0.12)
+    style.keep_in_sight(ax)
+    ax.grid(visible=False, axis="x")
