@@ -201,7 +201,13 @@ class Train:
         """Return checked rates; none yet where a rule is to say them."""
         given: object = self.lr
         if isinstance(given, str):
-            _set(self, lr_rule=check.choice("train.lr", given, learning_rates.RULES[1:]))
+            rules = learning_rates.RULES[1:]
+            if given not in rules:
+                raise RecipeError(
+                    f"train.lr is {given!r}; it must be a number above 0, or one of "
+                    f"{', '.join(rules)}.{check.nearest(given, rules)}"
+                )
+            _set(self, lr_rule=given)
             return ()
         if given == () and self.lr_rule != "given":
             return ()

@@ -97,7 +97,7 @@ REFUSED = [
     ("train_lr", 0, "above 0"),
     ("train_lr", -0.1, "number 0 or more"),
     ("train_lr", float("inf"), "number 0 or more"),
-    ("train_lr", "fast", "number 0 or more"),
+    ("train_lr", "fast", "above 0, or one of paper, matched"),
     ("train_lr", [], "empty list"),
     ("train_momentum", -0.1, r"number in \[0, 1\]"),
     ("train_momentum", 1.1, r"number in \[0, 1\]"),
