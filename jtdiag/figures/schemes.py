@@ -15,6 +15,8 @@ from scipy.stats import sem
 
 from jtdiag.figures import style
 
+TOGETHER = "#44688C"
+"""Of bars, where members were trained together: a darker `style.MEMBER`."""
 HEADINGS = ("scheme", "λ", "members", "learning rate", "test error")
 
 
@@ -59,10 +61,9 @@ def draw_on(bars: Sequence[Bar], ax: Axes) -> None:
     """Draw bars on the axes that the caller gives, single networks as dashed lines across."""
     upright = [bar for bar in bars if bar.scheme != "single"]
     for at, bar in enumerate(upright):
-        color = style.ENSEMBLE if bar.together else style.MEMBER
-        ax.bar(at, bar.mean, width=0.62, color=color, alpha=0.85 if bar.together else 1)
+        ax.bar(at, bar.mean, width=0.62, color=TOGETHER if bar.together else style.MEMBER)
         se = bar.se if np.isfinite(bar.se) else 0.0
-        ax.errorbar(at, bar.mean, yerr=se, color="#555555", capsize=2.5, linewidth=1)
+        ax.errorbar(at, bar.mean, yerr=se, color=style.ENSEMBLE, capsize=2.5, linewidth=1)
         percents = [100 * error for error in bar.errors]
         ax.plot([at + 0.2] * len(percents), percents, ".", color=style.LEADER, markersize=3.5)
         top = max([bar.mean + se, *percents])
