@@ -3,9 +3,9 @@ from click.testing import CliRunner
 
 from jtdiag import finding, result
 from jtdiag.cli import main
-from jtdiag.registry import load_probe
+from jtdiag.registry import load_probe, probe_names
 
-NAMES = ["diversity", "dominance", "performance"]
+NAMES = probe_names()
 
 
 def probe(run, *arguments):
@@ -43,7 +43,7 @@ def test_what_is_fresh_is_not_measured_again_unless_forced(small_run):
 
 def test_every_finding_is_a_line_and_alerts_come_first(small_run):
     ran = probe(small_run)
-    told = ran.stdout.splitlines()[3:]
+    told = ran.stdout.splitlines()[len(NAMES) :]
     found = finding.read(small_run.path)
     alerts = [f"ALERT {f.sentence}" for f in found if f.level == "alert"]
     infos = [f"  -   {f.sentence}" for f in found if f.level == "info"]

@@ -7,6 +7,7 @@ def test_every_installed_probe_is_a_line_with_its_question(foreign):
     ran = CliRunner().invoke(main, ["probes"])
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert ran.stdout.splitlines() == [
+        "combiners    Would another way of combining the same members do better?",
         "diversity    What does the diversity of the members buy?",
         "dominance    Does one member carry the ensemble, and how early could one have known?",
         "foreign      How many lanes are there?",
