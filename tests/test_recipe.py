@@ -29,6 +29,9 @@ def recipe(**changes):
 
 
 REFUSED = [
+    ("scheme", "boosting", "joint, bagging, stacking, single"),
+    ("bootstrap", "rows", "weights, batches"),
+    ("train_lr_rule", "guessed", "given, paper, matched"),
     ("name", "", "text in quotes"),
     ("name", 3, "text in quotes"),
     ("name", "a/b", "names a folder"),

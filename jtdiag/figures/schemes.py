@@ -105,7 +105,7 @@ def _on_axis(bar: Bar) -> str:
 
 def rows(bars: Sequence[Bar]) -> list[tuple[str, ...]]:
     """Return a row of text for each bar, under `HEADINGS`: errors in percent, mean ± s.e."""
-    found = []
+    found: list[tuple[str, ...]] = []
     for bar in bars:
         doubt = f" ± {bar.se:.2f}" if np.isfinite(bar.se) else ""
         lam = "" if bar.scheme == "single" else f"{bar.lam:g}"

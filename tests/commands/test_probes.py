@@ -12,6 +12,7 @@ def test_every_installed_probe_is_a_line_with_its_question(foreign):
         "dominance    Does one member carry the ensemble, and how early could one have known?",
         "foreign      How many lanes are there?",
         "performance  How good are the ensemble and its members, at each lambda?",
+        "stacking     How good is a trained combiner of independently trained members?",
     ]
 
 
