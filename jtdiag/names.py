@@ -27,6 +27,8 @@ KEPT: Final = "kept"
 """Members that are asked, 1 to M."""
 FAULTY: Final = "faulty"
 """Members that have a fault, 0 to M."""
+MEMBER_OUTPUT: Final = "member_output"
+"""Index of a member's output where `OUTPUT` is that of what is made of them."""
 
 # Splits.
 TRAIN: Final = "train"
@@ -38,6 +40,7 @@ SPLITS: Final = (TRAIN, VAL, TEST)
 METRICS: Final = "metrics"
 OUTPUTS: Final = "outputs"
 CHECKPOINTS: Final = "checkpoints"
+BOOTSTRAP: Final = "bootstrap"
 
 # Variables of a store.
 MEMBER_LOSS: Final = "member_loss"
@@ -52,6 +55,12 @@ LOGITS: Final = "logits"
 TARGET: Final = "target"
 SOURCE_INDEX: Final = "source_index"
 """Position of an example in the data set's own training or test part."""
+COUNT_OF_EXAMPLE: Final = "count"
+"""How often a bagged member has drawn a training example."""
+
+# Paths in a store.
+BOOTSTRAP_COUNT: Final = f"{BOOTSTRAP}/{COUNT_OF_EXAMPLE}"
+BOOTSTRAP_SOURCE: Final = f"{BOOTSTRAP}/{SOURCE_INDEX}"
 
 # Units.
 NAT: Final = "nat"

@@ -9,9 +9,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jtdiag import families, names, recipe_checks as check
+from jtdiag import families, learning_rates, names, recipe_checks as check
 from jtdiag.errors import RecipeError
 from jtdiag.recipe_objective import QUIET, Objective, weight
+from jtdiag.recipe_scheme import check_scheme
 
 KeptEpochs = Literal["all", "none"] | tuple[int | str, ...]
 """Which epochs keep something: all, none, or a list of numbers, "best" and "last"."""
@@ -147,7 +148,10 @@ class Train:
     """Examples a step; the last batch of an epoch may be smaller."""
     lr: tuple[float, ...] = (0.1,)
     """Learning rate: one for all, or one per lambda. The loss averages over members, so
-    a network's own step is lr / M; the authors' recipes multiply lr by M for that reason."""
+    a network's own step is lr / M; the authors' recipes multiply lr by M for that reason.
+    "paper" and "matched" are rules, which the recipe turns into numbers."""
+    lr_rule: str = field(default="given", metadata=QUIET)
+    """Where the numbers in lr are from: "given", or a rule's."""
     lr_scale: str = "none"
     """"members" multiplies lr by M, which undoes the loss's mean over members; "none" does not."""
     optimiser: str = "sgd"
@@ -171,7 +175,7 @@ class Train:
     def __post_init__(self) -> None:
         check.integer("train.epochs", self.epochs, 1)
         check.integer("train.batch", self.batch, 1)
-        lr = tuple(check.positive("train.lr", v) for v in check.several("train.lr", self.lr))
+        lr = self._rates()
         momentum = check.number("train.momentum", self.momentum, 0, 1)
         check.flag("train.nesterov", self.nesterov)
         if self.nesterov and momentum == 0:
@@ -191,6 +195,23 @@ class Train:
         check.choice("train.optimiser", self.optimiser, ("sgd", "adamw", "soap"))
         check.choice("train.schedule", self.schedule, ("milestones", "cosine"))
         check.integer("train.warmup", self.warmup, 0)
+        check.choice("train.lr_rule", self.lr_rule, learning_rates.RULES)
+
+    def _rates(self) -> tuple[float, ...]:
+        """Return checked rates; none yet where a rule is to say them."""
+        given: object = self.lr
+        if isinstance(given, str):
+            rules = learning_rates.RULES[1:]
+            if given not in rules:
+                raise RecipeError(
+                    f"train.lr is {given!r}; it must be a number above 0, or one of "
+                    f"{', '.join(rules)}.{check.nearest(given, rules)}"
+                )
+            _set(self, lr_rule=given)
+            return ()
+        if given == () and self.lr_rule != "given":
+            return ()
+        return tuple(check.positive("train.lr", v) for v in check.several("train.lr", given))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,6 +303,10 @@ class Recipe:
     trials: int = 1
     """How often everything is repeated, from other initial weights and in another order."""
     seed: int = 0
+    scheme: str = field(default="joint", metadata=QUIET)
+    """How the members come about: "joint" (Eq. 4), "bagging", "stacking" or "single"."""
+    bootstrap: str = field(default="weights", metadata=QUIET)
+    """bagging: a member's sample as "weights" of the common batches, or as "batches" of its own."""
     family: str = field(default="categorical", metadata=QUIET)
     """Likelihood: "categorical", "gaussian", "poisson", "bernoulli", or ``path/file.py:Class``."""
     combiner: str = field(default="logits", metadata=QUIET)
@@ -302,10 +327,13 @@ class Recipe:
         self.objective.check_with(self.lam, self.combiner)
         check.integer("trials", self.trials, 1)
         check.integer("seed", self.seed, 0)
+        check_scheme(self)
         self._check_learning_rates()
         self._check_validation()
 
     def _check_learning_rates(self) -> None:
+        if self.train.lr_rule != "given":
+            _set(self, train=learning_rates.resolved(self))
         if len(self.train.lr) not in (1, len(self.lam)):
             raise RecipeError(
                 f"train.lr has {len(self.train.lr)} values for {len(self.lam)} lambdas; "
@@ -324,12 +352,15 @@ class Recipe:
         if names.VAL in self.keep.splits:
             raise RecipeError("keep.splits names val, and data.val is 0; set data.val above 0.")
 
+    def first_lr(self, lam_index: int) -> float:
+        """Return the learning rate of a lambda, of all members together, before any schedule."""
+        rates = self.train.lr
+        start = rates[lam_index if len(rates) > 1 else 0]
+        return start * self.members.count if self.train.lr_scale == "members" else start
+
     def lr(self, lam_index: int, epoch: int) -> float:
         """Return the learning rate of a lambda during an epoch (1 is the first)."""
-        train = self.train
-        start = train.lr[lam_index if len(train.lr) > 1 else 0]
-        if train.lr_scale == "members":
-            start *= self.members.count
+        train, start = self.train, self.first_lr(lam_index)
         if epoch <= train.warmup:
             return start * epoch / train.warmup
         if train.schedule == "cosine":

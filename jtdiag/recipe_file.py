@@ -29,8 +29,19 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Recipe:
     Raises:
         RecipeError: if the file is missing, is not TOML, or holds what no recipe may hold.
     """
+    table = load(path)
+    table.setdefault("name", path.stem)
+    return from_table(override(table, overrides, str(path)), str(path))
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds, as plain values.
+
+    Raises:
+        RecipeError: if it is missing or is not TOML.
+    """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(
             f"{path}: cannot be read ({error.strerror}). Name a recipe file or a preset; "
@@ -38,8 +49,6 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Recipe:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: is not valid TOML: {error}.") from error
-    table.setdefault("name", path.stem)
-    return from_table(override(table, overrides, str(path)), str(path))
 
 
 def from_table(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
@@ -152,13 +161,14 @@ def _fields(record: Any) -> list[str]:
     for f in dataclasses.fields(record):
         value = getattr(record, f.name)
         if f.name not in SECTIONS and not (f.metadata.get("quiet") and value == f.default):
-            found.append(f"{f.name} = {_value(value)}")
+            found.append(f"{f.name} = {plain(value)}")
     return found
 
 
-def _value(value: Any) -> str:
+def plain(value: Any) -> str:
+    """Return a value as TOML."""
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
+        return "[" + ", ".join(plain(item) for item in value) + "]"
     # JSON's text, numbers and truth values are TOML's, but for one character.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 

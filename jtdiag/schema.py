@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from jtdiag import lanes, names
 from jtdiag.recipe import Recipe
 
@@ -94,6 +96,8 @@ def arrays(recipe: Recipe, extent: Extent) -> list[Array]:
     result = _metrics(recipe, extent.targets.error_measure)
     if recipe.objective.lam_schedule != "constant":
         result.append(_lam_at(recipe))
+    if recipe.scheme == "bagging":
+        result += _bootstraps(recipe, extent)
     for split in recipe.keep.splits:
         if recipe.keep.outputs != "none":
             result += _outputs(recipe, extent, split)
@@ -108,6 +112,30 @@ def _lane_dims(recipe: Recipe) -> dict[str, int]:
         names.TRIAL: recipe.trials,
         names.EPOCH: recipe.train.epochs + 1,
     }
+
+
+def _bootstraps(recipe: Recipe, extent: Extent) -> list[Array]:
+    """Return the arrays that say which examples every member was trained on, a chunk a trial."""
+    each = {names.TRIAL: recipe.trials, names.EXAMPLE: extent.examples[names.TRAIN]}
+    members = {names.TRIAL: recipe.trials, names.MEMBER: recipe.members.count, **each}
+    drawn = "how often a member has drawn an example of the training split"
+    index = "position of a training example in the data set's own part"
+    return [
+        Array(
+            path=path,
+            dims=tuple(sizes),
+            shape=tuple(sizes.values()),
+            chunks=(1, *tuple(sizes.values())[1:]),
+            dtype=dtype,
+            unit=unit,
+            meaning=meaning,
+            compressed=True,
+        )
+        for path, sizes, dtype, unit, meaning in (
+            (names.BOOTSTRAP_COUNT, members, "int16", names.COUNT, drawn),
+            (names.BOOTSTRAP_SOURCE, each, "int64", names.INDEX, index),
+        )
+    ]
 
 
 def _lam_at(recipe: Recipe) -> Array:
@@ -128,6 +156,8 @@ def _metrics(recipe: Recipe, error: str = "fraction wrong") -> list[Array]:
     """Return the metrics: one chunk a lane, rewritten whole, so that a reader sees whole epochs."""
     ensemble = {**_lane_dims(recipe), names.SPLIT: len(recipe.splits)}
     member = {**ensemble, names.MEMBER: recipe.members.count}
+    own = recipe.bootstrap == "batches"
+    when = "after the epoch" if own else "running mean over an epoch, before each update"
     found = []
     for name, sizes, unit, meaning in (
         (names.MEMBER_LOSS, member, names.NAT, "mean negative log-likelihood of a member"),
@@ -143,7 +173,7 @@ def _metrics(recipe: Recipe, error: str = "fraction wrong") -> list[Array]:
             chunks=(1, 1, *shape[2:]),
             dtype="float64",
             unit=unit,
-            meaning=f"{meaning}; train: running mean over an epoch, before each update",
+            meaning=f"{meaning}; train: {when}",
             compressed=True,
         )
         found.append(array)
@@ -225,7 +255,7 @@ def _checkpoints(recipe: Recipe, extent: Extent) -> list[Array]:
 
 
 def _itemsize(dtype: str) -> int:
-    return int(dtype.removeprefix("float")) // 8
+    return np.dtype(dtype).itemsize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +263,7 @@ class Size:
     """Bytes that a run needs on disk, by what takes them."""
 
     metrics: int
+    """With the counts of bootstraps, where there are any; both are compressed and become less."""
     outputs: int
     checkpoints: int
     resuming: int
@@ -257,8 +288,10 @@ def size(recipe: Recipe, extent: Extent) -> Size:
     examples = sum(extent.examples[split] for split in recipe.keep.splits)
     epoch = examples * recipe.members.count * extent.outputs * _itemsize(recipe.keep.dtype)
     epochs = recipe.train.epochs
+    known = _bootstraps(recipe, extent) if recipe.scheme == "bagging" else []
     return Size(
-        metrics=sum(8 * math.prod(array.shape) for array in _metrics(recipe)),
+        metrics=sum(8 * math.prod(array.shape) for array in _metrics(recipe))
+        + sum(_itemsize(array.dtype) * math.prod(array.shape) for array in known),
         outputs=count * epoch * lanes.most_kept(recipe.keep.outputs, epochs),
         checkpoints=count * weights * lanes.most_kept(recipe.keep.checkpoints, epochs),
         resuming=count * (weights + extent.memory),

@@ -258,6 +258,8 @@ class Run:
             if group in self._store:
                 kept = {lane: getattr(seal, kind) for lane, seal in seals.items()}
                 nodes[f"/{group}"] = _only_kept(self.recipe, self._group(group, lazy=True), kept)
+        if names.BOOTSTRAP in self._store:
+            nodes[f"/{names.BOOTSTRAP}"] = self._group(names.BOOTSTRAP, lazy=True)
         tree = xr.DataTree.from_dict(nodes)
         tree.attrs.update(self._store.attrs)
         return tree
@@ -299,6 +301,14 @@ class Run:
                 if seal.epoch >= 0:
                     self._require(array, lane.lam_index, lane.trial)
 
+    def _written_once(self) -> list[str]:
+        """Return the paths of arrays that were known when the run began."""
+        once = [names.BOOTSTRAP_COUNT, names.BOOTSTRAP_SOURCE]
+        for split in self.recipe.keep.splits:
+            once += [f"{names.OUTPUTS}/{split}/{n}" for n in (names.TARGET, names.SOURCE_INDEX)]
+        groups = {g for g in (names.BOOTSTRAP, names.OUTPUTS) if g in self._store}
+        return [path for path in once if path.partition("/")[0] in groups]
+
     def check(self) -> int:
         """Read every sealed chunk against its checksum; return how many arrays were read.
 
@@ -307,11 +317,9 @@ class Run:
         """
         count = 0
         self.metrics()
-        for split in self.recipe.keep.splits if names.OUTPUTS in self._store else ():
-            for name in (names.TARGET, names.SOURCE_INDEX):
-                array = self.array(f"{names.OUTPUTS}/{split}/{name}")
-                self._require(array)
-                _read(array, ...)
+        for path in self._written_once():
+            self._require(self.array(path))
+            _read(self.array(path), ...)
         for lane in self.lanes:
             seal = self.seal(lane)
             for epoch in seal.outputs:

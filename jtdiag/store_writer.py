@@ -75,10 +75,13 @@ class RunWriter:
         extent: Extent,
         examples: Mapping[str, Examples],
         settings: Mapping[str, str],
+        *,
+        known: Mapping[str, NDArray[Any]] | None = None,
     ) -> "RunWriter":
         """Allocate a run's store; the folder appears under its name only when it is whole.
 
-        The settings, which say where and how the arithmetic runs, become its attributes.
+        The settings, which say where and how the arithmetic runs, become its attributes. What is
+        known beforehand comes by the paths of its arrays.
 
         Raises:
             StoreError: if something is in the way.
@@ -89,7 +92,7 @@ class RunWriter:
         try:
             with _disk_errors(path):
                 (draft / lanes.FOLDER).mkdir(parents=True)
-                _allocate(draft / STORE, recipe, extent, examples, settings)
+                _allocate(draft / STORE, recipe, extent, examples, settings, known or {})
                 (draft / RECIPE).write_text(recipe_file.to_toml(recipe), encoding="utf-8")
                 lock = _locked(draft)  # before the folder appears: a watcher never finds it idle
                 draft.replace(path)
@@ -298,6 +301,7 @@ def _allocate(
     extent: Extent,
     examples: Mapping[str, Examples],
     settings: Mapping[str, str],
+    known: Mapping[str, NDArray[Any]],
 ) -> None:
     store = zarr.open_group(path, mode="w", zarr_format=3)
     store.attrs.update(
@@ -313,7 +317,9 @@ def _allocate(
         made = _create(store, array)
         group, _, name = array.path.rpartition("/")
         dims.setdefault(group, set()).update(array.dims)
-        if name in (names.TARGET, names.SOURCE_INDEX):
+        if array.path in known:
+            made[...] = known[array.path]
+        elif name in (names.TARGET, names.SOURCE_INDEX):
             made[...] = getattr(examples[group.rpartition("/")[2]], name)
         if name == names.LAM_AT:
             made[...] = _scheduled_lams(recipe)

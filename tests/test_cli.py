@@ -22,6 +22,7 @@ OPTIONS = {
     "probe": ["RUN", "[NAMES]...", "--force"],
     "watch": ["RUN"],
     "plot": ["RUN", "[FIGURE]..."],
+    "study": ["STUDY"],
 }
 """New knobs go into the recipe, not here."""
 

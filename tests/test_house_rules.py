@@ -125,6 +125,10 @@ def test_development_tools_have_one_version(pyproject):
 
 def test_every_recipe_goes_into_the_wheel(pyproject):
     listed = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    recipes = {f"runs/{file.name}" for file in (ROOT / "runs").glob("*.toml")}
-    assert recipes == listed.keys(), "list each recipe of runs/ under force-include in pyproject"
-    assert all(target == f"jtdiag/presets/{Path(file).name}" for file, target in listed.items())
+    runs = ROOT / "runs"
+    recipes = [*runs.glob("*.toml"), *(runs / "studies").glob("*.toml")]
+    wanted = {
+        f"runs/{path}": f"jtdiag/presets/{path}"
+        for path in (file.relative_to(runs).as_posix() for file in recipes)
+    }
+    assert listed == wanted, "list each recipe of runs/ under force-include in pyproject"

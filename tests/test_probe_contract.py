@@ -186,5 +186,7 @@ def test_a_question_about_own_weights_does_not_apply_to_branches(small_run, monk
     monkeypatch.setattr(small_run, "recipe", replace(small_run.recipe, members=members))
     assert not about_weights.applies(small_run)
     assert MINE.applies(small_run)
-    with pytest.raises(ProbeError, match=r"^Probe mine is about weights .* branches of one network;"):
+    with pytest.raises(
+        ProbeError, match=r"^Probe mine is about weights .* branches of one network;"
+    ):
         about_weights.ask(small_run, Options())

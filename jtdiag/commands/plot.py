@@ -14,17 +14,22 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("more", metavar="[RUN]... [FIGURE]...", nargs=-1)
 def plot(run: Path, more: tuple[str, ...]) -> None:
-    """Draw figures of the runs in folders RUN, as PDF and PNG.
+    """Draw figures of the runs, or of the study, in folders RUN, as PDF and PNG.
 
     FIGURE is the name of one, such as errors-by-epoch (the manual lists them, and so does a
     wrong name); default: all that can be drawn. Figures that compare runs go to the first
-    run's folder.
+    run's folder. A study has one figure, schemes.
     """
-    from jtdiag import figures
+    from jtdiag import figures, study_file
     from jtdiag.errors import ProbeError
     from jtdiag.figures.drawing import plot as draw
     from jtdiag.store import Run
 
+    if study_file.is_study(run):
+        from jtdiag.study import plot as draw_study
+
+        click.echo("\n".join(map(str, draw_study(run, more))))
+        return
     runs = [Run(run), *(Run(name) for name in more if Path(name).is_dir())]
     names = [name for name in more if not Path(name).is_dir()]
     for name in names or figures.FIGURES:

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from jtdiag import learning_rates
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.engine.rehearsal import Estimate
 from jtdiag.lanes import lanes_of
@@ -44,16 +45,32 @@ def display() -> Iterator[Listener]:
 def describe(plan: Plan) -> str:
     """Return what is about to run, in one paragraph."""
     recipe, where, size = plan.recipe, plan.settings, plan.size
+    stated = [f"{line}.\n" for line in (schemes(recipe), rates(recipe)) if line]
     return (
         f"{recipe.name}: {len(recipe.lam)} lambdas × {recipe.trials} trials, "
         f"{recipe.train.epochs} epochs; {recipe.members.count} members, "
         f"{plan.parameters:,} parameters in all.\n"
+        f"{''.join(stated)}"
         f"On {where['device']}; threads: {where['threads']}; lanes at a time: {where['lanes']}.\n"
         f"Members by {by(where)}.\n"
         f"The store in {plan.path} will take {readable(size.total)}: "
         f"outputs {readable(size.outputs)}, checkpoints {readable(size.checkpoints)}, "
         f"the rest {readable(size.metrics + size.resuming)}."
     )
+
+
+def schemes(recipe: Recipe) -> str:
+    """Return how members come about where that is not by the joint loss; else nothing."""
+    if recipe.scheme == "joint":
+        return ""
+    drawn = f", bootstraps as {recipe.bootstrap}" if recipe.scheme == "bagging" else ""
+    return f"Scheme: {recipe.scheme}{drawn}"
+
+
+def rates(recipe: Recipe) -> str:
+    """Return the learning rates of a rule, or of λs that differ in them; else nothing."""
+    said = learning_rates.in_words(recipe)
+    return f"Learning rate of all members together: {said}" if said else ""
 
 
 def by(settings: Mapping[str, str]) -> str:
@@ -84,6 +101,8 @@ def describe_estimate(recipe: Recipe, estimate: Estimate) -> str:
         "time": f"about {estimate.total_seconds / 60:.3g} minutes "
         f"({1000 * estimate.step_seconds:.3g} ms a step)",
     }
+    stated = {"scheme": schemes(recipe), "rates": rates(recipe)}
+    lines |= {name: text.partition(": ")[2] for name, text in stated.items() if text}
     return "\n".join(f"{name:11} {text}" for name, text in lines.items())
 
 

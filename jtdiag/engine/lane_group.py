@@ -14,8 +14,10 @@ from torch import Tensor
 from jtdiag import names
 from jtdiag.engine import objectives, optimisers, seeds
 from jtdiag.engine.augmentation import Augmentation, draw
+from jtdiag.engine.bootstrap import Bootstrap
 from jtdiag.engine.data import DataSet
 from jtdiag.engine.execution import Way
+from jtdiag.engine.loss import StepLosses
 from jtdiag.engine.members import State
 from jtdiag.engine.members.module_stack import ModuleStack
 from jtdiag.engine.tally import Tally
@@ -27,6 +29,10 @@ EVALUATION_BATCH = 1000
 
 Rows = dict[str, NDArray[np.float64]]
 """Metrics by name, (L, M) or (L,)."""
+
+Shares = tuple[Tensor | None, Tensor | None]
+"""Members' parts of an example's ensemble, and what their gradients weigh; None: all the same."""
+ALIKE: Shares = (None, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +66,7 @@ class LaneGroup:
         self._lam_L = self._lam(1)
         self._optimiser = optimisers.build(recipe.train)
         self._augment = self._augmentation()
+        self._bootstrap = self._bootstraps()
         self.way = way or Way(execution=stack.executions[0], bfloat16=False)
         self.at_once = at_once or stack.count
         """Members whose activations are held at once in a step."""
@@ -98,13 +105,25 @@ class LaneGroup:
         lr_L = self._per_lane([self.recipe.lr(lane.lam_index, epoch) for lane in self.lanes])
         self._lam_L = self._lam(epoch)
         tally = self._tally()
-        moves, drops = self._moves(epoch), self._drops(epoch)
+        moves, drops, ranks = self._moves(epoch), self._drops(epoch), self._ranks(epoch)
         size = self.recipe.train.batch
-        for i, (x, target_LB) in enumerate(self._batches(self._order(epoch), size, names.TRAIN)):
+        for i, (x, target_LB) in enumerate(self._batches(self._at(ranks), size, names.TRAIN)):
+            part = slice(i * size, i * size + x.shape[1])
             if self._augment is not None:
-                x = self._augment(x, moves[..., i * size : i * size + x.shape[1]])
-            self._step((epoch, i), x, target_LB, lr_L, tally, drops)
-        return tally.means()
+                x = self._augment(x, moves[..., part].expand(-1, len(x), -1))
+            shares = self._shares(drops, ranks[:, part])
+            self._step((epoch, i), x, target_LB, lr_L, tally, shares)
+        return self.measure(names.TRAIN).rows if self._own_batches else tally.means()
+
+    def _bootstraps(self) -> Bootstrap | None:
+        if self.recipe.scheme != "bagging":
+            return None
+        return Bootstrap(self.recipe, self.lanes, self.data.count(names.TRAIN), self.device)
+
+    @property
+    def _own_batches(self) -> bool:
+        """Whether every member takes steps on examples of its own."""
+        return self._bootstrap is not None and self._bootstrap.own
 
     def _augmentation(self) -> Augmentation | None:
         kinds, data = self.recipe.data.augment, self.data
@@ -133,6 +152,14 @@ class LaneGroup:
         kept = {t: torch.rand(shape, generator=generator) >= drop for t, generator in drops.items()}
         return torch.stack([kept[lane.trial] for lane in self.lanes]).to(self.device, self._dtype)
 
+    def _shares(self, drops: Mapping[int, torch.Generator], rank_LB: Tensor) -> Shares:
+        """Return what each member's examples of a step count for."""
+        if drops:
+            return objectives.shares_of_kept(self._kept(rank_LB.shape[1], drops))
+        if self._bootstrap is None or self._bootstrap.own:
+            return ALIKE
+        return None, self._bootstrap.weights(rank_LB).to(self._dtype)
+
     def _step(
         self,
         at: tuple[int, int],
@@ -140,30 +167,45 @@ class LaneGroup:
         target_LB: Tensor,
         lr_L: Tensor,
         tally: Tally,
-        drops: Mapping[int, torch.Generator],
+        shares: Shares = ALIKE,
     ) -> None:
-        """Take the step `at`, an epoch and its number in there."""
+        """Take the step `at`, an epoch and its number in there.
+
+        Where members have batches of their own, x and targets are (M, B, …).
+        """
         whole = self.at_once >= self.stack.count
         logits = self._drawn(at, 0, self._state, x) if whole else self._logits_in_pieces(at, x)
         with torch.no_grad():
-            kept = objectives.shares_of_kept(self._kept(target_LB.shape[1], drops)) if drops else ()
-            found, by_logits = self._objective.losses_and_gradient(
-                logits, target_LB, self._lam_L, *kept
-            )
+            found, by_logits = self._losses_and_gradient(logits, target_LB, shares)
         if whole:
             gradients = _gradients(logits, self.weights, by_logits)
         else:
             gradients = self._gradients_in_pieces(at, x, by_logits)
-        tally.add(logits.detach(), target_LB, found)
+        if not self._own_batches:  # members that see different examples are no ensemble there
+            tally.add(logits.detach(), target_LB, found)
         self._optimiser.step(self.weights, self.memory, gradients, lr_L)
+
+    def _losses_and_gradient(
+        self, logits: Tensor, target: Tensor, shares: Shares
+    ) -> tuple[StepLosses, Tensor]:
+        """Return the losses and the gradient of the lanes' objective by the logits."""
+        if not self._own_batches:
+            return self._objective.losses_and_gradient(logits, target, self._lam_L, *shares)
+        # Each member takes a lane's place, as an ensemble of one; Eq. 4 averages over M of them.
+        apart, members = logits.transpose(0, 1), self.stack.count
+        lam = self._lam_L.expand(members)
+        found, by_logits = self._objective.losses_and_gradient(apart, target, lam)
+        return found, by_logits.transpose(0, 1) / members
 
     def try_step(self, way: Way) -> None:
         """Take one training step in a way, for its time; the weights move."""
         self.way = way
-        at_LN = self._order(1)[:, : self.recipe.train.batch]
+        ranks = self._ranks(1)[:, : self.recipe.train.batch]
+        at_LN = self._at(ranks)
         lr_L = self._per_lane([0.0] * len(self.lanes))
+        shares = self._shares(self._drops(1), ranks)
         for x, target_LB in self._batches(at_LN, at_LN.shape[1], names.TRAIN):
-            self._step((0, 0), x, target_LB, lr_L, self._tally(), self._drops(1))
+            self._step((0, 0), x, target_LB, lr_L, self._tally(), shares)
 
     def _pieces(self) -> Iterator[slice]:
         size, count = self.at_once, self.stack.count
@@ -174,7 +216,9 @@ class LaneGroup:
         """Return all logits without keeping activations; the buffers move in the second pass."""
         state = {**self._state, **{name: b.clone() for name, b in self.buffers.items()}}
         parts = [
-            self._drawn(at, piece.start, {name: t[:, piece] for name, t in state.items()}, x)
+            self._drawn(
+                at, piece.start, {n: t[:, piece] for n, t in state.items()}, self._seen(x, piece)
+            )
             for piece in self._pieces()
         ]
         return torch.cat(parts, 1)
@@ -191,9 +235,13 @@ class LaneGroup:
         for piece in self._pieces():
             state = {name: tensor[:, piece] for name, tensor in self._state.items()}
             weights = {name: state[name] for name in self.weights}
-            logits = self._drawn(at, piece.start, state, x)
+            logits = self._drawn(at, piece.start, state, self._seen(x, piece))
             parts.append(_gradients(logits, weights, by_logits[:, piece]))
         return {name: torch.cat([part[name] for part in parts], 1) for name in self.weights}
+
+    def _seen(self, x: Tensor, piece: slice) -> Tensor:
+        """Return the inputs that a piece of the members sees in training."""
+        return x[piece] if self._own_batches else x
 
     def _drawn(self, at: tuple[int, int], member: int, state: State, x: Tensor) -> Tensor:
         """Return training logits; what members draw is the recipe's, the same at every λ."""
@@ -206,6 +254,12 @@ class LaneGroup:
     def _logits(self, state: State, x: Tensor, *, training: bool = True) -> Tensor:
         """Return logits (L, M, K, B) in the weights' type, whatever that of the products."""
         self.stack.execution, self.stack.channels_last = self.way.execution, self.way.channels_last
+        if training and self._own_batches:  # of one lane: every member takes a lane's place
+            apart = {name: tensor.transpose(0, 1) for name, tensor in state.items()}
+            return self._called(apart, x, training).transpose(0, 1)
+        return self._called(state, x, training)
+
+    def _called(self, state: State, x: Tensor, training: bool) -> Tensor:
         if not self.way.bfloat16:
             raw = self.stack(state, x, training=training)
         else:
@@ -214,14 +268,24 @@ class LaneGroup:
         family = self.data.family
         return raw if family.free else family.parameter(raw.transpose(2, 3)).transpose(2, 3)
 
+    def _ranks(self, epoch: int) -> Tensor:
+        """Return ranks (L, N) of the training examples in their split, in this epoch's order."""
+        count, seed = self.data.count(names.TRAIN), self.recipe.seed
+        trials = {lane.trial for lane in self.lanes}
+        orders = {t: seeds.batch_order(count, seed, t, epoch) for t in trials}
+        return torch.stack([orders[lane.trial] for lane in self.lanes]).to(self.device)
+
     def _order(self, epoch: int) -> Tensor:
         """Return positions (L, N) of the training examples in the order of this epoch."""
-        orders = {}
-        for trial in {lane.trial for lane in self.lanes}:
-            positions = self.data.positions(names.TRAIN, trial)
-            order = seeds.batch_order(len(positions), self.recipe.seed, trial, epoch)
-            orders[trial] = positions[order]
-        return torch.stack([orders[lane.trial] for lane in self.lanes]).to(self.device)
+        return self._at(self._ranks(epoch))
+
+    def _at(self, rank_LN: Tensor) -> Tensor:
+        """Return the positions of training examples by their ranks; (M, N) of members' own."""
+        at = torch.stack([self.data.positions(names.TRAIN, lane.trial) for lane in self.lanes])
+        if self._bootstrap is not None and self._bootstrap.own:
+            rank_LN = self._bootstrap.samples(rank_LN)
+            at = at.expand(len(rank_LN), -1)
+        return at.to(self.device).gather(1, rank_LN)
 
     def _batches(self, at_LN: Tensor, size: int, split: str) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield inputs (L, B, …) and targets (L, B) or (L, B, K) at positions (L, N), in order."""

@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     AUGMENT = 4
     DROP = 5
     DROPOUT = 6
+    BOOTSTRAP = 7
 
 
 def generator(seed: int, purpose: Purpose, *which: int) -> torch.Generator:

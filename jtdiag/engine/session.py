@@ -10,9 +10,10 @@ from typing import cast
 import joblib
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from jtdiag import lanes, names
-from jtdiag.engine import data as datasets, members, optimisers
+from jtdiag.engine import bootstrap, data as datasets, members, optimisers
 from jtdiag.engine.execution import Choice, Way, fastest, ways
 from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup
 from jtdiag.engine.members.module_stack import Execution, Factory, ModuleStack
@@ -168,6 +169,16 @@ class Session:
             at, target = at[0], target[0]
         return Examples(target=target, source_index=at)
 
+    def bootstraps(self) -> dict[str, NDArray[np.integer]]:
+        """Return what a store keeps of bagging, by path: counts, and the examples they count."""
+        if self.recipe.scheme != "bagging":
+            return {}
+        examples, trials = self.data.count(names.TRAIN), range(self.recipe.trials)
+        members, seed = self.recipe.members.count, self.recipe.seed
+        drawn = [bootstrap.counts(examples, members, seed, t).numpy() for t in trials]
+        at = [self.data.positions(names.TRAIN, t).numpy() for t in trials]
+        return {names.BOOTSTRAP_COUNT: np.stack(drawn), names.BOOTSTRAP_SOURCE: np.stack(at)}
+
     def groups(self) -> list[list[Lane]]:
         """Return the lanes in groups that train side by side.
 
@@ -175,6 +186,8 @@ class Session:
         faster), and a lane alone is bit for bit the same whatever the recipe's other lanes are.
         """
         wanted = self.recipe.engine.lanes
+        if self.recipe.bootstrap == "batches":
+            wanted = 1  # members with batches of their own take the lanes' place
         every = lanes.lanes_of(self.recipe)
         if wanted == "auto":
             wanted = 1 if self.device.type == "cpu" else self._lanes_that_fit()

@@ -60,7 +60,12 @@ def train(
     listener.begin(_plan(session, path, store))
     if store is None:
         store = RunWriter.create(
-            path, recipe, session.extent, session.examples(), session.settings()
+            path,
+            recipe,
+            session.extent,
+            session.examples(),
+            session.settings(),
+            known=session.bootstraps(),
         )
     try:
         with torch_threads(session.threads), BackgroundWriter() as writer:

@@ -1,8 +1,10 @@
 """From runs to figure files: PDF for print and PNG for the screen."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
 from jtdiag import figures, result
 from jtdiag.errors import StoreError
@@ -30,21 +32,34 @@ def plot(run: Run, name: str, *others: Run) -> list[Path]:
     origin = "; ".join(
         f"jtdiag {f.attrs['jtdiag']}, recipe {f.attrs['recipe_hash']}" for f in found
     )
+    if not drawing.compares:
+        return save(lambda: drawing.draw(found[0]), run.path, name, origin)
+    labelled = list(zip((one.path.resolve().name for one in runs), found, strict=True))
+    return save(lambda: drawing.draw(labelled), run.path, name, origin)
+
+
+def save(draw: Callable[[], Figure], folder: Path, name: str, origin: str) -> list[Path]:
+    """Draw in our style and write the files into a folder's ``figures``; return their paths.
+
+    Args:
+        draw: Makes the figure.
+        folder: A run's or a study's.
+        name: Of the files, without ending.
+        origin: What the figure was made from, for the files' metadata.
+
+    Raises:
+        StoreError: if the disk refuses.
+    """
     made = []
     try:
-        (run.path / FOLDER).mkdir(exist_ok=True)
+        (folder / FOLDER).mkdir(exist_ok=True)
         with mpl.rc_context(style.RC):
-            labels = [one.path.resolve().name for one in runs]
-            figure = (
-                drawing.draw(list(zip(labels, found, strict=True)))
-                if drawing.compares
-                else drawing.draw(found[0])
-            )
+            figure = draw()
             for ending, metadata in (("pdf", {"CreationDate": None}), ("png", {})):
-                path = run.path / FOLDER / f"{name}.{ending}"
+                path = folder / FOLDER / f"{name}.{ending}"
                 subject = "Subject" if ending == "pdf" else "Description"
                 figure.savefig(path, metadata={**metadata, subject: origin})
                 made.append(path)
     except OSError as error:
-        raise StoreError(f"{run.path / FOLDER}: cannot be written: {error}.") from error
+        raise StoreError(f"{folder / FOLDER}: cannot be written: {error}.") from error
     return made

@@ -27,6 +27,11 @@ WRITES = {
         unit=names.INDEX,
         meaning="epoch measured: lowest ensemble validation error, or else the last; -1 for none",
     ),
+    "lr": Var(
+        dims=(names.LAM,),
+        unit=names.FRACTION,
+        meaning="learning rate of all members together, before any schedule",
+    ),
     **{n: Var(dims=_LANE_SPLIT, unit=unit, meaning=m) for n, (unit, m) in _MEANINGS.items()},
     **{
         f"{n}_mean": Var(dims=_OVER_TRIALS, unit=unit, meaning=f"{m}, mean over trials")
@@ -77,8 +82,9 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     lanes = lanes.transpose(*_LANE_SPLIT)
     means = lanes.mean(names.TRIAL).rename({n: f"{n}_mean" for n in _MEANINGS})
     errors = lanes.map(standard_error).rename({n: f"{n}_se" for n in _MEANINGS})
-    found = xr.merge([lanes, means, errors]).assign(chosen_epoch=epoch)
-    return found.assign_attrs(error_measure=run.error_measure)
+    rates = [run.recipe.first_lr(i) for i in range(len(run.recipe.lam))]
+    found = xr.merge([lanes, means, errors]).assign(chosen_epoch=epoch, lr=(names.LAM, rates))
+    return found.assign_attrs(error_measure=run.error_measure, lr_rule=run.recipe.train.lr_rule)
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
@@ -89,7 +95,7 @@ def judge(result: xr.Dataset) -> list[Finding]:
     best = float(mean[names.LAM].values[int(np.argmin(mean.values))])
     lowest = _percent(result, best)
     others = [
-        f"{what} (λ = {lam:g}) {_percent(result, lam)}{_doubt(result, lam, best)}"
+        f"{what} (λ = {lam:g}) {_percent(result, lam)}{_remark(result, lam, best)}"
         for lam, what in ((0.0, "independent training"), (1.0, "end-to-end training"))
         if lam in mean[names.LAM].values and lam != best
     ]
@@ -108,12 +114,21 @@ def judge(result: xr.Dataset) -> list[Finding]:
     ]
 
 
-def _doubt(result: xr.Dataset, lam: float, best: float) -> str:
-    """Say where a difference is below two standard errors; trials are not taken as paired."""
+def _remark(result: xr.Dataset, lam: float, best: float) -> str:
+    """Say where a difference may be none, or one of the learning rate."""
+    remarks = ["no clear difference"] if _doubtful(result, lam, best) else []
+    rates = [float(result["lr"].sel({names.LAM: at})) for at in (lam, best)]
+    if rates[0] != rates[1]:
+        remarks.append(f"at learning rate {rates[0]:g} instead of {rates[1]:g}")
+    return f" ({', '.join(remarks)})" if remarks else ""
+
+
+def _doubtful(result: xr.Dataset, lam: float, best: float) -> bool:
+    """Tell whether a difference is below two standard errors; trials are not taken as paired."""
     at = result.sel({names.LAM: [lam, best], names.SPLIT: names.TEST})
     difference = abs(float(at["ensemble_error_mean"].diff(names.LAM).item()))
     se = float((at["ensemble_error_se"] ** 2).sum(skipna=False)) ** 0.5
-    return " (no clear difference)" if difference <= 2 * se else ""
+    return difference <= 2 * se
 
 
 def _percent(result: xr.Dataset, lam: float) -> str:

@@ -66,6 +66,23 @@ def test_the_plan_is_described_before_it_runs():
     )
 
 
+def test_schemes_and_rates_by_a_rule_are_described():
+    bagged = plan(overrides=["scheme=bagging", "lam=0", "train.lr=paper"])
+    assert describe(bagged).splitlines()[1:3] == [
+        "Scheme: bagging, bootstraps as weights.",
+        "Learning rate of all members together: 0.08 at λ = 0 (by the rule 'paper').",
+    ]
+    single = plan(overrides=["scheme=single", "lam=0", "members.count=1"])
+    assert describe(single).splitlines()[1] == "Scheme: single."
+
+
+def test_learning_rates_that_differ_between_lambdas_are_described():
+    differing = plan(overrides=["train.lr=[0.2, 0.2, 0.1]"])
+    assert describe(differing).splitlines()[1] == (
+        "Learning rate of all members together: 0.2 at λ = 0, 0.9; 0.1 at λ = 1."
+    )
+
+
 def test_an_epoch_is_one_line_with_its_lambda_and_error_in_percent():
     assert one_line(plan(), report(7)) == (
         "λ = 0.9, trial 2, epoch 7: loss 1.2346, val error 12.50 %"

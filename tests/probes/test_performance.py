@@ -8,7 +8,7 @@ from scipy.stats import sem
 
 from jtdiag import names
 from jtdiag.probe_contract import Options
-from jtdiag.testing import ProbePromises
+from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.performance import probe, standard_error
 
 
@@ -146,3 +146,24 @@ def test_with_one_trial_nothing_is_said_of_doubt(by_hand):
     run = run_with(by_hand, [[[0.9, 0.10]], [[0.9, 0.11]]], (0.0, 1.0)).seal_all()
     [one] = probe.judge(probe.ask(run, Options()))
     assert one.sentence.endswith("10.0 %, against end-to-end training (λ = 1) 11.0 %.")
+
+
+# --- learning rates -------------------------------------------------------------------------------
+
+
+def test_the_result_says_the_learning_rate_of_every_lambda(tmp_path):
+    lr = {"lr": [0.3, 0.2], "lr_scale": "members", "epochs": 1}
+    asked = probe.ask(toy_run(tmp_path, lam=[0.0, 1.0], trials=1, train=lr), Options())
+    assert asked["lr"].values == pytest.approx([0.9, 0.6])
+    assert asked.attrs["lr_rule"] == "given"
+
+
+def test_a_difference_that_may_be_the_learning_rates_is_told(by_hand):
+    errors = [[[0.9, 0.10], [0.9, 0.20]], [[0.9, 0.11], [0.9, 0.21]], [[0.9, 0.3], [0.9, 0.3]]]
+    run = run_with(by_hand, errors, (0.5, 1.0, 0.0)).seal_all()
+    asked = probe.ask(run, Options()).assign(lr=("lam", [5.12, 1.536, 5.12]))
+    [one] = probe.judge(asked)
+    assert "(λ = 1) 16.0 % ± 5.0 (no clear difference, at learning rate 1.536 instead of 5.12)" in (
+        one.sentence
+    )
+    assert "(λ = 0) 30.0 % ± 0.0 and" in one.sentence

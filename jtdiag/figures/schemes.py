@@ -1,0 +1,114 @@
+"""Test error of every scheme of a study, against one large network (dashed).
+
+Bars are means over trials at the epoch that validation chose, lines on them standard errors over
+trials (absent for a single trial), small dots the trials. Light bars: members trained each by
+itself; dark bars: members trained together. Compare Webb et al. 2020, Fig. 2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import sem
+
+from jtdiag.figures import style
+
+TOGETHER = "#44688C"
+"""Of bars, where members were trained together: a darker `style.MEMBER`."""
+HEADINGS = ("scheme", "λ", "members", "learning rate", "test error")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One scheme of a study, on test."""
+
+    scheme: str
+    """"joint", "bagging", "stacking" or "single"."""
+    label: str
+    lam: float
+    members: int
+    lr: float
+    """Learning rate of all members together."""
+    errors: tuple[float, ...]
+    """Of the ensemble, by trial: fractions."""
+
+    @property
+    def mean(self) -> float:
+        """Mean error over trials, in percent."""
+        return 100 * float(np.mean(self.errors))
+
+    @property
+    def se(self) -> float:
+        """Standard error over trials (n−1 in the variance), in percent; NaN for one trial."""
+        return 100 * float(sem(self.errors)) if len(self.errors) > 1 else np.nan
+
+    @property
+    def together(self) -> bool:
+        """Whether members were trained together."""
+        return self.scheme == "joint" and self.lam > 0
+
+
+def draw(bars: Sequence[Bar]) -> Figure:
+    """Return the figure of a study's schemes, in the order in which they are given."""
+    figure = Figure(figsize=(style.WIDTH, 2.8), layout="constrained")
+    draw_on(bars, figure.add_subplot())
+    return figure
+
+
+def draw_on(bars: Sequence[Bar], ax: Axes) -> None:
+    """Draw bars on the axes that the caller gives, single networks as dashed lines across."""
+    upright = [bar for bar in bars if bar.scheme != "single"]
+    for at, bar in enumerate(upright):
+        ax.bar(at, bar.mean, width=0.62, color=TOGETHER if bar.together else style.MEMBER)
+        se = bar.se if np.isfinite(bar.se) else 0.0
+        ax.errorbar(at, bar.mean, yerr=se, color=style.ENSEMBLE, capsize=2.5, linewidth=1)
+        percents = [100 * error for error in bar.errors]
+        ax.plot([at + 0.2] * len(percents), percents, ".", color=style.LEADER, markersize=3.5)
+        top = max([bar.mean + se, *percents])
+        ax.annotate(
+            f"{bar.mean:.1f}",
+            (at, top),
+            (0, 3),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+        )
+    for bar in (bar for bar in bars if bar.scheme == "single"):
+        ax.axhline(bar.mean, color=style.ENSEMBLE, linestyle="--", linewidth=1, zorder=3)
+        _name_the_line(bar, ax)
+    ax.set_xticks(range(len(upright)), [_on_axis(bar) for bar in upright])
+    ax.set(ylabel="Test error of the ensemble (%)")
+    ax.margins(x=0.04, y=0.14)
+    ax.grid(visible=False, axis="x")
+
+
+def _name_the_line(bar: Bar, ax: Axes) -> None:
+    """Write what the dashed line is at its right end, outside of the bars."""
+    ax.annotate(
+        f"{bar.label.replace(' ', chr(10), 1)}\n{bar.mean:.1f}",
+        (1, bar.mean),
+        (4, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        va="center",
+        fontsize=8,
+        annotation_clip=False,
+    )
+
+
+def _on_axis(bar: Bar) -> str:
+    """Return a label of which λ is mathematics and each part a line."""
+    return bar.label.replace(f"λ = {bar.lam:g}", style.lam_text(bar.lam)).replace(" (", "\n(")
+
+
+def rows(bars: Sequence[Bar]) -> list[tuple[str, ...]]:
+    """Return a row of text for each bar, under `HEADINGS`: errors in percent, mean ± s.e."""
+    found: list[tuple[str, ...]] = []
+    for bar in bars:
+        doubt = f" ± {bar.se:.2f}" if np.isfinite(bar.se) else ""
+        lam = "" if bar.scheme == "single" else f"{bar.lam:g}"
+        error = f"{bar.mean:.2f}{doubt} %"
+        found.append((bar.label, lam, str(bar.members), f"{bar.lr:g}", error))
+    return found

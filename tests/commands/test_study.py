@@ -1,0 +1,85 @@
+import pytest
+from click.testing import CliRunner
+
+from jtdiag.cli import main
+from jtdiag.testing import toy_data
+
+STUDY = """
+data = { name = "toy.npz", val = 20 }
+members = { arch = "mlp", count = 3, hidden = [4] }
+train = { epochs = 2, batch = 16, lr = "paper" }
+keep = { splits = ["val", "test"] }
+engine = { device = "cpu", threads = 1 }
+[runs.single]
+scheme = "single"
+lam = 1
+members = { count = 1, hidden = [12] }
+[runs.joint]
+lam = [0, 0.95]
+"""
+
+
+def jtdiag(*arguments):
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    toy_data(tmp_path / "toy.npz")
+    (tmp_path / "mine.toml").write_text(STUDY, "utf-8")
+    return tmp_path
+
+
+def test_one_command_trains_probes_tabulates_and_draws(here):
+    ran = jtdiag("study", "mine.toml", "--set", "train.epochs=1", "--set", "runs.joint.seed=2")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert "Learning rate of all members together: 0.06 at λ = 0, 0.95" in ran.stdout
+    cells = [[c.strip() for c in line.split("│")[1:-1]] for line in ran.stdout.splitlines()]
+    rows = [row[:4] for row in cells if row]
+    assert rows == [
+        ["single network", "", "1", "0.02"],
+        ["independent", "0", "3", "0.06"],
+        ["stacking", "0", "3", "0.06"],
+        ["λ = 0.95", "0.95", "3", "0.06"],
+    ]
+    figures = here / "runs" / "mine" / "figures"
+    assert {path.name for path in figures.iterdir()} == {"schemes.pdf", "schemes.png"}
+    assert ran.stdout.endswith("Figure:\n  runs/mine/figures/schemes.pdf\n  "
+                               "runs/mine/figures/schemes.png\n")  # fmt: skip
+
+
+def test_the_folder_is_enough_to_show_it_again_and_plot_draws_it(here):
+    jtdiag("study", "mine.toml", "--out", "there", "--set", "train.epochs=1")
+    again = jtdiag("study", "there")
+    assert again.exit_code == 0
+    assert "there/figures/schemes.pdf" in again.stdout
+    drawn = jtdiag("plot", "there")
+    assert drawn.stdout == "there/figures/schemes.pdf\nthere/figures/schemes.png\n"
+    assert jtdiag("plot", "there", "errors-by-epoch").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["mine.tml"], "There is no study or study file 'mine.tml'."),
+        (["mine.toml", "--set", "runs.other.lam=0"], "there is no run 'other' in the study."),
+    ],
+)
+def test_a_mistake_is_one_line(here, arguments, answer):
+    ran = jtdiag("study", *arguments)
+    assert ran.exit_code == 1
+    assert ran.stderr.startswith("Error: ")
+    assert answer in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert not (here / "runs").exists()
+
+
+def test_an_interrupted_study_says_how_to_go_on(here, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jtdiag.study.carry_out", interrupted)
+    ran = jtdiag("study", "mine.toml")
+    assert ran.exit_code == 130
+    assert "Go on with: jtdiag study runs/mine" in ran.stderr

@@ -1,0 +1,155 @@
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+
+from jtdiag import names, study, study_file
+from jtdiag.engine.progress import Silent
+from jtdiag.errors import ProbeError, StoreError
+from jtdiag.result import load
+from jtdiag.store import Run
+from jtdiag.testing import toy_data
+
+STUDY = """
+name = "toys"
+trials = 2
+[data]
+name = "{data}"
+val = 20
+[members]
+arch = "mlp"
+count = 3
+hidden = [4]
+[train]
+epochs = 2
+batch = 16
+lr = "matched"
+[keep]
+splits = ["val", "test"]
+[engine]
+device = "cpu"
+threads = 1
+[runs.joint]
+lam = [0.9, 0, 1]
+[runs.single]
+scheme = "single"
+lam = 1
+members = {{ count = 1, hidden = [12] }}
+[runs.weights]
+scheme = "bagging"
+lam = 0
+[runs.batches]
+scheme = "bagging"
+bootstrap = "batches"
+lam = 0
+[runs.stacked]
+scheme = "stacking"
+lam = 0
+seed = 5
+"""
+
+
+def quiet():
+    return nullcontext(Silent())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    toy_data(folder / "toy.npz")
+    file = folder / "toys.toml"
+    file.write_text(STUDY.format(data=folder / "toy.npz"), "utf-8")
+    found = study_file.read(file)
+    study.carry_out(found, folder / "toys", quiet)
+    return found, folder / "toys"
+
+
+def test_every_run_is_a_run_of_its_own(made):
+    found, folder = made
+    for name, recipe in found.runs.items():
+        run = Run(folder / name)
+        assert run.done
+        assert run.recipe == recipe
+
+
+def test_the_folder_knows_its_study(made):
+    found, folder = made
+    assert study_file.find(str(folder)) == found
+
+
+def test_bars_are_in_the_order_of_schemes_whatever_the_order_of_runs(made):
+    labels = [bar.label for bar in study.bars(made[1])]
+    assert labels == [
+        "single network",
+        "independent",
+        "bagging (weights)",
+        "bagging (batches)",
+        "stacking (joint)",
+        "stacking (stacked)",
+        "λ = 0.9",
+        "end to end",
+    ]
+
+
+def test_bars_are_what_the_probes_have_stored(made):
+    _, folder = made
+    bars = {bar.label: bar for bar in study.bars(folder)}
+    for label, run, lam in (
+        ("independent", "joint", 0.0),
+        ("λ = 0.9", "joint", 0.9),
+        ("bagging (batches)", "batches", 0.0),
+        ("single network", "single", 1.0),
+    ):
+        on_test = load(Run(folder / run), "performance").sel({"lam": lam, names.SPLIT: "test"})
+        assert bars[label].errors == tuple(on_test["ensemble_error"].values)
+        assert bars[label].mean == pytest.approx(100 * float(on_test["ensemble_error_mean"]))
+        assert bars[label].se == pytest.approx(100 * float(on_test["ensemble_error_se"]))
+    stacked = load(Run(folder / "joint"), "stacking").sel(lam=0, split="test")
+    assert bars["stacking (joint)"].errors == tuple(stacked["stacked_error"].values)
+    assert bars["end to end"].lr == pytest.approx(0.06)
+    assert [bar.members for bar in bars.values()] == [1] + 7 * [3]
+
+
+def test_members_and_batches_are_the_same_in_every_scheme(made):
+    _, folder = made
+    runs = [Run(folder / name) for name in ("joint", "weights", "batches")]
+    starts = [run.checkpoint(run.lanes[0], 0) for run in runs]
+    for other in starts[1:]:
+        for name, weights in starts[0].items():
+            np.testing.assert_array_equal(other[name], weights)
+    examples = [run.array("outputs/val/source_index")[:] for run in runs]
+    np.testing.assert_array_equal(examples[0], examples[1])
+
+
+def test_what_is_done_is_not_trained_again_and_a_study_goes_on(made, tmp_path):
+    found, folder = made
+    seals = [p.stat().st_mtime_ns for p in sorted(folder.glob("*/lanes/*.json"))]
+    study.carry_out(found, folder, quiet)
+    assert [p.stat().st_mtime_ns for p in sorted(folder.glob("*/lanes/*.json"))] == seals
+
+
+def test_the_folder_of_another_study_is_refused(made):
+    found, folder = made
+    other = study_file.read(folder / study_file.FILE, ["runs.joint.seed=9"])
+    with pytest.raises(StoreError, match=r"with other runs\.joint\.seed\. Go on"):
+        study.carry_out(other, folder, quiet)
+    assert study_file.find(str(folder)) == found
+
+
+def test_a_folder_that_holds_something_else_is_refused(made, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(StoreError, match="is not empty and holds no study"):
+        study.carry_out(made[0], tmp_path, quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_the_figure_lies_in_the_studys_folder(made):
+    _, folder = made
+    drawn = study.plot(folder)
+    assert [path.relative_to(folder).as_posix() for path in drawn] == [
+        "figures/schemes.pdf",
+        "figures/schemes.png",
+    ]
+    assert all(path.stat().st_size for path in drawn)
+    with pytest.raises(ProbeError, match="whose figure is 'schemes'"):
+        study.plot(folder, ["errors-by-epoch"])
