@@ -6,7 +6,7 @@ from jtdiag.probe_contract import Probe
 from jtdiag.probing import probe as ask
 from jtdiag.registry import load_probe, load_probes, probe_names
 
-OURS = ["diversity", "dominance", "performance"]
+OURS = ["combiners", "diversity", "dominance", "performance", "stacking"]
 
 
 def test_our_probes_enter_by_entry_points():
@@ -18,7 +18,7 @@ def test_our_probes_enter_by_entry_points():
 
 
 def test_a_probe_of_somebody_else_is_found_and_asked_like_ours(foreign, small_run):
-    assert probe_names() == ["diversity", "dominance", "foreign", "performance"]
+    assert probe_names() == sorted([*OURS, "foreign"])
     assert load_probe("foreign").question == "How many lanes are there?"
     assert ask(small_run, "foreign")["lanes"].item() == 2
 
@@ -32,8 +32,7 @@ def test_an_unknown_name_is_one_line_with_the_nearest_and_the_installed_ones():
     with pytest.raises(ProbeError) as caught:
         load_probe("dominanze")
     assert str(caught.value) == (
-        "There is no probe 'dominanze'. Did you mean 'dominance'? "
-        "Installed: diversity, dominance, performance."
+        f"There is no probe 'dominanze'. Did you mean 'dominance'? Installed: {', '.join(OURS)}."
     )
 
 
