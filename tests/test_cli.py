@@ -22,7 +22,7 @@ OPTIONS = {
     "probe": ["RUN", "[NAMES]...", "--force"],
     "watch": ["RUN"],
     "plot": ["RUN", "[FIGURE]..."],
-    "study": ["STUDY"],
+    "study": ["STUDY", "--set", "--out"],
 }
 """New knobs go into the recipe, not here."""
 
