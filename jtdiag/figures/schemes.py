@@ -66,15 +66,7 @@ def draw_on(bars: Sequence[Bar], ax: Axes) -> None:
         ax.errorbar(at, bar.mean, yerr=se, color=style.ENSEMBLE, capsize=2.5, linewidth=1)
         percents = [100 * error for error in bar.errors]
         ax.plot([at + 0.2] * len(percents), percents, ".", color=style.LEADER, markersize=3.5)
-        top = max([bar.mean + se, *percents])
-        ax.annotate(
-            f"{bar.mean:.1f}",
-            (at, top),
-            (0, 3),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-        )
+        _write_in(bar, at, ax)
     for bar in (bar for bar in bars if bar.scheme == "single"):
         ax.axhline(bar.mean, color=style.ENSEMBLE, linestyle="--", linewidth=1, zorder=3)
         _name_the_line(bar, ax)
@@ -82,6 +74,19 @@ def draw_on(bars: Sequence[Bar], ax: Axes) -> None:
     ax.set(ylabel="Test error of the ensemble (%)")
     ax.margins(x=0.04, y=0.14)
     ax.grid(visible=False, axis="x")
+
+
+def _write_in(bar: Bar, at: int, ax: Axes) -> None:
+    """Write the number at the foot of its bar, where no line can cross it."""
+    ax.annotate(
+        f"{bar.mean:.1f}",
+        (at, 0),
+        (0, 4),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8,
+        color="white" if bar.together else style.ENSEMBLE,
+    )
 
 
 def _name_the_line(bar: Bar, ax: Axes) -> None:
