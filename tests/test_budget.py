@@ -11,7 +11,7 @@ from jtdiag.budget import FAMILIES, KNOWN, Configuration, DataShape, data_shape,
 from jtdiag.engine import sources
 from jtdiag.engine.members import build
 from jtdiag.errors import DataError, RecipeError, StoreError
-from jtdiag.recipe import ARCHITECTURES, Members
+from jtdiag.recipe import ARCHITECTURES, BRANCHED, Members
 
 FASHION = KNOWN["fashion-mnist"]
 CIFAR10 = DataShape(name="c10.npz", input_shape=(3, 32, 32), classes=10, examples=50_000)
@@ -42,7 +42,7 @@ def archive(path, x=(5, 3, 32, 32), **more):
 
 
 def test_every_architecture_that_has_a_width_has_a_family():
-    assert FAMILIES.keys() == ARCHITECTURES.keys() - {"module"}
+    assert FAMILIES.keys() == ARCHITECTURES.keys() - {"module", *BRANCHED}
 
 
 @pytest.mark.parametrize("width", [1, 2, 7, 12, 33])

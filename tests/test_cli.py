@@ -19,9 +19,9 @@ OPTIONS = {
     "budget": ["--params", "--arch", "--data", "--members", "--out"],
     "train": ["RECIPE", "--set", "--out", "--dry-run", "--resume"],
     "probes": [],
-    "probe": ["RUN", "[NAMES]...", "--force"],
+    "probe": ["RUN", "[NAMES]...", "--probe", "--force"],
     "watch": ["RUN"],
-    "plot": ["RUN", "[FIGURE]..."],
+    "plot": ["RUN", "[RUN]... [FIGURE]..."],
     "study": ["STUDY", "--set", "--out"],
 }
 """New knobs go into the recipe, not here."""

@@ -80,7 +80,7 @@ def test_its_result_is_fresh_until_its_file_changes(small_run, monkeypatch):
     ask(small_run, worst)
     assert worst.source == __file__
     assert result.is_fresh(small_run, worst)
-    monkeypatch.setattr(result, "_code_hash", lambda source: "another")
+    monkeypatch.setattr(result, "_code_hash", lambda source, family: "another")
     assert not result.is_fresh(small_run, worst)
 
 

@@ -32,18 +32,29 @@ def plot(run: Path, more: tuple[str, ...]) -> None:
         return
     runs = [Run(run), *(Run(name) for name in more if Path(name).is_dir())]
     names = [name for name in more if not Path(name).is_dir()]
-    for name in names or figures.FIGURES:
-        drawing = figures.find(name)
+    wanted = [figures.find(name) for name in names or figures.FIGURES]
+    asked = [drawing for drawing in wanted if _measured(runs[0], drawing.needs)]
+    for drawing in wanted:
+        if not names and asked and drawing not in asked:
+            click.echo(f"{drawing.name}: left out. Its probe is {drawing.needs}, not asked yet.")
+            continue
         for one in runs:
             _say_if_stale(one, drawing)
         for drawn in [runs] if drawing.compares else [[one] for one in runs]:
             try:
-                for path in draw(drawn[0], name, *drawn[1:]):
+                for path in draw(drawn[0], drawing.name, *drawn[1:]):
                     click.echo(path)
             except ProbeError as error:  # the run holds nothing for this figure
                 if names:
                     raise
-                click.echo(f"{name}: left out. {error}")
+                click.echo(f"{drawing.name}: left out. {error}")
+
+
+def _measured(run: "Run", probe: str) -> bool:
+    """Tell whether a probe's result is there."""
+    from jtdiag import result
+
+    return result.path_of(run, probe).exists()
 
 
 def _say_if_stale(run: "Run", drawing: "Drawing") -> None:

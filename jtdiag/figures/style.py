@@ -83,7 +83,7 @@ def lam_colour(lam: float) -> str:
     """
     inside = min(max(lam, 0.0), 1.0)
     decades = -math.log10(1 - 0.999 * inside)  # 0 to 3
-    return to_hex(mpl.colormaps["viridis"](0.9 * (inside / 2 + decades / 6)))
+    return to_hex(mpl.colormaps["viridis"](0.89 * (inside / 2 + decades / 6)))
 
 
 def end_names(ax: Axes, lams: NDArray[np.floating]) -> None:

@@ -109,11 +109,15 @@ def _gap(result: xr.Dataset, at: xr.Dataset, lam: float) -> list[Finding]:
             number=gap,
             sentence=(
                 f"λ = {lam:g}: the ensemble's loss on test is above that in training by {gap:.3g} "
-                f"nats{against}; diversity in training is {ratio:.2f} times "
-                f"that on test{' (training by running means)' if running else ''}."
+                f"nats{against}{_kept(ratio)}{' (training by running means)' if running else ''}."
             ),
         )
     ]
+
+
+def _kept(ratio: float) -> str:
+    """Say how the diversity of training compares, where there is any."""
+    return f"; diversity in training is {ratio:.2f} times that on test" if ratio == ratio else ""
 
 
 def _se(over_trials: xr.DataArray) -> float:

@@ -53,21 +53,25 @@ def _by_outputs(at: xr.Dataset, lam: float) -> list[Finding]:
         nulls = int(at["null_directions"].values[0])
         sentence = (
             f"λ = 1: the loss is singular by the outputs, {nulls} directions of an example have "
-            f"no curvature; without them κ⁺ is {kappa:.2g}. What members say against each other "
+            f"no curvature; without them κ⁺ is {_size(kappa)}. What members say against each other "
             "is not trained at all."
         )
-    else:
-        growth = _over_trials(at, "kappa_growth")
-        size = f"{kappa:.2g} (median example)" if np.isfinite(kappa) else "beyond float64"
-        slow = ": plain gradient descent leaves the members' own errors behind"
-        known = np.isfinite(kappa) and np.isfinite(growth)
-        times = f", {growth:.2g} times what it were at λ = 0 with the same outputs" if known else ""
-        sentence = (
-            f"λ = {lam:g}: by the outputs κ⁺ is {size}{times}; "
-            f"curvature along consensus is {uneven:.3g} times that along "
-            f"disagreement{slow if uneven >= SLOW else ''}."
-        )
-    return [_finding("outputs", lam, uneven if lam < 1 else np.inf, sentence, SLOW)]
+        return [_finding("null-directions", lam, nulls, sentence)]
+    growth = _over_trials(at, "kappa_growth")
+    size = f"{_size(kappa)} (median example)"
+    slow = ": plain gradient descent leaves the members' own errors behind"
+    known = np.isfinite(kappa) and np.isfinite(growth)
+    times = f", {growth:.2g} times what it were at λ = 0 with the same outputs" if known else ""
+    sentence = (
+        f"λ = {lam:g}: by the outputs κ⁺ is {size}{times}; "
+        f"curvature along consensus is {uneven:.3g} times that along "
+        f"disagreement{slow if uneven >= SLOW else ''}."
+    )
+    return [_finding("outputs", lam, uneven, sentence, SLOW)]
+
+
+def _size(kappa: float) -> str:
+    return f"{kappa:.2g}" if np.isfinite(kappa) else "beyond float64"
 
 
 def _by_weights(at: xr.Dataset, lam: float) -> list[Finding]:
@@ -91,9 +95,10 @@ def _by_weights(at: xr.Dataset, lam: float) -> list[Finding]:
     )
     return [
         _finding(
-            "weights",
+            # Of a singular matrix there is no κ, and no number that JSON knows.
+            "weights" if np.isfinite(kappa) else "weights-singular",
             lam,
-            kappa,
+            kappa if np.isfinite(kappa) else examples,
             f"λ = {lam:g}: by the weights {bound}; the Hessian reaches from {least:.2g} to "
             f"{most:.2g} nats, and {100 * redundancy:.0f} % of what the members can do to the "
             "outputs is redundant.",
