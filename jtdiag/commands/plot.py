@@ -21,8 +21,6 @@ def plot(run: Path, more: tuple[str, ...]) -> None:
     run's folder. A study has one figure, schemes.
     """
     from jtdiag import figures, study_file
-    from jtdiag.errors import ProbeError
-    from jtdiag.figures.drawing import plot as draw
     from jtdiag.store import Run
 
     if study_file.is_study(run):
@@ -41,13 +39,21 @@ def plot(run: Path, more: tuple[str, ...]) -> None:
         for one in runs:
             _say_if_stale(one, drawing)
         for drawn in [runs] if drawing.compares else [[one] for one in runs]:
-            try:
-                for path in draw(drawn[0], drawing.name, *drawn[1:]):
-                    click.echo(path)
-            except ProbeError as error:  # the run holds nothing for this figure
-                if names:
-                    raise
-                click.echo(f"{drawing.name}: left out. {error}")
+            _draw(drawn, drawing.name, named=bool(names))
+
+
+def _draw(runs: "list[Run]", name: str, *, named: bool) -> None:
+    """Draw a figure and name its files; leave out, unless it is named, what cannot be drawn."""
+    from jtdiag.errors import ProbeError
+    from jtdiag.figures.drawing import plot as draw
+
+    try:
+        for path in draw(runs[0], name, *runs[1:]):
+            click.echo(path)
+    except ProbeError as error:  # the run holds nothing for this figure
+        if named:
+            raise
+        click.echo(f"{name}: left out. {error}")
 
 
 def _measured(run: "Run", probe: str) -> bool:

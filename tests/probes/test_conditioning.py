@@ -178,7 +178,7 @@ def test_an_exponent_is_told_whatever_it_says_and_claims_no_more(asked, name, lo
 
 def test_findings_say_what_is_left_out(asked):
     sentences = {(f.rule, f.lam): f.sentence for f in probe.judge(asked)}
-    assert "7 directions of an example have no curvature" in sentences["outputs", 1.0]
+    assert "7 directions of an example have no curvature" in sentences["null-directions", 1.0]
     assert "the null space of λ = 1 left out" in sentences["weights", 1.0]
     assert "left out" not in sentences["weights", 0.9]
     assert {names.LAM} == {"lam"}
