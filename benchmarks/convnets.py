@@ -58,8 +58,8 @@ def _options() -> argparse.Namespace:
     add("--filters", nargs=5, type=int, default=[16, 32, 32, 64, 64])
     add("--batch", type=int, default=64)
     add("--threads", type=int, default=2)
-    add("--rounds", type=int, default=8, help="times every contender has its turn")
-    add("--steps", type=int, default=3, help="timed steps of a turn")
+    add("--rounds", type=int, default=5, help="times every contender has its turn")
+    add("--steps", type=int, default=2, help="timed steps of a turn")
     add("--device", default="cpu", help="cpu, or cuda, which has not been tried")
     return parser.parse_args()
 
