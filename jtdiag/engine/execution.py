@@ -22,8 +22,7 @@ HOPELESS = 3.0
 STEPS = 3
 """Steps that are timed, after one that warms up."""
 ENOUGH = 2.0
-"""Seconds after which a candidate is not timed further; a step that takes longer, beside which
-warming up is little, is taken once."""
+"""Seconds after which a candidate is not timed further."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +166,7 @@ def _first_sentence(error: Exception) -> str:
 def _time(way: Way, step: Callable[[Way], None], device: torch.device, hopeless: float) -> float:
     """Return the seconds of the quickest of some steps, after one that warms up."""
     warm_up = _seconds(way, step, device)
-    if warm_up > min(ENOUGH, HOPELESS * hopeless):
+    if warm_up > HOPELESS * hopeless:
         return warm_up
     taken: list[float] = []
     while len(taken) < STEPS and sum(taken) < ENOUGH:
