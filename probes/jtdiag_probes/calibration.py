@@ -130,14 +130,16 @@ def _logits(
     run: Run, lane: Lane, epoch: int, split: str, who: str, which: slice
 ) -> Iterator[NDArray[np.float64]]:
     """Yield the logits (n, K) of the ensemble or of each member of a group."""
-    blocks = [
-        block.logits.mean(0, dtype=np.float64, keepdims=True)
-        if who == "ensemble"
-        else block.logits[which].copy()
-        for block in run.outputs(lane, epoch, split)
-    ]
-    for j in range(which.stop - which.start):
-        yield np.concatenate([block[j] for block in blocks]).astype(np.float64)
+    array = run.array(f"{names.OUTPUTS}/{split}/{names.LOGITS}")
+    alone = who != "ensemble"
+    # One array, which goes back to the system as a whole; small ones would leave holes.
+    shape = (which.stop - which.start, *array.shape[4:])
+    found = np.empty(shape, array.dtype if alone else np.float64)
+    for block in run.outputs(lane, epoch, split):
+        at = slice(block.start, block.start + len(block.target))
+        found[:, at] = block.logits[which] if alone else block.logits.mean(0, dtype=np.float64)
+    for one in found:
+        yield one.astype(np.float64)
 
 
 def scores(

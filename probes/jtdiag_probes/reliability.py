@@ -119,19 +119,27 @@ def temperature(logits: Floats, target: Classes) -> float:
     if not np.isfinite(logits).all() or len(target) == 0:
         return np.nan
     shifted = logits - logits.max(-1, keepdims=True)
-    chosen = np.take_along_axis(shifted, target[:, None], axis=-1)[:, 0].mean()
-
-    def slope(log_t: float) -> float:
-        weight = np.exp(shifted * np.exp(-log_t))  # 1 at the largest logit, never more
-        mean = np.einsum("nk,nk->n", weight, shifted) / weight.sum(-1)
-        return float(mean.mean() - chosen)
-
+    chosen = float(np.take_along_axis(shifted, target[:, None], axis=-1).mean())
     low, high = np.log(COOLEST), np.log(HOTTEST)
-    if slope(low) <= 0:
+    if _slope(low, shifted, chosen) <= 0:
         return COOLEST
-    if slope(high) >= 0:
+    if _slope(high, shifted, chosen) >= 0:
         return HOTTEST
-    return float(np.exp(brentq(slope, low, high, xtol=1e-10)))
+    # As arguments: brentq makes a cycle of its function, which would keep what that has caught.
+    return float(np.exp(brentq(_slope, low, high, args=(shifted, chosen), xtol=1e-10)))
+
+
+def _slope(log_t: float, shifted: Floats, chosen: float) -> float:
+    """Return the derivative of the mean loss by 1/T, for logits (n, K) of at most 0.
+
+    Args:
+        log_t: Log of the temperature.
+        shifted: Logits minus the largest of each example.
+        chosen: Mean of those of the right classes.
+    """
+    weight = np.exp(shifted * np.exp(-log_t))  # 1 at the largest logit, never more
+    mean = np.einsum("nk,nk->n", weight, shifted) / weight.sum(-1)
+    return float(mean.mean() - chosen)
 
 
 def loss(logits: Floats, target: Classes) -> float:
