@@ -59,6 +59,8 @@ class Run:
                 )
         self.recipe: Recipe = recipe_file.read(self.path / RECIPE)
         self.recipe_hash = recipe_file.digest(self.recipe)
+        self.bytes_read = 0
+        """Of outputs and checkpoints, by this object; what a display of progress looks at."""
 
     @functools.cached_property
     def _store(self) -> zarr.Group:
@@ -185,9 +187,12 @@ class Run:
         step = logits.chunks[4]
         for start in range(0, logits.shape[4], step):
             where = (lane.lam_index, lane.trial, epoch, slice(None), slice(start, start + step))
-            yield OutputBlock(
-                logits=_read(logits, where), target=target[start : start + step], start=start
-            )
+            found = self._counted(_read(logits, where))
+            yield OutputBlock(logits=found, target=target[start : start + step], start=start)
+
+    def _counted(self, read: NDArray[Any]) -> NDArray[Any]:
+        self.bytes_read += read.nbytes
+        return read
 
     def target(self, split: str, lane: Lane) -> NDArray[Any]:
         """Return the classes (n,) or numbers (n, K) of a split's examples, as its outputs lie."""
@@ -236,7 +241,7 @@ class Run:
         array = self.array(f"{names.CHECKPOINTS}/{name}")
         where = (lane.lam_index, lane.trial, epoch)
         self._require(array, *where)
-        numbers = _read(array, where)
+        numbers = self._counted(_read(array, where))
         return numbers[None] if self.recipe.members.branched else numbers
 
     @functools.cached_property

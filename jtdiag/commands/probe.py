@@ -25,6 +25,7 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
 
     from jtdiag import finding, probe_file, result
     from jtdiag.commands.findings_display import print_findings
+    from jtdiag.commands.probing_display import measuring
     from jtdiag.probing import probe as ask
     from jtdiag.registry import load_probe, probe_names
     from jtdiag.store import Run
@@ -39,6 +40,7 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
             continue
         fresh = not force and result.is_fresh(opened, one)
         click.echo(f"{one.name}: {'fresh' if fresh else 'measuring'}. {one.question}")
-        ask(opened, one, force=force)
+        with measuring(opened, one.name):
+            ask(opened, one, force=force)
     wanted = {one.name for one in asked}
     print_findings(Console(), [f for f in finding.read(run) if f.probe in wanted])
