@@ -26,9 +26,10 @@ def train(
 ) -> None:
     """Train RECIPE: a TOML file, the name of a preset, or the folder of a run to resume."""
     from jtdiag.commands.training_display import describe_estimate, display
-    from jtdiag.engine.rehearsal import rehearse
+    from jtdiag.engine.rehearsal import peak_memory, rehearse
     from jtdiag.engine.train import train as carry_out
     from jtdiag.presets import find
+    from jtdiag.schema import readable
 
     found = find(recipe, overrides)
     if dry_run:
@@ -38,11 +39,12 @@ def train(
         out = Path(recipe) if resume and Path(recipe).is_dir() else Path("runs") / found.name
     try:
         with display() as listener:
-            carry_out(found, out, resume=resume, listener=listener)
+            run = carry_out(found, out, resume=resume, listener=listener)
     except KeyboardInterrupt:
         safe = f"every sealed epoch is safe. Go on with: jtdiag train {out} --resume"
         click.echo(
             f"\nInterrupted; {safe if out.exists() else 'nothing was written yet.'}", err=True
         )
         raise SystemExit(130) from None
-    click.echo(f"Trained {out}. Next: jtdiag probe {out}")
+    peak = readable(peak_memory(run.settings["device"].split()[0]))
+    click.echo(f"Trained {out}, with {peak} of memory at most. Next: jtdiag probe {out}")

@@ -63,7 +63,7 @@ def rehearse(recipe: Recipe) -> Estimate:
         size=schema.size(recipe, session.extent),
         step_seconds=step,
         total_seconds=len(groups) * (steps * step + (recipe.train.epochs + 1) * evaluation),
-        memory=_memory(session.device),
+        memory=peak_memory(session.device),
     )
 
 
@@ -75,7 +75,9 @@ def _seconds(session: Session, job: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def _memory(device: torch.device) -> int:
+def peak_memory(device: torch.device | str = "cpu") -> int:
+    """Return the largest memory so far, in bytes: of this process, or on a GPU."""
+    device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -10,6 +10,7 @@ from jtdiag.commands.training_display import PlainLines
 from jtdiag.recipe_file import from_table
 from jtdiag.testing import TOY, toy_data
 
+DONE = r"Trained mine, with [\d.]+ [MG]B of memory at most\. Next: jtdiag probe mine"
 LINE = re.compile(
     r"\[(\d+)/(\d+)\] λ = (\S+), trial (\d+), epoch (\d+): "
     r"loss (\d\.\d{4}), val error (\d+\.\d\d) %; (starting|\d+ s left)"
@@ -39,7 +40,7 @@ def test_without_a_terminal_there_is_one_line_for_each_epoch(recipe):
     assert lines[1] == "On cpu; threads: 1; lanes at a time: 1."
     assert lines[2] == "Members by stacked, float64, 3 at once."
     assert lines[3].startswith("The store in mine will take ")
-    assert lines[-1] == "Trained mine. Next: jtdiag probe mine"
+    assert re.fullmatch(DONE, lines[-1])
     found = [LINE.fullmatch(line).groups() for line in lines[4:-1]]
     assert [(lam, trial, epoch) for _, _, lam, trial, epoch, *_ in found] == [
         (lam, "0", epoch) for lam in "01" for epoch in "012"
@@ -142,7 +143,7 @@ def test_interrupted_it_says_how_to_go_on_and_goes_on(recipe, monkeypatch, by):
     ran = train(*arguments)
     assert (ran.exit_code, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
-    assert lines[-1] == "Trained mine. Next: jtdiag probe mine"
+    assert re.fullmatch(DONE, lines[-1])
     assert sum("epoch" in line for line in lines[3:-1]) == 2 - sealed[1]
     assert run.done
 
