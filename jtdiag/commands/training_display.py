@@ -98,12 +98,16 @@ def describe_estimate(recipe: Recipe, estimate: Estimate) -> str:
         "store": f"{readable(size.total)}: outputs {readable(size.outputs)}, "
         f"checkpoints {readable(size.checkpoints)}",
         "memory": f"about {readable(estimate.memory)} with the data",
-        "time": f"about {estimate.total_seconds / 60:.3g} minutes "
-        f"({1000 * estimate.step_seconds:.3g} ms a step)",
+        "time": f"about {_plain(estimate.total_seconds / 60)} minutes "
+        f"({_plain(1000 * estimate.step_seconds)} ms a step)",
     }
     stated = {"scheme": schemes(recipe), "rates": rates(recipe)}
     lines |= {name: text.partition(": ")[2] for name, text in stated.items() if text}
     return "\n".join(f"{name:11} {text}" for name, text in lines.items())
+
+
+def _plain(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def one_line(plan: Plan, report: EpochReport) -> str:
