@@ -79,7 +79,7 @@ def _sgd(parameters: list[Tensor], group: LaneGroup) -> torch.optim.SGD:
 
 
 class Authors:
-    """Arrangement (a): that of the authors' code, as issue 2 describes it.
+    """Arrangement (a): that of the authors' code of 2019.
 
     A batched matrix product per layer, with the input broadcast over the members; a Python list
     of one cross-entropy per member; after the update, every member's error, loss and entropy

@@ -12,7 +12,7 @@ second layer, weights   M times (K, B) x (B, H)
 second layer, inputs    M times (H, K) x (K, B)
 ======================  =======================================
 
-*The three products* of issue 2 are the strictest reading of that: the first layer's two and one
+*The three products* are the strictest reading of that: the first layer's two and one
 for the second layer, its forward one. Each is timed alone, its operands in place and warm, its
 result written where the last one was, no bias, in whichever of two memory layouts was faster.
 """
