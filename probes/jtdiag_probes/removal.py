@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jtdiag_probes.codependence import predicted_rise
 from jtdiag_probes.margins import Scorer, pieces
 
 Floats = NDArray[np.floating[Any]]
@@ -126,6 +127,6 @@ def predicted_loss(ensemble: float, diversity: float, members: int) -> Floats:
     The expected loss of a random subset: exact for a squared error, to second order in the
     members' spread for classes, and exact for any loss at m = 1 and m = M.
     """
-    kept = np.arange(1, members + 1)
-    share = (members - kept) / (kept * max(1, members - 1))
-    return ensemble + share * diversity
+    spread = np.array(diversity)
+    rise = [float(predicted_rise(spread, members, kept)) for kept in range(1, members + 1)]
+    return ensemble + np.array(rise)
