@@ -7,7 +7,7 @@ import numpy as np
 from early_warning_study.lanes import CHANCE, LEARNT_FROM, Floats
 from early_warning_study.training import Row, read
 
-from jtdiag_probes.leadership import skill_ratio
+from jtdiag.rules.skill import skill_ratio
 
 
 @dataclass(frozen=True)

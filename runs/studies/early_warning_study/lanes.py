@@ -9,7 +9,7 @@ from early_warning_study.grid import CLASSES, EARLY
 from early_warning_study.training import Row, read
 from numpy.typing import NDArray
 
-from jtdiag_probes.leadership import skill_ratio
+from jtdiag.rules.skill import skill_ratio
 
 CHANCE = 1 - 1 / CLASSES
 FAILED_BELOW = 0.5

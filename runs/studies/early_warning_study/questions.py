@@ -92,6 +92,15 @@ def calibrated(lanes: Lanes, score: Floats, epoch: int) -> Calibrated:
     return Calibrated(epoch, limit, held_out_rates(lanes, score[:, e] >= limit))
 
 
+def tolerant(lanes: Lanes, score: Floats, epoch: int, false_alarms: float) -> Calibrated:
+    """Return the lowest limit that alarms no more of the good lanes that set it than a share."""
+    e = at(epoch)
+    good = lanes.learnt & ~lanes.held_out & ~lanes.failed
+    ranked = np.sort(score[good, e])[::-1]
+    limit = float(np.nextafter(ranked[int(false_alarms * ranked.size)], np.inf))
+    return Calibrated(epoch, limit, held_out_rates(lanes, score[:, e] >= limit))
+
+
 def held_out_rates(lanes: Lanes, alarm: Flags) -> Rates:
     """Return what alarms (N,) are worth on the lanes that set no limit."""
     tests = lanes.learnt & lanes.held_out
