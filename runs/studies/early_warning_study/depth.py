@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from early_warning_study.lanes import CHANCE, LEARNT_FROM, Floats
 from early_warning_study.training import Row, read
-
 from jtdiag.rules.skill import skill_ratio
 
 
@@ -45,6 +46,10 @@ class Case:
     effective: Mean
     """Effective members over members: 1 if all carry the ensemble's logits alike, 1/M if one."""
 
+    def order(self) -> tuple[str, int, float, int]:
+        """Return what cases are sorted by."""
+        return self.data, self.budget, self.lam, self.depth
+
 
 def load(file: Path) -> list[Case]:
     """Return the cases in a table that `training` wrote, in its order."""
@@ -80,7 +85,7 @@ def _case(key: tuple[str, ...], rows: list[Row]) -> Case:
     )
 
 
-def mean(values: Floats) -> Mean:
+def mean(values: NDArray[np.floating]) -> Mean:
     """Return the mean of values (trials,) with its standard error."""
     if values.size == 0:
         return Mean(float("nan"), float("nan"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from math import sqrt
 from zlib import crc32
 
@@ -20,9 +21,13 @@ alike. At 0.1 nothing learnt, with a momentum of 0.9."""
 Shape = tuple[int, int]
 """Hidden layers, units of each."""
 
+_SMALL: tuple[Shape, ...] = (
+    *((d, w) for d in (1, 2, 3) for w in (8, 32, 128)),
+    *((4, w) for w in (16, 32, 64)),
+)
 _DIGITS: dict[int, tuple[Shape, ...]] = {
-    4: tuple((d, w) for d in (1, 2, 3) for w in (8, 32, 128)) + ((4, 16), (4, 32), (4, 64)),
-    16: tuple((d, w) for d in (1, 2, 3) for w in (8, 32, 128)) + ((4, 16), (4, 32), (4, 64)),
+    4: _SMALL,
+    16: _SMALL,
     64: ((1, 8), (1, 32), (2, 16), (3, 8), (4, 16)),
 }
 _FASHION: dict[int, tuple[Shape, ...]] = {
@@ -63,7 +68,7 @@ class Ensemble:
 
     def recipe(self, data: str) -> Recipe:
         """Return what to train, on a named data set or an .npz file."""
-        early = (0, *MOVED) if self.purpose == "rules" else "none"
+        asks_rules = self.purpose == "rules"
         return Recipe(
             name=self.name,
             seed=crc32(self.name.encode()),
@@ -77,7 +82,10 @@ class Ensemble:
                 lr=(self.rate,),
                 lr_scale="members",
             ),
-            keep=Keep(outputs="none" if early != "none" else ("last",), checkpoints=early),
+            keep=Keep(
+                outputs="none" if asks_rules else ("last",),
+                checkpoints=(0, *MOVED) if asks_rules else "none",
+            ),
             engine=Engine(device="cpu", threads=1, lanes=1, execution="stacked"),
         )
 
@@ -104,22 +112,18 @@ def _rules(data: str, shapes: dict[int, tuple[Shape, ...]]) -> Iterator[Ensemble
                 yield Ensemble("rules", data, depth, width, members, rate)
 
 
-def depths(
-    data: str, trials: int, epochs: int, lambdas: tuple[float, ...]
-) -> Iterator[Ensemble]:
+def depths(data: str, trials: int, epochs: int, lambdas: tuple[float, ...]) -> Iterator[Ensemble]:
     """Return members of 1 to 4 hidden layers with (nearly) equal numbers of parameters."""
     for budget in _BUDGETS[data]:
         for depth in (1, 2, 3, 4):
             width = width_for(budget, depth, _SIDES[data], CLASSES)
-            yield Ensemble(
-                "depth", data, depth, width, 8, 0.02, lambdas, trials, epochs, budget
-            )
+            yield Ensemble("depth", data, depth, width, 8, 0.02, lambdas, trials, epochs, budget)
 
 
 def parameters(depth: int, width: int, inputs: int, outputs: int) -> int:
     """Return the weights and biases of one member."""
     sizes = [inputs, *(width,) * depth, outputs]
-    return sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+    return sum((a + 1) * b for a, b in pairwise(sizes))
 
 
 def width_for(budget: int, depth: int, inputs: int, outputs: int) -> int:

@@ -5,10 +5,10 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-from early_warning_study.grid import CLASSES, EARLY
-from early_warning_study.training import Row, read
 from numpy.typing import NDArray
 
+from early_warning_study.grid import CLASSES, EARLY
+from early_warning_study.training import Row, read
 from jtdiag.rules.skill import skill_ratio
 
 CHANCE = 1 - 1 / CLASSES

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+
 from early_warning_study import roc
 from early_warning_study.grid import CLASSES, EARLY
 from early_warning_study.lanes import Flags, Floats, Lanes
 from early_warning_study.roc import Estimate, Rates
-
 from jtdiag.intervals import clopper_pearson
 
 CLAIM = 3
@@ -81,6 +81,8 @@ class Calibrated:
     epoch: int
     limit: float
     """In the unit of the score, high alarms."""
+    ends: tuple[float, float]
+    """95 % interval of the limit, over configurations; NaN where it is not the best one."""
     rates: Rates
 
 
@@ -88,8 +90,9 @@ def calibrated(lanes: Lanes, score: Floats, epoch: int) -> Calibrated:
     """Return the best limit of a score of failure after an epoch, and its rates held out."""
     e = at(epoch)
     sets = lanes.learnt & ~lanes.held_out
-    limit = roc.best_limit(score[sets, e], lanes.failed[sets])
-    return Calibrated(epoch, limit, held_out_rates(lanes, score[:, e] >= limit))
+    found = roc.limit_estimate(score[sets, e], lanes.failed[sets], lanes.configuration[sets])
+    rates = held_out_rates(lanes, score[:, e] >= found.value)
+    return Calibrated(epoch, found.value, (found.low, found.high), rates)
 
 
 def tolerant(lanes: Lanes, score: Floats, epoch: int, false_alarms: float) -> Calibrated:
@@ -98,7 +101,8 @@ def tolerant(lanes: Lanes, score: Floats, epoch: int, false_alarms: float) -> Ca
     good = lanes.learnt & ~lanes.held_out & ~lanes.failed
     ranked = np.sort(score[good, e])[::-1]
     limit = float(np.nextafter(ranked[int(false_alarms * ranked.size)], np.inf))
-    return Calibrated(epoch, limit, held_out_rates(lanes, score[:, e] >= limit))
+    rates = held_out_rates(lanes, score[:, e] >= limit)
+    return Calibrated(epoch, limit, (np.nan, np.nan), rates)
 
 
 def held_out_rates(lanes: Lanes, alarm: Flags) -> Rates:

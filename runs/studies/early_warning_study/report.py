@@ -1,19 +1,24 @@
 """The study's answers as Markdown tables, and a page whose tables they are."""
 
-import re
-from pathlib import Path
-
 import numpy as np
-from early_warning_study import depth, questions
+
+from early_warning_study import depth, questions, roc
 from early_warning_study.grid import EARLY, LAMBDAS, MOVED
-from early_warning_study.lanes import Floats, Lanes
+from early_warning_study.lanes import CHANCE, Floats, Lanes
 from early_warning_study.questions import CLAIM, at
 from early_warning_study.roc import Estimate, Rates
 
 TOLERATED = 0.05
 """Share of good lanes that a rule without a curve of its own may alarm."""
-GUESSES = {"median skill": -0.55, "least displacement over median": -0.2, "diversity over ln K": 2.0}
+GUESSES = {
+    "median skill": -0.55,
+    "least displacement over median": -0.2,
+    "diversity over ln K": 2.0,
+}
 """Limits that stood in the rules before this study, as scores: high ones alarm."""
+
+FITTED = 0.01
+"""Training error of the median member, over that of a guess, below which over-capacity alarms."""
 
 
 def tables(lanes: Lanes, cases: list[depth.Case]) -> dict[str, str]:
@@ -23,6 +28,7 @@ def tables(lanes: Lanes, cases: list[depth.Case]) -> dict[str, str]:
         "areas": areas(lanes),
         "limits": limits(lanes),
         "one-limit": one_limit(lanes),
+        "by-lambda": by_lambda(lanes),
         "scores": other_scores(lanes),
         "rules": other_rules(lanes),
         "leader": leaders(lanes),
@@ -41,10 +47,11 @@ def written(page: str, found: dict[str, str]) -> str:
         ValueError: if the page has no place for a table.
     """
     for name, table in found.items():
-        place = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.S)
-        if not place.search(page):
+        before, begin, rest = page.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition("\n<!-- end -->")
+        if not end:
             raise ValueError(f"the page has no place for the table {name!r}: <!-- {name} -->")
-        page = place.sub(lambda m, t=table: f"{m[1]}\n{t}\n{m[2]}", page)
+        page = f"{before}{begin}\n{table}\n{end}{after}"
     return page
 
 
@@ -76,7 +83,8 @@ def mean(found: depth.Mean) -> str:
 def outcomes(lanes: Lanes) -> str:
     """Return how the lanes ended, by λ."""
     body = []
-    for name, of in [*((f"{lam:g}", lanes.lam == lam) for lam in LAMBDAS), ("all", lanes.lam >= 0)]:
+    groups_of_lanes = {f"{lam:g}": lanes.lam == lam for lam in LAMBDAS} | {"all": lanes.lam >= 0}
+    for name, of in groups_of_lanes.items():
         good = lanes.learnt & ~lanes.failed
         codependent = lanes.failed & ~lanes.dominated
         groups = (~lanes.learnt, good, codependent, lanes.dominated)
@@ -89,13 +97,17 @@ def outcomes(lanes: Lanes) -> str:
 def areas(lanes: Lanes) -> str:
     """Return the area under the curve by epoch, on held-out lanes."""
     wanted = [questions.halves(lanes, c) for c in questions.comparisons(lanes)[:4]]
-    columns = [questions.areas(lanes, questions.weakness(lanes), c) for c in wanted]
+    score = questions.weakness(lanes)
+    columns = [questions.areas(lanes, score, c) for c in wanted]
     body = [
         [str(epoch), *(interval(column[e]) for column in columns)] for e, epoch in enumerate(EARLY)
     ]
+    at_end = np.repeat(roc.as_score(lanes.final_skill, low_alarms=True)[:, None], len(EARLY), 1)
+    ends = [interval(questions.areas(lanes, at_end, c)[0]) for c in wanted]
     counts = [f"{(c.kept & c.positive).sum()} of {c.kept.sum()}" for c in wanted]
     return markdown(
-        ["after epoch", *(c.name for c in wanted)], [*body, ["positive lanes", *counts]]
+        ["after epoch", *(c.name for c in wanted)],
+        [*body, ["at the end, on test", *ends], ["positive lanes", *counts]],
     )
 
 
@@ -107,7 +119,10 @@ def limits(lanes: Lanes) -> str:
     """Return each epoch's own limit of the median member's skill, and its worth held out."""
     score = questions.weakness(lanes)
     found = [questions.calibrated(lanes, score, epoch) for epoch in EARLY]
-    body = [[str(c.epoch), f"{-c.limit:.2f}", *_rates(c.rates)] for c in found]
+    body = [
+        [str(c.epoch), interval(Estimate(-c.limit, -c.ends[1], -c.ends[0])), *_rates(c.rates)]
+        for c in found
+    ]
     return markdown(["after epoch", "limit", "precision", "recall", "false alarms"], body)
 
 
@@ -120,6 +135,27 @@ def one_limit(lanes: Lanes) -> str:
             rates = questions.held_out_rates(lanes, score[:, at(epoch)] >= limit)
             body.append([f"{-limit:.2f}", str(epoch), *_rates(rates)])
     return markdown(["limit", "after epoch", "precision", "recall", "false alarms"], body)
+
+
+def by_lambda(lanes: Lanes) -> str:
+    """Return whom two limits alarm after epoch 3 on held-out lanes, by λ and by data."""
+    score = questions.weakness(lanes)[:, at(CLAIM)]
+    best = questions.calibrated(lanes, questions.weakness(lanes), CLAIM).limit
+    limits = (best, GUESSES["median skill"])
+    tests = lanes.learnt & lanes.held_out
+    groups_of_lanes = {f"λ = {lam:g}": lanes.lam == lam for lam in LAMBDAS}
+    groups_of_lanes |= {str(data): lanes.data == data for data in np.unique(lanes.data)}
+    body = []
+    for name, of in groups_of_lanes.items():
+        failed, good = tests & of & lanes.failed, tests & of & ~lanes.failed
+        cells = [
+            f"{(group & (score >= limit)).sum()} of {group.sum()}"
+            for limit in limits
+            for group in (failed, good)
+        ]
+        body.append([name, *cells])
+    head = [f"{what}, {-limit:.2f}" for limit in limits for what in ("found", "false alarms")]
+    return markdown(["lanes", *head], body)
 
 
 def other_scores(lanes: Lanes) -> str:
@@ -205,12 +241,16 @@ def capacity(lanes: Lanes) -> str:
     found = questions.capacity_areas(lanes)
     alone, enough = questions.capacity_pairs(lanes)
     body = [[str(epoch), interval(found[at(epoch)])] for epoch in MOVED]
-    count = [f"{enough.sum()} of {len(alone)}"]
-    return markdown(["after epoch", "area"], [*body, ["positive lanes", *count]])
+    for row, epoch in zip(body, MOVED, strict=True):
+        alarm = alone.median[:, at(epoch)] / CHANCE < FITTED
+        row.append(f"{(alarm & enough).sum()} of {alarm.sum()}")
+    count = f"{enough.sum()} of {len(alone)}"
+    return markdown(["after epoch", "area", "right alarms"], [*body, ["lanes", "", count]])
 
 
 def depths(cases: list[depth.Case]) -> str:
     """Return how unequal members of equal parameters are, by depth."""
+    ordered = sorted(cases, key=depth.Case.order)
     body = [
         [
             f"{c.data}, {c.budget:,}",
@@ -220,7 +260,7 @@ def depths(cases: list[depth.Case]) -> str:
             f"{100 * c.error.value:.1f}",
             *(mean(x) for x in (c.median, c.lead, c.gini, c.effective)),
         ]
-        for c in sorted(cases, key=lambda c: (c.data, c.budget, c.lam, c.depth))
+        for c in ordered
     ]
     return markdown(
         [
@@ -247,8 +287,3 @@ def contrasts(cases: list[depth.Case]) -> str:
     return markdown(
         ["data, parameters", "median skill", "leader's lead", "Gini", "effective share"], body
     )
-
-
-def main(page: Path, lanes: Lanes, cases: list[depth.Case]) -> None:
-    """Write the tables into a page."""
-    page.write_text(written(page.read_text("utf-8"), tables(lanes, cases)), "utf-8")

@@ -78,20 +78,41 @@ def area_estimate(score: Floats, positive: Flags, cluster: NDArray[np.str_]) -> 
     return estimate(float(area(score, positive)), samples)
 
 
-def best_limit(score: Floats, positive: Flags) -> float:
+def best_limit(score: Floats, positive: Flags, weight: Floats | None = None) -> Floats:
     """Return the score from which to alarm: where recall minus false-alarm rate is largest.
 
     That is Youden's index. The limit is halfway between two scores that occur; of several equally
-    good ones the highest, which alarms least. NaN where a group is empty.
+    good ones the highest, which alarms least.
+
+    Args:
+        score: (N,)
+        positive: (N,)
+        weight: (..., N), how often each counts; by default once.
+
+    Returns:
+        (...); NaN where a group is empty.
     """
+    w = np.ones(len(score)) if weight is None else weight
     finite = np.unique(score[np.isfinite(score)])
-    if positive.all() or not positive.any() or finite.size < 2:
-        return float("nan")
+    if finite.size < 2:
+        return np.full(w.shape[:-1], np.nan)
     limits = (finite[1:] + finite[:-1]) / 2
-    alarm = score >= limits[:, None]
-    gain = alarm[:, positive].mean(-1) - alarm[:, ~positive].mean(-1)
-    best = np.flatnonzero(np.isclose(gain, gain.max()))
-    return float(limits[best[-1]])
+    alarm = (score >= limits[:, None]).astype(float)
+
+    def share(of: Flags) -> Floats:
+        total = w[..., of].sum(-1)[..., None]
+        return np.where(total > 0, w[..., of] @ alarm[:, of].T / np.maximum(total, 1e-9), np.nan)
+
+    gain = share(positive) - share(~positive)
+    best = gain >= gain.max(-1, keepdims=True) - 1e-9
+    last = limits.size - 1 - np.argmax(best[..., ::-1], -1)
+    return np.where(best.any(-1), limits[last], np.nan)
+
+
+def limit_estimate(score: Floats, positive: Flags, cluster: NDArray[np.str_]) -> Estimate:
+    """Return the best limit with its interval: how far it hangs on the lanes that set it."""
+    samples = best_limit(score, positive, resampled(cluster))
+    return estimate(float(best_limit(score, positive)), samples)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from early_warning_study.grid import EARLY, MOVED, Ensemble
 
 import jtdiag
+from early_warning_study.grid import EARLY, MOVED, Ensemble
 from jtdiag import names
 from jtdiag.engine.sources import fashion_mnist
 from jtdiag.lanes import Lane
@@ -76,13 +76,13 @@ def _data(name: str, out: Path, root: Path) -> str:
     file = out / "fashion.npz"
     if not file.exists():
         whole, (train, test) = fashion_mnist.load(root), IMAGES
-        arrays = {
-            "x_train": np.round(255 * whole.x_train[:train, 0]).astype(np.uint8),
-            "y_train": whole.y_train[:train],
-            "x_test": np.round(255 * whole.x_test[:test, 0]).astype(np.uint8),
-            "y_test": whole.y_test[:test],
-        }
-        np.savez(file, **arrays)
+        np.savez(
+            file,
+            x_train=np.round(255 * whole.x_train[:train, 0]).astype(np.uint8),
+            y_train=whole.y_train[:train],
+            x_test=np.round(255 * whole.x_test[:test, 0]).astype(np.uint8),
+            y_test=whole.y_test[:test],
+        )
     return str(file)
 
 
