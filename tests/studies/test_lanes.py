@@ -69,13 +69,17 @@ def test_comparisons_leave_out_what_did_not_learn_and_the_lambdas_between():
         row(lam=1, test_ensemble=0.8),
         row(lam=0.95, test_median=0.8),
         row(lam=0.5),
+        row(lam=1),
     )
-    at_any, ends, by_lambda, only_one, only_mild = questions.comparisons(found)
-    assert at_any.kept.tolist() == [True, False, True, True]
-    assert ends.kept.tolist() == by_lambda.kept.tolist() == [True, False, False, True]
-    assert ends.positive[ends.kept].tolist() == by_lambda.positive[by_lambda.kept].tolist()
-    assert only_one.kept.tolist() == [True, False, False, False]
-    assert only_mild.kept.tolist() == [False, False, False, True]
+    at_any, ends, literal, by_lambda, only_one, only_mild = questions.comparisons(found)
+    assert at_any.kept.tolist() == [True, False, True, True, True]
+    assert ends.kept.tolist() == by_lambda.kept.tolist() == [True, False, False, True, True]
+    assert ends.positive[ends.kept].tolist() == [True, False, False]
+    assert by_lambda.positive[by_lambda.kept].tolist() == [True, False, True]
+    assert literal.kept.tolist() == [True, False, False, True, False]
+    assert literal.positive[literal.kept].tolist() == [True, False]
+    assert only_one.kept.tolist() == [True, False, False, False, True]
+    assert only_mild.kept.tolist() == [False, False, False, True, False]
 
 
 def many(seed: int = 3) -> table.Lanes:

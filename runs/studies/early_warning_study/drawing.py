@@ -22,11 +22,11 @@ from jtdiag.figures import style
 
 SHOWN = (1, 2, 3, 5, 10)
 """Epochs with a curve."""
-_AREAS = {1: (style.ENSEMBLE, "o"), 2: (style.LEADER, "s")}
+_AREAS = {1: (style.ENSEMBLE, "o"), 3: (style.LEADER, "s")}
 """Comparisons of the middle panel by their place among the study's: colour and marker."""
 _NAMES = {
     1: "failed or not,\n" + r"$\lambda = 1$ or $\lambda \leq 0.9$",
-    2: r"$\lambda = 1$ or $\lambda \leq 0.9$",
+    3: r"$\lambda = 1$ or $\lambda \leq 0.9$",
 }
 
 
@@ -68,7 +68,7 @@ def areas(lanes: Lanes, ax: Axes) -> None:
         found = questions.areas(lanes, questions.weakness(lanes), held_out)
         value = np.array([e.value for e in found])
         ends = np.array([[e.value - e.low, e.high - e.value] for e in found]).T
-        shift = 0.12 * (place - 1.5)
+        shift = 0.06 * (place - 2)
         ax.errorbar(
             np.array(EARLY) + shift,
             value,

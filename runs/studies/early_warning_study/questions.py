@@ -36,9 +36,11 @@ def comparisons(lanes: Lanes) -> list[Comparison]:
     """Return the comparisons of the study; all are among lanes whose ensemble learnt."""
     end_to_end, mild = lanes.lam == 1, lanes.lam <= 0.9
     ends = lanes.learnt & (end_to_end | mild)
+    literal = lanes.learnt & (end_to_end & lanes.failed | mild)
     return [
         Comparison("failed, at any λ", lanes.learnt, lanes.failed),
         Comparison("failed, λ = 1 or λ ≤ 0.9", ends, lanes.failed),
+        Comparison("failed at λ = 1, against λ ≤ 0.9", literal, end_to_end),
         Comparison("λ = 1 against λ ≤ 0.9", ends, end_to_end),
         Comparison("failed, λ = 1 only", lanes.learnt & end_to_end, lanes.failed),
         Comparison("failed, λ ≤ 0.9 only", lanes.learnt & mild, lanes.failed),

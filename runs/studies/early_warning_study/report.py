@@ -96,7 +96,7 @@ def outcomes(lanes: Lanes) -> str:
 
 def areas(lanes: Lanes) -> str:
     """Return the area under the curve by epoch, on held-out lanes."""
-    wanted = [questions.halves(lanes, c) for c in questions.comparisons(lanes)[:4]]
+    wanted = [questions.halves(lanes, c) for c in questions.comparisons(lanes)[:5]]
     score = questions.weakness(lanes)
     columns = [questions.areas(lanes, score, c) for c in wanted]
     body = [
