@@ -4,6 +4,7 @@ import contextlib
 import functools
 import queue
 import sys
+import textwrap
 import threading
 import time
 from collections import Counter
@@ -20,6 +21,8 @@ PATIENCE = 10.0
 """Seconds that a run which has ended waits for its last alerts."""
 INTERRUPTED = 2.0
 """The same for a run that was interrupted or failed."""
+LONGEST = 300
+"""Characters of what a place says of its failure."""
 
 Say = Callable[[str], None]
 Alert = tuple[Path | str, Finding]
@@ -122,7 +125,8 @@ class _Worker:
     def _fail(self, message: str, kind: str) -> None:
         self._failed[kind] += 1
         if self._failed[kind] == 1 and not self._abandoned:
-            line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+            printable = "".join(c if c.isprintable() else " " for c in message)
+            line = textwrap.shorten(printable, LONGEST, placeholder=" …")
             self._say(
                 f"An alert was not sent to {self._sink.name}: {line}. The run goes on; "
                 "failures of this kind are told once."

@@ -109,6 +109,12 @@ def test_a_line_holds_nothing_that_a_terminal_would_obey(finding, said):
     assert "failing: [2J gone. The run" in said[0]
 
 
+def test_what_a_place_says_at_length_is_cut(finding, said):
+    told([Kept("failing", [ValueError("a page of words " * 100)])], said, finding())
+    assert len(said[0]) < 450
+    assert " …. The run goes on" in said[0]
+
+
 def test_a_place_that_cannot_be_closed_is_a_line(finding, said):
     place = Kept("stuck")
     place.close = lambda: 1 / 0
