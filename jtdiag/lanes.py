@@ -87,10 +87,9 @@ class Seal:
 
     def lam(self, scheduled: float, epoch: int, recipe: Recipe) -> float:
         """Return the λ of an epoch, given the one that the recipe's schedule has for it."""
-        lower = recipe.alerts.lower_lam
-        if lower is None or self.lowered_after is None or epoch <= self.lowered_after:
+        if self.lowered_after is None or epoch <= self.lowered_after:
             return scheduled
-        return min(scheduled, lower)
+        return min(scheduled, recipe.alerts.lower_lam)
 
     def improves(self, epoch: int, val_error: float | None) -> bool:
         """Tell whether an epoch with this ensemble validation error becomes the best."""
@@ -147,8 +146,12 @@ def write_seal(run: Path, lane: Lane, seal: Seal) -> None:
 def write_atomically(path: Path, text: str) -> None:
     """Replace a text file, so that a reader finds the old content or the new, never a part."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    with draft.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)  # on a full disk, half a draft takes room
+        raise
