@@ -104,4 +104,4 @@ def every_lane(lanes: Lanes, ax: Axes) -> None:
     ax.axvline(100 * limit, color="#888888", linestyle=":", linewidth=0.8)
     ax.set(xlim=(0, 103), ylim=(0, 103), xlabel="Median skill after epoch 3 (%)")
     ax.set(ylabel="Median skill at the end (%)", title="All lanes")
-    ax.legend(loc="lower right", handletextpad=0, borderpad=0, labelspacing=0.2)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0, borderpad=0)
