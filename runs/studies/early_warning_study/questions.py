@@ -78,7 +78,7 @@ def areas(lanes: Lanes, score: Floats, comparison: Comparison) -> list[Estimate]
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A limit from one half of the configurations, and what it is worth on the other half."""
+    """A limit from some configurations, and what it is worth on the others."""
 
     epoch: int
     limit: float
@@ -159,7 +159,7 @@ def claims(lanes: Lanes) -> list[Claim]:
 
 
 def _claim(name: str, lanes: Lanes) -> Claim:
-    leads = lanes.leads[:, at(CLAIM)]
+    leads = lanes.leads[:, 0]
     low, high = clopper_pearson(leads.sum(), len(lanes))
     everyone = np.ones(len(lanes), bool)
     return Claim(
@@ -180,9 +180,9 @@ def capacity_pairs(lanes: Lanes, mild: float = 0.9) -> tuple[Lanes, Flags]:
 
     Where it did, members were big enough by themselves, and joint training bought nothing.
     """
-    keys = {}
+    keys, configuration = {}, lanes.configuration
     for i in np.flatnonzero(lanes.learnt):
-        keys[(lanes.configuration[i], lanes.rate[i], lanes.lam[i])] = i
+        keys[(configuration[i], lanes.rate[i], lanes.lam[i])] = i
     pairs = [
         (i, keys[(name, rate, mild)])
         for (name, rate, lam), i in keys.items()
