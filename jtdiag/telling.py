@@ -53,8 +53,11 @@ def _finding(group: list[Told], trials: int) -> Finding:
 
 
 def _sentence(first: Told, count: int, trials: int) -> str:
-    where = "" if first.lam is None else f"λ = {first.lam:g}: "
-    often = f"in {count} of {trials} trials, " if trials > 1 else ""
-    which = f" (trial {first.trial})" if count > 1 else ""
-    said = f"{where}after epoch {first.verdict.epoch}{which}, {often}{first.verdict.what}."
-    return f"{said[0].upper() if not where else said[0]}{said[1:]} {first.verdict.advice}"
+    """Return a finding's words; its epoch and its numbers are those of the trial that is named."""
+    often = f"in {count} of {trials} trials" if trials > 1 else ""
+    lam = f"λ = {first.lam:g}" if first.lam is not None else ""
+    where = ", ".join(filter(None, (lam, often)))
+    trial = f" of trial {first.trial}" if often else ""
+    said = f"after epoch {first.verdict.epoch}{trial}, {first.verdict.what}. {first.verdict.advice}"
+    found = f"{where}: {said}" if where else said
+    return found[0].upper() + found[1:] if first.lam is None else found

@@ -37,7 +37,7 @@ def test_trials_of_one_lambda_share_a_finding_that_the_earliest_words():
     [found] = findings(told, trials=3)
     assert found.trials == (0, 2)
     assert (found.epoch, found.members) == (3, (2,))
-    assert found.sentence.startswith("λ = 1: after epoch 3 (trial 2), in 2 of 3 trials, one ")
+    assert found.sentence.startswith("λ = 1, in 2 of 3 trials: after epoch 3 of trial 2, one ")
 
 
 def test_lambdas_and_rules_stay_apart_in_order():
