@@ -1,7 +1,7 @@
 """From what the rules say of lanes to findings that a person reads."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jtdiag.finding import Finding
 from jtdiag.rules import NAMES
@@ -33,6 +33,16 @@ def findings(told: Iterable[Told], trials: int = 1) -> list[Finding]:
         lam = -1.0 if one.lam is None else one.lam
         groups.setdefault((NAMES.index(one.verdict.rule), lam), []).append(one)
     return [_finding(group, trials) for _, group in sorted(groups.items(), key=lambda g: g[0])]
+
+
+def of_lane(one: Told, trials: int) -> Finding:
+    """Return the finding on one lane by itself, which names its trial where there are several."""
+    [found] = findings([one])
+    if trials == 1 or one.lam is None:
+        return found
+    where = f"λ = {one.lam:g}"
+    sentence = found.sentence.replace(where, f"{where}, trial {one.trial}", 1)
+    return replace(found, sentence=sentence)
 
 
 def _finding(group: list[Told], trials: int) -> Finding:

@@ -90,7 +90,7 @@ def test_a_verdict_is_shown_sent_and_recorded(listen, heard, tmp_path, trials):
     assert heard.verdicts == [(lane(0), SAID)]
     [(run, sent)] = heard.sent
     assert run == tmp_path
-    assert sent.sentence == "λ = 1: after epoch 3, one member carries the ensemble. Act."
+    assert sent.sentence == "λ = 1, trial 0: after epoch 3, one member carries the ensemble. Act."
     assert (sent.rule, sent.lam, sent.trials, sent.epoch, sent.members) == (
         "dominance", 1.0, (0,), 3, (1,),
     )  # fmt: skip

@@ -6,8 +6,8 @@ from jtdiag.rules.contract import History, Rule, Verdict
 from jtdiag.rules.skill import EARLY_EPOCH
 
 LIMIT = 0.73
-"""Largest diversity (Eq. 5), over the loss of a guess: what told failed lanes from good ones best at
-epoch 3 of the manual's study."""
+"""Largest diversity (Eq. 5), over the loss of a guess: what told failed lanes from good ones best
+at epoch 3 of the manual's study."""
 
 
 def score(history: History) -> float:
