@@ -13,14 +13,8 @@ def descended(history: History) -> Floats:
     """Return the loss that training descends, Eq. 4, (E,); the ensemble's where λ is unknown."""
     if history.lam is None:
         return history.ensemble_loss
-    mean = history.member_loss.mean(1)
-    # A weight of 0 leaves even an infinite loss out.
-    parts = [
-        weight * loss
-        for weight, loss in ((history.lam, history.ensemble_loss), (1 - history.lam, mean))
-        if weight > 0
-    ]
-    return np.sum(parts, 0)
+    lam, mean = history.lam, history.member_loss.mean(1)
+    return lam * history.ensemble_loss + (1 - lam) * mean
 
 
 def score(history: History) -> float:
