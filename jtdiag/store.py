@@ -187,6 +187,7 @@ class Run:
         seal = self.seal(lane)
         if seal.epoch < 0:
             return None
+        self._require_metrics({lane: seal})
         epochs = range(seal.epoch + 1)
         where = (lane.lam_index, lane.trial, slice(len(epochs)))
         train = self.recipe.splits.index(names.TRAIN)

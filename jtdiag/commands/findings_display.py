@@ -13,9 +13,9 @@ def print_findings(console: Console, findings: Iterable[Finding]) -> None:
         print_finding(console, finding)
 
 
-def print_finding(console: Console, finding: Finding) -> None:
-    """Print one finding."""
+def print_finding(console: Console, finding: Finding, before: str = "") -> None:
+    """Print one finding, with words before its sentence such as the name of the run."""
     alert = finding.level == "alert"
     mark, style = ("ALERT", "bold red") if alert else ("  -  ", "")
     console.print(mark, style=style, end=" ", highlight=False)
-    console.print(finding.sentence, highlight=False, markup=False, soft_wrap=True)
+    console.print(before + finding.sentence, highlight=False, markup=False, soft_wrap=True)

@@ -1,45 +1,142 @@
 """jtdiag watch."""
 
+import io
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
+if TYPE_CHECKING:
+    from jtdiag.watch import FolderWatch, RunWatch
+    from jtdiag.watch.events import Happened
+
 ALERTED = 3
 """Exit status when an alert was raised; 1 and 2 are errors."""
+INTERRUPTED = 130
+
+
+class Display(Protocol):
+    """Shows what happens."""
+
+    def take(self, happened: "Happened") -> None:
+        """Show an event."""
+
+    def draw(self) -> None:
+        """Show how things stand after a look."""
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-def watch(run: Path) -> None:
-    """Follow the run in folder RUN while it trains; print findings and alerts as they come.
+@click.option(
+    "--plain", "style", flag_value="plain", help="One line an event; the default off a terminal."
+)
+@click.option("--json", "style", flag_value="json", help="One JSON object an event.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.05),
+    default=0.5,
+    show_default=True,
+    help="Seconds between two looks.",
+)
+@click.option("--once", is_flag=True, help="Look once, print what is there, and end.")
+@click.option("--until-done", is_flag=True, help="Of a folder: end when no run in it trains.")
+def watch(run: Path, style: str | None, interval: float, once: bool, until_done: bool) -> None:
+    """Follow the run in folder RUN, or all runs below it, while they train.
 
-    Ends with the run. Exit status: 0 without an alert, 3 with one, 1 if the run died.
+    Shows lanes, errors and findings on a terminal; elsewhere prints a line for
+    each event. A single run is followed to its end, a folder of runs until Ctrl-C.
+
+    Exit status: 0 without an alert, 3 with one, 1 if a run died, 130 on Ctrl-C.
     """
+    from jtdiag.watch import begin
+
+    _encodable()
+    watched = begin(run)
+    try:
+        with _display(watched, style, once) as display:
+            while not _looked(watched, display, once, until_done):
+                time.sleep(interval)
+    except KeyboardInterrupt:
+        click.echo("The watch ended; what trains goes on.", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    _end(watched)
+
+
+def _looked(
+    watched: "RunWatch | FolderWatch", display: Display, once: bool, until_done: bool
+) -> bool:
+    """Take a look and show it; tell whether it was the last."""
+    from jtdiag.finding import Finding
+    from jtdiag.watch import RunWatch, look_at
+
+    single = isinstance(watched, RunWatch)
+    for happened in look_at(watched):
+        if single or worth_a_line(happened):
+            display.take(happened)
+        if isinstance(happened.what, Finding):
+            pass_on(happened)
+    display.draw()
+    return once or (watched.over and (single or until_done))
+
+
+def pass_on(happened: "Happened") -> None:
+    """Take a finding that is new to this watch; who else is to hear of it is told here."""
+
+
+def worth_a_line(happened: "Happened") -> bool:
+    """Tell whether a folder's log has a line for it: of a run long over, that it is there."""
+    from jtdiag.watch.events import Ended, Sealed
+
+    return not (happened.old and isinstance(happened.what, Sealed | Ended))
+
+
+@contextmanager
+def _display(watched: "RunWatch | FolderWatch", style: str | None, once: bool) -> Iterator[Display]:
     from rich.console import Console
 
-    from jtdiag.commands.findings_display import print_finding
-    from jtdiag.errors import StoreError
-    from jtdiag.finding import Finding
-    from jtdiag.watch import Sealed, follow, wait_for
+    from jtdiag.commands.watch_lines import JsonLines, Lines, PlainLines
+    from jtdiag.commands.watch_screen import Screen, print_picture
+    from jtdiag.watch import FolderWatch
 
-    opened = wait_for(run)
     console = Console()
-    alerted, done = False, False
-    for event in follow(opened):
-        if isinstance(event, Finding):
-            alerted |= event.level == "alert"
-            print_finding(console, event)
-        elif isinstance(event, Sealed):
-            click.echo(
-                f"λ = {opened.lam(event.lane):g}, trial {event.lane.trial}: "
-                f"epoch {event.epoch} is sealed"
-            )
-        else:
-            done = event.done
-    if alerted:
+    if style == "json":
+        yield JsonLines()
+    elif style == "plain" or not (once or console.is_terminal):
+        yield PlainLines(console, watched.name if isinstance(watched, FolderWatch) else None)
+    elif once:
+        yield Lines()
+        print_picture(console, watched)
+    else:
+        with Screen(console, watched) as screen:
+            yield screen
+
+
+def _encodable() -> None:
+    """Let what the terminal or the log has no letter for, as λ, become a question mark."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _end(watched: "RunWatch | FolderWatch") -> None:
+    """End with the status that says how it went.
+
+    Raises:
+        StoreError: if a run died, and no alert was raised.
+    """
+    from jtdiag.errors import StoreError
+    from jtdiag.watch import FolderWatch
+
+    runs = list(watched.runs.values()) if isinstance(watched, FolderWatch) else [watched]
+    if any(one.alerts for one in runs):
         raise SystemExit(ALERTED)
-    if not done:
+    dead = [one.path for one in runs if one.state == "dead"]
+    if dead:
+        which = f"{dead[0]}" if len(dead) == 1 else f"{len(dead)} runs, {dead[0]} among them"
         raise StoreError(
-            f"{run}: the engine is gone before the run was done. "
-            f"Go on with: jtdiag train {run} --resume"
+            f"{which}: the engine is gone before the run was done. "
+            f"Go on with: jtdiag train {dead[0]} --resume"
         )

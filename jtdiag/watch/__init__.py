@@ -8,8 +8,8 @@ from jtdiag import finding, result
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options
 from jtdiag.registry import load_probes
-from jtdiag.store import Run
-from jtdiag.watch.events import Appeared, Ended, Event, Sealed
+from jtdiag.store import RECIPE, Run
+from jtdiag.watch.events import Appeared, Ended, Event, Happened, Sealed
 from jtdiag.watch.folder import FolderWatch
 from jtdiag.watch.one_run import RunWatch
 
@@ -18,15 +18,43 @@ __all__ = [
     "Ended",
     "Event",
     "FolderWatch",
+    "Happened",
     "RunWatch",
     "Sealed",
     "ask_cheap_probes",
+    "begin",
     "follow",
+    "look_at",
     "wait_for",
 ]
 
 PATIENCE = 30.0
 """Seconds to wait for a run that does not exist yet; the engine loads its data first."""
+
+
+def begin(path: Path, patience: float = PATIENCE) -> RunWatch | FolderWatch:
+    """Return what watches a run, or the runs below a folder, waiting for the folder to appear.
+
+    Raises:
+        JtdiagError: if there is nothing after `patience` seconds, or a run that cannot be read.
+    """
+    _wait_for(path, patience)
+    if path.is_dir() and not (path / RECIPE).exists():
+        return FolderWatch(path)
+    return RunWatch(path, ask_cheap_probes)
+
+
+def look_at(watched: RunWatch | FolderWatch) -> Iterator[Happened]:
+    """Yield what has happened to a run, or to the runs of a folder, since the last look.
+
+    Raises:
+        JtdiagError: of a single run, if it cannot be read; in a folder that is an event.
+    """
+    if isinstance(watched, FolderWatch):
+        yield from watched.look()
+        return
+    for event in watched.look():
+        yield Happened(run=watched.path, what=event, old=watched.old)
 
 
 def wait_for(path: Path, patience: float = PATIENCE) -> Run:
@@ -35,10 +63,14 @@ def wait_for(path: Path, patience: float = PATIENCE) -> Run:
     Raises:
         StoreError: if there is none after `patience` seconds, or the folder holds something else.
     """
+    _wait_for(path, patience)
+    return Run(path)
+
+
+def _wait_for(path: Path, patience: float) -> None:
     until = time.monotonic() + patience
     while not path.exists() and time.monotonic() < until:
         time.sleep(0.2)
-    return Run(path)
 
 
 def follow(run: Run, interval: float = 0.5) -> Iterator[Event]:

@@ -44,9 +44,13 @@ class Sealed:
     epochs: int = field(default=0, compare=False)
     """That the recipe has."""
     lam: float = field(default=float("nan"), compare=False)
+    """The lane's, by the recipe."""
+    lam_at: float = field(default=float("nan"), compare=False)
     """With which the epoch was trained."""
     errors: Errors | None = field(default=None, compare=False)
     done: bool = field(default=False, compare=False)
+    stopped: str = field(default="", compare=False)
+    """Rule that ended the lane here."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from jtdiag import lanes, rules
 from jtdiag.lanes import Lane, Seal
@@ -22,6 +22,8 @@ class LaneWatch:
     def __init__(self, run: Run, lane: Lane) -> None:
         self.lane = lane
         self.lam = run.lam(lane)
+        self.lam_now = self.lam
+        """With which the last epoch was trained; differs where a schedule or a rule moved it."""
         self.seal = Seal()
         self.errors: Errors | None = None
         self.ensemble: tuple[float, ...] = ()
@@ -59,7 +61,11 @@ class LaneWatch:
 
     def read(self, run: Run) -> bool:
         """Read the lane's metrics and ask the rules; tell whether one spoke for the first time."""
-        history = _history(run, self.lane, self.seal)
+        found = run.history(self.lane)
+        if found is None:  # the seal was taken away meanwhile
+            return False
+        history = found.until(self.seal.epoch)
+        self.lam_now = self.lam if history.lam is None else float(history.lam[-1])
         error, loss = history.member_error, history.member_loss
         leader = int(np.lexsort((loss[-1], error[-1]))[0])
         median = np.median(error, axis=1)
@@ -82,15 +88,15 @@ class LaneWatch:
         return len(self.verdicts) > before
 
 
-def thin(values: NDArray[np.floating], points: int = POINTS) -> tuple[float, ...]:
+def thin(values: ArrayLike, points: int = POINTS) -> tuple[float, ...]:
     """Return a course (E,) as at most so many numbers: means of neighbours that are finite.
 
     NaN where none of the neighbours is.
     """
-    values = np.asarray(values, dtype=np.float64)
-    pieces = [values[i : i + 1] for i in range(values.size)]
-    if values.size > points:
-        pieces = np.array_split(values, points)
+    course = np.asarray(values, dtype=np.float64)
+    pieces = [course[i : i + 1] for i in range(course.size)]
+    if course.size > points:
+        pieces = np.array_split(course, points)
     finite = [piece[np.isfinite(piece)] for piece in pieces]
     return tuple(float(piece.mean()) if piece.size else float("nan") for piece in finite)
 
@@ -104,25 +110,3 @@ def seal_times(run: Path, watched: list[LaneWatch]) -> list[float]:
         except FileNotFoundError:
             continue
     return found
-
-
-def _history(run: Run, lane: Lane, seal: Seal) -> History:
-    """Return the lane's training metrics up to its seal."""
-    import math
-
-    from jtdiag import names
-
-    where = (lane.lam_index, lane.trial, slice(seal.epoch + 1))
-    train = run.recipe.splits.index(names.TRAIN)
-    rows = {
-        name: np.asarray(run.array(f"{names.METRICS}/{name}")[where])[:, train]
-        for name in names.METRIC_VARIABLES
-    }
-    classes = run.recipe.family == "categorical" or run.family.classes
-    return History(
-        epoch=np.arange(seal.epoch + 1),
-        **rows,
-        chance_error=run.chance_error,
-        chance_loss=math.log(run.outputs_per_member) if classes else None,
-        lam=run.lam_at(lane, seal.epoch),
-    )

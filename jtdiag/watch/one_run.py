@@ -9,15 +9,7 @@ from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
 from jtdiag.store import RECIPE, Run
 from jtdiag.telling import Told
-from jtdiag.watch.events import (
-    Appeared,
-    Ended,
-    Event,
-    Resumed,
-    Sealed,
-    Silent,
-    State,
-)
+from jtdiag.watch.events import Appeared, Ended, Event, Resumed, Sealed, Silent, State
 from jtdiag.watch.heartbeat import Heartbeat
 from jtdiag.watch.one_lane import LaneWatch, seal_times
 
@@ -87,6 +79,7 @@ class RunWatch:
         if first:
             yield self._appear(state)
         elif was_over and state not in OVER:
+            self.old = False
             self.heartbeat.restart()
             yield Resumed()
         elif fresh:
@@ -142,13 +135,15 @@ class RunWatch:
                 lane=lane.lane,
                 epoch=lane.seal.epoch,
                 epochs=self._epochs,
-                lam=self.run.lam_at(lane.lane, lane.seal.epoch),
+                lam=lane.lam,
+                lam_at=lane.lam_now,
                 errors=lane.errors,
                 done=lane.seal.done,
+                stopped=lane.seal.stopped,
             )
         if spoke:
             self.findings = self._from_rules()
-            if not self.old or self._at_the_end:
+            if self._at_the_end or not self.old:
                 self._record()
             yield from self._untold(self.alerts)
 
