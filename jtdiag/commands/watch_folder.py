@@ -83,7 +83,9 @@ def _expanded(folder: FolderWatch, path: Path) -> list[Text]:
     """Return what stands below a run's row: its trouble, or its alerts."""
     if path in folder.troubled:
         return [Text(f"    {folder.troubled[path]}", style=ALERT)]
-    return [finding_line(alert, "    ") for alert in folder.runs[path].alerts]
+    run = folder.runs[path]
+    trouble = [Text(f"    {run.trouble}", style="yellow")] if run.trouble else []
+    return [*(finding_line(alert, "    ") for alert in run.alerts), *trouble]
 
 
 def _placed(
@@ -126,8 +128,8 @@ class Columns:
         """Return the headings."""
         course = NUMBER + 1 + self._spark
         said = (
-            f"{'run':<{self._name}} {'state':<{STATE}} {'lanes':>{self._lanes}} {'done':>5}  "
-            f"{'at λ':>6} {'ensemble':<{course}} {'median member':<{course}.{course}}  alerts"
+            f"{'run':<{self._name}} {'state':<{STATE}} alerts {'lanes':>{self._lanes}} "
+            f"{'done':>5}  {'at λ':>6} {'ensemble':<{course}} {'median member':<{course}.{course}}"
         )
         return Text(said, style="dim")
 
@@ -143,11 +145,11 @@ class Columns:
         said = Text.assemble(
             name,
             " ",
-            (f"{state:<{STATE}}", style_of(state)),
+            (f"{state:<{STATE}} ", style_of(state)),
+            (f"{len(run.alerts) or '':>6}", ALERT),
             f" {lanes:>{self._lanes}} {f'{100 * done // max(1, whole)} %':>5}  ",
         )
-        said.append_text(self._lane(run.newest))
-        return said.append(f"  {len(run.alerts) or '':>6}", style=ALERT)
+        return said.append_text(self._lane(run.newest))
 
     def _lane(self, lane: LaneWatch | None) -> Text:
         ensemble, median, _, _ = errors_of(lane)

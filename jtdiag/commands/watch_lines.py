@@ -62,7 +62,7 @@ class PlainLines(Lines):
             print_finding(self._console, happened.what, before)
         else:
             said = sentence(happened)
-            if before or isinstance(happened.what, Sealed | Silent):
+            if before or isinstance(happened.what, Sealed | Silent | Trouble):
                 click.echo(before + said)
 
 

@@ -25,7 +25,7 @@ LONGEST = 40
 
 def of_run(run: RunWatch, page: Page) -> list[Text]:
     """Return a run as lines that fit the page."""
-    head = [header(run, page), Text()]
+    head = [header(run, page), Text(run.trouble, style="yellow")]
     room = None if page.height is None else max(2, page.height - len(head))
     rows = table(run, page)
     below = wrapped(run.findings, page, None)

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from jtdiag import finding, result
+from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options
 from jtdiag.registry import load_probes
@@ -100,6 +102,7 @@ def ask_cheap_probes(run: Run) -> list[Finding]:
             continue
         judged = probe.judge(probe.ask(run, Options(metrics_only=True)))
         if not result.is_fresh(run, probe):
-            finding.record(run.path, probe.name, judged)
+            with suppress(StoreError):  # a folder that is not ours to write can be watched
+                finding.record(run.path, probe.name, judged)
         found += judged
     return found

@@ -79,7 +79,7 @@ class Gone:
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """The run cannot be read; the others are watched on."""
+    """A run cannot be read, or its findings cannot be kept in its folder; the watch goes on."""
 
     what: str
     """One line: what is, and what to do."""

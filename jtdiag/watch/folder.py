@@ -58,9 +58,12 @@ class FolderWatch:
             if path not in self.runs:
                 self.runs[path] = RunWatch(path)
             yield from self.runs[path].look()
-        except (JtdiagError, FileNotFoundError) as error:
+        except (JtdiagError, OSError, ValueError, LookupError) as error:
+            # Whatever is damaged in one run, the others are watched on.
             if (path / RECIPE).exists():  # else the next look finds it gone
-                yield from self._trouble(path, str(error))
+                ours = isinstance(error, JtdiagError)
+                what = str(error) if ours else f"{path}: cannot be read: {error!r}."
+                yield from self._trouble(path, what)
         else:
             self._retry.pop(path, None)
             self.troubled.pop(path, None)

@@ -59,11 +59,11 @@ class LaneWatch:
             return ()
         return found.st_ino, found.st_mtime_ns, found.st_size
 
-    def read(self, run: Run) -> bool:
-        """Read the lane's metrics and ask the rules; tell whether one spoke for the first time."""
+    def read(self, run: Run) -> None:
+        """Read the lane's metrics up to its seal, and ask the rules about the new epochs."""
         found = run.history(self.lane)
         if found is None:  # the seal was taken away meanwhile
-            return False
+            return
         history = found.until(self.seal.epoch)
         self.lam_now = self.lam if history.lam is None else float(history.lam[-1])
         error, loss = history.member_error, history.member_loss
@@ -76,16 +76,14 @@ class LaneWatch:
             leader=leader,
         )
         self.ensemble, self.median = thin(history.ensemble_error), thin(median)
-        return self._judge(history)
+        self._judge(history)
 
-    def _judge(self, history: History) -> bool:
-        before = len(self.verdicts)
+    def _judge(self, history: History) -> None:
         for epoch in history.epoch[history.epoch > self._judged]:
             silent = [name for name in rules.NAMES if name not in self.verdicts]
             for verdict in rules.judge(history.until(int(epoch)), silent):
                 self.verdicts[verdict.rule] = verdict
         self._judged = history.last
-        return len(self.verdicts) > before
 
 
 def thin(values: ArrayLike, points: int = POINTS) -> tuple[float, ...]:

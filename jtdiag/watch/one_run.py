@@ -9,7 +9,7 @@ from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
 from jtdiag.store import RECIPE, Run
 from jtdiag.telling import Told
-from jtdiag.watch.events import Appeared, Ended, Event, Resumed, Sealed, Silent, State
+from jtdiag.watch.events import Appeared, Ended, Event, Resumed, Sealed, Silent, State, Trouble
 from jtdiag.watch.heartbeat import Heartbeat
 from jtdiag.watch.one_lane import LaneWatch, seal_times
 
@@ -40,7 +40,10 @@ class RunWatch:
         self.heartbeat = Heartbeat()
         self.old = False
         """True for a run that was over when it was first seen."""
+        self.trouble = ""
+        """Why findings could not be kept in the run's folder; "" where they are."""
         self._at_the_end = at_the_end
+        self._spoken = 0
         self._told: set[tuple[object, ...]] = set()
         self._lock_unseen = False
         self._epochs = self.run.recipe.train.epochs
@@ -127,9 +130,8 @@ class RunWatch:
         return "silent" if not moved and self.state and self.heartbeat.stopped else "training"
 
     def _read(self, fresh: list[LaneWatch]) -> Iterator[Event]:
-        spoke = False
         for lane in fresh:
-            spoke |= lane.read(self.run)
+            lane.read(self.run)
             self.newest = lane
             yield Sealed(
                 lane=lane.lane,
@@ -141,10 +143,11 @@ class RunWatch:
                 done=lane.seal.done,
                 stopped=lane.seal.stopped,
             )
-        if spoke:
-            self.findings = self._from_rules()
+        spoken = sum(len(lane.verdicts) for lane in self.lanes)
+        if spoken > self._spoken:
+            self._spoken, self.findings = spoken, self._from_rules()
             if self._at_the_end or not self.old:
-                self._record()
+                yield from self._record()
             yield from self._untold(self.alerts)
 
     def _turn(self, state: State) -> Iterator[Event]:
@@ -155,9 +158,10 @@ class RunWatch:
         if state == "silent":
             yield Silent(seconds=self.heartbeat.quiet)
         elif state in OVER:
+            yield from self._untold(self.findings)
             if self._at_the_end:
                 self.findings = _joined(self.findings, self._at_the_end(self.run))
-            yield from self._untold(self.findings)
+                yield from self._untold(self.findings)
             self.run = Run(self.path)  # lets go of the store's metadata
             yield Ended(done=state == "done")
 
@@ -177,11 +181,19 @@ class RunWatch:
             found += telling.findings(told, trials=max(1, begun))
         return found
 
-    def _record(self) -> None:
-        """Keep the findings of the rules in the run's folder, where others stand there."""
-        kept = [one for one in finding.read(self.path) if one.probe == telling.SOURCE]
-        if kept != self.findings:
-            finding.record(self.path, telling.SOURCE, self.findings)
+    def _record(self) -> Iterator[Trouble]:
+        """Keep the findings of the rules in the run's folder, where others stand there.
+
+        That a folder is not to be written hinders nobody from watching; it is told once.
+        """
+        try:
+            kept = [one for one in finding.read(self.path) if one.probe == telling.SOURCE]
+            if kept != self.findings:
+                finding.record(self.path, telling.SOURCE, self.findings)
+        except StoreError as error:
+            if self.trouble != str(error):
+                self.trouble = str(error)
+                yield Trouble(what=self.trouble)
 
     def _untold(self, findings: list[Finding]) -> Iterator[Finding]:
         """Yield each finding once, and again only when further trials join it."""
