@@ -13,6 +13,7 @@ from jtdiag.finding import Finding
 from jtdiag.probing import probe as ask
 from jtdiag.registry import load_probe
 from jtdiag.watch import Ended, Sealed, follow, wait_for
+from jtdiag.watch.one_lane import LaneWatch
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_the_alert_is_told_before_the_next_epoch(warned, asleep):
     asleep(*by_step(warned, 4))
     events = list(follow(warned.run))
     [alert] = alerts(events)
-    assert (alert.rule, alert.lam) == ("early-dominance", 1)
+    assert (alert.rule, alert.lam) == ("dominance", 1)
     fourth = sealed(warned, 3)[-1]
     assert events.index(fourth) < events.index(alert) < events.index(sealed(warned, 4)[0])
 
@@ -75,7 +76,7 @@ def test_what_is_no_alert_is_told_at_the_end(warned, asleep):
     events = list(follow(warned.run))
     infos = [e for e in events if isinstance(e, Finding) and e.level == "info"]
     assert events[-1 - len(infos) : -1] == infos
-    assert {e.probe for e in infos} == {"diversity", "dominance", "performance"}
+    assert {e.probe for e in infos} == {"alerts", "diversity", "dominance", "performance"}
 
 
 def test_a_finding_is_told_once(warned, asleep):
@@ -125,16 +126,15 @@ def test_an_engine_that_died_before_its_first_epoch_leaves_nothing_to_tell(warne
 
 def test_what_an_engine_sealed_last_is_told_although_it_has_gone(warned, asleep, monkeypatch):
     """The engine seals and goes between two questions of the watcher, at the worst moment."""
-    look = watch._newly_sealed
+    look = LaneWatch.newly_sealed
     left = [lambda: (warned.seal_up_to(3), warned.close())]
 
-    def look_and_lose(run, seen):
-        found = list(look(run, seen))
-        if left:
+    def lose_and_look(lane, run):
+        if left and run.training:
             left.pop()()
-        return found
+        return look(lane, run)
 
-    monkeypatch.setattr(watch, "_newly_sealed", look_and_lose)
+    monkeypatch.setattr(LaneWatch, "newly_sealed", lose_and_look)
     asleep(lambda: None)
     events = list(follow(warned.run))
     assert len(alerts(events)) == 1
@@ -152,7 +152,7 @@ def test_slow_probes_are_not_asked(warned, asleep, monkeypatch):
     monkeypatch.setattr(watch, "load_probes", lambda: [slow, load_probe("performance")])
     asleep(*by_step(warned, 4))
     told = [e for e in follow(warned.run) if isinstance(e, Finding)]
-    assert {e.probe for e in told} == {"performance"}
+    assert {e.probe for e in told} == {"alerts", "performance"}
 
 
 def test_a_cheap_probe_of_somebody_else_is_asked(warned, foreign):
@@ -169,7 +169,7 @@ def test_findings_are_recorded_while_the_run_trains(warned, asleep):
         lambda: (seen.extend(finding.read(warned.run.path)), warned.seal_up_to(4)),
     )
     told = [e for e in follow(warned.run) if isinstance(e, Finding)]
-    assert [f.rule for f in seen if f.level == "alert"] == ["early-dominance"]
+    assert [f.rule for f in seen if f.level == "alert"] == ["dominance"]
     assert sorted(map(str, finding.read(warned.run.path))) == sorted(map(str, told))
 
 
@@ -180,16 +180,16 @@ def test_the_findings_of_a_fuller_result_stand(toy_copy):
     list(follow(toy_copy))
     after = finding.read(toy_copy.path)
     assert [f for f in after if f.probe == "dominance"] == before
-    assert {f.probe for f in after} == {"diversity", "dominance", "performance"}
+    assert {f.probe for f in after} == {"alerts", "diversity", "dominance", "performance"}
 
 
 def test_the_findings_of_a_result_that_the_run_outgrew_are_replaced(warned):
     warned.seal_up_to(2)
-    ask(warned.run, "dominance")
+    ask(warned.run, "alerts")
     assert finding.read(warned.run.path) == []
     warned.seal_all()
     list(follow(warned.run))
-    assert "early-dominance" in {f.rule for f in finding.read(warned.run.path)}
+    assert "dominance" in {f.rule for f in finding.read(warned.run.path)}
 
 
 # --- waiting for a run ----------------------------------------------------------------------------

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ALERTED = 3
 """Exit status when an alert was raised; 1 and 2 are errors."""
 INTERRUPTED = 130
+PATIENCE = 30.0
+"""Seconds for which --until-done waits for the first run of a folder."""
 
 
 class Display(Protocol):
@@ -58,7 +60,10 @@ def watch(run: Path, style: str | None, interval: float, once: bool, until_done:
     watched = begin(run)
     try:
         with _display(watched, style, once) as display:
-            while not _looked(watched, display, once, until_done):
+            until = time.monotonic() + PATIENCE
+            while not (_looked(watched, display, until_done) or once):
+                if until_done and time.monotonic() >= until:
+                    _require_runs(watched)
                 time.sleep(interval)
     except KeyboardInterrupt:
         click.echo("The watch ended; what trains goes on.", err=True)
@@ -66,9 +71,7 @@ def watch(run: Path, style: str | None, interval: float, once: bool, until_done:
     _end(watched)
 
 
-def _looked(
-    watched: "RunWatch | FolderWatch", display: Display, once: bool, until_done: bool
-) -> bool:
+def _looked(watched: "RunWatch | FolderWatch", display: Display, until_done: bool) -> bool:
     """Take a look and show it; tell whether it was the last."""
     from jtdiag.finding import Finding
     from jtdiag.watch import RunWatch, look_at
@@ -80,7 +83,7 @@ def _looked(
         if isinstance(happened.what, Finding):
             pass_on(happened)
     display.draw()
-    return once or (watched.over and (single or until_done))
+    return watched.over and (single or until_done)
 
 
 def pass_on(happened: "Happened") -> None:
@@ -103,6 +106,9 @@ def _display(watched: "RunWatch | FolderWatch", style: str | None, once: bool) -
     from jtdiag.watch import FolderWatch
 
     console = Console()
+    on_screen = style is None and console.is_terminal
+    if isinstance(watched, FolderWatch) and not (once or on_screen or watched.any_below):
+        click.echo(f"{watched.folder} holds no run yet; waiting for one.", err=True)
     if style == "json":
         yield JsonLines()
     elif style == "plain" or not (once or console.is_terminal):
@@ -113,6 +119,14 @@ def _display(watched: "RunWatch | FolderWatch", style: str | None, once: bool) -
     else:
         with Screen(console, watched) as screen:
             yield screen
+
+
+def _require_runs(watched: "RunWatch | FolderWatch") -> None:
+    from jtdiag.errors import StoreError
+    from jtdiag.watch import FolderWatch
+
+    if isinstance(watched, FolderWatch) and not (watched.runs or watched.troubled):
+        raise StoreError(f"{watched.folder} holds no run. Name a run, or a folder of runs.")
 
 
 def _encodable() -> None:

@@ -27,7 +27,7 @@ LONGEST = 32
 
 def of_folder(folder: FolderWatch, page: Page) -> list[Text]:
     """Return the runs of a folder as lines that fit the page."""
-    head = header(folder)
+    head = header(folder, page)
     paths = ordered(folder)
     if not paths:
         return page.fitted([head, Text(), Text(f"There is no run in {folder.folder} yet.")])
@@ -42,7 +42,7 @@ def of_folder(folder: FolderWatch, page: Page) -> list[Text]:
     return page.fitted([head, Text(), columns.head(), *lines])
 
 
-def header(folder: FolderWatch) -> Text:
+def header(folder: FolderWatch, page: Page) -> Text:
     """Return what is to be said of all runs, in a line."""
     states = [state.partition(" ")[0] for state in map(state_of, _readable(folder).values())]
     states += ["unreadable"] * len(folder.troubled)
@@ -51,7 +51,7 @@ def header(folder: FolderWatch) -> Text:
     alerted = sum(bool(run.alerts) for run in folder.runs.values())
     count = counted(len(states), "run")
     return Text.assemble(
-        (str(folder.folder), "bold"),
+        (page.path(folder.folder, beside=60), "bold"),
         f"  {count}: {said}" if states else f"  {count}",
         (f"  {alerted} with alerts" if alerted else "", ALERT),
     )
@@ -63,7 +63,7 @@ def ordered(folder: FolderWatch) -> list[Path]:
 
     def rank(path: Path) -> tuple[bool, int, Path]:
         if path in folder.troubled:
-            return False, 0, path
+            return True, 0, path
         run = folder.runs[path]
         state = state_of(run).partition(" ")[0]
         return not (run.alerts and not run.over), kinds.index(state), path

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -42,6 +43,11 @@ class Page:
             line.no_wrap = True
             line.truncate(self.width, overflow="ellipsis")
         return found
+
+    def path(self, path: Path, beside: int) -> str:
+        """Return a path, of a long one its end, so that there is room for so much beside it."""
+        said, room = str(path), max(12, self.width - beside)
+        return said if len(said) <= room else f"…{said[1 - room :]}"
 
     def bar(self, done: int, whole: int, width: int) -> Text:
         """Return a bar."""

@@ -41,7 +41,7 @@ def header(run: RunWatch, page: Page) -> Text:
     state, (done, whole) = state_of(run), run.epochs
     lanes_done = sum(lane.seal.done for lane in run.lanes)
     said = Text.assemble(
-        (str(run.path), "bold"),
+        (page.path(run.path, beside=60), "bold"),
         "  ",
         (state, style_of(state)),
         f"  {lanes_done}/{counted(len(run.lanes), 'lane')}  {done}/{counted(whole, 'epoch')}  ",

@@ -32,9 +32,14 @@ class FolderWatch:
     @property
     def over(self) -> bool:
         """True when there are runs, and none of them trains."""
-        return bool(self.runs) and all(
+        return bool(self.runs or self.troubled) and all(
             one.over or path in self.troubled for path, one in self.runs.items()
         )
+
+    @property
+    def any_below(self) -> bool:
+        """True when there is a run now."""
+        return any(True for _ in runs_below(self.folder))
 
     def name(self, run: Path) -> str:
         """Return a run's path from the folder, which is what a person calls it."""

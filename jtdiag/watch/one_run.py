@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from jtdiag import finding, telling
+from jtdiag import finding, rules, telling
 from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
 from jtdiag.store import RECIPE, Run
@@ -159,7 +159,7 @@ class RunWatch:
             yield Silent(seconds=self.heartbeat.quiet)
         elif state in OVER:
             yield from self._untold(self.findings)
-            if self._at_the_end:
+            if self._at_the_end and self.newest:  # else there is nothing to ask about
                 self.findings = _joined(self.findings, self._at_the_end(self.run))
                 yield from self._untold(self.findings)
             self.run = Run(self.path)  # lets go of the store's metadata
@@ -169,17 +169,21 @@ class RunWatch:
 
     def _from_rules(self) -> list[Finding]:
         """Return what the rules have said so far, one finding for each rule and λ."""
-        found = []
-        for lam in dict.fromkeys(lane.lam for lane in self.lanes):
-            lanes = [lane for lane in self.lanes if lane.lam == lam]
-            told = [
-                Told(verdict=verdict, lam=lam, trial=lane.lane.trial)
-                for lane in lanes
-                for verdict in lane.verdicts.values()
-            ]
-            begun = sum(lane.seal.epoch >= 1 for lane in lanes)
-            found += telling.findings(told, trials=max(1, begun))
-        return found
+        groups: dict[tuple[int, float], list[Told]] = {}
+        for lane in self.lanes:
+            for rule, verdict in lane.verdicts.items():
+                told = Told(verdict=verdict, lam=lane.lam, trial=lane.lane.trial)
+                groups.setdefault((rules.NAMES.index(rule), lane.lam), []).append(told)
+        return [
+            one
+            for _, group in sorted(groups.items(), key=lambda item: item[0])
+            for one in telling.findings(group, trials=self._reached(group))
+        ]
+
+    def _reached(self, group: list[Told]) -> int:
+        """Return in how many trials of a λ the epoch is sealed at which a rule first spoke."""
+        epoch = min(one.verdict.epoch for one in group)
+        return sum(lane.lam == group[0].lam and lane.seal.epoch >= epoch for lane in self.lanes)
 
     def _record(self) -> Iterator[Trouble]:
         """Keep the findings of the rules in the run's folder, where others stand there.
