@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ALERTED = 3
 """Exit status when an alert was raised; 1 and 2 are errors."""
 INTERRUPTED = 130
+LEAST_PAUSE = 0.2
+"""Share of the interval that is left to others where a look takes long."""
 PATIENCE = 30.0
 """Seconds for which --until-done waits for the first run of a folder."""
 
@@ -60,15 +62,27 @@ def watch(run: Path, style: str | None, interval: float, once: bool, until_done:
     watched = begin(run)
     try:
         with _display(watched, style, once) as display:
-            until = time.monotonic() + PATIENCE
-            while not (_looked(watched, display, until_done) or once):
-                if until_done and time.monotonic() >= until:
-                    _require_runs(watched)
-                time.sleep(interval)
+            _look_on(watched, display, interval, once, until_done)
     except KeyboardInterrupt:
         click.echo("The watch ended; what trains goes on.", err=True)
         raise SystemExit(INTERRUPTED) from None
     _end(watched)
+
+
+def _look_on(
+    watched: "RunWatch | FolderWatch",
+    display: Display,
+    interval: float,
+    once: bool,
+    until_done: bool,
+) -> None:
+    """Look again and again, until nothing more is to come."""
+    first = begun = time.monotonic()
+    while not (_looked(watched, display, until_done) or once):
+        if until_done and time.monotonic() >= first + PATIENCE:
+            _require_runs(watched)
+        time.sleep(max(LEAST_PAUSE * interval, begun + interval - time.monotonic()))
+        begun = time.monotonic()
 
 
 def _looked(watched: "RunWatch | FolderWatch", display: Display, until_done: bool) -> bool:

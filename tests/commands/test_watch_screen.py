@@ -159,46 +159,46 @@ def test_without_unicode_the_picture_is_ascii(warned):
 
 @pytest.fixture
 def many(by_hand, stories, tmp_path):
-    """Thirty runs: the last has an alert, one has died, one cannot be read, the others are done."""
+    """Fourteen runs: the last has an alert, one died, one cannot be read, the others are done."""
     ensemble = [[[[e] * 3 for e in stories.ensemble]]]
     good = by_hand(stories.errors(stories.good), ensemble, lam=(0.5,), name="r00")
     good.seal_all()
-    for i in range(1, 27):
+    for i in range(1, 11):
         shutil.copytree(good.run.path, tmp_path / f"r{i:02}")
-    dead = by_hand(stories.errors(stories.good), ensemble, lam=(0.5,), name="r27")
+    dead = by_hand(stories.errors(stories.good), ensemble, lam=(0.5,), name="r11")
     dead.seal_up_to(1)
     dead.close()
-    shutil.copytree(good.run.path, tmp_path / "r28")
-    (tmp_path / "r28" / "recipe.toml").write_text("nothing")
-    led = by_hand(stories.errors(stories.led), ensemble, lam=(1.0,), name="r29")
+    shutil.copytree(good.run.path, tmp_path / "r12")
+    (tmp_path / "r12" / "recipe.toml").write_text("nothing")
+    led = by_hand(stories.errors(stories.led), ensemble, lam=(1.0,), name="r13")
     led.seal_up_to(3)
     return looked(FolderWatch(tmp_path))
 
 
 def test_a_folder_says_how_many_runs_are_in_which_state(many):
     lines = drawn(many, width=170)
-    assert lines[0].endswith("30 runs: 1 training, 1 dead, 1 unreadable, 27 done  1 with alerts")
+    assert lines[0].endswith("14 runs: 1 training, 1 dead, 1 unreadable, 11 done  1 with alerts")
 
 
 def test_what_needs_a_person_comes_first_and_the_rest_is_counted(many):
-    lines = drawn(many)
+    lines = drawn(many, height=12)
     names = [line.split()[0] for line in lines[3:]]
-    assert names[:3] == ["r29", "ALERT", "r28"]
-    assert names[3].startswith(str(many.folder / "r28"))
-    assert names[4:7] == ["r27", "r00", "r01"]
-    assert lines[-1] == "… 12 more runs"
+    assert names[:3] == ["r13", "ALERT", "r12"]
+    assert names[3].startswith(str(many.folder / "r12"))
+    assert names[4:7] == ["r11", "r00", "r01"]
+    assert lines[-1] == "… 8 more runs"
 
 
 def test_a_row_of_a_folder_has_state_lanes_and_errors(many):
-    [row] = [line.split() for line in drawn(many) if line.startswith("r29")]
+    [row] = [line.split() for line in drawn(many) if line.startswith("r13")]
     assert " ".join(row) == "r29 training 1 0/1 75 % 1 10.0 % █▁▁▁ 71.0 % █▇▇▇"
 
 
 def test_a_folder_of_many_runs_fits_any_terminal(many):
     for width, height in product((20, 60, 80, 170), (4, 10, 24, 60)):
         lines = drawn(many, width, height)
-        if height == 60:
-            assert sum(line.startswith("r") for line in lines) == 31  # the heading, and all
+        if height > 20:
+            assert sum(line.startswith("r") for line in lines) == 15  # the heading, and all
         else:
             assert lines[-1].startswith("…")
 
@@ -207,10 +207,10 @@ def test_runs_that_are_not_shown_are_counted_with_their_alerts(many):
     alert = Finding(probe="p", rule="r", level="alert", number=0.0, sentence="It is so.")
     for run in many.runs.values():
         run.findings = [alert]
-    lines = drawn(many)
+    lines = drawn(many, height=12)
     shown = sum(line.startswith("r") for line in lines) - 1
-    assert lines[-1] == f"… {30 - shown} more runs, {30 - shown} with alerts"
-    assert sum("ALERT" in line for line in lines) == (24 - 3) // 3
+    assert lines[-1] == f"… {14 - shown} more runs, {14 - shown} with alerts"
+    assert sum(line.startswith("    ") for line in lines) == (12 - 3) // 3
 
 
 def test_an_empty_folder_says_that_it_is(tmp_path):
