@@ -87,10 +87,9 @@ class Seal:
 
     def lam(self, scheduled: float, epoch: int, recipe: Recipe) -> float:
         """Return the λ of an epoch, given the one that the recipe's schedule has for it."""
-        lower = recipe.alerts.lower_lam
-        if lower is None or self.lowered_after is None or epoch <= self.lowered_after:
+        if self.lowered_after is None or epoch <= self.lowered_after:
             return scheduled
-        return min(scheduled, lower)
+        return min(scheduled, recipe.alerts.lower_lam)
 
     def improves(self, epoch: int, val_error: float | None) -> bool:
         """Tell whether an epoch with this ensemble validation error becomes the best."""

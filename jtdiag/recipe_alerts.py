@@ -21,8 +21,9 @@ class Alerts:
     stop_on: tuple[str, ...] = field(default=(), metadata=QUIET)
     """Rules that end a lane when they first speak of it: its last epoch is sealed, and it is done.
     See the manual, "Alerts"."""
-    lower_lam: float | None = field(default=None, metadata=QUIET)
-    """λ with which a lane goes on, from the next epoch, when a rule of `lower_on` speaks of it."""
+    lower_lam: float = field(default=1.0, metadata=QUIET)
+    """λ with which a lane goes on, from the next epoch, when a rule of `lower_on` speaks of it; 1
+    lowers nothing."""
     lower_on: tuple[str, ...] = field(default=UNSTABLE, metadata=QUIET)
     """Rules that lower λ to `lower_lam`."""
 
@@ -31,17 +32,21 @@ class Alerts:
             given = check.listed(getattr(self, name))
             known = tuple(check.choice(f"alerts.{name}", rule, rules.NAMES) for rule in given)
             object.__setattr__(self, name, check.different(f"alerts.{name}", known))
-        if self.lower_lam is not None:
-            object.__setattr__(self, "lower_lam", weight("alerts.lower_lam", self.lower_lam))
-            if not self.lower_on:
-                raise RecipeError(
-                    f"alerts.lower_lam is {self.lower_lam:g} and alerts.lower_on names no rule; "
-                    "name those that lower λ, or leave both out."
-                )
-        elif self.lower_on != UNSTABLE:
+        object.__setattr__(self, "lower_lam", weight("alerts.lower_lam", self.lower_lam))
+        if self.lowers and not self.lower_on:
             raise RecipeError(
-                "alerts.lower_on is given and alerts.lower_lam is not; say with which λ to go on."
+                f"alerts.lower_lam is {self.lower_lam:g} and alerts.lower_on names no rule; "
+                "name those that lower λ, or leave both out."
             )
+        if not self.lowers and self.lower_on != UNSTABLE:
+            raise RecipeError(
+                "alerts.lower_on is given and alerts.lower_lam is 1; say with which λ to go on."
+            )
+
+    @property
+    def lowers(self) -> bool:
+        """True where an alert may lower λ."""
+        return self.lower_lam < 1
 
 
 def check_alerts(recipe: "Recipe") -> None:
@@ -51,7 +56,7 @@ def check_alerts(recipe: "Recipe") -> None:
         RecipeError: saying which it is, and what would do.
     """
     lower = recipe.alerts.lower_lam
-    if lower is None:
+    if not recipe.alerts.lowers:
         return
     fixed = f"scheme is {recipe.scheme!r}" if recipe.scheme != "joint" else ""
     if recipe.objective.loss in COUPLED:

@@ -96,7 +96,7 @@ def arrays(recipe: Recipe, extent: Extent) -> list[Array]:
     result = _metrics(recipe, extent.targets.error_measure)
     if not recipe.members.branched:  # branches of one network move together
         result.append(_displacement(recipe))
-    if recipe.objective.lam_schedule != "constant" or recipe.alerts.lower_lam is not None:
+    if recipe.objective.lam_schedule != "constant" or recipe.alerts.lowers:
         result.append(_lam_at(recipe))
     if recipe.scheme == "bagging":
         result += _bootstraps(recipe, extent)
@@ -310,7 +310,9 @@ def size(recipe: Recipe, extent: Extent) -> Size:
     known = _bootstraps(recipe, extent) if recipe.scheme == "bagging" else []
     return Size(
         metrics=sum(
-            8 * math.prod(array.shape) for array in (*_metrics(recipe), _displacement(recipe))
+            8 * math.prod(array.shape)
+            for array in arrays(recipe, extent)
+            if array.path.startswith(names.METRICS)
         )
         + sum(_itemsize(array.dtype) * math.prod(array.shape) for array in known),
         outputs=count * epoch * lanes.most_kept(recipe.keep.outputs, epochs),

@@ -12,7 +12,7 @@ from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
 from jtdiag.probing import probe as ask
 from jtdiag.registry import load_probe
-from jtdiag.watch import Ended, Sealed, follow, wait_for
+from jtdiag.watch import Ended, RunWatch, Sealed, follow, wait_for
 from jtdiag.watch.one_lane import LaneWatch
 
 
@@ -76,7 +76,7 @@ def test_what_is_no_alert_is_told_at_the_end(warned, asleep):
     events = list(follow(warned.run))
     infos = [e for e in events if isinstance(e, Finding) and e.level == "info"]
     assert events[-1 - len(infos) : -1] == infos
-    assert {e.probe for e in infos} == {"alerts", "diversity", "dominance", "performance"}
+    assert {e.probe for e in infos} == {"diversity", "dominance", "performance"}
 
 
 def test_a_finding_is_told_once(warned, asleep):
@@ -98,6 +98,13 @@ def test_an_alert_is_told_again_when_another_trial_joins_it(by_hand, stories, as
         run.close,
     )
     assert [alert.trials for alert in alerts(follow(run.run))] == [(0,), (0, 1)]
+
+
+def test_the_rules_say_in_the_watch_what_the_probe_says_of_the_whole_run(toy_copy):
+    told = RunWatch(toy_copy.path)
+    list(told.look())
+    assert told.findings == [*load_probe("alerts").judge(ask(toy_copy, "alerts"))]
+    assert told.findings
 
 
 # --- the end --------------------------------------------------------------------------------------

@@ -133,8 +133,8 @@ def _followed(recipe: Recipe, report: EpochReport) -> str:
     """Return what followed from an alert, or nothing."""
     if report.stopped:
         return f"; stopped here on {report.stopped}"
-    lower = recipe.alerts.lower_lam
-    return f"; goes on with λ = {lower:g} on {report.lowered}" if report.lowered else ""
+    lower = f"; goes on with λ = {recipe.alerts.lower_lam:g} on {report.lowered}"
+    return lower if report.lowered else ""
 
 
 def print_alert(console: Console, plan: Plan, lane: Lane, verdict: Verdict) -> None:

@@ -51,7 +51,7 @@ class Supervision:
         spoke = {verdict.rule for verdict in verdicts}
         told |= spoke
         alerts = self._recipe.alerts
-        lower = alerts.lower_lam is not None and alerts.lower_lam < lam
+        lower = alerts.lower_lam < lam
         return Decision(
             verdicts=tuple(verdicts),
             stopped=next((name for name in alerts.stop_on if name in spoke), ""),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import lanes, names, presets, schema
@@ -132,6 +133,7 @@ class _GroupRun:
     ) -> None:
         self.recipe, self.store = session.recipe, store
         self.writer, self.listener, self.session = writer, listener, session
+        self._lanes = tuple(group)
         group = [lane for lane in group if not store.seal(lane).stopped]
         # Resumed with its lanes grouped otherwise, a lane may have finished in another group.
         least = min((store.seal(lane).epoch for lane in group), default=0)
@@ -151,7 +153,7 @@ class _GroupRun:
             for epoch in range(done + 1, last + 1):
                 self._epoch(lanes_in_step, epoch)
                 lanes_in_step = self._without_stopped(lanes_in_step)
-        self._forget_states(last)
+        self._forget_states(self._lanes, last)
 
     def _go_on_from(self, epoch: int, lane_group: LaneGroup) -> None:
         lane_group.restore([self.store.state(lane, epoch) for lane in self.group])
@@ -169,8 +171,7 @@ class _GroupRun:
         self.group = [self.group[i] for i in left]
         return lane_group.of_lanes(left) if left else lane_group
 
-    def _forget_states(self, epoch: int) -> None:
-        group = tuple(self.group)  # the group may shrink before the writer comes to it
+    def _forget_states(self, group: tuple[Lane, ...], epoch: int) -> None:
         self.writer.put(lambda: self.store.forget_states(group, epoch))
 
     def _lams(self, epoch: int) -> list[float]:
@@ -197,7 +198,7 @@ class _GroupRun:
                 self.listener.verdict(lane, verdict)
             report = self._report(lane, index, epoch, rows, lams[index], decisions[lane])
             self.listener.epoch(report)
-        self._forget_states(epoch)
+        self._forget_states(tuple(self.group), epoch)
 
     def _judge(self, epoch: int, train: Rows, lams: list[float]) -> dict[Lane, Decision]:
         return {
@@ -261,12 +262,7 @@ class _GroupRun:
                 for split, found in measured.items()
                 if found.logits is not None
             }
-        metrics = {
-            name: np.stack([rows[split][name][index] for split in self.recipe.splits])
-            for name in names.METRIC_VARIABLES
-        }
-        if names.DISPLACEMENT in rows[names.TRAIN]:
-            metrics[names.DISPLACEMENT] = rows[names.TRAIN][names.DISPLACEMENT][index]
+        metrics = self._metrics(rows, index)
         keeps_weights = epoch in seal.checkpoints
 
         def job() -> None:
@@ -286,6 +282,15 @@ class _GroupRun:
             self.store.write(block)
 
         self.writer.put(job)
+
+    def _metrics(self, rows: dict[str, Rows], index: int) -> dict[str, NDArray[np.float64]]:
+        """Return what the store keeps of one lane's epoch as metrics."""
+        found = {
+            name: np.stack([rows[split][name][index] for split in self.recipe.splits])
+            for name in names.METRIC_VARIABLES
+        }
+        moved = rows[names.TRAIN].get(names.DISPLACEMENT)
+        return found if moved is None else found | {names.DISPLACEMENT: moved[index]}
 
     def _report(
         self,

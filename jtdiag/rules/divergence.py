@@ -27,9 +27,9 @@ def score(history: History) -> float:
 def judge(history: History) -> Verdict | None:
     """Alert where a loss is not finite, or above that of a guess and larger than before."""
     bad = np.flatnonzero(~np.isfinite(history.member_loss[-1]))
-    if bad.size or not np.isfinite(history.ensemble_loss[-1]):
-        return _not_finite(history, bad)
     number = score(history)
+    if bad.size or not np.isfinite(history.ensemble_loss[-1]) or np.isinf(number):
+        return _not_finite(history, bad)
     if history.epoch.size < 2 or history.epoch[-2] < 1 or not number > LIMIT:
         return None
     loss = descended(history)

@@ -191,7 +191,7 @@ def test_what_needs_a_person_comes_first_and_the_rest_is_counted(many):
 
 def test_a_row_of_a_folder_has_state_lanes_and_errors(many):
     [row] = [line.split() for line in drawn(many) if line.startswith("r13")]
-    assert " ".join(row) == "r29 training 1 0/1 75 % 1 10.0 % █▁▁▁ 71.0 % █▇▇▇"
+    assert " ".join(row) == "r13 training 1 0/1 75 % 1 10.0 % █▁▁▁ 71.0 % █▇▇▇"
 
 
 def test_a_folder_of_many_runs_fits_any_terminal(many):
