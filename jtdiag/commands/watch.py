@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from jtdiag.commands.alert_options import AlertOptions, alert_options
+
 if TYPE_CHECKING:
+    from jtdiag.alerts.dispatch import Dispatcher
     from jtdiag.watch import FolderWatch, RunWatch
     from jtdiag.watch.events import Happened
 
@@ -48,7 +51,15 @@ class Display(Protocol):
 )
 @click.option("--once", is_flag=True, help="Look once, print what is there, and end.")
 @click.option("--until-done", is_flag=True, help="Of a folder: end when no run in it trains.")
-def watch(run: Path, style: str | None, interval: float, once: bool, until_done: bool) -> None:
+@alert_options
+def watch(
+    run: Path,
+    style: str | None,
+    interval: float,
+    once: bool,
+    until_done: bool,
+    alerts: AlertOptions,
+) -> None:
     """Follow the run in folder RUN, or all runs below it, while they train.
 
     Shows lanes, errors and findings on a terminal; elsewhere prints a line for
@@ -59,49 +70,62 @@ def watch(run: Path, style: str | None, interval: float, once: bool, until_done:
     from jtdiag.watch import begin
 
     _encodable()
-    watched = begin(run)
     try:
-        with _display(watched, style, once) as display:
-            _look_on(watched, display, interval, once, until_done)
+        with alerts.dispatcher() as dispatcher:
+            watched = begin(run)
+            with _display(watched, style, once) as display:
+                looking = Looking(watched, display, dispatcher, until_done=until_done)
+                looking.to_the_end(interval, once=once)
     except KeyboardInterrupt:
         click.echo("The watch ended; what trains goes on.", err=True)
         raise SystemExit(INTERRUPTED) from None
     _end(watched)
 
 
-def _look_on(
-    watched: "RunWatch | FolderWatch",
-    display: Display,
-    interval: float,
-    once: bool,
-    until_done: bool,
-) -> None:
-    """Look again and again, until nothing more is to come."""
-    first = begun = time.monotonic()
-    while not (_looked(watched, display, until_done) or once):
-        if until_done and time.monotonic() >= first + PATIENCE:
-            _require_runs(watched)
-        time.sleep(max(LEAST_PAUSE * interval, begun + interval - time.monotonic()))
-        begun = time.monotonic()
+class Looking:
+    """Takes looks: what they find is shown, and told where alerts go."""
 
+    def __init__(
+        self,
+        watched: "RunWatch | FolderWatch",
+        display: Display,
+        dispatcher: "Dispatcher",
+        *,
+        until_done: bool,
+    ) -> None:
+        from jtdiag.watch import RunWatch
 
-def _looked(watched: "RunWatch | FolderWatch", display: Display, until_done: bool) -> bool:
-    """Take a look and show it; tell whether it was the last."""
-    from jtdiag.finding import Finding
-    from jtdiag.watch import RunWatch, look_at
+        self._watched, self._display, self._dispatcher = watched, display, dispatcher
+        self._single = isinstance(watched, RunWatch)
+        self._ends = self._single or until_done
 
-    single = isinstance(watched, RunWatch)
-    for happened in look_at(watched):
-        if single or worth_a_line(happened):
-            display.take(happened)
-        if isinstance(happened.what, Finding):
-            pass_on(happened)
-    display.draw()
-    return watched.over and (single or until_done)
+    def to_the_end(self, interval: float, *, once: bool) -> None:
+        """Look again and again, until nothing more is to come."""
+        first = begun = time.monotonic()
+        self.look()
+        while not (once or (self._watched.over and self._ends)):
+            if self._ends and time.monotonic() >= first + PATIENCE:
+                _require_runs(self._watched)
+            time.sleep(max(LEAST_PAUSE * interval, begun + interval - time.monotonic()))
+            begun = time.monotonic()
+            self.look()
 
+    def look(self) -> None:
+        """Take a look and show it."""
+        from jtdiag.watch import look_at
 
-def pass_on(happened: "Happened") -> None:
-    """Take a finding that is new to this watch; who else is to hear of it is told here."""
+        for happened in look_at(self._watched):
+            if self._single or worth_a_line(happened):
+                self._display.take(happened)
+            self.pass_on(happened)
+        self._display.draw()
+
+    def pass_on(self, happened: "Happened") -> None:
+        """Tell an alert where alerts go, unless its run was over before the watch began."""
+        from jtdiag.finding import Finding
+
+        if isinstance(happened.what, Finding) and not happened.old:
+            self._dispatcher.tell(happened.run, happened.what)
 
 
 def worth_a_line(happened: "Happened") -> bool:

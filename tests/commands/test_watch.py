@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from jtdiag import train
+from jtdiag.alerts.dispatch import Dispatcher
 from jtdiag.cli import main
 from jtdiag.commands.watch import ALERTED, INTERRUPTED
 from jtdiag.commands.watch_lines import KINDS, as_json
@@ -293,15 +294,20 @@ def test_a_folder_that_stays_without_runs_is_not_waited_in_until_done(tmp_path, 
     )
 
 
-def test_each_new_finding_passes_one_place(two, tmp_path, monkeypatch):
-    passed = []
-    monkeypatch.setattr(command, "pass_on", passed.append)
-    for run in two:
-        run.seal_all()
-    CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"])
-    assert [(one.run.name, one.what.rule, one.old) for one in passed] == [
-        ("led", "dominance", True)
-    ]
+def test_alerts_go_where_they_are_sent_but_for_those_of_runs_that_were_over(
+    two, by_hand, stories, asleep, tmp_path, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(
+        Dispatcher, "tell", lambda self, run, found: told.append((run.name, found.rule))
+    )
+    two[1].seal_all()
+    ensemble = [[[[e] * 3 for e in stories.ensemble]]]
+    together = by_hand(stories.errors(stories.together), ensemble, lam=(1.0,), name="together")
+    asleep(two[0].seal_all, together.seal_all)
+    ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"])
+    assert ran.stdout.count("ALERT") == 2
+    assert told == [("together", "codependence")]
 
 
 # --- beside a training that is real ---------------------------------------------------------------
