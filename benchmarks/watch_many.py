@@ -40,6 +40,8 @@ from jtdiag.watch import FolderWatch
 from jtdiag.watch.events import Sealed
 
 LANES = 4
+LOG = "shown.log"
+"""Where is written what was on the screen and when, so as not to count it as memory."""
 Key = tuple[str, str, int]
 """Run, lane and epoch."""
 
@@ -55,7 +57,8 @@ def main() -> None:
         writer = spawn.Process(target=_write, args=(Path(folder), options, theirs, stop))
         writer.start()
         ours.recv()  # all runs are there
-        shown, memory, cpu = _watch(Path(folder), options, stop)
+        memory, cpu = _watch(Path(folder), options, stop)
+        shown = _shown(Path(folder) / LOG)
         sealed = ours.recv()
         writer.join()
     _report(options, sealed, shown, memory, cpu)
@@ -137,9 +140,9 @@ def _block(writer: RunWriter, lane: Any, epoch: int, random: np.random.Generator
 
 def _watch(
     folder: Path, options: argparse.Namespace, stop: "Synchronized[Any]"
-) -> tuple[dict[Key, float], list[float], float]:
-    """Return when each epoch that was told was on the screen, memory by time, and CPU share."""
-    watched, shown, memory = FolderWatch(folder), {}, []
+) -> tuple[list[float], float]:
+    """Return memory by time, and the share of a processor; log what is on the screen and when."""
+    watched, memory, log = FolderWatch(folder), [], (folder / LOG).open("w", buffering=1)
     console = Console(file=io.StringIO(), force_terminal=True, width=80, height=24)
     screen = Screen(console, watched)
     begun, cpu = time.monotonic(), time.process_time()
@@ -152,13 +155,21 @@ def _watch(
         screen.draw()
         console.file.seek(0)
         console.file.truncate()
-        shown |= dict.fromkeys(told, time.monotonic())
+        now = time.monotonic()
+        log.writelines(f"{run} {lane} {epoch} {now}\n" for run, lane, epoch in told)
         memory.append(_resident())
         left = look + options.interval - time.monotonic()
         time.sleep(max(LEAST_PAUSE * options.interval, left))
     stop.value = True
     share = (time.process_time() - cpu) / (time.monotonic() - begun)
-    return shown, memory, share
+    log.close()
+    return memory, share
+
+
+def _shown(log: Path) -> dict[Key, float]:
+    """Return when each epoch that was told was on the screen."""
+    rows = (line.split() for line in log.read_text().splitlines())
+    return {(run, lane, int(epoch)): float(at) for run, lane, epoch, at in rows}
 
 
 def _resident() -> float:

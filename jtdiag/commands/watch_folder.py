@@ -20,7 +20,6 @@ from jtdiag.watch.folder import FolderWatch
 from jtdiag.watch.one_lane import LaneWatch
 from jtdiag.watch.one_run import RunWatch
 
-STATE = 11
 LONGEST = 32
 """Characters of a sparkline at most."""
 
@@ -118,25 +117,30 @@ class Columns:
         runs = folder.runs.values()
         self._lanes = max((2 * len(str(len(run.lanes))) + 1 for run in runs), default=5)
         self._lanes = max(5, self._lanes)
-        fixed = STATE + self._lanes + 5 + 6 + 2 * NUMBER + len("alerts")
-        left = page.width - fixed - 13
+        states = [state_of(run) for run in runs] + ["unreadable"] * bool(folder.troubled)
+        self._state = max(map(len, states))
+        fixed = self._state + self._lanes + 5 + 6 + 2 * NUMBER + len("alerts")
+        left = page.width - fixed - 10
         course = max((longest_course(run.lanes) for run in runs), default=0)
-        self._spark = max(5, min(LONGEST, course, (left - min(longest, 30)) // 2))
+        self._spark = max(4, min(LONGEST, course, (left - min(longest, 30)) // 2))
         self._name = max(8, min(longest, left - 2 * self._spark))
 
     def head(self) -> Text:
         """Return the headings."""
         course = NUMBER + 1 + self._spark
+        median = "median member" if course > len("median member") else "median"
         said = (
-            f"{'run':<{self._name}} {'state':<{STATE}} alerts {'lanes':>{self._lanes}} "
-            f"{'done':>5}  {'at λ':>6} {'ensemble':<{course}} {'median member':<{course}.{course}}"
+            f"{'run':<{self._name}} {'state':<{self._state}} alerts {'lanes':>{self._lanes}} "
+            f"{'done':>5}  {'at λ':>6} {'ensemble':<{course}} {median}"
         )
         return Text(said, style="dim")
 
     def row(self, path: Path) -> Text:
         """Return a run's row; its errors are those of the lane that was sealed last."""
-        name = Text(self._folder.name(path))
-        name.truncate(self._name, overflow="ellipsis", pad=True)
+        called = self._folder.name(path)
+        if len(called) > self._name:
+            called = f"…{called[1 - self._name :]}"
+        name = Text(f"{called:<{self._name}}")
         if path in self._folder.troubled:
             return name.append(" ").append("unreadable", style=style_of("unreadable"))
         run = self._folder.runs[path]
@@ -145,7 +149,7 @@ class Columns:
         said = Text.assemble(
             name,
             " ",
-            (f"{state:<{STATE}} ", style_of(state)),
+            (f"{state:<{self._state}} ", style_of(state)),
             (f"{len(run.alerts) or '':>6}", ALERT),
             f" {lanes:>{self._lanes}} {f'{100 * done // max(1, whole)} %':>5}  ",
         )

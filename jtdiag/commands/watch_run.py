@@ -105,9 +105,10 @@ class Columns:
     def head(self) -> Text:
         """Return the headings."""
         course = NUMBER + 1 + self._spark
+        median = "median member" if course >= len("median member") else "median"
         said = (
             f"{'λ':>{self._lam}} trial  {'epoch':<{self._epoch + 1 + self._bar}}  "
-            f"{'ensemble':<{course}}  {'median member':<{course}.{course}}  "
+            f"{'ensemble':<{course}}  {median:<{course}}  "
             f"{'best':>{NUMBER}} {'#':<{self._leader}}  state"
         )
         return Text(said, style="dim")
