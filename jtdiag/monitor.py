@@ -1,0 +1,349 @@
+"""The early warning in a training loop of one's own: losses, errors and the rules, as it trains."""
+
+import math
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from jtdiag import batch_sums, families, names, rules
+from jtdiag.batch_sums import Logits, Metrics
+from jtdiag.displacement import Displacement, Members
+from jtdiag.epoch_sample import EpochSample, Summed
+from jtdiag.families.contract import Family
+from jtdiag.finding import Finding
+from jtdiag.rules.contract import History
+from jtdiag.telling import Told, findings
+
+ENOUGH = 2500
+"""Examples of an epoch that are counted: errors then stand within about one percentage point."""
+LEAST_BATCHES = 16
+"""Batches of an epoch that are counted at least, where it has so many."""
+
+CLEAR = 3.0
+"""Standard errors by which a sampled ensemble must beat a guess before members are compared."""
+OF_SKILL = ("dominance", "codependence")
+"""Rules whose number is a share of the ensemble's skill."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredEpoch:
+    """Training metrics of one epoch, and how far to trust them."""
+
+    epoch: int
+    means: Metrics
+    """Losses in nats and errors in the family's measure, of members (M,) and ensemble ()."""
+    standard_errors: Metrics
+    """Of the means, about those over all batches of the epoch; 0 where all are counted."""
+    examples: int
+    """Counted."""
+    counted: int
+    """Batches counted."""
+    batches: int
+    """Batches that the epoch had."""
+    displacement: NDArray[np.float64] | None = None
+    """(M,), where parameters are watched."""
+
+    @property
+    def doubt(self) -> str:
+        """A sentence on the sample; empty where every batch is counted."""
+        if self.counted == self.batches:
+            return ""
+        worst = np.max(self.standard_errors[names.MEMBER_ERROR], initial=0.0)
+        about = f", errors to ±{100 * worst:.1g} points" if np.isfinite(worst) else ""
+        return f" (Counted: {self.counted} of {self.batches} batches{about}.)"
+
+
+class DominanceMonitor:
+    """Watches the members of an ensemble, or branches of a network, in any training loop.
+
+    `update` counts an evenly spread sample of an epoch's batches and never waits for the device;
+    `end_epoch` fetches the sums, once, and asks the rules of the early warning. The numbers are
+    means over an epoch, each batch before its update of the weights, as those of `jtdiag train`.
+
+    Args:
+        lam: λ of Eq. 4 (Webb et al. 2020) with which the loop trains: 1 for the ensemble's loss
+            alone, 0 for members each by itself; None for another loss. May be set anew.
+        every: Count one batch in so many; 1 counts all. "auto" counts about `ENOUGH` examples of
+            an epoch, and not fewer than `LEAST_BATCHES` batches.
+        family: The likelihood, by its name or as an object; logits are its canonical parameters.
+        combiner: What the ensemble averages, "logits" or "probabilities".
+        wanted: The rules to ask, by name.
+        chance_error: Error without skill, for loops that give losses only; else it is known.
+        chance_loss: Loss without skill, in nats; likewise.
+        tell: Called with every new finding.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        lam: float | None = None,
+        every: int | Literal["auto"] = "auto",
+        family: str | Family = "categorical",
+        combiner: str = "logits",
+        wanted: Iterable[str] = rules.NAMES,
+        chance_error: float | None = None,
+        chance_loss: float | None = None,
+        tell: Callable[[Finding], object] | None = None,
+    ) -> None:
+        if every != "auto" and not (isinstance(every, int) and every >= 1):
+            raise ValueError(f"every is {every!r}; it must be 'auto', or 1 or more.")
+        self.lam, self.tell = lam, tell
+        self.family = families.find(family) if isinstance(family, str) else family
+        self.combiner = _known("combiner", combiner, families.COMBINERS)
+        self._every = None if every == "auto" else every
+        self._untold = [_known("wanted", name, rules.NAMES) for name in wanted]
+        self._random = random.Random(0)  # where an epoch's sample begins, and nothing else
+        self._sample: EpochSample | None = None
+        self._members = 0
+        self._chance = _Chance(self.family, chance_error, chance_loss)
+        self._moved: Displacement | None = None
+        self._epoch = 0
+        self.epochs: list[MeasuredEpoch] = []
+        """What was measured, one for each epoch."""
+        self.findings: list[Finding] = []
+        """All findings so far."""
+
+    # --- in every batch ----------------------------------------------------------------------
+
+    def update(self, logits: Logits, targets: Tensor) -> None:
+        """Count a batch, if it belongs to the sample; nothing is copied, nothing waited for.
+
+        Args:
+            logits: (M, N, K), what the M members say of N examples; or M tensors (N, K); or a
+                function that returns either, called only for batches that are counted. Of any
+                floating type, on any device, with or without a gradient.
+            targets: (N,), classes 0 … K−1; or (N, K), numbers, for other families.
+
+        Raises:
+            ValueError: if shapes, types or devices do not fit, or M is not that of before.
+        """
+        if self._sample is not None and not self._sample.due():
+            return
+        with torch.no_grad():
+            given = logits() if callable(logits) else logits
+            eta, target = batch_sums.parameters(given, self.family, targets)
+            self._chance.see(target, eta.shape[-1])
+            sums = batch_sums.of_batch(self.family, self.combiner, eta, target)
+            self._add(sums, eta.shape[1])
+
+    def update_losses(
+        self,
+        members: Tensor,
+        ensemble: Tensor,
+        *,
+        member_errors: Tensor | None = None,
+        ensemble_errors: Tensor | None = None,
+        examples: int | None = None,
+    ) -> None:
+        """Count a batch of which only losses are at hand, in nats; errors where they are known.
+
+        Without errors the rules that compare skill stay silent.
+
+        Args:
+            members: (M, N), or means over the batch (M,).
+            ensemble: (N,), or the mean, ().
+            member_errors: As `members`, 0 to 1.
+            ensemble_errors: As `ensemble`, 0 to 1.
+            examples: N, where means are given.
+
+        Raises:
+            ValueError: if shapes do not fit, or M is not that of before.
+        """
+        size = members.shape[1] if members.ndim == 2 else examples
+        if members.ndim not in (1, 2) or ensemble.shape != members.shape[1:] or not size:
+            raise ValueError(
+                f"losses are {tuple(members.shape)} and {tuple(ensemble.shape)}, with examples = "
+                f"{examples}; they must be (M, N) and (N,), or (M,) and () with examples = N."
+            )
+        if self._sample is not None and not self._sample.due():
+            return
+        with torch.no_grad():
+            unknown = members.new_tensor(math.nan)
+            of_members = unknown.expand_as(members) if member_errors is None else member_errors
+            of_all = unknown.expand_as(ensemble) if ensemble_errors is None else ensemble_errors
+            both = torch.cat([members.detach(), of_members.to(members.dtype)])
+            last = torch.stack([ensemble.detach(), of_all.to(members.dtype)])
+            row = torch.cat([both, last])
+            self._add(row.sum(1) if row.ndim == 2 else row * size, size)
+
+    def _add(self, sums: Tensor, examples: int) -> None:
+        members = len(sums) // 2 - 1
+        if self._sample is None:
+            self._members = members
+            rows = max(LEAST_BATCHES, -(-ENOUGH // max(1, examples)))
+            self._sample = EpochSample(rows, len(sums), self._every, sums.device, self._random)
+            if not self._sample.due():  # the first batch tells the sizes, and need not be counted
+                return
+        if members != self._members:
+            raise ValueError(f"a batch has {members} members; those before it had {self._members}.")
+        self._sample.add(sums, examples)
+
+    def watch_parameters(self, members: Members) -> None:
+        """Measure from now on how far the members' parameters move; call it before training.
+
+        Args:
+            members: M modules, or M lists of tensors; or stacked tensors (M, …) by name. A copy
+                of them as they are is kept on their device.
+
+        Raises:
+            ValueError: if a member has no parameters.
+        """
+        self._moved = Displacement(members)
+
+    # --- after every epoch -------------------------------------------------------------------
+
+    def end_epoch(self) -> list[Finding]:
+        """Close an epoch and return what the rules say now and have not said before.
+
+        A rule speaks once; `findings` keeps all. Of an epoch so short that no batch of it
+        belonged to the sample nothing is known, and nothing is said.
+
+        Raises:
+            ValueError: if no batch was given since the last call, or the parameters that are
+                watched are not those of as many members.
+        """
+        sample = self._sample
+        if sample is None or not sample.seen:
+            raise ValueError(
+                f"epoch {self._epoch + 1} ends and no batch of it was given; call update(logits, "
+                "targets) in every step."
+            )
+        self._check_watched()
+        self._epoch += 1
+        summed, moved = self._fetch(sample)
+        if not summed.counted:
+            return []
+        self.epochs.append(self._measured(summed, moved))
+        return self._judge()
+
+    def _check_watched(self) -> None:
+        if self._moved is not None and self._moved.members != self._members:
+            raise ValueError(
+                f"the parameters of {self._moved.members} members are watched, and {self._members} "
+                "have logits; give watch_parameters the members that update sees."
+            )
+
+    def _fetch(self, sample: EpochSample) -> tuple[Summed, NDArray[np.float64] | None]:
+        """Bring the epoch's sums to the host, and what the members have moved: one transfer."""
+        rows = sample.rows
+        parts = [rows.flatten()]
+        if self._moved is not None:
+            parts.append(self._moved.measure().to(rows))
+        host = torch.cat(parts).cpu().double().numpy()
+        summed = sample.close(host[: rows.numel()].reshape(rows.shape))
+        return summed, None if self._moved is None else host[rows.numel() :]
+
+    def _measured(self, summed: Summed, moved: NDArray[np.float64] | None) -> MeasuredEpoch:
+        self._chance.settle()
+        return MeasuredEpoch(
+            epoch=self._epoch,
+            means=batch_sums.by_name(summed.means(), self._chance.scale),
+            standard_errors=batch_sums.by_name(summed.standard_errors(), self._chance.scale),
+            examples=int(summed.examples.sum()),
+            counted=summed.counted,
+            batches=summed.seen,
+            displacement=moved,
+        )
+
+    @property
+    def history(self) -> History:
+        """The training metrics so far, as the rules see them.
+
+        Raises:
+            ValueError: if no epoch has ended yet.
+        """
+        if not self.epochs:
+            raise ValueError("no epoch has ended yet; call end_epoch() after one.")
+        moved = [one.displacement for one in self.epochs if one.displacement is not None]
+        return History(
+            epoch=np.array([one.epoch for one in self.epochs]),
+            **{name: self._by_epoch(name) for name in names.METRIC_VARIABLES},
+            chance_error=self._chance.error / self._chance.scale,
+            chance_loss=self._chance.loss,
+            displacement=np.stack(moved) if len(moved) == len(self.epochs) else None,
+            lam=self.lam,
+        )
+
+    def _by_epoch(self, name: str) -> NDArray[np.float64]:
+        return np.stack([one.means[name] for one in self.epochs])
+
+    def _judge(self) -> list[Finding]:
+        verdicts = rules.judge(self.history, self._askable())
+        spoke = {verdict.rule for verdict in verdicts}
+        self._untold = [name for name in self._untold if name not in spoke]
+        doubt = self.epochs[-1].doubt
+        new = [
+            replace(found, sentence=found.sentence + doubt)
+            for found in findings(Told(verdict=verdict, lam=self.lam) for verdict in verdicts)
+        ]
+        self.findings += new
+        for found in new:
+            if self.tell is not None:
+                self.tell(found)
+        return new
+
+    def _askable(self) -> list[str]:
+        """Return the rules that have not spoken, less those of a skill that the sample leaves open."""
+        last = self.epochs[-1]
+        skill = self._chance.error / self._chance.scale - last.means[names.ENSEMBLE_ERROR]
+        if skill > CLEAR * last.standard_errors[names.ENSEMBLE_ERROR]:
+            return self._untold
+        return [name for name in self._untold if name not in OF_SKILL]
+
+
+def _known(field: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ValueError(f"{field} is {value!r}; it must be one of {', '.join(allowed)}.")
+    return value
+
+
+class _Chance:
+    """Error and loss without skill: of a guess among K classes, or of the best constant.
+
+    The constant is found on the targets that are counted in the first epoch.
+    """
+
+    def __init__(self, family: Family, error: float | None, loss: float | None) -> None:
+        self._family = family
+        self.error = math.nan if error is None else error
+        self.loss = loss
+        self._given = error is not None
+        self._targets: list[Tensor] | None = []
+        self._outputs = 0
+
+    @property
+    def scale(self) -> float:
+        """What errors are divided by to become fractions."""
+        return self.error if self._family.relative else 1.0
+
+    def see(self, target: Tensor, outputs: int) -> None:
+        """Note a batch's targets, in the first epoch and where they are numbers."""
+        self._outputs = outputs
+        if self._targets is not None and not self._family.classes:
+            self._targets.append(target)
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Find error and loss without skill, once."""
+        if self._targets is None:
+            return
+        if self._family.classes and self._outputs:
+            self.error = self.error if self._given else 1 - 1 / self._outputs
+            self.loss = math.log(self._outputs) if self.loss is None else self.loss
+        elif self._targets:
+            target = torch.cat(self._targets).double()
+            self.error = self.error if self._given else self._family.chance(target, self._outputs)
+            statistic = self._family.statistic(target, self._outputs).double()
+            best = self._family.link(statistic.mean(0)).expand_as(statistic)
+            found = float(self._family.loss(best, target).mean())
+            self.loss = found if self.loss is None else self.loss
+        self._targets = None
