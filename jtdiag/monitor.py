@@ -11,12 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jtdiag import batch_sums, families, names, rules
-from jtdiag.batch_sums import Logits, Metrics
-from jtdiag.displacement import Displacement, Members
-from jtdiag.epoch_sample import EpochSample, Summed
+from jtdiag import families, names, rules
 from jtdiag.families.contract import Family
 from jtdiag.finding import Finding
+from jtdiag.monitoring import batch_sums
+from jtdiag.monitoring.batch_sums import Logits, Metrics
+from jtdiag.monitoring.chance import Chance
+from jtdiag.monitoring.displacement import Displacement, Members
+from jtdiag.monitoring.epoch_sample import EpochSample, Summed
+from jtdiag.rules import divergence
 from jtdiag.rules.contract import History
 from jtdiag.telling import Told, findings
 
@@ -26,7 +29,7 @@ LEAST_BATCHES = 16
 """Batches of an epoch that are counted at least, where it has so many."""
 
 CLEAR = 3.0
-"""Standard errors by which a sampled ensemble must beat a guess before members are compared."""
+"""Standard errors by which a sampled number must differ for a rule that hangs on the difference."""
 OF_SKILL = ("dominance", "codependence")
 """Rules whose number is a share of the ensemble's skill."""
 
@@ -94,17 +97,15 @@ class DominanceMonitor:
         chance_loss: float | None = None,
         tell: Callable[[Finding], object] | None = None,
     ) -> None:
-        if every != "auto" and not (isinstance(every, int) and every >= 1):
-            raise ValueError(f"every is {every!r}; it must be 'auto', or 1 or more.")
         self.lam, self.tell = lam, tell
         self.family = families.find(family) if isinstance(family, str) else family
         self.combiner = _known("combiner", combiner, families.COMBINERS)
-        self._every = None if every == "auto" else every
+        self._every = _stride(every)
         self._untold = [_known("wanted", name, rules.NAMES) for name in wanted]
         self._random = random.Random(0)  # where an epoch's sample begins, and nothing else
         self._sample: EpochSample | None = None
         self._members = 0
-        self._chance = _Chance(self.family, chance_error, chance_loss)
+        self._chance = Chance(self.family, chance_error, chance_loss)
         self._moved: Displacement | None = None
         self._epoch = 0
         self.epochs: list[MeasuredEpoch] = []
@@ -277,7 +278,8 @@ class DominanceMonitor:
         return np.stack([one.means[name] for one in self.epochs])
 
     def _judge(self) -> list[Finding]:
-        verdicts = rules.judge(self.history, self._askable())
+        history = self.history
+        verdicts = rules.judge(history, self._askable(history))
         spoke = {verdict.rule for verdict in verdicts}
         self._untold = [name for name in self._untold if name not in spoke]
         doubt = self.epochs[-1].doubt
@@ -291,59 +293,41 @@ class DominanceMonitor:
                 self.tell(found)
         return new
 
-    def _askable(self) -> list[str]:
-        """Return the rules that have not spoken, less those of a skill that the sample leaves open."""
-        last = self.epochs[-1]
-        skill = self._chance.error / self._chance.scale - last.means[names.ENSEMBLE_ERROR]
-        if skill > CLEAR * last.standard_errors[names.ENSEMBLE_ERROR]:
-            return self._untold
-        return [name for name in self._untold if name not in OF_SKILL]
+    def _askable(self, history: History) -> list[str]:
+        """Return the rules that have not spoken, less those whose number the sample leaves open."""
+        left_open = [] if self._skill_is_clear(history) else [*OF_SKILL]
+        left_open += [] if self._growth_is_clear(history) else [divergence.RULE.name]
+        return [name for name in self._untold if name not in left_open]
+
+    def _skill_is_clear(self, history: History) -> bool:
+        doubt = self.epochs[-1].standard_errors[names.ENSEMBLE_ERROR]
+        return bool(history.chance_error - history.ensemble_error[-1] > CLEAR * doubt)
+
+    def _growth_is_clear(self, history: History) -> bool:
+        """Tell whether the loss has grown by more than the doubt of its last two values."""
+        losses = divergence.descended(history)[-2:]
+        everything = [losses, history.member_loss[-1], history.ensemble_loss[-1:]]
+        if len(losses) < 2 or not np.isfinite(np.concatenate(everything)).all():
+            return True
+        doubts = [_loss_doubt(one) for one in self.epochs[-2:]]
+        return bool(losses[1] - losses[0] > CLEAR * math.hypot(*doubts))
+
+
+def _loss_doubt(epoch: MeasuredEpoch) -> float:
+    """Return the standard error, or more, of any mixture of the ensemble's and members' losses."""
+    errors = epoch.standard_errors
+    return float(max(errors[names.ENSEMBLE_LOSS], errors[names.MEMBER_LOSS].mean()))
+
+
+def _stride(every: object) -> int | None:
+    if every == "auto":
+        return None
+    if not isinstance(every, int) or every < 1:
+        raise ValueError(f"every is {every!r}; it must be 'auto', or a whole number, 1 or more.")
+    return every
 
 
 def _known(field: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ValueError(f"{field} is {value!r}; it must be one of {', '.join(allowed)}.")
     return value
-
-
-class _Chance:
-    """Error and loss without skill: of a guess among K classes, or of the best constant.
-
-    The constant is found on the targets that are counted in the first epoch.
-    """
-
-    def __init__(self, family: Family, error: float | None, loss: float | None) -> None:
-        self._family = family
-        self.error = math.nan if error is None else error
-        self.loss = loss
-        self._given = error is not None
-        self._targets: list[Tensor] | None = []
-        self._outputs = 0
-
-    @property
-    def scale(self) -> float:
-        """What errors are divided by to become fractions."""
-        return self.error if self._family.relative else 1.0
-
-    def see(self, target: Tensor, outputs: int) -> None:
-        """Note a batch's targets, in the first epoch and where they are numbers."""
-        self._outputs = outputs
-        if self._targets is not None and not self._family.classes:
-            self._targets.append(target)
-
-    @torch.no_grad()
-    def settle(self) -> None:
-        """Find error and loss without skill, once."""
-        if self._targets is None:
-            return
-        if self._family.classes and self._outputs:
-            self.error = self.error if self._given else 1 - 1 / self._outputs
-            self.loss = math.log(self._outputs) if self.loss is None else self.loss
-        elif self._targets:
-            target = torch.cat(self._targets).double()
-            self.error = self.error if self._given else self._family.chance(target, self._outputs)
-            statistic = self._family.statistic(target, self._outputs).double()
-            best = self._family.link(statistic.mean(0)).expand_as(statistic)
-            found = float(self._family.loss(best, target).mean())
-            self.loss = found if self.loss is None else self.loss
-        self._targets = None

@@ -50,7 +50,8 @@ class History:
     @property
     def diversity(self) -> Floats:
         """Mean member loss minus ensemble loss, (E,), nats: the diversity of Eq. 5."""
-        return self.member_loss.mean(1) - self.ensemble_loss
+        with np.errstate(invalid="ignore"):  # of infinite losses it is no number
+            return self.member_loss.mean(1) - self.ensemble_loss
 
     def until(self, epoch: int) -> "History":
         """Return what was known after an epoch.

@@ -1,0 +1,51 @@
+"""Error and loss without skill, as far as a training loop's targets tell them."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from jtdiag.families.contract import Family
+
+
+class Chance:
+    """Error and loss without skill: of a guess among K classes, or of the best constant.
+
+    The constant is found on the targets that are counted in the first epoch.
+    """
+
+    def __init__(self, family: Family, error: float | None, loss: float | None) -> None:
+        self._family = family
+        self.error = math.nan if error is None else error
+        self.loss = loss
+        self._given = error is not None
+        self._targets: list[Tensor] | None = []
+        self._outputs = 0
+
+    @property
+    def scale(self) -> float:
+        """What errors are divided by to become fractions."""
+        return self.error if self._family.relative else 1.0
+
+    def see(self, target: Tensor, outputs: int) -> None:
+        """Note a batch's targets, in the first epoch and where they are numbers."""
+        self._outputs = outputs
+        if self._targets is not None and not self._family.classes:
+            self._targets.append(target)
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Find error and loss without skill, once."""
+        if self._targets is None:
+            return
+        if self._family.classes and self._outputs:
+            self.error = self.error if self._given else 1 - 1 / self._outputs
+            self.loss = math.log(self._outputs) if self.loss is None else self.loss
+        elif self._targets:
+            target = torch.cat(self._targets).double()
+            self.error = self.error if self._given else self._family.chance(target, self._outputs)
+            statistic = self._family.statistic(target, self._outputs).double()
+            best = self._family.link(statistic.mean(0)).expand_as(statistic)
+            found = float(self._family.loss(best, target).mean())
+            self.loss = found if self.loss is None else self.loss
+        self._targets = None
