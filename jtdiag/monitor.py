@@ -2,9 +2,10 @@
 
 import math
 import random
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,14 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import families, names, rules
+from jtdiag.errors import StoreError
 from jtdiag.families.contract import Family
 from jtdiag.finding import Finding
 from jtdiag.monitoring import batch_sums
-from jtdiag.monitoring.batch_sums import Logits, Metrics
+from jtdiag.monitoring.batch_sums import Given, Logits
 from jtdiag.monitoring.chance import Chance
 from jtdiag.monitoring.displacement import Displacement, Members
 from jtdiag.monitoring.epoch_sample import EpochSample, Summed
-from jtdiag.rules import divergence
+from jtdiag.monitoring.measured_epoch import MeasuredEpoch, settled
+from jtdiag.monitoring.recording import Facts, RecordedLane, Recording
 from jtdiag.rules.contract import History
 from jtdiag.telling import Told, findings
 
@@ -27,39 +30,6 @@ ENOUGH = 2500
 """Examples of an epoch that are counted: errors then stand within about one percentage point."""
 LEAST_BATCHES = 16
 """Batches of an epoch that are counted at least, where it has so many."""
-
-CLEAR = 3.0
-"""Standard errors by which a sampled number must differ for a rule that hangs on the difference."""
-OF_SKILL = ("dominance", "codependence")
-"""Rules whose number is a share of the ensemble's skill."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeasuredEpoch:
-    """Training metrics of one epoch, and how far to trust them."""
-
-    epoch: int
-    means: Metrics
-    """Losses in nats and errors in the family's measure, of members (M,) and ensemble ()."""
-    standard_errors: Metrics
-    """Of the means, about those over all batches of the epoch; 0 where all are counted."""
-    examples: int
-    """Counted."""
-    counted: int
-    """Batches counted."""
-    batches: int
-    """Batches that the epoch had."""
-    displacement: NDArray[np.float64] | None = None
-    """(M,), where parameters are watched."""
-
-    @property
-    def doubt(self) -> str:
-        """A sentence on the sample; empty where every batch is counted."""
-        if self.counted == self.batches:
-            return ""
-        worst = np.max(self.standard_errors[names.MEMBER_ERROR], initial=0.0)
-        about = f", errors to ±{100 * worst:.1g} points" if np.isfinite(worst) else ""
-        return f" (Counted: {self.counted} of {self.batches} batches{about}.)"
 
 
 class DominanceMonitor:
@@ -80,9 +50,13 @@ class DominanceMonitor:
         chance_error: Error without skill, for loops that give losses only; else it is known.
         chance_loss: Loss without skill, in nats; likewise.
         tell: Called with every new finding.
+        store: Folder of a new run to write, or the lane of a `Recording`, which has room for
+            several λs and trials; then every probe of outputs can be asked of it.
+        epochs: How many epochs there will be; for a folder.
 
     Raises:
         ValueError: if an argument is out of its range.
+        StoreError: if the folder holds something.
     """
 
     def __init__(
@@ -96,8 +70,12 @@ class DominanceMonitor:
         chance_error: float | None = None,
         chance_loss: float | None = None,
         tell: Callable[[Finding], object] | None = None,
+        store: str | Path | RecordedLane | None = None,
+        epochs: int | None = None,
     ) -> None:
-        self.lam, self.tell = lam, tell
+        self._lane = _lane(store, epochs, lam)
+        self.lam = self._lane.lam if self._lane is not None and lam is None else lam
+        self.tell = tell
         self.family = families.find(family) if isinstance(family, str) else family
         self.combiner = _known("combiner", combiner, families.COMBINERS)
         self._every = _stride(every)
@@ -105,6 +83,7 @@ class DominanceMonitor:
         self._random = random.Random(0)  # where an epoch's sample begins, and nothing else
         self._sample: EpochSample | None = None
         self._members = 0
+        self._family_name = family if isinstance(family, str) else ""
         self._chance = Chance(self.family, chance_error, chance_loss)
         self._moved: Displacement | None = None
         self._epoch = 0
@@ -200,19 +179,65 @@ class DominanceMonitor:
         """
         self._moved = Displacement(members)
 
+    # --- for a store ---------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def record(self, split: str, logits: Given, targets: Tensor) -> None:
+        """Record what members say of validation or test examples, for the store's next epoch.
+
+        Call it after an epoch and before `end_epoch`, with a whole split or piece by piece, always
+        in the same order. What is recorded before the first `update` belongs to epoch 0, which a
+        call of `end_epoch` ends too.
+
+        Args:
+            split: "val" or "test".
+            logits: (M, n, K), or M tensors (n, K).
+            targets: (n,), or (n, K).
+
+        Raises:
+            StoreError: if the monitor has no store, or the split has another name.
+            ValueError: if shapes do not fit.
+        """
+        if self._lane is None:
+            raise StoreError("record was called on a monitor without a store; give store=….")
+        eta, target = batch_sums.parameters(logits, self.family, targets)
+        sums = batch_sums.of_batch(self.family, self.combiner, eta, target)
+        arrays = (one.cpu().numpy() for one in (eta, target, sums.double()))
+        self._lane.add(split, *arrays)
+
+    def _write(self, checkpoint: Mapping[str, Tensor]) -> None:
+        if self._lane is None:
+            return
+        last = self.epochs[-1] if self.epochs else None
+        train = last.means if last is not None and last.epoch == self._epoch else None
+        facts = Facts(
+            family=self._family_name or _address(self.family),
+            combiner=self.combiner,
+            outputs=self._chance.outputs,
+            targets=self._chance.facts(),
+        )
+        self._lane.write(self._epoch, train, self._members, _on_host(checkpoint), facts)
+
     # --- after every epoch -------------------------------------------------------------------
 
-    def end_epoch(self) -> list[Finding]:
+    def end_epoch(self, checkpoint: Mapping[str, Tensor] | None = None) -> list[Finding]:
         """Close an epoch and return what the rules say now and have not said before.
 
         A rule speaks once; `findings` keeps all. Of an epoch so short that no batch of it
         belonged to the sample nothing is known, and nothing is said.
 
+        Args:
+            checkpoint: Parameters (M, …) of all members by name, for the store.
+
         Raises:
             ValueError: if no batch was given since the last call, or the parameters that are
                 watched are not those of as many members.
+            StoreError: if the store cannot take the epoch.
         """
         sample = self._sample
+        if sample is None and self._lane is not None and self._lane.has_outputs:
+            self._lane.hold_start(_on_host(checkpoint or {}))
+            return []
         if sample is None or not sample.seen:
             raise ValueError(
                 f"epoch {self._epoch + 1} ends and no batch of it was given; call update(logits, "
@@ -221,10 +246,10 @@ class DominanceMonitor:
         self._check_watched()
         self._epoch += 1
         summed, moved = self._fetch(sample)
-        if not summed.counted:
-            return []
-        self.epochs.append(self._measured(summed, moved))
-        return self._judge()
+        if summed.counted:
+            self.epochs.append(self._measured(summed, moved))
+        self._write(checkpoint or {})
+        return self._judge() if summed.counted else []
 
     def _check_watched(self) -> None:
         if self._moved is not None and self._moved.members != self._members:
@@ -279,7 +304,7 @@ class DominanceMonitor:
 
     def _judge(self) -> list[Finding]:
         history = self.history
-        verdicts = rules.judge(history, self._askable(history))
+        verdicts = rules.judge(history, settled(self._untold, history, self.epochs))
         spoke = {verdict.rule for verdict in verdicts}
         self._untold = [name for name in self._untold if name not in spoke]
         doubt = self.epochs[-1].doubt
@@ -293,30 +318,27 @@ class DominanceMonitor:
                 self.tell(found)
         return new
 
-    def _askable(self, history: History) -> list[str]:
-        """Return the rules that have not spoken, less those whose number the sample leaves open."""
-        left_open = [] if self._skill_is_clear(history) else [*OF_SKILL]
-        left_open += [] if self._growth_is_clear(history) else [divergence.RULE.name]
-        return [name for name in self._untold if name not in left_open]
 
-    def _skill_is_clear(self, history: History) -> bool:
-        doubt = self.epochs[-1].standard_errors[names.ENSEMBLE_ERROR]
-        return bool(history.chance_error - history.ensemble_error[-1] > CLEAR * doubt)
-
-    def _growth_is_clear(self, history: History) -> bool:
-        """Tell whether the loss has grown by more than the doubt of its last two values."""
-        losses = divergence.descended(history)[-2:]
-        everything = [losses, history.member_loss[-1], history.ensemble_loss[-1:]]
-        if len(losses) < 2 or not np.isfinite(np.concatenate(everything)).all():
-            return True
-        doubts = [_loss_doubt(one) for one in self.epochs[-2:]]
-        return bool(losses[1] - losses[0] > CLEAR * math.hypot(*doubts))
+def _lane(
+    store: str | Path | RecordedLane | None, epochs: int | None, lam: float | None
+) -> RecordedLane | None:
+    if store is None or isinstance(store, RecordedLane):
+        return store
+    if epochs is None or lam is None:
+        raise ValueError(
+            f"store is {str(store)!r}, lam is {lam} and epochs is {epochs}; a store needs all "
+            "three. λ is 1 where a loop trains the ensemble as a whole, 0 where each member alone."
+        )
+    return Recording(store, epochs=epochs, lam=[lam]).lane(lam)
 
 
-def _loss_doubt(epoch: MeasuredEpoch) -> float:
-    """Return the standard error, or more, of any mixture of the ensemble's and members' losses."""
-    errors = epoch.standard_errors
-    return float(max(errors[names.ENSEMBLE_LOSS], errors[names.MEMBER_LOSS].mean()))
+def _on_host(checkpoint: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    return {name: tensor.detach().cpu().numpy() for name, tensor in checkpoint.items()}
+
+
+def _address(family: Family) -> str:
+    """Return where a family's class can be imported from."""
+    return f"{type(family).__module__}:{type(family).__qualname__}"
 
 
 def _stride(every: object) -> int | None:

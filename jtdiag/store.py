@@ -26,6 +26,8 @@ RECIPE = "recipe.toml"
 STORE = "store.zarr"
 LOCK = "engine.lock"
 """The engine holds a lock on this file while it trains; a dead engine's lock is gone."""
+RECORDED = "recorded"
+"""Setting of a run that was recorded from somebody's loop, and the name of its data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,11 @@ class Run:
     def settings(self) -> dict[str, str]:
         """Where and how the run's arithmetic ran: device, threads, execution, versions."""
         return dict(cast("dict[str, str]", self._store.attrs["settings"]))
+
+    @property
+    def recorded(self) -> bool:
+        """True when the run was recorded from a loop of its user's, which nobody can repeat."""
+        return RECORDED in self.settings
 
     # --- lanes and seals ---------------------------------------------------------------------
 

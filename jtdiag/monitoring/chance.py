@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from jtdiag.families.contract import Family
+from jtdiag.schema import TargetFacts
 
 
 class Chance:
@@ -20,16 +21,32 @@ class Chance:
         self.loss = loss
         self._given = error is not None
         self._targets: list[Tensor] | None = []
-        self._outputs = 0
+        self.outputs = 0
+        """K, once a batch has told it."""
 
     @property
     def scale(self) -> float:
         """What errors are divided by to become fractions."""
         return self.error if self._family.relative else 1.0
 
+    def facts(self) -> TargetFacts:
+        """Return what a store must know of targets and errors.
+
+        Raises:
+            ValueError: if the error of a guess is not known.
+        """
+        if math.isnan(self.error):
+            raise ValueError("a store must know the error of a guess; give chance_error=….")
+        return TargetFacts(
+            numbers=not self._family.classes,
+            error_measure=self._family.error_measure,
+            chance_error=self.error / self.scale,
+            error_scale=self.scale,
+        )
+
     def see(self, target: Tensor, outputs: int) -> None:
         """Note a batch's targets, in the first epoch and where they are numbers."""
-        self._outputs = outputs
+        self.outputs = outputs
         if self._targets is not None and not self._family.classes:
             self._targets.append(target)
 
@@ -38,13 +55,13 @@ class Chance:
         """Find error and loss without skill, once."""
         if self._targets is None:
             return
-        if self._family.classes and self._outputs:
-            self.error = self.error if self._given else 1 - 1 / self._outputs
-            self.loss = math.log(self._outputs) if self.loss is None else self.loss
+        if self._family.classes and self.outputs:
+            self.error = self.error if self._given else 1 - 1 / self.outputs
+            self.loss = math.log(self.outputs) if self.loss is None else self.loss
         elif self._targets:
             target = torch.cat(self._targets).double()
-            self.error = self.error if self._given else self._family.chance(target, self._outputs)
-            statistic = self._family.statistic(target, self._outputs).double()
+            self.error = self.error if self._given else self._family.chance(target, self.outputs)
+            statistic = self._family.statistic(target, self.outputs).double()
             best = self._family.link(statistic.mean(0)).expand_as(statistic)
             found = float(self._family.loss(best, target).mean())
             self.loss = found if self.loss is None else self.loss
