@@ -205,6 +205,11 @@ class DominanceMonitor:
         arrays = (one.cpu().numpy() for one in (eta, target, sums.double()))
         self._lane.add(split, *arrays)
 
+    def close(self) -> None:
+        """Let go of the store, if training ends before all its epochs; else nothing is to do."""
+        if self._lane is not None:
+            self._lane.close()
+
     def _write(self, checkpoint: Mapping[str, Tensor]) -> None:
         if self._lane is None:
             return

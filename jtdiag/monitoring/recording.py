@@ -215,6 +215,10 @@ class RecordedLane:
         """The lane's λ."""
         return self._recording._draft.lam[self._lane.lam_index]
 
+    def close(self) -> None:
+        """Let go of the store, of all its lanes."""
+        self._recording.close()
+
     @property
     def has_outputs(self) -> bool:
         """Whether anything was recorded since the last epoch."""
