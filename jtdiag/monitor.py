@@ -17,7 +17,7 @@ from jtdiag.errors import StoreError
 from jtdiag.families.contract import Family
 from jtdiag.finding import Finding
 from jtdiag.monitoring import batch_sums
-from jtdiag.monitoring.batch_sums import Given, Logits
+from jtdiag.monitoring.batch_sums import Batch, Given, Logits
 from jtdiag.monitoring.chance import Chance
 from jtdiag.monitoring.displacement import Displacement, Members
 from jtdiag.monitoring.epoch_sample import EpochSample, Summed
@@ -95,7 +95,7 @@ class DominanceMonitor:
     # --- in every batch ----------------------------------------------------------------------
 
     def update(self, logits: Logits, targets: Tensor) -> None:
-        """Count a batch, if it belongs to the sample; nothing is copied, nothing waited for.
+        """Count a batch, if it belongs to the sample; nothing is waited for.
 
         Args:
             logits: (M, N, K), what the M members say of N examples; or M tensors (N, K); or a
@@ -110,10 +110,9 @@ class DominanceMonitor:
             return
         with torch.no_grad():
             given = logits() if callable(logits) else logits
-            eta, target = batch_sums.parameters(given, self.family, targets)
-            self._chance.see(target, eta.shape[-1])
-            sums = batch_sums.of_batch(self.family, self.combiner, eta, target)
-            self._add(sums, eta.shape[1])
+            batch = batch_sums.held(given, self.family, targets)
+            self._chance.see(batch)
+            self._add(batch, len(batch.values))
 
     def update_losses(
         self,
@@ -152,20 +151,23 @@ class DominanceMonitor:
             of_all = unknown.expand_as(ensemble) if ensemble_errors is None else ensemble_errors
             both = torch.cat([members.detach(), of_members.to(members.dtype)])
             last = torch.stack([ensemble.detach(), of_all.to(members.dtype)])
-            row = torch.cat([both, last])
-            self._add(row.sum(1) if row.ndim == 2 else row * size, size)
+            columns = torch.cat([both, last])
+            values = columns if columns.ndim == 2 else columns[:, None] * size
+            self._add(Batch(values, None, size), len(members))
 
-    def _add(self, sums: Tensor, examples: int) -> None:
-        members = len(sums) // 2 - 1
+    def _add(self, batch: Batch, members: int) -> None:
         if self._sample is None:
             self._members = members
-            rows = max(LEAST_BATCHES, -(-ENOUGH // max(1, examples)))
-            self._sample = EpochSample(rows, len(sums), self._every, sums.device, self._random)
+            rows = max(LEAST_BATCHES, -(-ENOUGH // max(1, batch.examples)))
+            self._sample = EpochSample(rows, self._every, self._sums, self._random)
             if not self._sample.due():  # the first batch tells the sizes, and need not be counted
                 return
         if members != self._members:
             raise ValueError(f"a batch has {members} members; those before it had {self._members}.")
-        self._sample.add(sums, examples)
+        self._sample.add(batch)
+
+    def _sums(self, batch: Batch) -> Tensor:
+        return batch_sums.of_batch(self.family, self.combiner, batch)
 
     def watch_parameters(self, members: Members) -> None:
         """Measure from now on how far the members' parameters move; call it before training.
@@ -200,9 +202,9 @@ class DominanceMonitor:
         """
         if self._lane is None:
             raise StoreError("record was called on a monitor without a store; give store=….")
-        eta, target = batch_sums.parameters(logits, self.family, targets)
-        sums = batch_sums.of_batch(self.family, self.combiner, eta, target)
-        arrays = (one.cpu().numpy() for one in (eta, target, sums.double()))
+        batch = batch_sums.held(logits, self.family, targets)
+        sums = self._sums(batch).double()
+        arrays = (one.cpu().numpy() for one in (batch.values, targets, sums))
         self._lane.add(split, *arrays)
 
     def close(self) -> None:
@@ -263,9 +265,10 @@ class DominanceMonitor:
                 "have logits; give watch_parameters the members that update sees."
             )
 
+    @torch.no_grad()
     def _fetch(self, sample: EpochSample) -> tuple[Summed, NDArray[np.float64] | None]:
         """Bring the epoch's sums to the host, and what the members have moved: one transfer."""
-        rows = sample.rows
+        rows = sample.rows()
         parts = [rows.flatten()]
         if self._moved is not None:
             parts.append(self._moved.measure().to(rows))

@@ -1,6 +1,7 @@
-"""Losses and errors of the members on one batch, summed over its examples."""
+"""Losses and errors of the members on batches, summed over the examples of each."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,44 +22,68 @@ Metrics = Mapping[str, NDArray[np.float64]]
 """(M,) of members and () of the ensemble, by the names of a store's metrics."""
 
 
-def parameters(given: Given, family: Family, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return canonical parameters η (M, N, K) in float32 or more, and targets that fit them.
+@dataclass(frozen=True)
+class Batch:
+    """A batch as it is held until it is summed."""
+
+    values: Tensor
+    """Logits (M, N, K); or what `columns` makes of them, (2M + 2, …)."""
+    target: Tensor | None
+    """(N,) or (N, K); None where columns are given."""
+    examples: int
+    """N."""
+
+
+def held(given: Given, family: Family, targets: Tensor) -> Batch:
+    """Return a batch to hold: a copy, so that the loop may do with its own what it likes.
 
     Raises:
-        ValueError: if their shapes, devices or types do not fit.
+        ValueError: if shapes, devices or types do not fit.
     """
-    if not isinstance(given, Tensor):
-        shapes = {tuple(one.shape) for one in given}
-        if len(shapes) != 1:
-            raise ValueError(
-                f"the members' logits are {', '.join(map(str, sorted(shapes))) or 'none'}; they "
-                "must be of one shape, (N, K)."
-            )
-        given = torch.stack(list(given))
-    wanted = given.shape[1 : 2 if family.classes else 3]
-    if given.ndim != 3 or targets.shape != wanted:
+    logits = given.detach().clone() if isinstance(given, Tensor) else _stacked(given)
+    wanted = logits.shape[1 : 2 if family.classes else 3]
+    if logits.ndim != 3 or targets.shape != wanted:
         shape = "(N,)" if family.classes else "(N, K)"
         raise ValueError(
-            f"logits are {tuple(given.shape)} and targets {tuple(targets.shape)}; they must be "
+            f"logits are {tuple(logits.shape)} and targets {tuple(targets.shape)}; they must be "
             f"(M, N, K), members first, and {shape}."
         )
-    if given.device != targets.device:
+    if logits.device != targets.device:
         raise ValueError(
-            f"logits are on {given.device} and targets on {targets.device}; both must be on one."
+            f"logits are on {logits.device} and targets on {targets.device}; both must be on one."
         )
-    if not given.is_floating_point() or (family.classes and targets.is_floating_point()):
+    if not logits.is_floating_point() or (family.classes and targets.is_floating_point()):
         raise ValueError(
-            f"logits are {given.dtype} and targets {targets.dtype}; logits must be floating, and "
+            f"logits are {logits.dtype} and targets {targets.dtype}; logits must be floating, and "
             "classes whole numbers."
         )
-    eta = given.detach()
-    if eta.dtype in (torch.float16, torch.bfloat16):
-        eta = eta.float()
-    return eta, targets.long() if family.classes else targets.to(eta.dtype)
+    return Batch(logits, targets.detach().clone(), len(targets))
 
 
-def of_batch(family: Family, combiner: str, eta: Tensor, target: Tensor) -> Tensor:
-    """Return sums over the examples, (2M + 2,): losses and errors of members, of the ensemble."""
+def _stacked(given: Sequence[Tensor]) -> Tensor:
+    shapes = {tuple(one.shape) for one in given}
+    if len(shapes) != 1:
+        raise ValueError(
+            f"the members' logits are {', '.join(map(str, sorted(shapes))) or 'none'}; they must "
+            "be of one shape, (N, K)."
+        )
+    return torch.stack(list(given)).detach()
+
+
+def of_batch(family: Family, combiner: str, batch: Batch) -> Tensor:
+    """Return the sums over a batch's examples, (2M + 2,)."""
+    if batch.target is None:
+        return batch.values.sum(1)
+    return columns(family, combiner, batch.values, batch.target).sum(1)
+
+
+def columns(family: Family, combiner: str, logits: Tensor, target: Tensor) -> Tensor:
+    """Return losses and errors of members and of the ensemble, example by example, (2M + 2, N).
+
+    Logits of half precision are taken for what they are and computed in single.
+    """
+    eta = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    target = target.long() if family.classes else target.to(eta.dtype)
     members = combining.member_losses(family, eta, target)
     ensemble = combining.ensemble_loss(family, eta, target, combiner).unsqueeze(0)
     if isinstance(family, Categorical) and combiner == "logits":
@@ -67,7 +92,7 @@ def of_batch(family: Family, combiner: str, eta: Tensor, target: Tensor) -> Tens
         mean = combining.prediction(family, eta, combiner).unsqueeze(0)
         each = combining.for_members(family, target)
         wrong = family.error(family.mean(eta), each), family.error(mean, each)
-    return torch.cat([part.sum(-1) for part in (members, wrong[0], ensemble, wrong[1])])
+    return torch.cat([members, wrong[0], ensemble, wrong[1]])
 
 
 def _wrong(eta: Tensor, loss: Tensor, target: Tensor) -> Tensor:
@@ -78,12 +103,12 @@ def _wrong(eta: Tensor, loss: Tensor, target: Tensor) -> Tensor:
     return ((eta.argmax(-1) != target) | ~loss.isfinite()).to(loss.dtype)
 
 
-def by_name(columns: NDArray[np.float64], error_scale: float = 1.0) -> Metrics:
-    """Return the columns of `of_batch`, or means of them, by name; errors over their scale."""
-    members = len(columns) // 2 - 1
+def by_name(means: NDArray[np.float64], error_scale: float = 1.0) -> Metrics:
+    """Return means of the columns, (2M + 2,), by name; errors over their scale."""
+    members = len(means) // 2 - 1
     return {
-        names.MEMBER_LOSS: columns[:members],
-        names.MEMBER_ERROR: columns[members:-2] / error_scale,
-        names.ENSEMBLE_LOSS: columns[-2],
-        names.ENSEMBLE_ERROR: columns[-1] / error_scale,
+        names.MEMBER_LOSS: means[:members],
+        names.MEMBER_ERROR: means[members:-2] / error_scale,
+        names.ENSEMBLE_LOSS: means[-2],
+        names.ENSEMBLE_ERROR: means[-1] / error_scale,
     }

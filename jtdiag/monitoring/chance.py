@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from jtdiag.families.contract import Family
+from jtdiag.monitoring.batch_sums import Batch
 from jtdiag.schema import TargetFacts
 
 
@@ -44,11 +45,11 @@ class Chance:
             error_scale=self.scale,
         )
 
-    def see(self, target: Tensor, outputs: int) -> None:
+    def see(self, batch: Batch) -> None:
         """Note a batch's targets, in the first epoch and where they are numbers."""
-        self.outputs = outputs
-        if self._targets is not None and not self._family.classes:
-            self._targets.append(target)
+        self.outputs = batch.values.shape[-1]
+        if self._targets is not None and not self._family.classes and batch.target is not None:
+            self._targets.append(batch.target)
 
     @torch.no_grad()
     def settle(self) -> None:

@@ -3,16 +3,22 @@
 Batches are drawn systematically: one in every `stride`, from a random one on, so that each has the
 same chance and the whole epoch is seen whatever its length. Where the length is not known, every
 batch is taken at first; each time the rows are full, one of every two neighbours is forgotten and
-the stride doubles. Nothing here waits for the device before `rows` is fetched.
+the stride doubles. Nothing here waits for the device before what `rows` returns is fetched.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from jtdiag.monitoring.batch_sums import Batch
+
+HOLD = 4 * 2**20
+"""Numbers of logits that are held as they are: 16 MiB in single precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,36 +59,39 @@ class Summed:
 
 
 class EpochSample:
-    """Chooses batches and adds up their rows, epoch after epoch.
+    """Chooses batches, holds them as they are for a while, and adds up their rows.
+
+    Holding costs a step next to nothing, and what is forgotten before it is summed costs no more.
 
     Args:
         wanted: Rows of an epoch that suffice; at most twice as many are kept.
-        columns: Numbers in a row.
         every: Count each batch of so many; None to find a stride that gives the rows wanted.
-        device: Where the sums are kept.
+        sums: From a batch to its sums over examples, (C,).
         generator: Draws where an epoch's sample begins.
+        hold: Numbers that are held at most, by default `HOLD`; a batch of more is summed at once.
     """
 
     def __init__(
         self,
         wanted: int,
-        columns: int,
         every: int | None,
-        device: torch.device,
+        sums: Callable[[Batch], Tensor],
         generator: random.Random,
+        hold: int | None = None,
     ) -> None:
         self._wanted, self._every, self._random = wanted, every, generator
-        # Apple's GPUs have no float64; a row's sum is short enough for float32 there.
-        dtype = torch.float32 if device.type == "mps" else torch.float64
-        self._rows = torch.zeros((2 * wanted, columns), dtype=dtype, device=device)
+        self._sums, self._hold = sums, HOLD if hold is None else hold
+        self._rows: Tensor | None = None
         self._begin(every or 1)
 
     def _begin(self, stride: int) -> None:
         self._stride, self._group = stride, 1
         self._phase = self._random.randrange(stride)
-        self._examples = [0] * len(self._rows)
+        self._examples = [0] * (2 * self._wanted)
+        self._held: list[tuple[int, Batch]] = []
         self.counted = self.seen = 0
-        self._rows.zero_()
+        if self._rows is not None:
+            self._rows.zero_()
 
     def due(self) -> bool:
         """Count one more batch of the epoch; tell whether it belongs to the sample."""
@@ -90,41 +99,62 @@ class EpochSample:
         self.seen += 1
         return at % self._stride == self._phase
 
-    def add(self, sums: Tensor, examples: int) -> None:
-        """Add a batch of the sample: its sums over the examples, (C,)."""
+    def add(self, batch: Batch) -> None:
+        """Add a batch of the sample."""
         row = self.counted // self._group
-        self._rows[row] += sums
-        self._examples[row] += examples
+        self._held.append((row, batch))
+        self._examples[row] += batch.examples
         self.counted += 1
-        if self.counted == len(self._rows) * self._group:
+        if self.counted == len(self._examples) * self._group:
             if self._every is None:
                 self._forget_half()
             else:
                 self._fold()
+        if len(self._held) * batch.values.numel() > self._hold:
+            self._add_up()
+
+    def _add_up(self) -> None:
+        """Sum the batches that are held into their rows."""
+        for row, batch in self._held:
+            sums = self._sums(batch)
+            if self._rows is None:
+                # Apple's GPUs have no float64; a row's sum is short enough for float32 there.
+                dtype = torch.float32 if sums.device.type == "mps" else torch.float64
+                shape = (len(self._examples), len(sums))
+                self._rows = torch.zeros(shape, dtype=dtype, device=sums.device)
+            self._rows[row] += sums
+        self._held = []
 
     def _forget_half(self) -> None:
         """Keep the first or the second of every two neighbouring batches, at random."""
         second = self._random.randrange(2)
-        self._keep(self._rows[second::2].clone(), self._examples[second::2])
+        self._held = [(row // 2, batch) for row, batch in self._held if row % 2 == second]
+        if self._rows is not None:
+            self._keep(self._rows[second::2].clone())
+        self._examples = self._examples[second::2] + [0] * self._wanted
         self._phase += second * self._stride
         self._stride *= 2
         self.counted //= 2
 
     def _fold(self) -> None:
         """Put every two neighbouring rows into one."""
-        sizes = self._examples
-        pairs = [a + b for a, b in zip(sizes[::2], sizes[1::2], strict=True)]
-        self._keep(self._rows[::2] + self._rows[1::2], pairs)
+        self._held = [(row // 2, batch) for row, batch in self._held]
+        if self._rows is not None:
+            self._keep(self._rows[::2] + self._rows[1::2])
+        pairs = zip(self._examples[::2], self._examples[1::2], strict=True)
+        self._examples = [a + b for a, b in pairs] + [0] * self._wanted
         self._group *= 2
 
-    def _keep(self, rows: Tensor, examples: list[int]) -> None:
-        self._rows[: len(rows)] = rows
-        self._rows[len(rows) :] = 0
-        self._examples = examples + [0] * len(examples)
+    def _keep(self, rows: Tensor) -> None:
+        assert self._rows is not None
+        self._rows[: self._wanted] = rows
+        self._rows[self._wanted :] = 0
 
-    @property
     def rows(self) -> Tensor:
-        """The sums so far, (R, C), on the device."""
+        """Return the sums so far, (R, C), on the device; nothing is counted: (0, 0)."""
+        self._add_up()
+        if self._rows is None:
+            return torch.zeros(0, 0)
         return self._rows[: -(-self.counted // self._group)]
 
     def close(self, rows: NDArray[np.float64]) -> Summed:

@@ -4,21 +4,39 @@ import numpy as np
 import pytest
 import torch
 
+from jtdiag.monitoring.batch_sums import Batch
 from jtdiag.monitoring.epoch_sample import EpochSample, Summed
-
-CPU = torch.device("cpu")
 
 
 def taken(sample: EpochSample, batches: int, examples: int = 10) -> Summed:
-    """An epoch in which batch i has the sum i, and its position as a second number."""
+    """An epoch in which batch i has the sum i, and 1 as a second number."""
     for i in range(batches):
         if sample.due():
-            sample.add(torch.tensor([float(i), 1.0], dtype=torch.float64), examples)
-    return sample.close(sample.rows.clone().numpy())
+            sample.add(Batch(torch.tensor([[float(i)], [1.0]]), None, examples))
+    return sample.close(sample.rows().clone().numpy())
 
 
-def new(every: int | None = None, wanted: int = 4, seed: int = 0) -> EpochSample:
-    return EpochSample(wanted, 2, every, CPU, random.Random(seed))
+def new(every: int | None = None, wanted: int = 4, seed: int = 0, hold: int = 10) -> EpochSample:
+    return EpochSample(wanted, every, lambda b: b.values.sum(1), random.Random(seed), hold)
+
+
+@pytest.mark.parametrize("every", [None, 1, 3])
+@pytest.mark.parametrize("batches", [7, 8, 100, 999])
+def test_what_is_held_and_for_how_long_changes_nothing(every, batches):
+    found = [taken(new(every, hold=hold), batches) for hold in (0, 5, 10**6)]
+    for one in found[1:]:
+        np.testing.assert_array_equal(one.sums, found[0].sums)
+        np.testing.assert_array_equal(one.examples, found[0].examples)
+        assert (one.counted, one.seen) == (found[0].counted, found[0].seen)
+
+
+def test_no_more_is_held_than_may_be():
+    sample, most = new(1, wanted=50, hold=12), 0
+    for i in range(60):
+        sample.due()
+        sample.add(Batch(torch.tensor([[float(i)], [1.0]]), None, 1))
+        most = max(most, sum(batch.values.numel() for _, batch in sample._held))
+    assert most == 12
 
 
 @pytest.mark.parametrize("batches", [1, 3, 8, 9, 100, 1000, 1023])

@@ -14,6 +14,7 @@ from jtdiag.engine import loss
 from jtdiag.engine.tally import Tally
 from jtdiag.families import combining
 from jtdiag.monitor import DominanceMonitor
+from jtdiag.monitoring import epoch_sample
 from jtdiag.telling import Told, findings
 
 M, K = 4, 5
@@ -360,7 +361,8 @@ class Watched(TorchDispatchMode):
 
 @pytest.mark.parametrize("every", ["auto", 1])
 @pytest.mark.parametrize("family", ["categorical", "gaussian"])
-def test_nothing_inside_an_epoch_waits_for_the_device(every, family):
+def test_nothing_inside_an_epoch_waits_for_the_device(every, family, monkeypatch):
+    monkeypatch.setattr(epoch_sample, "HOLD", 10_000)  # so that batches are summed meanwhile
     monitor = DominanceMonitor(every=every, family=family)
     with Watched() as watched:
         for step in range(120):
