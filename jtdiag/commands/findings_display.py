@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.text import Text
 
 from jtdiag.finding import Finding
 
@@ -17,5 +18,6 @@ def print_finding(console: Console, finding: Finding) -> None:
     """Print one finding."""
     alert = finding.level == "alert"
     mark, style = ("ALERT", "bold red") if alert else ("  -  ", "")
-    console.print(mark, style=style, end=" ", highlight=False)
-    console.print(finding.sentence, highlight=False, markup=False, soft_wrap=True)
+    # In one piece: a live display draws itself anew between two.
+    line = Text.assemble((mark, style), " ", finding.sentence)
+    console.print(line, highlight=False, soft_wrap=True)

@@ -1,8 +1,11 @@
 """jtdiag train."""
 
+import json
 from pathlib import Path
 
 import click
+
+from jtdiag.commands.alert_options import AlertOptions, alert_options
 
 
 @click.command()
@@ -20,25 +23,50 @@ import click
 @click.option(
     "--dry-run", is_flag=True, help="Say what would run and what it would take; write nothing."
 )
+@click.option(
+    "--stop-on",
+    metavar="RULE",
+    multiple=True,
+    help="End a lane, sealed and marked, when this rule speaks of it; repeatable. "
+    "Sets alerts.stop_on.",
+)
+@click.option(
+    "--lower-lambda",
+    metavar="λ",
+    help="Go on with this λ when dominance or codependence is found. Sets alerts.lower_lam.",
+)
+@alert_options
 @click.option("--resume", is_flag=True, help="Continue an interrupted run where it was sealed.")
 def train(
-    recipe: str, overrides: tuple[str, ...], out: Path | None, dry_run: bool, resume: bool
+    recipe: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    dry_run: bool,
+    stop_on: tuple[str, ...],
+    lower_lambda: str | None,
+    resume: bool,
+    alerts: AlertOptions,
 ) -> None:
     """Train RECIPE: a TOML file, the name of a preset, or the folder of a run to resume."""
+    from jtdiag.alerting import alerting
     from jtdiag.commands.training_display import describe_estimate, display
     from jtdiag.engine.rehearsal import peak_memory, rehearse
     from jtdiag.engine.train import train as carry_out
     from jtdiag.presets import find
     from jtdiag.schema import readable
 
-    found = find(recipe, overrides)
+    found = find(recipe, (*overrides, *_on_alert(stop_on, lower_lambda)))
     if dry_run:
         click.echo(describe_estimate(found, rehearse(found)))
         return
     if out is None:
         out = Path(recipe) if resume and Path(recipe).is_dir() else Path("runs") / found.name
     try:
-        with display() as listener:
+        with (
+            alerts.dispatcher() as dispatcher,
+            display() as shown,
+            alerting(shown, dispatcher) as listener,
+        ):
             run = carry_out(found, out, resume=resume, listener=listener)
     except KeyboardInterrupt:
         safe = f"every sealed epoch is safe. Go on with: jtdiag train {out} --resume"
@@ -48,3 +76,9 @@ def train(
         raise SystemExit(130) from None
     peak = readable(peak_memory(run.settings["device"].split()[0]))
     click.echo(f"Trained {out}, with {peak} of memory at most. Next: jtdiag probe {out}")
+
+
+def _on_alert(stop_on: tuple[str, ...], lower_lambda: str | None) -> list[str]:
+    """Return what the options set in the recipe."""
+    changes = [f"alerts.stop_on={json.dumps(stop_on)}"] if stop_on else []
+    return [*changes, f"alerts.lower_lam={lower_lambda}"] if lower_lambda else changes

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from jtdiag.rules import (
     codependence,
     divergence,
@@ -28,8 +30,15 @@ NAMES = tuple(RULES)
 
 def judge(history: History, wanted: Iterable[str] = NAMES) -> list[Verdict]:
     """Return what the rules say after the last epoch of a history."""
-    found = (RULES[name].judge(history) for name in wanted)
+    with np.errstate(over="ignore", invalid="ignore"):  # of members that diverged
+        found = [RULES[name].judge(history) for name in wanted]
     return [verdict for verdict in found if verdict is not None]
+
+
+def scores(history: History) -> dict[str, float]:
+    """Return what each rule compares after the last epoch; NaN where it cannot be told."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {name: rule.score(history) for name, rule in RULES.items()}
 
 
 def first(history: History, wanted: Iterable[str] = NAMES) -> list[Verdict]:

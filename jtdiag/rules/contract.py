@@ -34,8 +34,8 @@ class History:
     """Loss without skill, nats: ln K for K classes; None where nobody knows."""
     displacement: Floats | None = None
     """(E, M), distance of a member's parameters from where they began; NaN or None: unknown."""
-    lam: float | None = None
-    """λ with which the last of the epochs was trained; None: not known to be Eq. 4."""
+    lam: Floats | None = None
+    """(E,), λ with which each epoch was trained; None: the loss is not known to be Eq. 4."""
 
     @property
     def members(self) -> int:
@@ -50,8 +50,7 @@ class History:
     @property
     def diversity(self) -> Floats:
         """Mean member loss minus ensemble loss, (E,), nats: the diversity of Eq. 5."""
-        with np.errstate(invalid="ignore"):  # of infinite losses it is no number
-            return self.member_loss.mean(1) - self.ensemble_loss
+        return self.member_loss.mean(1) - self.ensemble_loss
 
     def until(self, epoch: int) -> "History":
         """Return what was known after an epoch.
@@ -70,6 +69,7 @@ class History:
             ensemble_error=self.ensemble_error[known],
             ensemble_loss=self.ensemble_loss[known],
             displacement=None if self.displacement is None else self.displacement[known],
+            lam=None if self.lam is None else self.lam[known],
         )
 
 

@@ -13,14 +13,8 @@ def descended(history: History) -> Floats:
     """Return the loss that training descends, Eq. 4, (E,); the ensemble's where λ is unknown."""
     if history.lam is None:
         return history.ensemble_loss
-    mean = history.member_loss.mean(1)
-    # A weight of 0 leaves even an infinite loss out.
-    parts = [
-        weight * loss
-        for weight, loss in ((history.lam, history.ensemble_loss), (1 - history.lam, mean))
-        if weight > 0
-    ]
-    return np.sum(parts, 0)
+    lam, mean = history.lam, history.member_loss.mean(1)
+    return lam * history.ensemble_loss + (1 - lam) * mean
 
 
 def score(history: History) -> float:
@@ -33,9 +27,9 @@ def score(history: History) -> float:
 def judge(history: History) -> Verdict | None:
     """Alert where a loss is not finite, or above that of a guess and larger than before."""
     bad = np.flatnonzero(~np.isfinite(history.member_loss[-1]))
-    if bad.size or not np.isfinite(history.ensemble_loss[-1]):
-        return _not_finite(history, bad)
     number = score(history)
+    if bad.size or not np.isfinite(history.ensemble_loss[-1]) or np.isinf(number):
+        return _not_finite(history, bad)
     if history.epoch.size < 2 or history.epoch[-2] < 1 or not number > LIMIT:
         return None
     loss = descended(history)

@@ -32,7 +32,7 @@ def judge(history: History) -> Verdict | None:
             f"the loss of a guess, more than {LIMIT:g}: members are far apart, and right only "
             "where they cancel"
         ),
-        advice="Compare with a smaller λ; for the loss it is then no longer worth the distance.",
+        advice="Compare with a smaller λ, which rewards such distance less.",
     )
 
 

@@ -18,6 +18,8 @@ def judge(history: History) -> Verdict | None:
     number = score(history)
     if history.members < 2 or history.last < 1 or not number < LIMIT:
         return None
+    apart = history.lam is not None and history.lam[-1] == 0
+    then = "" if apart else "; compare with λ = 0, which trains them apart"
     return Verdict(
         rule=RULE.name,
         level="info",
@@ -28,10 +30,7 @@ def judge(history: History) -> Verdict | None:
             "members fit the training data alone: the median member's training error is "
             f"{100 * float(np.median(history.member_error[-1])):.2g} %"
         ),
-        advice=(
-            "Members of such capacity gain nothing from joint training (Webb et al. 2020); "
-            "compare with λ = 0, which trains them apart."
-        ),
+        advice=f"Such members gain nothing from joint training (Webb et al. 2020){then}.",
     )
 
 

@@ -64,7 +64,7 @@ def in_words(history: History) -> str:
 
 def advice(history: History) -> str:
     """Return what to expect and to do where members do not stand alone."""
-    smaller = history.lam is not None and history.lam <= 0.9
+    smaller = history.lam is not None and history.lam[-1] <= 0.9
     other = "a smaller λ" if smaller else "λ = 0.9 or independent training"
     return (
         "Expect little of members alone and an ensemble that breaks when some of them fail; "
