@@ -203,6 +203,7 @@ class DominanceMonitor:
         if self._lane is None:
             raise StoreError("record was called on a monitor without a store; give store=….")
         batch = batch_sums.held(logits, self.family, targets)
+        self._chance.outputs = batch.values.shape[-1]
         sums = self._sums(batch).double()
         arrays = (one.cpu().numpy() for one in (batch.values, targets, sums))
         self._lane.add(split, *arrays)
@@ -216,11 +217,11 @@ class DominanceMonitor:
         if self._lane is None:
             return
         last = self.epochs[-1] if self.epochs else None
-        train = last.means if last is not None and last.epoch == self._epoch else None
+        train = last if last is not None and last.epoch == self._epoch else None
         facts = Facts(
             family=self._family_name or _address(self.family),
             combiner=self.combiner,
-            outputs=self._chance.outputs,
+            outputs=self._chance.outputs or 1,
             targets=self._chance.facts(),
         )
         self._lane.write(self._epoch, train, self._members, _on_host(checkpoint), facts)
@@ -285,6 +286,7 @@ class DominanceMonitor:
             examples=int(summed.examples.sum()),
             counted=summed.counted,
             batches=summed.seen,
+            lam=self.lam,
             displacement=moved,
         )
 
@@ -298,13 +300,14 @@ class DominanceMonitor:
         if not self.epochs:
             raise ValueError("no epoch has ended yet; call end_epoch() after one.")
         moved = [one.displacement for one in self.epochs if one.displacement is not None]
+        lam = [one.lam for one in self.epochs]
         return History(
             epoch=np.array([one.epoch for one in self.epochs]),
             **{name: self._by_epoch(name) for name in names.METRIC_VARIABLES},
             chance_error=self._chance.error / self._chance.scale,
             chance_loss=self._chance.loss,
             displacement=np.stack(moved) if len(moved) == len(self.epochs) else None,
-            lam=self.lam,
+            lam=np.array(lam) if None not in lam else None,
         )
 
     def _by_epoch(self, name: str) -> NDArray[np.float64]:

@@ -26,8 +26,6 @@ RECIPE = "recipe.toml"
 STORE = "store.zarr"
 LOCK = "engine.lock"
 """The engine holds a lock on this file while it trains; a dead engine's lock is gone."""
-RECORDED = "recorded"
-"""Setting of a run that was recorded from somebody's loop, and the name of its data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +116,7 @@ class Run:
     @property
     def recorded(self) -> bool:
         """True when the run was recorded from a loop of its user's, which nobody can repeat."""
-        return RECORDED in self.settings
+        return names.RECORDED in self.settings
 
     # --- lanes and seals ---------------------------------------------------------------------
 
@@ -190,7 +188,7 @@ class Run:
         return found.isel({names.EPOCH: slice(0, int(sealed.max()) + 1)})
 
     def history(self, lane: Lane) -> History | None:
-        """Return a lane's training metrics up to its seal; None where it has not begun."""
+        """Return a lane's training metrics up to its seal; None where nothing is known."""
         seal = self.seal(lane)
         if seal.epoch < 0:
             return None
@@ -202,7 +200,7 @@ class Run:
             for name in names.METRIC_VARIABLES
         }
         path = f"{names.METRICS}/{names.DISPLACEMENT}"
-        return History(
+        found = History(
             epoch=np.asarray(epochs),
             **rows,
             chance_error=self.chance_error,
@@ -210,6 +208,7 @@ class Run:
             displacement=chunks.read(self.array(path), where) if path in self._store else None,
             lam=np.array([self._lam_by(seal, lane, epoch) for epoch in epochs]),
         )
+        return found.measured() if self.recorded else found
 
     def outputs(self, lane: Lane, epoch: int, split: str) -> Iterator[OutputBlock]:
         """Yield the outputs of one lane and epoch, chunk by chunk along the examples.

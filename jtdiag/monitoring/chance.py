@@ -62,8 +62,4 @@ class Chance:
         elif self._targets:
             target = torch.cat(self._targets).double()
             self.error = self.error if self._given else self._family.chance(target, self.outputs)
-            statistic = self._family.statistic(target, self.outputs).double()
-            best = self._family.link(statistic.mean(0)).expand_as(statistic)
-            found = float(self._family.loss(best, target).mean())
-            self.loss = found if self.loss is None else self.loss
         self._targets = None

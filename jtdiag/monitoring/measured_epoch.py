@@ -33,6 +33,8 @@ class MeasuredEpoch:
     """Batches counted."""
     batches: int
     """Batches that the epoch had."""
+    lam: float | None = None
+    """λ with which it was trained; None where the loss is not known to be Eq. 4."""
     displacement: NDArray[np.float64] | None = None
     """(M,), where parameters are watched."""
 

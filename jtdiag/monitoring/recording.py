@@ -13,10 +13,9 @@ from jtdiag import lanes, names
 from jtdiag.errors import RecipeError, StoreError
 from jtdiag.lanes import Lane
 from jtdiag.monitoring import batch_sums
-from jtdiag.monitoring.batch_sums import Metrics
+from jtdiag.monitoring.measured_epoch import MeasuredEpoch
 from jtdiag.recipe import Data, Keep, KeptEpochs, Members, Recipe, Train
 from jtdiag.schema import Extent, Parameter, TargetFacts
-from jtdiag.store import RECORDED
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter, refuse_occupied
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -77,8 +76,8 @@ class Recording:
             name=self.path.name,
             lam=tuple(lam),
             trials=trials,
-            data=Data(name=RECORDED),
-            members=Members(arch="module", count=1, factory=f"python:{RECORDED}"),
+            data=Data(name=names.RECORDED),
+            members=Members(arch="module", count=1, factory=f"python:{names.RECORDED}"),
             train=Train(epochs=epochs),
             keep=Keep(outputs=keep),
         )
@@ -159,7 +158,7 @@ class Recording:
         said = (
             "from a loop of the user's; the recipe's data, learning rate and optimiser are unknown"
         )
-        settings = {RECORDED: said, "torch": torch.__version__}
+        settings = {names.RECORDED: said, "torch": torch.__version__}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         return RunWriter.create(self.path, recipe, extent, examples, settings)
 
@@ -174,7 +173,7 @@ class Recording:
             trials=draft.trials,
             family=facts.family,
             combiner=facts.combiner,
-            data=Data(name=RECORDED, val=len(targets.get(names.VAL, ()))),
+            data=Data(name=names.RECORDED, val=len(targets.get(names.VAL, ()))),
             members=Members(arch="module", count=members, factory=draft.members.factory),
             train=draft.train,
             keep=Keep(
@@ -194,6 +193,15 @@ def _kept(wanted: KeptEpochs, at_start: bool, after: bool, epochs: int) -> KeptE
     if wanted == "all":
         return tuple(range(1, epochs + 1))
     return tuple(epoch for epoch in wanted if epoch != 0)
+
+
+def _moved(epoch: int, train: MeasuredEpoch | None, members: int) -> NDArray[np.float64]:
+    """Return how far the members have come, (M,); NaN where nobody watched."""
+    if epoch == 0:
+        return np.zeros(members)
+    if train is None or train.displacement is None:
+        return np.full(members, np.nan)
+    return train.displacement
 
 
 def _by_trial(split: str, values: NDArray[Any], trials: int) -> NDArray[Any]:
@@ -241,7 +249,12 @@ class RecordedLane:
         self._splits = {}
 
     def write(
-        self, epoch: int, train: Metrics | None, members: int, checkpoint: Arrays, facts: Facts
+        self,
+        epoch: int,
+        train: MeasuredEpoch | None,
+        members: int,
+        checkpoint: Arrays,
+        facts: Facts,
     ) -> None:
         """Write an epoch: metrics of training, and what was recorded of the other splits.
 
@@ -278,7 +291,7 @@ class RecordedLane:
     def _block(
         self,
         epoch: int,
-        train: Metrics | None,
+        train: MeasuredEpoch | None,
         whole: Mapping[str, tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]],
         members: int,
         checkpoint: Arrays,
@@ -286,7 +299,7 @@ class RecordedLane:
     ) -> EpochBlock:
         assert self._wanted is not None
         unknown = batch_sums.by_name(np.full(2 * members + 2, np.nan))
-        rows = {names.TRAIN: train or unknown, names.TEST: unknown}
+        rows = {names.TRAIN: train.means if train else unknown, names.TEST: unknown}
         if names.VAL in self._wanted[0]:
             rows[names.VAL] = unknown
         for split, (_, _, means) in whole.items():
@@ -298,7 +311,8 @@ class RecordedLane:
             metrics={
                 name: np.stack([np.asarray(rows[split][name]) for split in order])
                 for name in names.METRIC_VARIABLES
-            },
+            }
+            | {names.DISPLACEMENT: _moved(epoch, train, members)},
             outputs={split: logits for split, (logits, _, _) in whole.items()},
             checkpoint=checkpoint,
             state={},

@@ -7,7 +7,7 @@ import xarray as xr
 from click.testing import CliRunner
 from torch.nn import functional
 
-from jtdiag import DominanceMonitor, JtdiagError, Run, names, probe
+from jtdiag import DominanceMonitor, JtdiagError, Run, finding, names, probe
 from jtdiag.cli import main
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.tally import Tally
@@ -88,9 +88,9 @@ def parallel(tmp_path, monkeypatch):
     now = SimpleNamespace(split=names.TRAIN, epoch=0)
     originals = LaneGroup.train_epoch, LaneGroup.measure, Tally.add
 
-    def train_epoch(self, epoch):
+    def train_epoch(self, epoch, *others):
         now.split, now.epoch = "", epoch
-        return originals[0](self, epoch)
+        return originals[0](self, epoch, *others)
 
     def measure(self, split, *others, **more):
         now.split = split
@@ -206,6 +206,47 @@ def test_numbers_are_recorded_with_the_scale_of_their_errors(path):
         assert float(at["ensemble_error"].sel(split=split)) == pytest.approx(square / variance)
     assert (run.chance_error, run.error_scale) == (1.0, pytest.approx(variance))
     assert probe(run, "diversity").sizes["epoch"] == 2
+
+
+@pytest.mark.parametrize("start", [True, False])
+def test_the_rules_say_of_the_store_what_the_monitor_said(path, start):
+    """Epoch 0, of which nothing was measured in training, is no divergence."""
+    monitor = DominanceMonitor(lam=1, every=1, store=path, epochs=4)
+    weights = [[torch.zeros(2)] for _ in range(M)]
+    monitor.watch_parameters(weights)
+    if start:
+        monitor.record("test", *said(0))
+        monitor.end_epoch()
+    for epoch in range(4):
+        with torch.no_grad():
+            for j, [weight] in enumerate(weights):
+                weight += j  # the first stands still
+        for step in range(4):
+            monitor.update(*said(100 * epoch + step))
+        monitor.record("test", *said(0))
+        monitor.end_epoch()
+    assert [found.rule for found in monitor.findings] == ["stagnation"]
+    run = Run(path)
+    history = run.history(run.lanes[0])
+    assert history.epoch.tolist() == [1, 2, 3, 4]
+    for name in (*names.METRIC_VARIABLES, "displacement", "lam"):
+        np.testing.assert_array_equal(getattr(history, name), getattr(monitor.history, name))
+    first = probe(run, "alerts")["first_spoke"].isel(lam=0, trial=0)
+    spoke = {str(rule): int(epoch) for rule, epoch in zip(first["rule"].values, first.values, strict=True)}
+    assert {rule: epoch for rule, epoch in spoke.items() if epoch >= 0} == {"stagnation": 3}
+    [told] = [one for one in finding.read(path) if one.probe == "alerts"]
+    assert told == monitor.findings[0]
+
+
+def test_losses_alone_can_be_recorded_with_outputs(path):
+    monitor = DominanceMonitor(lam=1, every=1, store=path, epochs=1)
+    monitor.update_losses(torch.arange(1.0, 1 + M), torch.ones(()), examples=3)
+    monitor.record("test", *said(0))
+    monitor.end_epoch()
+    run = Run(path)
+    loss = run.metrics()["member_loss"].sel(split="train", epoch=1).values.ravel()
+    np.testing.assert_array_equal(loss, [1, 2, 3, 4])
+    assert run.chance_error == pytest.approx(1 - 1 / K)
 
 
 # --- mistakes ------------------------------------------------------------------------------------
