@@ -166,8 +166,8 @@ class DominanceMonitor:
             raise ValueError(f"a batch has {members} members; those before it had {self._members}.")
         self._sample.add(batch)
 
-    def _sums(self, batch: Batch) -> Tensor:
-        return batch_sums.of_batch(self.family, self.combiner, batch)
+    def _sums(self, batches: list[Batch]) -> list[Tensor]:
+        return batch_sums.of_batches(self.family, self.combiner, batches)
 
     def watch_parameters(self, members: Members) -> None:
         """Measure from now on how far the members' parameters move; call it before training.
@@ -204,8 +204,8 @@ class DominanceMonitor:
             raise StoreError("record was called on a monitor without a store; give store=….")
         batch = batch_sums.held(logits, self.family, targets)
         self._chance.outputs = batch.values.shape[-1]
-        sums = self._sums(batch).double()
-        arrays = (one.cpu().numpy() for one in (batch.values, targets, sums))
+        [sums] = self._sums([batch])
+        arrays = (one.cpu().numpy() for one in (batch.values, targets, sums.double()))
         self._lane.add(split, *arrays)
 
     def close(self) -> None:

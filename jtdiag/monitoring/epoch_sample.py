@@ -66,7 +66,7 @@ class EpochSample:
     Args:
         wanted: Rows of an epoch that suffice; at most twice as many are kept.
         every: Count each batch of so many; None to find a stride that gives the rows wanted.
-        sums: From a batch to its sums over examples, (C,).
+        sums: From batches to their sums over examples, (C,) each.
         generator: Draws where an epoch's sample begins.
         hold: Numbers that are held at most, by default `HOLD`; a batch of more is summed at once.
     """
@@ -75,7 +75,7 @@ class EpochSample:
         self,
         wanted: int,
         every: int | None,
-        sums: Callable[[Batch], Tensor],
+        sums: Callable[[list[Batch]], list[Tensor]],
         generator: random.Random,
         hold: int | None = None,
     ) -> None:
@@ -115,8 +115,10 @@ class EpochSample:
 
     def _add_up(self) -> None:
         """Sum the batches that are held into their rows."""
-        for row, batch in self._held:
-            sums = self._sums(batch)
+        if not self._held:
+            return
+        found = self._sums([batch for _, batch in self._held])
+        for (row, _), sums in zip(self._held, found, strict=True):
             if self._rows is None:
                 # Apple's GPUs have no float64; a row's sum is short enough for float32 there.
                 dtype = torch.float32 if sums.device.type == "mps" else torch.float64

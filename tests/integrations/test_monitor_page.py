@@ -45,7 +45,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_the_plain_loop_finds_what_the_page_says(page):
     monitor = page["__monitors__"][1]
-    [finding] = monitor.findings
+    finding = monitor.findings[0]
     [shown] = re.findall(r"^```text\n(.*?\()", PAGE.read_text("utf-8"), flags=re.M)
     assert finding.sentence.startswith(shown)
     assert [epoch.batches for epoch in monitor.epochs] == 4 * [BATCHES]

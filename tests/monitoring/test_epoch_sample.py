@@ -17,7 +17,10 @@ def taken(sample: EpochSample, batches: int, examples: int = 10) -> Summed:
 
 
 def new(every: int | None = None, wanted: int = 4, seed: int = 0, hold: int = 10) -> EpochSample:
-    return EpochSample(wanted, every, lambda b: b.values.sum(1), random.Random(seed), hold)
+    def sums(batches: list[Batch]) -> list[torch.Tensor]:
+        return [batch.values.sum(1) for batch in batches]
+
+    return EpochSample(wanted, every, sums, random.Random(seed), hold)
 
 
 @pytest.mark.parametrize("every", [None, 1, 3])

@@ -36,7 +36,7 @@ def led(seed, leader_error=0.1, size=50):
     logits = 0.1 * torch.randn(M, size, K, generator=random)
     wrong = torch.rand(size, generator=random) < leader_error
     said = torch.where(wrong, (target + 1) % K, target)
-    logits[2] += 20 * functional.one_hot(said, K)
+    logits[2] += 6 * functional.one_hot(said, K)
     return logits, target
 
 
@@ -157,6 +157,21 @@ def test_losses_alone_give_the_same_losses_and_no_errors():
         np.testing.assert_allclose(found, getattr(full.history, name), rtol=1e-12)
     assert np.isnan(monitor.history.member_error).all()
     assert monitor.history.chance_loss is None
+
+
+def test_a_loop_may_give_now_logits_and_now_losses():
+    mixed, full = DominanceMonitor(every=1), DominanceMonitor(every=1)
+    for i, (logits, target) in enumerate(batches()):
+        full.update(logits, target)
+        if i % 2:
+            mixed.update(logits, target)
+        else:
+            own = [functional.cross_entropy(one, target, reduction="none") for one in logits]
+            together = functional.cross_entropy(logits.mean(0), target, reduction="none")
+            mixed.update_losses(torch.stack(own), together)
+    mixed.end_epoch(), full.end_epoch()
+    np.testing.assert_allclose(mixed.history.member_loss, full.history.member_loss, rtol=1e-12)
+    np.testing.assert_allclose(mixed.history.ensemble_loss, full.history.ensemble_loss, rtol=1e-12)
 
 
 def test_losses_with_errors_give_what_logits_give():

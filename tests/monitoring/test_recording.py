@@ -232,7 +232,10 @@ def test_the_rules_say_of_the_store_what_the_monitor_said(path, start):
     for name in (*names.METRIC_VARIABLES, "displacement", "lam"):
         np.testing.assert_array_equal(getattr(history, name), getattr(monitor.history, name))
     first = probe(run, "alerts")["first_spoke"].isel(lam=0, trial=0)
-    spoke = {str(rule): int(epoch) for rule, epoch in zip(first["rule"].values, first.values, strict=True)}
+    spoke = {
+        str(rule): int(epoch)
+        for rule, epoch in zip(first["rule"].values, first.values, strict=True)
+    }
     assert {rule: epoch for rule, epoch in spoke.items() if epoch >= 0} == {"stagnation": 3}
     [told] = [one for one in finding.read(path) if one.probe == "alerts"]
     assert told == monitor.findings[0]
