@@ -57,24 +57,41 @@ def follow(run: Run, interval: float = 0.5) -> Iterator[Event]:
         interval: Seconds between two looks.
     """
     asked = [probe for probe in load_probes() if probe.cost == "cheap" and probe.applies(run)]
-    seen: dict[Lane, int] = dict.fromkeys(run.lanes, -1)
     told: set[tuple[object, ...]] = set()
     found: list[Finding] = []
-    while True:
-        training = run.training  # before the seals: what it sealed last is still seen
-        fresh = list(_newly_sealed(run, seen))
+    for events in newly_sealed(run, interval):
+        fresh = [event for event in events if isinstance(event, Sealed)]
         yield from fresh
         if fresh:
             found = _ask(run, asked)
             yield from _untold([f for f in found if f.level == "alert"], told)
-        if run.done or not training:
+        if len(fresh) < len(events):
             yield from _untold(found, told)
             yield Ended(done=run.done)
+
+
+def newly_sealed(run: Run, interval: float = 0.5) -> Iterator[list[Sealed | Ended]]:
+    """Yield the epochs that each look finds newly sealed; with the last of them, that it ended.
+
+    Args:
+        run: A run that trains, has trained, or has died.
+        interval: Seconds between two looks.
+    """
+    seen: dict[Lane, int] = dict.fromkeys(run.lanes, -1)
+    while True:
+        training = run.training  # before the seals: what it sealed last is still seen
+        events: list[Sealed | Ended] = [*_look(run, seen)]
+        ended = run.done or not training
+        if ended:
+            events.append(Ended(done=run.done))
+        if events:
+            yield events
+        if ended:
             return
         time.sleep(interval)
 
 
-def _newly_sealed(run: Run, seen: dict[Lane, int]) -> Iterator[Sealed]:
+def _look(run: Run, seen: dict[Lane, int]) -> Iterator[Sealed]:
     for lane in run.lanes:
         epoch = run.seal(lane).epoch
         if epoch > seen[lane]:

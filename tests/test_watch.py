@@ -125,7 +125,7 @@ def test_an_engine_that_died_before_its_first_epoch_leaves_nothing_to_tell(warne
 
 def test_what_an_engine_sealed_last_is_told_although_it_has_gone(warned, asleep, monkeypatch):
     """The engine seals and goes between two questions of the watcher, at the worst moment."""
-    look = watch._newly_sealed
+    look = watch._look
     left = [lambda: (warned.seal_up_to(3), warned.close())]
 
     def look_and_lose(run, seen):
@@ -134,7 +134,7 @@ def test_what_an_engine_sealed_last_is_told_although_it_has_gone(warned, asleep,
             left.pop()()
         return found
 
-    monkeypatch.setattr(watch, "_newly_sealed", look_and_lose)
+    monkeypatch.setattr(watch, "_look", look_and_lose)
     asleep(lambda: None)
     events = list(follow(warned.run))
     assert len(alerts(events)) == 1

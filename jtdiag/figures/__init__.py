@@ -42,6 +42,8 @@ class Drawing:
     """Takes a result; one that compares runs, a list of results by run."""
     compares: bool
     """True when several runs share one figure."""
+    uses: tuple[str, ...]
+    """Variables of the result that are drawn."""
     caption: str
 
 
@@ -62,5 +64,6 @@ def find(name: str) -> Drawing:
         needs=module.NEEDS,
         draw=module.draw,
         compares=getattr(module, "COMPARES", False),
+        uses=module.USES,
         caption=module.__doc__ or "",
     )

@@ -24,8 +24,8 @@ def test_a_figure_is_written_as_pdf_and_png(probed_run, name):
     pixels = mpl.image.imread(png)
     found = result.load(probed_run, find(name).needs)
     given = [("toy", found)] if find(name).compares else found
-    width = find(name).draw(given).get_size_inches()[0]
-    assert pixels.shape[1] == pytest.approx(300 * width, abs=1)
+    assert find(name).draw(given).get_size_inches()[0] == 4.8
+    assert pixels.shape[1] == 300 * 4.8
     assert np.ptp(pixels[..., :3]) == 1  # black on white
 
 
@@ -102,9 +102,14 @@ def test_every_figure_has_a_caption_and_needs_an_installed_probe(name):
 
 def test_every_file_of_a_figure_is_listed():
     files = {path.stem for path in Path(figures.__file__).parent.glob("*.py")}
-    helpers = {"__init__", "drawing", "panels", "style", "tables"}
+    helpers = {"__init__", "drawing", "known", "numbers", "opaque", "panels", "print_check"}
+    helpers |= {"run_labels", "style", "tables", "venues"}
     drawn = files - helpers - {"schemes"}  # of a study
     assert drawn == {name.replace("-", "_") for name in figures.FIGURES}
+
+
+LATER = {0: ("leader-by-epoch", "displacement"), 3: ("leader-by-epoch",)}
+"""What is not yet known at an epoch; one line says so."""
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -112,4 +117,9 @@ def test_every_file_of_a_figure_is_listed():
 def test_an_unfinished_run_is_drawn_without_a_warning(toy_copy, cut_back, name, epoch):
     run = cut_back(toy_copy, -1, epoch, -1, -1, -1, -1)
     ask(run, find(name).needs)
-    assert all(path.stat().st_size for path in plot(run, name))
+    if name in LATER.get(epoch, ()):
+        with pytest.raises(ProbeError) as caught:
+            plot(run, name)
+        assert "\n" not in str(caught.value)
+    else:
+        assert all(path.stat().st_size for path in plot(run, name))
