@@ -45,12 +45,34 @@ class Seal:
     outputs: tuple[int, ...] = ()
     checkpoints: tuple[int, ...] = ()
     done: bool = False
+    stopped: str = ""
+    """Rule that ended the lane at this epoch; "" where none did."""
+    lowered: str = ""
+    """Rule on which λ was lowered; "" where none did."""
+    lowered_after: int | None = None
+    """Last epoch with the scheduled λ."""
 
-    def after(self, epoch: int, val_error: float | None, recipe: Recipe) -> "Seal":
-        """Return the seal that follows when `epoch` lies on disk as well."""
+    def after(
+        self,
+        epoch: int,
+        val_error: float | None,
+        recipe: Recipe,
+        *,
+        stopped: str = "",
+        lowered: str = "",
+    ) -> "Seal":
+        """Return the seal that follows when `epoch` lies on disk as well.
+
+        Args:
+            epoch: The next one.
+            val_error: Of the ensemble, None without validation.
+            recipe: Says what is kept, and how many epochs there are.
+            stopped: Rule that ends the lane here, if one does.
+            lowered: Rule on which λ is lowered from the next epoch on, if one is.
+        """
         better = self.improves(epoch, val_error)
         best = epoch if better else self.best
-        last = epoch == recipe.train.epochs
+        last = epoch == recipe.train.epochs or bool(stopped)
         return Seal(
             epoch=epoch,
             best=best,
@@ -58,7 +80,16 @@ class Seal:
             outputs=_kept(recipe.keep.outputs, (*self.outputs, epoch), best, last),
             checkpoints=_kept(recipe.keep.checkpoints, (*self.checkpoints, epoch), best, last),
             done=last,
+            stopped=stopped,
+            lowered=self.lowered or lowered,
+            lowered_after=self.lowered_after if self.lowered or not lowered else epoch,
         )
+
+    def lam(self, scheduled: float, epoch: int, recipe: Recipe) -> float:
+        """Return the λ of an epoch, given the one that the recipe's schedule has for it."""
+        if self.lowered_after is None or epoch <= self.lowered_after:
+            return scheduled
+        return min(scheduled, recipe.alerts.lower_lam)
 
     def improves(self, epoch: int, val_error: float | None) -> bool:
         """Tell whether an epoch with this ensemble validation error becomes the best."""

@@ -48,6 +48,8 @@ MEMBER_ERROR: Final = "member_error"
 ENSEMBLE_LOSS: Final = "ensemble_loss"
 ENSEMBLE_ERROR: Final = "ensemble_error"
 METRIC_VARIABLES: Final = (MEMBER_LOSS, MEMBER_ERROR, ENSEMBLE_LOSS, ENSEMBLE_ERROR)
+DISPLACEMENT: Final = "displacement"
+"""Distance of a member's parameters from epoch 0; runs older than it do not have it."""
 BEST_EPOCH: Final = "best_epoch"
 LAM_AT: Final = "lam_at"
 """λ of an epoch where a schedule moves it; `LAM` is where it arrives."""

@@ -11,6 +11,7 @@ from typing import Literal
 
 from jtdiag import families, learning_rates, names, recipe_checks as check
 from jtdiag.errors import RecipeError
+from jtdiag.recipe_alerts import Alerts, check_alerts
 from jtdiag.recipe_objective import QUIET, Objective, weight
 from jtdiag.recipe_scheme import check_scheme
 
@@ -312,6 +313,7 @@ class Recipe:
     combiner: str = field(default="logits", metadata=QUIET)
     """What the ensemble averages: "logits" (canonical parameters) or "probabilities"."""
     objective: Objective = field(default_factory=Objective)
+    alerts: Alerts = field(default_factory=Alerts)
     train: Train = field(default_factory=Train)
     keep: Keep = field(default_factory=Keep)
     engine: Engine = field(default_factory=Engine)
@@ -325,6 +327,7 @@ class Recipe:
             check.choice("family", self.family, families.NAMES)
         check.choice("combiner", self.combiner, families.COMBINERS)
         self.objective.check_with(self.lam, self.combiner)
+        check_alerts(self)
         check.integer("trials", self.trials, 1)
         check.integer("seed", self.seed, 0)
         check_scheme(self)

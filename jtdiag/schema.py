@@ -94,7 +94,9 @@ class Array:
 def arrays(recipe: Recipe, extent: Extent) -> list[Array]:
     """Return every array that the store of a recipe allocates."""
     result = _metrics(recipe, extent.targets.error_measure)
-    if recipe.objective.lam_schedule != "constant":
+    if not recipe.members.branched:  # branches of one network move together
+        result.append(_displacement(recipe))
+    if recipe.objective.lam_schedule != "constant" or recipe.alerts.lowers:
         result.append(_lam_at(recipe))
     if recipe.scheme == "bagging":
         result += _bootstraps(recipe, extent)
@@ -139,16 +141,33 @@ def _bootstraps(recipe: Recipe, extent: Extent) -> list[Array]:
 
 
 def _lam_at(recipe: Recipe) -> Array:
-    """Return the array of scheduled λs: known beforehand, written when the run begins."""
-    sizes = _lane_dims(recipe)
+    """Return the array of λs by epoch: the schedule's, until a rule lowers them."""
+    meaning = "λ with which training descended in an epoch; the coordinate lam is where it arrives"
+    return _by_lane(recipe, names.LAM_AT, {}, meaning)
+
+
+def _displacement(recipe: Recipe) -> Array:
+    """Return the array of how far members moved."""
+    members = {names.MEMBER: recipe.members.count}
+    meaning = "Euclidean distance of a member's parameters from epoch 0"
+    return _by_lane(recipe, names.DISPLACEMENT, members, meaning, compressed=True)
+
+
+def _by_lane(
+    recipe: Recipe, name: str, more: dict[str, int], meaning: str, *, compressed: bool = False
+) -> Array:
+    """Return a metric that no split has, one chunk a lane."""
+    sizes = _lane_dims(recipe) | more
+    shape = tuple(sizes.values())
     return Array(
-        path=f"{names.METRICS}/{names.LAM_AT}",
+        path=f"{names.METRICS}/{name}",
         dims=tuple(sizes),
-        shape=tuple(sizes.values()),
-        chunks=tuple(sizes.values()),
+        shape=shape,
+        chunks=(1, 1, *shape[2:]),
         dtype="float64",
         unit=names.FRACTION,
-        meaning="λ with which training descended in an epoch; the coordinate lam is its last",
+        meaning=meaning,
+        compressed=compressed,
     )
 
 
@@ -290,7 +309,11 @@ def size(recipe: Recipe, extent: Extent) -> Size:
     epochs = recipe.train.epochs
     known = _bootstraps(recipe, extent) if recipe.scheme == "bagging" else []
     return Size(
-        metrics=sum(8 * math.prod(array.shape) for array in _metrics(recipe))
+        metrics=sum(
+            8 * math.prod(array.shape)
+            for array in arrays(recipe, extent)
+            if array.path.startswith(names.METRICS)
+        )
         + sum(_itemsize(array.dtype) * math.prod(array.shape) for array in known),
         outputs=count * epoch * lanes.most_kept(recipe.keep.outputs, epochs),
         checkpoints=count * weights * lanes.most_kept(recipe.keep.checkpoints, epochs),

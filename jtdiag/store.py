@@ -4,7 +4,6 @@ import fcntl
 import functools
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,10 +13,11 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from jtdiag import families, lanes, names, recipe_file
+from jtdiag import chunks, families, lanes, names, recipe_file
 from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import Recipe
+from jtdiag.rules.contract import History
 
 if TYPE_CHECKING:
     from jtdiag.families.contract import Family
@@ -93,6 +93,12 @@ class Run:
         return float(cast(float, self._store.attrs.get("chance_error", guess)))
 
     @property
+    def chance_loss(self) -> float | None:
+        """Loss without any skill, in nats: of a guess among classes; None for other families."""
+        classes = self.recipe.family == "categorical" or self.family.classes
+        return math.log(self.outputs_per_member) if classes else None
+
+    @property
     def error_scale(self) -> float:
         """What the family's errors were divided by to become fractions."""
         return float(cast(float, self._store.attrs.get("error_scale", 1.0)))
@@ -124,7 +130,10 @@ class Run:
 
     def lam_at(self, lane: Lane, epoch: int) -> float:
         """Return the λ with which a lane trained during an epoch."""
-        return self.recipe.lam_at(lane.lam_index, epoch)
+        return self._lam_by(self.seal(lane), lane, epoch)
+
+    def _lam_by(self, seal: Seal, lane: Lane, epoch: int) -> float:
+        return seal.lam(self.recipe.lam_at(lane.lam_index, epoch), epoch, self.recipe)
 
     @functools.cached_property
     def family(self) -> "Family":
@@ -173,6 +182,28 @@ class Run:
         found[names.BEST_EPOCH] = _per_lane(self.recipe, best).assign_attrs(unit=names.INDEX)
         return found.isel({names.EPOCH: slice(0, int(sealed.max()) + 1)})
 
+    def history(self, lane: Lane) -> History | None:
+        """Return a lane's training metrics up to its seal; None where it has not begun."""
+        seal = self.seal(lane)
+        if seal.epoch < 0:
+            return None
+        epochs = range(seal.epoch + 1)
+        where = (lane.lam_index, lane.trial, slice(len(epochs)))
+        train = self.recipe.splits.index(names.TRAIN)
+        rows = {
+            name: chunks.read(self.array(f"{names.METRICS}/{name}"), where)[:, train]
+            for name in names.METRIC_VARIABLES
+        }
+        path = f"{names.METRICS}/{names.DISPLACEMENT}"
+        return History(
+            epoch=np.asarray(epochs),
+            **rows,
+            chance_error=self.chance_error,
+            chance_loss=self.chance_loss,
+            displacement=chunks.read(self.array(path), where) if path in self._store else None,
+            lam=np.array([self._lam_by(seal, lane, epoch) for epoch in epochs]),
+        )
+
     def outputs(self, lane: Lane, epoch: int, split: str) -> Iterator[OutputBlock]:
         """Yield the outputs of one lane and epoch, chunk by chunk along the examples.
 
@@ -187,7 +218,7 @@ class Run:
         step = logits.chunks[4]
         for start in range(0, logits.shape[4], step):
             where = (lane.lam_index, lane.trial, epoch, slice(None), slice(start, start + step))
-            found = self._counted(_read(logits, where))
+            found = self._counted(chunks.read(logits, where))
             yield OutputBlock(logits=found, target=target[start : start + step], start=start)
 
     def _counted(self, read: NDArray[Any]) -> NDArray[Any]:
@@ -198,7 +229,7 @@ class Run:
         """Return the classes (n,) or numbers (n, K) of a split's examples, as its outputs lie."""
         array = self.array(f"{names.OUTPUTS}/{split}/{names.TARGET}")
         by_trial = names.TRIAL in (array.metadata.dimension_names or ())  # type: ignore[union-attr]
-        return _read(array, lane.trial if by_trial else ...)
+        return chunks.read(array, lane.trial if by_trial else ...)
 
     def checkpoint(self, lane: Lane, epoch: int) -> dict[str, NDArray[np.floating[Any]]]:
         """Return the parameters (M, …) of all members of one lane and epoch, by name.
@@ -241,7 +272,7 @@ class Run:
         array = self.array(f"{names.CHECKPOINTS}/{name}")
         where = (lane.lam_index, lane.trial, epoch)
         self._require(array, *where)
-        numbers = self._counted(_read(array, where))
+        numbers = self._counted(chunks.read(array, where))
         return numbers[None] if self.recipe.members.branched else numbers
 
     @functools.cached_property
@@ -270,14 +301,14 @@ class Run:
         return tree
 
     def _group(self, name: str, *, lazy: bool = False) -> xr.Dataset:
-        chunks: dict[Any, Any] | None = {} if lazy else None
+        wanted: dict[Any, Any] | None = {} if lazy else None
         try:
-            found = xr.open_zarr(self.path / STORE, group=name, chunks=chunks, consolidated=True)
+            found = xr.open_zarr(self.path / STORE, group=name, chunks=wanted, consolidated=True)
         except (OSError, ValueError, KeyError) as error:
             raise StoreError(f"{self.path / STORE}/{name} cannot be opened: {error}.") from error
         if not lazy:
             for variable in found.variables:
-                with _damage(f"{self.path / STORE}/{name}/{variable}"):
+                with chunks.damage(f"{self.path / STORE}/{name}/{variable}"):
                     found[variable].load()
         return found
 
@@ -291,8 +322,8 @@ class Run:
             )
         ]
         # While it rewrites a chunk, zarr has a draft of it, NAME.partial, beside it.
-        chunks = [folder] if folder.is_file() else folder.rglob("*")
-        found = sum(path.is_file() and not path.suffix for path in chunks)
+        files = [folder] if folder.is_file() else folder.rglob("*")
+        found = sum(path.is_file() and not path.suffix for path in files)
         if found < math.prod(grid):
             raise StoreError(
                 f"{folder}: {math.prod(grid) - found} chunks of a sealed epoch are missing. "
@@ -324,7 +355,7 @@ class Run:
         self.metrics()
         for path in self._written_once():
             self._require(self.array(path))
-            _read(self.array(path), ...)
+            chunks.read(self.array(path), ...)
         for lane in self.lanes:
             seal = self.seal(lane)
             for epoch in seal.outputs:
@@ -333,24 +364,6 @@ class Run:
             for epoch in seal.checkpoints:
                 count += len(self.checkpoint(lane, epoch))
         return count
-
-
-def _read(array: zarr.Array[Any], where: Any) -> NDArray[Any]:
-    """Return a part of an array; a checksum that does not fit is a damaged store."""
-    with _damage(str(array.store_path)):
-        return np.asarray(array[where])
-
-
-@contextmanager
-def _damage(where: str) -> Iterator[None]:
-    """Turn what a damaged chunk raises when it is read into one line."""
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError) as error:
-        raise StoreError(
-            f"{where}: a chunk is damaged or cannot be read ({error}). "
-            "Train the run again, or restore the folder from a copy."
-        ) from error
 
 
 def _per_lane(recipe: Recipe, values: Mapping[Lane, int]) -> xr.DataArray:

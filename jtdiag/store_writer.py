@@ -36,12 +36,16 @@ class EpochBlock:
     lane: Lane
     epoch: int
     metrics: Mapping[str, NDArray[np.float64]]
-    """Each (split,) or (split, member)."""
+    """Each (split,) or (split, member); displacement, if known, (member,)."""
     outputs: Mapping[str, NDArray[Any]]
     """Logits (M, n, K) by split; empty when the epoch's outputs are not kept."""
     checkpoint: Mapping[str, NDArray[Any]]
     """Parameters (M, …), or (1, …) of a branched network; empty when they are not kept."""
     state: State
+    stopped: str = ""
+    """Rule that ends the lane with this epoch."""
+    lowered: str = ""
+    """Rule on which λ is lowered from the next epoch on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,10 +145,18 @@ class RunWriter:
                 f"{self.path}, {block.lane.key}: epochs up to {seal.epoch} are sealed; "
                 f"epoch {block.epoch} cannot follow."
             )
-        after = seal.after(block.epoch, self._val_error(block), self.recipe)
+        after = seal.after(
+            block.epoch,
+            self._val_error(block),
+            self.recipe,
+            stopped=block.stopped,
+            lowered=block.lowered,
+        )
         with _disk_errors(self.path):
             self._write_arrays(block)
             self._write_state(block)
+            if block.lowered:
+                self._write_lam(block.lane, after)
             lanes.write_seal(self.path, block.lane, after)
         self._seals[block.lane] = after
         self._remove_superseded(block.lane, seal, after)
@@ -164,6 +176,8 @@ class RunWriter:
             array[(*where, block.epoch)] = values.reshape(array.shape[len(where) + 1 :])
         rows = self._lane_metrics(block.lane)
         for name, row in block.metrics.items():
+            if name not in rows:  # a store older than this metric
+                continue
             rows[name][block.epoch] = row
             self._array(f"{names.METRICS}/{name}")[where] = rows[name]
 
@@ -171,12 +185,20 @@ class RunWriter:
         """Return the lane's metrics over all epochs, NaN beyond the seal."""
         if lane not in self._metrics:
             rows = {}
-            for name in names.METRIC_VARIABLES:
+            known = (*names.METRIC_VARIABLES, names.DISPLACEMENT)
+            for name in (n for n in known if f"{names.METRICS}/{n}" in self._store):
                 array = self._array(f"{names.METRICS}/{name}")
                 rows[name] = np.array(array[lane.lam_index, lane.trial], dtype=np.float64)
                 rows[name][self._seals[lane].epoch + 1 :] = np.nan
             self._metrics[lane] = rows
         return self._metrics[lane]
+
+    def _write_lam(self, lane: Lane, seal: Seal) -> None:
+        """Write the λs of a lane's epochs."""
+        epochs, scheduled = self.recipe.train.epochs + 1, self.recipe.lam_at
+        row = [seal.lam(scheduled(lane.lam_index, e), e, self.recipe) for e in range(epochs)]
+        array = self._array(f"{names.METRICS}/{names.LAM_AT}")
+        array[lane.lam_index, lane.trial] = np.asarray(row)
 
     def _array(self, path: str) -> zarr.Array[Any]:
         if path not in self._arrays:

@@ -49,7 +49,7 @@ def toy_run(folder: Path, **changes: Any) -> Run:
     table = {key: dict(value) if isinstance(value, dict) else value for key, value in TOY.items()}
     table["data"]["name"] = str(folder / "toy.npz")
     for key, value in changes.items():
-        table[key] = {**table[key], **value} if isinstance(value, dict) else value
+        table[key] = {**table.get(key, {}), **value} if isinstance(value, dict) else value
     return train(from_table(table), folder / str(table["name"]))
 
 

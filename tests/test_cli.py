@@ -17,7 +17,7 @@ OPTIONS = {
     "demo": ["--out"],
     "presets": [],
     "budget": ["--params", "--arch", "--data", "--members", "--out"],
-    "train": ["RECIPE", "--set", "--out", "--dry-run", "--resume"],
+    "train": ["RECIPE", "--set", "--out", "--dry-run", "--stop-on", "--lower-lambda", "--resume"],
     "probes": [],
     "probe": ["RUN", "[NAMES]...", "--probe", "--force"],
     "watch": ["RUN"],

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from pytest_examples import CodeExample, find_examples
 
 import jtdiag
-from jtdiag import figures, find_recipe, names, presets, recipe_file, schema
+from jtdiag import figures, find_recipe, names, presets, recipe_file, rules, schema
 from jtdiag.cli import COMMANDS, main
 from jtdiag.engine.members import build
 from jtdiag.probe_contract import Probe
@@ -328,3 +328,18 @@ def test_every_link_between_pages_leads_somewhere(page):
 def test_a_recipe_made_in_python_has_the_name_that_the_manual_says():
     recipe = Recipe(data=Data(name="digits"), members=Members(arch="mlp", count=1))
     assert f'`"{recipe.name}"`' in rows(section(text("recipe.md"), "Top level"))["name"][2]
+
+
+# --- rules ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", rules.NAMES)
+def test_every_rule_has_a_page_that_states_its_limit(name):
+    page = text(f"rules/{name}.md")
+    assert headings(page, 1) == [name]
+    assert headings(page, 2) == ["When it speaks", "What to do", "What it cannot tell"]
+    assert f"**{rules.RULES[name].limit:g}**" in page
+
+
+def test_no_page_describes_a_rule_that_is_gone():
+    assert {p.stem for p in (DOCS / "rules").glob("*.md")} == set(rules.NAMES)

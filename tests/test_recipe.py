@@ -5,12 +5,14 @@ import pytest
 
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe_alerts import Alerts
 from jtdiag.recipe_objective import Objective
 
 SECTIONS = {
     "data": Data,
     "members": Members,
     "objective": Objective,
+    "alerts": Alerts,
     "train": Train,
     "keep": Keep,
     "engine": Engine,
@@ -119,6 +121,12 @@ REFUSED = [
     ("keep_outputs", "some", r"\(in a list\) is 'some'; it must be one of best, last"),
     ("keep_outputs", [1, "frist"], r"\(in a list\) is 'frist'"),
     ("keep_outputs", [1, -1], "whole number, 0 or more"),
+    ("alerts_stop_on", "dominence", r"Did you mean 'dominance'\?"),
+    ("alerts_stop_on", ["dominance", "dominance"], "more than once"),
+    ("alerts_lower_lam", 1.5, "has no lower bound"),
+    ("alerts_lower_lam", "low", "a number in"),
+    ("alerts_lower_on", ["dominance"], "alerts.lower_lam is 1"),
+    ("alerts_lower_on", "zzz", "one of dominance, codependence"),
     ("keep_outputs", 1.5, "whole number, 0 or more"),
     ("keep_outputs", [2, "last", 2], "more than once"),
     ("keep_checkpoints", [True], "whole number, 0 or more"),
@@ -147,6 +155,24 @@ def test_a_value_out_of_its_range_is_refused_by_name(field, value, advice):
     message = str(caught.value)
     assert message.startswith(f"{name} ")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"alerts_lower_lam": 0.5, "lam": [0, 0.5]}, "no λ would be lowered"),
+        ({"alerts_lower_lam": 0.5, "scheme": "bagging", "lam": 0}, "scheme is 'bagging'; "),
+        ({"alerts_lower_lam": 0.5, "objective_loss": "coupled-fc", "lam": 1}, "'coupled-fc'; λ is"),
+        ({"alerts_lower_lam": 0.5, "alerts_lower_on": []}, "names no rule"),
+    ],
+)
+def test_a_lambda_to_go_on_with_must_be_one_that_lanes_can_take(changes, advice):
+    with pytest.raises(RecipeError, match=advice):
+        recipe(**changes)
+
+
+def test_one_rule_is_a_list_of_one():
+    assert recipe(alerts_stop_on="dominance").alerts.stop_on == ("dominance",)
 
 
 def test_every_field_has_a_value_that_is_refused():

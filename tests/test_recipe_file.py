@@ -11,6 +11,7 @@ from hypothesis import example, given, settings, strategies as st
 from jtdiag import find_recipe, recipe_file
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import ARCHITECTURES, Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe_alerts import Alerts
 from jtdiag.recipe_objective import Objective
 
 TOML = """
@@ -156,7 +157,8 @@ def test_toml_names_every_field():
         spoken = [f.name for f in dataclasses.fields(kind) if f.name not in quiet(kind)]
         assert list(table.get(section, {})) == spoken
     assert table.keys() == {f.name for f in dataclasses.fields(Recipe)} - quiet(Recipe) - {
-        "objective"
+        "objective",
+        "alerts",
     }
 
 
@@ -221,7 +223,7 @@ def test_the_digest_is_the_same_in_another_process():
         (
             "zzz = 1",
             "unknown key 'zzz'. Known keys: data, members, name, lam, trials, seed, scheme, "
-            "bootstrap, family, combiner, objective, train, keep, engine.",
+            "bootstrap, family, combiner, objective, alerts, train, keep, engine.",
         ),
     ],
 )
@@ -437,6 +439,9 @@ OTHER = {
     "objective.lam_schedule": "cosine",
     "objective.lam_start": 0.7,
     "objective.lam_epochs": 7,
+    "alerts.stop_on": ("stagnation",),
+    "alerts.lower_lam": 0.7,
+    "alerts.lower_on": ("stagnation",),
     "data.name": "other.npz",
     "data.root": "elsewhere",
     "data.val": 7,
@@ -498,6 +503,8 @@ def with_field(field):
         )
     if name == "lr_rule":  # by hand what the rule says, so that only the rule is new
         return dataclasses.replace(small(), train=Train(lr=(0.04,) * len(small().lam)))
+    if name == "lower_on":
+        return dataclasses.replace(small(), alerts=Alerts(lower_lam=0.7))
     if section == "members":
         for members in OTHER_MEMBERS:
             if name in ARCHITECTURES[members.arch]:

@@ -5,6 +5,7 @@ import pytest
 
 from jtdiag import lanes, names, schema
 from jtdiag.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe_alerts import Alerts
 from jtdiag.schema import Extent, Parameter
 
 EXTENT = Extent(
@@ -73,6 +74,7 @@ def test_a_run_that_keeps_all_has_these_arrays():
         "metrics/member_error": ("lam", "trial", "epoch", "split", "member"),
         "metrics/ensemble_loss": ("lam", "trial", "epoch", "split"),
         "metrics/ensemble_error": ("lam", "trial", "epoch", "split"),
+        "metrics/displacement": ("lam", "trial", "epoch", "member"),
         "outputs/val/logits": ("lam", "trial", "epoch", "member", "example", "output"),
         "outputs/val/target": ("trial", "example"),
         "outputs/val/source_index": ("trial", "example"),
@@ -94,6 +96,12 @@ def test_what_is_not_kept_has_no_array():
     assert not [p for p in by_path(recipe(outputs="none")) if p.startswith("outputs")]
     assert not [p for p in by_path(recipe(checkpoints="none")) if p.startswith("checkpoints")]
     assert "outputs/train/logits" not in by_path(recipe(splits="test"))
+
+
+def test_lambda_by_epoch_is_kept_where_it_may_move():
+    assert "metrics/lam_at" not in by_path(recipe())
+    lowering = dataclasses.replace(recipe(), alerts=Alerts(lower_lam=0.5))
+    assert by_path(lowering)["metrics/lam_at"].dims == ("lam", "trial", "epoch")
 
 
 def test_without_validation_two_splits_are_measured():
@@ -158,7 +166,7 @@ def test_the_size_is_the_bytes_of_what_is_kept(
     assert size.outputs == 6 * kept_outputs * 4 * (30 + 40) * 3 * 2
     assert size.checkpoints == 6 * kept_checkpoints * weights
     assert size.resuming == 6 * (weights + EXTENT.memory)
-    assert size.metrics == 6 * 7 * 3 * (4 + 4 + 1 + 1) * 8
+    assert size.metrics == 6 * 7 * (3 * (4 + 4 + 1 + 1) + 4) * 8
     assert size.total == size.outputs + size.checkpoints + size.resuming + size.metrics
 
 

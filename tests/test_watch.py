@@ -65,7 +65,7 @@ def test_the_alert_is_told_before_the_next_epoch(warned, asleep):
     asleep(*by_step(warned, 4))
     events = list(follow(warned.run))
     [alert] = alerts(events)
-    assert (alert.rule, alert.lam) == ("early-dominance", 1)
+    assert (alert.rule, alert.lam) == ("dominance", 1)
     fourth = sealed(warned, 3)[-1]
     assert events.index(fourth) < events.index(alert) < events.index(sealed(warned, 4)[0])
 
@@ -169,7 +169,7 @@ def test_findings_are_recorded_while_the_run_trains(warned, asleep):
         lambda: (seen.extend(finding.read(warned.run.path)), warned.seal_up_to(4)),
     )
     told = [e for e in follow(warned.run) if isinstance(e, Finding)]
-    assert [f.rule for f in seen if f.level == "alert"] == ["early-dominance"]
+    assert [f.rule for f in seen if f.level == "alert"] == ["dominance"]
     assert sorted(map(str, finding.read(warned.run.path))) == sorted(map(str, told))
 
 
@@ -180,16 +180,16 @@ def test_the_findings_of_a_fuller_result_stand(toy_copy):
     list(follow(toy_copy))
     after = finding.read(toy_copy.path)
     assert [f for f in after if f.probe == "dominance"] == before
-    assert {f.probe for f in after} == {"diversity", "dominance", "performance"}
+    assert {f.probe for f in after} == {"alerts", "diversity", "dominance", "performance"}
 
 
 def test_the_findings_of_a_result_that_the_run_outgrew_are_replaced(warned):
     warned.seal_up_to(2)
-    ask(warned.run, "dominance")
+    ask(warned.run, "alerts")
     assert finding.read(warned.run.path) == []
     warned.seal_all()
     list(follow(warned.run))
-    assert "early-dominance" in {f.rule for f in finding.read(warned.run.path)}
+    assert "dominance" in {f.rule for f in finding.read(warned.run.path)}
 
 
 # --- waiting for a run ----------------------------------------------------------------------------

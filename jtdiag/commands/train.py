@@ -1,5 +1,6 @@
 """jtdiag train."""
 
+import json
 from pathlib import Path
 
 import click
@@ -20,9 +21,27 @@ import click
 @click.option(
     "--dry-run", is_flag=True, help="Say what would run and what it would take; write nothing."
 )
+@click.option(
+    "--stop-on",
+    metavar="RULE",
+    multiple=True,
+    help="End a lane, sealed and marked, when this rule speaks of it; repeatable. "
+    "Sets alerts.stop_on.",
+)
+@click.option(
+    "--lower-lambda",
+    metavar="λ",
+    help="Go on with this λ when dominance or codependence is found. Sets alerts.lower_lam.",
+)
 @click.option("--resume", is_flag=True, help="Continue an interrupted run where it was sealed.")
 def train(
-    recipe: str, overrides: tuple[str, ...], out: Path | None, dry_run: bool, resume: bool
+    recipe: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    dry_run: bool,
+    stop_on: tuple[str, ...],
+    lower_lambda: str | None,
+    resume: bool,
 ) -> None:
     """Train RECIPE: a TOML file, the name of a preset, or the folder of a run to resume."""
     from jtdiag.commands.training_display import describe_estimate, display
@@ -31,7 +50,7 @@ def train(
     from jtdiag.presets import find
     from jtdiag.schema import readable
 
-    found = find(recipe, overrides)
+    found = find(recipe, (*overrides, *_on_alert(stop_on, lower_lambda)))
     if dry_run:
         click.echo(describe_estimate(found, rehearse(found)))
         return
@@ -48,3 +67,9 @@ def train(
         raise SystemExit(130) from None
     peak = readable(peak_memory(run.settings["device"].split()[0]))
     click.echo(f"Trained {out}, with {peak} of memory at most. Next: jtdiag probe {out}")
+
+
+def _on_alert(stop_on: tuple[str, ...], lower_lambda: str | None) -> list[str]:
+    """Return what the options set in the recipe."""
+    changes = [f"alerts.stop_on={json.dumps(stop_on)}"] if stop_on else []
+    return [*changes, f"alerts.lower_lam={lower_lambda}"] if lower_lambda else changes

@@ -10,12 +10,15 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from jtdiag import learning_rates
+from jtdiag import learning_rates, telling
+from jtdiag.commands.findings_display import print_finding
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.engine.rehearsal import Estimate
-from jtdiag.lanes import lanes_of
+from jtdiag.lanes import Lane, lanes_of
 from jtdiag.recipe import Recipe
+from jtdiag.rules.contract import Verdict
 from jtdiag.schema import readable
+from jtdiag.telling import Told
 
 SIZE_EVERY = 2.0
 """Seconds between two looks at the size of the store on disk."""
@@ -117,7 +120,29 @@ def one_line(plan: Plan, report: EpochReport) -> str:
     return (
         f"λ = {lam:g}, trial {report.lane.trial}, epoch {report.epoch}: "
         f"loss {report.train_loss:.4f}, {split} error {100 * report.ensemble_error:.2f} %"
+        f"{_followed(plan.recipe, report)}"
     )
+
+
+def skipped(recipe: Recipe, report: EpochReport) -> int:
+    """Return the epochs that a lane which was stopped leaves out."""
+    return recipe.train.epochs - report.epoch if report.stopped else 0
+
+
+def _followed(recipe: Recipe, report: EpochReport) -> str:
+    """Return what followed from an alert, or nothing."""
+    if report.stopped:
+        return f"; stopped here on {report.stopped}"
+    lower = f"; goes on with λ = {recipe.alerts.lower_lam:g} on {report.lowered}"
+    return lower if report.lowered else ""
+
+
+def print_alert(console: Console, plan: Plan, lane: Lane, verdict: Verdict) -> None:
+    """Print what a rule says of a lane, if it is an alert."""
+    if verdict.level == "alert":
+        told = Told(verdict=verdict, lam=plan.recipe.lam[lane.lam_index], trial=lane.trial)
+        for finding in telling.findings([told]):
+            print_finding(console, finding)
 
 
 def store_size(path: Path) -> int:
@@ -131,7 +156,7 @@ class PlainLines:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._plan: Plan | None = None
-        self._done, self._start = 0, 0.0
+        self._done, self._skipped, self._start = 0, 0, 0.0
 
     def begin(self, plan: Plan) -> None:
         """Print what is about to run."""
@@ -142,10 +167,16 @@ class PlainLines:
         """Print an epoch, how many are done, and the time left."""
         assert self._plan is not None
         self._done += report.epoch > 0
-        of = self._plan.epochs_to_train
+        self._skipped += skipped(self._plan.recipe, report)
+        of = self._plan.epochs_to_train - self._skipped
         each = (time.monotonic() - self._start) / max(1, self._done)
         left = f"{each * (of - self._done):.0f} s left" if self._done else "starting"
         self._print(f"[{self._done}/{of}] {one_line(self._plan, report)}; {left}")
+
+    def verdict(self, lane: Lane, verdict: Verdict) -> None:
+        """Print an alert."""
+        assert self._plan is not None
+        print_alert(self._console, self._plan, lane, verdict)
 
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -158,12 +189,12 @@ class LiveDisplay:
         self._progress, self._newest = progress, newest
         self._plan: Plan | None = None
         self._looked, self._size = 0.0, 0
-        self._lanes_done = 0
+        self._lanes_done, self._epochs = 0, 0
 
     def begin(self, plan: Plan) -> None:
         """Print what is about to run and show the bar."""
         self._plan = plan
-        self._lanes_done = plan.lanes_done
+        self._lanes_done, self._epochs = plan.lanes_done, plan.epochs_to_train
         self._progress.console.print(describe(plan), highlight=False, markup=False)
         self._task = self._progress.add_task(plan.recipe.name, total=plan.epochs_to_train)
 
@@ -173,10 +204,18 @@ class LiveDisplay:
         now = time.monotonic()
         if now - self._looked > SIZE_EVERY:
             self._looked, self._size = now, store_size(self._plan.path)
-        self._lanes_done += report.epoch == self._plan.recipe.train.epochs
+        left_out = skipped(self._plan.recipe, report)
+        self._lanes_done += report.epoch == self._plan.recipe.train.epochs or bool(left_out)
+        self._epochs -= left_out
         of = len(lanes_of(self._plan.recipe))
         self._newest.plain = (
             f"{one_line(self._plan, report)}\n"
             f"{self._lanes_done} of {of} lanes done · store {readable(self._size)}"
         )
-        self._progress.update(self._task, advance=int(report.epoch > 0))
+        step = int(report.epoch > 0)
+        self._progress.update(self._task, advance=step, total=self._epochs)
+
+    def verdict(self, lane: Lane, verdict: Verdict) -> None:
+        """Print an alert above the bar."""
+        assert self._plan is not None
+        print_alert(self._progress.console, self._plan, lane, verdict)

@@ -72,16 +72,21 @@ class LaneGroup:
         """Members whose activations are held at once in a step."""
         self.evaluation_batch = evaluation_batch
         self._state = self._initial_state()
+        self._start = {n: self._state[n].clone() for n in self._moving()}
         self.weights = {n: self._state[n].requires_grad_() for n in stack.parameters}
         self.buffers = {n: self._state[n] for n in stack.buffers}
         self.memory = self._optimiser.start(self.weights)
         """What the optimiser remembers, by name; the first axis is the lane."""
 
+    def _moving(self) -> tuple[str, ...]:
+        """Return the parameters that every member has of its own."""
+        return () if self.recipe.members.branched else tuple(self.stack.parameters)
+
     def _per_lane(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self.device)
 
     def _lam(self, epoch: int) -> Tensor:
-        """Return the λ with which each lane trains during an epoch, (L,)."""
+        """Return the λ that the schedule has for each lane's epoch, (L,)."""
         return self._per_lane([self.recipe.lam_at(lane.lam_index, epoch) for lane in self.lanes])
 
     def _initial_state(self) -> dict[str, Tensor]:
@@ -100,10 +105,15 @@ class LaneGroup:
 
     # --- training --------------------------------------------------------------------------------
 
-    def train_epoch(self, epoch: int) -> Rows:
-        """Take one pass of steps; return running means, before each update, over its batches."""
+    def train_epoch(self, epoch: int, lams: Sequence[float] | None = None) -> Rows:
+        """Take one pass of steps; return running means, before each update, over its batches.
+
+        Args:
+            epoch: 1 is the first.
+            lams: λ of each lane; by default the schedule's.
+        """
         lr_L = self._per_lane([self.recipe.lr(lane.lam_index, epoch) for lane in self.lanes])
-        self._lam_L = self._lam(epoch)
+        self._lam_L = self._lam(epoch) if lams is None else self._per_lane(lams)
         tally = self._tally()
         moves, drops, ranks = self._moves(epoch), self._drops(epoch), self._ranks(epoch)
         size = self.recipe.train.batch
@@ -328,7 +338,43 @@ class LaneGroup:
             start += logits.shape[3]
         return Measured(rows=tally.means(), logits=kept)
 
+    @torch.no_grad()
+    def displacement(self) -> Rows:
+        """Return how far each member's parameters are from epoch 0, (L, M), Euclidean.
+
+        Nothing where members are branches of one network: they move together.
+        """
+        if not self._start:
+            return {}
+        squares = [
+            (self.weights[name] - start)
+            .view(*start.shape[:2], -1)
+            .square()
+            .sum(-1, dtype=torch.float64)
+            for name, start in self._start.items()
+        ]
+        return {names.DISPLACEMENT: torch.stack(squares).sum(0).sqrt().cpu().numpy()}
+
     # --- state -----------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def of_lanes(self, indices: Sequence[int]) -> "LaneGroup":
+        """Return a group of some of the lanes, as they are now."""
+        at = list(indices)
+        made = LaneGroup(
+            self.recipe,
+            [self.lanes[i] for i in at],
+            self.data,
+            self.stack,
+            self.device,
+            self.way,
+            at_once=self.at_once,
+            evaluation_batch=self.evaluation_batch,
+        )
+        for mine, theirs in ((self._state, made._state), (self.memory, made.memory)):
+            for name, tensor in theirs.items():
+                tensor.copy_(mine[name][at])
+        return made
 
     def snapshot(self, index: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return copies, on the device, of one lane: its whole state, the optimiser's memory."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from jtdiag.lanes import Lane
 from jtdiag.recipe import Recipe
+from jtdiag.rules.contract import Verdict
 from jtdiag.schema import Size
 
 
@@ -36,6 +37,10 @@ class EpochReport:
     """Running mean of the joint-training loss, nats."""
     ensemble_error: float
     """On the validation split, or on the test split where none is held out."""
+    stopped: str = ""
+    """Rule that ended the lane with this epoch."""
+    lowered: str = ""
+    """Rule on which λ is lowered from the next epoch on."""
 
 
 class Listener(Protocol):
@@ -47,6 +52,9 @@ class Listener(Protocol):
     def epoch(self, report: EpochReport) -> None:
         """Hear that an epoch of a lane has been handed to the writer."""
 
+    def verdict(self, lane: Lane, verdict: Verdict) -> None:
+        """Hear what a rule says of a lane, once; its epoch is heard of next."""
+
 
 class Silent:
     """Hears nothing."""
@@ -55,4 +63,7 @@ class Silent:
         """Do nothing."""
 
     def epoch(self, report: EpochReport) -> None:
+        """Do nothing."""
+
+    def verdict(self, lane: Lane, verdict: Verdict) -> None:
         """Do nothing."""

@@ -17,6 +17,7 @@ from jtdiag.engine import bootstrap, data as datasets, members, optimisers
 from jtdiag.engine.execution import Choice, Way, fastest, ways
 from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup
 from jtdiag.engine.members.module_stack import Execution, Factory, ModuleStack
+from jtdiag.engine.supervision import Supervision
 from jtdiag.errors import RecipeError
 from jtdiag.lanes import Lane
 from jtdiag.recipe import Recipe
@@ -157,6 +158,16 @@ class Session:
         memory = optimisers.build(self.recipe.train).start(weights)
         return sum(tensor.nbytes for tensor in memory.values())
 
+    def supervision(self) -> Supervision:
+        """Return the rules at work, for lanes that have not begun."""
+        outputs = len(self.data.classes)
+        chance = self.data.target_facts.chance_error
+        return Supervision(
+            self.recipe,
+            chance_error=1 - 1 / outputs if chance is None else chance,
+            classes=outputs if self.data.family.classes else None,
+        )
+
     def examples(self) -> dict[str, Examples]:
         """Return classes and origins of the examples of every split whose outputs are kept."""
         return {split: self._examples(split) for split in self.recipe.keep.splits}
@@ -199,7 +210,7 @@ class Session:
         free, _ = torch.cuda.mem_get_info(self.device)
         recipe, extent = self.recipe, self.extent
         outputs = sum(extent.examples[split] for split in recipe.keep.splits) * extent.outputs
-        numbers = 5 * recipe.members.copies * extent.parameters_per_member
+        numbers = 6 * recipe.members.copies * extent.parameters_per_member
         numbers += 2 * recipe.members.count * outputs
         return max(1, free // 2 // (8 * numbers))
 

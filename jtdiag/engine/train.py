@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import lanes, names, presets, schema
@@ -14,6 +15,7 @@ from jtdiag.engine.members.factory import address_of
 from jtdiag.engine.members.module_stack import Factory
 from jtdiag.engine.progress import EpochReport, Listener, Plan, Silent
 from jtdiag.engine.session import Session, torch_threads
+from jtdiag.engine.supervision import Decision
 from jtdiag.engine.writer import BackgroundWriter
 from jtdiag.errors import RecipeError, StoreError
 from jtdiag.lanes import Lane, Seal
@@ -131,38 +133,87 @@ class _GroupRun:
     ) -> None:
         self.recipe, self.store = session.recipe, store
         self.writer, self.listener, self.session = writer, listener, session
+        self._lanes = tuple(group)
+        group = [lane for lane in group if not store.seal(lane).stopped]
         # Resumed with its lanes grouped otherwise, a lane may have finished in another group.
-        least = min(store.seal(lane).epoch for lane in group)
+        least = min((store.seal(lane).epoch for lane in group), default=0)
         self.group = [lane for lane in group if not store.finished_before(lane, least)] or group
         self.seals: dict[Lane, Seal] = {lane: store.seal(lane) for lane in self.group}
         self._keep_dtype = getattr(torch, self.recipe.keep.dtype)
+        self._supervision = session.supervision()
 
     def run(self) -> None:
         """Train; lanes of the group that are sealed further than the others wait for them."""
-        done = min(seal.epoch for seal in self.seals.values())
-        if done < self.recipe.train.epochs:
-            s = self.session
-            lanes_in_step = s.lane_group(self.group)
-            if done >= 0:
-                lanes_in_step.restore([self.store.state(lane, done) for lane in self.group])
-            for epoch in range(done + 1, self.recipe.train.epochs + 1):
-                self._epoch(lanes_in_step, epoch)
         last = self.recipe.train.epochs
-        self.writer.put(lambda: self.store.forget_states(self.group, last))
+        done = min((seal.epoch for seal in self.seals.values()), default=last)
+        if done < last:
+            lanes_in_step = self.session.lane_group(self.group)
+            if done >= 0:
+                self._go_on_from(done, lanes_in_step)
+            for epoch in range(done + 1, last + 1):
+                self._epoch(lanes_in_step, epoch)
+                lanes_in_step = self._without_stopped(lanes_in_step)
+        self._forget_states(self._lanes, last)
+
+    def _go_on_from(self, epoch: int, lane_group: LaneGroup) -> None:
+        lane_group.restore([self.store.state(lane, epoch) for lane in self.group])
+        run = Run(self.store.path)
+        for lane in self.group:
+            sealed = run.history(lane)
+            assert sealed is not None
+            self._supervision.remember(lane, sealed.until(epoch))
+
+    def _without_stopped(self, lane_group: LaneGroup) -> LaneGroup:
+        """Return the lanes that train on; the group shrinks to them."""
+        left = [i for i, lane in enumerate(self.group) if not self.seals[lane].stopped]
+        if len(left) == len(self.group):
+            return lane_group
+        self.group = [self.group[i] for i in left]
+        return lane_group.of_lanes(left) if left else lane_group
+
+    def _forget_states(self, group: tuple[Lane, ...], epoch: int) -> None:
+        self.writer.put(lambda: self.store.forget_states(group, epoch))
+
+    def _lams(self, epoch: int) -> list[float]:
+        """Return the λ of each lane's epoch: the schedule's, or lower after an alert."""
+        return [
+            self.seals[lane].lam(self.recipe.lam_at(lane.lam_index, epoch), epoch, self.recipe)
+            for lane in self.group
+        ]
 
     def _epoch(self, lane_group: LaneGroup, epoch: int) -> None:
+        if not self.group:  # all have been stopped
+            return
+        lams = self._lams(epoch)
         if epoch == 0:
             rows = {names.TRAIN: lane_group.measure(names.TRAIN).rows}
         else:
-            rows = {names.TRAIN: lane_group.train_epoch(epoch)}
-        measured = self._measure(lane_group, epoch, rows)
+            rows = {names.TRAIN: lane_group.train_epoch(epoch, lams)}
+        rows[names.TRAIN] |= lane_group.displacement()
+        decisions = self._judge(epoch, rows[names.TRAIN], lams)
+        measured = self._measure(lane_group, epoch, rows, decisions)
         for index, lane in enumerate(self.group):
-            self._hand_over(lane_group, index, epoch, rows, measured)
-            self.listener.epoch(self._report(lane, index, epoch, rows))
-        self.writer.put(lambda: self.store.forget_states(self.group, epoch))
+            self._hand_over(lane_group, index, epoch, rows, measured, decisions[lane])
+            for verdict in decisions[lane].verdicts:
+                self.listener.verdict(lane, verdict)
+            report = self._report(lane, index, epoch, rows, lams[index], decisions[lane])
+            self.listener.epoch(report)
+        self._forget_states(tuple(self.group), epoch)
+
+    def _judge(self, epoch: int, train: Rows, lams: list[float]) -> dict[Lane, Decision]:
+        return {
+            lane: self._supervision.judge(
+                lane, epoch, {name: rows[i] for name, rows in train.items()}, lams[i]
+            )
+            for i, lane in enumerate(self.group)
+        }
 
     def _measure(
-        self, lane_group: LaneGroup, epoch: int, rows: dict[str, Rows]
+        self,
+        lane_group: LaneGroup,
+        epoch: int,
+        rows: dict[str, Rows],
+        decisions: dict[Lane, Decision],
     ) -> dict[str, Measured]:
         """Measure validation first, since it decides whether the epoch's outputs are kept."""
         measured: dict[str, Measured] = {}
@@ -174,7 +225,10 @@ class _GroupRun:
             rows[names.VAL] = measured[names.VAL].rows
         for index, lane in enumerate(self.group):
             error = float(rows[names.VAL][names.ENSEMBLE_ERROR][index]) if measured else None
-            self.seals[lane] = self.seals[lane].after(epoch, error, self.recipe)
+            said = decisions[lane]
+            self.seals[lane] = self.seals[lane].after(
+                epoch, error, self.recipe, stopped=said.stopped, lowered=said.lowered
+            )
         keeps = any(epoch in seal.outputs for seal in self.seals.values())
         for split in (names.TEST, names.TRAIN):
             wanted = keeps and split in self.recipe.keep.splits
@@ -195,6 +249,7 @@ class _GroupRun:
         epoch: int,
         rows: dict[str, Rows],
         measured: dict[str, Measured],
+        decision: Decision,
     ) -> None:
         """Queue one lane's epoch; copies stay on the device until the writer fetches them."""
         lane = self.group[index]
@@ -207,10 +262,7 @@ class _GroupRun:
                 for split, found in measured.items()
                 if found.logits is not None
             }
-        metrics = {
-            name: np.stack([rows[split][name][index] for split in self.recipe.splits])
-            for name in rows[names.TRAIN]
-        }
+        metrics = self._metrics(rows, index)
         keeps_weights = epoch in seal.checkpoints
 
         def job() -> None:
@@ -224,13 +276,31 @@ class _GroupRun:
                 outputs={s: t.cpu().numpy().swapaxes(1, 2) for s, t in logits.items()},
                 checkpoint=host if keeps_weights else {},
                 state=state,
+                stopped=decision.stopped,
+                lowered=decision.lowered,
             )
             self.store.write(block)
 
         self.writer.put(job)
 
-    def _report(self, lane: Lane, index: int, epoch: int, rows: dict[str, Rows]) -> EpochReport:
-        lam = self.recipe.lam_at(lane.lam_index, epoch)
+    def _metrics(self, rows: dict[str, Rows], index: int) -> dict[str, NDArray[np.float64]]:
+        """Return what the store keeps of one lane's epoch as metrics."""
+        found = {
+            name: np.stack([rows[split][name][index] for split in self.recipe.splits])
+            for name in names.METRIC_VARIABLES
+        }
+        moved = rows[names.TRAIN].get(names.DISPLACEMENT)
+        return found if moved is None else found | {names.DISPLACEMENT: moved[index]}
+
+    def _report(
+        self,
+        lane: Lane,
+        index: int,
+        epoch: int,
+        rows: dict[str, Rows],
+        lam: float,
+        decision: Decision,
+    ) -> EpochReport:
         train = rows[names.TRAIN]
         ensemble = float(train[names.ENSEMBLE_LOSS][index])
         members = float(train[names.MEMBER_LOSS][index].mean())
@@ -240,4 +310,6 @@ class _GroupRun:
             epoch=epoch,
             train_loss=lam * ensemble + (1 - lam) * members,
             ensemble_error=float(rows[watched][names.ENSEMBLE_ERROR][index]),
+            stopped=decision.stopped,
+            lowered=decision.lowered,
         )

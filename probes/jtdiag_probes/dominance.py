@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.rules.skill import EARLY_EPOCH, skill_ratio
 from jtdiag.store import OutputBlock, Run
 from jtdiag_probes import decomposition, foresight, inequality, leadership, movement
 from jtdiag_probes.dominance_verdict import judge
-from jtdiag_probes.foresight import EARLY_EPOCH
 from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, over_outputs
 
 _BY_MEMBER = (*LANE_EPOCH_SPLIT, names.MEMBER)
@@ -97,8 +97,8 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     by_lane = {
         "leader": leader,
         "leader_margin": leadership.margin(error),
-        "leader_skill": leadership.skill_ratio(error.min(-1), ensemble, chance),
-        "median_skill": leadership.skill_ratio(np.median(error, -1), ensemble, chance),
+        "leader_skill": skill_ratio(error.min(-1), ensemble, chance),
+        "median_skill": skill_ratio(np.median(error, -1), ensemble, chance),
         "error_gini": inequality.gini(error),
         "error_entropy": inequality.entropy(error),
         "best_to_median": inequality.best_to_median(error),

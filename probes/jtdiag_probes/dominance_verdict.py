@@ -1,4 +1,4 @@
-"""What the numbers of the dominance probe mean: the early warning, and how it held."""
+"""What the numbers of the dominance probe mean: who carries, and how early one could know."""
 
 import numpy as np
 import xarray as xr
@@ -6,83 +6,22 @@ import xarray as xr
 from jtdiag import names
 from jtdiag.finding import Finding
 from jtdiag.intervals import clopper_pearson
-from jtdiag_probes.foresight import EARLY_EPOCH
+from jtdiag.rules.skill import EARLY_EPOCH
 from jtdiag_probes.performance import standard_error
-
-SKILL_LIMIT = 0.55
-"""Least share of the ensemble's skill that the median member must have alone, in training,
-after the early epoch. Measured then, for λ = 0, 0.9, 0.95 and 1: 0.96, 0.83, 0.73 and 0.44 or
-more on the demo's members, 0.95, 0.70, 0.59 and 0.16 on 256 members of 4 units."""
-LEADER_LIMIT = 0.75
-"""Share of the ensemble's skill from which a leader counts as carrying the ensemble alone."""
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Raise the early warning where it is due, and say how far the early leader led."""
+    """Say who carries the logits, how unequal members are, and how far the early leader led.
+
+    Whether training fails is for the rules to say: see the probe `alerts`.
+    """
     findings = []
     for lam in result[names.LAM].values:
         at = result.sel({names.LAM: lam})
-        findings += _early_warning(at, float(lam))
         findings += _effective(at, float(lam))
         findings += _spread(at, float(lam))
         findings += _least_moved(at, float(lam))
     return findings + _early_rule(result)
-
-
-def _early_warning(result: xr.Dataset, lam: float) -> list[Finding]:
-    """Compare the median member with the ensemble, in training, after the early epoch.
-
-    Where end-to-end training fails its members, the ensemble fits and they do not: one member
-    carries it (dominance), or it holds only together (codependence).
-    """
-    if result.sizes[names.MEMBER] < 2:
-        return []
-    epoch = min(EARLY_EPOCH, result.sizes[names.EPOCH] - 1)
-    early = result.sel({names.EPOCH: epoch, names.SPLIT: names.TRAIN})
-    median = early["median_skill"].values
-    weak = np.flatnonzero(median < SKILL_LIMIT)
-    if epoch < EARLY_EPOCH or weak.size == 0:
-        return []
-    leader = early["leader_skill"].values[weak]
-    dominated = bool(np.mean(leader) >= LEADER_LIMIT)
-    skill = float(np.mean(median[weak]))
-    known = int(early["leader"].notnull().sum() - (early["leader"] < 0).sum())
-    return [
-        Finding(
-            probe="dominance",
-            rule="early-dominance" if dominated else "early-codependence",
-            level="alert",
-            lam=lam,
-            trials=tuple(int(t) for t in weak),
-            epoch=EARLY_EPOCH,
-            members=tuple(sorted({int(m) for m in early["leader"].values[weak]}))
-            if dominated
-            else (),
-            number=skill,
-            limit=SKILL_LIMIT,
-            sentence=_warning(early.isel({names.TRIAL: weak}), lam, dominated, skill, known),
-        )
-    ]
-
-
-def _warning(early: xr.Dataset, lam: float, dominated: bool, skill: float, known: int) -> str:
-    ensemble = 100 * float(early[names.ENSEMBLE_ERROR].mean())
-    median = 100 * float(early[names.MEMBER_ERROR].median(names.MEMBER).mean())
-    best = 100 * float(early[names.MEMBER_ERROR].min(names.MEMBER).mean())
-    what = (
-        f"one member carries the ensemble (its training error is {best:.0f} %, the median "
-        f"member's {median:.0f} %, the ensemble's {ensemble:.0f} %)"
-        if dominated
-        else f"no member stands alone (training error {median:.0f} % for the median member, "
-        f"{best:.0f} % for the best, {ensemble:.0f} % for the ensemble)"
-    )
-    other = "λ = 0.9 or independent training" if lam > 0.9 else "a smaller λ"
-    return (
-        f"λ = {lam:g}: after epoch {EARLY_EPOCH}, in {early.sizes[names.TRIAL]} of {known} trials, "
-        f"{what}; the median member has {100 * skill:.0f} % of the ensemble's skill, "
-        f"less than {100 * SKILL_LIMIT:.0f} %. Expect little of members alone and an ensemble that "
-        f"breaks when some of them fail; compare with {other}."
-    )
 
 
 def _effective(result: xr.Dataset, lam: float) -> list[Finding]:

@@ -116,7 +116,8 @@ def _measure_lane(
             result["start_distance"].values[(*at, epoch)] = way
         if epoch == result["measured_epoch"].values[at]:
             result["filter_norm"].values[at] = norm
-            _show(now, norm, image, result, at)
+            with np.errstate(over="ignore"):  # weights of diverged members outgrow float32
+                _show(now, norm, image, result, at)
 
 
 def _show(

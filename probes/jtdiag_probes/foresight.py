@@ -6,11 +6,9 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.probe_contract import Var
+from jtdiag.rules.skill import EARLY_EPOCH
 from jtdiag.store import Run
 from jtdiag_probes import leadership
-
-EARLY_EPOCH = 3
-"""Webb et al. 2020, with Fig. 6: who leads in training error after epoch 3 leads at the end."""
 
 _LANE = (names.LAM, names.TRIAL)
 

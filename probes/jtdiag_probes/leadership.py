@@ -28,22 +28,6 @@ def margin(error: Floats) -> Floats:
     return np.asarray(two[..., 1] - two[..., 0])
 
 
-def skill_ratio(error: Floats, ensemble_error: Floats, chance: float) -> Floats:
-    """Return (chance − error) / (chance − ensemble error), the skill kept when standing alone.
-
-    1 when a member is as good as the ensemble, 0 when it guesses, negative when it is worse
-    than a guess. NaN while the ensemble itself is no better than chance: then nobody has skill.
-
-    Args:
-        error: (...), fraction wrong, or in the family's own measure.
-        ensemble_error: (...), the same.
-        chance: Error without skill: 1 − 1/K for K classes of equal size, for other families that
-            of the best prediction equal for all.
-    """
-    skill = chance - ensemble_error
-    return np.where(skill > 0, (chance - error) / np.where(skill > 0, skill, 1.0), np.nan)
-
-
 def rank_correlation(errors: Floats, reference: Floats) -> Floats:
     """Return Spearman's correlation of errors (..., M) with a reference (M,), in [−1, 1].
 

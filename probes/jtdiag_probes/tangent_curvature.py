@@ -66,6 +66,7 @@ def cross_share(curvature: Curvature, kernels: Floats, lam: float) -> float:
     root = block_diag(*curvature.ensemble_root)
     shared = lam / members**2 * root @ root.T / examples
     own = (1 - lam) / members * _diagonal(np.moveaxis(curvature.members, 1, 0)) / examples
+    kernels = kernels / (np.abs(kernels).max() or 1.0)  # squares of diverged members' overflow
     moved = kernels @ shared
     total = moved.sum(0)
     between = np.sum(total * total.T) - np.sum(moved * np.swapaxes(moved, 1, 2))

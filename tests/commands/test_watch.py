@@ -23,7 +23,7 @@ def test_with_an_alert_the_exit_status_is_3(warned):
     lines = ran.stdout.splitlines()
     assert lines[0] == "λ = 0.9, trial 0: epoch 4 is sealed"
     assert lines[1] == "λ = 1, trial 0: epoch 4 is sealed"
-    assert lines[2].startswith("ALERT λ = 1: after epoch 3, in 1 of 1 trials, one member ")
+    assert lines[2].startswith("ALERT λ = 1: after epoch 3, one member ")
     assert all(line.startswith("  -   λ = ") for line in lines[3:])
     assert len(lines) > 5
 

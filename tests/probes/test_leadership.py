@@ -4,6 +4,7 @@ from hypothesis import assume, given, strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.stats import spearmanr
 
+from jtdiag.rules.skill import skill_ratio
 from jtdiag_probes import leadership
 
 # Few different values, so that ties are common.
@@ -72,13 +73,13 @@ def test_in_float32_the_margin_is_right_to_rounding():
     ],
 )
 def test_skill_is_counted_from_a_guess_to_the_ensemble(error, ensemble, ratio):
-    found = leadership.skill_ratio(np.array([error]), np.array([ensemble]), 0.9)
+    found = skill_ratio(np.array([error]), np.array([ensemble]), 0.9)
     assert found == pytest.approx([ratio], abs=1e-15)
 
 
 @pytest.mark.parametrize("ensemble", [0.9, 0.95, np.nan])
 def test_without_a_skill_of_the_ensemble_there_is_no_ratio(ensemble):
-    assert np.isnan(leadership.skill_ratio(np.array([0.1]), np.array([ensemble]), 0.9)).all()
+    assert np.isnan(skill_ratio(np.array([0.1]), np.array([ensemble]), 0.9)).all()
 
 
 # --- rank correlation -----------------------------------------------------------------------------

@@ -1,0 +1,159 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jtdiag import rules
+from jtdiag.rules import skill
+from jtdiag.rules.contract import History
+
+CHANCE = 0.9
+
+
+def history(member_error, ensemble_error=0.1, *, epochs=None, **facts):
+    """Four members (or as many as given) whose errors are the same after every epoch."""
+    member_error = np.asarray(member_error, float)
+    count = 5 if epochs is None else epochs
+    known = {
+        "epoch": np.arange(count),
+        "member_error": np.tile(member_error, (count, 1)),
+        "member_loss": np.tile(member_error, (count, 1)),
+        "ensemble_error": np.full(count, ensemble_error),
+        "ensemble_loss": np.full(count, ensemble_error),
+        "chance_error": CHANCE,
+        "chance_loss": np.log(10),
+        "lam": np.ones(count),
+    }
+    return History(**(known | facts))
+
+
+def spoke(one):
+    return [verdict.rule for verdict in rules.judge(one)]
+
+
+ALIKE = [0.12, 0.13, 0.14, 0.15]
+
+
+def test_members_as_good_as_the_ensemble_give_no_verdict():
+    assert spoke(history(ALIKE)) == []
+
+
+def test_one_good_member_among_guessing_ones_is_dominance():
+    [verdict] = rules.judge(history([0.9, 0.12, 0.88, 0.9]))
+    assert (verdict.rule, verdict.level, verdict.epoch) == ("dominance", "alert", 4)
+    assert verdict.members == (1,)
+    # median error 0.89: (0.9 − 0.89) / (0.9 − 0.1)
+    assert verdict.number == pytest.approx(0.0125)
+    assert verdict.number < verdict.limit == skill.SKILL_LIMIT
+    assert "12 % for the best" in verdict.what
+
+
+def test_guessing_members_of_a_good_ensemble_are_codependent():
+    [verdict] = rules.judge(history([0.9, 0.8, 0.88, 0.9]))
+    assert (verdict.rule, verdict.members) == ("codependence", ())
+
+
+def test_among_leaders_of_equal_error_the_one_of_lower_loss_leads():
+    losses = np.tile([3.0, 0.5, 0.4, 3.0], (5, 1))
+    [verdict] = rules.judge(history([0.9, 0.1, 0.1, 0.9, 0.9][:4], member_loss=losses))
+    assert verdict.members == (2,)
+
+
+@pytest.mark.parametrize(("epochs", "rules_that_speak"), [(3, []), (4, ["dominance"])])
+def test_nobody_speaks_of_skill_before_the_early_epoch(epochs, rules_that_speak):
+    assert spoke(history([0.9, 0.12, 0.88, 0.9], epochs=epochs)) == rules_that_speak
+
+
+def test_an_ensemble_that_guesses_tells_nothing_of_its_members():
+    assert spoke(history([0.9, 0.9, 0.9], ensemble_error=0.9)) == []
+    assert np.isnan(rules.RULES["dominance"].score(history([0.9, 0.9], ensemble_error=0.95)))
+
+
+def test_a_single_member_is_no_ensemble():
+    assert spoke(history([0.9], ensemble_error=0.1)) == []
+
+
+def test_a_member_that_moves_a_tenth_of_the_median_way_stagnates():
+    moved = np.tile([1.0, 1.1, 0.1, 0.9], (5, 1))
+    [verdict] = rules.judge(history(ALIKE, displacement=moved))
+    assert (verdict.rule, verdict.members) == ("stagnation", (2,))
+    assert verdict.number == pytest.approx(0.1 / 0.95)
+
+
+@pytest.mark.parametrize("moved", [None, np.full((5, 4), np.nan), np.zeros((5, 4))])
+def test_without_movement_nobody_stagnates(moved):
+    assert spoke(history(ALIKE, displacement=moved)) == []
+
+
+def test_diversity_of_many_guesses_is_an_explosion():
+    losses = np.tile([9.0, 9.0, 9.0, 9.0], (5, 1))
+    [verdict] = rules.judge(history(ALIKE, member_loss=losses))
+    assert verdict.rule == "diversity-explosion"
+    assert verdict.number == pytest.approx(8.9 / np.log(10))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_member_without_a_finite_loss_has_diverged_from_the_first_epoch_on(bad):
+    losses = np.tile([0.1, bad, 0.1, 0.1], (1, 1))
+    found = rules.judge(history(ALIKE, epochs=1, member_loss=losses))
+    [verdict] = [v for v in found if v.rule == "divergence"]
+    assert verdict.members == (1,)
+    assert np.isfinite(verdict.number)
+    assert "1 of 4 members" in verdict.what
+
+
+def test_an_ensemble_without_a_finite_loss_has_diverged():
+    one = history(ALIKE, ensemble_loss=np.array([1, 1, 1, 1, np.nan]))
+    [verdict] = [v for v in rules.judge(one) if v.rule == "divergence"]
+    assert "the ensemble" in verdict.what
+
+
+def test_a_loss_above_a_guess_that_grows_diverges():
+    grows = history(ALIKE, ensemble_loss=np.array([2.3, 1.0, 2.0, 2.5, 4.0]))
+    assert "divergence" in spoke(grows)
+    falls = history(ALIKE, ensemble_loss=np.array([2.3, 9.0, 7.0, 5.0, 4.0]))
+    assert "divergence" not in spoke(falls)
+
+
+def test_the_loss_that_counts_is_the_one_descended():
+    losses = np.stack([np.full(4, loss) for loss in (2.3, 1.0, 2.0, 2.5, 4.0)])
+    one = history(ALIKE, member_loss=losses, ensemble_loss=np.array([2.3, 0.5, 0.4, 0.3, 0.2]))
+    assert "divergence" not in spoke(one)
+    assert "divergence" in spoke(replace(one, lam=np.zeros(5)))
+    assert "divergence" not in spoke(replace(one, lam=None))
+
+
+def test_members_without_training_error_get_advice():
+    [verdict] = rules.judge(history([0.001, 0.0, 0.002, 0.004], ensemble_error=0.0))
+    assert (verdict.rule, verdict.level) == ("over-capacity", "info")
+    assert verdict.number == pytest.approx(0.0015 / CHANCE)
+
+
+def test_a_rule_is_told_with_the_epoch_at_which_it_first_spoke():
+    errors = np.array([[0.9] * 4, ALIKE, ALIKE, ALIKE, [0.9, 0.12, 0.88, 0.9]])
+    one = replace(history(ALIKE), member_error=errors)
+    [verdict] = rules.first(one)
+    assert (verdict.rule, verdict.epoch) == ("dominance", 4)
+    assert rules.first(one.until(3)) == []
+
+
+def test_a_history_begins_where_it_begins():
+    later = replace(history(ALIKE), epoch=np.arange(2, 7))
+    assert later.until(4).last == 4
+    with pytest.raises(ValueError, match=r"epoch is 1; the history begins at 2\."):
+        later.until(1)
+
+
+def test_every_verdict_is_a_sentence_to_act_on():
+    for one in (history([0.9, 0.12, 0.88, 0.9]), history([0.9, 0.8, 0.88, 0.9])):
+        for verdict in rules.judge(one):
+            assert verdict.advice.endswith(".")
+            assert not verdict.what.endswith(".")
+            assert verdict.what[0].islower()
+
+
+def test_every_rule_compares_something_and_has_a_finite_limit():
+    for name, rule in rules.RULES.items():
+        assert rule.name == name
+        assert rule.compares
+        assert np.isfinite(rule.limit)

@@ -1,0 +1,53 @@
+from jtdiag.rules.contract import Verdict
+from jtdiag.telling import Told, findings
+
+
+def verdict(**facts):
+    known = {
+        "rule": "dominance",
+        "level": "alert",
+        "epoch": 3,
+        "number": 0.1,
+        "limit": 0.55,
+        "what": "one member carries the ensemble",
+        "advice": "Act.",
+        "members": (2,),
+    }
+    return Verdict(**(known | facts))
+
+
+def test_one_lane_is_told_with_its_lambda():
+    [found] = findings([Told(verdict=verdict(), lam=1.0)])
+    assert found.sentence == "λ = 1: after epoch 3, one member carries the ensemble. Act."
+    assert (found.probe, found.rule, found.level) == ("alerts", "dominance", "alert")
+    assert (found.lam, found.trials, found.epoch, found.members) == (1.0, (0,), 3, (2,))
+
+
+def test_without_lambda_the_sentence_begins_with_the_epoch():
+    [found] = findings([Told(verdict=verdict())])
+    assert found.sentence == "After epoch 3, one member carries the ensemble. Act."
+    assert found.lam is None
+
+
+def test_trials_of_one_lambda_share_a_finding_that_the_earliest_words():
+    told = [
+        Told(verdict=verdict(epoch=4, members=(1,)), lam=1.0, trial=0),
+        Told(verdict=verdict(epoch=3), lam=1.0, trial=2),
+    ]
+    [found] = findings(told, trials=3)
+    assert found.trials == (0, 2)
+    assert (found.epoch, found.members) == (3, (2,))
+    assert found.sentence.startswith("λ = 1: after epoch 3 (trial 2), in 2 of 3 trials, one ")
+
+
+def test_lambdas_and_rules_stay_apart_in_order():
+    told = [
+        Told(verdict=verdict(rule="stagnation"), lam=0.5),
+        Told(verdict=verdict(), lam=1.0),
+        Told(verdict=verdict(), lam=0.9),
+    ]
+    assert [(f.rule, f.lam) for f in findings(told)] == [
+        ("dominance", 0.9),
+        ("dominance", 1.0),
+        ("stagnation", 0.5),
+    ]
