@@ -21,7 +21,17 @@ OPTIONS = {
     "probes": [],
     "probe": ["RUN", "[NAMES]...", "--probe", "--force"],
     "watch": ["RUN"],
-    "plot": ["RUN", "[RUN]... [FIGURE]..."],
+    "plot": [
+        "RUN",
+        "[RUN]... [FIGURE]...",
+        "--style",
+        "--format",
+        "--dpi",
+        "--data",
+        "--out",
+        "--watch",
+    ],
+    "table": ["RUN...", "--of", "--format", "--out"],
     "study": ["STUDY", "--set", "--out"],
 }
 """New knobs go into the recipe, not here."""

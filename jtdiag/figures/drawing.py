@@ -182,4 +182,6 @@ def _write(figure: Figure, path: Path, origin: str) -> None:
         timeless = re.sub(rb"(?m)^%%CreationDate: .*\n", b"", path.read_bytes())
         path.write_bytes(timeless)
     if ending == "pgf":
-        path.write_text(f"%% {origin}\n{path.read_text('utf-8')}", "utf-8")
+        # matplotlib writes the command and leaves its definition to the document.
+        head = f"%% {origin}\n\\providecommand{{\\mathdefault}}[1]{{#1}}%\n"
+        path.write_text(head + path.read_text("utf-8"), "utf-8")
