@@ -11,6 +11,7 @@ from jtdiag.errors import ProbeError
 
 FIGURES = (
     "error-against-lambda",
+    "members-against-lambda",
     "errors-by-epoch",
     "error-by-combiner",
     "accuracy-against-dropped",
@@ -22,6 +23,8 @@ FIGURES = (
     "collusion",
     "capacity",
     "diversity-against-lambda",
+    "variance-against-lambda",
+    "votes-against-lambda",
     "leader-by-epoch",
     "displacement",
     "gradients",

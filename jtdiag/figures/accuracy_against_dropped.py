@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from jtdiag import names
 from jtdiag.figures import known, panels, style
@@ -57,6 +58,7 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
     ax.plot([], [], ":", color=style.QUIET, linewidth=0.9, label="worst found")
     ax.set(xlabel="Members dropped", ylabel="Test accuracy (%)")
     ax.set_xlim(0, max(1, dropped[-1]))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     from_a_round_number(ax)
 
 

@@ -24,6 +24,7 @@ from jtdiag.figures.venues import Venue
 ENSEMBLE = "#000000"
 LEADER = "#D55E00"
 MEMBER = "#7A9FBF"
+PAIR = "#009E73"
 QUIET = "#888888"
 """Of lines that only help to read."""
 
@@ -212,7 +213,7 @@ def lam_axis(ax: Axes, lams: NDArray[np.floating]) -> None:
     at = np.arange(len(lams))
     grid = ax.get_gridspec()
     room = 72 * width() / (grid.ncols if grid else 1) - 5 * small()
-    every = math.ceil(len(lams) * 2.4 * small() / room)
+    every = math.ceil(len(lams) * (2.7 if _venue.get().sans else 2.1) * small() / room)
     last = len(lams) - 1
     named = sorted({0, last, *(i for i in range(0, last, every) if last - i >= every)})
     ax.set_xticks(at[named], [f"{lams[i]:g}" for i in named])

@@ -102,7 +102,16 @@ def test_every_figure_has_a_caption_and_needs_an_installed_probe(name):
 
 def test_every_file_of_a_figure_is_listed():
     files = {path.stem for path in Path(figures.__file__).parent.glob("*.py")}
-    helpers = {"__init__", "drawing", "known", "numbers", "opaque", "panels", "print_check"}
+    helpers = {
+        "__init__",
+        "drawing",
+        "known",
+        "means",
+        "numbers",
+        "opaque",
+        "panels",
+        "print_check",
+    }
     helpers |= {"run_labels", "style", "tables", "venues"}
     drawn = files - helpers - {"schemes"}  # of a study
     assert drawn == {name.replace("-", "_") for name in figures.FIGURES}

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from jtdiag.errors import ProbeError
 from jtdiag.figures import panels, style, venues
+from jtdiag.figures.print_check import complaints
 from jtdiag.figures.venues import VENUES
 
 MILLIMETRE = 1 / 25.4
@@ -120,3 +121,18 @@ def test_lambdas_are_named_as_densely_as_the_width_allows(name, shown):
         named = [text.get_text() for text in ax.get_xticklabels()]
     assert (named[0], named[-1]) == ("0", "1")
     assert len(named) <= shown
+
+
+PAPERS = np.array([0, 0.5, 0.8, 0.9, 0.95, 0.99, 1])
+
+
+@pytest.mark.parametrize("name", VENUES)
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_papers_lambdas_never_touch_each_other(name, count):
+    with style.of(name) as venue:
+        figure, axes = panels.in_rows(count, 2.3)
+        for ax in axes:
+            ax.plot(np.arange(7), PAPERS)
+            style.lam_axis(ax, PAPERS)
+            style.end_names(ax, PAPERS)
+        assert complaints(figure, venue.least) == []
