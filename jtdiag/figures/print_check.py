@@ -1,4 +1,4 @@
-"""What would be wrong with a figure in print: small text, something cut off, words that collide."""
+"""What is wrong with a figure in print: small, cut-off or colliding words, empty panels."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -40,7 +40,8 @@ def complaints(figure: Figure, least: float) -> list[str]:
     for (one, a), (other, b) in combinations(placed, 2):
         if _overlap(a, b, EDGE * point):
             found.append(f"{_name(one)} lies on {_name(other)}")
-    return found + [f"{_name(text)} lies on a line" for text in _crossed(figure)]
+    found += [f"{_name(text)} lies on a line" for text in _crossed(figure)]
+    return found + [f"the panel '{axes.get_title()}' is empty" for axes in _empty(figure)]
 
 
 def _name(text: Text) -> str:
@@ -96,6 +97,16 @@ def _crossed(figure: Figure) -> Iterator[Text]:
             box = text.get_window_extent()
             if text.get_visible() and any(_runs_through(line, box) for line in lines):
                 yield text
+
+
+def _empty(figure: Figure) -> Iterator[Axes]:
+    """Yield panels in which no number is drawn; lines across a whole panel are none."""
+    for axes in figure.axes:
+        lines = [line for line in axes.lines if line.get_transform() == axes.transData]
+        numbers = [np.asarray(line.get_ydata(), float) for line in lines]
+        shapes = [*axes.images, *axes.patches, *axes.collections]
+        if not shapes and not any(np.isfinite(one).any() for one in numbers):
+            yield axes
 
 
 def _has_path(line: Line2D) -> bool:

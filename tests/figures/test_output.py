@@ -12,33 +12,9 @@ from PIL import Image
 
 from jtdiag import result
 from jtdiag.errors import ProbeError
-from jtdiag.figures import FIGURES, drawing, find, style
+from jtdiag.figures import drawing, style
 from jtdiag.figures.drawing import FORMATS, Output, plot
 from jtdiag.figures.opaque import make_opaque
-
-VECTOR = ("svg", "eps")
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_can_be_had_as_svg_and_eps_and_says_where_it_comes_from(probed_run, name):
-    svg, eps = plot(probed_run, name, output=Output(formats=VECTOR))
-    ElementTree.parse(svg)
-    text = eps.read_bytes()
-    assert text.startswith(b"%!PS-Adobe-3.0 EPSF-3.0")
-    assert b"/FontType 42 def" in text
-    assert b"/FontType 3 def" not in text
-    date = result.load(probed_run, find(name).needs).attrs["date"]
-    for path in (svg, eps):
-        said = path.read_text("utf-8", errors="replace")
-        assert f"recipe {probed_run.recipe_hash}, {date}" in said
-    width = float(re.search(rb"%%BoundingBox: 0 0 (\d+)", text)[1])
-    assert width == pytest.approx(72 * 4.8, abs=1)
-
-
-def test_the_same_result_gives_the_same_files(probed_run, tmp_path):
-    output = Output(formats=("svg", "eps", "pdf", "png"), data="csv", folder=tmp_path)
-    first = [path.read_bytes() for path in plot(probed_run, "gradients", output=output)]
-    assert [path.read_bytes() for path in plot(probed_run, "gradients", output=output)] == first
 
 
 @pytest.mark.parametrize(("dpi", "expected"), [(None, 600), (100, 100)])

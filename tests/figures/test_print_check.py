@@ -92,3 +92,14 @@ def test_a_legend_on_a_line_is_told(figure):
     figure.axes[0].lines[0].set_label("here")
     figure.axes[0].legend(loc="center")
     assert complaints(figure, 8) == ["'here' lies on a line"]
+
+
+def test_an_empty_panel_is_told(figure):
+    figure.axes[0].lines[0].set_data([], [])
+    assert complaints(figure, 8) == ["the panel 'A title' is empty"]
+    figure.axes[0].axvline(0.5)
+    assert complaints(figure, 8) == ["the panel 'A title' is empty"]
+    figure.axes[0].plot([0, 1], [float("nan")] * 2)
+    assert complaints(figure, 8) == ["the panel 'A title' is empty"]
+    figure.axes[0].plot([0, 1], [0, 1])
+    assert complaints(figure, 8) == []
