@@ -23,3 +23,7 @@ class StoreError(JtdiagError, OSError):
 
 class ProbeError(JtdiagError, LookupError):
     """A probe or figure that does not exist, or that breaks its promise."""
+
+
+class AlertError(JtdiagError, ValueError):
+    """A place for alerts that cannot be used."""

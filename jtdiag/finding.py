@@ -1,7 +1,10 @@
 """Findings: a number, the limit that it is compared with, and a sentence to act on."""
 
+import fcntl
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +13,10 @@ from jtdiag.errors import StoreError
 from jtdiag.lanes import write_atomically
 
 LOG = "findings.jsonl"
+LOCK = "findings.lock"
+"""Whoever rewrites the findings holds a lock on this file; a dead process's lock is gone."""
+PATIENCE = 5.0
+"""Seconds to wait for another process that writes the findings; it takes milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +58,42 @@ def read(run: Path) -> list[Finding]:
 
 
 def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
-    """Put a probe's findings in the place of those it had in a run's folder."""
-    others = [finding for finding in read(run) if finding.probe != probe]
-    lines = [json.dumps(asdict(finding), ensure_ascii=False) for finding in (*others, *findings)]
+    """Put a probe's findings in the place of those it had in a run's folder.
+
+    Several processes may record at once: a probe, a watcher, training itself.
+
+    Raises:
+        StoreError: if the findings cannot be read or written; what was there stays.
+    """
+    new = list(findings)
     try:
-        write_atomically(run / LOG, "\n".join([*lines, ""]))
+        with _locked(run):
+            others = [finding for finding in read(run) if finding.probe != probe]
+            lines = [json.dumps(asdict(one), ensure_ascii=False) for one in (*others, *new)]
+            write_atomically(run / LOG, "\n".join([*lines, ""]))
+    except StoreError:
+        raise
     except OSError as error:
         raise StoreError(f"{run / LOG}: cannot be written: {error}.") from error
+
+
+@contextmanager
+def _locked(run: Path) -> Iterator[None]:
+    with (run / LOCK).open("wb") as stream:
+        until = time.monotonic() + PATIENCE
+        while not _lock(stream.fileno()):
+            if time.monotonic() > until:
+                raise StoreError(
+                    f"{run / LOG}: cannot be written: another process has held {LOCK} for "
+                    f"{PATIENCE:g} seconds; end it."
+                )
+            time.sleep(0.01)
+        yield
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

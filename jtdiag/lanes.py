@@ -146,8 +146,12 @@ def write_seal(run: Path, lane: Lane, seal: Seal) -> None:
 def write_atomically(path: Path, text: str) -> None:
     """Replace a text file, so that a reader finds the old content or the new, never a part."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    with draft.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)  # on a full disk, half a draft takes room
+        raise

@@ -1,5 +1,6 @@
 """Drawing a run's figures again and again while it trains."""
 
+import time
 from collections.abc import Iterator
 
 import xarray as xr
@@ -10,7 +11,6 @@ from jtdiag.figures.drawing import DEFAULT, Output, draw_results
 from jtdiag.probe_contract import Options, Probe
 from jtdiag.registry import load_probe
 from jtdiag.store import Run
-from jtdiag.watch import Ended, Sealed, newly_sealed
 
 
 def redraw(
@@ -36,12 +36,24 @@ def redraw(
                 f"{one.name}: left out while the run trains. "
                 f"First run: jtdiag probe {run.path} {one.needs}"
             )
-    for events in newly_sealed(run, interval):
-        if any(isinstance(event, Sealed) for event in events):
-            yield from _draw_all(run, drawn, probes, output)
-        for event in events:
-            if isinstance(event, Ended):
-                yield "The run is done." if event.done else f"{run.path}: nobody trains it."
+    for _ in _looks_that_find_more(run, interval):
+        yield from _draw_all(run, drawn, probes, output)
+    yield "The run is done." if run.done else f"{run.path}: nobody trains it."
+
+
+def _looks_that_find_more(run: Run, interval: float) -> Iterator[None]:
+    """Yield whenever a lane has come further, until the run is done or nobody trains it."""
+    seen = dict.fromkeys(run.lanes, -1)
+    while True:
+        training = run.training  # before the seals: what it sealed last is still seen
+        now = {lane: run.seal(lane).epoch for lane in run.lanes}
+        over = run.done or not training
+        if now != seen:
+            seen = now
+            yield
+        if over:
+            return
+        time.sleep(interval)
 
 
 def _light(drawing: Drawing, probes: dict[str, Probe]) -> bool:

@@ -17,7 +17,10 @@ OPTIONS = {
     "demo": ["--out"],
     "presets": [],
     "budget": ["--params", "--arch", "--data", "--members", "--out"],
-    "train": ["RECIPE", "--set", "--out", "--dry-run", "--stop-on", "--lower-lambda", "--resume"],
+    "train": [
+        *("RECIPE", "--set", "--out", "--dry-run", "--stop-on", "--lower-lambda"),
+        *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--resume"),
+    ],
     "probes": [],
     "probe": ["RUN", "[NAMES]...", "--probe", "--force"],
     "watch": ["RUN"],

@@ -1,5 +1,9 @@
 import json
+import subprocess
+import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -110,4 +114,64 @@ def test_a_failed_recording_leaves_what_was_there(tmp_path, monkeypatch):
         patch.setattr(Path, "replace", failing)
         with pytest.raises(StoreError):
             record(tmp_path, "mine", [one(rule="b")])
+    assert read(tmp_path) == [one()]
+
+
+def test_a_failed_recording_leaves_no_draft_behind(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jtdiag.lanes.os.fsync", full)
+    with pytest.raises(StoreError):
+        record(tmp_path, "mine", [one()])
+    assert [path.name for path in tmp_path.iterdir()] == [finding.LOCK]
+
+
+# --- several writers ------------------------------------------------------------------------------
+
+
+def test_writers_at_the_same_time_lose_nothing(tmp_path, monkeypatch):
+    reading = finding.read
+
+    def slowly(run):
+        found = reading(run)
+        time.sleep(0.002)  # where another writer would come between reading and writing
+        return found
+
+    monkeypatch.setattr(finding, "read", slowly)
+
+    def write(probe):
+        for number in range(5):
+            record(tmp_path, probe, [one(probe, number=float(number))])
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted((f.probe, f.number) for f in reading(tmp_path)) == [(n, 4.0) for n in "abcd"]
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from jtdiag import finding
+with finding._locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_writer_that_is_killed_leaves_no_lock_and_one_that_hangs_is_told(tmp_path, monkeypatch):
+    other = subprocess.Popen(
+        [sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, text=True
+    )
+    with other:
+        assert other.stdout.readline() == "locked\n"
+        monkeypatch.setattr(finding, "PATIENCE", 0.05)
+        with pytest.raises(StoreError, match=r"another process has held findings\.lock"):
+            record(tmp_path, "mine", [one()])
+        assert read(tmp_path) == []
+        other.kill()
+    record(tmp_path, "mine", [one()])
     assert read(tmp_path) == [one()]

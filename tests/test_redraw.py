@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import figures, watch
+from jtdiag import figures, redraw as redrawing
 from jtdiag.cli import main
 from jtdiag.figures.drawing import Output
 from jtdiag.redraw import redraw
@@ -19,7 +19,7 @@ def asleep(monkeypatch):
     def happens(*steps):
         left = list(steps)
         quiet = SimpleNamespace(sleep=lambda seconds: left.pop(0)(), monotonic=time.monotonic)
-        monkeypatch.setattr(watch, "time", quiet)
+        monkeypatch.setattr(redrawing, "time", quiet)
 
     return happens
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.text import Text
 
 from jtdiag.finding import Finding
 
@@ -13,9 +14,10 @@ def print_findings(console: Console, findings: Iterable[Finding]) -> None:
         print_finding(console, finding)
 
 
-def print_finding(console: Console, finding: Finding) -> None:
-    """Print one finding."""
+def print_finding(console: Console, finding: Finding, before: str = "") -> None:
+    """Print one finding, with words before its sentence such as the name of the run."""
     alert = finding.level == "alert"
     mark, style = ("ALERT", "bold red") if alert else ("  -  ", "")
-    console.print(mark, style=style, end=" ", highlight=False)
-    console.print(finding.sentence, highlight=False, markup=False, soft_wrap=True)
+    # In one piece: a live display draws itself anew between two.
+    line = Text.assemble((mark, style), " ", before, finding.sentence)
+    console.print(line, highlight=False, soft_wrap=True)

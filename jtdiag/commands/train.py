@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from jtdiag.commands.alert_options import AlertOptions, alert_options
+
 
 @click.command()
 @click.argument("recipe")
@@ -33,6 +35,7 @@ import click
     metavar="λ",
     help="Go on with this λ when dominance or codependence is found. Sets alerts.lower_lam.",
 )
+@alert_options
 @click.option("--resume", is_flag=True, help="Continue an interrupted run where it was sealed.")
 def train(
     recipe: str,
@@ -42,8 +45,10 @@ def train(
     stop_on: tuple[str, ...],
     lower_lambda: str | None,
     resume: bool,
+    alerts: AlertOptions,
 ) -> None:
     """Train RECIPE: a TOML file, the name of a preset, or the folder of a run to resume."""
+    from jtdiag.alerting import alerting
     from jtdiag.commands.training_display import describe_estimate, display
     from jtdiag.engine.rehearsal import peak_memory, rehearse
     from jtdiag.engine.train import train as carry_out
@@ -57,7 +62,11 @@ def train(
     if out is None:
         out = Path(recipe) if resume and Path(recipe).is_dir() else Path("runs") / found.name
     try:
-        with display() as listener:
+        with (
+            alerts.dispatcher() as dispatcher,
+            display() as shown,
+            alerting(shown, dispatcher) as listener,
+        ):
             run = carry_out(found, out, resume=resume, listener=listener)
     except KeyboardInterrupt:
         safe = f"every sealed epoch is safe. Go on with: jtdiag train {out} --resume"

@@ -7,6 +7,7 @@ from matplotlib.collections import Collection
 from matplotlib.colors import to_hex, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 
 def make_opaque(figure: Figure) -> None:
@@ -18,6 +19,10 @@ def make_opaque(figure: Figure) -> None:
         line.set_color(to_hex(_on_white(line.get_color(), line.get_alpha())))
         line.set_alpha(None)
         line.set_rasterized(False)
+    for patch in figure.findobj(Patch):
+        if (patch.get_alpha() or 1) < 1:
+            patch.set_facecolor(_on_white(patch.get_facecolor(), None))
+            patch.set_alpha(None)
     for area in figure.findobj(Collection):
         if (area.get_alpha() or 1) < 1:
             area.set_facecolor(_on_white(area.get_facecolor(), area.get_alpha()))

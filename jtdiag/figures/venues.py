@@ -38,7 +38,7 @@ class Venue:
     @property
     def rc(self) -> dict[Any, Any]:
         """Settings for ``matplotlib.rc_context``."""
-        family = {"font.family": "sans-serif", "mathtext.fontset": "stixsans"}
+        family = {"font.family": "sans-serif", "mathtext.fontset": "dejavusans"}
         return {
             **(family if self.sans else {"font.family": "serif", "mathtext.fontset": "stix"}),
             "font.serif": ["STIXGeneral", "DejaVu Serif"],

@@ -19,6 +19,7 @@ from jtdiag.commands.training_display import (
 )
 from jtdiag.engine.progress import EpochReport, Plan
 from jtdiag.lanes import Lane
+from jtdiag.rules.contract import Verdict
 from jtdiag.schema import Size
 
 SETTINGS = {
@@ -213,3 +214,15 @@ def test_what_is_no_terminal_gets_plain_lines(monkeypatch):
     on(monkeypatch, terminal=False)
     with display() as listener:
         assert isinstance(listener, PlainLines)
+
+
+def test_an_alert_stands_in_one_piece_above_the_live_display(monkeypatch, tmp_path):
+    file = on(monkeypatch, terminal=True)
+    said = Verdict(
+        rule="dominance", level="alert", epoch=3, number=0.1, limit=0.5, what="so", advice="Act."
+    )
+    with display() as listener:
+        listener.begin(plan(tmp_path))
+        listener.verdict(Lane(trial=0, lam_index=2), said)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
+    assert "ALERT λ = 1, trial 0: after epoch 3, so. Act.\n" in shown

@@ -1,0 +1,191 @@
+"""`jtdiag train` with places for alerts, from its command line to what arrives."""
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from jtdiag import Run, finding, recipe_file
+from jtdiag.alerts import dispatch, webhook
+from jtdiag.cli import main
+from jtdiag.commands.training_display import PlainLines
+from jtdiag.recipe_file import from_table
+from jtdiag.testing import TOY, toy_data
+
+ALERT = re.compile(r"ALERT λ = 1: after epoch 2, the training loss grows, from .*")
+
+
+@pytest.fixture(autouse=True)
+def alarming(tmp_path, monkeypatch):
+    """In the current folder, a recipe of one lane that diverges in its second epoch."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("JTDIAG_WEBHOOK", raising=False)
+    toy_data(tmp_path / "toy.npz")
+    training = {**TOY["train"], "epochs": 2, "lr": 100.0}
+    recipe = from_table({**TOY, "lam": [1.0], "trials": 1, "train": training})
+    Path("alarming.toml").write_text(recipe_file.to_toml(recipe), encoding="utf-8")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Webhooks that try again at once."""
+    monkeypatch.setattr(webhook, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+def train(*options, status=0):
+    ran = CliRunner().invoke(main, ["train", "alarming.toml", "--out", "mine", *options])
+    assert ran.exit_code == status, ran.output
+    return ran
+
+
+def refused(*options):
+    ran = train(*options, status=1)
+    assert ran.stderr.startswith("Error: --")
+    assert ran.stderr.count("\n") == 1
+    assert not Path("mine").exists()
+    return ran.stderr
+
+
+# --- arriving -------------------------------------------------------------------------------------
+
+
+def test_an_alert_is_shown_recorded_posted_and_given_to_a_command(server, impatient):
+    note = Path("note")
+    note.write_text(f"#!{sys.executable}\nimport sys\nopen(sys.argv[1], 'w').write(sys.argv[2])\n")
+    note.chmod(0o755)
+    ran = train(
+        *("--webhook", server.url),
+        *("--on-alert", "./note {rule}-{epoch} {sentence}"),
+        *("--tensorboard", "mine/board"),
+    )
+    assert ran.stderr == ""
+    [shown] = [line for line in ran.stdout.splitlines() if ALERT.fullmatch(line)]
+    [kept] = finding.read(Path("mine"))
+    assert shown == f"ALERT {kept.sentence}"
+    assert (kept.probe, kept.rule, kept.lam, kept.trials) == ("alerts", "divergence", 1.0, (0,))
+    [posted] = server.posted
+    assert (posted["run"], posted["sentence"], posted["epoch"]) == ("mine", kept.sentence, 2)
+    assert Path("divergence-2").read_text("utf-8") == kept.sentence
+    assert len(list(Path("mine/board").iterdir())) == 1
+
+
+def test_a_webhook_may_stand_in_the_environment(server, impatient, monkeypatch):
+    monkeypatch.setenv("JTDIAG_WEBHOOK", server.url)
+    train()
+    assert len(server.posted) == 1
+
+
+def test_gone_on_with_the_alert_is_neither_shown_nor_sent_again(server, impatient):
+    train("--webhook", server.url)
+    before = finding.read(Path("mine"))
+    ran = train("--webhook", server.url, "--set", "train.epochs=2", "--resume")
+    assert "ALERT" not in ran.stdout
+    assert len(server.posted) == 1
+    assert finding.read(Path("mine")) == before
+
+
+# --- failing --------------------------------------------------------------------------------------
+
+
+def told_once(ran):
+    """Training went on to its end, its alert was shown, and one line says what failed."""
+    assert Run("mine").done
+    assert any(ALERT.fullmatch(line) for line in ran.stdout.splitlines())
+    [line] = ran.stderr.splitlines()
+    return line
+
+
+def test_a_webhook_that_is_down_is_a_line_and_training_goes_on(nobody, impatient):
+    line = told_once(train("--webhook", nobody))
+    assert line.endswith(
+        ": Connection refused (tried 5 times). The run goes on; "
+        "failures of this kind are told once."
+    )
+    assert line.startswith("An alert was not sent to the webhook at http://127.0.0.1:")
+    assert "SECRET" not in line
+
+
+def test_a_webhook_that_never_answers_is_a_line_and_training_goes_on(
+    server, impatient, monkeypatch
+):
+    monkeypatch.setattr(dispatch, "PATIENCE", 0.2)
+    server.answers = [None]
+    line = told_once(train("--webhook", server.url))
+    assert line.endswith(": 1 of 1 alerts could not be waited for any longer.")
+
+
+def test_a_command_that_fails_is_a_line_and_training_goes_on():
+    assert "the command false: it ended with status 1." in told_once(train("--on-alert", "false"))
+
+
+def test_a_full_disk_is_a_line_and_training_goes_on(monkeypatch):
+    def full(path, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(finding, "write_atomically", full)
+    assert told_once(train()) == (
+        "mine/findings.jsonl: cannot be written: [Errno 28] No space left on device. "
+        "Training goes on; the next alert tries again."
+    )
+
+
+def test_interrupted_while_a_webhook_hangs_it_ends(server, impatient, monkeypatch):
+    monkeypatch.setattr(dispatch, "INTERRUPTED", 0.2)
+    server.answers = [None]
+
+    def interrupted(self, report):
+        if report.epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(PlainLines, "epoch", interrupted)
+    ran = train("--webhook", server.url, status=130)
+    waited, _, going_on = ran.stderr.splitlines()
+    assert waited.endswith(": 1 of 1 alerts could not be waited for any longer.")
+    assert going_on.startswith("Interrupted; every sealed epoch is safe.")
+
+
+KILLED = """
+from jtdiag.commands.training_display import PlainLines
+PlainLines.epoch = lambda self, report: report.epoch < 2 or (print("there", flush=True), input())
+from jtdiag.cli import main
+main()
+"""
+
+
+@pytest.mark.slow
+def test_killed_while_a_webhook_hangs_the_alert_is_in_the_record(server):
+    server.answers = [None]
+    command = [sys.executable, "-c", KILLED, "train", "alarming.toml", "--out", "mine"]
+    with subprocess.Popen(
+        [*command, "--webhook", server.url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as training:
+        assert "there\n" in training.stdout
+        training.send_signal(signal.SIGTERM)
+        training.wait(timeout=20)  # the server would hang longer
+    assert training.returncode == -signal.SIGTERM
+    assert [one.rule for one in finding.read(Path("mine"))] == ["divergence"]
+
+
+# --- refused --------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_used_is_refused_before_training(monkeypatch):
+    assert "no-such-program" in refused("--on-alert", "no-such-program {rule}")
+    assert "{loss}" in refused("--on-alert", "true {loss}")
+    assert "https://" in refused("--webhook", "host/path")
+    for name in ("mlflow", "wandb", "torch.utils.tensorboard"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert "pip install mlflow" in refused("--mlflow")
+    assert "pip install wandb" in refused("--wandb")
+    assert "pip install tensorboard" in refused("--tensorboard", "board")

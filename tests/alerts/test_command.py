@@ -1,0 +1,145 @@
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jtdiag.alerts.command import PLACES, Command
+from jtdiag.alerts.contract import NotSent
+from jtdiag.errors import AlertError
+
+WRITES = """#!{python}
+import sys
+open("arguments", "w", encoding="utf-8").write(chr(0).join(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def program(here):
+    """Return a function that writes an executable file; by default one that notes its arguments."""
+
+    def make(text=WRITES, name="note"):
+        path = here / name
+        path.write_text(text.format(python=sys.executable), encoding="utf-8")
+        path.chmod(0o755)
+        return f"./{name}"
+
+    return make
+
+
+def arguments():
+    return Path("arguments").read_text(encoding="utf-8").split("\0")
+
+
+def refused(line):
+    with pytest.raises(AlertError) as caught:
+        Command(line)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# --- arguments ------------------------------------------------------------------------------------
+
+
+def test_every_placeholder_is_filled(program, finding):
+    line = " ".join(f"{{{place}}}" for place in PLACES)
+    Command(f"{program()} {line}").send(Path("runs/mine"), finding())
+    assert dict(zip(PLACES, arguments(), strict=True)) == {
+        "run": "runs/mine",
+        "rule": "dominance",
+        "epoch": "3",
+        "lam": "1",
+        "trials": "0",
+        "members": "2,5",
+        "number": "0.125",
+        "limit": "0.55",
+        "level": "alert",
+        "sentence": finding().sentence,
+    }
+
+
+def test_no_shell_sees_quotes_dollars_or_semicolons(program, finding, here):
+    run = 'runs/a b "c" $(touch harm)'
+    Command(f"{program()} {{run}} 'it says: {{sentence}}' $HOME '*'").send(run, finding())
+    assert arguments() == [run, f"it says: {finding().sentence}", "$HOME", "*"]
+    assert not (here / "harm").exists()
+
+
+def test_what_a_finding_does_not_have_is_an_empty_argument(program, finding):
+    Command(f"{program()} x{{lam}} {{epoch}} {{limit}} {{trials}}").send(
+        "runs/mine", finding(lam=None, epoch=None, limit=None, trials=())
+    )
+    assert arguments() == ["x", "", "", ""]
+
+
+def test_braces_that_are_no_placeholder_stay(program, finding):
+    Command(f'{program()} \'{{"text": "{{rule}}"}}\' {{}}').send("runs/mine", finding())
+    assert arguments() == ['{"text": "dominance"}', "{}"]
+
+
+# --- refused before training ----------------------------------------------------------------------
+
+
+def test_an_unknown_placeholder_is_refused_with_those_that_there_are():
+    said = refused("true {rule} {loss}")
+    assert said.startswith("--on-alert has {loss}, which is no placeholder; use {run}, {rule}, ")
+
+
+@pytest.mark.parametrize("line", ["no-such-program-of-ours {rule}", "./none", "~/none", "{run}"])
+def test_a_program_that_is_not_found_is_refused(here, line):
+    assert f"names the program {line.split()[0]!r}, which is not found" in refused(line)
+
+
+def test_a_file_that_may_not_be_run_is_refused(here):
+    Path("plain").write_text("", "utf-8")
+    assert "which is not found or may not be run" in refused("./plain")
+
+
+def test_an_empty_line_and_open_quotes_are_refused():
+    assert refused("  ") == "--on-alert is empty; give a program and its arguments."
+    assert refused("true 'open") == '--on-alert is "true \'open": No closing quotation; ' + (
+        "close what is open."
+    )
+
+
+# --- failing --------------------------------------------------------------------------------------
+
+
+def test_a_status_is_told_with_the_last_words(program, finding):
+    complains = '#!{python}\nimport sys\nsys.exit("first\\nmail: no such user")\n'
+    with pytest.raises(NotSent) as caught:
+        Command(program(complains)).send("runs/mine", finding())
+    assert str(caught.value) == "it ended with status 1, and said: mail: no such user"
+    assert caught.value.kind == "it ended with status 1"
+    with pytest.raises(NotSent, match="^it ended with status 1$"):
+        Command("false").send("runs/mine", finding())
+
+
+def test_a_program_that_takes_too_long_is_ended_with_its_children(program, finding, here):
+    waits = (
+        "#!{python}\nimport subprocess, sys\n"
+        'child = \'import time; time.sleep(0.5); open("late", "w")\'\n'
+        "subprocess.run([sys.executable, '-c', child])\n"
+    )
+    with pytest.raises(NotSent, match=r"^it took longer than 0\.2 seconds and was ended$"):
+        Command(program(waits), timeout=0.2).send("runs/mine", finding())
+    time.sleep(0.6)
+    assert not (here / "late").exists()
+
+
+def test_a_program_that_is_gone_when_it_is_needed_is_told(program, finding, here):
+    command = Command(program())
+    (here / "note").unlink()
+    with pytest.raises(NotSent, match="^it cannot be run: .*No such file"):
+        command.send("runs/mine", finding())
+
+
+def test_what_a_program_says_is_not_shown(program, finding, capfd):
+    Command("echo {sentence}").send("runs/mine", finding())
+    assert capfd.readouterr() == ("", "")
