@@ -12,7 +12,19 @@ from jtdiag.errors import JtdiagError
 # `jtdiag watch`, takes one of them (measured: 55 ms against 6).
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-COMMANDS = ("demo", "presets", "budget", "train", "study", "probes", "probe", "watch", "plot")
+COMMANDS = (
+    "demo",
+    "presets",
+    "budget",
+    "train",
+    "study",
+    "probes",
+    "probe",
+    "watch",
+    "plot",
+    "report",
+    "compare",
+)
 """In the order in which a newcomer meets them."""
 
 
