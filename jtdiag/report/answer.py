@@ -334,7 +334,8 @@ def _diversity(evidence: Evidence) -> Part | None:
     sentence = (
         f"At λ = {best:g} the ensemble's test loss, {loss:.3g} nats, is lower than its members' "
         f"mean by their diversity, {worth:.3g}{doubt} nats; its error is "
-        f"{error(performance, best)}, the median member's {error(performance, best, 'median_member_error')}."
+        f"{error(performance, best)}, the median member's "
+        f"{error(performance, best, 'median_member_error')}."
     )
     told = evidence.finding("collusion", "pure-collusion", best)
     return Part(
