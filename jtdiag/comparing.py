@@ -216,7 +216,7 @@ def _pairs_of_examples(
     if not all(_keeps_outputs(run, lane) for run, lane in zip((a, b), lanes, strict=True)):
         return None
     targets = [run.target(names.TEST, lane) for run, lane in zip((a, b), lanes, strict=True)]
-    if not np.array_equal(*targets):
+    if not np.array_equal(targets[0], targets[1]):
         return None
     return by_example(a, lanes[0]), by_example(b, lanes[1])
 

@@ -37,14 +37,14 @@ def result_rows(found: Iterable[Difference]) -> list[tuple[str, ...]]:
 
 def _row(one: Difference) -> tuple[str, ...]:
     form, unit = (".2f", "%") if one.unit == POINTS else (".4f", "nats")
-    ends = f"{one.interval.low:+{form}} to {one.interval.high:+{form}}"
+    mean, low, high = (f"{end:+{form}}".replace("-", "−") for end in one.interval)
     return (
         f"{one.lam:g}",
         f"{one.quantity}, {unit}",
         f"{one.a:{form}}",
         f"{one.b:{form}}",
-        f"{one.interval.mean:+{form}}",
-        f"{ends} {'*' if one.interval.clear else ' '}" if one.interval.known else "none",
+        mean,
+        f"{low} to {high} {'*' if one.interval.clear else ' '}" if one.interval.known else "none",
     )
 
 

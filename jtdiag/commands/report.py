@@ -64,7 +64,6 @@ def _say_what_is_missing(evidence: "Evidence") -> None:
         named = [name for name in figures.FIGURES if figures.find(name).needs == probe]
         adds = f" adds {', '.join(named)}" if named else " adds its findings"
         click.echo(f"{probe}: not asked yet; jtdiag probe {evidence.run.path} {probe}{adds}.")
-    for probe in evidence.stale:
-        click.echo(
-            f"{probe}: of an older result; jtdiag probe {evidence.run.path} {probe} renews it."
-        )
+    if evidence.stale:
+        asked = " ".join(evidence.stale)
+        click.echo(f"Of older results; jtdiag probe {evidence.run.path} {asked} renews them.")

@@ -220,10 +220,10 @@ def _compared(
 
 
 def _by(lam: float, interval: Interval) -> str:
-    mean, low, high = (100 * end for end in interval)
+    mean, low, high = (f"{100 * end:+.2f}".replace("-", "−") for end in interval)
     if not interval.known:
-        return f"λ = {lam:g} (by {mean:+.2f} points, the same in all trials: no interval)"
-    return f"λ = {lam:g} (by {mean:+.2f} points, 95 %: {low:+.2f} to {high:+.2f})"
+        return f"λ = {lam:g} (by {mean} points, the same in all trials: no interval)"
+    return f"λ = {lam:g} (by {mean} points, 95 %: {low} to {high})"
 
 
 def _rates(performance: xr.Dataset) -> list[str]:
@@ -246,7 +246,7 @@ def _at_best(evidence: Evidence, lams: xr.DataArray) -> float:
     """Return the best λ, or where it is not known or not among these, the lowest of these."""
     performance = evidence.results.get("performance")
     best = None if performance is None else best_lam(performance)
-    return best if best in lams.values else float(lams.min())
+    return best if best is not None and best in lams.values else float(lams.min())
 
 
 def _tolerance(evidence: Evidence) -> Part | None:

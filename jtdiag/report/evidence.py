@@ -46,7 +46,7 @@ class Evidence:
         return None
 
 
-def ask_cheap(run: Run, asking: Callable[[Run, Probe], None] = measure) -> list[str]:
+def ask_cheap(run: Run, asking: Callable[[Run, Probe], object] = measure) -> list[str]:
     """Ask the cheap probes that have no fresh result; return their names.
 
     Args:

@@ -103,6 +103,7 @@ def page(known: Sequence[Evidence]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["bound"] = bound
     return environment.get_template("page.html").render(
         sections=sections,
         beside=compared,
@@ -124,6 +125,11 @@ def write(path: Path, text: str) -> int:
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error}.") from error
     return path.stat().st_size
+
+
+def bound(text: str) -> str:
+    """Return text in which a number keeps to its unit, its doubt and what it is a value of."""
+    return re.sub(r" (?=%|±)|(?<=[±λ=]) |(?<=\bλ) (?==)", "\u00a0", text)
 
 
 def _limit(runs: int) -> int:

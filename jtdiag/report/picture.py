@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -54,7 +55,7 @@ def picture(draw: Callable[[], Figure], caption: str, limit: int = LIMIT) -> Pic
     return Picture(address=f"data:image/{kind};base64,{data}", width=width, height=height, alt=alt)
 
 
-def _saved(figure: Figure, form: str, **how: object) -> bytes:
+def _saved(figure: Figure, form: str, **how: Any) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format=form, **how)
     return stream.getvalue()
