@@ -129,7 +129,7 @@ def write(path: Path, text: str) -> int:
 
 def bound(text: str) -> str:
     """Return text in which a number keeps to its unit, its doubt and what it is a value of."""
-    return re.sub(r" (?=%|±)|(?<=[±λ=]) |(?<=\bλ) (?==)", "\u00a0", text)
+    return re.sub(r" (?=[%±])|(?<=[±=]) |(?<=λ) (?==)", "\u00a0", text)
 
 
 def _limit(runs: int) -> int:

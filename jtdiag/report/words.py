@@ -8,12 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
 
 ALL = 7
 """Up to this many points of a line are told one by one; of more, the ends and the extremes."""
 LINES = 8
 """Lines that are told of one panel; of more, how many there are."""
+BESIDE = 0.3
+"""How far from a named tick a point may stand and still be of it; ticks are 1 apart."""
 LENGTH = 700
 """Characters; who listens cannot skim."""
 
@@ -136,12 +138,20 @@ def _place(x: float, ticks: dict[float, str]) -> str:
     """Return what a place on the horizontal axis is called: its tick where ticks have names."""
     if not ticks:
         return f"{x:.3g}"
-    return ticks[min(ticks, key=lambda tick: abs(tick - x))]
+    near = min(ticks, key=lambda tick: abs(tick - x))
+    if abs(near - x) <= BESIDE:
+        return ticks[near]
+    below, above = [t for t in ticks if t < x], [t for t in ticks if t > x]
+    if not below or not above:
+        return f"beyond {ticks[near]}"
+    return f"between {ticks[max(below)]} and {ticks[min(above)]}"
 
 
 def _names_of_ticks(ax: Axes) -> dict[float, str]:
     """Return what places on the horizontal axis are called, where they have names of their own."""
-    if not isinstance(ax.xaxis.get_major_formatter(), FixedFormatter):
+    axis = ax.xaxis
+    named = isinstance(axis.get_major_formatter(), FixedFormatter | FuncFormatter)
+    if not named or not isinstance(axis.get_major_locator(), FixedLocator):
         return {}
     labels = [plain(label.get_text()) for label in ax.get_xticklabels()]
     return {float(x): text for x, text in zip(ax.get_xticks(), labels, strict=False) if text}

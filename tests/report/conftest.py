@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from jtdiag.report.evidence import gather
+from jtdiag.report.page import page, write
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE = 60
 """Seconds that one answer may take on a machine that is busy."""
@@ -142,3 +145,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     started = Browser(program, tmp_path_factory.mktemp("profile"))
     yield started
     started.close()
+
+
+@pytest.fixture(scope="session")
+def page_of_toy(probed_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the toy run of which every probe has been asked."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    write(path, page([gather(probed_run)]))
+    return path
