@@ -59,8 +59,8 @@ class AlertingListener:
         self._told[lane, verdict.rule] = verdict
         self._begun.add(lane)
         self._shown.verdict(lane, verdict)
-        for one in telling.findings([self._with_lam(lane, verdict)]):
-            self._dispatcher.tell(self._plan.path, one)
+        one = telling.of_lane(self._with_lam(lane, verdict), self._plan.recipe.trials)
+        self._dispatcher.tell(self._plan.path, one)
         self._record.write(self._plan.path, self.findings())
 
     def close(self) -> None:

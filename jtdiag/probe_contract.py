@@ -28,7 +28,7 @@ class Options:
     """How a probe is asked."""
 
     metrics_only: bool = False
-    """Read the metrics alone, as `jtdiag watch` does while a run trains."""
+    """Read the metrics alone, as `jtdiag watch` does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Probe:
     measure: Callable[[Run, Options], xr.Dataset]
     judge: Callable[[xr.Dataset], list[Finding]]
     cost: Literal["cheap", "slow"]
-    """`jtdiag watch` asks the cheap ones while a run trains."""
+    """`jtdiag watch` asks the cheap ones when a run ends."""
     classes_only: bool = False
     """True for a question that has no meaning where members predict numbers."""
     own_weights: bool = False

@@ -61,6 +61,7 @@ class Run:
         self.recipe_hash = recipe_file.digest(self.recipe)
         self.bytes_read = 0
         """Of outputs and checkpoints, by this object; what a display of progress looks at."""
+        self._arrays: dict[str, zarr.Array[Any]] = {}  # to find one takes as long as to read it
 
     @functools.cached_property
     def _store(self) -> zarr.Group:
@@ -75,11 +76,13 @@ class Run:
         Raises:
             StoreError: if the store has no such array.
         """
-        if path not in self._store:
-            raise StoreError(
-                f"{self.path} keeps no {path}; its recipe's [keep] says what it keeps."
-            )
-        return cast("zarr.Array[Any]", self._store[path])
+        if path not in self._arrays:
+            if path not in self._store:
+                raise StoreError(
+                    f"{self.path} keeps no {path}; its recipe's [keep] says what it keeps."
+                )
+            self._arrays[path] = cast("zarr.Array[Any]", self._store[path])
+        return self._arrays[path]
 
     @property
     def outputs_per_member(self) -> int:
@@ -187,6 +190,7 @@ class Run:
         seal = self.seal(lane)
         if seal.epoch < 0:
             return None
+        self._require_metrics({lane: seal})
         epochs = range(seal.epoch + 1)
         where = (lane.lam_index, lane.trial, slice(len(epochs)))
         train = self.recipe.splits.index(names.TRAIN)

@@ -1,7 +1,7 @@
 """From what the rules say of lanes to findings that a person reads."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jtdiag.finding import Finding
 from jtdiag.rules import NAMES
@@ -35,6 +35,16 @@ def findings(told: Iterable[Told], trials: int = 1) -> list[Finding]:
     return [_finding(group, trials) for _, group in sorted(groups.items(), key=lambda g: g[0])]
 
 
+def of_lane(one: Told, trials: int) -> Finding:
+    """Return the finding on one lane by itself, which names its trial where there are several."""
+    [found] = findings([one])
+    if trials == 1 or one.lam is None:
+        return found
+    where = f"λ = {one.lam:g}"
+    sentence = found.sentence.replace(where, f"{where}, trial {one.trial}", 1)
+    return replace(found, sentence=sentence)
+
+
 def _finding(group: list[Told], trials: int) -> Finding:
     first = min(group, key=lambda one: (one.verdict.epoch, one.trial))
     verdict, lam = first.verdict, first.lam
@@ -53,8 +63,11 @@ def _finding(group: list[Told], trials: int) -> Finding:
 
 
 def _sentence(first: Told, count: int, trials: int) -> str:
-    where = "" if first.lam is None else f"λ = {first.lam:g}: "
-    often = f"in {count} of {trials} trials, " if trials > 1 else ""
-    which = f" (trial {first.trial})" if count > 1 else ""
-    said = f"{where}after epoch {first.verdict.epoch}{which}, {often}{first.verdict.what}."
-    return f"{said[0].upper() if not where else said[0]}{said[1:]} {first.verdict.advice}"
+    """Return a finding's words; its epoch and its numbers are those of the trial that is named."""
+    often = f"in {count} of {trials} trials" if trials > 1 else ""
+    lam = f"λ = {first.lam:g}" if first.lam is not None else ""
+    where = ", ".join(filter(None, (lam, often)))
+    trial = f" of trial {first.trial}" if often else ""
+    said = f"after epoch {first.verdict.epoch}{trial}, {first.verdict.what}. {first.verdict.advice}"
+    found = f"{where}: {said}" if where else said
+    return found[0].upper() + found[1:] if first.lam is None else found

@@ -40,6 +40,18 @@ class Heard:
         self.sent.append((run, finding))
 
 
+def plan(path, recipe):
+    return Plan(
+        recipe=recipe,
+        path=path,
+        size=Size(metrics=0, outputs=0, checkpoints=0, resuming=0),
+        parameters=1,
+        settings={},
+        lanes_done=0,
+        epochs_to_train=1,
+    )
+
+
 @pytest.fixture
 def heard():
     return Heard()
@@ -51,18 +63,7 @@ def listen(heard):
 
     def begin(path, recipe):
         listener = AlertingListener(heard, heard, heard.said.append)
-        size = Size(metrics=0, outputs=0, checkpoints=0, resuming=0)
-        listener.begin(
-            Plan(
-                recipe=recipe,
-                path=path,
-                size=size,
-                parameters=1,
-                settings={},
-                lanes_done=0,
-                epochs_to_train=1,
-            )
-        )
+        listener.begin(plan(path, recipe))
         return listener
 
     return begin
@@ -89,11 +90,12 @@ def test_a_verdict_is_shown_sent_and_recorded(listen, heard, tmp_path, trials):
     assert heard.verdicts == [(lane(0), SAID)]
     [(run, sent)] = heard.sent
     assert run == tmp_path
-    assert sent.sentence == "λ = 1: after epoch 3, one member carries the ensemble. Act."
+    assert sent.sentence == "λ = 1, trial 0: after epoch 3, one member carries the ensemble. Act."
     assert (sent.rule, sent.lam, sent.trials, sent.epoch, sent.members) == (
         "dominance", 1.0, (0,), 3, (1,),
     )  # fmt: skip
-    assert findings.read(tmp_path) == [sent]
+    [kept] = findings.read(tmp_path)
+    assert (kept.rule, kept.lam, kept.number) == (sent.rule, sent.lam, sent.number)
     assert heard.epochs == [report(lane(0), 0)]
     assert len(heard.plans) == 1
     assert heard.said == []
@@ -150,6 +152,15 @@ def test_a_run_of_which_nothing_is_said_gets_no_file(listen, tmp_path, trials):
     listener.epoch(report(lane(0), 1))
     listener.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_at_the_end_what_was_said_is_recorded_once_more(heard, tmp_path, trials):
+    with alerting(heard, heard) as listener:
+        listener.begin(plan(tmp_path, trials))
+        listener.verdict(lane(0), SAID)
+        finding_log = tmp_path / findings.LOG
+        finding_log.unlink()
+    assert finding_log.exists()
 
 
 def test_interrupted_before_anything_is_known_it_ends_quietly(heard):

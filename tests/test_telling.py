@@ -1,5 +1,5 @@
 from jtdiag.rules.contract import Verdict
-from jtdiag.telling import Told, findings
+from jtdiag.telling import Told, findings, of_lane
 
 
 def verdict(**facts):
@@ -37,7 +37,7 @@ def test_trials_of_one_lambda_share_a_finding_that_the_earliest_words():
     [found] = findings(told, trials=3)
     assert found.trials == (0, 2)
     assert (found.epoch, found.members) == (3, (2,))
-    assert found.sentence.startswith("λ = 1: after epoch 3 (trial 2), in 2 of 3 trials, one ")
+    assert found.sentence.startswith("λ = 1, in 2 of 3 trials: after epoch 3 of trial 2, one ")
 
 
 def test_lambdas_and_rules_stay_apart_in_order():
@@ -51,3 +51,14 @@ def test_lambdas_and_rules_stay_apart_in_order():
         ("dominance", 1.0),
         ("stagnation", 0.5),
     ]
+
+
+def test_a_lane_by_itself_is_told_with_its_trial():
+    one = Told(verdict=verdict(), lam=1.0, trial=2)
+    assert of_lane(one, 3).sentence.startswith("λ = 1, trial 2: after epoch 3, one member ")
+    assert of_lane(one, 3).trials == (2,)
+    assert (
+        of_lane(Told(verdict=verdict(), lam=1.0), 1)
+        == findings([Told(verdict=verdict(), lam=1.0)])[0]
+    )
+    assert of_lane(Told(verdict=verdict()), 3).sentence.startswith("After epoch 3, ")

@@ -12,7 +12,8 @@ from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
 from jtdiag.probing import probe as ask
 from jtdiag.registry import load_probe
-from jtdiag.watch import Ended, Sealed, follow, wait_for
+from jtdiag.watch import Ended, RunWatch, Sealed, follow, wait_for
+from jtdiag.watch.one_lane import LaneWatch
 
 
 @pytest.fixture
@@ -99,6 +100,13 @@ def test_an_alert_is_told_again_when_another_trial_joins_it(by_hand, stories, as
     assert [alert.trials for alert in alerts(follow(run.run))] == [(0,), (0, 1)]
 
 
+def test_the_rules_say_in_the_watch_what_the_probe_says_of_the_whole_run(toy_copy):
+    told = RunWatch(toy_copy.path)
+    list(told.look())
+    assert told.findings == [*load_probe("alerts").judge(ask(toy_copy, "alerts"))]
+    assert told.findings
+
+
 # --- the end --------------------------------------------------------------------------------------
 
 
@@ -125,16 +133,15 @@ def test_an_engine_that_died_before_its_first_epoch_leaves_nothing_to_tell(warne
 
 def test_what_an_engine_sealed_last_is_told_although_it_has_gone(warned, asleep, monkeypatch):
     """The engine seals and goes between two questions of the watcher, at the worst moment."""
-    look = watch._newly_sealed
+    look = LaneWatch.newly_sealed
     left = [lambda: (warned.seal_up_to(3), warned.close())]
 
-    def look_and_lose(run, seen):
-        found = list(look(run, seen))
-        if left:
+    def lose_and_look(lane, run):
+        if left and run.training:
             left.pop()()
-        return found
+        return look(lane, run)
 
-    monkeypatch.setattr(watch, "_newly_sealed", look_and_lose)
+    monkeypatch.setattr(LaneWatch, "newly_sealed", lose_and_look)
     asleep(lambda: None)
     events = list(follow(warned.run))
     assert len(alerts(events)) == 1
@@ -152,7 +159,7 @@ def test_slow_probes_are_not_asked(warned, asleep, monkeypatch):
     monkeypatch.setattr(watch, "load_probes", lambda: [slow, load_probe("performance")])
     asleep(*by_step(warned, 4))
     told = [e for e in follow(warned.run) if isinstance(e, Finding)]
-    assert {e.probe for e in told} == {"performance"}
+    assert {e.probe for e in told} == {"alerts", "performance"}
 
 
 def test_a_cheap_probe_of_somebody_else_is_asked(warned, foreign):

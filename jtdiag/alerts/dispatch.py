@@ -1,7 +1,6 @@
 """Sending alerts beside training: nothing that happens to them stops it."""
 
 import contextlib
-import functools
 import queue
 import sys
 import textwrap
@@ -110,24 +109,35 @@ class _Worker:
 
     def _work(self) -> None:
         while (alert := self._waiting.get()) is not None and not self._abandoned:
-            self._guarded(functools.partial(self._sink.send, *alert))
+            self._send(*alert)
             self._settled += 1
-        self._guarded(self._sink.close)
-
-    def _guarded(self, act: Callable[[], None]) -> None:
         try:
-            act()
+            self._sink.close()
+        except Exception as error:  # noqa: BLE001 - as below
+            self._say(f"{self._sink.name} could not be closed: {_line(_named(error))}.")
+
+    def _send(self, run: Path | str, finding: Finding) -> None:
+        try:
+            self._sink.send(run, finding)
         except NotSent as error:
             self._fail(str(error), error.kind)
         except Exception as error:  # noqa: BLE001 - whatever a tracker raises, training goes on
-            self._fail(f"{type(error).__name__}: {error}", type(error).__name__)
+            self._fail(_named(error), type(error).__name__)
 
     def _fail(self, message: str, kind: str) -> None:
         self._failed[kind] += 1
         if self._failed[kind] == 1 and not self._abandoned:
-            printable = "".join(c if c.isprintable() else " " for c in message)
-            line = textwrap.shorten(printable, LONGEST, placeholder=" …")
             self._say(
-                f"An alert was not sent to {self._sink.name}: {line}. The run goes on; "
+                f"An alert was not sent to {self._sink.name}: {_line(message)}. The run goes on; "
                 "failures of this kind are told once."
             )
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _line(message: str) -> str:
+    """Return words of others as a line that a terminal can be given."""
+    printable = "".join(c if c.isprintable() else " " for c in message)
+    return textwrap.shorten(printable, LONGEST, placeholder=" …")

@@ -14,10 +14,10 @@ def print_findings(console: Console, findings: Iterable[Finding]) -> None:
         print_finding(console, finding)
 
 
-def print_finding(console: Console, finding: Finding) -> None:
-    """Print one finding."""
+def print_finding(console: Console, finding: Finding, before: str = "") -> None:
+    """Print one finding, with words before its sentence such as the name of the run."""
     alert = finding.level == "alert"
     mark, style = ("ALERT", "bold red") if alert else ("  -  ", "")
     # In one piece: a live display draws itself anew between two.
-    line = Text.assemble((mark, style), " ", finding.sentence)
+    line = Text.assemble((mark, style), " ", before, finding.sentence)
     console.print(line, highlight=False, soft_wrap=True)

@@ -141,8 +141,7 @@ def print_alert(console: Console, plan: Plan, lane: Lane, verdict: Verdict) -> N
     """Print what a rule says of a lane, if it is an alert."""
     if verdict.level == "alert":
         told = Told(verdict=verdict, lam=plan.recipe.lam[lane.lam_index], trial=lane.trial)
-        for finding in telling.findings([told]):
-            print_finding(console, finding)
+        print_finding(console, telling.of_lane(told, plan.recipe.trials))
 
 
 def store_size(path: Path) -> int:

@@ -39,8 +39,8 @@ class Server:
     """Keeps what is posted to it; answers with the statuses that it is given, then with 200."""
 
     def __init__(self) -> None:
-        self.answers: list[int | None] = []
-        """None: never; until the test ends."""
+        self.answers: list[int | str | None] = []
+        """None: never, until the test ends; "garbage": what it was asked, and not in HTTP."""
         self.headers: dict[str, str] = {}
         """Of every answer."""
         self.posted: list[dict[str, Any]] = []
@@ -63,6 +63,9 @@ class Server:
                 status = server.answers.pop(0) if server.answers else 200
                 if status is None:
                     server.over.wait(30)
+                    return
+                if status == "garbage":
+                    self.wfile.write(f"{self.path}\r\n\r\n".encode())
                     return
                 self.send_response(status)
                 for name, value in server.headers.items():

@@ -163,8 +163,8 @@ def test_characters_that_no_url_has_are_refused(odd):
 
 def test_no_failure_shows_more_of_the_url_than_its_host(server, nobody, finding, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server.answers = [404, 500, None]
-    for url in (server.url, server.url, server.url, nobody):
+    server.answers = [404, 500, "garbage", None]
+    for url in (server.url, server.url, server.url, server.url, nobody):
         at = hook(url, tries=1, timeout=0.1)
         with pytest.raises(NotSent) as caught:
             at.send("runs/mine", finding())

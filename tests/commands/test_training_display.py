@@ -225,4 +225,4 @@ def test_an_alert_stands_in_one_piece_above_the_live_display(monkeypatch, tmp_pa
         listener.begin(plan(tmp_path))
         listener.verdict(Lane(trial=0, lam_index=2), said)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
-    assert "ALERT λ = 1: after epoch 3, so. Act.\n" in shown
+    assert "ALERT λ = 1, trial 0: after epoch 3, so. Act.\n" in shown

@@ -1,19 +1,44 @@
+import json
+import math
+import re
+import shutil
 import subprocess
 import sys
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from jtdiag import train
+from jtdiag.alerts.dispatch import Dispatcher
 from jtdiag.cli import main
-from jtdiag.commands.watch import ALERTED
-from jtdiag.engine.progress import Silent
+from jtdiag.commands.watch import ALERTED, INTERRUPTED
+from jtdiag.commands.watch_lines import KINDS, as_json
+from jtdiag.engine.progress import Silent as SilentListener
+from jtdiag.finding import Finding
+from jtdiag.lanes import Lane
+from jtdiag.watch.events import (
+    Appeared,
+    Ended,
+    Errors,
+    Gone,
+    Happened,
+    Resumed,
+    Sealed,
+    Silent,
+    Trouble,
+)
+
+command = import_module("jtdiag.commands.watch")
 
 
-def watch(run):
-    return CliRunner().invoke(main, ["watch", str(run.path)])
+def watch(run, *options):
+    return CliRunner().invoke(main, ["watch", str(run.path), *options])
 
 
 def test_with_an_alert_the_exit_status_is_3(warned):
@@ -21,8 +46,11 @@ def test_with_an_alert_the_exit_status_is_3(warned):
     assert ran.exit_code == ALERTED == 3
     assert ran.stderr == ""
     lines = ran.stdout.splitlines()
-    assert lines[0] == "λ = 0.9, trial 0: epoch 4 is sealed"
-    assert lines[1] == "λ = 1, trial 0: epoch 4 is sealed"
+    assert lines[0] == (
+        "λ = 0.9, trial 0: epoch 4 is sealed; training error 10.0 % (ensemble), "
+        "15.5 % (median member)"
+    )
+    assert lines[1].startswith("λ = 1, trial 0: epoch 4 is sealed; training error 10.0 % (ensem")
     assert lines[2].startswith("ALERT λ = 1: after epoch 3, one member ")
     assert all(line.startswith("  -   λ = ") for line in lines[3:])
     assert len(lines) > 5
@@ -56,17 +84,251 @@ def test_an_alert_about_a_run_that_died_is_an_alert(warned):
 
 
 def test_what_is_no_run_is_one_line(tmp_path):
+    (tmp_path / "recipe.toml").write_text("")
     ran = CliRunner().invoke(main, ["watch", str(tmp_path)])
     assert ran.exit_code == 1
     assert ran.stderr.startswith(f"Error: {tmp_path} is no run")
     assert ran.stderr.count("\n") == 1
 
 
+def test_a_run_that_is_removed_while_it_is_watched_is_one_line(warned, asleep):
+    warned.seal_up_to(1)
+    asleep(lambda: shutil.rmtree(warned.run.path))
+    ran = watch(warned.run)
+    assert ran.exit_code == 1
+    assert ran.stderr.startswith(f"Error: {warned.run.path} is gone")
+
+
+def test_interrupted_it_says_that_training_goes_on(warned, asleep):
+    asleep(interrupt)
+    ran = watch(warned.run)
+    assert ran.exit_code == INTERRUPTED == 130
+    assert ran.stderr == "The watch ended; what trains goes on.\n"
+
+
+def test_once_the_picture_is_printed_and_the_run_goes_on(warned, asleep):
+    warned.seal_up_to(2)
+    asleep()
+    ran = watch(warned.run, "--once")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert "training" in ran.stdout
+    assert "median member" in ran.stdout
+
+
+# --- lines of JSON --------------------------------------------------------------------------------
+
+
+def objects(ran):
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+FIELDS = {
+    "run": {"state", "lanes", "epochs", "members"},
+    "epoch": {
+        "lam", "lam_at", "trial", "epoch", "epochs", "ensemble_error", "median_error",
+        "best_error", "leader", "done", "stopped",
+    },
+    "finding": {
+        "probe", "rule", "level", "sentence", "number", "limit", "lam", "trials", "epoch",
+        "members",
+    },
+    "silent": {"seconds"},
+    "resumed": set(),
+    "ended": {"done"},
+    "gone": set(),
+    "trouble": {"what"},
+}  # fmt: skip
+
+
+def test_every_event_has_its_fields_in_json():
+    events = [
+        Appeared(state="training", lanes=1, epochs=2, members=3),
+        Sealed(lane=Lane(0, 0), epoch=1),
+        Finding(probe="p", rule="r", level="info", number=1.0, sentence="S."),
+        Silent(seconds=70.0),
+        Resumed(),
+        Ended(done=True),
+        Gone(),
+        Trouble(what="W."),
+    ]
+    assert [KINDS[type(event)] for event in events] == list(FIELDS) == list(KINDS.values())
+    for event in events:
+        found = as_json(Happened(run=Path("runs/a"), what=event))
+        assert found["run"] == "runs/a"
+        assert found.keys() == {"time", "run", "event"} | FIELDS[found["event"]]
+
+
+def test_every_field_is_described_in_the_manual():
+    page = (Path(__file__).parents[2] / "docs" / "watch.md").read_text("utf-8")
+    for event, fields in FIELDS.items():
+        [row] = [line for line in page.splitlines() if line.startswith(f"| `{event}`")]
+        assert {f"`{name}`" for name in fields} <= set(re.findall(r"`\w+`", row))
+
+
+def test_an_event_in_json_has_its_time_in_utc():
+    now = datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC)
+    told = as_json(Happened(run=Path("a"), what=Gone()), now)
+    assert told == {"time": "2026-01-02T03:04:05.678Z", "run": "a", "event": "gone"}
+
+
+def test_a_number_that_is_none_is_null_in_json():
+    errors = Errors(ensemble=math.nan, median=math.inf, best=0.5, leader=0)
+    told = as_json(Happened(run=Path("a"), what=Sealed(lane=Lane(1, 2), epoch=3, errors=errors)))
+    assert (told["ensemble_error"], told["median_error"], told["best_error"]) == (None, None, 0.5)
+    assert told["trial"] == 1
+    json.dumps(told, allow_nan=False)
+
+
+def test_a_run_in_json(warned):
+    ran = watch(warned.seal_all(), "--json")
+    assert ran.exit_code == 3
+    told = objects(ran)
+    assert [one["event"] for one in told][:4] == ["run", "epoch", "epoch", "finding"]
+    assert told[-1]["event"] == "ended"
+    assert told[1]["median_error"] == pytest.approx(0.155)
+    assert {one["run"] for one in told} == {str(warned.run.path)}
+
+
+# --- a folder of runs -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asleep(monkeypatch):
+    """Return a function that says what happens each time the command sleeps, step by step."""
+
+    def happens(*steps):
+        left = list(steps)
+
+        def sleep(seconds):
+            assert left, "the watch goes on although nothing more will happen"
+            left.pop(0)()
+
+        monkeypatch.setattr(command, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: 0.0))
+
+    return happens
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def two(by_hand, stories):
+    """Two runs of one lane; λ = 1 of the second will be led."""
+    ensemble = [[[[e] * 3 for e in stories.ensemble]]]
+    return [
+        by_hand(stories.errors(stories.good), ensemble, lam=(0.5,), name="good"),
+        by_hand(stories.errors(stories.led), ensemble, lam=(1.0,), name="led"),
+    ]
+
+
+def test_a_folder_is_watched_until_it_is_interrupted(two, asleep, tmp_path):
+    good, led = two
+    asleep(good.seal_all, lambda: led.seal_up_to(3), interrupt)
+    ran = CliRunner().invoke(main, ["watch", str(tmp_path)])
+    assert ran.exit_code == 130
+    lines = ran.stdout.splitlines()
+    assert lines[:2] == [
+        "good: training; 1 lane of 4 epochs, 4 members",
+        "led: training; 1 lane of 4 epochs, 4 members",
+    ]
+    assert lines[2].startswith("good: λ = 0.5, trial 0: epoch 4 is sealed; training error 10.0 %")
+    assert lines[3] == "good: done"
+    assert lines[4].startswith("led: λ = 1, trial 0: epoch 3 is sealed")
+    assert lines[5].startswith("ALERT led: λ = 1: after epoch 3, one member carries the ensemble")
+    assert len(lines) == 6
+
+
+def test_until_done_a_folder_ends_with_its_runs_and_the_status_tells_of_alerts(
+    two, asleep, tmp_path
+):
+    asleep(*(run.seal_all for run in two))
+    ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"])
+    assert (ran.exit_code, ran.stderr) == (3, "")
+
+
+def test_until_done_without_an_alert_the_dead_are_named(two, tmp_path):
+    good, led = two
+    good.seal_all()
+    led.seal_up_to(1)
+    led.close()
+    ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"])
+    assert ran.exit_code == 1
+    assert ran.stderr == (
+        f"Error: {led.run.path}: the engine is gone before the run was done. "
+        f"Go on with: jtdiag train {led.run.path} --resume\n"
+    )
+
+
+def test_of_runs_that_were_over_a_log_says_that_they_are_there(two, tmp_path):
+    for run in two:
+        run.seal_all()
+    ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done", "--json"])
+    assert [(one["event"], Path(one["run"]).name) for one in objects(ran)] == [
+        ("run", "good"),
+        ("run", "led"),
+        ("finding", "led"),
+    ]
+
+
+def test_no_cheap_probe_is_asked_of_a_folder(two, tmp_path, monkeypatch):
+    monkeypatch.setattr("jtdiag.watch.load_probes", lambda: pytest.fail("probes were loaded"))
+    for run in two:
+        run.seal_all()
+    assert CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"]).exit_code == 3
+
+
+def test_a_folder_without_runs_is_waited_in(asleep, tmp_path):
+    asleep(interrupt)
+    ran = CliRunner().invoke(main, ["watch", str(tmp_path)])
+    assert ran.exit_code == 130
+    assert ran.stderr.startswith(f"{tmp_path} holds no run yet; waiting for one.\n")
+
+
+def test_a_folder_that_stays_without_runs_is_not_waited_in_until_done(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "PATIENCE", 0.0)
+    ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"])
+    assert ran.exit_code == 1
+    assert ran.stderr.endswith(
+        f"Error: {tmp_path} holds no run. Name a run, or a folder of runs.\n"
+    )
+
+
+def test_alerts_go_where_they_are_sent_but_for_those_of_runs_that_were_over(
+    two, by_hand, stories, asleep, tmp_path, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(
+        Dispatcher, "tell", lambda self, run, found: told.append((run.name, found.rule))
+    )
+    two[1].seal_all()
+    ensemble = [[[[e] * 3 for e in stories.ensemble]]]
+    together = by_hand(stories.errors(stories.together), ensemble, lam=(1.0,), name="together")
+    asleep(two[0].seal_all, together.seal_all)
+    ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"])
+    assert ran.stdout.count("ALERT") == 2
+    assert told == [("together", "codependence")]
+
+
+def test_what_was_not_sent_is_told_when_the_screen_has_ended(monkeypatch, capsys):
+    notes = command.Notes()
+    monkeypatch.setattr(command.sys.stdout, "isatty", lambda: True, raising=False)
+    with notes.kept():
+        notes.take("An alert was not sent.")
+        assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "An alert was not sent.\n"
+    notes.take("Another.")
+    assert capsys.readouterr().err == "Another.\n"
+
+
+# --- beside a training that is real ---------------------------------------------------------------
+
+
 @pytest.mark.slow
 def test_another_process_prints_the_alert_while_the_run_trains(short_demo_recipe, tmp_path):
     told = threading.Event()
 
-    class WaitsForTheWarning(Silent):
+    class WaitsForTheWarning(SilentListener):
         def epoch(self, report):
             if report.epoch == 3:  # it has been handed to the writer
                 told.wait(60)

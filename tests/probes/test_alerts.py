@@ -45,12 +45,13 @@ def test_the_warning_comes_at_lambda_1_and_not_at_0_9(warned):
 
 
 def test_the_real_demo_warns_at_lambda_1_alone(short_demo):
-    [alert] = alerts(short_demo)
-    assert alert.lam == 1
+    found = alerts(short_demo)
+    assert [(a.rule, a.lam) for a in found] == [("codependence", 1), ("diversity-explosion", 1)]
+    alert = found[0]
     assert alert.trials == (0,)
     assert alert.number < SKILL_LIMIT
     skill = probe.ask(short_demo, Options())["number"].sel(epoch=3, rule="dominance")
-    assert (skill.sel(lam=[0, 0.9]) > SKILL_LIMIT + 0.1).all()
+    assert (skill.sel(lam=[0, 0.9]) > SKILL_LIMIT + 0.2).all()
 
 
 def test_the_metrics_alone_give_the_same_warning(short_demo):
@@ -62,7 +63,7 @@ def test_where_one_member_leads_the_sentence_says_so_with_its_numbers(warned):
     assert alert.sentence == (
         "λ = 1: after epoch 3, one member carries the ensemble (training error 71 % for the "
         "median member, 12 % for the best, 10 % for the ensemble; the median member has 24 % of "
-        "the ensemble's skill, less than 55 %). Expect little of members alone and an ensemble "
+        "the ensemble's skill, less than 48 %). Expect little of members alone and an ensemble "
         "that breaks when some of them fail; compare with λ = 0.9 or independent training."
     )
 
@@ -79,7 +80,7 @@ def test_where_members_are_good_only_together_the_sentence_says_so(by_hand, stor
     assert alert.sentence.endswith("compare with a smaller λ.")
 
 
-@pytest.mark.parametrize(("skill", "warned"), [(0.54, True), (0.56, False)])
+@pytest.mark.parametrize(("skill", "warned"), [(0.47, True), (0.49, False)])
 def test_the_limit_decides(by_hand, stories, skill, warned):
     error = 0.9 - 0.8 * skill
     run = run_of(by_hand, stories.errors([[error] * 3] * 5), (1.0,))

@@ -1,0 +1,65 @@
+"""The study "How good is the early diagnosis?": train, report, draw. See docs/early-diagnosis.md.
+
+python runs/studies/early_warning.py train --out FOLDER --data ROOT
+python runs/studies/early_warning.py report --tables FOLDER
+python runs/studies/early_warning.py draw FILE.png --tables FOLDER
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from early_warning_study import depth, drawing, grid, lanes, report, training
+
+HERE = Path(__file__).parent
+
+
+def _tables(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--tables",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        default=HERE,
+        help="Folder with the study's tables; by default those of the page.",
+    )(command)
+
+
+@click.group(help="How good is the early diagnosis? Train the lanes, report, draw.")
+def main() -> None:
+    """Leave the work to a command."""
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for tables.")
+@click.option("--data", type=click.Path(path_type=Path), help="Where Fashion-MNIST lies.")
+@click.option("--quick", is_flag=True, help="A few small lanes, in seconds.")
+def train(out: Path, data: Path | None, quick: bool) -> None:
+    """Train all lanes, or what is left of them; without --data those of digits only."""
+    training.train(grid.quick() if quick else grid.everything(), out, data)
+    training.gather(out, out)
+
+
+@main.command("report")
+@_tables
+@click.option("--page", type=click.Path(exists=True, path_type=Path), help="Page to write into.")
+def report_command(tables: Path, page: Path | None) -> None:
+    """Print the tables as Markdown, or write them into a page."""
+    rules = lanes.load(tables / training.TABLES["rules"])
+    found = report.tables(rules, depth.load(tables / training.TABLES["depth"]))
+    if page is not None:
+        page.write_text(report.written(page.read_text("utf-8"), found), "utf-8")
+    else:
+        click.echo("\n\n".join(f"{name}\n\n{table}" for name, table in found.items()))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@_tables
+def draw(file: Path, tables: Path) -> None:
+    """Draw the figure."""
+    drawing.save(lanes.load(tables / training.TABLES["rules"]), file)
+
+
+if __name__ == "__main__":
+    main()

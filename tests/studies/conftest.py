@@ -1,0 +1,7 @@
+"""The study's package lies beside its script, which finds it there; so do its tests."""
+
+import sys
+from pathlib import Path
+
+STUDIES = Path(__file__).parents[2] / "runs" / "studies"
+sys.path.insert(0, str(STUDIES))

@@ -1,0 +1,128 @@
+"""The study as a whole: lanes trained and told, and the page that its tables fill."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+import jtdiag
+from early_warning_study import depth, drawing, grid, lanes, questions, report, training
+from early_warning_study.grid import MOVED, Ensemble
+from jtdiag import names
+from jtdiag.figures import style
+
+ROOT = Path(__file__).parents[2]
+TABLES = ROOT / "runs" / "studies"
+PAGE = ROOT / "docs" / "early-diagnosis.md"
+
+SMALL = Ensemble("rules", "digits", 1, 4, 4, 0.01, (0.0, 1.0), 1, 11)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> jtdiag.Run:
+    recipe = SMALL.recipe("digits")
+    quick = replace(recipe, train=replace(recipe.train, batch=200))
+    return jtdiag.train(quick, tmp_path_factory.mktemp("study") / "run")
+
+
+def test_a_row_tells_of_its_lane_what_the_run_holds(run):
+    rows = list(training.rows(SMALL, run))
+    assert [row["lam"] for row in rows] == ["0", "1"]
+    train = run.metrics().isel(lam=1, trial=0).sel({names.SPLIT: names.TRAIN})
+    test = run.metrics().isel(lam=1, trial=0, epoch=-1).sel({names.SPLIT: names.TEST})
+    error = train.member_error.values
+    row = {name: float(value) for name, value in rows[1].items() if name != "data"}
+    assert row["median_3"] == pytest.approx(np.median(error[3]), abs=6e-4)
+    assert row["best_10"] == pytest.approx(error[10].min(), abs=6e-4)
+    assert row["ensemble_1"] == pytest.approx(float(train.ensemble_error[1]), abs=6e-4)
+    assert row["diversity_2"] == pytest.approx(
+        float(train.member_loss[2].mean() - train.ensemble_loss[2]), rel=6e-3
+    )
+    leaders = error.argmin(1)  # no two errors are the least here
+    assert [row[f"leads_{e}"] for e in (1, 5, 10)] == [
+        float(leaders[e] == leaders[-1]) for e in (1, 5, 10)
+    ]
+    assert row["test_median"] == pytest.approx(float(test.member_error.median()), abs=6e-4)
+    assert row["test_ensemble"] == pytest.approx(float(test.ensemble_error), abs=6e-4)
+
+
+def test_a_row_tells_how_far_the_member_that_moved_least_came(run):
+    rows = list(training.rows(SMALL, run))
+    for lane, row in zip(run.lanes, rows, strict=True):
+        for epoch in MOVED:
+            far = np.zeros(SMALL.members)
+            begun, now = run.checkpoint(lane, 0), run.checkpoint(lane, epoch)
+            for name, values in now.items():
+                difference = (values - begun[name]).reshape(SMALL.members, -1)
+                far += (difference.astype(float) ** 2).sum(1)
+            ratio = np.sqrt(far.min() / np.median(np.sqrt(far)) ** 2)
+            assert float(row[f"moved_{epoch}"]) == pytest.approx(ratio, abs=6e-4)
+
+
+def test_training_leaves_tables_only_and_does_nothing_twice(run, tmp_path, capsys):
+    ensembles = [
+        Ensemble("depth", "digits", 2, 4, 2, 0.01, (1.0,), 2, 1, 400),
+        Ensemble("rules", "fashion", 1, 4, 4, 0.01),
+    ]
+    training.train(ensembles, tmp_path, root=None)
+    assert capsys.readouterr().out.count("\n") == 1  # without its files, no Fashion-MNIST
+    assert not list((tmp_path / "runs").iterdir())
+    training.train(ensembles, tmp_path, root=None)
+    assert capsys.readouterr().out == ""
+    training.write(tmp_path / "rows" / f"{SMALL.name}.csv", list(training.rows(SMALL, run)))
+    training.gather(tmp_path, tmp_path)
+    assert len(lanes.load(tmp_path / training.TABLES["rules"])) == len(SMALL.lambdas)
+    [case] = depth.load(tmp_path / training.TABLES["depth"])
+    assert (case.trials, case.depth, case.budget) == (2, 2, 400)
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def found() -> lanes.Lanes:
+    return lanes.load(TABLES / training.TABLES["rules"])
+
+
+@pytest.fixture(scope="module")
+def tables(found) -> dict[str, str]:
+    return report.tables(found, depth.load(TABLES / training.TABLES["depth"]))
+
+
+def test_the_page_holds_what_the_analysis_makes_of_the_lanes(tables):
+    page = PAGE.read_text("utf-8")
+    assert report.written(page, tables) == page, (
+        "python runs/studies/early_warning.py report --page docs/early-diagnosis.md"
+    )
+
+
+def test_a_page_without_a_place_for_a_table_is_refused(tables):
+    with pytest.raises(ValueError, match="no place for the table 'lanes'"):
+        report.written("# A page\n", tables)
+
+
+def test_the_lanes_are_those_of_the_grid(found):
+    rules = [e for e in grid.everything() if e.purpose == "rules"]
+    assert len(found) == sum(len(e.lambdas) * e.trials for e in rules)
+    names_of = {f"{e.data} {e.depth}x{e.width} {e.members}" for e in rules}
+    assert set(found.configuration) == names_of
+
+
+def test_the_bar_holds_on_held_out_lanes_after_epoch_3(found):
+    failed = questions.halves(found, questions.comparisons(found)[1])
+    area = questions.areas(found, questions.weakness(found), failed)[questions.at(3)]
+    assert area.value >= 0.9
+
+
+def test_the_figure_draws_the_areas_and_every_lane_that_learnt(found):
+    with mpl.rc_context(style.RC):
+        left, middle, right = drawing.draw(found).axes
+    assert len(left.lines) == len(drawing.SHOWN) + 1
+    compared = questions.halves(found, questions.comparisons(found)[1])
+    areas = questions.areas(found, questions.weakness(found), compared)
+    drawn = middle.containers[0].lines[0].get_ydata()
+    assert drawn == pytest.approx([area.value for area in areas])
+    points = sum(len(dots.get_offsets()) for dots in right.collections)
+    assert points == found.learnt.sum()
