@@ -115,7 +115,7 @@ def _numbers(
     def say(i: int) -> str:
         half = reach[i] if i < len(reach) else 0.0
         doubt = f" ± {half:.2g}" if half > 0 else ""
-        return f"{values[i]:.3g}{doubt} at {_place(at[i], ticks)}"
+        return f"{values[i]:.3g}{doubt} {_place(at[i], ticks)}"
 
     ends, lowest, highest = (
         {int(known[0]), int(known[-1])},
@@ -123,7 +123,7 @@ def _numbers(
         int(known[values[known].argmax()]),
     )
     if known.size <= ALL:
-        end = f", lowest at {_place(at[lowest], ticks)}" if known.size > 2 else ""
+        end = f", lowest {_place(at[lowest], ticks)}" if known.size > 2 else ""
         yield f"{name}{', '.join(say(int(i)) for i in known)}{end}"
         return
     extremes = [
@@ -135,12 +135,12 @@ def _numbers(
 
 
 def _place(x: float, ticks: dict[float, str]) -> str:
-    """Return what a place on the horizontal axis is called: its tick where ticks have names."""
+    """Return where a point stands on the horizontal axis, by its tick where ticks have names."""
     if not ticks:
-        return f"{x:.3g}"
+        return f"at {x:.3g}"
     near = min(ticks, key=lambda tick: abs(tick - x))
     if abs(near - x) <= BESIDE:
-        return ticks[near]
+        return f"at {ticks[near]}"
     below, above = [t for t in ticks if t < x], [t for t in ticks if t > x]
     if not below or not above:
         return f"beyond {ticks[near]}"
