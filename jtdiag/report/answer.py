@@ -188,7 +188,7 @@ def _best(evidence: Evidence) -> Part | None:
     return Part(
         question="Which λ is best here?",
         probe="performance",
-        sentence=" ".join([*said, *_rates(performance)]),
+        sentence=" ".join([*said, *_rates(performance), *_one_big_model(evidence, best)]),
         short=short,
     )
 
@@ -217,6 +217,14 @@ def _compared(
         equal = listed([_by(lam, others[lam]) for lam in doubtful])
         said.append(f"Within the doubt of {trials} paired trials: {equal}.")
     return said
+
+
+def _one_big_model(evidence: Evidence, best: float) -> list[str]:
+    """Say so where the best ensemble is none."""
+    alerts = evidence.results.get("alerts")
+    if alerts is None or evidence.members < 2 or best not in speaking(alerts, "codependence"):
+        return []
+    return ["There the members work only together: what is best here is one big model."]
 
 
 def _by(lam: float, interval: Interval) -> str:

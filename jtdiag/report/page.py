@@ -9,7 +9,7 @@ from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from jtdiag import figures, recipe_file
 from jtdiag.errors import ProbeError, StoreError
@@ -83,19 +83,38 @@ class Section:
         return [one.sentence for one in self.evidence.findings if one.level == "alert"]
 
 
-def page(known: Sequence[Evidence]) -> str:
+def page(known: Sequence[Evidence], largest: int = LARGEST) -> str:
     """Return the report of one run or several as HTML; of several, first how they compare.
 
     Args:
         known: One or more runs.
+        largest: Bytes of the page. Where it would have more, its largest figures become bitmaps.
     """
-    limit = _limit(len(known))
+    limits = [pictures.LIMIT >> halved for halved in range(0, 8, 2)]
+    for limit in limits:
+        text = _rendered(known, limit)
+        if len(text.encode()) <= largest:
+            break
+    return text
+
+
+def _rendered(known: Sequence[Evidence], limit: int) -> str:
+    """Return the page with figures of up to so many bytes as SVG."""
     alone = len(known) == 1
     sections = [
         _section(evidence, f"run{number}", limit, alone=alone)
         for number, evidence in enumerate(known, 1)
     ]
     compared = None if alone else _beside(known, limit)
+    title = ", ".join(evidence.name for evidence in known)
+    first = sections[0].headline if compared is None else compared.headline
+    return _template().render(
+        sections=sections, beside=compared, title=title, headline=first, version=version("jtdiag")
+    )
+
+
+def _template() -> Template:
+    """Return the page's template; whatever is put into it is text, never HTML."""
     environment = Environment(
         loader=PackageLoader("jtdiag.report", ""),
         autoescape=True,
@@ -104,14 +123,7 @@ def page(known: Sequence[Evidence]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["bound"] = bound
-    return environment.get_template("page.html").render(
-        sections=sections,
-        beside=compared,
-        title=", ".join(evidence.name for evidence in known),
-        headline=sections[0].headline if compared is None else compared.headline,
-        version=version("jtdiag"),
-        version_of=_version_of,
-    )
+    return environment.get_template("page.html")
 
 
 def write(path: Path, text: str) -> int:
@@ -130,11 +142,6 @@ def write(path: Path, text: str) -> int:
 def bound(text: str) -> str:
     """Return text in which a number keeps to its unit, its doubt and what it is a value of."""
     return re.sub(r" (?=[%±])|(?<=[±=]) |(?<=λ) (?==)", "\u00a0", text)
-
-
-def _limit(runs: int) -> int:
-    """Return the bytes of an SVG that let all figures share the page; base64 adds a third."""
-    return min(pictures.LIMIT, int(0.7 * LARGEST / (runs + 1) / len(figures.FIGURES)))
 
 
 def _section(evidence: Evidence, anchor: str, limit: int, *, alone: bool) -> Section:
@@ -186,7 +193,3 @@ def _shown(drawing: Drawing, known: Sequence[Evidence], limit: int) -> Shown:
         caption=paragraphs,
         picture=picture(draw, drawing.caption, limit),
     )
-
-
-def _version_of(evidence: Evidence, probe: str, key: str) -> str:
-    return str(evidence.results[probe].attrs.get(key, ""))

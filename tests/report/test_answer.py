@@ -115,6 +115,15 @@ def test_a_lambda_that_is_clearly_better_is_best():
     assert "doubt" not in part.sentence
 
 
+def test_where_the_best_is_one_big_model_that_is_said():
+    known = {lam: alerts(codependence=[lam]) for lam in (0.9, 1.0)}
+    told = [
+        said(evidence(performance=performance(CLEAR), alerts=one), "Which").sentence
+        for one in known.values()
+    ]
+    assert ["what is best here is one big model" in sentence for sentence in told] == [True, False]
+
+
 def test_a_lambda_within_the_doubt_is_said_to_be():
     part = said(evidence(performance=performance(DOUBTFUL)), "Which")
     assert part.short.endswith("with λ = 1 within the doubt")

@@ -1,5 +1,6 @@
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -189,6 +190,16 @@ def test_a_figure_that_is_too_large_becomes_a_bitmap(probed_run):
     assert small.address.startswith("data:image/png;base64,")
     assert len(small.address) < len(large.address)
     assert (small.width, small.height, small.alt) == (large.width, large.height, large.alt)
+
+
+def test_a_page_that_would_be_too_large_has_its_figures_as_bitmaps(probed_run):
+    known = gather(probed_run)
+    results = {name: known.results[name] for name in ("performance", "robustness")}
+    few = replace(known, results=results, missing=())
+    whole = page([few])
+    less = page([few], largest=len(whole.encode()) - 1)
+    assert whole.count("image/png") < less.count("image/png")
+    assert len(less.encode()) < len(whole.encode())
 
 
 def test_a_number_keeps_to_its_unit():
