@@ -310,9 +310,12 @@ def may_fail(at: xr.Dataset, members: int) -> tuple[str, str, str]:
         )
     doubt = f" ± {100 * se:.1f}" if math.isfinite(se) else ""
     said = f"{100 * number:.1f}{doubt} %"
+    whole = math.floor(number * members + 1e-9)
+    noun = "one" if whole == 1 else "ones"
     return (
         f"up to {math.floor(100 * number)} % of members may fail before accuracy drops by a point",
-        f"up to {said} of {members} members may fail before accuracy drops by a point",
+        f"up to {said} of {members} members ({whole} whole {noun}) may fail before accuracy drops "
+        "by a point",
         said,
     )
 
