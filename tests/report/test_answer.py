@@ -172,8 +172,8 @@ def test_the_lambda_that_is_best_bears_what_it_bears_and_the_others_beside_it():
     part = said(evidence(performance=performance(CLEAR), robustness=result), "fail")
     assert part.sentence == (
         "At λ = 0.9 up to 60.0 % of 4 members (2 whole ones) may fail before accuracy drops by a "
-        "point, if they fail at random. In the worst case found, 1 missing is enough. At the other λs: all but "
-        "one at λ = 0, not a single one at λ = 1."
+        "point, if they fail at random. In the worst case found, 1 missing is enough. At the other "
+        "λs: all but one at λ = 0, not a single one at λ = 1."
     )
 
 
