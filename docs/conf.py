@@ -1,6 +1,14 @@
 """How Sphinx builds the manual."""
 
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
 import jtdiag
+
+sys.path.append(str(Path(__file__).parent))
+import gallery  # noqa: E402
 
 project = "jtdiag"
 author = "the jtdiag authors"
@@ -21,3 +29,27 @@ napoleon_numpy_docstring = False
 
 html_theme = "furo"
 html_title = f"jtdiag {release}"
+
+
+def _make_gallery(app: Sphinx) -> None:
+    """Carry out the small study and draw it, before pages are read."""
+    global _figures_of_this_build
+    _figures_of_this_build = gallery.built_page(Path(app.srcdir) / "_build")
+
+
+def _show_gallery(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put the figures that this build made below the words of their page."""
+    if page == "gallery-built":
+        source[0] += _figures_of_this_build
+
+
+def _changed(*_: object) -> list[str]:
+    """Return the pages to read again although their files are the same."""
+    return ["gallery-built"]
+
+
+def setup(app: Sphinx) -> None:
+    """Join in where Sphinx asks."""
+    app.connect("builder-inited", _make_gallery)
+    app.connect("source-read", _show_gallery)
+    app.connect("env-get-outdated", _changed)

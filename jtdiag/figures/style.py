@@ -130,6 +130,8 @@ def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> 
             columnspacing=1.4,
             handletextpad=0.5,
         )
+        for line in made.get_lines():  # fine lines of many members; a single one must be seen
+            line.set(alpha=1, linewidth=max(0.8, line.get_linewidth()))
         if beside == 1 or made.get_window_extent().width < figure.bbox.width:
             return
         made.remove()
