@@ -8,7 +8,7 @@ from sphinx.application import Sphinx
 import jtdiag
 
 sys.path.append(str(Path(__file__).parent))
-import gallery  # noqa: E402
+import gallery
 
 project = "jtdiag"
 author = "the jtdiag authors"

@@ -1,4 +1,4 @@
-"""Every figure for the manual's gallery: of runs at hand, and of a small study that the build makes.
+"""Every figure for the manual's gallery: of runs at hand, and of a small study of the build's.
 
 python docs/gallery.py real RUN... --study FOLDER --out docs/images/gallery
 python docs/gallery.py small FOLDER
