@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from jtdiag import names
 from jtdiag.figures import known, style
@@ -35,6 +36,7 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
         above.set_yscale("log", nonpositive="mask")
     below.axhline(0, color=style.QUIET, linewidth=0.8)
     below.set(ylim=(-1.05, 1.05), xlabel="Epoch", ylabel="Cosine of gradients")
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
     last = max(1, int(one[names.EPOCH].values[-1]))
     below.set_xlim(-0.02 * last, 1.02 * last)
     style.legend_of(figure)
