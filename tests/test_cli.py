@@ -23,7 +23,10 @@ OPTIONS = {
     ],
     "probes": [],
     "probe": ["RUN", "[NAMES]...", "--probe", "--force"],
-    "watch": ["RUN"],
+    "watch": [
+        *("RUN", "--plain", "--json", "--interval", "--once", "--until-done"),
+        *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb"),
+    ],
     "plot": [
         "RUN",
         "[RUN]... [FIGURE]...",
@@ -132,7 +135,6 @@ def test_a_wrong_command_line_exits_with_2(arguments):
         (["train", "demo", "--set", "data.val=100000"], "data.val is 100000"),
         (["probe", "nowhere"], "nowhere is no run: it has no recipe.toml"),
         (["plot", "nowhere"], "nowhere is no run: it has no recipe.toml"),
-        (["watch", "."], ". is no run: it has no recipe.toml"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from jtdiag.alerts.contract import Sink
-    from jtdiag.alerts.dispatch import Dispatcher
+    from jtdiag.alerts.dispatch import Dispatcher, Say
 
 OPTIONS = (
     click.option(
@@ -49,15 +49,15 @@ class AlertOptions:
     mlflow: bool = False
     wandb: bool = False
 
-    def dispatcher(self) -> "Dispatcher":
-        """Return a dispatcher to all these places.
+    def dispatcher(self, say: "Say | None" = None) -> "Dispatcher":
+        """Return a dispatcher to all these places, which says what was not sent.
 
         Raises:
             AlertError: if one of them cannot be used.
         """
-        from jtdiag.alerts.dispatch import Dispatcher
+        from jtdiag.alerts import dispatch
 
-        return Dispatcher(self._sinks())
+        return dispatch.Dispatcher(self._sinks(), say or dispatch.say)
 
     def _sinks(self) -> list["Sink"]:
         from jtdiag.alerts.command import Command

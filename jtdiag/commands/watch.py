@@ -71,15 +71,41 @@ def watch(
 
     _encodable()
     try:
-        with alerts.dispatcher() as dispatcher:
+        notes = Notes()
+        with alerts.dispatcher(notes.take) as dispatcher:
             watched = begin(run)
-            with _display(watched, style, once) as display:
+            with notes.kept(), _display(watched, style, once) as display:
                 looking = Looking(watched, display, dispatcher, until_done=until_done)
                 looking.to_the_end(interval, once=once)
     except KeyboardInterrupt:
         click.echo("The watch ended; what trains goes on.", err=True)
         raise SystemExit(INTERRUPTED) from None
     _end(watched)
+
+
+class Notes:
+    """Lines for the error stream, kept while a screen would paint them over."""
+
+    def __init__(self) -> None:
+        self._kept: list[str] | None = None
+
+    def take(self, line: str) -> None:
+        """Write a line, now or when the display has ended."""
+        if self._kept is None:
+            click.echo(line, err=True)
+        else:
+            self._kept.append(line)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep lines meanwhile where the output is a terminal; then write them."""
+        self._kept = [] if sys.stdout.isatty() else None
+        try:
+            yield
+        finally:
+            lines, self._kept = self._kept or [], None
+            for line in lines:
+                click.echo(line, err=True)
 
 
 class Looking:

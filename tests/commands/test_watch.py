@@ -310,6 +310,17 @@ def test_alerts_go_where_they_are_sent_but_for_those_of_runs_that_were_over(
     assert told == [("together", "codependence")]
 
 
+def test_what_was_not_sent_is_told_when_the_screen_has_ended(monkeypatch, capsys):
+    notes = command.Notes()
+    monkeypatch.setattr(command.sys.stdout, "isatty", lambda: True, raising=False)
+    with notes.kept():
+        notes.take("An alert was not sent.")
+        assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "An alert was not sent.\n"
+    notes.take("Another.")
+    assert capsys.readouterr().err == "Another.\n"
+
+
 # --- beside a training that is real ---------------------------------------------------------------
 
 

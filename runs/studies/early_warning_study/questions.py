@@ -159,7 +159,7 @@ def claims(lanes: Lanes) -> list[Claim]:
 
 
 def _claim(name: str, lanes: Lanes) -> Claim:
-    leads = lanes.leads[:, 0]
+    leads = lanes.leads[:, at(CLAIM)]
     low, high = clopper_pearson(leads.sum(), len(lanes))
     everyone = np.ones(len(lanes), bool)
     return Claim(
