@@ -23,6 +23,8 @@ COMMANDS = (
     "watch",
     "plot",
     "table",
+    "report",
+    "compare",
 )
 """In the order in which a newcomer meets them."""
 

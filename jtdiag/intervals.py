@@ -1,10 +1,10 @@
-"""Intervals for what was counted in few trials."""
+"""Intervals for what was counted, or measured, in few trials."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta
+from scipy.stats import beta, t as student
 
 LEVEL = 0.95
 """Confidence of every interval."""
@@ -27,3 +27,58 @@ def clopper_pearson(held: ArrayLike, of: ArrayLike) -> tuple[Floats, Floats]:
     low = np.where(yes > 0, beta.ppf(tail, yes, all_ - yes + 1), 0.0)
     high = np.where(yes < all_, beta.ppf(1 - tail, yes + 1, all_ - yes), 1.0)
     return np.where(all_ > 0, low, np.nan), np.where(all_ > 0, high, np.nan)
+
+
+class Interval(NamedTuple):
+    """A mean and the ends of its interval at 95 % confidence; NaN where nobody can tell."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an interval at all."""
+        return bool(np.isfinite(self.low) and np.isfinite(self.high))
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves 0 out."""
+        return self.known and not self.low <= 0 <= self.high
+
+
+def paired(differences: ArrayLike) -> Interval:
+    """Return the mean of differences (n,) and Student's interval with n−1 degrees of freedom.
+
+    It takes the pairs as independent draws; for few of them, as normal ones, too. A single pair
+    has no interval, nor have pairs of one and the same difference: errors are whole numbers of
+    examples, so that a few trials may agree by chance, and no spread would be taken for certainty.
+    """
+    values = np.asarray(differences, float)
+    if values.size == 0:
+        return Interval(np.nan, np.nan, np.nan)
+    return _around(float(values.mean()), _squared_error(values), values.size - 1)
+
+
+def unpaired(a: ArrayLike, b: ArrayLike) -> Interval:
+    """Return mean(b) − mean(a) of (n,) and (m,) values, and Welch's interval (1947).
+
+    Variances may differ; a group of fewer than two, or without any spread, has no interval.
+    """
+    groups = [np.asarray(values, float) for values in (a, b)]
+    squares = np.array([_squared_error(values) for values in groups])
+    degrees = np.array([values.size for values in groups]) - 1
+    freedom = squares.sum() ** 2 / (squares**2 / degrees).sum() if degrees.all() else np.nan
+    return _around(float(groups[1].mean() - groups[0].mean()), float(squares.sum()), float(freedom))
+
+
+def _squared_error(values: Floats) -> float:
+    """Return the squared standard error of the mean; NaN without any spread, beyond rounding."""
+    if values.size < 2 or np.ptp(values) <= 1e-12 * np.abs(values).max():
+        return np.nan
+    return float(values.var(ddof=1) / values.size)
+
+
+def _around(mean: float, squared_error: float, freedom: float) -> Interval:
+    reach = student.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(squared_error)
+    return Interval(mean, float(mean - reach), float(mean + reach))

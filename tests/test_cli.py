@@ -28,17 +28,13 @@ OPTIONS = {
         *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb"),
     ],
     "plot": [
-        "RUN",
-        "[RUN]... [FIGURE]...",
-        "--style",
-        "--format",
-        "--dpi",
-        "--data",
-        "--out",
+        *("RUN", "[RUN]... [FIGURE]...", "--style", "--format", "--dpi", "--data", "--out"),
         "--watch",
     ],
     "table": ["RUN...", "--of", "--format", "--out"],
     "study": ["STUDY", "--set", "--out"],
+    "report": ["RUN...", "--out", "--ask"],
+    "compare": ["A", "B", "--format"],
 }
 """New knobs go into the recipe, not here."""
 
@@ -135,6 +131,8 @@ def test_a_wrong_command_line_exits_with_2(arguments):
         (["train", "demo", "--set", "data.val=100000"], "data.val is 100000"),
         (["probe", "nowhere"], "nowhere is no run: it has no recipe.toml"),
         (["plot", "nowhere"], "nowhere is no run: it has no recipe.toml"),
+        (["report", "nowhere"], "nowhere is no run: it has no recipe.toml"),
+        (["compare", "nowhere", "."], "nowhere is no run: it has no recipe.toml"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

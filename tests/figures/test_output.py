@@ -3,9 +3,9 @@
 import re
 from xml.etree import ElementTree
 
-import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
@@ -59,7 +59,7 @@ def pixels(figure):
 def test_opaque_colours_look_as_the_transparent_ones_did():
     def drawn():
         figure = Figure(figsize=(2, 2))
-        mpl.backends.backend_agg.FigureCanvasAgg(figure)
+        FigureCanvasAgg(figure)
         ax = figure.add_subplot()
         ax.set_axis_off()
         ax.fill_between([0, 1], [0, 0], [1, 1], color="#D55E00", alpha=0.25, linewidth=0)

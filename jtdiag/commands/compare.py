@@ -1,0 +1,42 @@
+"""jtdiag compare."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "markdown", "json"]),
+    default="table",
+    show_default=True,
+    help="For a terminal, for a page, or for a program.",
+)
+def compare(a: Path, b: Path, form: str) -> None:
+    """Say in what the runs in folders A and B differ: recipes, then results with intervals.
+
+    Results are on test, at every λ that both runs have, each lane at the epoch that validation
+    chose. Of more runs, compare two at a time, or see `jtdiag report`.
+    """
+    from jtdiag import comparing
+    from jtdiag.commands.comparing_display import as_json, as_markdown, print_tables
+    from jtdiag.comparing_words import notes
+    from jtdiag.probing import probe
+    from jtdiag.store import Run
+
+    left, right = Run(a), Run(b)
+    fields = comparing.fields(left, right)
+    found = comparing.differences(
+        left, right, probe(left, "performance"), probe(right, "performance")
+    )
+    said = notes(left, right, found)
+    if form == "json":
+        click.echo(as_json(fields, found, said))
+    elif form == "markdown":
+        click.echo(as_markdown(fields, found, said))
+    else:
+        print_tables(fields, found, said)
