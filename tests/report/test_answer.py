@@ -148,6 +148,13 @@ def test_a_single_trial_leaves_the_doubt_open():
     assert "nobody can tell" in part.sentence
 
 
+def test_errors_of_other_families_are_told_with_their_measure():
+    result = performance(CLEAR).assign_attrs(error_measure="fraction of deviance unexplained")
+    assert "Errors are the fraction of deviance unexplained." in (
+        said(evidence(performance=result), "Which").sentence
+    )
+
+
 def test_other_learning_rates_are_told():
     result = performance(CLEAR)
     result["lr"][0] = 0.2
@@ -172,8 +179,8 @@ def test_the_lambda_that_is_best_bears_what_it_bears_and_the_others_beside_it():
     part = said(evidence(performance=performance(CLEAR), robustness=result), "fail")
     assert part.sentence == (
         "At λ = 0.9 up to 60.0 % of 4 members (2 whole ones) may fail before accuracy drops by a "
-        "point, if they fail at random. In the worst case found, 1 missing is enough. At the other λs: all but "
-        "one at λ = 0, not a single one at λ = 1."
+        "point, if they fail at random. In the worst case found, 1 missing is enough. At the other "
+        "λs: all but one at λ = 0, not a single one at λ = 1."
     )
 
 
