@@ -7,6 +7,8 @@ The public names, loaded on first use so that asking for help does not import to
 - `probe`: ask a probe of a run and get an xarray Dataset.
 - `asks`, `Var`: make a probe of your own of a function.
 - `joint_loss`: the loss of Eq. 4 (Webb et al. 2020), for a training loop of your own.
+- `DominanceMonitor`: the early warning in a training loop of your own; `watch_branches` for the
+  branches of one network.
 - `Recipe`: everything that decides the outcome of a run; `find_recipe` finds one by name.
 """
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from jtdiag.engine.loss import joint_loss
     from jtdiag.engine.train import train
     from jtdiag.errors import JtdiagError
+    from jtdiag.monitor import DominanceMonitor
+    from jtdiag.monitoring.branches import watch_branches
     from jtdiag.presets import find as find_recipe
     from jtdiag.probe_contract import Var
     from jtdiag.probing import probe
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
 __version__ = version("jtdiag")
 __all__ = [
+    "DominanceMonitor",
     "JtdiagError",
     "Recipe",
     "Run",
@@ -36,9 +41,11 @@ __all__ = [
     "joint_loss",
     "probe",
     "train",
+    "watch_branches",
 ]
 
 _HOMES = {
+    "DominanceMonitor": ("jtdiag.monitor", "DominanceMonitor"),
     "JtdiagError": ("jtdiag.errors", "JtdiagError"),
     "Recipe": ("jtdiag.recipe", "Recipe"),
     "Run": ("jtdiag.store", "Run"),
@@ -48,6 +55,7 @@ _HOMES = {
     "joint_loss": ("jtdiag.engine.loss", "joint_loss"),
     "probe": ("jtdiag.probing", "probe"),
     "train": ("jtdiag.engine.train", "train"),
+    "watch_branches": ("jtdiag.monitoring.branches", "watch_branches"),
 }
 
 

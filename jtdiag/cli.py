@@ -22,6 +22,7 @@ COMMANDS = (
     "probe",
     "watch",
     "plot",
+    "table",
     "report",
     "compare",
 )

@@ -50,6 +50,8 @@ ENSEMBLE_ERROR: Final = "ensemble_error"
 METRIC_VARIABLES: Final = (MEMBER_LOSS, MEMBER_ERROR, ENSEMBLE_LOSS, ENSEMBLE_ERROR)
 DISPLACEMENT: Final = "displacement"
 """Distance of a member's parameters from epoch 0; runs older than it do not have it."""
+RECORDED: Final = "recorded"
+"""Setting of a run that was recorded from somebody's loop, and the name of its data."""
 BEST_EPOCH: Final = "best_epoch"
 LAM_AT: Final = "lam_at"
 """λ of an epoch where a schedule moves it; `LAM` is where it arrives."""

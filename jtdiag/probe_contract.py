@@ -50,6 +50,8 @@ class Probe:
     """True for a question that has no meaning where members predict numbers."""
     own_weights: bool = False
     """True for a question that has no meaning where members are branches that share weights."""
+    replays: bool = False
+    """True for a question that needs the members and their data, not only what they said."""
 
     @property
     def source(self) -> str:
@@ -71,6 +73,11 @@ class Probe:
             return (
                 f"is about weights that each member has for itself, and those of {run.path} are "
                 "branches of one network"
+            )
+        if self.replays and run.recorded:
+            return (
+                f"needs the members and their data, and {run.path} was recorded from a training "
+                "loop of its user's"
             )
         return ""
 

@@ -13,6 +13,7 @@ from jtdiag.engine import members
 from jtdiag.engine.loss import joint_loss
 from jtdiag.engine.members.module_stack import Factory
 from jtdiag.engine.session import Session, torch_threads
+from jtdiag.errors import DataError
 from jtdiag.lanes import Lane
 from jtdiag.store import Run
 
@@ -47,8 +48,14 @@ class Replay:
 
         Raises:
             StoreError: if that checkpoint is not kept.
-            DataError: if the run's data are not where its recipe says.
+            DataError: if the run's data are not where its recipe says; or if the run was recorded
+                from a loop of its user's, which cannot be repeated.
         """
+        if run.recorded:
+            raise DataError(
+                f"{run.path} was recorded from a training loop of its user's, whose data and code "
+                "are not known here; ask probes that need outputs and metrics alone."
+            )
         checkpoint = run.checkpoint(lane, epoch)
         return cls(
             session=beside.session

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from dataclasses import astuple
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -58,7 +59,9 @@ def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> 
     draft, old = path.with_suffix(".draft"), path.with_suffix(".old")
     for leftover in (draft, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    labelled = result.assign_attrs(made_from | {"probe": name, "jtdiag": version("jtdiag")})
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    about = {"probe": name, "jtdiag": version("jtdiag"), "date": now}
+    labelled = result.assign_attrs(made_from | about)
     try:
         labelled.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
         if path.exists():

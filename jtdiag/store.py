@@ -116,6 +116,11 @@ class Run:
         """Where and how the run's arithmetic ran: device, threads, execution, versions."""
         return dict(cast("dict[str, str]", self._store.attrs["settings"]))
 
+    @property
+    def recorded(self) -> bool:
+        """True when the run was recorded from a loop of its user's, which nobody can repeat."""
+        return names.RECORDED in self.settings
+
     # --- lanes and seals ---------------------------------------------------------------------
 
     @functools.cached_property
@@ -186,7 +191,7 @@ class Run:
         return found.isel({names.EPOCH: slice(0, int(sealed.max()) + 1)})
 
     def history(self, lane: Lane) -> History | None:
-        """Return a lane's training metrics up to its seal; None where it has not begun."""
+        """Return a lane's training metrics up to its seal; None where nothing is known."""
         seal = self.seal(lane)
         if seal.epoch < 0:
             return None
@@ -199,7 +204,7 @@ class Run:
             for name in names.METRIC_VARIABLES
         }
         path = f"{names.METRICS}/{names.DISPLACEMENT}"
-        return History(
+        found = History(
             epoch=np.asarray(epochs),
             **rows,
             chance_error=self.chance_error,
@@ -207,6 +212,7 @@ class Run:
             displacement=chunks.read(self.array(path), where) if path in self._store else None,
             lam=np.array([self._lam_by(seal, lane, epoch) for epoch in epochs]),
         )
+        return found.measured() if self.recorded else found
 
     def outputs(self, lane: Lane, epoch: int, split: str) -> Iterator[OutputBlock]:
         """Yield the outputs of one lane and epoch, chunk by chunk along the examples.

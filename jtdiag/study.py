@@ -14,7 +14,7 @@ from jtdiag.engine.progress import Listener
 from jtdiag.engine.train import train
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import schemes
-from jtdiag.figures.drawing import save
+from jtdiag.figures.drawing import DEFAULT, Output, save
 from jtdiag.figures.schemes import Bar
 from jtdiag.lanes import write_atomically
 from jtdiag.probing import probe
@@ -120,12 +120,13 @@ def _on_test(found: xr.Dataset, name: str, lam: float) -> tuple[float, ...]:
     return tuple(float(value) for value in values if np.isfinite(value))
 
 
-def plot(folder: Path, wanted: Sequence[str] = ()) -> list[Path]:
+def plot(folder: Path, wanted: Sequence[str] = (), output: Output = DEFAULT) -> list[Path]:
     """Draw a study's schemes; return the files, ``figures/schemes.pdf`` and ``.png``.
 
     Args:
         folder: Of the study.
         wanted: Names of figures, of which a study has one.
+        output: What is written, and where.
 
     Raises:
         ProbeError: if another figure is wanted.
@@ -138,6 +139,8 @@ def plot(folder: Path, wanted: Sequence[str] = ()) -> list[Path]:
         )
     one = Run(folder / next(iter(study_file.read(folder / FILE).runs)))
     made_by = result.load(one, _PROBES[0]).attrs
-    origin = f"jtdiag {made_by['jtdiag']}, study {folder.name}"
+    date = f", {made_by['date']}" if "date" in made_by else ""
+    origin = f"jtdiag {made_by['jtdiag']}, study {folder.name}{date}"
     drawn = bars(folder)
-    return save(lambda: schemes.draw(drawn), folder, FIGURE, origin)
+    behind = {folder.resolve().name: schemes.numbers(drawn)}
+    return save(lambda: schemes.draw(drawn), folder, FIGURE, origin, output=output, behind=behind)

@@ -27,7 +27,11 @@ OPTIONS = {
         *("RUN", "--plain", "--json", "--interval", "--once", "--until-done"),
         *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb"),
     ],
-    "plot": ["RUN", "[RUN]... [FIGURE]..."],
+    "plot": [
+        *("RUN", "[RUN]... [FIGURE]...", "--style", "--format", "--dpi", "--data", "--out"),
+        "--watch",
+    ],
+    "table": ["RUN...", "--of", "--format", "--out"],
     "study": ["STUDY", "--set", "--out"],
     "report": ["RUN...", "--out", "--ask"],
     "compare": ["A", "B", "--format"],

@@ -224,6 +224,7 @@ def code(page: Path) -> list[CodeExample]:
     return [block for block in find_examples(page) if block.prefix == "python"]
 
 
+WITH_TESTS_OF_THEIR_OWN = ("own-probe.md", "monitor.md")
 WITH_CODE = [page for page in PAGES if code(page)]
 
 
@@ -251,7 +252,7 @@ def test_the_pages_with_code_are_found():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", [page for page in WITH_CODE if page.name != "own-probe.md"], ids=name_of
+    "page", [page for page in WITH_CODE if page.name not in WITH_TESTS_OF_THEIR_OWN], ids=name_of
 )
 def test_the_code_of_a_page_runs(page, folder, short_demo):
     if not any("train(" in block.source for block in code(page)):

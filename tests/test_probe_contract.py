@@ -179,6 +179,16 @@ def test_every_promise_has_a_probe_that_breaks_it():
     assert {name for name in dir(ProbePromises) if name.startswith("test")} == set(BROKEN)
 
 
+def test_a_question_that_needs_the_members_does_not_apply_to_a_recorded_run(small_run, monkeypatch):
+    replaying = replace(MINE, replays=True)
+    assert replaying.applies(small_run)
+    monkeypatch.setattr(Run, "recorded", property(lambda run: True))
+    assert not replaying.applies(small_run)
+    assert MINE.applies(small_run)
+    with pytest.raises(ProbeError, match=r"^Probe mine needs the members .* was recorded from a"):
+        replaying.ask(small_run, Options())
+
+
 def test_a_question_about_own_weights_does_not_apply_to_branches(small_run, monkeypatch):
     about_weights = replace(MINE, own_weights=True)
     assert about_weights.applies(small_run)

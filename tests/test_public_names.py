@@ -15,6 +15,7 @@ def test_every_public_name_can_be_imported():
 
 def test_the_public_names_are_few():
     assert set(jtdiag.__all__) == {
+        "DominanceMonitor",
         "JtdiagError",
         "Recipe",
         "Run",
@@ -24,6 +25,7 @@ def test_the_public_names_are_few():
         "joint_loss",
         "probe",
         "train",
+        "watch_branches",
     }
 
 

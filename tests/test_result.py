@@ -1,4 +1,5 @@
 import shutil
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -38,7 +39,10 @@ def test_a_result_comes_back_with_units_meanings_and_origin(toy_copy, name):
     assert stored.attrs == measured.attrs | made_from | {
         "probe": name,
         "jtdiag": result.version("jtdiag"),
+        "date": stored.attrs["date"],
     }
+    age = datetime.now(UTC) - datetime.fromisoformat(stored.attrs["date"])
+    assert timedelta(seconds=-1) < age < timedelta(hours=1)
     assert stored.attrs["recipe_hash"] == run.recipe_hash
 
 

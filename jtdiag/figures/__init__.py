@@ -11,6 +11,7 @@ from jtdiag.errors import ProbeError
 
 FIGURES = (
     "error-against-lambda",
+    "members-against-lambda",
     "errors-by-epoch",
     "error-by-combiner",
     "accuracy-against-dropped",
@@ -22,6 +23,8 @@ FIGURES = (
     "collusion",
     "capacity",
     "diversity-against-lambda",
+    "variance-against-lambda",
+    "votes-against-lambda",
     "leader-by-epoch",
     "displacement",
     "gradients",
@@ -42,6 +45,8 @@ class Drawing:
     """Takes a result; one that compares runs, a list of results by run."""
     compares: bool
     """True when several runs share one figure."""
+    uses: tuple[str, ...]
+    """Variables of the result that are drawn."""
     caption: str
 
 
@@ -62,5 +67,6 @@ def find(name: str) -> Drawing:
         needs=module.NEEDS,
         draw=module.draw,
         compares=getattr(module, "COMPARES", False),
+        uses=module.USES,
         caption=module.__doc__ or "",
     )

@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from jtdiag import names
-from jtdiag.figures import style
-from jtdiag.figures.accuracy_against_dropped import from_a_round_number, measured, with_band
+from jtdiag.figures import known, style
+from jtdiag.figures.accuracy_against_dropped import from_a_round_number, spaced, with_band
 
 NEEDS = "robustness"
+USES = ("partial_accuracy_mean", "partial_accuracy_se", "multiply_adds_per_member")
 
 
 def draw(result: xr.Dataset) -> Figure:
@@ -27,9 +28,10 @@ def draw(result: xr.Dataset) -> Figure:
     Raises:
         ProbeError: if nothing was measured.
     """
-    figure = Figure(figsize=(style.WIDTH, 3.2), layout="constrained")
-    draw_on(measured(result, "partial_accuracy_mean"), figure.add_subplot())
-    figure.legend(loc="outside right center")
+    figure = style.figure(3.2)
+    drawn = known.lams(result, "partial_accuracy_mean", known.NO_OUTPUTS)
+    draw_on(drawn, figure.add_subplot())
+    style.legend_of(figure)
     return figure
 
 
@@ -38,15 +40,15 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
     kept = result[names.KEPT].values
     for lam in result[names.LAM].values:
         at = result.sel({names.LAM: lam})
-        colour = style.lam_colour(lam)
+        look = style.lam_mark(lam)
         order = best_order(at)
         mean = 100 * at["partial_accuracy_mean"].sel(evaluation=order).values
         error = 100 * at["partial_accuracy_se"].sel(evaluation=order).values
         random = 100 * at["partial_accuracy_mean"].sel(evaluation="random").values
-        ax.plot(kept, mean, color=colour, label=style.lam_text(lam))
-        with_band(ax, kept, mean, error, colour)
-        ax.plot(kept, random, "--", color=colour, linewidth=0.8)
-    ax.plot([], [], "--", color="#666666", linewidth=0.8, label="random order")
+        ax.plot(kept, mean, **look, markevery=spaced(kept), label=style.lam_text(lam))
+        with_band(ax, kept, mean, error, look["color"])
+        ax.plot(kept, random, "--", color=look["color"], linewidth=0.8)
+    ax.plot([], [], "--", color=style.QUIET, linewidth=0.8, label="random order")
     ax.set(xscale="log", xlabel="Members asked", ylabel="Test accuracy (%)")
     ax.set_xlim(1, max(2, kept[-1]))
     from_a_round_number(ax)

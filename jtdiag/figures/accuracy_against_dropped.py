@@ -2,30 +2,44 @@
 
 Lines: random members are missing, mean over repeats and trials, with one standard error over
 trials to either side. Dotted: the lowest accuracy of all subsets that were tried, a search for
-the worst case. Compare Webb et al. 2020, Figs. 7 and 8.
+the worst case. Of several runs each has a panel. Compare Webb et al. 2020, Figs. 7 and 8.
 """
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from jtdiag import names
-from jtdiag.errors import ProbeError
-from jtdiag.figures import style
+from jtdiag.figures import known, panels, style
 
 NEEDS = "robustness"
+COMPARES = True
+USES = ("accuracy_mean", "accuracy_se", "accuracy_worst_mean")
 
 
-def draw(result: xr.Dataset) -> Figure:
-    """Return the figure for a result of the robustness probe.
+def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
+    """Return the figure for results of the robustness probe, by run: a panel for each.
 
     Raises:
-        ProbeError: if nothing was measured.
+        ProbeError: if nothing was measured of one of them.
     """
-    figure = Figure(figsize=(style.WIDTH, 3.0), layout="constrained")
-    draw_on(measured(result, "accuracy_mean"), figure.add_subplot())
-    figure.legend(loc="outside right center")
+    drawn = [
+        (name, known.lams(result, "accuracy_mean", known.NO_OUTPUTS)) for name, result in results
+    ]
+    if len(drawn) == 1:
+        figure = style.figure(3.0)
+        axes = [figure.add_subplot()]
+    else:
+        figure, axes = panels.in_rows(len(drawn), 2.2, share=False, least=style.APART)
+    for (name, result), ax in zip(drawn, axes, strict=True):
+        draw_on(result, ax)
+        ax.set_title(name if len(drawn) > 1 else "")
+    lowest = min(ax.get_ylim()[0] for ax in axes)
+    for ax in axes:
+        ax.set_ylim(lowest, 100)
+    style.legend_of(figure)
     return figure
 
 
@@ -36,13 +50,15 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
         at = result.sel({names.LAM: lam})
         mean = 100 * at["accuracy_mean"].sel(subsets="shared").values
         error = 100 * at["accuracy_se"].sel(subsets="shared").values
-        colour = style.lam_colour(lam)
-        ax.plot(dropped, mean, color=colour, label=style.lam_text(lam))
-        with_band(ax, dropped, mean, error, colour)
-        ax.plot(dropped, 100 * at["accuracy_worst_mean"].values, ":", color=colour, linewidth=0.9)
-    ax.plot([], [], ":", color="#666666", linewidth=0.9, label="worst found")
+        look = style.lam_mark(lam)
+        ax.plot(dropped, mean, **look, markevery=spaced(dropped), label=style.lam_text(lam))
+        with_band(ax, dropped, mean, error, look["color"])
+        worst = 100 * at["accuracy_worst_mean"].values
+        ax.plot(dropped, worst, ":", color=look["color"], linewidth=0.9)
+    ax.plot([], [], ":", color=style.QUIET, linewidth=0.9, label="worst found")
     ax.set(xlabel="Members dropped", ylabel="Test accuracy (%)")
     ax.set_xlim(0, max(1, dropped[-1]))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     from_a_round_number(ax)
 
 
@@ -58,17 +74,6 @@ def from_a_round_number(ax: Axes) -> None:
     ax.set_ylim(max(0.0, 10 * np.floor(lowest / 10)), 100)
 
 
-def measured(result: xr.Dataset, name: str) -> xr.Dataset:
-    """Return the λs, sorted, at which a variable was measured.
-
-    Raises:
-        ProbeError: if there are none.
-    """
-    known = result[name].notnull()
-    lams = result[names.LAM].values[known.any([d for d in known.dims if d != names.LAM]).values]
-    if lams.size == 0:
-        raise ProbeError(
-            'The run has kept no outputs on test to draw. Train with keep.outputs = ["best"] and '
-            'keep.splits = ["test"] or more.'
-        )
-    return result.sel({names.LAM: np.sort(lams)})
+def spaced(x: np.ndarray) -> int:
+    """Return every how many points a mark stands, so that some eight are seen."""
+    return max(1, len(x) // 8)

@@ -11,44 +11,51 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from jtdiag import names
-from jtdiag.figures import style
+from jtdiag.figures import known, panels, style
+from jtdiag.figures.error_against_lambda import mark_optimum
 
 NEEDS = "capacity"
 COMPARES = True
-MARKS = "osD^vP*X"
+USES = (
+    "error_mean",
+    "error_se",
+    "error_smoothed",
+    "optimum",
+    "optimum_low",
+    "optimum_high",
+    "parameters_per_member",
+)
 
 
 def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
     """Return the figure for results of the capacity probe, by the name of the run."""
     by_size = sorted(results, key=lambda one: float(one[1]["parameters_per_member"]))
+    for name, result in by_size:
+        known.lams(result, "error_mean", f"{name}: nothing is trained yet.")
     lams = np.unique(np.concatenate([result[names.LAM].values for _, result in results]))
-    several = len(results) > 1
-    figure = Figure(figsize=(style.WIDE if several else style.WIDTH, 2.9), layout="constrained")
-    axes = figure.subplots(
-        1, 2 if several else 1, squeeze=False, width_ratios=[3, 2][: 1 + several]
-    )
+    sizes = np.array([float(result["parameters_per_member"]) for _, result in results])
+    sizes = sizes[np.isfinite(sizes)]
+    several = len(results) > 1 and len(sizes) > 0
+    figure, axes = panels.in_rows(1 + several, 2.6, share=False, least=style.APART)
     for i, (name, result) in enumerate(by_size):
-        colour = colormaps["viridis"](0.8 * i / max(1, len(by_size) - 1))
-        mark = MARKS[i % len(MARKS)]
-        draw_on(result, lams, axes[0, 0], color=colour, marker=mark, label=_label(name, result))
+        look = style.run_line(i, len(by_size))
+        draw_on(result, lams, axes[0], **look, label=_label(name, result))
         if several:
-            _draw_optimum(result, lams, axes[0, 1], color=colour, marker=mark)
-    figure.legend(loc="outside upper center", ncols=min(2, len(results)))
+            _draw_optimum(result, lams, axes[1], **look)
+    style.legend_of(figure)
     if several:
-        axes[0, 1].set(xscale="log", xlabel="Parameters of a member", ylabel=r"Best $\lambda$")
-        axes[0, 1].set_yticks(np.arange(len(lams)), [f"{lam:g}" for lam in lams])
-        axes[0, 1].set_ylim(-0.4, len(lams) - 0.6)
-        axes[0, 1].xaxis.set_minor_formatter(NullFormatter())
-        sizes = [float(result["parameters_per_member"]) for _, result in results]
-        if np.isfinite(sizes).any():  # whole decades, so that there are two labels at least
-            ends = np.floor(np.log10(np.nanmin(sizes))), np.log10(np.nanmax(sizes)) // 1 + 1
-            axes[0, 1].set_xlim(*(10.0**end for end in ends))
+        axes[1].set(xscale="log", xlabel="Parameters of a member", ylabel=r"Best $\lambda$")
+        axes[1].set_yticks(np.arange(len(lams)), [f"{lam:g}" for lam in lams])
+        axes[1].set_ylim(-0.4, len(lams) - 0.6)
+        axes[1].xaxis.set_minor_formatter(NullFormatter())
+        # Whole decades, so that there are two labels at least.
+        ends = np.floor(np.log10(sizes.min())), np.log10(sizes.max()) // 1 + 1
+        axes[1].set_xlim(*(10.0**end for end in ends))
     return figure
 
 
@@ -68,15 +75,9 @@ def draw_on(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: Any) -> None
     ax.errorbar(at, mean, yerr=bars, markersize=3, capsize=2, **look)
     smooth = 100 * on_test["error_smoothed"].values
     ax.plot(at, smooth, color=look["color"], linestyle=":", linewidth=0.9)
-    if np.isfinite(on_test["optimum"]):
-        best = float(np.nanmin(mean))
-        where = np.searchsorted(lams, float(on_test["optimum"]))
-        ax.plot(where, best, color=look["color"], marker=look["marker"], markersize=8)
-        if np.isfinite(on_test["optimum_low"]):
-            ends = np.searchsorted(lams, [on_test["optimum_low"], on_test["optimum_high"]])
-            ax.plot(ends, [best, best], color=look["color"], linewidth=4, alpha=0.35)
-    ax.set_xticks(np.arange(len(lams)), [f"{lam:g}" for lam in lams])
-    ax.set(xlabel=r"$\lambda$", ylabel="Test error of the ensemble (%)")
+    mark_optimum(on_test, float(np.nanmin(mean)), lams, ax, **look)
+    style.lam_axis(ax, lams)
+    ax.set(ylabel="Test error of the ensemble (%)")
 
 
 def _draw_optimum(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: Any) -> None:
@@ -89,10 +90,10 @@ def _draw_optimum(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: Any) -
     if np.isfinite(on_test["optimum_low"]):
         at[1:] = np.searchsorted(lams, [on_test["optimum_low"], on_test["optimum_high"]])
     bars = [[at[0] - at[1]], [at[2] - at[0]]]
-    ax.errorbar([size], [at[0]], yerr=bars, markersize=6, capsize=3, **look)
+    ax.errorbar([size], [at[0]], yerr=bars, markersize=6, capsize=3, **look | {"linestyle": ""})
 
 
 def _label(name: str, result: xr.Dataset) -> str:
     size = float(result["parameters_per_member"])
-    known = f"{size:,.0f}" if np.isfinite(size) else "unknown"
-    return f"{name}: {result.attrs['members']} × {known} parameters"
+    text = f"{size:,.0f}" if np.isfinite(size) else "unknown"
+    return f"{name}: {result.attrs['members']} × {text} parameters"

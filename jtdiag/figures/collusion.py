@@ -1,9 +1,9 @@
 """Whether diversity is knowledge: three marks of collusion, at the epoch that validation chose.
 
-Left: on test, loss of the ensemble, diversity, and diversity without constant offsets, against λ.
-Where diversity soars and the loss does not fall, members collude. Middle: rise of the test loss
+First: on test, loss of the ensemble, diversity, and diversity without constant offsets, against λ.
+Where diversity soars and the loss does not fall, members collude. Second: rise of the test loss
 when a share of the members, drawn anew for every example, is dropped; dashed is what the diversity
-alone predicts. Right: the ensemble's loss on test minus that in training. Means and standard errors
+alone predicts. Third: the ensemble's loss on test minus that in training. Means and standard errors
 over trials. Compare Jeffares et al. 2023.
 """
 
@@ -13,9 +13,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import style
+from jtdiag.figures import known, panels, style
 
 NEEDS = "collusion"
+USES = (
+    "ensemble_loss",
+    "diversity",
+    "debiased_diversity",
+    "drop_rise",
+    "predicted_rise",
+    "generalisation_gap",
+)
 LINES = {
     "ensemble_loss": ("ensemble's loss", style.ENSEMBLE, "-"),
     "diversity": ("diversity", style.MEMBER, "-"),
@@ -24,16 +32,16 @@ LINES = {
 
 
 def draw(result: xr.Dataset) -> Figure:
-    """Return the figure for a result of the collusion probe."""
-    on_test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
-    figure = Figure(figsize=(style.WIDE, 2.8), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
-    draw_levels(on_test, left)
-    draw_drops(on_test, middle)
-    draw_gap(on_test, right)
-    handles, labels = middle.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
+    """Return the figure for a result of the collusion probe; without outputs, two panels of it."""
+    on_test = result.sel({names.SPLIT: [names.TEST]})
+    on_test = known.lams(on_test, "ensemble_loss", "Nothing of the run is trained yet.")
+    on_test = on_test.sel({names.SPLIT: names.TEST})
+    drops = [draw_drops] if (on_test["predicted_rise"] > 0).any() else []
+    drawn = [draw_levels, *drops, draw_gap]
+    figure, axes = panels.in_rows(len(drawn), 2.4, share=False, least=style.APART)
+    for draw_panel, ax in zip(drawn, axes, strict=True):
+        draw_panel(on_test, ax)
+    style.legend_of(figure)
     return figure
 
 
@@ -42,11 +50,8 @@ def draw_levels(on_test: xr.Dataset, ax: Axes) -> None:
     for name, (label, colour, dash) in LINES.items():
         if on_test[name].notnull().any():
             _over_lams(on_test[name], ax, color=colour, linestyle=dash, label=label)
-    ax.set_yscale("log")
-    ax.set_ylabel("nats, on test")
-    ax.legend(loc="upper left", fontsize=7)
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high * (high / low) ** 0.45)  # room for the legend
+    style.plain_log(ax)
+    ax.set_ylabel("Nats, on test")
 
 
 def draw_drops(on_test: xr.Dataset, ax: Axes) -> None:
@@ -58,9 +63,10 @@ def draw_drops(on_test: xr.Dataset, ax: Axes) -> None:
             at[name].where(at["predicted_rise"] > 0).values
             for name in ("drop_rise", "predicted_rise")
         )
-        colour = style.lam_colour(float(lam))
-        ax.plot(share, measured, "o-", color=colour, markersize=3, label=style.lam_text(lam))
-        ax.plot(share, predicted, "--", color=colour, linewidth=0.8)
+        look = style.lam_mark(float(lam))
+        ax.plot(share, measured, **look, label=style.lam_text(lam))
+        ax.plot(share, predicted, "--", color=look["color"], linewidth=0.8)
+    ax.plot([], [], "--", color=style.QUIET, linewidth=0.8, label="predicted rise")
     ax.set_yscale("log")
     ax.set(xlabel="Members dropped (%)", ylabel="Rise of the loss (nats)")
     ax.set_xticks(share)
@@ -69,8 +75,8 @@ def draw_drops(on_test: xr.Dataset, ax: Axes) -> None:
 def draw_gap(on_test: xr.Dataset, ax: Axes) -> None:
     """Draw the generalisation gap (lam, trial) against λ on the axes that the caller gives."""
     _over_lams(on_test["generalisation_gap"], ax, color=style.ENSEMBLE)
-    ax.axhline(0, color="#888888", linestyle=":", linewidth=0.8)
-    ax.set_ylabel("Test loss − training loss (nats)")
+    ax.axhline(0, color=style.QUIET, linestyle=":", linewidth=0.8)
+    ax.set_ylabel("Test − training loss (nats)")
 
 
 def _over_lams(values: xr.DataArray, ax: Axes, **look: str) -> None:
@@ -82,5 +88,4 @@ def _over_lams(values: xr.DataArray, ax: Axes, **look: str) -> None:
     bars = None if se is None else se.where(known > 1, 0).values
     mean = values.mean(names.TRIAL).values
     ax.errorbar(at, mean, yerr=bars, marker="o", markersize=3, capsize=2, **look)  # type: ignore[arg-type]
-    ax.set_xticks(at, [f"{lam:g}" for lam in lams])
-    ax.set_xlabel(r"$\lambda$")
+    style.lam_axis(ax, lams)

@@ -12,26 +12,30 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jtdiag import names
+from jtdiag.errors import ProbeError
 from jtdiag.figures import style
 
 NEEDS = "dominance"
+USES = ("displacement",)
 
 
 def draw(result: xr.Dataset, trial: int = 0) -> Figure:
     """Return the figure for one trial of a result of the dominance probe.
 
-    Where no checkpoint of epoch 0 and a later one is kept, nothing is known and the figure says so.
+    Raises:
+        ProbeError: if no checkpoint of epoch 0 and a later one is kept.
     """
-    figure = Figure(figsize=(style.WIDTH, 2.8), layout="constrained")
+    figure = style.figure(2.8)
     one = result["displacement"].isel({names.TRIAL: trial}).sortby(names.LAM)
     one = one.where(one[names.EPOCH] > 0, drop=True)
     ax = figure.add_subplot()
     draw_on(one, ax)
-    if ax.lines:
-        figure.legend(loc="outside right center")
-    else:
-        missing = "Nothing to draw: keep.checkpoints\nneeds epoch 0 and a later one."
-        ax.text(0.5, 0.5, missing, transform=ax.transAxes, ha="center", va="center")
+    if not ax.lines:
+        raise ProbeError(
+            "The run has kept no checkpoints of epoch 0 and a later one, between which members "
+            'could have moved. Train with keep.checkpoints = "all", or with epochs that begin at 0.'
+        )
+    style.legend_of(figure)
     return figure
 
 
@@ -46,10 +50,9 @@ def draw_on(lanes: xr.DataArray, ax: Axes) -> None:
         ax.plot(
             np.arange(1, len(distance) + 1),
             distance,
-            ".-",
-            color=style.lam_colour(float(lam)),
-            linewidth=0.5,
-            markersize=5 if len(distance) < 64 else 2.5,
+            **style.lam_line(float(lam)),
+            linewidth=0.8,
+            markevery=max(1, len(distance) // 16),
             label=f"{style.lam_text(float(lam))}, epoch {int(last[names.EPOCH])}",
         )
     ax.set(xlabel="Members, sorted", ylabel=r"Displacement $\|\theta_j(T) - \theta_j(0)\|$")

@@ -9,12 +9,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from jtdiag import names
-from jtdiag.figures import style
+from jtdiag.figures import known, style
 
 NEEDS = "diversity"
+USES = ("mean_member_loss", "ensemble_loss", "diversity", "chosen_epoch")
 TERMS = (
     ("mean_member_loss", "mean member loss", style.MEMBER, "s-"),
     ("ensemble_loss", "ensemble loss", style.ENSEMBLE, "o-"),
@@ -25,16 +25,16 @@ TERMS = (
 
 def draw(result: xr.Dataset) -> Figure:
     """Return the figure for a result of the diversity probe."""
-    figure = Figure(figsize=(style.WIDTH, 2.7), layout="constrained")
+    figure = style.figure(2.7)
     left, right = figure.subplots(1, 2, sharey=True)
     chosen = result["chosen_epoch"]
     at = result[[name for name, *_ in TERMS]].isel({names.EPOCH: chosen.clip(min=0)})
-    at = at.where(chosen >= 0).sortby(names.LAM)
+    at = known.lams(at.where(chosen >= 0), "ensemble_loss", "Nothing of the run is trained yet.")
     for ax, split in ((left, names.TRAIN), (right, names.TEST)):
         draw_on(at.sel({names.SPLIT: split}), ax)
         ax.set_title(style.LABELS[split])
     left.set_ylabel("Nats")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    style.legend(figure, *left.get_legend_handles_labels())
     return figure
 
 
@@ -61,12 +61,7 @@ def draw_on(at: xr.Dataset, ax: Axes) -> None:
             markersize=3.5,
             capsize=2,
         )
-    ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.set_xticks(where, [f"{lam:g}" for lam in lams])
-    ax.set_xlabel(r"$\lambda$")
+    style.plain_log(ax)
+    style.lam_axis(ax, lams)
     ax.margins(x=0.08)
-    ax.grid(visible=False, axis="x")
     style.end_names(ax, lams)

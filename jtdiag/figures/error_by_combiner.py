@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import style
+from jtdiag.figures import known, style
 
 NEEDS = "combiners"
+USES = ("logits_error", "probabilities_error", "vote_error")
 WAYS = {
     "logits_error": ("averaged logits", style.ENSEMBLE, "o"),
     "probabilities_error": ("averaged probabilities", style.LEADER, "s"),
@@ -21,12 +22,16 @@ WAYS = {
 
 
 def draw(result: xr.Dataset) -> Figure:
-    """Return the figure for a result of the combiners probe."""
-    figure = Figure(figsize=(style.WIDTH, 2.7), layout="constrained")
-    ax = figure.add_subplot()
-    draw_on(result, ax)
-    if ax.containers:
-        figure.legend(loc="outside upper center", ncols=3)
+    """Return the figure for a result of the combiners probe.
+
+    Raises:
+        ProbeError: if the run has kept no outputs of the test split.
+    """
+    on_test = result.sel({names.SPLIT: [names.TEST]})
+    drawn = known.lams(on_test, "logits_error", known.NO_OUTPUTS)
+    figure = style.figure(2.7)
+    draw_on(drawn, figure.add_subplot())
+    style.legend_of(figure)
     return figure
 
 
@@ -34,16 +39,16 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
     """Draw each combiner that the family has on the axes that the caller gives."""
     on_test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
     kept = on_test["logits_error"].notnull().any((names.LAM, names.TRIAL))
-    last = on_test.isel({names.EPOCH: int(np.flatnonzero(kept.values)[-1]) if kept.any() else 0})
+    last = on_test.isel({names.EPOCH: int(np.flatnonzero(kept.values)[-1])})
     lams = last[names.LAM].values
-    known = [name for name in WAYS if last[name].notnull().any()]
-    for i, name in enumerate(known):
+    ways = [name for name in WAYS if last[name].notnull().any()]
+    for i, name in enumerate(ways):
         label, colour, marker = WAYS[name]
         values = 100 * last[name]
         count, mean = values.notnull().sum(names.TRIAL), values.mean(names.TRIAL)
         spread = ((values - mean) ** 2).sum(names.TRIAL)
         se = (spread / (count - 1).where(count > 1) / count) ** 0.5
-        at = np.arange(len(lams)) + 0.12 * (i - (len(known) - 1) / 2)
+        at = np.arange(len(lams)) + 0.12 * (i - (len(ways) - 1) / 2)
         ax.errorbar(
             at,
             mean.values,
@@ -55,10 +60,7 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
             capsize=2.5,
             label=label,
         )
-    if not known:
-        ax.text(0.5, 0.5, "no outputs are kept", ha="center", transform=ax.transAxes)
-    ax.set_xticks(range(len(lams)), [f"{lam:g}" for lam in lams])
-    ax.set(xlabel=r"$\lambda$", ylabel=style.error_label(result, "Test error of the ensemble"))
-    ax.margins(x=0.06, y=0.12)
+    style.lam_axis(ax, lams)
+    ax.set(ylabel=style.error_label(result, "Test error of the ensemble"))
+    ax.margins(y=0.12)
     style.keep_in_sight(ax)
-    ax.grid(visible=False, axis="x")

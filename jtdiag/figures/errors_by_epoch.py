@@ -13,30 +13,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import style
+from jtdiag.figures import known, panels, style
 
 NEEDS = "dominance"
-COLUMNS = 4
-"""Most panels beside each other."""
+USES = ("member_error", "ensemble_error", "leader")
 RASTER_FROM = 64
 """Members from which their lines are pixels in a PDF, which would else take many megabytes."""
 
 
 def draw(result: xr.Dataset, trial: int = 0) -> Figure:
     """Return the figure for one trial of a result of the dominance probe."""
-    one = result.isel({names.TRIAL: trial}).sortby(names.LAM)
+    one = result.isel({names.TRIAL: trial})
+    one = known.lams(one, "ensemble_error", f"Nothing of trial {trial} is trained yet.")
     lams = one[names.LAM].values
-    columns = min(len(lams), COLUMNS)
+    columns = panels.columns_for(len(lams))
     rows = 2 * math.ceil(len(lams) / columns)
-    width = style.WIDTH if columns <= 3 else style.WIDE
-    figure = Figure(figsize=(width, 1.55 * rows + 0.35), layout="constrained")
+    figure = style.figure(1.55 * rows + 0.35, rows=True)
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for panel in axes.flat:
-        panel.set_visible(False)
+    for i in range(len(lams), rows // 2 * columns):
+        for row in (-2, -1):
+            axes[row, i % columns].remove()
     for i, lam in enumerate(lams):
         for row, split in enumerate((names.TRAIN, names.TEST)):
             panel = axes[2 * (i // columns) + row, i % columns]
-            panel.set_visible(True)
             draw_on(one.sel({names.LAM: lam, names.SPLIT: split}), _final_leader(one, lam), panel)
             if row == 0:
                 panel.set_title(style.lam_text(lam))
@@ -68,15 +67,15 @@ def draw_on(lane: xr.Dataset, leader: int, ax: Axes) -> None:
     ensemble = 100 * lane[names.ENSEMBLE_ERROR].values
     ax.plot(epochs, ensemble, color=style.ENSEMBLE, linewidth=1.6, label="ensemble")
     if epochs[-1] > 3:
-        ax.axvline(3, color="#888888", linestyle=":", linewidth=0.8)
+        ax.axvline(3, color=style.QUIET, linestyle=":", linewidth=0.8)
     ax.set(xlim=(0, max(1, epochs[-1])), ylim=(0, 100))
     ax.set_yticks([0, 25, 50, 75, 100])
 
 
 def _final_leader(one: xr.Dataset, lam: float) -> int:
     leaders = one["leader"].sel({names.LAM: lam, names.SPLIT: names.TRAIN}).values
-    known = np.flatnonzero(leaders >= 0)
-    return int(leaders[known[-1]]) if known.size else -1
+    led = np.flatnonzero(leaders >= 0)
+    return int(leaders[led[-1]]) if led.size else -1
 
 
 def _legend(figure: Figure) -> None:
@@ -86,5 +85,5 @@ def _legend(figure: Figure) -> None:
         for panel in figure.axes
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    known = [label for label in ("members", "leader", "ensemble") if label in named]
-    figure.legend([named[label] for label in known], known, loc="outside upper center", ncols=3)
+    labels = [label for label in ("members", "leader", "ensemble") if label in named]
+    style.legend(figure, [named[label] for label in labels], labels)

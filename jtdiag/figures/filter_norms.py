@@ -13,9 +13,10 @@ from matplotlib.image import AxesImage
 
 from jtdiag import names
 from jtdiag.errors import ProbeError
-from jtdiag.figures import panels
+from jtdiag.figures import known, panels
 
 NEEDS = "filters"
+USES = ("filter_norm",)
 
 
 def draw(result: xr.Dataset, trial: int = 0) -> Figure:
@@ -24,9 +25,10 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
     Raises:
         ProbeError: if the run has kept no checkpoint.
     """
-    norm = result["filter_norm"].isel({names.TRIAL: trial}).sortby(names.LAM)
-    if norm.size == 0 or norm.isnull().all():
-        raise ProbeError("The run has kept no checkpoint to show norms of; see keep.checkpoints.")
+    one = result[["filter_norm"]].isel({names.TRIAL: trial})
+    if one["filter_norm"].size == 0:
+        raise ProbeError(known.NO_CHECKPOINTS)
+    norm = known.lams(one, "filter_norm", known.NO_CHECKPOINTS)["filter_norm"]
     lams = norm[names.LAM].values
     figure, axes = panels.by_lam(lams, 1.6)
     for panel, lam in zip(axes, lams, strict=True):

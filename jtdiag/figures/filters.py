@@ -15,9 +15,10 @@ from matplotlib.image import AxesImage
 
 from jtdiag import names
 from jtdiag.errors import ProbeError
-from jtdiag.figures import style
+from jtdiag.figures import known, style
 
 NEEDS = "filters"
+USES = ("image", "shown_member")
 ROWS = 8
 SATURATED = 0.998
 """Share of the weights that the scale of grey spans; the others are black or white."""
@@ -30,28 +31,34 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
         ProbeError: if the run has kept no checkpoint.
     """
     one = result.isel({names.TRIAL: trial, "place": slice(0, ROWS)}).sortby(names.LAM)
-    known = one.sel({names.LAM: one["shown_member"].notnull().any("column")})
-    if known.sizes[names.LAM] == 0 or known["image"].size == 0:
-        raise ProbeError("The run has kept no checkpoint to show filters of; see keep.checkpoints.")
-    ends = [0, -1] if known.sizes[names.LAM] > 1 else [0]
-    known = known.isel({names.LAM: ends})
-    limit = float(abs(known["image"]).quantile(SATURATED)) or 1.0
-    figure = Figure(figsize=_size(known), layout="constrained")
-    axes = figure.subplots(1, len(ends), squeeze=False)[0]
-    for panel, lam in zip(axes, known[names.LAM].values, strict=True):
-        image = draw_on(known.sel({names.LAM: lam}), limit, panel)
+    drawn = known.lams(one, "shown_member", known.NO_CHECKPOINTS)
+    if drawn["image"].size == 0:
+        raise ProbeError(known.NO_CHECKPOINTS)
+    ends = [0, -1] if drawn.sizes[names.LAM] > 1 else [0]
+    drawn = drawn.isel({names.LAM: ends})
+    limit = float(abs(drawn["image"]).quantile(SATURATED)) or 1.0
+    beside, height = _arrangement(drawn)
+    figure = style.figure(height, rows=True)
+    axes = list(figure.subplots(len(ends) // beside, beside, squeeze=False).flat)
+    for panel, lam in zip(axes, drawn[names.LAM].values, strict=True):
+        image = draw_on(drawn.sel({names.LAM: lam}), limit, panel)
         panel.set_title(style.lam_text(lam))
         panel.set_xlabel("Member")
-    axes[0].set_ylabel("Filter, strongest first")
-    figure.colorbar(image, ax=list(axes), label="Weight", shrink=0.9, aspect=30)
+        panel.set_ylabel("Filter, strongest first" if beside == 1 or panel is axes[0] else "")
+    figure.colorbar(image, ax=axes, label="Weight", shrink=0.9, aspect=30)
     return figure
 
 
-def _size(known: xr.Dataset) -> tuple[float, float]:
-    """Return width and height in inches: images of half an inch at most, within a page."""
-    rows, columns = known.sizes["place"], known.sizes["column"] * known.sizes[names.LAM]
-    tile = min(0.5, (style.WIDE - 1.2) / columns)
-    return 1.2 + tile * columns, 0.9 + tile * min(rows * known.sizes["y"] / known.sizes["x"], 16)
+def _arrangement(drawn: xr.Dataset) -> tuple[int, float]:
+    """Return how many panels stand beside each other, and the figure's height at LNCS in inches.
+
+    Panels of few members stand beside each other, of many below; images are half an inch at most.
+    """
+    panels, members = drawn.sizes[names.LAM], drawn.sizes["column"]
+    beside = panels if members * panels <= 2 * style.columns(least=3) else 1
+    tile = min(0.5, (style.width() - 1.4) / (members * beside))
+    tall = drawn.sizes["place"] * drawn.sizes["y"] / drawn.sizes["x"]
+    return beside, (0.75 + tile * min(tall, 16)) * panels / beside + 0.2
 
 
 def draw_on(lane: xr.Dataset, limit: float, ax: Axes) -> AxesImage:
@@ -71,11 +78,10 @@ def draw_on(lane: xr.Dataset, limit: float, ax: Axes) -> AxesImage:
     members = lane["shown_member"].values.astype(int)
     at = np.arange(len(members)) * (width + gap) + (width - 1) / 2
     many = len(members) > 10
-    ax.set_xticks(at, [str(m) for m in members], rotation=90 if many else 0, fontsize=7)
+    ax.set_xticks(at, [str(m) for m in members], rotation=90 if many else 0)
     ax.set_yticks(
         np.arange(image.shape[0]) * (height + gap) + (height - 1) / 2,
         [str(i + 1) for i in range(image.shape[0])],
-        fontsize=7,
     )
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)

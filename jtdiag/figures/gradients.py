@@ -13,52 +13,45 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import style
-from jtdiag.figures.spectral_density import colours
+from jtdiag.figures import known, style
 
 NEEDS = "gradients"
+USES = ("disagreement_share", "cosine")
 
 
 def draw(result: xr.Dataset, trial: int = 0) -> Figure:
-    """Return the figure for one trial of a result of the gradients probe."""
-    one = result.isel({names.TRIAL: trial}).sortby(names.LAM)
-    figure = Figure(figsize=(style.WIDTH, 4.2), layout="constrained")
+    """Return the figure for one trial of a result of the gradients probe.
+
+    Raises:
+        ProbeError: if the run has kept no checkpoint.
+    """
+    one = known.lams(result.isel({names.TRIAL: trial}), "disagreement_share", known.NO_CHECKPOINTS)
+    figure = style.figure(4.2)
     above, below = figure.subplots(2, 1, sharex=True)
-    lams = [float(lam) for lam in one[names.LAM].values]
-    for lam, color in zip(lams, colours(len(lams)), strict=True):
-        draw_on(one.sel({names.LAM: lam}), above, below, style.lam_text(lam), color)
+    for lam in one[names.LAM].values:
+        draw_on(one.sel({names.LAM: lam}), above, below)
     above.set(ylabel="Own share (%)")
     if any(np.any(line.get_ydata() > 0) for line in above.lines):
         above.set_yscale("log", nonpositive="mask")
-    below.axhline(0, color="#888888", linewidth=0.8)
+    below.axhline(0, color=style.QUIET, linewidth=0.8)
     below.set(ylim=(-1.05, 1.05), xlabel="Epoch", ylabel="Cosine of gradients")
     last = max(1, int(one[names.EPOCH].values[-1]))
     below.set_xlim(-0.02 * last, 1.02 * last)
-    if above.lines:
-        figure.legend(loc="outside upper center", ncols=min(5, len(above.lines)))
-    else:
-        above.annotate("no checkpoint kept", (0.5, 0.5), xycoords="axes fraction", ha="center")
+    style.legend_of(figure)
     return figure
 
 
-def draw_on(
-    lane: xr.Dataset,
-    above: Axes,
-    below: Axes,
-    label: str,
-    color: tuple[float, float, float, float],
-) -> None:
+def draw_on(lane: xr.Dataset, above: Axes, below: Axes) -> None:
     """Draw one lane's share (epoch) and cosines (epoch, member) on the axes given."""
+    look = style.lam_line(float(lane[names.LAM]))
     share = lane["disagreement_share"].values
-    known = np.isfinite(share)
-    if not known.any():
-        return
-    epochs = lane[names.EPOCH].values[known]
-    above.plot(epochs, 100 * share[known], color=color, marker="o", markersize=3, label=label)
-    cosine = lane["cosine"].transpose(names.EPOCH, names.MEMBER).values[known]
+    kept = np.isfinite(share)
+    epochs = lane[names.EPOCH].values[kept]
+    above.plot(epochs, 100 * share[kept], **look, label=style.lam_text(float(lane[names.LAM])))
+    cosine = lane["cosine"].transpose(names.EPOCH, names.MEMBER).values[kept]
     told = np.isfinite(cosine).any(1)
     if told.any():
         median = np.nanmedian(cosine[told], 1)
         low, high = np.nanmin(cosine[told], 1), np.nanmax(cosine[told], 1)
-        below.plot(epochs[told], median, color=color, marker="o", markersize=3)
-        below.fill_between(epochs[told], low, high, color=color, alpha=0.15, linewidth=0)
+        below.plot(epochs[told], median, **look)
+        below.fill_between(epochs[told], low, high, color=look["color"], alpha=0.15, linewidth=0)

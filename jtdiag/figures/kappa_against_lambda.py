@@ -16,21 +16,45 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.figures import style
+from jtdiag.errors import ProbeError
+from jtdiag.figures import known, panels, style
 
 NEEDS = "conditioning"
-CURVE = "#888888"
+USES = (
+    "kappa",
+    "kappa_q25",
+    "kappa_q75",
+    "weight_anisotropy",
+    "grid_kappa",
+    "grid_lam",
+    "exponent",
+    "exponent_low",
+    "exponent_high",
+)
 LEFT_OUT = 0.7
 """Decades of 1/(1−λ) between the largest λ below 1 and the place of λ = 1."""
 
 
 def draw(result: xr.Dataset) -> Figure:
-    """Return the figure for a result of the conditioning probe."""
-    figure = Figure(figsize=(style.WIDE, 2.9), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    draw_outputs(result, left)
-    draw_weights(result, right)
-    _legend(figure)
+    """Return the figure for a result of the conditioning probe: the panels that have points.
+
+    Raises:
+        ProbeError: if the run has kept nothing to measure.
+    """
+    drawn = [
+        draw
+        for name, draw in (("kappa", draw_outputs), ("weight_anisotropy", draw_weights))
+        if np.isfinite(result[name].sel({names.LAM: result[names.LAM] < 1})).any()
+    ]
+    if not drawn:
+        raise ProbeError(
+            f"At no λ below 1 is a condition number known. {known.NO_OUTPUTS} The weights' needs "
+            "checkpoints of the last epoch too."
+        )
+    figure, axes = panels.in_rows(len(drawn), 2.6, share=False, least=style.APART)
+    for draw_panel, ax in zip(drawn, axes, strict=True):
+        draw_panel(result, ax)
+    style.legend_of(figure)
     return figure
 
 
@@ -38,12 +62,12 @@ def draw_outputs(result: xr.Dataset, ax: Axes) -> None:
     """Draw κ⁺ by the outputs, with its curve at the same outputs, on the given axes."""
     lams, lanes = result[names.LAM].values, _at_the_end(result["kappa"])
     low, high = _at_the_end(result["kappa_q25"]), _at_the_end(result["kappa_q75"])
-    _prepare(ax, lams, "By the outputs of an example")
+    _prepare(ax, lams, "By the outputs")
     curve = result["grid_kappa"].values
     known = np.isfinite(curve) & (_place(result["grid_lam"].values, lams) <= _place_of_one(lams))
     if known.any():
         at = _place(result["grid_lam"].values[known], lams)
-        ax.plot(at, curve[known], color=CURVE, label="at the same outputs")
+        ax.plot(at, curve[known], color=style.QUIET, label="at the same outputs")
     with np.errstate(invalid="ignore"):  # inf less inf: lanes beyond float64 have no point
         bars = np.stack([lanes - low, high - lanes])
     _points(ax, lams, lanes, bars)
@@ -56,7 +80,7 @@ def draw_weights(result: xr.Dataset, ax: Axes) -> None:
     lams, lanes = result[names.LAM].values, _at_the_end(result["weight_anisotropy"])
     _prepare(ax, lams, "By the weights")
     _points(ax, lams, lanes, None)
-    _finish(ax, lams, lanes, "curvature, consensus / disagreement")
+    _finish(ax, lams, lanes, "Consensus / disagreement")
     _exponent(result.sel(quantity="weight_anisotropy"), ax)
 
 
@@ -66,19 +90,12 @@ def _exponent(fit: xr.Dataset, ax: Axes) -> None:
         value, low, high = (float(fit[n]) for n in ("exponent", "exponent_low", "exponent_high"))
         text = rf"$\sim (1-\lambda)^{{-p}},\ p = {value:.2f}$"
         interval = f"\n(95 %: {low:.2f} to {high:.2f})" if np.isfinite(low) else ""
-        ax.annotate(text + interval, (0.03, 0.98), xycoords="axes fraction", va="top", fontsize=8)
-
-
-def _legend(figure: Figure) -> None:
-    """Name each kind of mark once, above both panels."""
-    named = {
-        label: handle
-        for panel in figure.axes
-        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
-    }
-    if named:
-        figure.legend(
-            list(named.values()), list(named), loc="outside upper center", ncols=len(named)
+        ax.annotate(
+            text + interval,
+            (0.03, 0.98),
+            xycoords="axes fraction",
+            va="top",
+            fontsize=style.small(),
         )
 
 
@@ -144,15 +161,10 @@ def _points(
 def _finish(ax: Axes, lams: NDArray[np.floating], lanes: NDArray[np.floating], label: str) -> None:
     ax.set_ylabel(label)
     below = np.isfinite(lanes) & (lams < 1)[:, None]
-    if below.any():
-        lowest = np.nanmin(
-            np.where((lams < 1)[:, None] & below, _place(lams, lams)[:, None], np.inf)
-        )
-        start = float(np.median(lanes[below & (_place(lams, lams)[:, None] == lowest)]))
-        at = np.array([lowest, _place_of_one(lams)])
-        ax.plot(at, start * 10 ** (at - lowest), "--", color=style.LEADER, label=r"$1/(1-\lambda)$")
-        bottom, top = ax.get_ylim()
-        ax.set_ylim(bottom, top * (top / bottom) ** 0.2)  # room for the exponent
-    else:
-        ax.set_ylim(1, 10)
-        ax.annotate("nothing kept to measure", (0.5, 0.5), xycoords="axes fraction", ha="center")
+    places = np.broadcast_to(_place(lams, lams)[:, None], lanes.shape)
+    lowest = float(places[below].min())
+    start = float(np.median(lanes[below & (places == lowest)]))
+    at = np.array([lowest, _place_of_one(lams)])
+    ax.plot(at, start * 10 ** (at - lowest), "--", color=style.LEADER, label=r"$1/(1-\lambda)$")
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom, top * (top / bottom) ** 0.35)  # room for the exponent

@@ -1,4 +1,4 @@
-"""A panel for each λ, at most four to a row."""
+"""A panel for each λ, in rows as long as the venue's width allows."""
 
 import math
 from collections.abc import Iterator
@@ -9,13 +9,30 @@ from matplotlib.figure import Figure
 
 from jtdiag.figures import style
 
-COLUMNS = 4
-"""Most panels beside each other."""
 
-
-def columns_for(count: int) -> int:
+def columns_for(count: int, least: float = style.PANEL) -> int:
     """Return how many of a number of panels stand beside each other, in rows of equal length."""
-    return math.ceil(count / math.ceil(count / COLUMNS))
+    return math.ceil(count / math.ceil(count / style.columns(least)))
+
+
+def in_rows(
+    count: int, height: float, *, share: bool = True, least: float = style.PANEL
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with so many panels.
+
+    Args:
+        count: Of panels, at least one.
+        height: Of a row, in inches at LNCS.
+        share: Whether all panels have the same axes.
+        least: Width of a panel with its labels, in widths of the letter m.
+    """
+    columns = columns_for(count, least)
+    rows = math.ceil(count / columns)
+    figure = style.figure(height * rows + 0.3, rows=True)
+    axes = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False)
+    for panel in axes.flat[count:]:
+        panel.remove()
+    return figure, list(axes.flat[:count])
 
 
 def by_lam(lams: np.ndarray, height: float) -> tuple[Figure, list[Axes]]:
@@ -23,16 +40,9 @@ def by_lam(lams: np.ndarray, height: float) -> tuple[Figure, list[Axes]]:
 
     Args:
         lams: λs (n,), at least one, in the order of the panels.
-        height: Of a row, in inches.
+        height: Of a row, in inches at LNCS.
     """
-    columns = columns_for(len(lams))
-    rows = math.ceil(len(lams) / columns)
-    width = style.WIDTH if columns <= 3 else style.WIDE
-    figure = Figure(figsize=(width, height * rows + 0.3), layout="constrained")
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for panel in axes.flat[len(lams) :]:
-        panel.set_visible(False)
-    panels = list(axes.flat[: len(lams)])
+    figure, panels = in_rows(len(lams), height)
     for panel, lam in zip(panels, lams, strict=True):
         panel.set_title(style.lam_text(lam))
     return figure, panels

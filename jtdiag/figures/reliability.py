@@ -12,10 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.errors import ProbeError
-from jtdiag.figures import panels, style
+from jtdiag.figures import known, panels, style
 
 NEEDS = "calibration"
+USES = (
+    "ensemble_ece",
+    "ensemble_bin_confidence",
+    "ensemble_bin_accuracy",
+    "ensemble_bin_count",
+    "member_bin_confidence",
+    "member_bin_accuracy",
+    "member_bin_count",
+)
 LEAST = 10
 """Examples from which a bin is drawn."""
 RASTER_FROM = 64
@@ -28,19 +36,17 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
     Raises:
         ProbeError: if the run has kept no outputs of the test split.
     """
-    one = result.isel({names.TRIAL: trial}).sel({names.SPLIT: names.TEST}).sortby(names.LAM)
-    if one["ensemble_ece"].isnull().all():
-        raise ProbeError("The run has kept no outputs on test to draw; see keep.outputs.")
+    one = result.isel({names.TRIAL: trial}).sel({names.SPLIT: names.TEST})
+    one = known.lams(one, "ensemble_ece", known.NO_OUTPUTS)
     lams = one[names.LAM].values
-    figure, axes = panels.by_lam(lams, 1.75)
+    figure, axes = panels.by_lam(lams, 1.8)
     for panel, lam in zip(axes, lams, strict=True):
         draw_on(one.sel({names.LAM: lam}), panel)
     for panel in panels.at_the_left(axes):
         panel.set_ylabel("Accuracy")
     for panel in panels.at_the_bottom(axes):
         panel.set_xlabel("Confidence")
-    named = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
-    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=2)
+    style.legend_of(figure)
     return figure
 
 
@@ -51,7 +57,7 @@ def draw_on(lane: xr.Dataset, ax: Axes) -> None:
         lane: ensemble_bin_… (bin) and member_bin_… (member, bin), and ensemble_ece.
         ax: Where to draw.
     """
-    ax.plot([0, 1], [0, 1], color="#888888", linestyle=":", linewidth=0.8)
+    ax.plot([0, 1], [0, 1], color=style.QUIET, linestyle=":", linewidth=0.8)
     sure, right, _ = _curve(lane, "member")
     many = len(sure) >= RASTER_FROM
     fine = {"linewidth": 0.35, "alpha": 0.35} if many else {"linewidth": 0.8}
@@ -71,9 +77,9 @@ def draw_on(lane: xr.Dataset, ax: Axes) -> None:
         clip_on=False,
     )
     line.set_label("ensemble")
-    error = f"ECE {100 * float(lane['ensemble_ece']):.1f} %"
-    ax.text(0.05, 0.95, error, transform=ax.transAxes, va="top", fontsize=8)
-    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    error = f"{ax.get_title()}\nECE {100 * float(lane['ensemble_ece']):.1f} %"
+    ax.set_title(error.strip())
+    ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import sem
@@ -52,7 +53,7 @@ class Bar:
 
 def draw(bars: Sequence[Bar]) -> Figure:
     """Return the figure of a study's schemes, in the order in which they are given."""
-    figure = Figure(figsize=(style.WIDTH, 2.8), layout="constrained")
+    figure = style.figure(2.8)
     draw_on(bars, figure.add_subplot())
     return figure
 
@@ -84,7 +85,7 @@ def _write_in(bar: Bar, at: int, ax: Axes) -> None:
         (0, 4),
         textcoords="offset points",
         ha="center",
-        fontsize=8,
+        fontsize=style.small(),
         color="white" if bar.together else style.ENSEMBLE,
     )
 
@@ -98,7 +99,7 @@ def _name_the_line(bar: Bar, ax: Axes) -> None:
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
         va="center",
-        fontsize=8,
+        fontsize=style.small(),
         annotation_clip=False,
     )
 
@@ -106,6 +107,17 @@ def _name_the_line(bar: Bar, ax: Axes) -> None:
 def _on_axis(bar: Bar) -> str:
     """Return a label of which λ is mathematics and each part a line."""
     return bar.label.replace(f"λ = {bar.lam:g}", style.lam_text(bar.lam)).replace(" (", "\n(")
+
+
+def numbers(bars: Sequence[Bar]) -> xr.Dataset:
+    """Return what is drawn: λ, members, learning rate (bar) and errors (bar, trial), by label."""
+    trials = max(len(bar.errors) for bar in bars)
+    errors = [(*bar.errors, *[np.nan] * (trials - len(bar.errors))) for bar in bars]
+    error = xr.DataArray(np.array(errors), dims=("bar", "trial"), attrs={"unit": "fraction"})
+    each = {"lam": "lam", "members": "members", "learning_rate": "lr"}
+    found = {name: ("bar", [getattr(bar, field) for bar in bars]) for name, field in each.items()}
+    labels = {"bar": [bar.label for bar in bars], "trial": np.arange(trials)}
+    return xr.Dataset({**found, "error": error}, coords=labels)
 
 
 def rows(bars: Sequence[Bar]) -> list[tuple[str, ...]]:

@@ -8,14 +8,14 @@ is drawn.
 
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import style
+from jtdiag.figures import known, style
 
 NEEDS = "conditioning"
+USES = ("density", "density_se")
 SMALLEST_DECADE = -3
 """The probe takes eigenvalues nearer to 0 than ten to this power for 0."""
 LEAST = 1e-6
@@ -23,40 +23,35 @@ LEAST = 1e-6
 
 
 def draw(result: xr.Dataset, trial: int = 0) -> Figure:
-    """Return the figure for one trial of a result of the conditioning probe."""
-    one = result.isel({names.TRIAL: trial}).sortby(names.LAM)
-    figure = Figure(figsize=(style.WIDTH, 2.9), layout="constrained")
+    """Return the figure for one trial of a result of the conditioning probe.
+
+    Raises:
+        ProbeError: if the run has kept no checkpoint.
+    """
+    one = known.lams(result.isel({names.TRIAL: trial}), "density", known.NO_CHECKPOINTS)
+    figure = style.figure(2.9)
     draw_on(one, figure.add_subplot())
+    style.legend_of(figure)
     return figure
 
 
 def draw_on(one: xr.Dataset, ax: Axes) -> None:
     """Draw density (lam, eigenvalue) with its standard error on the axes that the caller gives."""
-    lams = [float(lam) for lam in one[names.LAM].values]
     at = _decades(one["eigenvalue"].values)
     seen = np.zeros(len(at), dtype=bool)
-    for lam, color in zip(lams, colours(len(lams)), strict=True):
+    for lam in one[names.LAM].values:
         lane = one.sel({names.LAM: lam})
         mean = lane["density"].transpose("eigenvalue").values
         error = np.nan_to_num(lane["density_se"].transpose("eigenvalue").values)
-        if np.isnan(mean).all():
-            continue
         seen |= mean > LEAST
-        ax.plot(at, np.maximum(mean, LEAST / 10), color=color, label=style.lam_text(lam))
+        look = style.lam_line(lam)
+        ax.plot(at, np.maximum(mean, LEAST / 10), **look, markevery=12, label=style.lam_text(lam))
         low, high = (np.maximum(mean + sign * error, LEAST / 10) for sign in (-1, 1))
-        ax.fill_between(at, low, high, color=color, alpha=0.25, linewidth=0)
+        ax.fill_between(at, low, high, color=look["color"], alpha=0.25, linewidth=0)
     ax.set(yscale="log", ylim=(LEAST, 10), xlabel="Eigenvalue", ylabel="Share by decade")
     _label(ax)
     if seen.any():
         ax.set_xlim(at[seen][0] - 0.3, at[seen][-1] + 0.3)
-        ax.legend(loc="upper left", fontsize=7)
-    else:
-        ax.annotate("no checkpoint kept", (0.5, 0.5), xycoords="axes fraction", ha="center")
-
-
-def colours(count: int) -> list[tuple[float, float, float, float]]:
-    """Return a colour for each λ in ascending order, from blue to yellow, never too light."""
-    return [colormaps["viridis"](0.9 * i / max(1, count - 1)) for i in range(count)]
 
 
 def _decades(eigenvalues: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from jtdiag.figures import style
 from jtdiag.report.words import in_words
 
-RC = style.RC | {
+RC = {
     # Outlines: the same on every machine, whose fonts may lack ours. Words stand in the text.
     "svg.fonttype": "path",
     "svg.hashsalt": "jtdiag",  # the same figure, the same bytes
@@ -42,7 +42,7 @@ def picture(draw: Callable[[], Figure], caption: str, limit: int = LIMIT) -> Pic
         caption: Of which the first sentence begins the words.
         limit: Bytes of the SVG.
     """
-    with mpl.rc_context(RC):
+    with style.of(), mpl.rc_context(RC):  # type: ignore[arg-type]
         figure = draw()
         content, kind = _saved(figure, "svg", metadata={"Date": None}), "svg+xml"
         for dpi in DPI if len(content) > limit else ():

@@ -61,6 +61,17 @@ class History:
         known = self.epoch <= epoch
         if not known.any():
             raise ValueError(f"epoch is {epoch}; the history begins at {self.epoch[0]}.")
+        return self._part(known)
+
+    def measured(self) -> "History | None":
+        """Return the epochs of which anything was measured; None where nothing was.
+
+        A loop that jtdiag does not run measures nothing before it begins.
+        """
+        known = ~(np.isnan(self.ensemble_loss) & np.isnan(self.ensemble_error))
+        return self._part(known) if known.any() else None
+
+    def _part(self, known: NDArray[np.bool_]) -> "History":
         return replace(
             self,
             epoch=self.epoch[known],

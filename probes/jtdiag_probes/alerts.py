@@ -87,8 +87,8 @@ def measure(run: Run, options: Options) -> xr.Dataset:
 def _fill(found: dict[str, np.ndarray], lane: tuple[int, int], history: History) -> None:
     """Enter one lane."""
     for name in (n for n in _OF_HISTORY if getattr(history, n) is not None):
-        found[name][lane][: history.last + 1] = getattr(history, name)
-    found[names.LAM_AT][lane][: history.last + 1] = history.lam
+        found[name][(*lane, history.epoch)] = getattr(history, name)
+    found[names.LAM_AT][(*lane, history.epoch)] = history.lam
     for epoch in history.epoch:
         so_far = history.until(int(epoch))
         speaking = {verdict.rule for verdict in rules.judge(so_far)}
@@ -126,10 +126,10 @@ def _reached(result: xr.Dataset, lam: float, group: list[Told]) -> int:
 
 
 def _verdicts(lane: xr.Dataset) -> list[Verdict]:
-    sealed = int(lane[names.LAM_AT].notnull().sum())
-    if sealed == 0:
+    sealed = lane[names.LAM_AT].notnull().values
+    if not sealed.any():
         return []
-    known = lane.isel({names.EPOCH: slice(sealed)})
+    known = lane.isel({names.EPOCH: sealed})
     loss, moved = float(lane.attrs["chance_loss"]), known[names.DISPLACEMENT].values
     history = History(
         epoch=known[names.EPOCH].values,

@@ -84,7 +84,8 @@ def measure(run: Run, options: Options) -> xr.Dataset:
 def _from_checkpoints(run: Run) -> dict[str, Any]:
     """Return the variables by weights, NaN for lanes that keep no checkpoint.
 
-    And for branches of one network, which have no weights of their own to tell apart.
+    And for branches of one network, which have no weights of their own to tell apart, and for a
+    run recorded from somebody's loop, whose members cannot be rebuilt.
     """
     recipe = run.recipe
     sizes = {
@@ -103,7 +104,7 @@ def _from_checkpoints(run: Run) -> dict[str, Any]:
     replay = None
     for lane in run.lanes:
         kept = run.seal(lane).checkpoints
-        if kept and not recipe.members.branched:
+        if kept and not recipe.members.branched and not run.recorded:
             replay = Replay.of(run, lane, kept[-1], beside=replay)
             epochs[lane.lam_index, lane.trial] = kept[-1]
             for name, value in _numbers(replay).items():

@@ -179,4 +179,5 @@ probe = Probe(
     cost="slow",
     classes_only=True,
     own_weights=True,
+    replays=True,
 )

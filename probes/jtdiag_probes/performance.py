@@ -7,10 +7,13 @@ from jtdiag import names
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options, Probe, Var
 from jtdiag.store import Run
+from jtdiag_probes import optimum
 
 _LANE_SPLIT = (names.LAM, names.TRIAL, names.SPLIT)
 _OVER_TRIALS = (names.LAM, names.SPLIT)
 _WRONG = "fraction wrong"
+STREAM = 0xCA9
+"""Tells the random numbers of resampled trials from others with the same seed."""
 _MEANINGS = {
     names.ENSEMBLE_ERROR: (names.FRACTION, "error of the ensemble, in the family's measure"),
     names.ENSEMBLE_LOSS: (names.NAT, "loss of the ensemble"),
@@ -31,6 +34,15 @@ WRITES = {
         dims=(names.LAM,),
         unit=names.FRACTION,
         meaning="learning rate of all members together, before any schedule",
+    ),
+    "optimum": Var(
+        dims=(names.SPLIT,), unit=names.FRACTION, meaning="λ with the lowest mean ensemble error"
+    ),
+    "optimum_low": Var(
+        dims=(names.SPLIT,), unit=names.FRACTION, meaning="lower end of its 95 % interval"
+    ),
+    "optimum_high": Var(
+        dims=(names.SPLIT,), unit=names.FRACTION, meaning="upper end of its 95 % interval"
     ),
     **{n: Var(dims=_LANE_SPLIT, unit=unit, meaning=m) for n, (unit, m) in _MEANINGS.items()},
     **{
@@ -83,8 +95,38 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     means = lanes.mean(names.TRIAL).rename({n: f"{n}_mean" for n in _MEANINGS})
     errors = lanes.map(standard_error).rename({n: f"{n}_se" for n in _MEANINGS})
     rates = [run.recipe.first_lr(i) for i in range(len(run.recipe.lam))]
-    found = xr.merge([lanes, means, errors]).assign(chosen_epoch=epoch, lr=(names.LAM, rates))
+    found = xr.merge([lanes, means, errors, best_lam(lanes[names.ENSEMBLE_ERROR], run.recipe.seed)])
+    found = found.assign(chosen_epoch=epoch, lr=(names.LAM, rates))
     return found.assign_attrs(error_measure=run.error_measure, lr_rule=run.recipe.train.lr_rule)
+
+
+def best_lam(error: xr.DataArray, seed: int) -> xr.Dataset:
+    """Return the λ with the lowest mean error, and the 95 % interval over resampled trials.
+
+    Args:
+        error: Of the ensemble, (lam, trial, split); NaN where not known.
+        seed: Of the draws, where there are too many resamples to count.
+
+    Returns:
+        optimum, optimum_low and optimum_high (split); NaN where no error is known, and for the
+        ends where fewer than two trials are.
+    """
+    ordered = error.sortby(names.LAM).transpose(names.LAM, names.TRIAL, names.SPLIT)
+    lams, values = ordered[names.LAM].values, ordered.values
+    ends = np.full((3, values.shape[2]), np.nan)
+    for at in range(values.shape[2]):
+        known = np.isfinite(values[:, :, at]).any(1)
+        if not known.any():
+            continue
+        here = values[known][:, :, at]
+        ends[0, at] = lams[known][int(np.nanmean(here, 1).argmin())]
+        whole = np.isfinite(here).all(0)
+        random = np.random.default_rng([seed, STREAM])
+        low, high = optimum.interval(optimum.probabilities(here[:, whole], random))
+        if low >= 0:
+            ends[1:, at] = lams[known][[low, high]]
+    found = dict(zip(("optimum", "optimum_low", "optimum_high"), ends, strict=True))
+    return xr.Dataset({name: (names.SPLIT, row) for name, row in found.items()})
 
 
 def judge(result: xr.Dataset) -> list[Finding]:

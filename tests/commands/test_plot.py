@@ -52,12 +52,12 @@ def test_named_it_is_one_line(small_run):
 
 def test_of_several_runs_each_is_drawn_into_its_own_folder(small_run, toy_copy):
     for run in (small_run, toy_copy):
-        ask(run, "performance")
-    ran = plot(small_run, str(toy_copy.path), "error-against-lambda")
+        ask(run, "dominance")
+    ran = plot(small_run, str(toy_copy.path), "errors-by-epoch")
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert ran.stdout.splitlines() == [
-        *files(small_run, "error-against-lambda"),
-        *files(toy_copy, "error-against-lambda"),
+        *files(small_run, "errors-by-epoch"),
+        *files(toy_copy, "errors-by-epoch"),
     ]
 
 
@@ -104,3 +104,40 @@ def test_an_unknown_figure_is_one_line(small_run):
     assert ran.exit_code == 1
     assert ran.stderr.startswith("Error: There is no figure 'errors'.")
     assert ran.stderr.count("\n") == 1
+
+
+def test_style_formats_and_folder_are_those_asked_for(small_run, tmp_path):
+    ask(small_run, "performance")
+    out = tmp_path / "paper" / "figures"
+    asked = ["--style", "ieee", "--format", "svg,eps", "--data", "nc", "--out", str(out)]
+    ran = plot(small_run, "error-against-lambda", *asked)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert ran.stdout.split() == [
+        str(out / f"error-against-lambda.{ending}") for ending in ("svg", "eps", "nc")
+    ]
+    assert 'width="252pt"' in (out / "error-against-lambda.svg").read_text("utf-8")
+
+
+def test_several_runs_in_one_folder_do_not_overwrite_each_other(small_run, toy_copy, tmp_path):
+    for run in (small_run, toy_copy):
+        for name in ("performance", "dominance"):
+            ask(run, name)
+    wanted = ["errors-by-epoch", "error-against-lambda", "--format", "png"]
+    ran = plot(small_run, str(toy_copy.path), *wanted, "--out", str(tmp_path / "out"))
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert ran.stdout.split() == [
+        str(tmp_path / "out" / place)
+        for place in (
+            "by-hand/errors-by-epoch.png",
+            "toy/errors-by-epoch.png",
+            "error-against-lambda.png",
+        )
+    ]
+
+
+def test_an_unknown_style_or_format_is_one_line(small_run):
+    for option, word in (("--style", "acl"), ("--format", "jpg")):
+        ran = plot(small_run, option, word)
+        assert ran.exit_code == 1
+        assert ran.stderr.startswith("Error: There is no")
+        assert ran.stderr.count("\n") == 1

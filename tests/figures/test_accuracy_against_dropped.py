@@ -4,8 +4,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures import accuracy_against_dropped, style
-from jtdiag.figures.accuracy_against_dropped import draw, draw_on, measured
+from jtdiag.figures import accuracy_against_dropped, known, style
+from jtdiag.figures.accuracy_against_dropped import draw, draw_on
 from jtdiag.probe_contract import Options
 from jtdiag.registry import load_probe
 
@@ -65,26 +65,35 @@ def test_the_axis_begins_at_the_ten_below_all_lines(result):
 
 
 def test_lambdas_are_sorted_and_those_not_measured_left_out(result):
-    assert measured(result, "accuracy_mean")["lam"].values.tolist() == [0, 1]
+    assert known.lams(result, "accuracy_mean", "")["lam"].values.tolist() == [0, 1]
     result["accuracy_mean"][1] = np.nan
-    assert measured(result, "accuracy_mean")["lam"].values.tolist() == [1]
+    assert known.lams(result, "accuracy_mean", "")["lam"].values.tolist() == [1]
 
 
 def test_nothing_to_draw_is_one_line_that_says_what_to_keep(result):
     result["accuracy_mean"][:] = np.nan
     with pytest.raises(ProbeError, match="kept no outputs on test to draw"):
-        draw(result)
+        draw([("toy", result)])
+
+
+def test_of_several_runs_each_has_a_panel_and_all_one_scale(result):
+    worse = result.copy(deep=True)
+    worse["accuracy_worst_mean"][:] = 0.05
+    first, second = draw([("16 members", result), ("256 members", worse)]).axes
+    assert [ax.get_title() for ax in (first, second)] == ["16 members", "256 members"]
+    assert first.get_ylim() == second.get_ylim() == (0, 100)
+    np.testing.assert_allclose(lines(first)[style.lam_text(1.0)].get_ydata(), [90, 60, 30])
 
 
 def test_the_result_is_not_changed(result):
     before = result.copy(deep=True)
-    draw(result)
+    draw([("toy", result)])
     assert result.identical(before)
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
     asked = load_probe(accuracy_against_dropped.NEEDS).ask(toy, Options())
-    [axes] = draw(asked).axes
+    [axes] = draw([("toy", asked)]).axes
     line = lines(axes)[style.lam_text(0.9)]
     expected = asked["accuracy"].sel(subsets="shared", lam=0.9).mean("trial")
     np.testing.assert_allclose(line.get_ydata(), 100 * expected)

@@ -1,5 +1,7 @@
+import io
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import matplotlib.image
@@ -8,44 +10,67 @@ import pytest
 
 from jtdiag import figures, result
 from jtdiag.errors import ProbeError, StoreError
-from jtdiag.figures import FIGURES, drawing, find
-from jtdiag.figures.drawing import plot
+from jtdiag.figures import FIGURES, drawing, find, style
+from jtdiag.figures.drawing import Output, plot
+from jtdiag.figures.print_check import complaints
 from jtdiag.probing import probe as ask
 from jtdiag.registry import probe_names
 
 
+@pytest.fixture(scope="module")
+def written(probed_run):
+    """Return a function that writes a figure, once, in four formats and says their bytes."""
+    known = {}
+
+    def bytes_of(name):
+        if name not in known:
+            known[name] = again(probed_run, name)
+        return known[name]
+
+    return bytes_of
+
+
+def again(run, name):
+    output = Output(formats=("pdf", "png", "svg", "eps"))
+    return {path.suffix[1:]: path.read_bytes() for path in plot(run, name, output=output)}
+
+
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_is_written_as_pdf_and_png(probed_run, name):
-    made = plot(probed_run, name)
-    assert made == [probed_run.path / "figures" / f"{name}.{ending}" for ending in ("pdf", "png")]
-    pdf, png = made
-    assert pdf.read_bytes().startswith(b"%PDF-")
-    assert pdf.read_bytes().rstrip().endswith(b"%%EOF")
-    pixels = mpl.image.imread(png)
-    found = result.load(probed_run, find(name).needs)
-    given = [("toy", found)] if find(name).compares else found
-    width = find(name).draw(given).get_size_inches()[0]
-    assert pixels.shape[1] == pytest.approx(300 * width, abs=1)
+def test_a_figure_is_as_wide_as_the_page_in_every_format(written, name):
+    files = written(name)
+    assert files["pdf"].startswith(b"%PDF-")
+    assert files["pdf"].rstrip().endswith(b"%%EOF")
+    assert files["eps"].startswith(b"%!PS-Adobe-3.0 EPSF-3.0")
+    pixels = mpl.image.imread(io.BytesIO(files["png"]), format="png")
+    assert pixels.shape[1] == 300 * 4.8
     assert np.ptp(pixels[..., :3]) == 1  # black on white
+    points = 72 * 4.8
+    assert float(re.search(rb"/MediaBox \[ 0 0 (\S+)", files["pdf"])[1]) == pytest.approx(points)
+    assert float(re.search(rb"BoundingBox: 0 0 (\d+)", files["eps"])[1]) == pytest.approx(
+        points, abs=1
+    )
+    width = ElementTree.fromstring(files["svg"]).get("width")
+    assert float(width.removesuffix("pt")) == pytest.approx(points)
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_pdf_embeds_its_fonts_and_none_is_of_type_3(probed_run, name):
-    content = plot(probed_run, name)[0].read_bytes()
-    assert b"/Type3" not in content
-    assert set(re.findall(rb"/Subtype\s*/(CIDFontType\w+|TrueType|Type1)", content)) <= {
+def test_fonts_are_embedded_and_none_is_of_type_3(written, name):
+    pdf, eps = written(name)["pdf"], written(name)["eps"]
+    assert b"/Type3" not in pdf
+    assert set(re.findall(rb"/Subtype\s*/(CIDFontType\w+|TrueType|Type1)", pdf)) <= {
         b"CIDFontType2"
     }
-    assert b"/FontFile2" in content
+    assert b"/FontFile2" in pdf
+    assert b"/FontType 42 def" in eps
+    assert b"/FontType 3 def" not in eps
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_says_where_it_comes_from_and_not_when(probed_run, name):
-    pdf, png = (path.read_bytes() for path in plot(probed_run, name))
-    assert f"recipe {probed_run.recipe_hash}".encode() in pdf
-    assert f"recipe {probed_run.recipe_hash}".encode() in png
-    assert b"CreationDate" not in pdf
-    assert [path.read_bytes() for path in plot(probed_run, name)] == [pdf, png]
+def test_a_figure_says_where_it_comes_from_and_not_when_it_was_drawn(written, probed_run, name):
+    date = result.load(probed_run, find(name).needs).attrs["date"]
+    for content in written(name).values():
+        assert f"recipe {probed_run.recipe_hash}, {date}".encode() in content
+        assert b"CreationDate" not in content
 
 
 def settings():
@@ -54,12 +79,21 @@ def settings():
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_settings_of_matplotlib_are_as_before(probed_run, name):
+def test_drawn_again_it_is_the_same_and_settings_of_matplotlib_are_as_before(
+    written, probed_run, name
+):
+    first = written(name)
     with mpl.rc_context():
         mpl.rcdefaults()
         before = settings()
-        plot(probed_run, name)
+        assert again(probed_run, name) == first
         assert settings() == before
+
+
+def test_pdf_and_png_are_written_by_default(probed_run):
+    made = plot(probed_run, FIGURES[0])
+    folder = probed_run.path / "figures"
+    assert made == [folder / f"{FIGURES[0]}.{ending}" for ending in ("pdf", "png")]
 
 
 def test_what_the_style_sets_holds_against_the_users_settings(probed_run):
@@ -102,14 +136,86 @@ def test_every_figure_has_a_caption_and_needs_an_installed_probe(name):
 
 def test_every_file_of_a_figure_is_listed():
     files = {path.stem for path in Path(figures.__file__).parent.glob("*.py")}
-    helpers = {"__init__", "drawing", "panels", "style", "tables"}
+    helpers = {
+        "__init__",
+        "drawing",
+        "known",
+        "means",
+        "numbers",
+        "opaque",
+        "panels",
+        "print_check",
+    }
+    helpers |= {"run_labels", "style", "tables", "venues"}
     drawn = files - helpers - {"schemes"}  # of a study
     assert drawn == {name.replace("-", "_") for name in figures.FIGURES}
 
 
-@pytest.mark.parametrize("name", FIGURES)
+LATER = {
+    0: ("leader-by-epoch", "displacement", "variance-against-lambda"),
+    3: ("leader-by-epoch", "variance-against-lambda"),
+}
+"""What is not yet known at an epoch; one line says so."""
+
+
+@pytest.fixture
+def asked_of_metrics(small_run):
+    """A run that has kept neither outputs nor checkpoints, asked by every probe."""
+    for name in probe_names():
+        ask(small_run, name)
+    return small_run
+
+
+WITHOUT = {
+    "error-by-combiner": "outputs",
+    "accuracy-against-dropped": "outputs",
+    "accuracy-against-faults": "outputs",
+    "accuracy-against-compute": "outputs",
+    "reliability": "outputs",
+    "kappa-against-lambda": "outputs",
+    "variance-against-lambda": "outputs",
+    "votes-against-lambda": "outputs",
+    "filters": "checkpoints",
+    "filter-norms": "checkpoints",
+    "displacement": "checkpoints",
+    "gradients": "checkpoints",
+    "spectral-density": "checkpoints",
+}
+"""What a figure cannot be drawn without."""
+
+
+def test_of_a_run_that_kept_nothing_figures_are_whole_or_one_line_that_says_what_to_keep(
+    asked_of_metrics, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(drawing, "_write", lambda figure, path, origin: drawn.append(figure))
+    for name in FIGURES:
+        if name in WITHOUT:
+            with pytest.raises(ProbeError, match=rf"keep\.{WITHOUT[name]}") as caught:
+                plot(asked_of_metrics, name)
+            assert "\n" not in str(caught.value)
+        else:
+            plot(asked_of_metrics, name)
+    assert len(drawn) == 2 * (len(FIGURES) - len(WITHOUT))  # PDF and PNG
+    for figure in drawn:
+        with style.of():
+            assert complaints(figure, 6) == []
+
+
 @pytest.mark.parametrize("epoch", [0, 3])
-def test_an_unfinished_run_is_drawn_without_a_warning(toy_copy, cut_back, name, epoch):
+def test_an_unfinished_run_is_drawn_without_a_warning(toy_copy, cut_back, monkeypatch, epoch):
     run = cut_back(toy_copy, -1, epoch, -1, -1, -1, -1)
-    ask(run, find(name).needs)
-    assert all(path.stat().st_size for path in plot(run, name))
+    for needed in {find(name).needs for name in FIGURES}:
+        ask(run, needed)
+    drawn = []
+    monkeypatch.setattr(drawing, "_write", lambda figure, path, origin: drawn.append(figure))
+    for name in FIGURES:
+        if name in LATER[epoch]:
+            with pytest.raises(ProbeError) as caught:
+                plot(run, name)
+            assert "\n" not in str(caught.value)
+        else:
+            plot(run, name)
+    for figure in drawn[::2]:
+        with style.of():
+            assert complaints(figure, 6) == []

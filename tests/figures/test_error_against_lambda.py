@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib.figure import Figure
 
 from jtdiag.figures import error_against_lambda
-from jtdiag.figures.error_against_lambda import draw, draw_on
+from jtdiag.figures.error_against_lambda import draw
 from jtdiag.probe_contract import Options
 from jtdiag.registry import load_probe
 
@@ -21,14 +20,16 @@ def result():
             "ensemble_error": (("lam", "trial", "split"), errors),
             "ensemble_error_mean": (("lam", "split"), errors.mean(1)),
             "ensemble_error_se": (("lam", "split"), errors.std(1, ddof=1) / np.sqrt(2)),
+            "optimum": ("split", [0.0, 0.0, 0.9]),
+            "optimum_low": ("split", [0.0, 0.0, 0.0]),
+            "optimum_high": ("split", [0.0, 0.0, 0.9]),
         },
         coords={"lam": LAMS, "trial": [0, 1], "split": ["train", "val", "test"]},
     )
 
 
 def drawn(result):
-    axes = Figure().add_subplot()
-    draw_on(result, axes)
+    [axes] = draw([("toy", result)]).axes
     return axes
 
 
@@ -57,9 +58,50 @@ def test_with_one_trial_there_are_no_bars(result):
     assert all(np.ptp(segment[:, 1]) == 0 for segment in bars.get_segments())
 
 
-def test_a_lambda_that_has_not_begun_is_a_gap(result):
-    result = result.where(result["lam"] != 0.9)
-    np.testing.assert_allclose(drawn(result).containers[0].lines[0].get_ydata(), [21, np.nan, 42])
+def test_a_lambda_that_has_not_begun_is_left_out(result):
+    begun = result["lam"] != 0.9
+    for name in ("ensemble_error", "ensemble_error_mean", "ensemble_error_se"):
+        result[name] = result[name].where(begun)
+    result["optimum"][:] = result["optimum_low"][:] = result["optimum_high"][:] = 0.0
+    axes = drawn(result)
+    np.testing.assert_allclose(axes.containers[0].lines[0].get_ydata(), [21, 42])
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "1"]
+
+
+def marks(axes):
+    return [line for line in axes.lines if line.get_markersize() == 8]
+
+
+def test_the_optimum_is_marked_with_its_interval(result):
+    axes = drawn(result)
+    [mark] = marks(axes)
+    assert (int(mark.get_xdata()[0]), float(mark.get_ydata()[0])) == (1, pytest.approx(12))
+    [span] = [line for line in axes.lines if line.get_linewidth() == 4]
+    assert span.get_xdata().tolist() == [0, 1]
+    np.testing.assert_allclose(span.get_ydata(), [12, 12])
+
+
+def test_one_trial_has_an_optimum_without_an_interval(result):
+    result["optimum_low"][:] = result["optimum_high"][:] = np.nan
+    axes = drawn(result)
+    assert len(marks(axes)) == 1
+    assert [line for line in axes.lines if line.get_linewidth() == 4] == []
+
+
+def test_several_runs_share_the_axes_and_each_has_a_look_of_its_own(result):
+    other = result.sel(lam=[0.0, 0.9]).copy(deep=True)
+    other["optimum"][:] = 0.0
+    figure = draw([("16 members", result), ("256 members", other)])
+    [axes] = figure.axes
+    first, second = (container.lines[0] for container in axes.containers)
+    assert first.get_xdata().tolist() == [0, 1, 2]
+    assert second.get_xdata().tolist() == [0, 1]
+    assert [c.get_label() for c in axes.containers] == ["16 members", "256 members"]
+    for look in ("color", "marker", "linestyle"):
+        assert getattr(first, f"get_{look}")() != getattr(second, f"get_{look}")()
+    assert [line for line in axes.lines if line.get_marker() == "."] == []
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["16 members", "256 members"]
 
 
 def words(axes):
@@ -80,18 +122,18 @@ def test_axes_say_what_they_are_in_percent(result):
 
 def test_the_result_is_not_changed(result):
     before = result.copy(deep=True)
-    draw(result)
+    draw([("toy", result)])
     assert result.identical(before)
 
 
 def test_a_missing_variable_is_an_error_and_no_empty_panel(result):
     with pytest.raises(KeyError, match="ensemble_error_se"):
-        draw(result.drop_vars("ensemble_error_se"))
+        draw([("toy", result.drop_vars("ensemble_error_se"))])
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
     probe = load_probe(error_against_lambda.NEEDS)
     asked = probe.ask(toy, Options())
-    [axes] = draw(asked).axes
+    [axes] = draw([("toy", asked)]).axes
     mean = 100 * asked["ensemble_error"].sel(split="test").mean("trial")
     np.testing.assert_allclose(axes.containers[0].lines[0].get_ydata(), mean, rtol=1e-12)

@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
+from jtdiag.errors import ProbeError
 from jtdiag.figures.kappa_against_lambda import draw, draw_outputs, draw_weights
 
 LAMS = [0.0, 0.9, 0.99, 1.0]
@@ -90,18 +91,24 @@ def test_the_exponent_is_written_with_its_interval_where_it_has_one(result):
     assert text.endswith("p = 0.95$")
 
 
-def test_a_run_that_keeps_nothing_says_so(result):
+def test_a_run_that_keeps_nothing_is_one_line(result):
     for name in result.data_vars:
         result[name][...] = np.nan
-    for ax in draw(result).axes:
-        assert "nothing kept to measure" in [text.get_text() for text in ax.texts]
+    with pytest.raises(ProbeError, match="At no λ below 1 is a condition number known"):
+        draw(result)
+
+
+def test_a_run_without_checkpoints_has_the_panel_of_the_outputs_alone(result):
+    result["weight_anisotropy"][...] = np.nan
+    [only] = draw(result).axes
+    assert only.get_title() == "By the outputs"
 
 
 def test_the_legend_names_every_mark_once(result):
     [legend] = draw(result).legends
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "at the same outputs",
+    assert sorted(text.get_text() for text in legend.get_texts()) == [
         r"$1/(1-\lambda)$",
+        "at the same outputs",
         "lanes",
         "null space left out",
     ]

@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 from scipy.stats import binomtest
 
+from jtdiag.errors import ProbeError
 from jtdiag.figures import leader_by_epoch, style
 from jtdiag.figures.leader_by_epoch import draw
 from jtdiag.probe_contract import Options
@@ -72,10 +73,16 @@ def test_lanes_that_are_not_done_are_left_out(result):
     assert together.get_title() == "all, 4 lanes"
 
 
-def test_a_run_of_which_nothing_is_done_has_empty_panels(result):
+def test_a_run_of_which_nothing_is_done_is_one_line(result):
     result["done"][:] = 0
-    for axes in visible(draw(result)):
-        assert np.isnan(line(axes)).all()
+    with pytest.raises(ProbeError, match="No lane of the run is done"):
+        draw(result)
+
+
+def test_a_lambda_of_which_nothing_is_done_has_no_panel(result):
+    result["done"].loc[{"lam": 1.0}] = 0
+    titles = [axes.get_title() for axes in visible(draw(result))]
+    assert titles == [r"$\lambda = 0.5$, 3 lanes", "all, 3 lanes"]
 
 
 def test_chance_and_epoch_3_are_marked(result):
@@ -91,8 +98,8 @@ def test_lambdas_have_their_colours(result):
     assert colors == [style.lam_colour(0.5), style.lam_colour(1.0), style.ENSEMBLE]
 
 
-@pytest.mark.parametrize(("count", "columns", "rows"), [(1, 2, 1), (3, 4, 1), (5, 4, 2), (7, 4, 2)])
-def test_panels_go_into_rows_of_four_and_each_lowest_says_epoch(count, columns, rows):
+@pytest.mark.parametrize(("count", "columns", "rows"), [(1, 2, 1), (3, 2, 2), (5, 3, 2), (7, 3, 3)])
+def test_panels_go_into_rows_of_three_and_each_lowest_says_epoch(count, columns, rows):
     figure = draw(made_up(np.linspace(0, 1, count)))
     grid = figure.axes[0].get_gridspec()
     assert (grid.ncols, grid.nrows) == (columns, rows)

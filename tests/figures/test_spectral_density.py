@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jtdiag.figures.spectral_density import SMALLEST_DECADE, colours, draw
+from jtdiag.errors import ProbeError
+from jtdiag.figures import style
+from jtdiag.figures.spectral_density import SMALLEST_DECADE, draw
 from jtdiag_probes import density
 
 
@@ -37,11 +39,11 @@ def test_the_axis_is_that_of_the_probe(result):
     assert ticks["0"] == 0
 
 
-def test_a_lambda_has_one_colour_by_its_rank():
-    assert len(set(colours(5))) == 5
-    assert colours(5)[0] == colours(2)[0]
+def test_a_lambda_has_the_colour_that_it_has_everywhere(result):
+    [ax] = draw(result).axes
+    assert [line.get_color() for line in ax.lines] == [style.lam_colour(lam) for lam in (0, 1)]
 
 
-def test_a_run_without_checkpoints_says_so(result):
-    [ax] = draw(result.where(result["lam"] > 2)).axes
-    assert [text.get_text() for text in ax.texts] == ["no checkpoint kept"]
+def test_a_run_without_checkpoints_is_one_line(result):
+    with pytest.raises(ProbeError, match="kept no checkpoint to draw from"):
+        draw(result.where(result["lam"] > 2))

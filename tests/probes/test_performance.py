@@ -1,3 +1,4 @@
+import itertools
 import math
 from statistics import mean, median, stdev
 
@@ -8,8 +9,9 @@ from scipy.stats import sem
 
 from jtdiag import names
 from jtdiag.probe_contract import Options
+from jtdiag.registry import load_probe
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes.performance import probe, standard_error
+from jtdiag_probes.performance import best_lam, probe, standard_error
 
 
 class TestPerformance(ProbePromises):
@@ -167,3 +169,43 @@ def test_a_difference_that_may_be_the_learning_rates_is_told(by_hand):
         one.sentence
     )
     assert "(λ = 0) 30.0 % ± 0.0 and" in one.sentence
+
+
+@pytest.mark.parametrize("trials", [2, 3, 4])
+def test_the_optimum_and_its_interval_are_those_of_all_resamples(trials):
+    """Against the slow way: every resample of trials is drawn, and its best λ counted."""
+    random = np.random.default_rng(trials)
+    lams = [0.9, 0.0, 0.5]
+    errors = 0.2 + 0.01 * random.normal(size=(3, trials))
+    error = xr.DataArray(
+        errors[:, :, None], dims=("lam", "trial", "split"), coords={"lam": lams, "split": ["test"]}
+    )
+    found = best_lam(error, seed=0)
+    assert float(found["optimum"][0]) == lams[int(errors.mean(1).argmin())]
+    best = sorted(
+        lams[int(errors[:, list(drawn)].mean(1).argmin())]
+        for drawn in itertools.product(range(trials), repeat=trials)
+    )
+    inside = [
+        lam
+        for lam in sorted(set(best))
+        if np.mean([b <= lam for b in best]) > 0.025 and np.mean([b >= lam for b in best]) > 0.025
+    ]
+    assert [float(found[f"optimum_{end}"][0]) for end in ("low", "high")] == [inside[0], inside[-1]]
+
+
+def test_one_trial_has_an_optimum_and_no_interval():
+    error = xr.DataArray(
+        [[[0.3]], [[0.1]], [[np.nan]]],
+        dims=("lam", "trial", "split"),
+        coords={"lam": [0.0, 0.5, 1.0], "split": ["test"]},
+    )
+    found = best_lam(error, seed=0)
+    assert float(found["optimum"][0]) == 0.5
+    assert np.isnan(found["optimum_low"][0])
+
+
+def test_the_optimum_is_that_of_the_capacity_probe(toy, asked):
+    other = load_probe("capacity").ask(toy, Options())
+    for name in ("optimum", "optimum_low", "optimum_high"):
+        np.testing.assert_array_equal(asked[name].values, other[name].values)

@@ -157,3 +157,14 @@ def test_every_rule_compares_something_and_has_a_finite_limit():
         assert rule.name == name
         assert rule.compares
         assert np.isfinite(rule.limit)
+
+
+def test_epochs_of_which_nothing_was_measured_are_left_out():
+    loss, error = np.array([np.nan, 0.1, np.nan]), np.array([np.nan, 0.1, 0.1])
+    one = history(ALIKE, epochs=3, ensemble_loss=loss, ensemble_error=error)
+    assert one.measured().epoch.tolist() == [1, 2]  # the last has diverged and is known
+    assert one.measured().member_error.shape == (2, 4)
+    nothing = np.full(3, np.nan)
+    assert (
+        history(ALIKE, epochs=3, ensemble_loss=nothing, ensemble_error=nothing).measured() is None
+    )

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from jtdiag.errors import ProbeError
+from jtdiag.figures import variance_against_lambda
+from jtdiag.figures.variance_against_lambda import TERMS, draw
+from jtdiag.probe_contract import Options
+from jtdiag.registry import load_probe
+
+
+@pytest.fixture
+def asked(toy):
+    return load_probe(variance_against_lambda.NEEDS).ask(toy, Options())
+
+
+def lines(figure):
+    [axes] = figure.axes
+    return {container.get_label(): container.lines for container in axes.containers}
+
+
+def test_lines_are_the_terms_and_add_up_to_the_loss(asked):
+    found = {label: line[0].get_ydata() for label, line in lines(draw(asked)).items()}
+    for name, (label, *_) in TERMS.items():
+        np.testing.assert_allclose(found[label], asked[name])
+    total = found["members' bias"] + found["members' variance"] - found["diversity"]
+    np.testing.assert_allclose(total, found["ensemble's loss"], rtol=1e-10)
+
+
+def lengths(figure, label):
+    [bars] = lines(figure)[label][2]
+    return [np.ptp(segment[:, 1]) if len(segment) else 0 for segment in bars.get_segments()]
+
+
+def test_bars_are_standard_errors_and_absent_where_trials_are_too_few(asked):
+    figure = draw(asked)
+    np.testing.assert_allclose(lengths(figure, "ensemble's loss"), 2 * asked["expected_loss_se"])
+    assert asked["average_bias_se"].isnull().all()
+    assert lengths(figure, "members' bias") == [0, 0, 0]
+
+
+def test_a_bar_ends_above_0_and_what_is_not_positive_has_no_point(asked):
+    asked["diversity_se"][:] = 10 * asked["diversity"]
+    asked["diversity"][0] = -0.1
+    figure = draw(asked)
+    assert np.isnan(lines(figure)["diversity"][0].get_ydata()[0])
+    expected = 1.8 * asked["diversity"].values[1:]
+    np.testing.assert_allclose(lengths(figure, "diversity")[-2:], expected)
+
+
+def test_too_few_trials_are_one_line(asked):
+    for name in TERMS:
+        asked[name][:] = np.nan
+    with pytest.raises(ProbeError, match="Variance needs outputs on test of two trials or more"):
+        draw(asked)
+
+
+def test_the_result_is_not_changed(asked):
+    before = asked.copy(deep=True)
+    draw(asked)
+    assert asked.identical(before)

@@ -1,0 +1,93 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from torch import nn
+
+from jtdiag import DominanceMonitor, watch_branches
+from jtdiag.engine.torchvision_import import import_torchvision
+
+import_torchvision()  # which transformers imports, and finds broken beside a torch for CPUs
+
+
+@pytest.fixture
+def library():
+    import transformers
+
+    from jtdiag.integrations.huggingface import JtdiagCallback
+
+    return SimpleNamespace(hf=transformers, Callback=JtdiagCallback)
+
+
+class Model(nn.Module):
+    """As the Trainer likes it: inputs by name, a dict of loss and logits, examples first."""
+
+    def __init__(self, toy):
+        super().__init__()
+        self.members, self.loss = toy.members, toy.loss
+
+    def forward(self, pixels, labels=None):
+        logits = self.members(pixels, labels)
+        return {"loss": self.loss(logits, labels), "logits": logits.transpose(0, 1)}
+
+
+def fit(library, toy, callback, tmp_path, *, epochs=3, **more):
+    model = Model(toy)
+    rows = [{"pixels": x, "labels": y} for x, y in zip(toy.x, toy.y, strict=True)]
+    arguments = library.hf.TrainingArguments(
+        str(tmp_path),
+        num_train_epochs=epochs,
+        per_device_train_batch_size=toy.batch,
+        learning_rate=0.1,
+        use_cpu=True,
+        report_to="none",
+        save_strategy="no",
+        eval_strategy="epoch",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        **more,
+    )
+    trainer = library.hf.Trainer(
+        model, arguments, train_dataset=rows, eval_dataset=rows, callbacks=[callback]
+    )
+    trainer.train()
+    return model
+
+
+def test_the_callback_counts_what_the_model_said_in_training(library, toy, tmp_path):
+    callback = library.Callback(DominanceMonitor(lam=1, every=1))
+    model = fit(library, toy, callback, tmp_path)
+    history = callback.monitor.history
+    assert history.epoch.tolist() == [1, 2, 3]
+    for epoch in (1, 2, 3):
+        np.testing.assert_allclose(
+            history.member_error[epoch - 1], toy.members.errors_by_hand(epoch)
+        )
+    assert not model._forward_hooks
+
+
+def test_branches_of_the_model_may_be_watched_instead(library, toy, tmp_path):
+    monitor = DominanceMonitor(every=1)
+    with watch_branches(toy.members, [f"members.{j}" for j in range(3)]) as branches:
+        fit(library, toy, library.Callback(monitor, logits=branches), tmp_path, epochs=1)
+    found = monitor.history.member_error[0]
+    np.testing.assert_allclose(found, toy.members.errors_by_hand(1))
+
+
+def test_labels_that_the_model_never_sees_are_missed_in_one_line(library, toy, tmp_path):
+    callback = library.Callback(labels="label")
+    with pytest.raises(ValueError, match=r"labels is 'label', which is not in \['pixels', 'labels"):
+        fit(library, toy, callback, tmp_path, epochs=1)
+
+
+def test_accumulated_gradients_change_nothing_about_what_is_counted(library, toy, tmp_path):
+    callback = library.Callback(DominanceMonitor(every=1))
+    fit(library, toy, callback, tmp_path, epochs=1, gradient_accumulation_steps=2)
+    assert callback.monitor.epochs[0].examples == 44
+
+
+def test_other_processes_than_the_first_are_silent(library):
+    callback = library.Callback()
+    callback.on_train_begin(None, SimpleNamespace(is_world_process_zero=False), None, nn.ReLU())
+    assert callback.monitor.tell is None
+    assert isinstance(callback, library.hf.TrainerCallback)

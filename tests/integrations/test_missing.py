@@ -1,0 +1,42 @@
+import importlib
+import sys
+
+import pytest
+
+from jtdiag.finding import Finding
+from jtdiag.integrations.asking import ask, log
+
+
+@pytest.mark.parametrize(
+    ("adapter", "imports", "install"),
+    [
+        ("lightning", ("lightning.pytorch.callbacks", "pytorch_lightning.callbacks"), "lightning"),
+        ("huggingface", ("transformers",), "transformers accelerate"),
+        ("ignite", ("ignite.engine",), "pytorch-ignite"),
+    ],
+)
+def test_a_library_that_is_missing_is_named_in_one_line(monkeypatch, adapter, imports, install):
+    for module in imports:
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, f"jtdiag.integrations.{adapter}", raising=False)
+    with pytest.raises(ImportError, match=rf"needs .*pip install {install}\.$") as caught:
+        importlib.import_module(f"jtdiag.integrations.{adapter}")
+    assert "\n" not in str(caught.value)
+
+
+def test_something_that_is_not_there_is_missed_with_what_is():
+    assert ask("a", {"a": 1}, "logits") == 1
+    assert ask(-1, (1, 2), "targets") == 2
+    with pytest.raises(ValueError, match=r"logits is 'b', which is not in \['a'\]; name a key"):
+        ask("b", {"a": 1}, "logits")
+    with pytest.raises(ValueError, match="targets is 3, which is not in tuple"):
+        ask(3, (1, 2), "targets")
+    with pytest.raises(ValueError, match="logits is 'a', which is not in NoneType"):
+        ask("a", None, "logits")
+
+
+@pytest.mark.parametrize(("level", "logged"), [("alert", "WARNING"), ("info", "INFO")])
+def test_alerts_are_logged_as_warnings(caplog, level, logged):
+    with caplog.at_level("INFO", "jtdiag"):
+        log(Finding(probe="alerts", rule="dominance", level=level, sentence="50 % so.", number=1))
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [(logged, "50 % so.")]

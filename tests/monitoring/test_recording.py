@@ -1,0 +1,324 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from click.testing import CliRunner
+from torch.nn import functional
+
+from jtdiag import DominanceMonitor, JtdiagError, Run, finding, names, probe
+from jtdiag.cli import main
+from jtdiag.engine.lane_group import LaneGroup
+from jtdiag.engine.tally import Tally
+from jtdiag.errors import DataError, ProbeError, RecipeError, StoreError
+from jtdiag.monitoring.recording import Recording
+from jtdiag.replay import Replay
+from jtdiag.testing import toy_run
+
+M, N, K = 4, 60, 5
+WEIGHTS = {"first.weight": torch.ones(M, 6, 2), "first.bias": torch.zeros(M, 6)}
+
+
+def said(seed, n=N):
+    random = torch.Generator().manual_seed(seed)
+    target = torch.randint(K, (n,), generator=torch.Generator().manual_seed(99))
+    logits = torch.randn(M, n, K, generator=random)
+    return logits + 2 * functional.one_hot(target, K), target
+
+
+def trained(monitor, epochs=3, splits=("test",), start=False, weights=False, first_seed=0):
+    """Carry a monitor through epochs of made-up training; return the logits recorded by epoch."""
+    kept = {}
+    for epoch in range(0 if start else 1, epochs + 1):
+        seed = first_seed + 100 * epoch
+        for step in range(4 if epoch else 0):
+            monitor.update(*said(seed + step))
+        for split in splits:
+            logits, target = said(seed + 50 + len(split))
+            for at in torch.arange(N).split(25):
+                monitor.record(split, logits[:, at], target[at])
+            kept[epoch, split] = (logits, target)
+        moved = {name: weight + epoch for name, weight in WEIGHTS.items()}
+        monitor.end_epoch(checkpoint=moved if weights else None)
+    return kept
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "runs" / "mine"
+
+
+def test_the_store_holds_what_was_recorded_and_what_training_counted(path):
+    monitor = DominanceMonitor(lam=1, every=1, store=path, epochs=3)
+    kept = trained(monitor, splits=("test", "val"), start=True, weights=True)
+    run = Run(path)
+    [lane] = run.lanes
+    assert run.done
+    assert not run.training
+    assert run.check() == 4 * (2 + 2)
+    metrics = run.metrics().isel(lam=0, trial=0)
+    for (epoch, split), (logits, target) in kept.items():
+        [block] = run.outputs(lane, epoch, split)
+        np.testing.assert_array_equal(block.logits, logits)
+        np.testing.assert_array_equal(block.target, target)
+        at = metrics.sel(epoch=epoch, split=split)
+        own = [float(functional.cross_entropy(one, target)) for one in logits]
+        np.testing.assert_allclose(at["member_loss"], own, rtol=1e-5)
+        wrong = float((logits.mean(0).argmax(-1) != target).double().mean())
+        assert float(at["ensemble_error"]) == pytest.approx(wrong)
+    history = monitor.history
+    for name in names.METRIC_VARIABLES:
+        found = metrics[name].sel(split="train")
+        assert np.isnan(found.sel(epoch=0)).all()
+        np.testing.assert_array_equal(found.sel(epoch=[1, 2, 3]), getattr(history, name))
+    assert float(run.checkpoint(lane, 2)["first.weight"][1, 0, 0]) == 3.0
+    assert run.seal(lane).best in (1, 2, 3)
+    assert run.recipe.members.count == M
+    assert run.chance_error == pytest.approx(1 - 1 / K)
+
+
+PARALLEL = {"lam": [0.9], "trials": 1, "train": {"epochs": 3}}
+
+
+@pytest.fixture
+def parallel(tmp_path, monkeypatch):
+    """A toy run of jtdiag's, and what a monitor recorded while it trained."""
+    monitor = DominanceMonitor(lam=0.9, every=1, store=tmp_path / "recorded", epochs=3)
+    now = SimpleNamespace(split=names.TRAIN, epoch=0)
+    originals = LaneGroup.train_epoch, LaneGroup.measure, Tally.add
+
+    def train_epoch(self, epoch, *others):
+        now.split, now.epoch = "", epoch
+        return originals[0](self, epoch, *others)
+
+    def measure(self, split, *others, **more):
+        now.split = split
+        return originals[1](self, split, *others, **more)
+
+    def add(self, logits, target, losses):
+        eta = logits[0].transpose(1, 2)
+        if now.split == "" and now.epoch:
+            monitor.update(eta, target[0])
+        elif now.split in (names.VAL, names.TEST):
+            monitor.record(now.split, eta, target[0])
+            if now.split == names.TEST:  # the last that the engine measures of an epoch
+                monitor.end_epoch()
+        originals[2](self, logits, target, losses)
+
+    monkeypatch.setattr(LaneGroup, "train_epoch", train_epoch)
+    monkeypatch.setattr(LaneGroup, "measure", measure)
+    monkeypatch.setattr(Tally, "add", add)
+    own = toy_run(tmp_path, **PARALLEL)
+    monkeypatch.undo()
+    return SimpleNamespace(own=own, recorded=Run(tmp_path / "recorded"))
+
+
+def test_a_run_of_jtdiag_recorded_while_it_trains_is_the_same_run(parallel):
+    own, recorded = parallel.own.metrics(), parallel.recorded.metrics()
+    later = slice(1, None)
+    for name in names.METRIC_VARIABLES:
+        xr.testing.assert_allclose(
+            own[name].sel(epoch=later), recorded[name].sel(epoch=later), rtol=1e-12
+        )
+        for split in (names.VAL, names.TEST):
+            xr.testing.assert_allclose(
+                own[name].sel(epoch=0, split=split), recorded[name].sel(epoch=0, split=split)
+            )
+    xr.testing.assert_equal(own["best_epoch"], recorded["best_epoch"])
+    [lane] = parallel.own.lanes
+    for epoch in range(4):
+        for split in (names.VAL, names.TEST):
+            [a], [b] = (run.outputs(lane, epoch, split) for run in vars(parallel).values())
+            np.testing.assert_array_equal(a.logits, b.logits)
+            np.testing.assert_array_equal(a.target, b.target)
+
+
+@pytest.mark.parametrize("name", ["votes", "calibration", "combiners", "stacking", "collusion"])
+def test_probes_of_outputs_answer_the_same_of_both(parallel, name):
+    own, recorded = (probe(run, name) for run in vars(parallel).values())
+    assert own.data_vars
+    for variable in own.data_vars:
+        a, b = own[variable], recorded[variable]
+        if {"split", "epoch"} <= set(a.dims):  # a loop does not measure training before it begins
+            at_start = (a["split"] == "train") & (a["epoch"] == 0)
+            assert b.where(at_start).isnull().all()
+            a = a.where(~at_start)
+        xr.testing.assert_allclose(a, b)
+
+
+@pytest.mark.slow
+def test_every_probe_that_applies_answers_and_a_watcher_sees_the_end(path):
+    trained(DominanceMonitor(lam=1, store=path, epochs=3), weights=True)
+    asked = CliRunner().invoke(main, ["probe", str(path)])
+    assert asked.exit_code == 0, asked.output
+    assert "gradients: passed over" in asked.output
+    watched = CliRunner().invoke(main, ["watch", str(path)])
+    assert "epoch 3 is sealed" in watched.output
+
+
+@pytest.mark.parametrize(
+    ("recorded", "outputs", "checkpoints"),
+    [
+        ({}, (1, 2, 3), ()),
+        ({"start": True}, (0, 1, 2, 3), ()),
+        ({"splits": ()}, (), ()),
+        ({"weights": True}, (1, 2, 3), (1, 2, 3)),
+    ],
+)
+def test_the_store_keeps_what_there_is_to_keep(path, recorded, outputs, checkpoints):
+    trained(DominanceMonitor(lam=1, store=path, epochs=3), **recorded)
+    run = Run(path)
+    seal = run.seal(run.lanes[0])
+    assert (seal.outputs, seal.checkpoints, seal.done) == (outputs, checkpoints, True)
+    run.check()
+    assert np.isfinite(probe(run, "performance")["ensemble_error"].sel(split="train")).all()
+
+
+def test_several_lambdas_and_trials_share_a_store(path):
+    store = Recording(path, epochs=2, lam=(0, 1), trials=2, keep=(2,))
+    for trial in range(2):
+        for lam in (0, 1):
+            monitor = DominanceMonitor(every=1, store=store.lane(lam, trial))
+            assert monitor.lam == lam
+            trained(monitor, 2, first_seed=1000 * trial + 10_000 * lam)
+    run = Run(path)
+    assert run.done
+    assert [run.seal(lane).outputs for lane in run.lanes] == 4 * [(2,)]
+    loss = run.metrics()["ensemble_loss"].sel(split="test", epoch=2)
+    assert len(np.unique(loss)) == 4
+    assert probe(run, "collusion").sizes["lam"] == 2
+
+
+def test_numbers_are_recorded_with_the_scale_of_their_errors(path):
+    monitor = DominanceMonitor(lam=1, every=1, family="gaussian", store=path, epochs=1)
+    random = torch.Generator().manual_seed(0)
+    target = torch.randn(30, 2, generator=random, dtype=torch.float64)
+    eta = torch.randn(M, 30, 2, generator=random, dtype=torch.float64)
+    monitor.update(eta, target)
+    monitor.record("test", eta, target)
+    monitor.end_epoch()
+    run = Run(path)
+    at = run.metrics().isel(lam=0, trial=0, epoch=1)
+    variance = float(target.var(0, correction=0).sum())
+    square = float((eta.mean(0) - target).square().sum(-1).mean())
+    for split in ("train", "test"):
+        assert float(at["ensemble_error"].sel(split=split)) == pytest.approx(square / variance)
+    assert (run.chance_error, run.error_scale) == (1.0, pytest.approx(variance))
+    assert probe(run, "diversity").sizes["epoch"] == 2
+
+
+@pytest.mark.parametrize("start", [True, False])
+def test_the_rules_say_of_the_store_what_the_monitor_said(path, start):
+    """Epoch 0, of which nothing was measured in training, is no divergence."""
+    monitor = DominanceMonitor(lam=1, every=1, store=path, epochs=4)
+    weights = [[torch.zeros(2)] for _ in range(M)]
+    monitor.watch_parameters(weights)
+    if start:
+        monitor.record("test", *said(0))
+        monitor.end_epoch()
+    for epoch in range(4):
+        with torch.no_grad():
+            for j, [weight] in enumerate(weights):
+                weight += j  # the first stands still
+        for step in range(4):
+            monitor.update(*said(100 * epoch + step))
+        monitor.record("test", *said(0))
+        monitor.end_epoch()
+    assert [found.rule for found in monitor.findings] == ["stagnation"]
+    run = Run(path)
+    history = run.history(run.lanes[0])
+    assert history.epoch.tolist() == [1, 2, 3, 4]
+    for name in (*names.METRIC_VARIABLES, "displacement", "lam"):
+        np.testing.assert_array_equal(getattr(history, name), getattr(monitor.history, name))
+    first = probe(run, "alerts")["first_spoke"].isel(lam=0, trial=0)
+    spoke = {
+        str(rule): int(epoch)
+        for rule, epoch in zip(first["rule"].values, first.values, strict=True)
+    }
+    assert {rule: epoch for rule, epoch in spoke.items() if epoch >= 0} == {"stagnation": 3}
+    [told] = [one for one in finding.read(path) if one.probe == "alerts"]
+    assert told == monitor.findings[0]
+
+
+def test_losses_alone_can_be_recorded_with_outputs(path):
+    monitor = DominanceMonitor(lam=1, every=1, store=path, epochs=1)
+    monitor.update_losses(torch.arange(1.0, 1 + M), torch.ones(()), examples=3)
+    monitor.record("test", *said(0))
+    monitor.end_epoch()
+    run = Run(path)
+    loss = run.metrics()["member_loss"].sel(split="train", epoch=1).values.ravel()
+    np.testing.assert_array_equal(loss, [1, 2, 3, 4])
+    assert run.chance_error == pytest.approx(1 - 1 / K)
+
+
+# --- mistakes ------------------------------------------------------------------------------------
+
+
+def test_what_needs_the_members_themselves_is_refused_in_one_line(path):
+    trained(DominanceMonitor(lam=1, store=path, epochs=2), 2, weights=True)
+    run = Run(path)
+    with pytest.raises(ProbeError, match="was recorded from a training loop of its user's"):
+        probe(run, "gradients")
+    with pytest.raises(DataError, match="recorded from a training loop"):
+        Replay.of(run, run.lanes[0], 2)
+    by_outputs = probe(run, "conditioning")
+    assert bool((by_outputs["anisotropy"] > 0).any())
+    assert (by_outputs["checkpoint"] == -1).all()
+
+
+def test_a_folder_in_use_is_refused_before_anything_is_trained(path):
+    trained(DominanceMonitor(lam=1, store=path, epochs=3))
+    with pytest.raises(StoreError, match="already holds a run"):
+        DominanceMonitor(lam=1, store=path, epochs=3)
+
+
+@pytest.mark.parametrize("facts", [{"lam": 1}, {"epochs": 3}])
+def test_a_store_needs_lambda_and_the_number_of_epochs(path, facts):
+    with pytest.raises(ValueError, match="a store needs all three"):
+        DominanceMonitor(store=path, **facts)
+
+
+def test_recording_without_a_store_is_refused():
+    with pytest.raises(StoreError, match="without a store"):
+        DominanceMonitor().record("test", *said(0))
+
+
+@pytest.mark.parametrize(
+    ("change", "said_of_it"),
+    [
+        ("order", "targets of split test are not those recorded first"),
+        ("split", "the split 'test' is missing"),
+        ("weights", r"the array of the checkpoint 'w' is new"),
+        ("epochs", "was made for 2 epochs; epoch 3 has no place"),
+    ],
+)
+def test_another_epoch_than_the_store_was_made_for_is_refused(path, change, said_of_it):
+    monitor = DominanceMonitor(lam=1, store=path, epochs=2 if change == "epochs" else 4)
+    trained(monitor, 2)
+    monitor.update(*said(0))
+    logits, target = said(1)
+    if change != "split":
+        monitor.record("test", logits, target.flip(0) if change == "order" else target)
+    with pytest.raises(JtdiagError, match=said_of_it):
+        monitor.end_epoch(checkpoint={"w": torch.zeros(M, 2)} if change == "weights" else None)
+    assert Run(path).training is (change != "epochs")
+    monitor.close()
+    assert not Run(path).training
+
+
+def test_unknown_splits_and_lanes_are_refused(path):
+    store = Recording(path, epochs=2, lam=(0, 1))
+    with pytest.raises(RecipeError, match=r"has λ = 0, 1 and 1 trials; .* λ = 0.5"):
+        store.lane(0.5)
+    with pytest.raises(RecipeError, match="trial 1"):
+        store.lane(0, 1)
+    with pytest.raises(StoreError, match="split is 'train'; it must be val or test"):
+        DominanceMonitor(store=store.lane(0)).record("train", *said(0))
+
+
+def test_a_store_of_losses_alone_must_be_told_the_error_of_a_guess(path):
+    monitor = DominanceMonitor(lam=1, store=path, epochs=1)
+    monitor.update_losses(torch.ones(M), torch.ones(()), examples=3)
+    with pytest.raises(ValueError, match="give chance_error"):
+        monitor.end_epoch()

@@ -1,0 +1,98 @@
+import time
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from jtdiag import figures, redraw as redrawing
+from jtdiag.cli import main
+from jtdiag.figures.drawing import Output
+from jtdiag.redraw import redraw
+
+PNG = Output(formats=("png",))
+
+
+@pytest.fixture
+def asleep(monkeypatch):
+    """Return a function that says what happens each time the watcher sleeps, step by step."""
+
+    def happens(*steps):
+        left = list(steps)
+        quiet = SimpleNamespace(sleep=lambda seconds: left.pop(0)(), monotonic=time.monotonic)
+        monkeypatch.setattr(redrawing, "time", quiet)
+
+    return happens
+
+
+def test_figures_are_drawn_again_after_every_epoch_until_the_run_ends(warned, asleep):
+    steps = [lambda e=e: warned.seal_up_to(e) for e in (0, 2, 4)]
+    asleep(*steps, warned.close)
+    wanted = [figures.find("error-against-lambda"), figures.find("errors-by-epoch")]
+    told = list(redraw(warned.run, wanted, PNG))
+    where = warned.run.path / "figures"
+    assert told == [
+        *(f"epoch {e}: {where / one.name}.png" for e in (0, 2, 4) for one in wanted),
+        "The run is done.",
+    ]
+
+
+def test_it_draws_the_epochs_that_are_sealed(warned, asleep, monkeypatch):
+    seen = []
+    asleep(lambda: warned.seal_up_to(1), lambda: warned.seal_up_to(4), warned.close)
+    drawing = figures.find("errors-by-epoch")
+    monkeypatch.setattr("jtdiag.redraw.draw_results", lambda runs, one, found, output: (
+        seen.append(int(found[0]["ensemble_error"].notnull().any(("lam", "split")).sum())),
+        ["x"],
+    )[1])  # fmt: skip
+    list(redraw(warned.run, [drawing]))
+    assert seen == [2, 5]
+
+
+def test_figures_of_slow_probes_are_left_out_and_told_once(warned, asleep):
+    asleep(lambda: warned.seal_up_to(4), warned.close)
+    [left_out, done] = redraw(warned.run, [figures.find("reliability")], PNG)
+    assert left_out == (
+        "reliability: left out while the run trains. "
+        f"First run: jtdiag probe {warned.run.path} calibration"
+    )
+    assert done == "The run is done."
+    assert not (warned.run.path / "figures").exists()
+
+
+def test_what_cannot_be_drawn_yet_is_a_line_and_the_rest_goes_on(warned, asleep):
+    asleep(lambda: warned.seal_up_to(2), warned.close)
+    wanted = [figures.find("leader-by-epoch"), figures.find("error-against-lambda")]
+    first, second, last = redraw(warned.run, wanted, PNG)
+    assert first.startswith("epoch 2: leader-by-epoch left out. No lane of the run is done")
+    assert second.endswith("error-against-lambda.png")
+    assert last == f"{warned.run.path}: nobody trains it."
+
+
+def test_nothing_is_written_into_the_run_but_figures(warned, asleep):
+    asleep(lambda: warned.seal_up_to(4), warned.close)
+    before = {path.name for path in warned.run.path.iterdir()}
+    list(redraw(warned.run, [figures.find("diversity-against-lambda")], PNG))
+    assert {path.name for path in warned.run.path.iterdir()} - before == {"figures"}
+
+
+def test_plot_watch_of_a_finished_run_draws_once_and_ends(small_run):
+    ran = CliRunner().invoke(main, ["plot", str(small_run.path), "errors-by-epoch", "--watch"])
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    figure = small_run.path / "figures" / "errors-by-epoch.pdf"
+    assert ran.stdout.splitlines() == [f"epoch 4: {figure}", "The run is done."]
+
+
+def test_plot_watch_follows_one_run(small_run):
+    ran = CliRunner().invoke(main, ["plot", str(small_run.path), str(small_run.path), "--watch"])
+    assert ran.exit_code == 2
+    assert "--watch follows one run" in ran.stderr
+
+
+def test_ctrl_c_ends_watching_without_a_traceback(small_run, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jtdiag.redraw.redraw", interrupt)
+    ran = CliRunner().invoke(main, ["plot", str(small_run.path), "--watch"])
+    assert ran.exit_code == 1
+    assert ran.stderr.strip() == "Aborted!"
