@@ -136,7 +136,8 @@ def test_the_same_results_give_the_same_page(few):
 def test_each_missing_figure_is_one_line_that_names_the_probe_to_ask(small_run):
     probe(small_run, "performance")
     parsed = Parsed(page([gather(small_run)]))
-    assert len(parsed.all("img")) == 1
+    needed = [figures.find(name).needs for name in figures.FIGURES]
+    assert len(parsed.all("img")) == needed.count("performance")
     lines = [body for _, body in parsed.all("li")]
     for name in figures.FIGURES:
         needs = figures.find(name).needs
@@ -187,14 +188,19 @@ def test_several_runs_are_compared_first(small_run, toy_copy):
     assert captions[1] == "Recipes: toy (B) against by-hand (A)"
     assert "beside-capacity" in found
     assert "run1-capacity" not in found
+    lines = [body for _, body in parsed.all("li")]
+    compared = [figures.find(name) for name in figures.FIGURES if figures.find(name).compares]
+    for one in compared:
+        if one.needs not in ("performance", "capacity"):
+            assert f"{one.name}: First run: jtdiag probe {small_run.path} {one.needs}" in lines
     assert len(parsed.all("h1")) == 1
 
 
 def test_a_figure_that_is_too_large_becomes_a_bitmap(probed_run):
     known = gather(probed_run).results["performance"]
     drawing = figures.find("error-against-lambda")
-    large = picture(lambda: drawing.draw(known), drawing.caption)
-    small = picture(lambda: drawing.draw(known), drawing.caption, limit=30_000)
+    large = picture(lambda: drawing.draw([("toy", known)]), drawing.caption)
+    small = picture(lambda: drawing.draw([("toy", known)]), drawing.caption, limit=30_000)
     assert large.address.startswith("data:image/svg+xml;base64,")
     assert small.address.startswith("data:image/png;base64,")
     assert len(small.address) < len(large.address)
