@@ -55,7 +55,7 @@ HELP = """Is it an ensemble or one big model? Train networks together and find o
 
 \b
 jtdiag demo            in a minute: train, probe, warn and plot on small digits
-jtdiag train RECIPE    then, of its run: probe, watch, plot
+jtdiag train RECIPE    then, of its run: probe, watch, plot, report
 """
 
 

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -7,14 +8,13 @@ import xarray as xr
 from click.testing import CliRunner
 from scipy import stats
 
-from jtdiag import comparing, find_recipe, names, recipe_file
+from jtdiag import comparing, find_recipe, names
 from jtdiag.cli import main
 from jtdiag.comparing import BY_EXAMPLE, BY_GROUP, BY_TRIAL
 from jtdiag.comparing_words import notes, result_rows
 from jtdiag.intervals import paired, unpaired
-from jtdiag.lanes import Lane
+from jtdiag.lanes import Lane, Seal
 from jtdiag.probing import probe
-from jtdiag.recipe_file import from_table, to_toml
 
 A = [0.10, 0.12, 0.14]
 B = [0.13, 0.12, 0.16]
@@ -54,25 +54,44 @@ def test_a_group_of_one_has_no_interval():
 # --- runs ----------------------------------------------------------------------------------------
 
 
-def a_run(by_hand, name, ensemble, lam=(0.0,), **more):
-    """A run of one epoch whose ensemble has these errors (lam, trial), its members 0.1 more."""
-    error = np.asarray(ensemble, float)[:, :, None, None].repeat(2, 2).repeat(3, 3)
-    members = (error + 0.1)[..., None].repeat(2, -1)
-    return by_hand(members, error, lam=lam, name=name, **more).seal_all()
+class Known:
+    """As much of a run as its recipe."""
+
+    error_measure = "fraction wrong"
+
+    def __init__(self, *changes):
+        self.recipe = find_recipe("demo", changes)
+
+    def seal(self, lane):
+        return Seal()
+
+    def chosen_epoch(self, lane):
+        return -1
 
 
-def differences(a, b):
-    return comparing.differences(a, b, probe(a, "performance"), probe(b, "performance"))
+def known(errors, *changes):
+    """A run of which the performance probe says these errors of the ensemble, (lam, trial)."""
+    error = np.asarray(errors, float)
+    lam = [0.0, 1.0][: len(error)]
+    dims = ("lam", "trial", "split")
+    found = {name: (dims, (error + at)[..., None]) for at, name in enumerate(comparing.QUANTITIES)}
+    coordinates = {"lam": lam, "trial": np.arange(error.shape[1]), "split": [names.TEST]}
+    run = Known(f"lam={lam}", f"trials={error.shape[1]}", *changes)
+    return run, xr.Dataset(found, coords=coordinates)
+
+
+def differences(one, other):
+    (a, performance_a), (b, performance_b) = one, other
+    return comparing.differences(a, b, performance_a, performance_b)
 
 
 def of_the_ensemble(found):
     return [one for one in found if one.quantity == "ensemble error"]
 
 
-def test_trials_of_one_seed_are_pairs(by_hand):
-    lam = (0.0, 1.0)
-    a, b = a_run(by_hand, "a", [A, B], lam), a_run(by_hand, "b", [B, A], lam)
-    for one, (x, y) in zip(of_the_ensemble(differences(a, b)), [(A, B), (B, A)], strict=True):
+def test_trials_of_one_seed_are_pairs():
+    found = differences(known([A, B]), known([B, A]))
+    for one, (x, y) in zip(of_the_ensemble(found), [(A, B), (B, A)], strict=True):
         theirs = stats.ttest_rel(y, x).confidence_interval(0.95)
         assert (one.doubt, one.count) == (BY_TRIAL, 3)
         assert one.interval == pytest.approx(
@@ -81,34 +100,41 @@ def test_trials_of_one_seed_are_pairs(by_hand):
         assert (one.a, one.b) == pytest.approx((100 * np.mean(x), 100 * np.mean(y)))
 
 
-def test_of_more_trials_those_count_that_both_have(by_hand):
-    a, b = a_run(by_hand, "a", [A]), a_run(by_hand, "b", [B[:2]])
-    one = of_the_ensemble(differences(a, b))[0]
+def test_nats_are_not_percent():
+    [one] = [d for d in differences(known([A]), known([B])) if d.quantity == "diversity"]
+    assert (one.unit, one.a) == (names.NAT, pytest.approx(np.mean(A) + 4))
+
+
+def test_of_more_trials_those_count_that_both_have():
+    one = of_the_ensemble(differences(known([A]), known([B[:2]])))[0]
     assert (one.count, one.a) == (2, pytest.approx(100 * np.mean(A[:2])))
 
 
-def with_seed(run, seed):
-    """Give a run another seed, as if it had been trained with it."""
-    text = to_toml(run.recipe).replace(f"seed = {run.recipe.seed}", f"seed = {seed}")
-    (run.path / "recipe.toml").write_text(text)
-    return type(run)(run.path)
-
-
-def test_trials_of_other_seeds_are_groups(by_hand):
-    a = a_run(by_hand, "a", [A])
-    b = with_seed(a_run(by_hand, "b", [B]), 1)
-    one = of_the_ensemble(differences(a, b))[0]
+@pytest.mark.parametrize("change", ["seed=1", "data.val=30", "data.name=fashion-mnist"])
+def test_trials_of_other_seeds_or_data_are_groups(change):
+    one = of_the_ensemble(differences(known([A]), known([B], change)))[0]
     theirs = stats.ttest_ind(B, A, equal_var=False).confidence_interval(0.95)
     assert one.doubt == BY_GROUP
     assert one.interval[1:] == pytest.approx((100 * theirs.low, 100 * theirs.high), rel=1e-9)
 
 
-def test_a_single_trial_without_outputs_has_no_interval_and_says_so(by_hand):
-    a, b = a_run(by_hand, "a", [[0.1]]), a_run(by_hand, "b", [[0.2]])
+def test_a_single_trial_without_outputs_has_no_interval_and_says_so():
+    a, b = known([[0.1]]), known([[0.2]])
     found = differences(a, b)
     assert not any(one.interval.known for one in found)
     assert {row[-1] for row in result_rows(found)} == {"none"}
-    assert any("say nothing of chance" in note for note in notes(a, b, found))
+    assert any("say nothing of chance" in note for note in notes(a[0], b[0], found))
+
+
+def test_other_data_are_told():
+    a, b = known([A]), known([B], "data.name=fashion-mnist")
+    assert any("of different data" in note for note in notes(a[0], b[0], differences(a, b)))
+
+
+def test_a_lambda_of_which_nothing_is_known_is_left_out():
+    run, performance = known([A, A])
+    nothing = performance.where(xr.DataArray([0, 1], dims="lam") > 0)
+    assert {one.lam for one in differences((run, nothing), known([B, B]))} == {1.0}
 
 
 @pytest.fixture
@@ -135,9 +161,13 @@ def single(by_hand):
     return make("a"), make("b"), target
 
 
+def asked(a, b):
+    return comparing.differences(a, b, probe(a, "performance"), probe(b, "performance"))
+
+
 def test_of_single_trials_the_test_examples_are_pairs(single):
     (a, logits_a), (b, logits_b), target = single
-    found = {one.quantity: one for one in differences(a, b)}
+    found = {one.quantity: one for one in asked(a, b)}
     slow = {"ensemble error": [], "ensemble loss": [], "members' loss": []}
     epochs = [run.chosen_epoch(Lane(0, 0)) for run in (a, b)]
     for i, y in enumerate(target):
@@ -175,7 +205,7 @@ def test_other_test_examples_are_no_pairs(single, by_hand):
         logits={names.TEST: logits[None, None]},
         target={names.TEST: target[::-1]},
     ).seal_all()
-    assert not any(one.interval.known for one in differences(a, other))
+    assert not any(one.interval.known for one in asked(a, other))
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), [(1, 8), (5, 5), (12, 2)])
@@ -200,13 +230,6 @@ def test_by_example_the_means_are_the_metrics_of_a_trained_run(toy):
 # --- recipes and the command ---------------------------------------------------------------------
 
 
-class Known:
-    """As much of a run as its recipe."""
-
-    def __init__(self, *changes):
-        self.recipe = find_recipe("demo", changes)
-
-
 def test_recipes_differ_in_the_fields_that_were_changed_and_no_others():
     found = comparing.fields(Known(), Known("members.count=8", "lam=[0, 1]", "engine.threads=1"))
     assert [(one.name, one.a, one.b) for one in found] == [
@@ -220,36 +243,32 @@ def compare(*arguments):
     return CliRunner().invoke(main, ["compare", *map(str, arguments)])
 
 
-def test_the_command_prints_fields_results_and_the_doubt(by_hand):
-    a, b = a_run(by_hand, "a", [A]), a_run(by_hand, "b", [B])
+def test_table_markdown_and_json_hold_the_same_numbers(single):
+    (a, _), (b, _), _ = single
+    whole = json.loads(compare(a.path, b.path, "--format", "json").stdout)
+    first, _, _, last = (whole["results"][i] for i in (0, 1, 2, -1))
+    assert first["doubt"] == BY_EXAMPLE
+    assert whole["recipe"] == [{"name": "name", "a": '"a"', "b": '"b"'}]
+    cells = (
+        f"{first['a']:.2f}",
+        f"{first['b']:.2f}",
+        f"{first['difference']:+.2f}".replace("-", "−"),
+    )
+    written = compare(a.path, b.path, "--format", "markdown").stdout
+    assert f"| 0.5 | ensemble error, % | {' | '.join(cells)} |" in written
     ran = compare(a.path, b.path)
     assert (ran.exit_code, ran.stderr) == (0, "")
-    assert '"a"' in ran.stdout
-    assert "ensemble error, %" in ran.stdout
-    assert "3 paired trials" in ran.stdout
+    assert re.search(r"ensemble error, % +" + " +".join(map(re.escape, cells)), ran.stdout)
+    assert "40 test examples" in ran.stdout
+    assert {one["low"] for one in whole["results"] if one["quantity"] == "median member"} == {None}
+    assert last["low"] is not None
 
 
-def test_markdown_and_json_hold_the_same_numbers(by_hand):
-    a, b = a_run(by_hand, "a", [A]), a_run(by_hand, "b", [B])
-    whole = json.loads(compare(a.path, b.path, "--format", "json").stdout)
-    first = whole["results"][0]
-    assert first["difference"] == pytest.approx(100 * (np.mean(B) - np.mean(A)))
-    assert whole["recipe"] == [{"name": "name", "a": '"a"', "b": '"b"'}]
-    written = compare(a.path, b.path, "--format", "markdown").stdout
-    assert f"| 0 | ensemble error, % | {first['a']:.2f} | {first['b']:.2f} |" in written
-
-
-def test_what_is_not_known_is_null(by_hand):
-    a, b = a_run(by_hand, "a", [[0.1]]), a_run(by_hand, "b", [[0.2]])
-    whole = json.loads(compare(a.path, b.path, "--format", "json").stdout)
-    assert {one["low"] for one in whole["results"]} == {None}
-
-
-def test_without_a_common_lambda_the_recipes_are_compared_and_the_rest_is_one_line(by_hand):
-    a, b = a_run(by_hand, "a", [A]), a_run(by_hand, "b", [A], (1.0,))
-    ran = compare(a.path, b.path)
-    assert ran.exit_code == 0
-    assert "no λ in common (A: 0; B: 1)" in ran.stdout.replace("\n", " ")
+def test_without_a_common_lambda_that_is_one_line():
+    a, b = Known("lam=[0]"), Known("lam=[1]")
+    assert notes(a, b, []) == [
+        "The runs have no λ in common (A: 0; B: 1), so no results are compared."
+    ]
 
 
 def test_a_third_run_is_refused_in_one_line(small_run):
@@ -261,22 +280,4 @@ def test_a_third_run_is_refused_in_one_line(small_run):
 def test_a_run_and_itself_differ_in_nothing(small_run):
     ran = compare(small_run.path, small_run.path)
     assert "The recipes do not differ" in ran.stdout
-
-
-def test_recipes_of_other_data_say_so(by_hand):
-    a, b = a_run(by_hand, "a", [A]), a_run(by_hand, "b", [B])
-    table = recipe_file.load(b.path / "recipe.toml")
-    table["data"]["name"] = "fashion-mnist"
-    (b.path / "recipe.toml").write_text(to_toml(from_table(table)))
-    b = type(b)(b.path)
-    found = differences(a, b)
-    assert {one.doubt for one in found if one.interval.known} == {BY_GROUP}
-    assert any("of different data" in note for note in notes(a, b, found))
-
-
-def test_a_lambda_of_which_nothing_is_known_is_left_out(by_hand):
-    lam = (0.0, 1.0)
-    a, b = a_run(by_hand, "a", [A, A], lam), a_run(by_hand, "b", [B, B], lam)
-    known = probe(a, "performance"), probe(b, "performance")
-    nothing = known[0].where(xr.DataArray([0, 1], dims="lam") > 0)
-    assert {one.lam for one in comparing.differences(a, b, nothing, known[1])} == {1.0}
+    assert "no λ in common" not in ran.stdout

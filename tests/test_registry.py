@@ -7,6 +7,7 @@ from jtdiag.probing import probe as ask
 from jtdiag.registry import load_probe, load_probes, probe_names
 
 OURS = [
+    "alerts",
     "calibration",
     "capacity",
     "collusion",

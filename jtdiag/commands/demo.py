@@ -37,4 +37,4 @@ def demo(out: Path) -> None:
     console.print(table)
     print_findings(console, shown.findings)
     click.echo("\n  ".join(["\nFigures:", *map(str, shown.figures)]))
-    click.echo(f"Look further: jtdiag probe {out}, jtdiag plot {out}, jtdiag watch {out}")
+    click.echo(f"Look further: jtdiag probe {out}, jtdiag plot {out}, jtdiag report {out}")

@@ -184,7 +184,7 @@ def _best(evidence: Evidence) -> Part | None:
     if doubtful:
         short = f"λ = {best:g} has the lowest test error, {lowest}, {_beside(others, doubtful)}"
     said = [f"λ = {best:g} has the lowest test error of the ensemble, {lowest}."]
-    said += _compared(performance, others, doubtful)
+    said += [*_compared(performance, others, doubtful), *_measure(performance)]
     return Part(
         question="Which λ is best here?",
         probe="performance",
@@ -232,6 +232,12 @@ def _by(lam: float, interval: Interval) -> str:
     if not interval.known:
         return f"λ = {lam:g} (by {mean} points, the same in all trials: no interval)"
     return f"λ = {lam:g} (by {mean} points, 95 %: {low} to {high})"
+
+
+def _measure(performance: xr.Dataset) -> list[str]:
+    """Say what errors are where they are not counted."""
+    measure = str(performance.attrs.get("error_measure", "fraction wrong"))
+    return [] if measure == "fraction wrong" else [f"Errors are the {measure}."]
 
 
 def _rates(performance: xr.Dataset) -> list[str]:

@@ -20,14 +20,19 @@ class Beside:
     notes: list[str]
     figures: Sequence[Any]
     """Those that hold several runs."""
+    left_out: Sequence[tuple[str, str]]
+    """Such figures that are not there, and why."""
 
 
-def beside(known: Sequence[Evidence], figures: Sequence[Any]) -> Beside:
+def beside(
+    known: Sequence[Evidence], figures: Sequence[Any], left_out: Sequence[tuple[str, str]]
+) -> Beside:
     """Return the runs' answers as one table, and how each differs from the first.
 
     Args:
         known: Two runs or more.
         figures: That the page shows with them.
+        left_out: Figures that it does not, and why.
     """
     made, notes = [_answers(known)], []
     first = known[0]
@@ -47,7 +52,9 @@ def beside(known: Sequence[Evidence], figures: Sequence[Any]) -> Beside:
             caption = f"Results on test: {of}"
             made.append(Table(caption=caption, headings=comparing_words.RESULTS, rows=rows))
         notes += [f"{of}: {note}" for note in comparing_words.notes(first.run, other.run, found)]
-    return Beside(headline=_headline(known), tables=made, notes=notes, figures=figures)
+    return Beside(
+        headline=_headline(known), tables=made, notes=notes, figures=figures, left_out=left_out
+    )
 
 
 def _lowest(evidence: Evidence) -> tuple[float, float]:

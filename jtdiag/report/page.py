@@ -167,11 +167,14 @@ def _section(evidence: Evidence, anchor: str, limit: int, *, alone: bool) -> Sec
 
 def _beside(known: Sequence[Evidence], limit: int) -> Beside:
     """Return how runs compare, with the figures that hold several runs."""
-    drawn = []
+    drawn, left_out = [], []
     for drawing in map(figures.find, figures.FIGURES):
-        if drawing.compares and all(drawing.needs in one.results for one in known):
-            drawn.append(_shown(drawing, known, limit))
-    return beside(known, drawn)
+        if drawing.compares and not any(drawing.needs in one.without_meaning for one in known):
+            try:
+                drawn.append(_shown(drawing, known, limit))
+            except ProbeError as error:
+                left_out.append((drawing.name, str(error)))
+    return beside(known, drawn, left_out)
 
 
 def _shown(drawing: Drawing, known: Sequence[Evidence], limit: int) -> Shown:

@@ -491,3 +491,13 @@ def test_watching_the_parameters_of_others_is_refused():
         _epoch(monitor, batches())
     with pytest.raises(ValueError, match="member without parameters"):
         monitor.watch_parameters([nn.ReLU()])
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_vote_of_logits_that_are_no_numbers_is_wrong_even_for_the_target(bad):
+    monitor = DominanceMonitor(every=1)
+    logits = torch.zeros(M, 1, K)
+    logits[1, 0, 3] = bad
+    monitor.update(logits, torch.tensor([3]))
+    monitor.end_epoch()
+    assert monitor.epochs[0].means[names.MEMBER_ERROR][1] == 1

@@ -1,7 +1,7 @@
 import numpy as np
 import xarray as xr
 
-from jtdiag import schema, store
+from jtdiag import chunks, schema
 from jtdiag.probe_contract import Options
 from jtdiag.testing import toy_run
 from jtdiag_probes import dominance
@@ -54,7 +54,7 @@ def test_epochs_sealed_after_the_metrics_were_read_are_passed_over(toy):
 def test_blocks_are_read_one_by_one_as_they_are_used(tmp_path, monkeypatch):
     monkeypatch.setattr(schema, "CHUNK_BYTES", 1000)
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 1}, keep={"splits": ["test"]})
-    happened, read = [], store._read
+    happened, read = [], chunks.read
 
     def noted_read(array, where):
         if array.basename == "logits":
@@ -65,7 +65,7 @@ def test_blocks_are_read_one_by_one_as_they_are_used(tmp_path, monkeypatch):
         happened.extend("used" for _ in blocks)
         return {"examples": 0.0, "sums": 0.0}
 
-    monkeypatch.setattr(store, "_read", noted_read)
+    monkeypatch.setattr(chunks, "read", noted_read)
     over_outputs(run, run.metrics(), ROWS, use_each)
     assert happened == ["read", "used"] * (2 * 2)
 

@@ -148,6 +148,13 @@ def test_a_single_trial_leaves_the_doubt_open():
     assert "nobody can tell" in part.sentence
 
 
+def test_errors_of_other_families_are_told_with_their_measure():
+    result = performance(CLEAR).assign_attrs(error_measure="fraction of deviance unexplained")
+    assert "Errors are the fraction of deviance unexplained." in (
+        said(evidence(performance=result), "Which").sentence
+    )
+
+
 def test_other_learning_rates_are_told():
     result = performance(CLEAR)
     result["lr"][0] = 0.2
