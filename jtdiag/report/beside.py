@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from jtdiag import comparing, comparing_words, names
-from jtdiag.report.answer import best_lam, error, listed, may_fail
+from jtdiag.report.answer import best_lam, error, listed
 from jtdiag.report.evidence import Evidence
 from jtdiag.report.tables import Table
+from jtdiag.report.tolerance import may_fail
 
 
 @dataclass(frozen=True, kw_only=True)
