@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.collections import Collection
-from matplotlib.colors import to_hex, to_rgba_array
+from matplotlib.colors import to_hex, to_rgba, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -20,9 +20,11 @@ def make_opaque(figure: Figure) -> None:
         line.set_alpha(None)
         line.set_rasterized(False)
     for patch in figure.findobj(Patch):
-        if (patch.get_alpha() or 1) < 1:
-            patch.set_facecolor(_on_white(patch.get_facecolor(), None))
+        face, edge = to_rgba(patch.get_facecolor()), to_rgba(patch.get_edgecolor())
+        if 0 < face[3] < 1 or 0 < edge[3] < 1:  # a legend's; what is not seen at all stays so
             patch.set_alpha(None)
+            patch.set_facecolor(_on_white(face, None))
+            patch.set_edgecolor(_on_white(edge, None))
     for area in figure.findobj(Collection):
         if (area.get_alpha() or 1) < 1:
             area.set_facecolor(_on_white(area.get_facecolor(), area.get_alpha()))

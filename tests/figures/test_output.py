@@ -3,9 +3,9 @@
 import re
 from xml.etree import ElementTree
 
-import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
@@ -59,7 +59,7 @@ def pixels(figure):
 def test_opaque_colours_look_as_the_transparent_ones_did():
     def drawn():
         figure = Figure(figsize=(2, 2))
-        mpl.backends.backend_agg.FigureCanvasAgg(figure)
+        FigureCanvasAgg(figure)
         ax = figure.add_subplot()
         ax.set_axis_off()
         ax.fill_between([0, 1], [0, 0], [1, 1], color="#D55E00", alpha=0.25, linewidth=0)
@@ -92,3 +92,22 @@ def test_a_venue_of_the_style_is_used(probed_run, tmp_path):
         widths[name] = float(ElementTree.parse(path).getroot().get("width").removesuffix("pt")) / 72
     with style.of("icml") as icml, style.of("slides") as slides:
         assert widths == pytest.approx({"icml": icml.width, "slides": slides.width})
+
+
+def test_matplotlib_finds_nothing_transparent_in_an_eps(probed_run, tmp_path, caplog, monkeypatch):
+    from matplotlib.backends.backend_ps import RendererPS
+
+    told = []
+    tell = RendererPS._draw_ps  # which warns once in a process, so that it must be asked here
+
+    def draw(self, ps, gc, *rest, **more):
+        told.append(gc.get_rgb()[3])
+        return tell(self, ps, gc, *rest, **more)
+
+    monkeypatch.setattr(RendererPS, "_draw_ps", draw)
+    output = Output(formats=("eps",), folder=tmp_path)
+    for name in ("members-against-lambda", "accuracy-against-dropped"):
+        plot(probed_run, name, output=output)
+    assert told
+    assert {alpha for alpha in told if 0 < alpha < 1} == set()
+    assert not [record for record in caplog.records if "transparency" in record.message]
