@@ -15,8 +15,7 @@ import xarray as xr
 from jtdiag import names
 from jtdiag.intervals import Interval, paired
 from jtdiag.report.evidence import Evidence
-
-POINT = 0.01
+from jtdiag.report.tolerance import may_fail, worst_case
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,56 +283,13 @@ def _tolerance(evidence: Evidence) -> Part | None:
         if lam != best
     ]
     rest = f" At the other λs: {', '.join(others)}." if others else ""
-    worst = _worst(result.sel({names.LAM: best}))
+    worst = worst_case(result.sel({names.LAM: best}))
     return Part(
         question="How many members may fail?",
         probe="robustness",
         sentence=f"At λ = {best:g} {clause}, if they fail at random.{worst}{rest}",
         short=short,
     )
-
-
-def may_fail(at: xr.Dataset, members: int) -> tuple[str, str, str]:
-    """Return how many members may fail: for the headline, with the doubt, and in two words.
-
-    Args:
-        at: What robustness has measured at one λ on shared subsets; the fraction that is
-            tolerated is interpolated between whole members, and is (M−1)/M where a single
-            member is within a point.
-        members: How many there are, M, two or more.
-    """
-    number, se = float(at["tolerated_fraction_mean"]), float(at["tolerated_fraction_se"])
-    if not number * members >= 1:
-        fall = 100 * float(at["accuracy_mean"][0] - at["accuracy_mean"][1])
-        clause = f"one missing member of {members} costs {fall:.1f} points of accuracy"
-        return clause, clause, "not a single one"
-    if number > (members - 1) / members - 1e-9:
-        clause = "all members but one may fail before accuracy drops by a point"
-        return (
-            clause,
-            f"all of {members} members but one may fail for less than a point",
-            "all but one",
-        )
-    doubt = f" ± {100 * se:.1f}" if math.isfinite(se) else ""
-    said = f"{100 * number:.1f}{doubt} %"
-    whole = math.floor(number * members + 1e-9)
-    noun = "one" if whole == 1 else "ones"
-    return (
-        f"up to {math.floor(100 * number)} % of members may fail before accuracy drops by a point",
-        f"up to {said} of {members} members ({whole} whole {noun}) may fail before accuracy drops "
-        "by a point",
-        said,
-    )
-
-
-def _worst(at: xr.Dataset) -> str:
-    """Say how few missing members cost a point if they are the wrong ones."""
-    worst = at["accuracy_worst_mean"].values
-    fallen = np.flatnonzero(worst <= worst[0] - POINT)
-    if fallen.size == 0:
-        return ""
-    count = int(at[names.DROPPED].values[fallen[0]])
-    return f" In the worst case found, {count} missing {'is' if count == 1 else 'are'} enough."
 
 
 # --- diversity, calibration, budget ---------------------------------------------------------------

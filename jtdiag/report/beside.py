@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from jtdiag import comparing, comparing_words, names
-from jtdiag.report.answer import best_lam, error, listed, may_fail
+from jtdiag.report.answer import best_lam, error, listed
 from jtdiag.report.evidence import Evidence
 from jtdiag.report.tables import Table
+from jtdiag.report.tolerance import may_fail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ def _headline(known: Sequence[Evidence]) -> str:
     """Say which run has the lowest test error, and by how much the others are above it."""
     order = sorted(known, key=lambda one: _lowest(one)[0])
     if not math.isfinite(_lowest(order[0])[0]):
-        return "Nothing has been asked of these runs yet."
+        return "Which run is best is not known yet: ask the probe performance of each."
     said = [
         f"{one.name} {error(one.results['performance'], _lowest(one)[1])} at λ = "
         f"{_lowest(one)[1]:g}"

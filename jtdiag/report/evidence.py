@@ -24,7 +24,7 @@ class Evidence:
     stale: tuple[str, ...] = ()
     """Probes whose result is older than the run or than the probe."""
     missing: tuple[str, ...] = ()
-    """Probes that have not been asked."""
+    """Probes that have not been asked, or when they measured less than they do now."""
     without_meaning: dict[str, str] = field(default_factory=dict)
     """Questions of probes that do not apply to the run."""
 
@@ -71,10 +71,10 @@ def gather(run: Run) -> Evidence:
     for probe in load_probes():
         if not probe.applies(run):
             without[probe.name] = probe.question
-        elif not result.path_of(run, probe.name).exists():
+        elif (found := _stored(run, probe)) is None:
             missing.append(probe.name)
         else:
-            results[probe.name] = result.load(run, probe.name)
+            results[probe.name] = found
             stale += [] if result.is_fresh(run, probe) else [probe.name]
     known = [one for one in finding.read(run.path) if one.probe not in missing]
     return Evidence(
@@ -85,3 +85,11 @@ def gather(run: Run) -> Evidence:
         missing=tuple(missing),
         without_meaning=without,
     )
+
+
+def _stored(run: Run, probe: Probe) -> xr.Dataset | None:
+    """Return a stored result; None where there is none with all that the probe now promises."""
+    if not result.path_of(run, probe.name).exists():
+        return None
+    found = result.load(run, probe.name)
+    return found if set(probe.writes) <= set(map(str, found.data_vars)) else None

@@ -7,8 +7,9 @@ from scipy import stats
 
 from jtdiag import names
 from jtdiag.finding import Finding
-from jtdiag.report.answer import Part, against, answer, headline, listed, may_fail
+from jtdiag.report.answer import Part, against, answer, headline, listed
 from jtdiag.report.evidence import Evidence
+from jtdiag.report.tolerance import may_fail
 
 LAMS = [0.0, 0.9, 1.0]
 

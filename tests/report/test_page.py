@@ -158,6 +158,14 @@ def test_a_result_that_is_older_is_told(warned):
     assert "of an older result" in page([gather(warned.run)])
 
 
+def test_a_result_that_holds_less_than_its_probe_now_promises_is_to_be_asked_again(small_run):
+    probe(small_run, "performance")
+    shutil.rmtree(small_run.path / "results" / "performance.zarr" / "diversity")
+    known = gather(small_run)
+    assert "performance" in known.missing
+    assert f"jtdiag probe {small_run.path} performance" in page([known])
+
+
 def test_what_users_write_is_text(small_run, tmp_path):
     folder = tmp_path / "<b>bold & 'quoted'<"
     shutil.move(small_run.path, folder)
