@@ -25,7 +25,8 @@ def flip_bits(weights: Floats, rate: float, generator: np.random.Generator) -> F
     Bits are those of float32 (one of sign, eight of exponent, 23 of mantissa); float64 weights
     are rounded to it first, and return as float64. The result may hold inf and NaN.
     """
-    held = np.array(weights, np.float32, order="C")
+    with np.errstate(over="ignore"):  # weights of diverged members outgrow float32
+        held = np.array(weights, np.float32, order="C")
     words = held.reshape(-1).view(np.uint32)
     flips = int(generator.binomial(words.size * BITS, rate))
     at = generator.choice(words.size * BITS, flips, replace=False, shuffle=False)

@@ -187,7 +187,8 @@ def test_a_webhook_that_is_down_is_one_line(finding, said, nobody, monkeypatch):
 
 
 TRAINS = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from jtdiag.alerts.dispatch import Dispatcher
 from jtdiag.alerts.webhook import Webhook
 from jtdiag.finding import Finding

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -117,7 +116,7 @@ def test_the_bar_holds_on_held_out_lanes_after_epoch_3(found):
 
 
 def test_the_figure_draws_the_areas_and_every_lane_that_learnt(found):
-    with mpl.rc_context(style.RC):
+    with style.of():
         left, middle, right = drawing.draw(found).axes
     assert len(left.lines) == len(drawing.SHOWN) + 1
     compared = questions.halves(found, questions.comparisons(found)[1])

@@ -20,6 +20,8 @@ from early_warning_study.lanes import FAILED_BELOW, Lanes
 from early_warning_study.questions import CLAIM, at
 from jtdiag.figures import style
 
+WIDTH = 7.0
+"""Inches, of a page on a screen."""
 SHOWN = (1, 2, 3, 5, 10)
 """Epochs with a curve."""
 _AREAS = {1: (style.ENSEMBLE, "o"), 3: (style.LEADER, "s")}
@@ -32,13 +34,13 @@ _NAMES = {
 
 def save(lanes: Lanes, file: Path) -> None:
     """Draw the figure into a file, in the style of jtdiag's."""
-    with mpl.rc_context(style.RC):  # saving too: fonts are looked up then
+    with style.of():  # saving too: fonts are looked up then
         draw(lanes).savefig(file, dpi=150)
 
 
 def draw(lanes: Lanes) -> Figure:
     """Return the figure."""
-    figure = Figure(figsize=(style.WIDE, 2.5), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.5), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     curves(lanes, left)
     areas(lanes, middle)
