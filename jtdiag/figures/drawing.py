@@ -108,7 +108,7 @@ def _load(run: Run, drawing: figures.Drawing) -> xr.Dataset:
     found = result.load(run, drawing.needs)
     missing = [name for name in drawing.uses if name not in found]
     if missing:
-        raise StoreError(
+        raise ProbeError(
             f"The result '{drawing.needs}' of {run.path} is of an older jtdiag and has no "
             f"'{missing[0]}'. Renew it: jtdiag probe {run.path} {drawing.needs}"
         )

@@ -71,12 +71,12 @@ def test_the_numbers_of_a_figure_are_those_of_the_result(probed_run, tmp_path):
 
 
 def test_a_result_of_an_older_version_is_one_line(toy_copy):
-    from jtdiag.errors import StoreError
+    from jtdiag.errors import ProbeError
     from jtdiag.probing import probe
     from jtdiag.registry import load_probe
 
     found = probe(toy_copy, "performance").drop_vars("optimum_low")
     origin = result.origin(toy_copy, load_probe("performance"))
     result.save(toy_copy, "performance", found, origin)
-    with pytest.raises(StoreError, match="of an older jtdiag and has no 'optimum_low'. Renew it"):
+    with pytest.raises(ProbeError, match="of an older jtdiag and has no 'optimum_low'. Renew it"):
         drawing.plot(toy_copy, "error-against-lambda")
