@@ -31,6 +31,7 @@ def judge(history: History) -> Verdict | None:
     still = np.flatnonzero(moved < LIMIT)
     if history.last < EARLY_EPOCH or still.size == 0:
         return None
+    move = "moves" if still.size == 1 else "move"
     return Verdict(
         rule=RULE.name,
         level="alert",
@@ -39,7 +40,7 @@ def judge(history: History) -> Verdict | None:
         limit=LIMIT,
         members=tuple(int(m) for m in still),
         what=(
-            f"{still.size} of {history.members} members hardly move: the parameters of the one "
+            f"{still.size} of {history.members} members {move} little: the parameters of the one "
             f"that moved least came {100 * moved.min():.0f} % as far from where they began as the "
             f"median member's, less than {100 * LIMIT:.0f} %"
         ),
