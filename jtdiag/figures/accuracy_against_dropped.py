@@ -58,7 +58,7 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
     ax.plot([], [], ":", color=style.QUIET, linewidth=0.9, label="worst found")
     ax.set(xlabel="Members dropped", ylabel="Test accuracy (%)")
     ax.set_xlim(0, max(1, dropped[-1]))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     from_a_round_number(ax)
 
 
