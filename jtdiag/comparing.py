@@ -18,8 +18,8 @@ from scipy.stats import binomtest
 
 from jtdiag import names, recipe_file
 from jtdiag.families import combining
-from jtdiag.intervals import Interval, paired, unpaired
 from jtdiag.lanes import Lane
+from jtdiag.stats import Interval, paired, unpaired
 from jtdiag.store import Run
 
 POINTS = "points"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from jtdiag.intervals import clopper_pearson
+from jtdiag.stats import clopper_pearson
 
 
 @pytest.mark.parametrize("of", [1, 2, 5, 35])

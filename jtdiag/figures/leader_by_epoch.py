@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.figures import known, panels, style
-from jtdiag.intervals import clopper_pearson
+from jtdiag.stats import clopper_pearson
 
 Floats = NDArray[np.floating[Any]]
 

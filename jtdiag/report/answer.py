@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
-from jtdiag.intervals import Interval, paired
 from jtdiag.report.evidence import Evidence
 from jtdiag.report.tolerance import may_fail, worst_case
+from jtdiag.stats import Interval, paired
 
 
 @dataclass(frozen=True, kw_only=True)

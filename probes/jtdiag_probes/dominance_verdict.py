@@ -5,8 +5,8 @@ import xarray as xr
 
 from jtdiag import names
 from jtdiag.finding import Finding
-from jtdiag.intervals import clopper_pearson
 from jtdiag.rules.skill import EARLY_EPOCH
+from jtdiag.stats import clopper_pearson
 from jtdiag_probes.performance import standard_error
 
 

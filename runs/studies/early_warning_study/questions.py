@@ -8,7 +8,7 @@ from early_warning_study import roc
 from early_warning_study.grid import CLASSES, EARLY
 from early_warning_study.lanes import Flags, Floats, Lanes
 from early_warning_study.roc import Estimate, Rates
-from jtdiag.intervals import clopper_pearson
+from jtdiag.stats import clopper_pearson
 
 CLAIM = 3
 """The epoch of the paper's claim, and of the bar: Webb et al. 2020, with Fig. 6."""
