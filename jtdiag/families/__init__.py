@@ -7,7 +7,7 @@ gradient, diversity, curvature. Importing this package does not import torch; fi
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from jtdiag import addresses
+from jtdiag import loading
 from jtdiag.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def find(name: str) -> "Family":
     if name in NAMES:
         found: Family = import_module(f"jtdiag.families.{name}").FAMILY
         return found
-    made = addresses.load("family", name, "class")()
+    made = loading.load("family", name, "class")()
     if not isinstance(made, Family):
         raise RecipeError(
             f"family is {name!r}; it makes a {type(made).__name__}, and must make a "

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from jtdiag import addresses
+from jtdiag import loading
 from jtdiag.engine.members.module_stack import Factory
 from jtdiag.engine.torchvision_import import mended
 from jtdiag.errors import RecipeError
@@ -29,11 +29,11 @@ def load_factory(address: str) -> Factory:
             "factory=…, or package.module:function or path/file.py:function."
         )
     try:
-        return addresses.load("members.factory", address, "function")
+        return loading.load("members.factory", address, "function")
     except RuntimeError as error:
         if not mended(error):
             raise
-    return addresses.load("members.factory", address, "function")
+    return loading.load("members.factory", address, "function")
 
 
 def address_of(factory: Callable[..., Any]) -> str:
