@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from jtdiag import find_recipe, lanes, names, schema
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 from jtdiag.registry import probe_names
 from jtdiag.schema import Extent, Parameter
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter

@@ -20,7 +20,7 @@ from workload import lane_group, noise
 
 from jtdiag.engine.execution import Way, fastest, ways
 from jtdiag.engine.lane_group import LaneGroup
-from jtdiag.recipe import Data, Keep, Members, Recipe, Train
+from jtdiag.recipe.recipe import Data, Keep, Members, Recipe, Train
 
 STRIDES = (1, 2, 1, 2, 1)
 SHAPE = (3, 32, 32)

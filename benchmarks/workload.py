@@ -13,7 +13,7 @@ import torch
 from jtdiag import lanes, presets
 from jtdiag.engine import data, members, sources
 from jtdiag.engine.lane_group import LaneGroup
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 
 SHAPE = (1, 28, 28)
 CLASSES = 10

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jtdiag.presets import find as find_recipe
     from jtdiag.probe_contract import Var
     from jtdiag.probing import probe
-    from jtdiag.recipe import Recipe
+    from jtdiag.recipe.recipe import Recipe
     from jtdiag.short_probe import asks
     from jtdiag.store import Run
 
@@ -47,7 +47,7 @@ __all__ = [
 _HOMES = {
     "DominanceMonitor": ("jtdiag.monitor", "DominanceMonitor"),
     "JtdiagError": ("jtdiag.errors", "JtdiagError"),
-    "Recipe": ("jtdiag.recipe", "Recipe"),
+    "Recipe": ("jtdiag.recipe.recipe", "Recipe"),
     "Run": ("jtdiag.store", "Run"),
     "Var": ("jtdiag.probe_contract", "Var"),
     "asks": ("jtdiag.short_probe", "asks"),

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from jtdiag.errors import StoreError
-from jtdiag.recipe import KeptEpochs, Recipe
+from jtdiag.recipe.recipe import KeptEpochs, Recipe
 
 FOLDER = "lanes"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from jtdiag.errors import RecipeError
 
 if TYPE_CHECKING:
-    from jtdiag.recipe import Recipe, Train
+    from jtdiag.recipe.recipe import Recipe, Train
 
 RULES = ("given", "paper", "matched")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jtdiag import recipe_checks as check, recipe_file
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 
 
 def folder() -> Path:

@@ -8,7 +8,7 @@ from jtdiag.errors import RecipeError
 from jtdiag.recipe_objective import COUPLED, QUIET, weight
 
 if TYPE_CHECKING:
-    from jtdiag.recipe import Recipe
+    from jtdiag.recipe.recipe import Recipe
 
 UNSTABLE = ("dominance", "codependence")
 """Rules that λ is lowered on, unless others are named."""

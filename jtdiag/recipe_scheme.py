@@ -6,7 +6,7 @@ from jtdiag import names, recipe_checks as check
 from jtdiag.errors import RecipeError
 
 if TYPE_CHECKING:
-    from jtdiag.recipe import Recipe
+    from jtdiag.recipe.recipe import Recipe
 
 SCHEMES = ("joint", "bagging", "stacking", "single")
 """Eq. 4 of Webb et al. 2020 at every λ; and what its Fig. 2 compares it with: Breiman 1996, Wolpert

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jtdiag import lanes, names
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 
 CHUNK_BYTES = 32 * 2**20
 """Outputs are read and checked in pieces of about this size."""

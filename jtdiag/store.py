@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from jtdiag import chunks, families, lanes, names, recipe_file
 from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane, Seal
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
 
 if TYPE_CHECKING:

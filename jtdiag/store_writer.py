@@ -21,7 +21,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from jtdiag import lanes, names, recipe_file, schema
 from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane, Seal
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 from jtdiag.schema import Extent
 from jtdiag.store import LOCK, RECIPE, STORE, Run
 

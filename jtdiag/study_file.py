@@ -12,7 +12,7 @@ from typing import Any
 
 from jtdiag import presets, recipe_checks as check, recipe_file
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 
 FILE = "study.toml"
 """A study's file in its folder, with every field of every run."""

@@ -11,7 +11,7 @@ from jtdiag.budget import FAMILIES, KNOWN, Configuration, DataShape, data_shape,
 from jtdiag.engine import sources
 from jtdiag.engine.members import build
 from jtdiag.errors import DataError, RecipeError, StoreError
-from jtdiag.recipe import ARCHITECTURES, BRANCHED, Members
+from jtdiag.recipe.recipe import ARCHITECTURES, BRANCHED, Members
 
 FASHION = KNOWN["fashion-mnist"]
 CIFAR10 = DataShape(name="c10.npz", input_shape=(3, 32, 32), classes=10, examples=50_000)

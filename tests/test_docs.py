@@ -21,7 +21,7 @@ from jtdiag import figures, find_recipe, names, presets, recipe_file, rules, sch
 from jtdiag.cli import COMMANDS, main
 from jtdiag.engine.members import build
 from jtdiag.probe_contract import Probe
-from jtdiag.recipe import ARCHITECTURES, Data, Members, Recipe
+from jtdiag.recipe.recipe import ARCHITECTURES, Data, Members, Recipe
 from jtdiag.registry import load_probes
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ import xarray as xr
 from jtdiag.errors import ProbeError
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options, Probe, Var
-from jtdiag.recipe import Members
+from jtdiag.recipe.recipe import Members
 from jtdiag.registry import load_probes
 from jtdiag.store import Run
 from jtdiag.testing import ProbePromises

@@ -4,7 +4,7 @@ import math
 import pytest
 
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
 from jtdiag.recipe_alerts import Alerts
 from jtdiag.recipe_objective import Objective
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from jtdiag import find_recipe, recipe_file
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import ARCHITECTURES, Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe.recipe import ARCHITECTURES, Data, Engine, Keep, Members, Recipe, Train
 from jtdiag.recipe_alerts import Alerts
 from jtdiag.recipe_objective import Objective
 
@@ -199,7 +199,7 @@ def test_the_digest_does_not_depend_on_how_a_recipe_is_written(tmp_path):
 
 def test_the_digest_is_the_same_in_another_process():
     code = (
-        "from jtdiag import recipe_file; from jtdiag.recipe import *\n"
+        "from jtdiag import recipe_file; from jtdiag.recipe.recipe import *\n"
         "print(recipe_file.digest(Recipe(data=Data(name='digits'), "
         "members=Members(arch='mlp', count=2, hidden=(3,)))))"
     )

@@ -15,7 +15,7 @@ from jtdiag.commands.findings_display import print_finding
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.engine.rehearsal import Estimate
 from jtdiag.lanes import Lane, lanes_of
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
 from jtdiag.schema import readable
 from jtdiag.telling import Told

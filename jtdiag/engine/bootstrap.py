@@ -10,7 +10,7 @@ from torch import Tensor
 
 from jtdiag.engine import seeds
 from jtdiag.lanes import Lane
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 
 
 def counts(examples: int, members: int, seed: int, trial: int) -> Tensor:

@@ -8,11 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jtdiag import families, names, recipe as recipes
+from jtdiag import families, names
 from jtdiag.engine import seeds, sources
 from jtdiag.engine.targets import Targets
 from jtdiag.errors import DataError
 from jtdiag.families.contract import Family
+from jtdiag.recipe.recipe import recipe as recipes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import torch
 
 from jtdiag.engine.members.module_stack import Execution, ModuleStack
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import BRANCHED, Recipe
+from jtdiag.recipe.recipe import BRANCHED, Recipe
 
 BFLOAT16_BY_ITSELF = ("conv", "densenet", "resnext")
 """Architectures for which `products = "auto"` also tries bfloat16."""

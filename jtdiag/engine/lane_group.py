@@ -22,7 +22,7 @@ from jtdiag.engine.members import State
 from jtdiag.engine.members.module_stack import ModuleStack
 from jtdiag.engine.tally import Tally
 from jtdiag.lanes import Lane
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 
 EVALUATION_BATCH = 1000
 """Examples measured at once: large enough for the products, small enough for the caches."""

@@ -14,7 +14,7 @@ from jtdiag.engine.loss import StepLosses
 from jtdiag.families import combining
 from jtdiag.families.categorical import Categorical
 from jtdiag.families.contract import Family
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 
 PerExample = Callable[[Family, Tensor, Tensor, Tensor], Tensor]
 """From a family, η (..., M, N, K), targets and λ to losses (..., N)."""

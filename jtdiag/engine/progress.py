@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from jtdiag.lanes import Lane
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
 from jtdiag.schema import Size
 

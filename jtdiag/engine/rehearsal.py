@@ -11,7 +11,7 @@ import torch
 from jtdiag import lanes, names, schema
 from jtdiag.engine.lane_group import EVALUATION_BATCH
 from jtdiag.engine.session import Session, torch_threads
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 
 STEPS = 3
 

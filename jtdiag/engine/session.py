@@ -20,7 +20,7 @@ from jtdiag.engine.members.module_stack import Execution, Factory, ModuleStack
 from jtdiag.engine.supervision import Supervision
 from jtdiag.errors import RecipeError
 from jtdiag.lanes import Lane
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 from jtdiag.schema import Extent
 from jtdiag.store_writer import Examples
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from jtdiag import names, rules
 from jtdiag.lanes import Lane
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History, Verdict
 
 Row = dict[str, NDArray[np.float64]]

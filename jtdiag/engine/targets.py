@@ -11,7 +11,7 @@ from torch import Tensor
 from jtdiag.engine import sources
 from jtdiag.errors import DataError
 from jtdiag.families.contract import Family
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 from jtdiag.schema import TargetFacts
 
 

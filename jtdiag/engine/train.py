@@ -19,7 +19,7 @@ from jtdiag.engine.supervision import Decision
 from jtdiag.engine.writer import BackgroundWriter
 from jtdiag.errors import RecipeError, StoreError
 from jtdiag.lanes import Lane, Seal
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import Run
 from jtdiag.store_writer import EpochBlock, RunWriter, refuse_occupied
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 from jtdiag.recipe_file import differences
 
 NEVER = {"name", "lam", "trials", "keep.outputs", "keep.checkpoints", "keep.splits", "keep.dtype"}

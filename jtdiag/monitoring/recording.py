@@ -14,7 +14,7 @@ from jtdiag.errors import RecipeError, StoreError
 from jtdiag.lanes import Lane
 from jtdiag.monitoring import batch_sums
 from jtdiag.monitoring.measured_epoch import MeasuredEpoch
-from jtdiag.recipe import Data, Keep, KeptEpochs, Members, Recipe, Train
+from jtdiag.recipe.recipe import Data, Keep, KeptEpochs, Members, Recipe, Train
 from jtdiag.schema import Extent, Parameter, TargetFacts
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter, refuse_occupied
 

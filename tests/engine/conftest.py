@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jtdiag.recipe import Recipe
+from jtdiag.recipe.recipe import Recipe
 from jtdiag.recipe_file import from_table
 
 IMAGES = {

@@ -6,7 +6,7 @@ from jtdiag.engine import data
 from jtdiag.engine.data import DataSet
 from jtdiag.engine.sources import Arrays
 from jtdiag.errors import DataError
-from jtdiag.recipe import Data, Engine, Members, Recipe
+from jtdiag.recipe.recipe import Data, Engine, Members, Recipe
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,7 @@ from jtdiag.engine import members
 from jtdiag.engine.execution import HOPELESS, STEPS, Choice, Way, fastest, ways
 from jtdiag.engine.session import Session
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import Data, Engine, Members, Recipe
+from jtdiag.recipe.recipe import Data, Engine, Members, Recipe
 
 ARCHITECTURES = {
     "mlp": Members(arch="mlp", count=2, hidden=(4,)),

@@ -9,7 +9,7 @@ from jtdiag import families, names, train
 from jtdiag.engine.sources import Arrays
 from jtdiag.engine.targets import Targets
 from jtdiag.errors import DataError
-from jtdiag.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
 
 
 def arrays(y_train, y_test=None, classes=("a",)):

@@ -5,7 +5,7 @@ import pytest
 
 from jtdiag import families, names, train
 from jtdiag.probe_contract import Options
-from jtdiag.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
 from jtdiag_probes import decomposition, diversity, dominance, performance
 
 DATA = {"gaussian": "diabetes", "poisson": "counts", "bernoulli": "labels", "categorical": "digits"}

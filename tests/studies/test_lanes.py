@@ -7,7 +7,7 @@ from early_warning_study import depth, grid, lanes as table, questions, roc
 from early_warning_study.grid import EARLY, MOVED
 from early_warning_study.training import Row, write
 from jtdiag.engine.members import build
-from jtdiag.recipe import Members
+from jtdiag.recipe.recipe import Members
 
 
 def row(**changed: object) -> Row:

@@ -12,7 +12,7 @@ from jtdiag.engine.members.factory import load_factory, try_out
 from jtdiag.engine.members.mlp import MLP
 from jtdiag.engine.members.module_stack import Factory, ModuleStack
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import Members
+from jtdiag.recipe.recipe import Members
 
 __all__ = ["MemberStack", "State", "build"]
 

@@ -11,7 +11,7 @@ from jtdiag import loading
 from jtdiag.engine.members.module_stack import Factory
 from jtdiag.engine.torchvision_import import mended
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import Members
+from jtdiag.recipe.recipe import Members
 
 NO_ADDRESS = "python:"
 """What stands before the name of a function that was given to `train` and cannot be imported."""

@@ -8,7 +8,7 @@ from jtdiag.engine.optimisers.clipping import Clipped
 from jtdiag.engine.optimisers.contract import Optimiser
 from jtdiag.engine.optimisers.second_order import SOAP
 from jtdiag.engine.optimisers.sgd import SGD
-from jtdiag.recipe import Train
+from jtdiag.recipe.recipe import Train
 
 __all__ = ["Optimiser", "build"]
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import sqrt
 from zlib import crc32
 
-from jtdiag.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
 
 EPOCHS = 15
 """Beyond the last epoch at which the rules are asked, 10."""

@@ -6,7 +6,7 @@ from torch import nn
 
 from jtdiag.engine.members.factory import address_of, load_factory, try_out
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import Members
+from jtdiag.recipe.recipe import Members
 
 CODE = """import torch
 from torch import nn

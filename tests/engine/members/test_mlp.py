@@ -7,7 +7,7 @@ from torch import nn
 
 from jtdiag.engine import members
 from jtdiag.engine.members.mlp import MLP
-from jtdiag.recipe import Members
+from jtdiag.recipe.recipe import Members
 
 HIDDEN = [(), (5,), (6, 4), (7, 3, 5)]
 

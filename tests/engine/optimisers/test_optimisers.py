@@ -9,7 +9,7 @@ import torch
 from jtdiag.engine import optimisers
 from jtdiag.engine.optimisers.clipping import Clipped
 from jtdiag.engine.optimisers.sgd import SGD
-from jtdiag.recipe import Train
+from jtdiag.recipe.recipe import Train
 
 TRAINS = {
     "sgd": Train(optimiser="sgd", momentum=0.9, nesterov=True, weight_decay=0.05),
@@ -110,7 +110,7 @@ def test_only_the_second_order_method_loads_its_library():
     code = (
         "import sys, torch\n"
         "from jtdiag.engine import optimisers\n"
-        "from jtdiag.recipe import Train\n"
+        "from jtdiag.recipe.recipe import Train\n"
         "weights = {'w': torch.zeros(1, 1, 2, 2)}\n"
         "for name in ('sgd', 'adamw', 'soap'):\n"
         "    optimisers.build(Train(optimiser=name, clip=1.0)).start(weights)\n"
