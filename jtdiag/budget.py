@@ -18,8 +18,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag import recipe_checks as check
 from jtdiag.errors import DataError, RecipeError, StoreError
+from jtdiag.recipe import checks as check
 
 LARGEST: Final = 10**12
 """Parameters of the largest budget."""

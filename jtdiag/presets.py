@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from jtdiag import recipe_checks as check, recipe_file
+from jtdiag import recipe_file
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import checks as check
 from jtdiag.recipe.recipe import Recipe
 
 

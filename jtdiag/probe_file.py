@@ -6,9 +6,9 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from jtdiag import recipe_checks as check
 from jtdiag.errors import ProbeError
 from jtdiag.probe_contract import Probe
+from jtdiag.recipe import checks as check
 from jtdiag.registry import load_probe, probe_names
 
 

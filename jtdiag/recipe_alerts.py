@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from jtdiag import recipe_checks as check, rules
+from jtdiag import rules
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import checks as check
 from jtdiag.recipe_objective import COUPLED, QUIET, weight
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jtdiag import recipe_checks as check
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import checks as check
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
 from jtdiag.recipe_alerts import Alerts
 from jtdiag.recipe_objective import Objective, weight

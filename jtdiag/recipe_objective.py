@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from jtdiag import recipe_checks as check
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import checks as check
 
 JOINT = ("joint", "gncl-upper", "jensen-gap")
 """Names of Eq. 4 of Webb et al. 2020: its own, Buschjäger et al.'s (2020) for the upper bound of

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from jtdiag import names, recipe_checks as check
+from jtdiag import names
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import checks as check
 
 if TYPE_CHECKING:
     from jtdiag.recipe.recipe import Recipe

@@ -2,9 +2,9 @@
 
 from importlib.metadata import entry_points
 
-from jtdiag import recipe_checks as check
 from jtdiag.errors import ProbeError
 from jtdiag.probe_contract import Probe
+from jtdiag.recipe import checks as check
 
 GROUP = "jtdiag.probes"
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jtdiag import presets, recipe_checks as check, recipe_file
+from jtdiag import presets, recipe_file
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import checks as check
 from jtdiag.recipe.recipe import Recipe
 
 FILE = "study.toml"

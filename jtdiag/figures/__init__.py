@@ -6,8 +6,8 @@ from importlib import import_module
 
 from matplotlib.figure import Figure
 
-from jtdiag import recipe_checks as check
 from jtdiag.errors import ProbeError
+from jtdiag.recipe import checks as check
 
 FIGURES = (
     "error-against-lambda",

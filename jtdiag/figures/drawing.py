@@ -11,11 +11,12 @@ import matplotlib as mpl
 import xarray as xr
 from matplotlib.figure import Figure
 
-from jtdiag import figures, recipe_checks as check, result
+from jtdiag import figures, result
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import numbers, style, venues
 from jtdiag.figures.opaque import make_opaque
 from jtdiag.figures.run_labels import labels
+from jtdiag.recipe import checks as check
 from jtdiag.store import Run
 
 FOLDER = "figures"

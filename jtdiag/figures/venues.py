@@ -10,8 +10,8 @@ from typing import Any
 from matplotlib import font_manager
 from tueplots import bundles
 
-from jtdiag import recipe_checks as check
 from jtdiag.errors import ProbeError
+from jtdiag.recipe import checks as check
 
 DEFAULT = "lncs"
 ALIASES = {"ecml": "lncs"}

@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jtdiag import families, learning_rates, names, recipe_checks as check
+from jtdiag import families, learning_rates, names
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import checks as check
 from jtdiag.recipe_alerts import Alerts, check_alerts
 from jtdiag.recipe_objective import QUIET, Objective, weight
 from jtdiag.recipe_scheme import check_scheme
