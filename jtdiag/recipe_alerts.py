@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from jtdiag import rules
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import checks as check
-from jtdiag.recipe_objective import COUPLED, QUIET, weight
+from jtdiag.recipe.objective import COUPLED, QUIET, weight
 
 if TYPE_CHECKING:
     from jtdiag.recipe.recipe import Recipe

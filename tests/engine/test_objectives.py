@@ -12,8 +12,8 @@ from jtdiag.engine.progress import Silent
 from jtdiag.engine.session import Session
 from jtdiag.errors import RecipeError
 from jtdiag.families import combining
+from jtdiag.recipe.objective import Objective as Wanted
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
-from jtdiag.recipe_objective import Objective as Wanted
 
 L, M, N, K = 2, 4, 6, 3
 CLASSES = families.find("categorical")
