@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import checks as check
+from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.objective import Objective, weight
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
-from jtdiag.recipe_alerts import Alerts
 
 SECTIONS = {
     "data": Data,

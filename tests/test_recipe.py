@@ -4,9 +4,9 @@ import math
 import pytest
 
 from jtdiag.errors import RecipeError
+from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.objective import Objective
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
-from jtdiag.recipe_alerts import Alerts
 
 SECTIONS = {
     "data": Data,

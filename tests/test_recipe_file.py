@@ -10,9 +10,9 @@ from hypothesis import example, given, settings, strategies as st
 
 from jtdiag import find_recipe, recipe_file
 from jtdiag.errors import RecipeError
+from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.objective import Objective
 from jtdiag.recipe.recipe import ARCHITECTURES, Data, Engine, Keep, Members, Recipe, Train
-from jtdiag.recipe_alerts import Alerts
 
 TOML = """
 lam = [0, 0.5, 0.8, 0.9, 0.95, 0.99, 1]

@@ -4,8 +4,8 @@ import math
 import pytest
 
 from jtdiag import lanes, names, schema
+from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
-from jtdiag.recipe_alerts import Alerts
 from jtdiag.schema import Extent, Parameter
 
 EXTENT = Extent(

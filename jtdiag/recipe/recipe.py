@@ -12,8 +12,8 @@ from typing import Literal
 from jtdiag import families, learning_rates, names
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import checks as check
+from jtdiag.recipe.alerts import Alerts, check_alerts
 from jtdiag.recipe.objective import QUIET, Objective, weight
-from jtdiag.recipe_alerts import Alerts, check_alerts
 from jtdiag.recipe_scheme import check_scheme
 
 KeptEpochs = Literal["all", "none"] | tuple[int | str, ...]
