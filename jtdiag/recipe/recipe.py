@@ -14,7 +14,7 @@ from jtdiag.errors import RecipeError
 from jtdiag.recipe import checks as check
 from jtdiag.recipe.alerts import Alerts, check_alerts
 from jtdiag.recipe.objective import QUIET, Objective, weight
-from jtdiag.recipe_scheme import check_scheme
+from jtdiag.recipe.scheme import check_scheme
 
 KeptEpochs = Literal["all", "none"] | tuple[int | str, ...]
 """Which epochs keep something: all, none, or a list of numbers, "best" and "last"."""
