@@ -2,8 +2,9 @@ import tomllib
 
 import pytest
 
-from jtdiag import find_recipe, learning_rates, recipe_file
+from jtdiag import find_recipe, recipe_file
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import learning_rates
 from jtdiag.recipe_file import from_table
 
 DENSENET = {"arch": "densenet", "depth": 10, "growth": 4}

@@ -10,11 +10,12 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from jtdiag import learning_rates, telling
+from jtdiag import telling
 from jtdiag.commands.findings_display import print_finding
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.engine.rehearsal import Estimate
 from jtdiag.lanes import Lane, lanes_of
+from jtdiag.recipe import learning_rates
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
 from jtdiag.schema import readable

@@ -9,9 +9,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jtdiag import families, learning_rates, names
+from jtdiag import families, names
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import checks as check
+from jtdiag.recipe import checks as check, learning_rates
 from jtdiag.recipe.alerts import Alerts, check_alerts
 from jtdiag.recipe.objective import QUIET, Objective, weight
 from jtdiag.recipe.scheme import check_scheme
