@@ -16,9 +16,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from jtdiag import names, recipe_file
+from jtdiag import names
 from jtdiag.families import combining
 from jtdiag.lanes import Lane
+from jtdiag.recipe import toml
 from jtdiag.stats import Interval, paired, unpaired
 from jtdiag.store import Run
 
@@ -73,20 +74,20 @@ def fields(a: Run, b: Run) -> list[Field]:
     left, right = (_flat(asdict(run.recipe)) for run in (a, b))
     return [
         Field(name=name, a=_plain(left.get(name)), b=_plain(right.get(name)))
-        for name in recipe_file.differences(a.recipe, b.recipe)
+        for name in toml.differences(a.recipe, b.recipe)
     ]
 
 
 def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in table.items():
-        inside = value if isinstance(value, dict) and key in recipe_file.SECTIONS else None
+        inside = value if isinstance(value, dict) and key in toml.SECTIONS else None
         found |= {key: value} if inside is None else {f"{key}.{k}": v for k, v in inside.items()}
     return found
 
 
 def _plain(value: Any) -> str:
-    return recipe_file.plain(value)
+    return toml.plain(value)
 
 
 # --- results -------------------------------------------------------------------------------------

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from jtdiag import recipe_file
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import checks as check
+from jtdiag.recipe import checks as check, toml
 from jtdiag.recipe.recipe import Recipe
 
 
@@ -35,13 +34,13 @@ def find(recipe: str, overrides: Iterable[str] = ()) -> Recipe:
     """
     path = Path(recipe)
     if path.is_dir() and (path / "recipe.toml").is_file():
-        return recipe_file.read(path / "recipe.toml", overrides)
+        return toml.read(path / "recipe.toml", overrides)
     if path.suffix == ".toml" or path.is_file():
-        return recipe_file.read(path, overrides)
+        return toml.read(path, overrides)
     known = paths()
     if recipe not in known:
         raise RecipeError(
             f"There is no preset or recipe file '{recipe}'.{check.nearest(recipe, known)} "
             "`jtdiag presets` lists the presets."
         )
-    return recipe_file.read(known[recipe], overrides)
+    return toml.read(known[recipe], overrides)

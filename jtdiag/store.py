@@ -13,9 +13,10 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from jtdiag import chunks, families, lanes, names, recipe_file
+from jtdiag import chunks, families, lanes, names
 from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane, Seal
+from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
 
@@ -57,8 +58,8 @@ class Run:
                     f"{self.path} is no run: it has no {name}. "
                     "Name a folder that `jtdiag train` has made."
                 )
-        self.recipe: Recipe = recipe_file.read(self.path / RECIPE)
-        self.recipe_hash = recipe_file.digest(self.recipe)
+        self.recipe: Recipe = toml.read(self.path / RECIPE)
+        self.recipe_hash = toml.digest(self.recipe)
         self.bytes_read = 0
         """Of outputs and checkpoints, by this object; what a display of progress looks at."""
         self._arrays: dict[str, zarr.Array[Any]] = {}  # to find one takes as long as to read it

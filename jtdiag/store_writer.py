@@ -18,9 +18,10 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from jtdiag import lanes, names, recipe_file, schema
+from jtdiag import lanes, names, schema
 from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane, Seal
+from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.schema import Extent
 from jtdiag.store import LOCK, RECIPE, STORE, Run
@@ -97,7 +98,7 @@ class RunWriter:
             with _disk_errors(path):
                 (draft / lanes.FOLDER).mkdir(parents=True)
                 _allocate(draft / STORE, recipe, extent, examples, settings, known or {})
-                (draft / RECIPE).write_text(recipe_file.to_toml(recipe), encoding="utf-8")
+                (draft / RECIPE).write_text(toml.to_toml(recipe), encoding="utf-8")
                 lock = _locked(draft)  # before the folder appears: a watcher never finds it idle
                 draft.replace(path)
         except BaseException:
@@ -113,7 +114,7 @@ class RunWriter:
             StoreError: if the folder holds no run, the run of another recipe, or is in use.
         """
         run = Run(path)
-        changed = recipe_file.differences(run.recipe, recipe)
+        changed = toml.differences(run.recipe, recipe)
         if changed:
             raise StoreError(
                 f"{path} was made by another recipe, with other {', '.join(changed)}. "
@@ -328,7 +329,7 @@ def _allocate(
     store = zarr.open_group(path, mode="w", zarr_format=3)
     store.attrs.update(
         {
-            "recipe": recipe_file.to_toml(recipe),
+            "recipe": toml.to_toml(recipe),
             "settings": dict(settings),
             "outputs_per_member": extent.outputs,
             **extent.targets.attributes,

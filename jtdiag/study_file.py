@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jtdiag import presets, recipe_file
+from jtdiag import presets
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import checks as check
+from jtdiag.recipe import checks as check, toml
 from jtdiag.recipe.recipe import Recipe
 
 FILE = "study.toml"
@@ -65,7 +65,7 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Study:
     Raises:
         RecipeError: if the file is missing, is not TOML, or holds what no study may hold.
     """
-    table = recipe_file.load(path)
+    table = toml.load(path)
     runs = table.pop("runs", None)
     if not isinstance(runs, dict) or not runs:
         raise RecipeError(
@@ -74,7 +74,7 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Study:
         )
     for_all, own = _shared_out(overrides, runs)
     renaming = [change for change in for_all if change.partition("=")[0].strip() == "name"]
-    study = recipe_file.override({"name": table.get("name", path.stem)}, renaming)["name"]
+    study = toml.override({"name": table.get("name", path.stem)}, renaming)["name"]
     if "/" in check.text("name", study):
         raise RecipeError(f"name is {study!r}; it names a folder, so it has no '/'.")
     for_all = [change for change in for_all if change not in renaming]
@@ -112,18 +112,18 @@ def _recipe(
             "it becomes a folder."
         )
     merged = {**common, **own, "name": name}
-    for section in recipe_file.SECTIONS:
+    for section in toml.SECTIONS:
         parts = [part.get(section, {}) for part in (common, own)]
         if all(isinstance(part, dict) for part in parts) and any(parts):
             merged[section] = {**parts[0], **parts[1]}
-    return recipe_file.from_table(recipe_file.override(merged, changes, where), where)
+    return toml.from_table(toml.override(merged, changes, where), where)
 
 
 def to_toml(study: Study) -> str:
     """Return a study as TOML with every field of every run."""
-    blocks = [f"name = {recipe_file.plain(study.name)}\n"]
+    blocks = [f"name = {toml.plain(study.name)}\n"]
     for name, recipe in study.runs.items():
-        text = re.sub(r"^\[(\w+)\]$", rf"[runs.{name}.\1]", recipe_file.to_toml(recipe), flags=re.M)
+        text = re.sub(r"^\[(\w+)\]$", rf"[runs.{name}.\1]", toml.to_toml(recipe), flags=re.M)
         blocks.append(f"[runs.{name}]\n{text}")
     return "\n".join(blocks)
 
@@ -135,5 +135,5 @@ def differences(old: Study, new: Study) -> list[str]:
     return [
         f"runs.{name}.{field}"
         for name, recipe in old.runs.items()
-        for field in recipe_file.differences(recipe, new.runs[name])
+        for field in toml.differences(recipe, new.runs[name])
     ]

@@ -21,7 +21,7 @@ from jtdiag.families import combining
 from jtdiag.families.contract import Family
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options, Probe
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe.toml import from_table
 from jtdiag.store import Run
 
 TOY: dict[str, Any] = {

@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from jtdiag import find_recipe, lanes, names, probe, train
 from jtdiag.lanes import Lane, Seal
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe.toml import from_table
 from jtdiag.registry import probe_names
 from jtdiag.schema import Extent
 from jtdiag.store import Run

@@ -17,10 +17,11 @@ from click.testing import CliRunner
 from pytest_examples import CodeExample, find_examples
 
 import jtdiag
-from jtdiag import figures, find_recipe, names, presets, recipe_file, rules, schema
+from jtdiag import figures, find_recipe, names, presets, rules, schema
 from jtdiag.cli import COMMANDS, main
 from jtdiag.engine.members import build
 from jtdiag.probe_contract import Probe
+from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import ARCHITECTURES, Data, Members, Recipe
 from jtdiag.registry import load_probes
 
@@ -152,8 +153,8 @@ def rows(markdown: str) -> dict[str, list[str]]:
 
 
 def recipe_fields() -> list[tuple[str, dataclasses.Field[Any]]]:
-    top = [f for f in dataclasses.fields(Recipe) if f.name not in recipe_file.SECTIONS]
-    inside = [(s, f) for s, kind in recipe_file.SECTIONS.items() for f in dataclasses.fields(kind)]
+    top = [f for f in dataclasses.fields(Recipe) if f.name not in toml.SECTIONS]
+    inside = [(s, f) for s, kind in toml.SECTIONS.items() for f in dataclasses.fields(kind)]
     return [("Top level", f) for f in top] + inside
 
 
@@ -174,9 +175,9 @@ def test_every_field_of_a_recipe_is_described_with_its_default(where, field):
 
 def test_no_field_is_described_that_no_recipe_has():
     page = text("recipe.md")
-    for where, kind in {"Top level": Recipe, **recipe_file.SECTIONS}.items():
+    for where, kind in {"Top level": Recipe, **toml.SECTIONS}.items():
         described = {name for name, cells in rows(section(page, where)).items() if len(cells) == 3}
-        known = {f.name for f in dataclasses.fields(kind)} - recipe_file.SECTIONS.keys()
+        known = {f.name for f in dataclasses.fields(kind)} - toml.SECTIONS.keys()
         assert described - presets.paths().keys() == known
 
 
@@ -187,7 +188,7 @@ RECIPE_BLOCKS = [
 
 @pytest.mark.parametrize("block", RECIPE_BLOCKS)
 def test_the_recipe_in_the_manual_is_one(block):
-    recipe_file.from_table(tomllib.loads(block))
+    toml.from_table(tomllib.loads(block))
 
 
 def test_every_architecture_is_described_with_its_fields():

@@ -2,10 +2,10 @@ import tomllib
 
 import pytest
 
-from jtdiag import find_recipe, recipe_file
+from jtdiag import find_recipe
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import learning_rates
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe import learning_rates, toml
+from jtdiag.recipe.toml import from_table
 
 DENSENET = {"arch": "densenet", "depth": 10, "growth": 4}
 CONV = {"arch": "conv", "filters": [4], "strides": [1]}
@@ -53,13 +53,13 @@ def test_a_rule_follows_the_lambdas_and_the_number_of_members():
 
 def test_the_recipe_that_is_written_has_the_numbers_and_the_rule():
     made = recipe(lam=[0, 1])
-    table = tomllib.loads(recipe_file.to_toml(made))
+    table = tomllib.loads(toml.to_toml(made))
     assert (table["train"]["lr"], table["train"]["lr_rule"]) == ([0.08, 0.024], "paper")
     assert from_table(table) == made
 
 
 def test_rates_that_are_given_leave_no_word_in_the_recipe():
-    assert "lr_rule" not in recipe_file.to_toml(recipe(0.1))
+    assert "lr_rule" not in toml.to_toml(recipe(0.1))
 
 
 REFUSED = {

@@ -3,10 +3,11 @@ import math
 import pytest
 import torch
 
-from jtdiag import presets, recipe_file
+from jtdiag import presets
 from jtdiag.engine.members import build
 from jtdiag.engine.members.mlp import MLP
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import toml
 
 GRID = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
 
@@ -36,7 +37,7 @@ CIFAR = [
 def test_every_preset_is_a_recipe_of_its_name(name):
     recipe = presets.find(name)
     assert recipe.name == name
-    assert recipe == recipe_file.read(presets.paths()[name])
+    assert recipe == toml.read(presets.paths()[name])
 
 
 @pytest.mark.parametrize("name", presets.paths())
@@ -131,7 +132,7 @@ def test_a_preset_is_found_by_its_name_with_changes():
 
 def test_a_recipe_is_found_by_its_path_and_in_a_runs_folder(tmp_path):
     made = presets.find("demo", ("trials=2",))
-    (tmp_path / "recipe.toml").write_text(recipe_file.to_toml(made), encoding="utf-8")
+    (tmp_path / "recipe.toml").write_text(toml.to_toml(made), encoding="utf-8")
     assert presets.find(str(tmp_path / "recipe.toml")) == made
     assert presets.find(str(tmp_path)) == made
     assert presets.find(str(tmp_path), ("trials=1",)).trials == 1

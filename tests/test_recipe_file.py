@@ -8,8 +8,9 @@ import tomllib
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from jtdiag import find_recipe, recipe_file
+from jtdiag import find_recipe
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import toml
 from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.objective import Objective
 from jtdiag.recipe.recipe import ARCHITECTURES, Data, Engine, Keep, Members, Recipe, Train
@@ -140,10 +141,10 @@ def file(tmp_path):
 @example(small(root='"quoted"\\ λ\n\t\x00'))
 @example(small(root="delete\x7f"))
 def test_a_recipe_survives_toml(recipe):
-    text = recipe_file.to_toml(recipe)
-    again = recipe_file.from_table(tomllib.loads(text))
+    text = toml.to_toml(recipe)
+    again = toml.from_table(tomllib.loads(text))
     assert again == recipe
-    assert recipe_file.to_toml(again) == text
+    assert toml.to_toml(again) == text
 
 
 def quiet(kind):
@@ -152,8 +153,8 @@ def quiet(kind):
 
 
 def test_toml_names_every_field():
-    table = tomllib.loads(recipe_file.to_toml(small()))
-    for section, kind in recipe_file.SECTIONS.items():
+    table = tomllib.loads(toml.to_toml(small()))
+    for section, kind in toml.SECTIONS.items():
         spoken = [f.name for f in dataclasses.fields(kind) if f.name not in quiet(kind)]
         assert list(table.get(section, {})) == spoken
     assert table.keys() == {f.name for f in dataclasses.fields(Recipe)} - quiet(Recipe) - {
@@ -164,36 +165,36 @@ def test_toml_names_every_field():
 
 def test_toml_names_quiet_fields_that_say_something():
     recipe = dataclasses.replace(small(), family="poisson", objective=Objective(drop=0.5))
-    table = tomllib.loads(recipe_file.to_toml(recipe))
+    table = tomllib.loads(toml.to_toml(recipe))
     assert table["family"] == "poisson"
     assert table["objective"] == {"drop": 0.5}
 
 
 def test_recipes_older_than_quiet_fields_keep_their_digests():
-    digests = {name: recipe_file.digest(find_recipe(name)) for name in ("demo", "fashion-256x4")}
+    digests = {name: toml.digest(find_recipe(name)) for name in ("demo", "fashion-256x4")}
     assert digests == {"demo": "8f1fe7ce5278ae3d", "fashion-256x4": "7ca9d8fae162b554"}
 
 
 def test_the_file_names_the_recipe_unless_the_recipe_does(file):
-    assert recipe_file.read(file).name == "mine"
+    assert toml.read(file).name == "mine"
     file.write_text('name = "own"\n' + TOML, encoding="utf-8")
-    assert recipe_file.read(file).name == "own"
+    assert toml.read(file).name == "own"
 
 
 # --- the digest --------------------------------------------------------------------------------
 
 
 def test_the_digest_is_the_start_of_the_hash_of_the_toml():
-    written = recipe_file.to_toml(small()).encode("utf-8")
-    assert recipe_file.digest(small()) == hashlib.sha256(written).hexdigest()[:16]
+    written = toml.to_toml(small()).encode("utf-8")
+    assert toml.digest(small()) == hashlib.sha256(written).hexdigest()[:16]
 
 
 def test_the_digest_does_not_depend_on_how_a_recipe_is_written(tmp_path):
     short, long = tmp_path / "short.toml", tmp_path / "long.toml"
     short.write_text('name="a"\nlam=1\n[data]\nname="digits"\n[members]\ncount=2\narch="mlp"\n')
-    long.write_text(recipe_file.to_toml(recipe_file.read(short)))
+    long.write_text(toml.to_toml(toml.read(short)))
     assert short.read_text() != long.read_text()
-    digests = {recipe_file.digest(recipe_file.read(path)) for path in (short, long)}
+    digests = {toml.digest(toml.read(path)) for path in (short, long)}
     assert len(digests) == 1
 
 
@@ -206,7 +207,7 @@ def test_the_digest_is_the_same_in_another_process():
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    assert ran.stdout.strip() == recipe_file.digest(small())
+    assert ran.stdout.strip() == toml.digest(small())
     assert set(ran.stdout.strip()) <= set(string.hexdigits)
 
 
@@ -230,14 +231,14 @@ def test_the_digest_is_the_same_in_another_process():
 def test_an_unknown_key_is_refused_with_the_nearest_one(file, line, answer):
     file.write_text(line + "\n" + TOML, encoding="utf-8")
     with pytest.raises(RecipeError) as caught:
-        recipe_file.read(file)
+        toml.read(file)
     assert str(caught.value) == f"{file}: {answer}"
 
 
 def test_an_unknown_key_of_a_section_is_refused_with_the_nearest_one(file):
     file.write_text(TOML + "epcohs = 3\n", encoding="utf-8")
     with pytest.raises(RecipeError) as caught:
-        recipe_file.read(file)
+        toml.read(file)
     assert str(caught.value) == (f"{file}, [train]: unknown key 'epcohs'. Did you mean 'epochs'?")
 
 
@@ -246,7 +247,7 @@ def test_data_and_members_must_be_there(section):
     table = tomllib.loads(TOML)
     del table[section]
     with pytest.raises(RecipeError, match=rf"\[{section}\] is missing"):
-        recipe_file.from_table(table)
+        toml.from_table(table)
 
 
 @pytest.mark.parametrize(
@@ -256,24 +257,24 @@ def test_what_a_section_needs_must_be_given(section, field):
     table = tomllib.loads(TOML)
     del table[section][field]
     with pytest.raises(RecipeError, match=rf"\[{section}\] has no '{field}'; it must be given"):
-        recipe_file.from_table(table)
+        toml.from_table(table)
 
 
 def test_a_section_that_is_no_table_is_refused():
     with pytest.raises(RecipeError, match=r"train is 3; it must be a table, \[train\]"):
-        recipe_file.from_table({**tomllib.loads(TOML), "train": 3})
+        toml.from_table({**tomllib.loads(TOML), "train": 3})
 
 
 def test_a_missing_file_says_where_recipes_are(tmp_path):
     with pytest.raises(RecipeError, match=r"none\.toml: cannot be read .* `jtdiag presets`"):
-        recipe_file.read(tmp_path / "none.toml")
+        toml.read(tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize("content", [b"lam = [0,", b"lam = 0\nlam = 1", b"name = '\xff'"])
 def test_a_file_that_is_no_toml_is_one_line(file, content):
     file.write_bytes(content)
     with pytest.raises(RecipeError, match="is not valid TOML") as caught:
-        recipe_file.read(file)
+        toml.read(file)
     assert "\n" not in str(caught.value)
 
 
@@ -281,7 +282,7 @@ def test_a_file_that_is_no_toml_is_one_line(file, content):
 
 
 def read(file, *changes):
-    return recipe_file.read(file, changes)
+    return toml.read(file, changes)
 
 
 def test_the_readmes_line_works_as_written(file):
@@ -323,7 +324,7 @@ def test_the_last_of_two_changes_of_one_field_counts(file):
 
 def test_a_table_is_not_changed_by_overriding_it():
     table = tomllib.loads(TOML)
-    recipe_file.override(table, ["lam=0", "train.epochs=3", "keep.outputs=none"])
+    toml.override(table, ["lam=0", "train.epochs=3", "keep.outputs=none"])
     assert table == tomllib.loads(TOML)
 
 
@@ -366,7 +367,7 @@ def test_a_bad_change_is_one_line(file, change, answer):
 def test_a_bad_recipe_is_one_line_also_when_it_is_changed(key, value, change, answer):
     table = {**tomllib.loads(TOML), key: value}
     with pytest.raises(RecipeError, match=answer):
-        recipe_file.from_table(recipe_file.override(table, [change]))
+        toml.from_table(toml.override(table, [change]))
 
 
 # --- a learning rate for each lambda, carried along ----------------------------------------------
@@ -393,12 +394,12 @@ def test_a_lambda_between_two_rates_is_refused(file):
 
 def test_a_lambda_outside_all_that_are_listed_takes_the_nearest_rate():
     table = {"lam": [0.5, 0.9], "train": {"lr": [2.0, 1.0]}}
-    assert recipe_file.override(table, ["lam=[0.1, 1]"])["train"]["lr"] == [2.0, 1.0]
+    assert toml.override(table, ["lam=[0.1, 1]"])["train"]["lr"] == [2.0, 1.0]
 
 
 def test_the_rates_follow_their_lambdas_in_whatever_order_they_are_listed():
     table = {"lam": [1, 0, 0.5], "train": {"lr": [1.0, 3.0, 3.0]}}
-    assert recipe_file.override(table, ["lam=[0.2, 1]"])["train"]["lr"] == [3.0, 1.0]
+    assert toml.override(table, ["lam=[0.2, 1]"])["train"]["lr"] == [3.0, 1.0]
 
 
 def test_rates_that_are_set_with_the_lambdas_stand(file):
@@ -408,9 +409,9 @@ def test_rates_that_are_set_with_the_lambdas_stand(file):
 
 
 def test_one_rate_for_all_stays_one():
-    made = recipe_file.override({"lam": [0, 1], "train": {"lr": [0.1]}}, ["lam=[0, 0.5, 1]"])
+    made = toml.override({"lam": [0, 1], "train": {"lr": [0.1]}}, ["lam=[0, 0.5, 1]"])
     assert made["train"]["lr"] == [0.1]
-    assert recipe_file.override({"lam": [0, 1]}, ["lam=0.5"]) == {"lam": 0.5}
+    assert toml.override({"lam": [0, 1]}, ["lam=0.5"]) == {"lam": 0.5}
 
 
 # --- differences ---------------------------------------------------------------------------------
@@ -521,8 +522,8 @@ def changed(recipe, field, value):
 
 
 def test_the_differences_know_every_field():
-    fields = {f.name for f in dataclasses.fields(Recipe)} - recipe_file.SECTIONS.keys()
-    for section, kind in recipe_file.SECTIONS.items():
+    fields = {f.name for f in dataclasses.fields(Recipe)} - toml.SECTIONS.keys()
+    for section, kind in toml.SECTIONS.items():
         fields |= {f"{section}.{f.name}" for f in dataclasses.fields(kind)}
     assert OTHER.keys() | {"members.arch"} == fields  # arch changes with other fields
 
@@ -531,12 +532,12 @@ def test_the_differences_know_every_field():
 def test_two_recipes_differ_where_their_runs_would(field):
     old, new = with_field(field), changed(with_field(field), field, OTHER[field])
     assert new != old
-    assert recipe_file.differences(old, new) == ([] if field in MACHINE else [field])
-    assert recipe_file.digest(old) != recipe_file.digest(new)
+    assert toml.differences(old, new) == ([] if field in MACHINE else [field])
+    assert toml.digest(old) != toml.digest(new)
 
 
 def test_a_recipe_does_not_differ_from_itself():
-    assert recipe_file.differences(small(), small()) == []
+    assert toml.differences(small(), small()) == []
 
 
 @settings(deadline=None, max_examples=25)
@@ -546,6 +547,6 @@ def test_differences_are_the_fields_that_are_not_equal(old, new):
     a, b = dataclasses.asdict(old), dataclasses.asdict(new)
     for key in ("name", "lam", "trials", "seed"):
         expected += [key] if a[key] != b[key] else []
-    for section in recipe_file.SECTIONS:
+    for section in toml.SECTIONS:
         expected += [f"{section}.{k}" for k in a[section] if a[section][k] != b[section][k]]
-    assert sorted(recipe_file.differences(old, new)) == sorted(set(expected) - MACHINE)
+    assert sorted(toml.differences(old, new)) == sorted(set(expected) - MACHINE)

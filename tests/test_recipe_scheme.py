@@ -1,7 +1,7 @@
 import pytest
 
 from jtdiag.errors import RecipeError
-from jtdiag.recipe_file import digest, from_table
+from jtdiag.recipe.toml import digest, from_table
 
 PLAIN = {
     "lam": 0,

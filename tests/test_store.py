@@ -7,9 +7,10 @@ import xarray as xr
 from scipy.special import logsumexp
 from torch import nn
 
-from jtdiag import lanes, names, recipe_file, schema
+from jtdiag import lanes, names, schema
 from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane, Seal
+from jtdiag.recipe import toml
 from jtdiag.store import Run
 from jtdiag.testing import toy_run
 
@@ -91,7 +92,7 @@ def test_what_xarray_reads_is_what_the_run_says(run):
     for name in tree["metrics"].data_vars:
         np.testing.assert_array_equal(metrics[name], tree["metrics"][name])
         assert not np.isnan(metrics[name]).any()
-    assert tree.attrs["recipe"] == recipe_file.to_toml(run.recipe)
+    assert tree.attrs["recipe"] == toml.to_toml(run.recipe)
 
 
 # --- metrics -------------------------------------------------------------------------------------
@@ -403,7 +404,7 @@ def test_a_store_that_is_none_is_one_line(lane_copy, what, ask):
 
 
 def test_a_run_names_its_recipe_by_its_digest(run):
-    assert run.recipe_hash == recipe_file.digest(run.recipe)
+    assert run.recipe_hash == toml.digest(run.recipe)
     assert [run.lam(lane) for lane in run.lanes] == [0.0, 0.9, 0.0, 0.9]
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import zarr
 
-from jtdiag import lanes, names, recipe_file, store_writer
+from jtdiag import lanes, names, store_writer
 from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe import toml
+from jtdiag.recipe.toml import from_table
 from jtdiag.schema import Extent, Parameter
 from jtdiag.store import Run
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter
@@ -138,7 +139,7 @@ def test_a_new_run_holds_its_recipe_and_no_epoch(create):
 def test_the_store_says_what_it_is(create):
     writer = create()
     store = zarr.open_group(writer.path / "store.zarr", mode="r")
-    assert recipe_file.from_table(tomllib.loads(store.attrs["recipe"])) == writer.recipe
+    assert toml.from_table(tomllib.loads(store.attrs["recipe"])) == writer.recipe
     assert store.attrs["settings"] == {"device": "cpu"}
     for name, array in store["metrics"].arrays():
         if array.ndim > 1:
@@ -386,7 +387,7 @@ def test_another_recipe_is_refused_by_the_names_of_its_fields(create):
     writer = create()
     writer.close()
     before = contents(writer.path)
-    table = tomllib.loads(recipe_file.to_toml(writer.recipe))
+    table = tomllib.loads(toml.to_toml(writer.recipe))
     other = from_table({**table, "seed": 9, "train": {"epochs": 7}})
     with pytest.raises(StoreError, match=r"another recipe.*seed, train\.epochs") as caught:
         RunWriter.reopen(writer.path, other)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.recipe_file import differences
+from jtdiag.recipe.toml import differences
 
 NEVER = {"name", "lam", "trials", "keep.outputs", "keep.checkpoints", "keep.splits", "keep.dtype"}
 """What does not change a number at a λ, or is seen on the figure anyway."""

@@ -2,7 +2,7 @@
 
 One recipe names all its lambdas and all its trials; each pair of them is a lane. Every field is
 checked when the object is made, so a recipe that exists can be carried out as far as its numbers
-go. `jtdiag.recipe_file` reads and writes it as TOML.
+go. `jtdiag.recipe.toml` reads and writes it as TOML.
 """
 
 import math

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from jtdiag import figures, recipe_file
+from jtdiag import figures
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import Drawing
 from jtdiag.lanes import write_atomically
+from jtdiag.recipe import toml
 from jtdiag.report import picture as pictures
 from jtdiag.report.answer import Part, answer, headline
 from jtdiag.report.beside import Beside, beside
@@ -68,7 +69,7 @@ class Section:
     @property
     def recipe(self) -> str:
         """The recipe with every field."""
-        return recipe_file.to_toml(self.evidence.run.recipe)
+        return toml.to_toml(self.evidence.run.recipe)
 
     @property
     def findings(self) -> list[tuple[str, list[str]]]:

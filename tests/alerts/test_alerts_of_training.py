@@ -12,11 +12,12 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import Run, finding, recipe_file
+from jtdiag import Run, finding
 from jtdiag.alerts import dispatch, webhook
 from jtdiag.cli import main
 from jtdiag.commands.training_display import PlainLines
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe import toml
+from jtdiag.recipe.toml import from_table
 from jtdiag.testing import TOY, toy_data
 
 ALERT = re.compile(r"ALERT λ = 1: after epoch 2, the training loss grows, from .*")
@@ -30,7 +31,7 @@ def alarming(tmp_path, monkeypatch):
     toy_data(tmp_path / "toy.npz")
     training = {**TOY["train"], "epochs": 2, "lr": 100.0}
     recipe = from_table({**TOY, "lam": [1.0], "trials": 1, "train": training})
-    Path("alarming.toml").write_text(recipe_file.to_toml(recipe), encoding="utf-8")
+    Path("alarming.toml").write_text(toml.to_toml(recipe), encoding="utf-8")
 
 
 @pytest.fixture

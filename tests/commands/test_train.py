@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import Run, recipe_file
+from jtdiag import Run
 from jtdiag.cli import main
 from jtdiag.commands.training_display import PlainLines
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe import toml
+from jtdiag.recipe.toml import from_table
 from jtdiag.testing import TOY, toy_data
 
 DONE = r"Trained mine, with [\d.]+ [MG]B of memory at most\. Next: jtdiag probe mine"
@@ -24,7 +25,7 @@ def recipe(tmp_path, monkeypatch):
     toy_data(tmp_path / "toy.npz")
     changes = {"lam": [0.0, 1.0], "trials": 1, "train": {**TOY["train"], "epochs": 2}}
     path = tmp_path / "quick.toml"
-    path.write_text(recipe_file.to_toml(from_table({**TOY, **changes})), encoding="utf-8")
+    path.write_text(toml.to_toml(from_table({**TOY, **changes})), encoding="utf-8")
     return path.name
 
 

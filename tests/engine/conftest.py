@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe.toml import from_table
 
 IMAGES = {
     "lam": [0.0, 0.9],

@@ -10,7 +10,7 @@ from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.progress import Silent
 from jtdiag.engine.session import Session
 from jtdiag.engine.train import train
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe.toml import from_table
 from jtdiag.testing import TOY, toy_data
 
 MODES = ("weights", "batches")

@@ -8,7 +8,7 @@ from jtdiag import lanes, names
 from jtdiag.engine import lane_group, seeds
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.session import Session
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe.toml import from_table
 from jtdiag.testing import TOY, toy_data
 
 EXAMPLES, VAL, TEST = 100, 20, 40

@@ -7,7 +7,7 @@ from jtdiag import presets
 from jtdiag.engine import session as sessions
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.errors import DataError, RecipeError
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe.toml import from_table
 from jtdiag.testing import TOY, toy_data
 
 

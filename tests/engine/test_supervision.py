@@ -6,7 +6,7 @@ import xarray as xr
 
 from jtdiag import Run, names, rules, train
 from jtdiag.engine.progress import Silent
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe.toml import from_table
 from jtdiag.testing import TOY, toy_data, toy_run
 
 ON = {"stop_on": ["over-capacity", "codependence"]}

@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 import torch
 
-from jtdiag import names, recipe_file, schema
+from jtdiag import names, schema
 from jtdiag.engine import session
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.progress import Silent
 from jtdiag.engine.train import train
 from jtdiag.errors import DataError, RecipeError, StoreError
 from jtdiag.lanes import Lane
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe import toml
+from jtdiag.recipe.toml import from_table
 from jtdiag.store import Run
 from jtdiag.testing import TOY, toy_data
 
@@ -100,7 +101,7 @@ def test_a_run_has_a_folder_of_its_name_unless_told_otherwise(npz, tmp_path, mon
 
 def test_a_recipe_may_be_named(npz, tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text(recipe_file.to_toml(toy(npz, train={"epochs": 1})), encoding="utf-8")
+    path.write_text(toml.to_toml(toy(npz, train={"epochs": 1})), encoding="utf-8")
     assert train(str(path), tmp_path / "run").recipe == toy(npz, train={"epochs": 1})
 
 
@@ -670,7 +671,7 @@ KILLED = [
 
 
 def prepared(folder, recipe):
-    (folder / "recipe.toml").write_text(recipe_file.to_toml(recipe), encoding="utf-8")
+    (folder / "recipe.toml").write_text(toml.to_toml(recipe), encoding="utf-8")
     return folder
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from jtdiag.figures.run_labels import labels
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe.toml import from_table
 
 
 def recipe(**changes):

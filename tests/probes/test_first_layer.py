@@ -4,7 +4,7 @@ import pytest
 from jtdiag.engine.members import build
 from jtdiag.engine.train import train
 from jtdiag.recipe.recipe import Members
-from jtdiag.recipe_file import from_table
+from jtdiag.recipe.toml import from_table
 from jtdiag.testing import toy_run
 from jtdiag_probes import first_layer
 from jtdiag_probes.first_layer import (

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from jtdiag import figures, recipe_file
+from jtdiag import figures
 from jtdiag.errors import StoreError
 from jtdiag.probing import probe
+from jtdiag.recipe import toml
 from jtdiag.registry import probe_names
 from jtdiag.report.evidence import ask_cheap, gather
 from jtdiag.report.page import LARGEST, bound, page, write
@@ -117,7 +118,7 @@ def test_the_page_says_what_it_is_made_from(text, probed_run):
     for name in probe_names():
         assert name in text
     [recipe] = [body for _, body in Parsed(text).all("code") if "[members]" in body]
-    assert recipe == recipe_file.to_toml(probed_run.recipe)
+    assert recipe == toml.to_toml(probed_run.recipe)
 
 
 @pytest.fixture
