@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from stopwatch import Contender, Times, machine, race
 from workload import SHAPE, lane_group, noise
 
-from jtdiag import names, presets
+from jtdiag import names
 from jtdiag.engine.lane_group import LaneGroup
+from jtdiag.recipe import presets
 
 SHAPES = {"demo": (1, 8, 8)}
 """Shapes of the presets' inputs where they are not Fashion-MNIST's."""

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from jtdiag import lanes, presets
+from jtdiag import lanes
 from jtdiag.engine import data, members, sources
 from jtdiag.engine.lane_group import LaneGroup
+from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
 
 SHAPE = (1, 28, 28)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from jtdiag.errors import JtdiagError
     from jtdiag.monitor import DominanceMonitor
     from jtdiag.monitoring.branches import watch_branches
-    from jtdiag.presets import find as find_recipe
     from jtdiag.probe_contract import Var
     from jtdiag.probing import probe
+    from jtdiag.recipe.presets import find as find_recipe
     from jtdiag.recipe.recipe import Recipe
     from jtdiag.short_probe import asks
     from jtdiag.store import Run
@@ -51,7 +51,7 @@ _HOMES = {
     "Run": ("jtdiag.store", "Run"),
     "Var": ("jtdiag.probe_contract", "Var"),
     "asks": ("jtdiag.short_probe", "asks"),
-    "find_recipe": ("jtdiag.presets", "find"),
+    "find_recipe": ("jtdiag.recipe.presets", "find"),
     "joint_loss": ("jtdiag.engine.loss", "joint_loss"),
     "probe": ("jtdiag.probing", "probe"),
     "train": ("jtdiag.engine.train", "train"),

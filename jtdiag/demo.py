@@ -5,12 +5,13 @@ from pathlib import Path
 
 import xarray as xr
 
-from jtdiag import figures, finding, presets
+from jtdiag import figures, finding
 from jtdiag.engine.progress import Listener
 from jtdiag.engine.train import train
 from jtdiag.figures.drawing import plot
 from jtdiag.finding import Finding
 from jtdiag.probing import probe
+from jtdiag.recipe import presets
 from jtdiag.registry import load_probes
 from jtdiag.store import Run
 

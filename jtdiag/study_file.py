@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jtdiag import presets
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import checks as check, toml
+from jtdiag.recipe import checks as check, presets, toml
 from jtdiag.recipe.recipe import Recipe
 
 FILE = "study.toml"

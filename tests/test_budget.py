@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from jtdiag import budget, presets, train
+from jtdiag import budget, train
 from jtdiag.budget import FAMILIES, KNOWN, Configuration, DataShape, data_shape, plan, write
 from jtdiag.engine import sources
 from jtdiag.engine.members import build
 from jtdiag.errors import DataError, RecipeError, StoreError
+from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import ARCHITECTURES, BRANCHED, Members
 
 FASHION = KNOWN["fashion-mnist"]

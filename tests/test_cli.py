@@ -7,9 +7,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import cli, presets
+from jtdiag import cli
 from jtdiag.cli import COMMANDS, main
 from jtdiag.probing import probe as ask
+from jtdiag.recipe import presets
 
 HEAVY = {"torch", "torchvision", "xarray", "zarr", "dask", "matplotlib", "scipy", "sklearn"}
 
@@ -222,7 +223,8 @@ def test_in_a_process_a_mistake_is_one_line_and_a_bug_has_its_traceback():
         "`jtdiag presets` lists the presets.\n"
     )
     bug = in_a_process(
-        "import jtdiag.presets as p; del p.paths; from jtdiag.cli import main; main()", "presets"
+        "import jtdiag.recipe.presets as p; del p.paths; from jtdiag.cli import main; main()",
+        "presets",
     )
     assert bug.returncode == 1
     assert bug.stderr.startswith("Traceback (most recent call last):")

@@ -17,11 +17,11 @@ from click.testing import CliRunner
 from pytest_examples import CodeExample, find_examples
 
 import jtdiag
-from jtdiag import figures, find_recipe, names, presets, rules, schema
+from jtdiag import figures, find_recipe, names, rules, schema
 from jtdiag.cli import COMMANDS, main
 from jtdiag.engine.members import build
 from jtdiag.probe_contract import Probe
-from jtdiag.recipe import toml
+from jtdiag.recipe import presets, toml
 from jtdiag.recipe.recipe import ARCHITECTURES, Data, Members, Recipe
 from jtdiag.registry import load_probes
 

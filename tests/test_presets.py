@@ -3,11 +3,10 @@ import math
 import pytest
 import torch
 
-from jtdiag import presets
 from jtdiag.engine.members import build
 from jtdiag.engine.members.mlp import MLP
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import toml
+from jtdiag.recipe import presets, toml
 
 GRID = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
 

@@ -2,8 +2,9 @@ import dataclasses
 
 import pytest
 
-from jtdiag import presets, study_file
+from jtdiag import study_file
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import presets
 
 STUDY = """# Three runs.
 name = "three"

@@ -6,7 +6,7 @@ import click
 @click.command()
 def presets() -> None:
     """List the recipes that come with jtdiag."""
-    from jtdiag.presets import describe, paths
+    from jtdiag.recipe.presets import describe, paths
 
     width = max(len(name) for name in paths())
     for name, path in paths().items():

@@ -52,7 +52,7 @@ def train(
     from jtdiag.commands.training_display import describe_estimate, display
     from jtdiag.engine.rehearsal import peak_memory, rehearse
     from jtdiag.engine.train import train as carry_out
-    from jtdiag.presets import find
+    from jtdiag.recipe.presets import find
     from jtdiag.schema import readable
 
     found = find(recipe, (*overrides, *_on_alert(stop_on, lower_lambda)))

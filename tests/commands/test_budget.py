@@ -5,9 +5,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import presets
 from jtdiag.budget import FAMILIES
 from jtdiag.cli import main
+from jtdiag.recipe import presets
 
 PAPER = {
     "--params": "814090",

@@ -2,8 +2,8 @@ import tomllib
 
 from click.testing import CliRunner
 
-from jtdiag import presets
 from jtdiag.cli import main
+from jtdiag.recipe import presets
 
 NAMES = [
     "cifar10-conv",

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 import torch
 
-from jtdiag import presets
 from jtdiag.engine import session as sessions
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.errors import DataError, RecipeError
+from jtdiag.recipe import presets
 from jtdiag.recipe.toml import from_table
 from jtdiag.testing import TOY, toy_data
 
