@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from jtdiag import budget, train
-from jtdiag.budget import FAMILIES, KNOWN, Configuration, DataShape, data_shape, plan, write
+from jtdiag import train
 from jtdiag.engine import sources
 from jtdiag.engine.members import build
 from jtdiag.errors import DataError, RecipeError, StoreError
-from jtdiag.recipe import presets
+from jtdiag.recipe import budget, presets
+from jtdiag.recipe.budget import FAMILIES, KNOWN, Configuration, DataShape, data_shape, plan, write
 from jtdiag.recipe.recipe import ARCHITECTURES, BRANCHED, Members
 
 FASHION = KNOWN["fashion-mnist"]

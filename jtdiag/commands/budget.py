@@ -48,7 +48,7 @@ def budget(params: int, arch: str, data: str, members: tuple[int, ...], out: Pat
     Prints for each number of members the width that comes nearest to the budget, and writes a
     recipe for each. No file is overwritten.
     """
-    from jtdiag.budget import plan, write
+    from jtdiag.recipe.budget import plan, write
 
     configurations = plan(params, arch, data, members)
     row = "{:>7}  {:>6}  {:>21}  {:>15}  {:>10}"

@@ -5,9 +5,9 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag import budget
 from jtdiag.errors import DataError
 from jtdiag.lanes import Lane
+from jtdiag.recipe import budget
 from jtdiag.replay import Replay
 from jtdiag.store import Run
 

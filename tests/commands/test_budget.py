@@ -5,9 +5,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from jtdiag.budget import FAMILIES
 from jtdiag.cli import main
 from jtdiag.recipe import presets
+from jtdiag.recipe.budget import FAMILIES
 
 PAPER = {
     "--params": "814090",
@@ -106,5 +106,5 @@ def test_the_command_knows_every_family():
 
 
 def test_planning_imports_no_torch():
-    code = "import sys, jtdiag.budget; sys.exit('torch' in sys.modules)"
+    code = "import sys, jtdiag.recipe.budget; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
