@@ -13,7 +13,7 @@ from jtdiag.engine import seeds, sources
 from jtdiag.engine.targets import Targets
 from jtdiag.errors import DataError
 from jtdiag.families.contract import Family
-from jtdiag.recipe.recipe import recipe as recipes
+from jtdiag.recipe import recipe as recipes
 
 
 @dataclass(frozen=True, kw_only=True)
