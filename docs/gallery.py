@@ -15,12 +15,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import jtdiag
-from jtdiag import figures, result, study, study_file
+from jtdiag import figures, result, study
 from jtdiag.engine.progress import Silent
 from jtdiag.errors import JtdiagError
 from jtdiag.figures import drawing, schemes
 from jtdiag.figures.drawing import Output
 from jtdiag.probing import probe
+from jtdiag.recipe import studies
 from jtdiag.store import Run
 
 STUDY = Path(__file__).with_name("gallery.toml")
@@ -125,7 +126,7 @@ def small(folder: Path, probes: Sequence[str] | None = None) -> list[Drawn]:
         probes: Names of those to ask; None for all that figures need.
     """
     made = folder / "study"
-    study.carry_out(study_file.read(STUDY), made, lambda: nullcontext(Silent()))
+    study.carry_out(studies.read(STUDY), made, lambda: nullcontext(Silent()))
     run = Run(made / OF_ALL_FIGURES)
     needed = dict.fromkeys(figures.find(name).needs for name in figures.FIGURES)
     for name in needed if probes is None else probes:
@@ -139,7 +140,7 @@ def built_page(build: Path) -> str:
     Args:
         build: Where built things lie, below the folder of the page.
     """
-    recipe = study_file.to_toml(study_file.read(STUDY))
+    recipe = studies.to_toml(studies.read(STUDY))
     key = hashlib.sha256(recipe.encode()).hexdigest()[:8]
     folder = build / "gallery" / f"{jtdiag.__version__}-{key}"
     page = folder / "page.md"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from jtdiag import names, result, study_file
+from jtdiag import names, result
 from jtdiag.engine.progress import Listener
 from jtdiag.engine.train import train
 from jtdiag.errors import ProbeError, StoreError
@@ -18,8 +18,9 @@ from jtdiag.figures.drawing import DEFAULT, Output, save
 from jtdiag.figures.schemes import Bar
 from jtdiag.lanes import write_atomically
 from jtdiag.probing import probe
+from jtdiag.recipe import studies
+from jtdiag.recipe.studies import FILE, Study
 from jtdiag.store import Run
-from jtdiag.study_file import FILE, Study
 
 FIGURE = "schemes"
 _PROBES = ("performance", "stacking")
@@ -48,8 +49,8 @@ def carry_out(
 
 def _begin(study: Study, folder: Path) -> None:
     """Write the study's file into its folder, or refuse the folder of another."""
-    if study_file.is_study(folder):
-        other = study_file.differences(study_file.read(folder / FILE), study)
+    if studies.is_study(folder):
+        other = studies.differences(studies.read(folder / FILE), study)
         if other:
             raise StoreError(
                 f"{folder} was made by another study, with other {', '.join(other)}. "
@@ -60,7 +61,7 @@ def _begin(study: Study, folder: Path) -> None:
         raise StoreError(f"{folder} is not empty and holds no study; name another with --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / FILE, study_file.to_toml(study))
+        write_atomically(folder / FILE, studies.to_toml(study))
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written: {error}.") from error
 
@@ -73,7 +74,7 @@ def bars(folder: Path) -> list[Bar]:
     Raises:
         StoreError: if a run has not been trained or probed yet.
     """
-    study = study_file.read(folder / FILE)
+    study = studies.read(folder / FILE)
     found = [(name, bar) for name in study.runs for bar in _bars_of(Run(folder / name))]
     often = Counter(bar.label for _, bar in found)
     named = [
@@ -137,7 +138,7 @@ def plot(folder: Path, wanted: Sequence[str] = (), output: Output = DEFAULT) -> 
             f"{folder} is a study, whose figure is '{FIGURE}'; name the folder of one of its runs "
             f"for {', '.join(wanted)}."
         )
-    one = Run(folder / next(iter(study_file.read(folder / FILE).runs)))
+    one = Run(folder / next(iter(studies.read(folder / FILE).runs)))
     made_by = result.load(one, _PROBES[0]).attrs
     date = f", {made_by['date']}" if "date" in made_by else ""
     origin = f"jtdiag {made_by['jtdiag']}, study {folder.name}{date}"

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import sem
 
-from jtdiag import names, result, study, study_file
+from jtdiag import names, result, study
 from jtdiag.errors import DataError, ProbeError, RecipeError
 from jtdiag.figures.run_labels import labels
 from jtdiag.figures.tables import Cell, Number, Table
+from jtdiag.recipe import studies as study_file
 from jtdiag.replay import parameters_per_member
 from jtdiag.store import Run
 

@@ -3,9 +3,10 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from jtdiag import names, study, study_file
+from jtdiag import names, study
 from jtdiag.engine.progress import Silent
 from jtdiag.errors import ProbeError, StoreError
+from jtdiag.recipe import studies
 from jtdiag.result import load
 from jtdiag.store import Run
 from jtdiag.testing import toy_data
@@ -59,7 +60,7 @@ def made(tmp_path_factory):
     toy_data(folder / "toy.npz")
     file = folder / "toys.toml"
     file.write_text(STUDY.format(data=folder / "toy.npz"), "utf-8")
-    found = study_file.read(file)
+    found = studies.read(file)
     study.carry_out(found, folder / "toys", quiet)
     return found, folder / "toys"
 
@@ -74,7 +75,7 @@ def test_every_run_is_a_run_of_its_own(made):
 
 def test_the_folder_knows_its_study(made):
     found, folder = made
-    assert study_file.find(str(folder)) == found
+    assert studies.find(str(folder)) == found
 
 
 def test_bars_are_in_the_order_of_schemes_whatever_the_order_of_runs(made):
@@ -130,10 +131,10 @@ def test_what_is_done_is_not_trained_again_and_a_study_goes_on(made, tmp_path):
 
 def test_the_folder_of_another_study_is_refused(made):
     found, folder = made
-    other = study_file.read(folder / study_file.FILE, ["runs.joint.seed=9"])
+    other = studies.read(folder / studies.FILE, ["runs.joint.seed=9"])
     with pytest.raises(StoreError, match=r"with other runs\.joint\.seed\. Go on"):
         study.carry_out(other, folder, quiet)
-    assert study_file.find(str(folder)) == found
+    assert studies.find(str(folder)) == found
 
 
 def test_a_folder_that_holds_something_else_is_refused(made, tmp_path):

@@ -2,9 +2,8 @@ import dataclasses
 
 import pytest
 
-from jtdiag import study_file
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import presets
+from jtdiag.recipe import presets, studies
 
 STUDY = """# Three runs.
 name = "three"
@@ -42,7 +41,7 @@ def file(tmp_path):
 
 
 def test_a_run_has_what_is_common_and_what_is_its_own(file):
-    study = study_file.read(file)
+    study = studies.read(file)
     assert (study.name, list(study.runs)) == ("three", ["single", "joint", "bagging"])
     single, joint, bagging = study.runs.values()
     assert [recipe.name for recipe in study.runs.values()] == ["single", "joint", "bagging"]
@@ -54,7 +53,7 @@ def test_a_run_has_what_is_common_and_what_is_its_own(file):
 
 
 def test_a_change_goes_to_every_run_or_to_the_one_that_is_named(file):
-    study = study_file.read(file, ["trials=1", "train.epochs=2", "runs.joint.lam=[0, 0.5]"])
+    study = studies.read(file, ["trials=1", "train.epochs=2", "runs.joint.lam=[0, 0.5]"])
     assert {recipe.trials for recipe in study.runs.values()} == {1}
     assert {recipe.train.epochs for recipe in study.runs.values()} == {2}
     assert study.runs["joint"].lam == (0, 0.5)
@@ -62,22 +61,22 @@ def test_a_change_goes_to_every_run_or_to_the_one_that_is_named(file):
 
 
 def test_a_study_may_be_renamed_and_its_runs_keep_their_names(file):
-    study = study_file.read(file, ["name=other"])
+    study = studies.read(file, ["name=other"])
     assert study.name == "other"
     assert [recipe.name for recipe in study.runs.values()] == list(study.runs)
 
 
 def test_a_study_survives_toml(file, tmp_path):
-    study = study_file.read(file)
-    (tmp_path / "again.toml").write_text(study_file.to_toml(study), "utf-8")
-    assert study_file.read(tmp_path / "again.toml") == study
+    study = studies.read(file)
+    (tmp_path / "again.toml").write_text(studies.to_toml(study), "utf-8")
+    assert studies.read(tmp_path / "again.toml") == study
 
 
 def test_differences_are_named_by_run_and_field(file):
-    study, other = study_file.read(file), study_file.read(file, ["runs.joint.lam=1", "seed=3"])
-    assert study_file.differences(study, study) == []
-    assert study_file.differences(study, study_file.read(file, ["data.root=x"])) == []
-    assert set(study_file.differences(study, other)) == {
+    study, other = studies.read(file), studies.read(file, ["runs.joint.lam=1", "seed=3"])
+    assert studies.differences(study, study) == []
+    assert studies.differences(study, studies.read(file, ["data.root=x"])) == []
+    assert set(studies.differences(study, other)) == {
         "runs.single.seed",
         "runs.joint.lam",
         "runs.joint.train.lr",
@@ -85,7 +84,7 @@ def test_differences_are_named_by_run_and_field(file):
         "runs.bagging.seed",
     }
     fewer = dataclasses.replace(study, runs={"joint": study.runs["joint"]})
-    assert study_file.differences(study, fewer) == ["runs"]
+    assert studies.differences(study, fewer) == ["runs"]
 
 
 REFUSED = {
@@ -104,27 +103,27 @@ def test_what_is_no_study_is_refused_in_one_line(file, case):
     old, new, changes, answer = REFUSED[case]
     file.write_text(STUDY.replace(old, new), "utf-8")
     with pytest.raises(RecipeError, match=answer) as caught:
-        study_file.read(file, changes)
+        studies.read(file, changes)
     assert "\n" not in str(caught.value)
 
 
 def test_a_study_is_found_by_its_name_its_file_and_its_folder(file):
-    assert study_file.find(str(file)) == study_file.find(str(file.parent)) == study_file.read(file)
-    assert study_file.find("fashion-fig2").name == "fashion-fig2"
+    assert studies.find(str(file)) == studies.find(str(file.parent)) == studies.read(file)
+    assert studies.find("fashion-fig2").name == "fashion-fig2"
     with pytest.raises(RecipeError, match=r"Did you mean 'fashion-fig2'\? Studies: fashion-fig2"):
-        study_file.find("fashion-fig3")
+        studies.find("fashion-fig3")
 
 
-@pytest.mark.parametrize("name", study_file.paths())
+@pytest.mark.parametrize("name", studies.paths())
 def test_every_study_that_comes_with_jtdiag_has_its_files_name_and_says_what_it_is(name):
-    path = study_file.paths()[name]
-    assert study_file.find(name).name == name
+    path = studies.paths()[name]
+    assert studies.find(name).name == name
     assert presets.describe(path).endswith(".")
     assert name not in presets.paths()
 
 
 def test_figure_2_has_the_papers_settings():
-    runs = study_file.find("fashion-fig2").runs
+    runs = studies.find("fashion-fig2").runs
     assert (runs["single"].members.count, runs["single"].members.hidden) == (1, (1024,))
     for name in ("joint", "bagging"):
         ours, theirs = runs[name], presets.find("fashion-256x4")

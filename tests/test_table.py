@@ -10,12 +10,13 @@ import pytest
 from click.testing import CliRunner
 from scipy.stats import sem
 
-from jtdiag import study, study_file, table
+from jtdiag import study, table
 from jtdiag.cli import main
 from jtdiag.errors import StoreError
 from jtdiag.figures.schemes import Bar
 from jtdiag.figures.tables import FORMATS, SISETUP, Number, Table, escaped
 from jtdiag.probing import probe as ask
+from jtdiag.recipe import studies
 
 SMALL = Table(
     name="errors",
@@ -143,7 +144,7 @@ def test_a_study_is_a_row_with_a_column_for_each_scheme(small_run, monkeypatch):
         bar("joint", "end to end", 1.0, 0.15, 0.15),
     ]
     ask(small_run, "performance")
-    monkeypatch.setattr(study_file, "is_study", lambda path: True)
+    monkeypatch.setattr(studies, "is_study", lambda path: True)
     monkeypatch.setattr(study, "bars", lambda folder: bars)
     monkeypatch.setattr(table, "_runs", lambda folder: [small_run])
     found = table.errors([Path("fashion")])

@@ -50,8 +50,9 @@ def plot(
     wrong name); default: all that can be drawn. Figures that compare runs go to the first
     run's folder. A study has one figure, schemes.
     """
-    from jtdiag import figures, study_file
+    from jtdiag import figures
     from jtdiag.figures.drawing import Output
+    from jtdiag.recipe import studies as study_file
 
     output = Output(
         style=style, formats=tuple(formats.split(",")), dpi=dpi, data=data or "", folder=out
