@@ -8,9 +8,9 @@ from scipy.stats import sem
 
 from jtdiag import names, result, study
 from jtdiag.errors import DataError, ProbeError, RecipeError
-from jtdiag.figures.run_labels import labels
 from jtdiag.figures.tables import Cell, Number, Table
 from jtdiag.recipe import studies as study_file
+from jtdiag.recipe.labels import labels
 from jtdiag.replay import parameters_per_member
 from jtdiag.store import Run
 

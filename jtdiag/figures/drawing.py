@@ -15,8 +15,8 @@ from jtdiag import figures, result
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import numbers, style, venues
 from jtdiag.figures.opaque import make_opaque
-from jtdiag.figures.run_labels import labels
 from jtdiag.recipe import checks as check
+from jtdiag.recipe.labels import labels
 from jtdiag.store import Run
 
 FOLDER = "figures"

@@ -1,6 +1,6 @@
 import pytest
 
-from jtdiag.figures.run_labels import labels
+from jtdiag.recipe.labels import labels
 from jtdiag.recipe.toml import from_table
 
 
