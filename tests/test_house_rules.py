@@ -128,7 +128,7 @@ def test_every_recipe_goes_into_the_wheel(pyproject):
     runs = ROOT / "runs"
     recipes = [*runs.glob("*.toml"), *(runs / "studies").glob("*.toml")]
     wanted = {
-        f"runs/{path}": f"jtdiag/presets/{path}"
+        f"runs/{path}": f"jtdiag/recipe/bundled/{path}"
         for path in (file.relative_to(runs).as_posix() for file in recipes)
     }
     assert listed == wanted, "list each recipe of runs/ under force-include in pyproject"

@@ -1,4 +1,4 @@
-"""The recipes that come with jtdiag, by name: the files of ``runs/``, installed as ``presets/``."""
+"""The recipes that come with jtdiag, by name: the files of ``runs/``, installed beside this file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,9 +10,9 @@ from jtdiag.recipe.recipe import Recipe
 
 def folder() -> Path:
     """Return where the preset recipes lie: inside an installed package, or in the repository."""
-    package = Path(__file__).parent
-    installed = package / "presets"
-    return installed if installed.is_dir() else package.parent / "runs"
+    room = Path(__file__).parent
+    installed = room / "bundled"
+    return installed if installed.is_dir() else room.parents[1] / "runs"
 
 
 def paths() -> dict[str, Path]:
