@@ -22,7 +22,7 @@ from jtdiag.figures import drawing, schemes
 from jtdiag.figures.drawing import Output
 from jtdiag.probing import probe
 from jtdiag.recipe import studies
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 STUDY = Path(__file__).with_name("gallery.toml")
 OF_ALL_FIGURES = "joint"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jtdiag.recipe.presets import find as find_recipe
     from jtdiag.recipe.recipe import Recipe
     from jtdiag.short_probe import asks
-    from jtdiag.store import Run
+    from jtdiag.store.run import Run
 
 __version__ = version("jtdiag")
 __all__ = [
@@ -48,7 +48,7 @@ _HOMES = {
     "DominanceMonitor": ("jtdiag.monitor", "DominanceMonitor"),
     "JtdiagError": ("jtdiag.errors", "JtdiagError"),
     "Recipe": ("jtdiag.recipe.recipe", "Recipe"),
-    "Run": ("jtdiag.store", "Run"),
+    "Run": ("jtdiag.store.run", "Run"),
     "Var": ("jtdiag.probe_contract", "Var"),
     "asks": ("jtdiag.short_probe", "asks"),
     "find_recipe": ("jtdiag.recipe.presets", "find"),

@@ -11,7 +11,7 @@ from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
 from jtdiag.lanes import Lane
 from jtdiag.rules.contract import Verdict
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag.telling import Told
 
 

@@ -21,7 +21,7 @@ from jtdiag.families import combining
 from jtdiag.lanes import Lane
 from jtdiag.recipe import toml
 from jtdiag.stats import Interval, paired, unpaired
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 POINTS = "points"
 """Of errors: percent, and differences in points."""

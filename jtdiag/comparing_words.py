@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from jtdiag import names
 from jtdiag.comparing import BY_EXAMPLE, BY_GROUP, BY_TRIAL, POINTS, Difference, Field, shared
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 FIELDS = ("field", "A", "B")
 RESULTS = ("λ", "on test", "A", "B", "B − A", "95 % interval")

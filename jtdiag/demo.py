@@ -13,7 +13,7 @@ from jtdiag.finding import Finding
 from jtdiag.probing import probe
 from jtdiag.recipe import presets
 from jtdiag.registry import load_probes
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import xarray as xr
 
 from jtdiag.errors import ProbeError
 from jtdiag.finding import Finding
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from jtdiag import finding, result
 from jtdiag.errors import StoreError
 from jtdiag.probe_contract import Options, Probe
 from jtdiag.registry import load_probe
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 
 def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> xr.Dataset:

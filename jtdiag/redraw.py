@@ -10,7 +10,7 @@ from jtdiag.figures import Drawing
 from jtdiag.figures.drawing import DEFAULT, Output, draw_results
 from jtdiag.probe_contract import Options, Probe
 from jtdiag.registry import load_probe
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 
 def redraw(

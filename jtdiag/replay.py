@@ -15,7 +15,7 @@ from jtdiag.engine.session import Session, torch_threads
 from jtdiag.errors import DataError
 from jtdiag.lanes import Lane
 from jtdiag.recipe import budget
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)

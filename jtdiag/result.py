@@ -11,7 +11,7 @@ import xarray as xr
 
 from jtdiag.errors import StoreError
 from jtdiag.probe_contract import Probe
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 FOLDER = "results"
 ORIGIN = ("recipe_hash", "code_hash", "seal_hash")

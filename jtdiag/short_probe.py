@@ -10,7 +10,7 @@ from jtdiag import names
 from jtdiag.errors import ProbeError
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options, Probe, Var
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 Function = Callable[[Run], xr.DataArray]
 

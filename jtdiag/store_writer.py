@@ -24,7 +24,7 @@ from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.schema import Extent
-from jtdiag.store import LOCK, RECIPE, STORE, Run
+from jtdiag.store.run import LOCK, RECIPE, STORE, Run
 
 State = dict[str, NDArray[Any]]
 """Arrays from which training goes on as if it had never stopped."""

@@ -20,7 +20,7 @@ from jtdiag.lanes import write_atomically
 from jtdiag.probing import probe
 from jtdiag.recipe import studies
 from jtdiag.recipe.studies import FILE, Study
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 FIGURE = "schemes"
 _PROBES = ("performance", "stacking")

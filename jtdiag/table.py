@@ -12,7 +12,7 @@ from jtdiag.figures.tables import Cell, Number, Table
 from jtdiag.recipe import studies as study_file
 from jtdiag.recipe.labels import labels
 from jtdiag.replay import parameters_per_member
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 SCHEMES = {"bagging": "Bagging", "stacking": "Stacking", "single": "Single network"}
 """Columns after those of the λs, in their order."""

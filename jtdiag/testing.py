@@ -22,7 +22,7 @@ from jtdiag.families.contract import Family
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options, Probe
 from jtdiag.recipe.toml import from_table
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 TOY: dict[str, Any] = {
     "name": "toy",

@@ -11,7 +11,7 @@ from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options, Probe, Var
 from jtdiag.recipe.recipe import Members
 from jtdiag.registry import load_probes
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag.testing import ProbePromises
 
 

@@ -8,7 +8,7 @@ from jtdiag import finding, probing, result
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.probing import probe as ask
 from jtdiag.registry import load_probe
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from jtdiag.errors import StoreError
 from jtdiag.probe_contract import Options
 from jtdiag.probing import probe as ask
 from jtdiag.registry import load_probe
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 
 def save(run, value, name="foreign"):

@@ -11,7 +11,7 @@ from jtdiag import lanes, names, schema
 from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import toml
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag.testing import toy_run
 
 SPLITS = ("train", "val", "test")

@@ -8,7 +8,7 @@ from jtdiag.engine.progress import Silent
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.recipe import studies
 from jtdiag.result import load
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag.testing import toy_data
 
 STUDY = """

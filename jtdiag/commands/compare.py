@@ -26,7 +26,7 @@ def compare(a: Path, b: Path, form: str) -> None:
     from jtdiag.commands.comparing_display import as_json, as_markdown, print_tables
     from jtdiag.comparing_words import notes
     from jtdiag.probing import probe
-    from jtdiag.store import Run
+    from jtdiag.store.run import Run
 
     left, right = Run(a), Run(b)
     fields = comparing.fields(left, right)

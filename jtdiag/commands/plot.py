@@ -8,7 +8,7 @@ import click
 if TYPE_CHECKING:
     from jtdiag.figures import Drawing
     from jtdiag.figures.drawing import Output
-    from jtdiag.store import Run
+    from jtdiag.store.run import Run
 
 
 @click.command()
@@ -75,7 +75,7 @@ def _plot(
     run: Path, others: list[Path], wanted: "list[Drawing]", output: "Output", *, named: bool
 ) -> None:
     """Draw what is wanted; by default leave out, and say so, what was not asked yet."""
-    from jtdiag.store import Run
+    from jtdiag.store.run import Run
 
     runs = [Run(run), *map(Run, others)]
     asked = [drawing for drawing in wanted if _measured(runs[0], drawing.needs)]

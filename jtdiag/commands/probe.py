@@ -28,7 +28,7 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
     from jtdiag.commands.probing_display import measuring
     from jtdiag.probing import probe as ask
     from jtdiag.registry import load_probe, probe_names
-    from jtdiag.store import Run
+    from jtdiag.store.run import Run
 
     opened = Run(run)
     installed = names if names or addresses else probe_names()

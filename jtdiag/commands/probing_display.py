@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from jtdiag.schema import readable
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 
 class Measuring:

@@ -8,7 +8,7 @@ import click
 if TYPE_CHECKING:
     from jtdiag.probe_contract import Probe
     from jtdiag.report.evidence import Evidence
-    from jtdiag.store import Run
+    from jtdiag.store.run import Run
 
 
 @click.command()
@@ -33,7 +33,7 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
     """
     from jtdiag.report.evidence import ask_cheap, gather
     from jtdiag.report.page import page, write
-    from jtdiag.store import Run
+    from jtdiag.store.run import Run
 
     opened = [Run(path) for path in runs]
     for run in opened if ask else ():

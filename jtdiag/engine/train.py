@@ -21,7 +21,7 @@ from jtdiag.errors import RecipeError, StoreError
 from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag.store_writer import EpochBlock, RunWriter, refuse_occupied
 
 

@@ -17,7 +17,7 @@ from jtdiag.figures import numbers, style, venues
 from jtdiag.figures.opaque import make_opaque
 from jtdiag.recipe import checks as check
 from jtdiag.recipe.labels import labels
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 FOLDER = "figures"
 FORMATS = ("pdf", "png", "svg", "eps", "pgf")

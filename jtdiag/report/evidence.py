@@ -10,7 +10,7 @@ from jtdiag.finding import Finding
 from jtdiag.probe_contract import Probe
 from jtdiag.probing import measure
 from jtdiag.registry import load_probes
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)

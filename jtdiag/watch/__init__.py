@@ -10,7 +10,7 @@ from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options
 from jtdiag.registry import load_probes
-from jtdiag.store import RECIPE, Run
+from jtdiag.store.run import RECIPE, Run
 from jtdiag.watch.events import Appeared, Ended, Event, Happened, Sealed
 from jtdiag.watch.folder import FolderWatch
 from jtdiag.watch.one_run import RunWatch

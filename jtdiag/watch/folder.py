@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jtdiag.errors import JtdiagError
-from jtdiag.store import RECIPE, STORE
+from jtdiag.store.run import RECIPE, STORE
 from jtdiag.watch.events import Event, Gone, Happened, Trouble
 from jtdiag.watch.one_run import RunWatch
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from jtdiag import lanes, rules
 from jtdiag.lanes import Lane, Seal
 from jtdiag.rules.contract import History, Verdict
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag.watch.events import Errors
 
 POINTS = 64

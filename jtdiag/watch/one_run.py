@@ -7,7 +7,7 @@ from pathlib import Path
 from jtdiag import finding, rules, telling
 from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
-from jtdiag.store import RECIPE, Run
+from jtdiag.store.run import RECIPE, Run
 from jtdiag.telling import Told
 from jtdiag.watch.events import Appeared, Ended, Event, Resumed, Sealed, Silent, State, Trouble
 from jtdiag.watch.heartbeat import Heartbeat

@@ -7,7 +7,7 @@ from jtdiag import names, rules, telling
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options, Probe, Var
 from jtdiag.rules.contract import History, Verdict
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag.telling import Told
 
 RULE = "rule"

@@ -8,7 +8,7 @@ from jtdiag.errors import DataError, RecipeError
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options, Probe, Var
 from jtdiag.replay import parameters_per_member
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag_probes import optimum
 from jtdiag_probes.performance import standard_error
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag_probes import codependence, decomposition
 from jtdiag_probes.collusion_verdict import judge
 from jtdiag_probes.measured_epoch import measured_epoch

@@ -12,7 +12,7 @@ from jtdiag.families.contract import Family
 from jtdiag.finding import Finding
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
-from jtdiag.store import OutputBlock, Run
+from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.decomposition import Floats, Target
 from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, over_outputs
 

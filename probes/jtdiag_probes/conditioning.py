@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.probe_contract import Options, Probe, Var
 from jtdiag.replay import Replay
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag_probes import density, exponent, output_conditioning, weight_conditioning
 from jtdiag_probes.conditioning_verdict import at_the_end, judge
 from jtdiag_probes.weight_conditioning import (

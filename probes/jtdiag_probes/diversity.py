@@ -11,7 +11,7 @@ from jtdiag import names
 from jtdiag.families.contract import Family
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
-from jtdiag.store import OutputBlock, Run
+from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes import decomposition
 from jtdiag_probes.diversity_verdict import judge
 from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, chosen_epochs, over_outputs

@@ -11,7 +11,7 @@ from jtdiag import names
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
 from jtdiag.rules.skill import EARLY_EPOCH, skill_ratio
-from jtdiag.store import OutputBlock, Run
+from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes import decomposition, foresight, inequality, leadership, movement
 from jtdiag_probes.dominance_verdict import judge
 from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, over_outputs

@@ -6,7 +6,7 @@ import xarray as xr
 from jtdiag import names
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag_probes import first_layer
 from jtdiag_probes.filters_verdict import judge
 from jtdiag_probes.measured_epoch import measured_epoch

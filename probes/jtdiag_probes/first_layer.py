@@ -9,7 +9,7 @@ from jtdiag.errors import DataError
 from jtdiag.lanes import Lane
 from jtdiag.recipe import budget
 from jtdiag.replay import Replay
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 Floats = NDArray[np.floating]
 

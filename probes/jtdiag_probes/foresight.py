@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.probe_contract import Var
 from jtdiag.rules.skill import EARLY_EPOCH
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag_probes import leadership
 
 _LANE = (names.LAM, names.TRIAL)

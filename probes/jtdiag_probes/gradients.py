@@ -10,7 +10,7 @@ from jtdiag import names
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options, Probe, Var
 from jtdiag.replay import Replay
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag_probes import gradient_geometry
 from jtdiag_probes.curvature_products import Tangents
 from jtdiag_probes.weight_conditioning import evenly

@@ -1,7 +1,7 @@
 """The epoch at which a lane is measured when what is asked is not kept of every epoch."""
 
 from jtdiag.lanes import Lane
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 
 def measured_epoch(run: Run, lane: Lane, kept: tuple[int, ...]) -> int:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Var
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 _LANE_EPOCH = (names.LAM, names.TRIAL, names.EPOCH)
 _BY_MEMBER = (*_LANE_EPOCH, names.MEMBER)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Var
-from jtdiag.store import OutputBlock, Run
+from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes import output_curvature
 from jtdiag_probes.output_curvature import Spectrum
 from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, over_outputs

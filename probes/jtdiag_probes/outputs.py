@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.lanes import Lane
-from jtdiag.store import OutputBlock, Run
+from jtdiag.store.run import OutputBlock, Run
 
 LANE_EPOCH_SPLIT = (names.LAM, names.TRIAL, names.EPOCH, names.SPLIT)
 

@@ -6,7 +6,7 @@ import xarray as xr
 from jtdiag import names
 from jtdiag.finding import Finding
 from jtdiag.probe_contract import Options, Probe, Var
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag_probes import optimum
 
 _LANE_SPLIT = (names.LAM, names.TRIAL, names.SPLIT)

@@ -8,7 +8,7 @@ import xarray as xr
 from jtdiag import names
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag_probes import robustness_outputs, robustness_weights
 from jtdiag_probes.robustness_variables import LANE, WRITES, empty, over_trials
 from jtdiag_probes.robustness_verdict import judge

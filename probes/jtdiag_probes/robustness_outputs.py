@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.lanes import Lane
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag_probes import movement, removal_orders as orders_of
 from jtdiag_probes.faults import FaultCurves, counts_of_faulty
 from jtdiag_probes.margins import margins

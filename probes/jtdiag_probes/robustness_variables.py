@@ -8,7 +8,7 @@ import xarray as xr
 
 from jtdiag import names
 from jtdiag.probe_contract import Var
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag_probes.bit_flips import RATES
 from jtdiag_probes.faults import FAULTS, counts_of_faulty
 from jtdiag_probes.performance import standard_error

@@ -14,7 +14,7 @@ from jtdiag import names
 from jtdiag.errors import DataError, StoreError
 from jtdiag.lanes import Lane
 from jtdiag.replay import Replay
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag_probes import bit_flips
 from jtdiag_probes.removal_orders import spread_out
 from jtdiag_probes.robustness_outputs import generator

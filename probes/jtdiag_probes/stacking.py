@@ -10,7 +10,7 @@ from jtdiag import names
 from jtdiag.finding import Finding
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
-from jtdiag.store import OutputBlock, Run
+from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.meta_learner import MetaLearner, features, fit
 from jtdiag_probes.performance import standard_error
 

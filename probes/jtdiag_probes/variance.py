@@ -12,7 +12,7 @@ from jtdiag import names
 from jtdiag.finding import Finding
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag_probes.bias_variance import MEANS, TERMS, Sums, jackknife, residual
 from jtdiag_probes.outputs import chosen_epochs
 

@@ -11,7 +11,7 @@ from jtdiag import names
 from jtdiag.finding import Finding
 from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
-from jtdiag.store import OutputBlock, Run
+from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes import voting
 from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, chosen_epochs, over_outputs
 from jtdiag_probes.performance import standard_error

@@ -4,7 +4,7 @@ import pytest
 
 from jtdiag.engine.progress import Silent
 from jtdiag.engine.train import train
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 TRAIN = {
     "epochs": 3,

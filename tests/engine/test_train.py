@@ -23,7 +23,7 @@ from jtdiag.errors import DataError, RecipeError, StoreError
 from jtdiag.lanes import Lane
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag.testing import TOY, toy_data
 
 

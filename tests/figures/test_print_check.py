@@ -7,7 +7,7 @@ from jtdiag import result
 from jtdiag.figures import FIGURES, find, style
 from jtdiag.figures.print_check import complaints
 from jtdiag.figures.venues import VENUES
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 EXTREMES = ("lncs", "icml", "ieee", "slides")
 """The default, the narrowest, that with the largest least text, and that with the largest."""

@@ -3,9 +3,10 @@ import pytest
 import xarray as xr
 import zarr
 
-from jtdiag import result, store
+from jtdiag import result
 from jtdiag.probe_contract import Options
 from jtdiag.probing import probe as ask
+from jtdiag.store import run as store
 from jtdiag.testing import toy_run
 from jtdiag_probes import movement
 from jtdiag_probes.dominance import probe

@@ -14,7 +14,7 @@ from jtdiag.registry import probe_names
 from jtdiag.report.evidence import ask_cheap, gather
 from jtdiag.report.page import LARGEST, bound, page, write
 from jtdiag.report.picture import picture
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 
 VOID = {"meta", "link", "img", "br", "hr"}
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jtdiag.rules import RULES, first
-from jtdiag.store import Run
+from jtdiag.store.run import Run
 from jtdiag.watch.events import Errors
 from jtdiag.watch.one_lane import POINTS, LaneWatch, thin
 
