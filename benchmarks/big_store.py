@@ -28,10 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from jtdiag import find_recipe, lanes, names, schema
+from jtdiag import find_recipe, lanes, names
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.registry import probe_names
-from jtdiag.schema import Extent, Parameter
+from jtdiag.store import layout
+from jtdiag.store.layout import Extent, Parameter
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter
 
 MEMBERS, CLASSES, INPUTS, HIDDEN = 256, 10, 784, 4
@@ -79,7 +80,7 @@ def epochs_for(gigabytes: float, examples: int, one_lane: bool) -> int:
     """Return the number of epochs, beyond epoch 0, whose store comes nearest to a size."""
 
     def total(epochs: int) -> float:
-        return schema.size(recipe_of(epochs, one_lane), extent_of(examples)).total / 1e9
+        return layout.size(recipe_of(epochs, one_lane), extent_of(examples)).total / 1e9
 
     if total(1) > 1.2 * gigabytes:
         raise SystemExit(
@@ -177,7 +178,7 @@ def main() -> None:
         with ProcessPoolExecutor(1, get_context("spawn")) as apart:
             apart.submit(write, *arguments).result()
         size = sum(path.stat().st_size for path in wanted.folder.rglob("*") if path.is_file())
-        print(f"wrote {schema.readable(size)}", flush=True)
+        print(f"wrote {layout.readable(size)}", flush=True)
     if wanted.measure is not None:
         measure(wanted.folder, wanted.measure or probe_names())
 

@@ -18,12 +18,13 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from jtdiag import lanes, names, schema
+from jtdiag import lanes, names
 from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.schema import Extent
+from jtdiag.store import layout as schema
+from jtdiag.store.layout import Extent
 from jtdiag.store.run import LOCK, RECIPE, STORE, Run
 
 State = dict[str, NDArray[Any]]

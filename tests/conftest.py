@@ -15,7 +15,7 @@ from jtdiag import find_recipe, lanes, names, probe, train
 from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe.toml import from_table
 from jtdiag.registry import probe_names
-from jtdiag.schema import Extent
+from jtdiag.store.layout import Extent
 from jtdiag.store.run import Run
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter
 from jtdiag.testing import ProbePromises

@@ -7,7 +7,7 @@ from jtdiag.alerting import AlertingListener, alerting
 from jtdiag.engine.progress import EpochReport, Plan
 from jtdiag.lanes import Lane
 from jtdiag.rules.contract import Verdict
-from jtdiag.schema import Size
+from jtdiag.store.layout import Size
 
 SAID = Verdict(
     rule="dominance",

@@ -17,13 +17,14 @@ from click.testing import CliRunner
 from pytest_examples import CodeExample, find_examples
 
 import jtdiag
-from jtdiag import figures, find_recipe, names, rules, schema
+from jtdiag import figures, find_recipe, names, rules
 from jtdiag.cli import COMMANDS, main
 from jtdiag.engine.members import build
 from jtdiag.probe_contract import Probe
 from jtdiag.recipe import presets, toml
 from jtdiag.recipe.recipe import ARCHITECTURES, Data, Members, Recipe
 from jtdiag.registry import load_probes
+from jtdiag.store import layout
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -133,11 +134,11 @@ def test_every_public_name_is_in_the_reference_and_among_the_examples(name):
 def test_every_array_of_a_store_is_described():
     recipe = find_recipe("demo")
     parameters = build(recipe.members, (64,), 10).parameters
-    extent = schema.Extent(
+    extent = layout.Extent(
         examples=dict.fromkeys(names.SPLITS, 1), outputs=10, parameters=parameters
     )
     page = text("store.md")
-    for array in schema.arrays(recipe, extent):
+    for array in layout.arrays(recipe, extent):
         group, _, name = array.path.rpartition("/")
         assert f"`{group.replace('/val', '/test')}`" in page
         assert re.sub(r"layer\d", "layer1", f"`{name}`") in page
@@ -208,13 +209,13 @@ def test_the_sizes_of_the_presets_are_those_announced(preset):
         recipe = find_recipe(preset, changes)
         parameters = build(recipe.members, (1, 28, 28), 10).parameters
         numbers = recipe.members.count * sum(math.prod(p.shape) for p in parameters.values())
-        extent = schema.Extent(
+        extent = layout.Extent(
             examples={"train": 50_000, "val": 10_000, "test": 10_000},
             outputs=10,
             parameters=parameters,
             memory=4 * numbers,  # sgd remembers as much as there are weights
         )
-        size = schema.readable(schema.size(recipe, extent).total)
+        size = layout.readable(layout.size(recipe, extent).total)
         assert any(f" {size} " in line for line in shown), size
 
 

@@ -3,10 +3,11 @@ import math
 
 import pytest
 
-from jtdiag import lanes, names, schema
+from jtdiag import lanes, names
 from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
-from jtdiag.schema import Extent, Parameter
+from jtdiag.store import layout
+from jtdiag.store.layout import Extent, Parameter
 
 EXTENT = Extent(
     examples={"train": 70, "val": 30, "test": 40},
@@ -34,7 +35,7 @@ def recipe(val=30, count=4, precision="float32", epochs=6, trials=2, **keep):
 
 
 def by_path(made, extent=EXTENT):
-    return {array.path: array for array in schema.arrays(made, extent)}
+    return {array.path: array for array in layout.arrays(made, extent)}
 
 
 def test_branches_have_one_copy_of_their_parameters():
@@ -46,7 +47,7 @@ def test_branches_have_one_copy_of_their_parameters():
     assert found.shape == (3, 2, 7, 5, 2)
     assert found.chunks == (1, 1, 1, 5, 2)
     assert by_path(made)["metrics/member_loss"].shape[-1] == 4
-    assert schema.size(made, EXTENT).checkpoints == 6 * 7 * (5 * 2 + 5 + 3 * 5 + 3) * 4
+    assert layout.size(made, EXTENT).checkpoints == 6 * 7 * (5 * 2 + 5 + 3 * 5 + 3) * 4
 
 
 def test_buffers_are_kept_with_the_parameters_and_count_as_none():
@@ -63,7 +64,7 @@ def test_buffers_are_kept_with_the_parameters_and_count_as_none():
     assert (mean.shape, mean.chunks) == ((3, 2, 7, 4, 5), (1, 1, 1, 4, 5))
     assert found["checkpoints/norm.count"].shape == (3, 2, 7, 4)
     assert (mean.meaning, found["checkpoints/layer1.bias"].meaning) == ("buffer", "parameter")
-    more = schema.size(recipe(), extent).checkpoints - schema.size(recipe(), EXTENT).checkpoints
+    more = layout.size(recipe(), extent).checkpoints - layout.size(recipe(), EXTENT).checkpoints
     assert more == 3 * 2 * 7 * 4 * 6 * 4  # lambdas, trials, epochs, members, numbers, bytes
 
 
@@ -132,13 +133,13 @@ def test_outputs_are_cut_along_the_examples_into_pieces_of_a_bounded_size(exampl
     piece = 4 * math.prod(array.chunks)
     assert array.chunks[3] == 256
     assert array.chunks[5] == 10
-    assert piece <= schema.CHUNK_BYTES + 4 * 256 * 10
+    assert piece <= layout.CHUNK_BYTES + 4 * 256 * 10
     pieces = math.ceil(examples / array.chunks[4])
-    assert pieces == math.ceil(examples * 256 * 10 * 4 / schema.CHUNK_BYTES)
+    assert pieces == math.ceil(examples * 256 * 10 * 4 / layout.CHUNK_BYTES)
 
 
 def test_every_array_says_what_it_means_in_which_unit():
-    for array in schema.arrays(recipe(), EXTENT):
+    for array in layout.arrays(recipe(), EXTENT):
         assert array.unit
         assert array.meaning
 
@@ -159,7 +160,7 @@ def test_the_size_is_the_bytes_of_what_is_kept(
         outputs=outputs, checkpoints=checkpoints, splits=["val", "test"], dtype="float16",
         precision="float64",
     )  # fmt: skip
-    size = schema.size(made, EXTENT)
+    size = layout.size(made, EXTENT)
     every = len(lanes.lanes_of(made))
     weights = 4 * (5 * 2 + 5 + 3 * 5 + 3) * 8
     assert every == 6
@@ -173,10 +174,10 @@ def test_the_size_is_the_bytes_of_what_is_kept(
 def test_the_outputs_of_256_members_take_100_megabytes_a_lane_and_epoch():
     made = recipe(count=256, outputs=[1], checkpoints="none", trials=1)
     extent = Extent(examples={"val": 1, "test": 10_000}, outputs=10, parameters={})
-    size = schema.size(made, extent)
+    size = layout.size(made, extent)
     assert size.outputs == len(lanes.lanes_of(made)) * 102_400_000
-    assert schema.readable(size.outputs / 3) == "102.4 MB"
-    assert schema.readable(1.26e9) == "1.3 GB"
+    assert layout.readable(size.outputs / 3) == "102.4 MB"
+    assert layout.readable(1.26e9) == "1.3 GB"
 
 
 def test_parameters_of_a_member_are_counted():

@@ -7,10 +7,11 @@ import xarray as xr
 from scipy.special import logsumexp
 from torch import nn
 
-from jtdiag import lanes, names, schema
+from jtdiag import lanes, names
 from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import toml
+from jtdiag.store import layout
 from jtdiag.store.run import Run
 from jtdiag.testing import toy_run
 
@@ -219,7 +220,7 @@ def test_epochs_and_lanes_differ_so_nothing_is_read_from_the_wrong_place(run):
 
 
 def test_outputs_come_in_pieces_that_fit_together(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(schema, "CHUNK_BYTES", 40 * 3 * 3 * 8 // 3)
+    monkeypatch.setattr(layout, "CHUNK_BYTES", 40 * 3 * 3 * 8 // 3)
     pieces = toy_run(
         tmp_path,
         lam=[0, 0.9],

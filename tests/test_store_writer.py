@@ -13,7 +13,7 @@ from jtdiag.errors import StoreError
 from jtdiag.lanes import Lane
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
-from jtdiag.schema import Extent, Parameter
+from jtdiag.store.layout import Extent, Parameter
 from jtdiag.store.run import Run
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from jtdiag.schema import readable
+from jtdiag.store.layout import readable
 from jtdiag.store.run import Run
 
 

@@ -53,7 +53,7 @@ def train(
     from jtdiag.engine.rehearsal import peak_memory, rehearse
     from jtdiag.engine.train import train as carry_out
     from jtdiag.recipe.presets import find
-    from jtdiag.schema import readable
+    from jtdiag.store.layout import readable
 
     found = find(recipe, (*overrides, *_on_alert(stop_on, lower_lambda)))
     if dry_run:

@@ -18,7 +18,7 @@ from jtdiag.lanes import Lane, lanes_of
 from jtdiag.recipe import learning_rates
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
-from jtdiag.schema import readable
+from jtdiag.store.layout import readable
 from jtdiag.telling import Told
 
 SIZE_EVERY = 2.0

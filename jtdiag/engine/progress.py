@@ -7,7 +7,7 @@ from typing import Protocol
 from jtdiag.lanes import Lane
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
-from jtdiag.schema import Size
+from jtdiag.store.layout import Size
 
 
 @dataclass(frozen=True, kw_only=True)

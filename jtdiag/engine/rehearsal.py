@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import torch
 
-from jtdiag import lanes, names, schema
+from jtdiag import lanes, names
 from jtdiag.engine.lane_group import EVALUATION_BATCH
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.recipe.recipe import Recipe
+from jtdiag.store import layout
 
 STEPS = 3
 
@@ -28,7 +29,7 @@ class Estimate:
     lanes: int
     steps: int
     """Training steps of one lane."""
-    size: schema.Size
+    size: layout.Size
     step_seconds: float
     """Of one group of lanes, the quickest of a few."""
     total_seconds: float
@@ -60,7 +61,7 @@ def rehearse(recipe: Recipe) -> Estimate:
         copies=recipe.members.copies,
         lanes=len(lanes.lanes_of(recipe)),
         steps=steps,
-        size=schema.size(recipe, session.extent),
+        size=layout.size(recipe, session.extent),
         step_seconds=step,
         total_seconds=len(groups) * (steps * step + (recipe.train.epochs + 1) * evaluation),
         memory=peak_memory(session.device),

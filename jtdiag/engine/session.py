@@ -21,7 +21,7 @@ from jtdiag.engine.supervision import Supervision
 from jtdiag.errors import RecipeError
 from jtdiag.lanes import Lane
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.schema import Extent
+from jtdiag.store.layout import Extent
 from jtdiag.store_writer import Examples
 
 SMALL_STEP = 20_000_000

@@ -12,7 +12,7 @@ from jtdiag.engine import sources
 from jtdiag.errors import DataError
 from jtdiag.families.contract import Family
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.schema import TargetFacts
+from jtdiag.store.layout import TargetFacts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jtdiag import lanes, names, schema
+from jtdiag import lanes, names
 from jtdiag.engine.lane_group import LaneGroup, Measured, Rows
 from jtdiag.engine.members.factory import address_of
 from jtdiag.engine.members.module_stack import Factory
@@ -21,6 +21,7 @@ from jtdiag.errors import RecipeError, StoreError
 from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
+from jtdiag.store import layout
 from jtdiag.store.run import Run
 from jtdiag.store_writer import EpochBlock, RunWriter, refuse_occupied
 
@@ -91,7 +92,7 @@ def _with_factory(recipe: Recipe, factory: Factory) -> Recipe:
 def _plan(session: Session, path: Path, store: RunWriter | None) -> Plan:
     """Return what will run, after refusing what the disk cannot hold."""
     recipe = session.recipe
-    size = schema.size(recipe, session.extent)
+    size = layout.size(recipe, session.extent)
     every = lanes.lanes_of(recipe)
     seals = [store.seal(lane) if store else Seal() for lane in every]
     done = sum(max(0, seal.epoch) for seal in seals)
@@ -108,15 +109,15 @@ def _plan(session: Session, path: Path, store: RunWriter | None) -> Plan:
     )
 
 
-def _check_disk(path: Path, size: schema.Size) -> None:
+def _check_disk(path: Path, size: layout.Size) -> None:
     parent = path.absolute()
     while not parent.exists():
         parent = parent.parent
     free = shutil.disk_usage(parent).free
     if size.total > free:
         raise StoreError(
-            f"{path} would take {schema.readable(size.total)}, {schema.readable(size.outputs)} of "
-            f"it for outputs, and its disk has {schema.readable(free)} free; keep fewer epochs "
+            f"{path} would take {layout.readable(size.total)}, {layout.readable(size.outputs)} of "
+            f"it for outputs, and its disk has {layout.readable(free)} free; keep fewer epochs "
             "with keep.outputs and keep.checkpoints, or name a folder on another disk with --out."
         )
 

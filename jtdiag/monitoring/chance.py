@@ -7,7 +7,7 @@ from torch import Tensor
 
 from jtdiag.families.contract import Family
 from jtdiag.monitoring.batch_sums import Batch
-from jtdiag.schema import TargetFacts
+from jtdiag.store.layout import TargetFacts
 
 
 class Chance:

@@ -15,7 +15,7 @@ from jtdiag.lanes import Lane
 from jtdiag.monitoring import batch_sums
 from jtdiag.monitoring.measured_epoch import MeasuredEpoch
 from jtdiag.recipe.recipe import Data, Keep, KeptEpochs, Members, Recipe, Train
-from jtdiag.schema import Extent, Parameter, TargetFacts
+from jtdiag.store.layout import Extent, Parameter, TargetFacts
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter, refuse_occupied
 
 Arrays = Mapping[str, NDArray[Any]]

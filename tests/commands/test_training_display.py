@@ -20,7 +20,7 @@ from jtdiag.commands.training_display import (
 from jtdiag.engine.progress import EpochReport, Plan
 from jtdiag.lanes import Lane
 from jtdiag.rules.contract import Verdict
-from jtdiag.schema import Size
+from jtdiag.store.layout import Size
 
 SETTINGS = {
     "device": "cpu",

@@ -1,10 +1,10 @@
 import math
 import re
 
-from jtdiag import schema
 from jtdiag.engine import rehearsal
 from jtdiag.engine.rehearsal import rehearse
 from jtdiag.engine.session import Session
+from jtdiag.store import layout
 
 
 def test_the_numbers_are_those_of_the_recipe(of_images):
@@ -14,7 +14,7 @@ def test_the_numbers_are_those_of_the_recipe(of_images):
     assert (found.copies, found.lanes) == (3, 6)
     assert found.parameters_per_member == 4 * 28 + 5 * 37 + 3 * 6
     assert found.steps == 5 * math.ceil(32 / 12)
-    assert found.size == schema.size(recipe, extent)
+    assert found.size == layout.size(recipe, extent)
     assert found.settings["micro_members"] == "3"
     timed = re.findall(r"(\w+)( channels last)? ([\d.]+) ms", found.settings["chosen"])
     assert [way for way, *_ in timed] == ["stacked", "loop", "loop"]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from jtdiag import names, schema
+from jtdiag import names
 from jtdiag.engine import session
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.progress import Silent
@@ -23,6 +23,7 @@ from jtdiag.errors import DataError, RecipeError, StoreError
 from jtdiag.lanes import Lane
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
+from jtdiag.store import layout
 from jtdiag.store.run import Run
 from jtdiag.testing import TOY, toy_data
 
@@ -291,7 +292,7 @@ def test_the_size_announced_is_the_size_on_disk(npz, tmp_path, keep, precision):
 
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(npz, tmp_path, monkeypatch):
     recipe = toy(npz)
-    needed = schema.size(recipe, session.Session.of(recipe).extent).total
+    needed = layout.size(recipe, session.Session.of(recipe).extent).total
     usage = shutil.disk_usage(tmp_path)
     for free, fits in ((needed - 1, False), (needed, True)):
         monkeypatch.setattr(shutil, "disk_usage", lambda _, f=free: usage._replace(free=f))

@@ -3,8 +3,8 @@ import pytest
 import xarray as xr
 from sklearn.metrics import log_loss
 
-from jtdiag import schema
 from jtdiag.probe_contract import Options
+from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes import calibration, reliability
 from jtdiag_probes.calibration import probe
@@ -85,7 +85,7 @@ def test_training_is_not_measured_where_its_outputs_are_not_kept(asked):
 def test_members_read_in_groups_and_chunks_give_the_same(tmp_path, monkeypatch):
     one = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9]), Options())
     (tmp_path / "again").mkdir()
-    monkeypatch.setattr(schema, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     monkeypatch.setattr(calibration, "READ_BYTES", 4 * 40 * 3 * 2)
     run = toy_run(tmp_path / "again", trials=1, lam=[0.9])
     assert [which for _, which in calibration._groups(run)] == [

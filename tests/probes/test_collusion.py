@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jtdiag import schema
 from jtdiag.probe_contract import Options
+from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes import collusion
 from jtdiag_probes.collusion import probe
@@ -111,7 +111,7 @@ def test_training_is_of_running_means_unless_its_outputs_are_kept(toy, asked, tm
 def test_chunked_reading_gives_the_same(tmp_path, monkeypatch):
     one = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9]), Options())
     (tmp_path / "again").mkdir()
-    monkeypatch.setattr(schema, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     run = toy_run(tmp_path / "again", trials=1, lam=[0.9])
     assert len(list(run.outputs(run.lanes[0], 4, "test"))) > 3
     xr.testing.assert_allclose(probe.ask(run, Options()), one, rtol=1e-10)

@@ -4,8 +4,9 @@ import xarray as xr
 import zarr
 from scipy.special import logsumexp, softmax
 
-from jtdiag import names, schema
+from jtdiag import names
 from jtdiag.probe_contract import Options
+from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes import diversity
 from jtdiag_probes.diversity import probe
@@ -101,7 +102,7 @@ def test_splits_without_outputs_are_unknown(asked):
 
 
 def test_outputs_read_in_many_chunks_give_the_same(toy, asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(schema, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     run = toy_run(tmp_path, trials=1, lam=[0.9])
     assert len(list(run.outputs(run.lanes[0], 4, "test"))) > 3
     chunked = probe.ask(run, Options()).squeeze("trial", drop=True).sel(lam=0.9)

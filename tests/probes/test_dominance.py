@@ -6,10 +6,11 @@ import xarray as xr
 import zarr
 from scipy.stats import spearmanr
 
-from jtdiag import finding, names, schema
+from jtdiag import finding, names
 from jtdiag.probe_contract import Options
 from jtdiag.probing import probe as ask
 from jtdiag.registry import load_probe, probe_names
+from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.dominance import probe
 
@@ -135,7 +136,7 @@ def test_shares_add_up_to_1_wherever_outputs_are_kept(asked):
 
 
 def test_outputs_read_in_many_chunks_give_the_same(asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(schema, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     run = toy_run(tmp_path, trials=1, lam=[0.9])
     chunked = probe.ask(run, Options()).squeeze(["lam", "trial"], drop=True)
     xr.testing.assert_allclose(

@@ -1,8 +1,9 @@
 import numpy as np
 import xarray as xr
 
-from jtdiag import chunks, schema
+from jtdiag import chunks
 from jtdiag.probe_contract import Options
+from jtdiag.store import layout
 from jtdiag.testing import toy_run
 from jtdiag_probes import dominance
 from jtdiag_probes.outputs import over_outputs
@@ -52,7 +53,7 @@ def test_epochs_sealed_after_the_metrics_were_read_are_passed_over(toy):
 
 
 def test_blocks_are_read_one_by_one_as_they_are_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(schema, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(layout, "CHUNK_BYTES", 1000)
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 1}, keep={"splits": ["test"]})
     happened, read = [], chunks.read
 

@@ -5,9 +5,10 @@ import pytest
 import xarray as xr
 from scipy.special import log_softmax
 
-from jtdiag import names, schema
+from jtdiag import names
 from jtdiag.probe_contract import Options
 from jtdiag.replay import Replay
+from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes import bit_flips, robustness_outputs, robustness_weights
 from jtdiag_probes.removal import random_orders
@@ -101,7 +102,7 @@ def test_a_lane_that_has_not_begun_is_unknown_and_the_others_are_measured(toy_co
 
 
 def test_outputs_read_in_many_chunks_give_the_same(toy, asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(schema, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     run = toy_run(tmp_path, trials=1, lam=[0.9])
     assert len(list(run.outputs(run.lanes[0], 4, "test"))) > 3
     chunked = probe.ask(run, Options()).squeeze("trial", drop=True).sel(lam=0.9, drop=True)

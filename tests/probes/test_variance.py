@@ -4,8 +4,8 @@ import xarray as xr
 import zarr
 from scipy.special import log_softmax
 
-from jtdiag import schema
 from jtdiag.probe_contract import Options
+from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes import bias_variance, variance
 from jtdiag_probes.bias_variance import TERMS, Sums
@@ -25,7 +25,7 @@ def asked(toy):
 def four(tmp_path_factory):
     """Four trials of one λ, of which outputs are kept in pieces of some examples."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "CHUNK_BYTES", 300)
+        patch.setattr(layout, "CHUNK_BYTES", 300)
         folder = tmp_path_factory.mktemp("four")
         return toy_run(folder, trials=4, lam=[0.9], train={"epochs": 1}, keep={"splits": ["test"]})
 

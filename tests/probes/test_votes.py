@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 import zarr
 
-from jtdiag import names, schema
+from jtdiag import names
 from jtdiag.probe_contract import Options
+from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.votes import probe
 
@@ -80,7 +81,7 @@ def test_tandem_loss_and_variance_add_up_to_the_engines_mean_error(asked):
 
 
 def test_outputs_read_in_many_chunks_give_the_same(asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(schema, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     chunked = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9]), Options())
     xr.testing.assert_allclose(
         chunked.squeeze(["lam", "trial"], drop=True),

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from jtdiag.schema import Parameter
+from jtdiag.store.layout import Parameter
 
 State = Mapping[str, Tensor]
 """Parameters and buffers of all members by name, (L, M, …)."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from jtdiag.engine.members.contract import State
 from jtdiag.engine.members.module_stack import ModuleStack
-from jtdiag.schema import Parameter
+from jtdiag.store.layout import Parameter
 
 
 class Perceptron(nn.Module):

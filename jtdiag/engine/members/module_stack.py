@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from jtdiag.engine.members.contract import State
-from jtdiag.schema import Parameter
+from jtdiag.store.layout import Parameter
 
 Factory = Callable[[], nn.Module]
 """Makes one member with initial weights of its own, by torch's global generator."""
