@@ -28,10 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from jtdiag import find_recipe, lanes, names
+from jtdiag import find_recipe, names
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.registry import probe_names
-from jtdiag.store import layout
+from jtdiag.store import lanes, layout
 from jtdiag.store.layout import Extent, Parameter
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter
 

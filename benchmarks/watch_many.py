@@ -32,8 +32,8 @@ from stopwatch import machine
 from jtdiag import names
 from jtdiag.commands.watch import LEAST_PAUSE
 from jtdiag.commands.watch_screen import Screen
-from jtdiag.lanes import lanes_of
 from jtdiag.recipe.toml import from_table
+from jtdiag.store.lanes import lanes_of
 from jtdiag.store.layout import Extent
 from jtdiag.store_writer import EpochBlock, RunWriter
 from jtdiag.watch import FolderWatch

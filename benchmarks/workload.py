@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from jtdiag import lanes
 from jtdiag.engine import data, members, sources
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
+from jtdiag.store import lanes
 
 SHAPE = (1, 28, 28)
 CLASSES = 10

@@ -9,8 +9,8 @@ from jtdiag.alerts.record import Record
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
-from jtdiag.lanes import Lane
 from jtdiag.rules.contract import Verdict
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag.telling import Told
 

@@ -18,9 +18,9 @@ from scipy.stats import binomtest
 
 from jtdiag import names
 from jtdiag.families import combining
-from jtdiag.lanes import Lane
 from jtdiag.recipe import toml
 from jtdiag.stats import Interval, paired, unpaired
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 
 POINTS = "points"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from jtdiag.errors import StoreError
-from jtdiag.lanes import write_atomically
+from jtdiag.store.lanes import write_atomically
 
 LOG = "findings.jsonl"
 LOCK = "findings.lock"

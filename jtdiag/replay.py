@@ -13,8 +13,8 @@ from jtdiag.engine.loss import joint_loss
 from jtdiag.engine.members.module_stack import Factory
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.errors import DataError
-from jtdiag.lanes import Lane
 from jtdiag.recipe import budget
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 
 

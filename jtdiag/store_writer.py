@@ -18,12 +18,12 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from jtdiag import lanes, names
+from jtdiag import names
 from jtdiag.errors import StoreError
-from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import layout as schema
+from jtdiag.store import lanes, layout as schema
+from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.layout import Extent
 from jtdiag.store.run import LOCK, RECIPE, STORE, Run
 

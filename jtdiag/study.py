@@ -16,10 +16,10 @@ from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import schemes
 from jtdiag.figures.drawing import DEFAULT, Output, save
 from jtdiag.figures.schemes import Bar
-from jtdiag.lanes import write_atomically
 from jtdiag.probing import probe
 from jtdiag.recipe import studies
 from jtdiag.recipe.studies import FILE, Study
+from jtdiag.store.lanes import write_atomically
 from jtdiag.store.run import Run
 
 FIGURE = "schemes"

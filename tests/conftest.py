@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from jtdiag import find_recipe, lanes, names, probe, train
-from jtdiag.lanes import Lane, Seal
+from jtdiag import find_recipe, names, probe, train
 from jtdiag.recipe.toml import from_table
 from jtdiag.registry import probe_names
+from jtdiag.store import lanes
+from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.layout import Extent
 from jtdiag.store.run import Run
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter

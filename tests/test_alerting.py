@@ -5,8 +5,8 @@ import pytest
 from jtdiag import finding as findings, rules
 from jtdiag.alerting import AlertingListener, alerting
 from jtdiag.engine.progress import EpochReport, Plan
-from jtdiag.lanes import Lane
 from jtdiag.rules.contract import Verdict
+from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Size
 
 SAID = Verdict(

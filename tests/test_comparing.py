@@ -12,9 +12,9 @@ from jtdiag import comparing, find_recipe, names
 from jtdiag.cli import main
 from jtdiag.comparing import BY_EXAMPLE, BY_GROUP, BY_TRIAL
 from jtdiag.comparing_words import notes, result_rows
-from jtdiag.lanes import Lane, Seal
 from jtdiag.probing import probe
 from jtdiag.stats import paired, unpaired
+from jtdiag.store.lanes import Lane, Seal
 
 A = [0.10, 0.12, 0.14]
 B = [0.13, 0.12, 0.16]

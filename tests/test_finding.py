@@ -121,7 +121,7 @@ def test_a_failed_recording_leaves_no_draft_behind(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("jtdiag.lanes.os.fsync", full)
+    monkeypatch.setattr("jtdiag.store.lanes.os.fsync", full)
     with pytest.raises(StoreError):
         record(tmp_path, "mine", [one()])
     assert [path.name for path in tmp_path.iterdir()] == [finding.LOCK]

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from jtdiag import lanes
 from jtdiag.errors import StoreError
-from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe.recipe import Data, Keep, Members, Recipe, Train
+from jtdiag.store import lanes
+from jtdiag.store.lanes import Lane, Seal
 
 
 def recipe(epochs=3, lam=(0, 1), trials=1, outputs="all", checkpoints="all"):

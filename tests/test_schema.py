@@ -3,10 +3,10 @@ import math
 
 import pytest
 
-from jtdiag import lanes, names
+from jtdiag import names
 from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
-from jtdiag.store import layout
+from jtdiag.store import lanes, layout
 from jtdiag.store.layout import Extent, Parameter
 
 EXTENT = Extent(

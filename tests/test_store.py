@@ -7,11 +7,11 @@ import xarray as xr
 from scipy.special import logsumexp
 from torch import nn
 
-from jtdiag import lanes, names
+from jtdiag import names
 from jtdiag.errors import StoreError
-from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import toml
-from jtdiag.store import layout
+from jtdiag.store import lanes, layout
+from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
 from jtdiag.testing import toy_run
 

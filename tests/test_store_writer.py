@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import zarr
 
-from jtdiag import lanes, names, store_writer
+from jtdiag import names, store_writer
 from jtdiag.errors import StoreError
-from jtdiag.lanes import Lane
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
+from jtdiag.store import lanes
+from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent, Parameter
 from jtdiag.store.run import Run
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter

@@ -14,10 +14,10 @@ from jtdiag import telling
 from jtdiag.commands.findings_display import print_finding
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.engine.rehearsal import Estimate
-from jtdiag.lanes import Lane, lanes_of
 from jtdiag.recipe import learning_rates
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
+from jtdiag.store.lanes import Lane, lanes_of
 from jtdiag.store.layout import readable
 from jtdiag.telling import Told
 

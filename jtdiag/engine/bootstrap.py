@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from jtdiag.engine import seeds
-from jtdiag.lanes import Lane
 from jtdiag.recipe.recipe import Recipe
+from jtdiag.store.lanes import Lane
 
 
 def counts(examples: int, members: int, seed: int, trial: int) -> Tensor:

@@ -21,8 +21,8 @@ from jtdiag.engine.loss import StepLosses
 from jtdiag.engine.members import State
 from jtdiag.engine.members.module_stack import ModuleStack
 from jtdiag.engine.tally import Tally
-from jtdiag.lanes import Lane
 from jtdiag.recipe.recipe import Recipe
+from jtdiag.store.lanes import Lane
 
 EVALUATION_BATCH = 1000
 """Examples measured at once: large enough for the products, small enough for the caches."""

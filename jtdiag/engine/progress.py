@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from jtdiag.lanes import Lane
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
+from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Size
 
 

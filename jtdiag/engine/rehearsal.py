@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import torch
 
-from jtdiag import lanes, names
+from jtdiag import names
 from jtdiag.engine.lane_group import EVALUATION_BATCH
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import layout
+from jtdiag.store import lanes, layout
 
 STEPS = 3
 

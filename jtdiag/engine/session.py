@@ -12,15 +12,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from jtdiag import lanes, names
+from jtdiag import names
 from jtdiag.engine import bootstrap, data as datasets, members, optimisers
 from jtdiag.engine.execution import Choice, Way, fastest, ways
 from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup
 from jtdiag.engine.members.module_stack import Execution, Factory, ModuleStack
 from jtdiag.engine.supervision import Supervision
 from jtdiag.errors import RecipeError
-from jtdiag.lanes import Lane
 from jtdiag.recipe.recipe import Recipe
+from jtdiag.store import lanes
+from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent
 from jtdiag.store_writer import Examples
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jtdiag import names, rules
-from jtdiag.lanes import Lane
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History, Verdict
+from jtdiag.store.lanes import Lane
 
 Row = dict[str, NDArray[np.float64]]
 """Training metrics of one lane after one epoch, (M,) or () each, by name."""

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jtdiag import lanes, names
+from jtdiag import names
 from jtdiag.engine.lane_group import LaneGroup, Measured, Rows
 from jtdiag.engine.members.factory import address_of
 from jtdiag.engine.members.module_stack import Factory
@@ -18,10 +18,10 @@ from jtdiag.engine.session import Session, torch_threads
 from jtdiag.engine.supervision import Decision
 from jtdiag.engine.writer import BackgroundWriter
 from jtdiag.errors import RecipeError, StoreError
-from jtdiag.lanes import Lane, Seal
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import layout
+from jtdiag.store import lanes, layout
+from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
 from jtdiag.store_writer import EpochBlock, RunWriter, refuse_occupied
 

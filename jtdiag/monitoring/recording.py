@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from jtdiag import lanes, names
+from jtdiag import names
 from jtdiag.errors import RecipeError, StoreError
-from jtdiag.lanes import Lane
 from jtdiag.monitoring import batch_sums
 from jtdiag.monitoring.measured_epoch import MeasuredEpoch
 from jtdiag.recipe.recipe import Data, Keep, KeptEpochs, Members, Recipe, Train
+from jtdiag.store import lanes
+from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent, Parameter, TargetFacts
 from jtdiag.store_writer import EpochBlock, Examples, RunWriter, refuse_occupied
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from jtdiag import lanes, names
+from jtdiag import names
 from jtdiag.recipe.recipe import Recipe
+from jtdiag.store import lanes
 
 CHUNK_BYTES = 32 * 2**20
 """Outputs are read and checked in pieces of about this size."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from jtdiag.finding import Finding
-from jtdiag.lanes import Lane
+from jtdiag.store.lanes import Lane
 
 State = Literal["training", "silent", "done", "dead"]
 """Of a run. silent: an engine has it in hand and seals nothing; dead: not done, and no engine."""

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jtdiag import lanes, rules
-from jtdiag.lanes import Lane, Seal
+from jtdiag import rules
 from jtdiag.rules.contract import History, Verdict
+from jtdiag.store import lanes
+from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
 from jtdiag.watch.events import Errors
 

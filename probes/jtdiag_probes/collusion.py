@@ -7,8 +7,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes import codependence, decomposition
 from jtdiag_probes.collusion_verdict import judge

@@ -10,8 +10,8 @@ from jtdiag import names
 from jtdiag.families import combining
 from jtdiag.families.contract import Family
 from jtdiag.finding import Finding
-from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.decomposition import Floats, Target
 from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, over_outputs

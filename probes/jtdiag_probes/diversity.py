@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.families.contract import Family
-from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes import decomposition
 from jtdiag_probes.diversity_verdict import judge

@@ -8,9 +8,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
 from jtdiag.rules.skill import EARLY_EPOCH, skill_ratio
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes import decomposition, foresight, inequality, leadership, movement
 from jtdiag_probes.dominance_verdict import judge

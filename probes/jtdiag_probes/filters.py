@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
-from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes import first_layer
 from jtdiag_probes.filters_verdict import judge

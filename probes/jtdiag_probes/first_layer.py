@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jtdiag.errors import DataError
-from jtdiag.lanes import Lane
 from jtdiag.recipe import budget
 from jtdiag.replay import Replay
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 
 Floats = NDArray[np.floating]

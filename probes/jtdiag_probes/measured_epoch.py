@@ -1,6 +1,6 @@
 """The epoch at which a lane is measured when what is asked is not kept of every epoch."""
 
-from jtdiag.lanes import Lane
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 
 

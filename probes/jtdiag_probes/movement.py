@@ -7,8 +7,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Var
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 
 _LANE_EPOCH = (names.LAM, names.TRIAL, names.EPOCH)

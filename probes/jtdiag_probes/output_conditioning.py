@@ -8,8 +8,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Var
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes import output_curvature
 from jtdiag_probes.output_curvature import Spectrum

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.lanes import Lane
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 
 LANE_EPOCH_SPLIT = (names.LAM, names.TRIAL, names.EPOCH, names.SPLIT)

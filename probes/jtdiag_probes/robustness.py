@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
-from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes import robustness_outputs, robustness_weights
 from jtdiag_probes.robustness_variables import LANE, WRITES, empty, over_trials

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.lanes import Lane
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes import movement, removal_orders as orders_of
 from jtdiag_probes.faults import FaultCurves, counts_of_faulty

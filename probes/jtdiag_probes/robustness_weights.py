@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from jtdiag import names
 from jtdiag.errors import DataError, StoreError
-from jtdiag.lanes import Lane
 from jtdiag.replay import Replay
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes import bit_flips
 from jtdiag_probes.removal_orders import spread_out

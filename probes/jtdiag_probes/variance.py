@@ -10,8 +10,8 @@ from scipy.special import log_softmax
 
 from jtdiag import names
 from jtdiag.finding import Finding
-from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.bias_variance import MEANS, TERMS, Sums, jackknife, residual
 from jtdiag_probes.outputs import chosen_epochs

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.finding import Finding
-from jtdiag.lanes import Lane
 from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes import voting
 from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, chosen_epochs, over_outputs

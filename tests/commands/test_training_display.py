@@ -18,8 +18,8 @@ from jtdiag.commands.training_display import (
     store_size,
 )
 from jtdiag.engine.progress import EpochReport, Plan
-from jtdiag.lanes import Lane
 from jtdiag.rules.contract import Verdict
+from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Size
 
 SETTINGS = {

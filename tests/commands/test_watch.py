@@ -21,7 +21,7 @@ from jtdiag.commands.watch import ALERTED, INTERRUPTED
 from jtdiag.commands.watch_lines import KINDS, as_json
 from jtdiag.engine.progress import Silent as SilentListener
 from jtdiag.finding import Finding
-from jtdiag.lanes import Lane
+from jtdiag.store.lanes import Lane
 from jtdiag.watch.events import (
     Appeared,
     Ended,

@@ -4,13 +4,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from jtdiag import lanes, names
+from jtdiag import names
 from jtdiag.engine import bootstrap, seeds
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.progress import Silent
 from jtdiag.engine.session import Session
 from jtdiag.engine.train import train
 from jtdiag.recipe.toml import from_table
+from jtdiag.store import lanes
 from jtdiag.testing import TOY, toy_data
 
 MODES = ("weights", "batches")

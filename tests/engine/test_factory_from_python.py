@@ -9,8 +9,8 @@ from jtdiag import Run, probe, train
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.session import Session
 from jtdiag.errors import RecipeError
-from jtdiag.lanes import lanes_of
 from jtdiag.replay import Replay
+from jtdiag.store.lanes import lanes_of
 
 BRANCHES, FEATURES, CLASSES = 3, 3 * 8 * 8, 3
 

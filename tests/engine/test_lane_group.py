@@ -4,11 +4,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from jtdiag import lanes, names
+from jtdiag import names
 from jtdiag.engine import lane_group, seeds
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.session import Session
 from jtdiag.recipe.toml import from_table
+from jtdiag.store import lanes
 from jtdiag.testing import TOY, toy_data
 
 EXAMPLES, VAL, TEST = 100, 20, 40

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from jtdiag import lanes
 from jtdiag.engine.execution import Way
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.session import Session
+from jtdiag.store import lanes
 
 MEMBERS = {
     "mlp": {"arch": "mlp", "count": 5, "hidden": [6]},

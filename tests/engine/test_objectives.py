@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from jtdiag import families, lanes, names, train
+from jtdiag import families, names, train
 from jtdiag.engine import objectives, seeds
 from jtdiag.engine.objectives import Classes, Differentiated, Objective, build
 from jtdiag.engine.progress import Silent
@@ -14,6 +14,7 @@ from jtdiag.errors import RecipeError
 from jtdiag.families import combining
 from jtdiag.recipe.objective import Objective as Wanted
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.store import lanes
 
 L, M, N, K = 2, 4, 6, 3
 CLASSES = families.find("categorical")

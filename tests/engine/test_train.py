@@ -20,10 +20,10 @@ from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.progress import Silent
 from jtdiag.engine.train import train
 from jtdiag.errors import DataError, RecipeError, StoreError
-from jtdiag.lanes import Lane
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
 from jtdiag.store import layout
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag.testing import TOY, toy_data
 

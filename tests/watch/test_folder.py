@@ -8,7 +8,7 @@ import pytest
 
 from jtdiag import finding
 from jtdiag.finding import Finding
-from jtdiag.lanes import FOLDER as LANES
+from jtdiag.store.lanes import FOLDER as LANES
 from jtdiag.watch import folder as folder_module, heartbeat
 from jtdiag.watch.events import (
     Appeared,

@@ -12,7 +12,7 @@ import jtdiag
 from early_warning_study.grid import EARLY, MOVED, Ensemble
 from jtdiag import names
 from jtdiag.engine.sources import fashion_mnist
-from jtdiag.lanes import Lane
+from jtdiag.store.lanes import Lane
 from jtdiag_probes import inequality, leadership, movement
 
 IMAGES = (5_000, 2_000)

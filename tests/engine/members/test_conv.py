@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from jtdiag import lanes
 from jtdiag.engine.execution import Way
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.members.conv import ConvStack, size_after
 from jtdiag.engine.session import Session
 from jtdiag.errors import RecipeError
+from jtdiag.store import lanes
 
 LANES, MEMBERS, BATCH, CLASSES = 2, 3, 4, 5
 STRIDES = (1, 2, 1)

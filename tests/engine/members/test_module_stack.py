@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from jtdiag import lanes
 from jtdiag.engine.execution import Way, fastest
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.members.module_stack import ModuleStack
 from jtdiag.engine.session import Session
+from jtdiag.store import lanes
 
 LANES, MEMBERS, BATCH, CLASSES = 2, 3, 6, 4
 
