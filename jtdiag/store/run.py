@@ -13,12 +13,12 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from jtdiag import chunks, families, names
+from jtdiag import families, names
 from jtdiag.errors import StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
-from jtdiag.store import lanes
+from jtdiag.store import chunks, lanes
 from jtdiag.store.lanes import Lane, Seal
 
 if TYPE_CHECKING:

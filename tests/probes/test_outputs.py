@@ -1,9 +1,8 @@
 import numpy as np
 import xarray as xr
 
-from jtdiag import chunks
 from jtdiag.probe_contract import Options
-from jtdiag.store import layout
+from jtdiag.store import chunks, layout
 from jtdiag.testing import toy_run
 from jtdiag_probes import dominance
 from jtdiag_probes.outputs import over_outputs
