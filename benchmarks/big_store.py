@@ -33,7 +33,7 @@ from jtdiag.recipe.recipe import Recipe
 from jtdiag.registry import probe_names
 from jtdiag.store import lanes, layout
 from jtdiag.store.layout import Extent, Parameter
-from jtdiag.store_writer import EpochBlock, Examples, RunWriter
+from jtdiag.store.writer import EpochBlock, Examples, RunWriter
 
 MEMBERS, CLASSES, INPUTS, HIDDEN = 256, 10, 784, 4
 KEPT = (names.VAL, names.TEST)

@@ -35,7 +35,7 @@ from jtdiag.commands.watch_screen import Screen
 from jtdiag.recipe.toml import from_table
 from jtdiag.store.lanes import lanes_of
 from jtdiag.store.layout import Extent
-from jtdiag.store_writer import EpochBlock, RunWriter
+from jtdiag.store.writer import EpochBlock, RunWriter
 from jtdiag.watch import FolderWatch
 from jtdiag.watch.events import Sealed
 

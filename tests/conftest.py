@@ -18,7 +18,7 @@ from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.layout import Extent
 from jtdiag.store.run import Run
-from jtdiag.store_writer import EpochBlock, Examples, RunWriter
+from jtdiag.store.writer import EpochBlock, Examples, RunWriter
 from jtdiag.testing import ProbePromises
 
 # No test is timed.

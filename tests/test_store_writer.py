@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import zarr
 
-from jtdiag import names, store_writer
+from jtdiag import names
 from jtdiag.errors import StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
-from jtdiag.store import lanes
+from jtdiag.store import lanes, writer as store_writer
 from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent, Parameter
 from jtdiag.store.run import Run
-from jtdiag.store_writer import EpochBlock, Examples, RunWriter
+from jtdiag.store.writer import EpochBlock, Examples, RunWriter
 
 EXTENT = Extent(
     examples={"train": 9, "val": 5, "test": 7},

@@ -23,7 +23,7 @@ from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent
-from jtdiag.store_writer import Examples
+from jtdiag.store.writer import Examples
 
 SMALL_STEP = 20_000_000
 """Products of weights and examples in a step below which one CPU thread is used."""

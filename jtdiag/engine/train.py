@@ -23,7 +23,7 @@ from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lanes, layout
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
-from jtdiag.store_writer import EpochBlock, RunWriter, refuse_occupied
+from jtdiag.store.writer import EpochBlock, RunWriter, refuse_occupied
 
 
 def train(

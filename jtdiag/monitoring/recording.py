@@ -17,7 +17,7 @@ from jtdiag.recipe.recipe import Data, Keep, KeptEpochs, Members, Recipe, Train
 from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent, Parameter, TargetFacts
-from jtdiag.store_writer import EpochBlock, Examples, RunWriter, refuse_occupied
+from jtdiag.store.writer import EpochBlock, Examples, RunWriter, refuse_occupied
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -575,7 +575,7 @@ CHILD = """
     from jtdiag import lanes, recipe_file
     from jtdiag.engine.progress import Silent
     from jtdiag.engine.train import train
-    from jtdiag.store_writer import RunWriter
+    from jtdiag.store.writer import RunWriter
 
     class Listener(Silent):
         def epoch(self, report):
