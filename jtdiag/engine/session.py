@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.engine import bootstrap, data as datasets, members, optimisers
+from jtdiag.engine.early_warning import Supervision
 from jtdiag.engine.execution import Choice, Way, fastest, ways
 from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup
 from jtdiag.engine.members.module_stack import Execution, Factory, ModuleStack
-from jtdiag.engine.supervision import Supervision
 from jtdiag.errors import RecipeError
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lanes
