@@ -50,7 +50,7 @@ def train(
     """Train RECIPE: a TOML file, the name of a preset, or the folder of a run to resume."""
     from jtdiag.alerting import alerting
     from jtdiag.commands.training_display import describe_estimate, display
-    from jtdiag.engine.rehearsal import peak_memory, rehearse
+    from jtdiag.engine.dry_run import peak_memory, rehearse
     from jtdiag.engine.train import train as carry_out
     from jtdiag.recipe.presets import find
     from jtdiag.store.layout import readable

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from jtdiag import telling
 from jtdiag.commands.findings_display import print_finding
+from jtdiag.engine.dry_run import Estimate
 from jtdiag.engine.progress import EpochReport, Listener, Plan
-from jtdiag.engine.rehearsal import Estimate
 from jtdiag.recipe import learning_rates
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict

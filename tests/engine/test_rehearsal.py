@@ -1,8 +1,8 @@
 import math
 import re
 
-from jtdiag.engine import rehearsal
-from jtdiag.engine.rehearsal import rehearse
+from jtdiag.engine import dry_run
+from jtdiag.engine.dry_run import rehearse
 from jtdiag.engine.session import Session
 from jtdiag.store import layout
 
@@ -26,7 +26,7 @@ def test_the_numbers_are_those_of_the_recipe(of_images):
 
 def test_the_time_is_that_of_all_steps_and_of_all_measurements(of_images, monkeypatch):
     taken = iter([0.5, 0.25, 0.75, 0.125])
-    monkeypatch.setattr(rehearsal, "_seconds", lambda session, job: next(taken))
+    monkeypatch.setattr(dry_run, "_seconds", lambda session, job: next(taken))
     recipe = of_images(lam=[0, 0.5], train={"epochs": 3}, engine={"execution": "stacked"})
     found = rehearse(recipe)
     assert found.settings["chosen"] == ""
