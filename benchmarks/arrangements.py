@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from jtdiag import names
 from jtdiag.engine.lane_group import LaneGroup
-from jtdiag.engine.tally import Tally
+from jtdiag.engine.running_means import Tally
 
 Metrics = dict[str, NDArray[np.float64]]
 """Means over the examples seen: (M,) for the members, () for the ensemble."""

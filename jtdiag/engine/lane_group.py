@@ -20,7 +20,7 @@ from jtdiag.engine.execution import Way
 from jtdiag.engine.loss import StepLosses
 from jtdiag.engine.members import State
 from jtdiag.engine.members.module_stack import ModuleStack
-from jtdiag.engine.tally import Tally
+from jtdiag.engine.running_means import Tally
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store.lanes import Lane
 

@@ -4,7 +4,7 @@ from torch.nn import functional
 
 from jtdiag import names
 from jtdiag.engine import loss
-from jtdiag.engine.tally import Tally
+from jtdiag.engine.running_means import Tally
 
 L, M, K = 2, 3, 4
 

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import jtdiag
 from jtdiag import families, names, rules
 from jtdiag.engine import loss
-from jtdiag.engine.tally import Tally
+from jtdiag.engine.running_means import Tally
 from jtdiag.families import combining
 from jtdiag.monitor import DominanceMonitor
 from jtdiag.monitoring import epoch_sample

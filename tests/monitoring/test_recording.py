@@ -10,7 +10,7 @@ from torch.nn import functional
 from jtdiag import DominanceMonitor, JtdiagError, Run, finding, names, probe
 from jtdiag.cli import main
 from jtdiag.engine.lane_group import LaneGroup
-from jtdiag.engine.tally import Tally
+from jtdiag.engine.running_means import Tally
 from jtdiag.errors import DataError, ProbeError, RecipeError, StoreError
 from jtdiag.monitoring.recording import Recording
 from jtdiag.replay import Replay
