@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from stopwatch import Contender, machine, race
 from torch import Tensor, nn
 
+from jtdiag.engine.architectures.mlp import MLP
 from jtdiag.engine.loss import joint_loss
-from jtdiag.engine.members.mlp import MLP
 from jtdiag_probes.curvature_products import Tangents
 from jtdiag_probes.lanczos import alone, lanczos, ritz
 

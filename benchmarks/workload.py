@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from jtdiag.engine import data, members, sources
+from jtdiag.engine import architectures, data, sources
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
@@ -94,6 +94,6 @@ def lane_group(
 ) -> LaneGroup:
     """Return the engine's first lanes of a recipe, `count` of them stacked, ready to train."""
     dataset = data.DataSet(examples, made_from, device)
-    stack = members.build(made_from.members, dataset.input_shape, len(dataset.classes))
+    stack = architectures.build(made_from.members, dataset.input_shape, len(dataset.classes))
     first = lanes.lanes_of(made_from)[:count]
     return LaneGroup(made_from, first, dataset, stack, device)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from jtdiag.engine import members
+from jtdiag.engine import architectures
+from jtdiag.engine.architectures.module_stack import Factory
 from jtdiag.engine.loss import joint_loss
-from jtdiag.engine.members.module_stack import Factory
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.errors import DataError
 from jtdiag.recipe import budget
@@ -124,6 +124,6 @@ def parameters_per_member(run: Run) -> int:
     shapes = list(run.parameters.values())
     if not shapes:
         inputs = budget.data_shape(run.recipe.data.name).input_shape
-        stack = members.build(run.recipe.members, inputs, run.outputs_per_member)
+        stack = architectures.build(run.recipe.members, inputs, run.outputs_per_member)
         shapes = [parameter.shape for parameter in stack.parameters.values()]
     return sum(math.prod(shape) for shape in shapes)

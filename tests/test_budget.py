@@ -8,7 +8,7 @@ import torch
 
 from jtdiag import train
 from jtdiag.engine import sources
-from jtdiag.engine.members import build
+from jtdiag.engine.architectures import build
 from jtdiag.errors import DataError, RecipeError, StoreError
 from jtdiag.recipe import budget, presets
 from jtdiag.recipe.budget import FAMILIES, KNOWN, Configuration, DataShape, data_shape, plan, write

@@ -19,7 +19,7 @@ from pytest_examples import CodeExample, find_examples
 import jtdiag
 from jtdiag import figures, find_recipe, names, rules
 from jtdiag.cli import COMMANDS, main
-from jtdiag.engine.members import build
+from jtdiag.engine.architectures import build
 from jtdiag.probe_contract import Probe
 from jtdiag.recipe import presets, toml
 from jtdiag.recipe.recipe import ARCHITECTURES, Data, Members, Recipe

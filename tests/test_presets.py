@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from jtdiag.engine.members import build
-from jtdiag.engine.members.mlp import MLP
+from jtdiag.engine.architectures import build
+from jtdiag.engine.architectures.mlp import MLP
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import presets, toml
 

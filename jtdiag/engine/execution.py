@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import torch
 
-from jtdiag.engine.members.module_stack import Execution, ModuleStack
+from jtdiag.engine.architectures.module_stack import Execution, ModuleStack
 from jtdiag.errors import RecipeError
 from jtdiag.recipe.recipe import BRANCHED, Recipe
 

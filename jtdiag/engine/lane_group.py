@@ -13,13 +13,13 @@ from torch import Tensor
 
 from jtdiag import names
 from jtdiag.engine import objectives, optimisers, seeds
+from jtdiag.engine.architectures import State
+from jtdiag.engine.architectures.module_stack import ModuleStack
 from jtdiag.engine.augmentation import Augmentation, draw
 from jtdiag.engine.bootstrap import Bootstrap
 from jtdiag.engine.data import DataSet
 from jtdiag.engine.execution import Way
 from jtdiag.engine.loss import StepLosses
-from jtdiag.engine.members import State
-from jtdiag.engine.members.module_stack import ModuleStack
 from jtdiag.engine.running_means import Tally
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store.lanes import Lane

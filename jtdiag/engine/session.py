@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.engine import bootstrap, data as datasets, members, optimisers
+from jtdiag.engine import architectures, bootstrap, data as datasets, optimisers
+from jtdiag.engine.architectures.module_stack import Execution, Factory, ModuleStack
 from jtdiag.engine.early_warning import Supervision
 from jtdiag.engine.execution import Choice, Way, fastest, ways
 from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup
-from jtdiag.engine.members.module_stack import Execution, Factory, ModuleStack
 from jtdiag.errors import RecipeError
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lanes
@@ -65,7 +65,7 @@ class Session:
         """
         there = _device(device or recipe.engine.device)
         data = datasets.load(recipe, there)
-        stack = members.build(recipe.members, data.input_shape, len(data.classes), factory)
+        stack = architectures.build(recipe.members, data.input_shape, len(data.classes), factory)
         choice = Choice(way=Way(execution=stack.executions[0]))
         return cls(recipe=recipe, device=there, data=data, stack=stack, choice=choice)
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import names
+from jtdiag.engine.architectures.factory import address_of
+from jtdiag.engine.architectures.module_stack import Factory
 from jtdiag.engine.early_warning import Decision
 from jtdiag.engine.lane_group import LaneGroup, Measured, Rows
-from jtdiag.engine.members.factory import address_of
-from jtdiag.engine.members.module_stack import Factory
 from jtdiag.engine.progress import EpochReport, Listener, Plan, Silent
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.engine.writer import BackgroundWriter

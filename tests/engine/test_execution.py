@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from jtdiag.engine import members
+from jtdiag.engine import architectures
 from jtdiag.engine.execution import HOPELESS, STEPS, Choice, Way, fastest, ways
 from jtdiag.engine.session import Session
 from jtdiag.errors import RecipeError
@@ -31,7 +31,7 @@ def open_ways(tmp_path, monkeypatch):
         recipe = Recipe(
             data=Data(name="digits"), members=ARCHITECTURES[arch], engine=Engine(**engine)
         )
-        found = ways(recipe, members.build(recipe.members, (3, 8, 8), 5), images=True)
+        found = ways(recipe, architectures.build(recipe.members, (3, 8, 8), 5), images=True)
         last = "channels last"
         return [
             (f"{w.execution} {last}" if w.channels_last else w.execution, w.bfloat16) for w in found

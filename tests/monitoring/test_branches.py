@@ -6,7 +6,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from jtdiag import DominanceMonitor, watch_branches
-from jtdiag.engine.members.resnext import BranchResNeXt
+from jtdiag.engine.architectures.resnext import BranchResNeXt
 
 M, K = 3, 4
 

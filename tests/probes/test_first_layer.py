@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jtdiag.engine.members import build
+from jtdiag.engine.architectures import build
 from jtdiag.engine.train import train
 from jtdiag.recipe.recipe import Members
 from jtdiag.recipe.toml import from_table

@@ -6,7 +6,7 @@ import pytest
 from early_warning_study import depth, grid, lanes as table, questions, roc
 from early_warning_study.grid import EARLY, MOVED
 from early_warning_study.training import Row, write
-from jtdiag.engine.members import build
+from jtdiag.engine.architectures import build
 from jtdiag.recipe.recipe import Members
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from jtdiag.engine.architectures.conv import ConvStack, size_after
 from jtdiag.engine.execution import Way
 from jtdiag.engine.lane_group import LaneGroup
-from jtdiag.engine.members.conv import ConvStack, size_after
 from jtdiag.engine.session import Session
 from jtdiag.errors import RecipeError
 from jtdiag.store import lanes

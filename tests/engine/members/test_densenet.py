@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from jtdiag.engine.members.densenet import DenseNet, DenseNetStack
+from jtdiag.engine.architectures.densenet import DenseNet, DenseNetStack
 from jtdiag.engine.torchvision_import import import_torchvision
 from jtdiag.errors import RecipeError
 

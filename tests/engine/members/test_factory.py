@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from jtdiag.engine.members.factory import address_of, load_factory, try_out
+from jtdiag.engine.architectures.factory import address_of, load_factory, try_out
 from jtdiag.errors import RecipeError
 from jtdiag.recipe.recipe import Members
 

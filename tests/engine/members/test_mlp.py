@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from jtdiag.engine import members
-from jtdiag.engine.members.mlp import MLP
+from jtdiag.engine import architectures
+from jtdiag.engine.architectures.mlp import MLP
 from jtdiag.recipe.recipe import Members
 
 HIDDEN = [(), (5,), (6, 4), (7, 3, 5)]
@@ -139,6 +139,6 @@ def test_no_two_members_start_alike():
 
 
 def test_a_recipe_describes_the_stack():
-    made = members.build(Members(arch="mlp", count=3, hidden=(7, 4)), (2, 5), 6)
+    made = architectures.build(Members(arch="mlp", count=3, hidden=(7, 4)), (2, 5), 6)
     assert made.parameters == MLP(3, (2, 5), (7, 4), 6).parameters
     assert made.initial(generator())["layer1.weight"].shape == (3, 7, 10)

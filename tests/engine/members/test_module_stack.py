@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from jtdiag.engine.architectures.module_stack import ModuleStack
 from jtdiag.engine.execution import Way, fastest
 from jtdiag.engine.lane_group import LaneGroup
-from jtdiag.engine.members.module_stack import ModuleStack
 from jtdiag.engine.session import Session
 from jtdiag.store import lanes
 

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from jtdiag.engine.architectures.branch_stack import BranchStack
+from jtdiag.engine.architectures.resnext import BranchResNeXt, resnext
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.loss import joint_loss
-from jtdiag.engine.members.branch_stack import BranchStack
-from jtdiag.engine.members.resnext import BranchResNeXt, resnext
 from jtdiag.engine.session import Session
 from jtdiag.engine.torchvision_import import import_torchvision
 from jtdiag.store import lanes

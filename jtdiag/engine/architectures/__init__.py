@@ -4,13 +4,13 @@ One file an architecture; `contract` says what the engine needs of each, `module
 of any torch.nn.Module.
 """
 
-from jtdiag.engine.members.branch_stack import BranchStack
-from jtdiag.engine.members.contract import MemberStack, State
-from jtdiag.engine.members.conv import ConvStack, size_after
-from jtdiag.engine.members.densenet import DenseNetStack
-from jtdiag.engine.members.factory import load_factory, try_out
-from jtdiag.engine.members.mlp import MLP
-from jtdiag.engine.members.module_stack import Factory, ModuleStack
+from jtdiag.engine.architectures.branch_stack import BranchStack
+from jtdiag.engine.architectures.contract import MemberStack, State
+from jtdiag.engine.architectures.conv import ConvStack, size_after
+from jtdiag.engine.architectures.densenet import DenseNetStack
+from jtdiag.engine.architectures.factory import load_factory, try_out
+from jtdiag.engine.architectures.mlp import MLP
+from jtdiag.engine.architectures.module_stack import Factory, ModuleStack
 from jtdiag.errors import RecipeError
 from jtdiag.recipe.recipe import Members
 
@@ -56,7 +56,7 @@ def _of_images(members: Members, input_shape: tuple[int, ...], outputs: int) -> 
             members.count, input_shape[0], members.depth, members.growth, members.reduction, outputs
         )
     if members.arch == "resnext":
-        from jtdiag.engine.members.resnext import resnext  # torchvision takes a second
+        from jtdiag.engine.architectures.resnext import resnext  # torchvision takes a second
 
         return resnext(members.count, members.blocks, members.width, input_shape, outputs)
     if min(size_after(side, members.strides) for side in input_shape[1:]) < 1:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from jtdiag.engine.members.branch_stack import BranchStack
+from jtdiag.engine.architectures.branch_stack import BranchStack
 from jtdiag.engine.torchvision_import import import_torchvision
 
 _resnet = import_torchvision().models.resnet

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from jtdiag.engine.members.contract import State
-from jtdiag.engine.members.module_stack import ModuleStack
+from jtdiag.engine.architectures.contract import State
+from jtdiag.engine.architectures.module_stack import ModuleStack
 
 KERNEL = 3
 

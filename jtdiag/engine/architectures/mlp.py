@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from jtdiag.engine.members.contract import State
-from jtdiag.engine.members.module_stack import ModuleStack
+from jtdiag.engine.architectures.contract import State
+from jtdiag.engine.architectures.module_stack import ModuleStack
 from jtdiag.store.layout import Parameter
 
 

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from jtdiag.engine.members.contract import State
-from jtdiag.engine.members.module_stack import Execution, Factory, ModuleStack
+from jtdiag.engine.architectures.contract import State
+from jtdiag.engine.architectures.module_stack import Execution, Factory, ModuleStack
 
 
 class BranchStack(ModuleStack):

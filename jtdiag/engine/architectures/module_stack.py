@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from jtdiag.engine.members.contract import State
+from jtdiag.engine.architectures.contract import State
 from jtdiag.store.layout import Parameter
 
 Factory = Callable[[], nn.Module]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from jtdiag import loading
-from jtdiag.engine.members.module_stack import Factory
+from jtdiag.engine.architectures.module_stack import Factory
 from jtdiag.engine.torchvision_import import mended
 from jtdiag.errors import RecipeError
 from jtdiag.recipe.recipe import Members
