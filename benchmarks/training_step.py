@@ -24,7 +24,7 @@ from torch import Tensor
 from workload import BATCH, Config, arrays, lane_group, recipe
 
 from jtdiag import names
-from jtdiag.engine import seeds, sources
+from jtdiag.engine import datasets, seeds
 from jtdiag.engine.lane_group import LaneGroup
 
 JTDIAG = "jtdiag"
@@ -71,7 +71,7 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(
-    config: Config, examples: sources.Arrays, options: argparse.Namespace, device: torch.device
+    config: Config, examples: datasets.Arrays, options: argparse.Namespace, device: torch.device
 ) -> dict[str, Any]:
     for precision in SAME:
         _check(_group(config, examples, options.lam, precision, device), precision)
@@ -101,7 +101,7 @@ def _plain(times: dict[str, Times]) -> dict[str, object]:
 
 
 def _group(
-    config: Config, examples: sources.Arrays, lam: float, precision: str, device: torch.device
+    config: Config, examples: datasets.Arrays, lam: float, precision: str, device: torch.device
 ) -> LaneGroup:
     keep = ("keep.outputs=none", "keep.checkpoints=none", "data.val=0")
     made = recipe(config, (lam,), f"engine.precision={precision}", *keep)

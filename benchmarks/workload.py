@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from jtdiag.engine import architectures, data, sources
+from jtdiag.engine import architectures, data, datasets
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
@@ -59,12 +59,12 @@ def recipe(config: Config, lam: tuple[float, ...], *overrides: str) -> Recipe:
     )
 
 
-def arrays(root: Path | None, train: int, test: int) -> sources.Arrays:
+def arrays(root: Path | None, train: int, test: int) -> datasets.Arrays:
     """Return the first examples of Fashion-MNIST in a folder, or noise of the same shapes."""
     if root is None:
         return noise(train, test, SHAPE)
-    found = sources.load("fashion-mnist", root)
-    return sources.Arrays(
+    found = datasets.load("fashion-mnist", root)
+    return datasets.Arrays(
         x_train=found.x_train[:train],
         y_train=found.y_train[:train],
         x_test=found.x_test[:test],
@@ -75,10 +75,10 @@ def arrays(root: Path | None, train: int, test: int) -> sources.Arrays:
     )
 
 
-def noise(train: int, test: int, shape: tuple[int, ...]) -> sources.Arrays:
+def noise(train: int, test: int, shape: tuple[int, ...]) -> datasets.Arrays:
     """Return seeded normal inputs with random labels."""
     random = np.random.default_rng(0)
-    return sources.Arrays(
+    return datasets.Arrays(
         x_train=random.standard_normal((train, *shape), dtype=np.float32),
         y_train=random.integers(0, CLASSES, train),
         x_test=random.standard_normal((test, *shape), dtype=np.float32),
@@ -90,7 +90,7 @@ def noise(train: int, test: int, shape: tuple[int, ...]) -> sources.Arrays:
 
 
 def lane_group(
-    made_from: Recipe, examples: sources.Arrays, device: torch.device, count: int = 1
+    made_from: Recipe, examples: datasets.Arrays, device: torch.device, count: int = 1
 ) -> LaneGroup:
     """Return the engine's first lanes of a recipe, `count` of them stacked, ready to train."""
     dataset = data.DataSet(examples, made_from, device)

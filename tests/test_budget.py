@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from jtdiag import train
-from jtdiag.engine import sources
+from jtdiag.engine import datasets
 from jtdiag.engine.architectures import build
 from jtdiag.errors import DataError, RecipeError, StoreError
 from jtdiag.recipe import budget, presets
@@ -139,7 +139,7 @@ def test_the_largest_budget_is_spent_at_once():
 
 
 def test_the_digits_have_the_shape_that_is_known():
-    arrays = sources.load("digits", None)
+    arrays = datasets.load("digits", None)
     assert KNOWN["digits"].input_shape == arrays.x_train.shape[1:]
     assert KNOWN["digits"].classes == len(arrays.classes)
     assert KNOWN["digits"].examples == len(arrays.y_train)
@@ -152,7 +152,7 @@ def test_the_digits_have_the_shape_that_is_known():
 @pytest.mark.parametrize("names", [None, np.array(list("abcdefg"))], ids=["numbered", "named"])
 def test_a_file_has_the_shape_that_the_engine_sees(shape, names, tmp_path):
     path = archive(tmp_path / "mine.npz", (5, *shape), classes=names)
-    arrays = sources.load(path, tmp_path)
+    arrays = datasets.load(path, tmp_path)
     assert data_shape(path) == DataShape(
         name=path, input_shape=arrays.x_train.shape[1:], classes=len(arrays.classes), examples=5
     )
@@ -161,7 +161,7 @@ def test_a_file_has_the_shape_that_the_engine_sees(shape, names, tmp_path):
 @pytest.mark.parametrize("shape", [(3, 32, 3), (2, 3, 4, 5), ()])
 def test_a_shape_that_the_engine_refuses_is_refused(shape, tmp_path):
     path = archive(tmp_path / "mine.npz", (5, *shape))
-    for read in (data_shape, lambda name: sources.load(name, tmp_path)):
+    for read in (data_shape, lambda name: datasets.load(name, tmp_path)):
         with pytest.raises(DataError, match="has shape"):
             read(path)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import families, names
-from jtdiag.engine import seeds, sources
+from jtdiag.engine import datasets, seeds
 from jtdiag.engine.targets import Targets
 from jtdiag.errors import DataError
 from jtdiag.families.contract import Family
@@ -34,7 +34,7 @@ class DataSet:
     """
 
     def __init__(
-        self, arrays: sources.Arrays, recipe: recipes.Recipe, device: torch.device
+        self, arrays: datasets.Arrays, recipe: recipes.Recipe, device: torch.device
     ) -> None:
         examples = len(arrays.y_train)
         if recipe.data.val >= examples:
@@ -85,14 +85,14 @@ def load(recipe: recipes.Recipe, device: torch.device) -> DataSet:
         DataError: if it is missing or not what it should be.
     """
     numbers = not families.find(recipe.family).classes
-    found = sources.load(recipe.data.name, Path(recipe.data.root), numbers=numbers)
+    found = datasets.load(recipe.data.name, Path(recipe.data.root), numbers=numbers)
     return DataSet(found, recipe, device)
 
 
-def _moments(arrays: sources.Arrays) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _moments(arrays: datasets.Arrays) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if arrays.mean is not None and arrays.sd is not None:
         return arrays.mean, arrays.sd
-    return sources.channel_moments(arrays.x_train)
+    return datasets.channel_moments(arrays.x_train)
 
 
 def _part(

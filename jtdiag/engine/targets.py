@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jtdiag.engine import sources
+from jtdiag.engine import datasets
 from jtdiag.errors import DataError
 from jtdiag.families.contract import Family
 from jtdiag.recipe.recipe import Recipe
@@ -26,7 +26,7 @@ class Targets:
     facts: TargetFacts
 
     @classmethod
-    def of(cls, family: Family, arrays: sources.Arrays, recipe: Recipe) -> "Targets":
+    def of(cls, family: Family, arrays: datasets.Arrays, recipe: Recipe) -> "Targets":
         """Return targets that fit the family.
 
         Raises:
@@ -67,7 +67,7 @@ class Targets:
         return cls(train=train, test=test, error_scale=error_scale, facts=facts)
 
 
-def _check_kind(family: Family, arrays: sources.Arrays, recipe: Recipe) -> None:
+def _check_kind(family: Family, arrays: datasets.Arrays, recipe: Recipe) -> None:
     """Refuse classes where numbers are wanted, and numbers where classes are."""
     numbers = arrays.y_train.ndim == 2
     if numbers != family.classes:

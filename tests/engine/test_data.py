@@ -4,7 +4,7 @@ import torch
 
 from jtdiag.engine import data
 from jtdiag.engine.data import DataSet
-from jtdiag.engine.sources import Arrays
+from jtdiag.engine.datasets import Arrays
 from jtdiag.errors import DataError
 from jtdiag.recipe.recipe import Data, Engine, Members, Recipe
 

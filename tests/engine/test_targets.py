@@ -6,7 +6,7 @@ from scipy.stats import poisson
 from sklearn.datasets import load_diabetes
 
 from jtdiag import families, names, train
-from jtdiag.engine.sources import Arrays
+from jtdiag.engine.datasets import Arrays
 from jtdiag.engine.targets import Targets
 from jtdiag.errors import DataError
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train

@@ -11,7 +11,7 @@ import xarray as xr
 import jtdiag
 from early_warning_study.grid import EARLY, MOVED, Ensemble
 from jtdiag import names
-from jtdiag.engine.sources import fashion_mnist
+from jtdiag.engine.datasets import fashion_mnist
 from jtdiag.store.lanes import Lane
 from jtdiag_probes import inequality, leadership, movement
 

@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from jtdiag.engine.sources.arrays import Arrays, channel_moments, located
+from jtdiag.engine.datasets.arrays import Arrays, channel_moments, located
 from jtdiag.errors import DataError
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-from jtdiag.engine.sources import digits
+from jtdiag.engine.datasets import digits
 
 NOWHERE = Path("there is no such folder")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jtdiag.engine.sources import fashion_mnist
+from jtdiag.engine.datasets import fashion_mnist
 from jtdiag.engine.torchvision_import import import_torchvision
 from jtdiag.errors import DataError
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jtdiag.engine.sources import folder
+from jtdiag.engine.datasets import folder
 from jtdiag.errors import DataError
 
 SIZE = (5, 4)

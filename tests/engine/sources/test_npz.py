@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jtdiag.engine.sources import npz
+from jtdiag.engine.datasets import npz
 from jtdiag.errors import DataError
 
 

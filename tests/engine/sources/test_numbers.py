@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jtdiag.engine import sources
-from jtdiag.engine.sources import npz, synthetic
+from jtdiag.engine import datasets
+from jtdiag.engine.datasets import npz, synthetic
 from jtdiag.errors import DataError
 
 NOWHERE = Path("nowhere")
@@ -14,7 +14,7 @@ def test_diabetes_is_scikit_learns_each_patient_once():
     from sklearn.datasets import load_diabetes
 
     theirs = load_diabetes(scaled=False)
-    found = sources.load("diabetes", NOWHERE)
+    found = datasets.load("diabetes", NOWHERE)
     assert found.x_train.shape == (332, 10)
     assert found.y_test.shape == (110, 1)
     ours = np.hstack(
@@ -26,7 +26,7 @@ def test_diabetes_is_scikit_learns_each_patient_once():
 
 
 def test_counts_follow_their_rate():
-    found = sources.load("counts", NOWHERE)
+    found = datasets.load("counts", NOWHERE)
     assert (found.x_train.shape, found.y_test.shape) == ((1000, 6), (500, 1))
     x = np.vstack([found.x_train, found.x_test]).astype(np.float64)
     y = np.vstack([found.y_train, found.y_test])[:, 0]
@@ -39,7 +39,7 @@ def test_counts_follow_their_rate():
 
 
 def test_labels_are_of_both_kinds_and_not_all_alike():
-    found = sources.load("labels", NOWHERE)
+    found = datasets.load("labels", NOWHERE)
     assert found.classes == ("sum", "product", "ring", "wave")
     assert set(np.unique(found.y_train)) == {0.0, 1.0}
     assert ((found.y_train.mean(0) > 0.15) & (found.y_train.mean(0) < 0.85)).all()
@@ -60,7 +60,7 @@ def test_an_npz_holds_numbers_where_the_family_wants_them(tmp_path, shape):
     y = np.arange(np.prod(shape)).reshape(shape) - 1.5
     x = np.zeros((4, 2))
     np.savez(tmp_path / "mine.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    found = sources.load(str(tmp_path / "mine.npz"), NOWHERE, numbers=True)
+    found = datasets.load(str(tmp_path / "mine.npz"), NOWHERE, numbers=True)
     assert np.array_equal(found.y_train, y.reshape(4, -1))
     assert found.classes == tuple(str(k) for k in range(found.y_train.shape[1]))
     assert np.array_equal(npz.load(tmp_path / "mine.npz", numbers=True).y_test, found.y_test)

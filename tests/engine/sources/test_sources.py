@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jtdiag.engine import sources
+from jtdiag.engine import datasets
 from jtdiag.errors import DataError
 
 
@@ -26,37 +26,37 @@ def photos(tmp_path):
 
 
 def test_digits_need_no_root():
-    assert sources.load("digits", Path("nowhere")).x_train.shape == (1297, 1, 8, 8)
+    assert datasets.load("digits", Path("nowhere")).x_train.shape == (1297, 1, 8, 8)
 
 
 def test_npz_and_folder_are_named_by_their_root(archive, photos):
-    assert sources.load("npz", archive).x_train.shape == (2, 2)
-    assert sources.load("folder", photos).classes == ("cat", "dog")
+    assert datasets.load("npz", archive).x_train.shape == (2, 2)
+    assert datasets.load("folder", photos).classes == ("cat", "dog")
 
 
 def test_a_path_will_do_as_a_name(archive, photos, monkeypatch):
-    assert sources.load(str(archive), Path("nowhere")).x_train.shape == (2, 2)
-    assert sources.load(str(photos), Path("nowhere")).classes == ("cat", "dog")
+    assert datasets.load(str(archive), Path("nowhere")).x_train.shape == (2, 2)
+    assert datasets.load(str(photos), Path("nowhere")).classes == ("cat", "dog")
     monkeypatch.chdir(archive.parent)
-    assert sources.load("my.npz", Path("nowhere")).x_train.shape == (2, 2)
-    assert sources.load("photos", Path("nowhere")).classes == ("cat", "dog")
+    assert datasets.load("my.npz", Path("nowhere")).x_train.shape == (2, 2)
+    assert datasets.load("photos", Path("nowhere")).classes == ("cat", "dog")
 
 
 def test_a_known_name_goes_before_a_folder_of_that_name(tmp_path, monkeypatch):
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert len(sources.load("digits", Path("nowhere")).classes) == 10
+    assert len(datasets.load("digits", Path("nowhere")).classes) == 10
 
 
 def test_a_missing_npz_is_no_unknown_name():
     with pytest.raises(DataError, match=r"^mine\.npz: there is no such file; "):
-        sources.load("mine.npz", Path("data"))
+        datasets.load("mine.npz", Path("data"))
 
 
 @pytest.mark.parametrize("typed", ["fashion_mnist", "FashionMNIST", "fashion-mnst", "mnist"])
 def test_an_unknown_name_is_answered_by_the_nearest_one(typed):
     with pytest.raises(DataError) as caught:
-        sources.load(typed, Path("data"))
+        datasets.load(typed, Path("data"))
     assert str(caught.value) == (
         f"There is no data set '{typed}'. Did you mean 'fashion-mnist'? Known are digits, "
         "fashion-mnist, folder, npz, diabetes, counts, labels, the path of an .npz file, and "
@@ -67,4 +67,4 @@ def test_an_unknown_name_is_answered_by_the_nearest_one(typed):
 @pytest.mark.parametrize("typed", ["", "x" * 20])
 def test_a_name_that_is_near_to_none_is_answered_by_the_list(typed):
     with pytest.raises(DataError, match=r"^There is no data set '\w*'\. Known are digits, "):
-        sources.load(typed, Path("data"))
+        datasets.load(typed, Path("data"))

@@ -5,8 +5,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from jtdiag.engine.sources import diabetes, digits, fashion_mnist, folder, npz, synthetic
-from jtdiag.engine.sources.arrays import Arrays, channel_moments
+from jtdiag.engine.datasets import diabetes, digits, fashion_mnist, folder, npz, synthetic
+from jtdiag.engine.datasets.arrays import Arrays, channel_moments
 from jtdiag.errors import DataError
 
 __all__ = ["NAMES", "Arrays", "channel_moments", "load"]

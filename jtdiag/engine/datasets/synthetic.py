@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import poisson
 
-from jtdiag.engine.sources.arrays import Arrays
+from jtdiag.engine.datasets.arrays import Arrays
 
 EXAMPLES: Final = 1_500
 TEST_EXAMPLES: Final = 500

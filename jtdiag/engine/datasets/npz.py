@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag.engine.sources.arrays import Arrays, located
+from jtdiag.engine.datasets.arrays import Arrays, located
 from jtdiag.errors import DataError
 
 _KEYS: Final = ("x_train", "y_train", "x_test", "y_test")

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from jtdiag.engine.sources.arrays import Arrays
+from jtdiag.engine.datasets.arrays import Arrays
 
 TEST_EXAMPLES: Final = 110
 _SPLIT_SEED: Final = 61_203

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag.engine.sources.arrays import Arrays, located
+from jtdiag.engine.datasets.arrays import Arrays, located
 from jtdiag.engine.torchvision_import import import_torchvision
 from jtdiag.errors import DataError
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from jtdiag.engine.sources.arrays import Arrays, located
+from jtdiag.engine.datasets.arrays import Arrays, located
 from jtdiag.errors import DataError
 
 TRAIN: Final = "train"

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag.engine.sources.arrays import Arrays
+from jtdiag.engine.datasets.arrays import Arrays
 
 TEST_EXAMPLES: Final = 500
 _SPLIT_SEED: Final = 44826
