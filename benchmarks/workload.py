@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from jtdiag.engine import architectures, data, datasets
+from jtdiag.engine import architectures, datasets
+from jtdiag.engine.datasets import splits
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
@@ -93,7 +94,7 @@ def lane_group(
     made_from: Recipe, examples: datasets.Arrays, device: torch.device, count: int = 1
 ) -> LaneGroup:
     """Return the engine's first lanes of a recipe, `count` of them stacked, ready to train."""
-    dataset = data.DataSet(examples, made_from, device)
+    dataset = splits.DataSet(examples, made_from, device)
     stack = architectures.build(made_from.members, dataset.input_shape, len(dataset.classes))
     first = lanes.lanes_of(made_from)[:count]
     return LaneGroup(made_from, first, dataset, stack, device)

@@ -15,9 +15,9 @@ from jtdiag import names
 from jtdiag.engine import objectives, optimisers, seeds
 from jtdiag.engine.architectures import State
 from jtdiag.engine.architectures.module_stack import ModuleStack
-from jtdiag.engine.augmentation import Augmentation, draw
-from jtdiag.engine.bootstrap import Bootstrap
-from jtdiag.engine.data import DataSet
+from jtdiag.engine.datasets.augmentation import Augmentation, draw
+from jtdiag.engine.datasets.bootstrap import Bootstrap
+from jtdiag.engine.datasets.splits import DataSet
 from jtdiag.engine.execution import Way
 from jtdiag.engine.loss import StepLosses
 from jtdiag.engine.running_means import Tally

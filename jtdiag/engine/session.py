@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.engine import architectures, bootstrap, data as datasets, optimisers
+from jtdiag.engine import architectures, optimisers
 from jtdiag.engine.architectures.module_stack import Execution, Factory, ModuleStack
+from jtdiag.engine.datasets import bootstrap, splits as datasets
 from jtdiag.engine.early_warning import Supervision
 from jtdiag.engine.execution import Choice, Way, fastest, ways
 from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup

@@ -2,7 +2,7 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 
-from jtdiag.engine.augmentation import PADDING, Augmentation, draw
+from jtdiag.engine.datasets.augmentation import PADDING, Augmentation, draw
 from jtdiag.errors import DataError
 
 MEAN, SD = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)

@@ -5,7 +5,8 @@ from torch import nn
 from torch.nn import functional
 
 from jtdiag import names
-from jtdiag.engine import bootstrap, seeds
+from jtdiag.engine import seeds
+from jtdiag.engine.datasets import bootstrap
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.progress import Silent
 from jtdiag.engine.session import Session

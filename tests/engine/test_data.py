@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from jtdiag.engine import data
-from jtdiag.engine.data import DataSet
-from jtdiag.engine.datasets import Arrays
+from jtdiag.engine.datasets import Arrays, splits
+from jtdiag.engine.datasets.splits import DataSet
 from jtdiag.errors import DataError
 from jtdiag.recipe.recipe import Data, Engine, Members, Recipe
 
@@ -112,13 +111,13 @@ def test_the_recipe_names_data_and_root(tmp_path):
         tmp_path / "mine.npz",
         x_train=raw.x_train, y_train=raw.y_train, x_test=raw.x_test, y_test=raw.y_test,
     )  # fmt: skip
-    named = data.load(recipe(name="npz", root=str(tmp_path / "mine.npz")), CPU)
-    by_path = data.load(recipe(name=str(tmp_path / "mine.npz")), CPU)
+    named = splits.load(recipe(name="npz", root=str(tmp_path / "mine.npz")), CPU)
+    by_path = splits.load(recipe(name=str(tmp_path / "mine.npz")), CPU)
     assert torch.equal(named.part("test").x, by_path.part("test").x)
     assert torch.equal(named.part("test").x, DataSet(raw, recipe(), CPU).part("test").x)
 
 
 def test_missing_data_are_one_line():
     with pytest.raises(DataError, match=r"^nowhere\.npz: there is no such file") as caught:
-        data.load(recipe(name="nowhere.npz"), CPU)
+        splits.load(recipe(name="nowhere.npz"), CPU)
     assert "\n" not in str(caught.value)

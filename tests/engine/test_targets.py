@@ -7,7 +7,7 @@ from sklearn.datasets import load_diabetes
 
 from jtdiag import families, names, train
 from jtdiag.engine.datasets import Arrays
-from jtdiag.engine.targets import Targets
+from jtdiag.engine.datasets.targets import Targets
 from jtdiag.errors import DataError
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
 

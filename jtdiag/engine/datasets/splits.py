@@ -10,7 +10,7 @@ from torch import Tensor
 
 from jtdiag import families, names
 from jtdiag.engine import datasets, seeds
-from jtdiag.engine.targets import Targets
+from jtdiag.engine.datasets.targets import Targets
 from jtdiag.errors import DataError
 from jtdiag.families.contract import Family
 from jtdiag.recipe import recipe as recipes
