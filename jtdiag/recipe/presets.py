@@ -1,4 +1,4 @@
-"""The recipes that come with jtdiag, by name: the files of ``runs/``, installed beside this file."""
+"""The recipes that come with jtdiag, by name: the repository's ``runs/``, ``bundled/`` in a wheel."""
 
 from collections.abc import Iterable
 from pathlib import Path
