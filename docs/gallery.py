@@ -20,7 +20,7 @@ from jtdiag.engine.progress import Silent
 from jtdiag.errors import JtdiagError
 from jtdiag.figures import drawing, schemes
 from jtdiag.figures.drawing import Output
-from jtdiag.probing import probe
+from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.store.run import Run
 

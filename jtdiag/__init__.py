@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jtdiag.monitor import DominanceMonitor
     from jtdiag.monitoring.branches import watch_branches
     from jtdiag.probe_contract import Var
-    from jtdiag.probing import probe
+    from jtdiag.probing.running import probe
     from jtdiag.recipe.presets import find as find_recipe
     from jtdiag.recipe.recipe import Recipe
     from jtdiag.short_probe import asks
@@ -53,7 +53,7 @@ _HOMES = {
     "asks": ("jtdiag.short_probe", "asks"),
     "find_recipe": ("jtdiag.recipe.presets", "find"),
     "joint_loss": ("jtdiag.engine.loss", "joint_loss"),
-    "probe": ("jtdiag.probing", "probe"),
+    "probe": ("jtdiag.probing.running", "probe"),
     "train": ("jtdiag.engine.train", "train"),
     "watch_branches": ("jtdiag.monitoring.branches", "watch_branches"),
 }

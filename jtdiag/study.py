@@ -16,7 +16,7 @@ from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import schemes
 from jtdiag.figures.drawing import DEFAULT, Output, save
 from jtdiag.figures.schemes import Bar
-from jtdiag.probing import probe
+from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.recipe.studies import FILE, Study
 from jtdiag.store.lanes import write_atomically

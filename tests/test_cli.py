@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from jtdiag import cli
 from jtdiag.cli import COMMANDS, main
-from jtdiag.probing import probe as ask
+from jtdiag.probing.running import probe as ask
 from jtdiag.recipe import presets
 
 HEAVY = {"torch", "torchvision", "xarray", "zarr", "dask", "matplotlib", "scipy", "sklearn"}

@@ -12,7 +12,7 @@ from jtdiag import comparing, find_recipe, names
 from jtdiag.cli import main
 from jtdiag.comparing import BY_EXAMPLE, BY_GROUP, BY_TRIAL
 from jtdiag.comparing_words import notes, result_rows
-from jtdiag.probing import probe
+from jtdiag.probing.running import probe
 from jtdiag.stats import paired, unpaired
 from jtdiag.store.lanes import Lane, Seal
 

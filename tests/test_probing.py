@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jtdiag import finding, probing, result
+from jtdiag import finding, result
 from jtdiag.errors import ProbeError, StoreError
-from jtdiag.probing import probe as ask
+from jtdiag.probing import running
+from jtdiag.probing.running import probe as ask
 from jtdiag.registry import load_probe
 from jtdiag.store.run import Run
 
@@ -14,13 +15,13 @@ from jtdiag.store.run import Run
 @pytest.fixture
 def measured(monkeypatch):
     """Names of the probes that measured, in order."""
-    names, measure = [], probing.measure
+    names, measure = [], running.measure
 
     def noted(run, asked):
         names.append(asked.name)
         return measure(run, asked)
 
-    monkeypatch.setattr(probing, "measure", noted)
+    monkeypatch.setattr(running, "measure", noted)
     return names
 
 
@@ -56,9 +57,9 @@ def test_epochs_sealed_while_a_probe_measures_make_its_result_stale(warned):
         return found
 
     growing = replace(asked, measure=measure)
-    probing.measure(warned.run, growing)
+    running.measure(warned.run, growing)
     assert not result.is_fresh(warned.run, growing)
-    probing.measure(warned.run, growing)
+    running.measure(warned.run, growing)
     assert result.is_fresh(warned.run, growing)
 
 
@@ -119,7 +120,7 @@ def test_a_probe_that_breaks_its_promise_stores_nothing(small_run):
     asked = load_probe("performance")
     broken = replace(asked, measure=lambda run, options: xr.Dataset())
     with pytest.raises(ProbeError, match=r"mend its `writes` or its `measure`\.$"):
-        probing.measure(small_run, broken)
+        running.measure(small_run, broken)
     assert not result.path_of(small_run, "performance").exists()
     assert finding.read(small_run.path) == []
 

@@ -3,7 +3,7 @@ import pytest
 import jtdiag_probes
 from jtdiag.errors import ProbeError
 from jtdiag.probe_contract import Probe
-from jtdiag.probing import probe as ask
+from jtdiag.probing.running import probe as ask
 from jtdiag.registry import load_probe, load_probes, probe_names
 
 OURS = [

@@ -5,7 +5,7 @@ import xarray as xr
 from jtdiag import Var, asks, result
 from jtdiag.errors import ProbeError
 from jtdiag.probe_contract import Options
-from jtdiag.probing import probe as ask
+from jtdiag.probing.running import probe as ask
 from jtdiag.testing import ProbePromises
 
 BY_EPOCH = Var(dims=("lam", "trial", "epoch"), unit="1", meaning="the worst member's test error")

@@ -15,7 +15,7 @@ from jtdiag.cli import main
 from jtdiag.errors import StoreError
 from jtdiag.figures.schemes import Bar
 from jtdiag.figures.tables import FORMATS, SISETUP, Number, Table, escaped
-from jtdiag.probing import probe as ask
+from jtdiag.probing.running import probe as ask
 from jtdiag.recipe import studies
 
 SMALL = Table(

@@ -25,7 +25,7 @@ def compare(a: Path, b: Path, form: str) -> None:
     from jtdiag import comparing
     from jtdiag.commands.comparing_display import as_json, as_markdown, print_tables
     from jtdiag.comparing_words import notes
-    from jtdiag.probing import probe
+    from jtdiag.probing.running import probe
     from jtdiag.store.run import Run
 
     left, right = Run(a), Run(b)

@@ -26,7 +26,7 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
     from jtdiag import finding, probe_file, result
     from jtdiag.commands.findings_display import print_findings
     from jtdiag.commands.probing_display import measuring
-    from jtdiag.probing import probe as ask
+    from jtdiag.probing.running import probe as ask
     from jtdiag.registry import load_probe, probe_names
     from jtdiag.store.run import Run
 

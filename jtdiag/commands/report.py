@@ -49,7 +49,7 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
 def _asking(run: "Run", probe: "Probe") -> None:
     """Measure, and say so."""
     from jtdiag.commands.probing_display import measuring
-    from jtdiag.probing import measure
+    from jtdiag.probing.running import measure
 
     click.echo(f"{probe.name}: measuring. {probe.question}")
     with measuring(run, probe.name):

@@ -2,7 +2,7 @@ from click.testing import CliRunner
 
 from jtdiag.cli import main
 from jtdiag.figures import FIGURES
-from jtdiag.probing import probe as ask
+from jtdiag.probing.running import probe as ask
 from jtdiag.registry import probe_names
 
 

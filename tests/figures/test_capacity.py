@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from jtdiag.cli import main
 from jtdiag.figures import capacity
 from jtdiag.figures.capacity import draw
-from jtdiag.probing import probe as ask
+from jtdiag.probing.running import probe as ask
 
 
 def result(lams, errors, size, low, high):

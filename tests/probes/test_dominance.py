@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 
 from jtdiag import finding, names
 from jtdiag.probe_contract import Options
-from jtdiag.probing import probe as ask
+from jtdiag.probing.running import probe as ask
 from jtdiag.registry import load_probe, probe_names
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run

@@ -3,7 +3,7 @@ import pytest
 
 from jtdiag import finding, result
 from jtdiag.probe_contract import Options
-from jtdiag.probing import probe as ask
+from jtdiag.probing.running import probe as ask
 from jtdiag_probes.dominance import probe
 
 ENSEMBLE = (0.9, 0.1, 0.1, 0.1, 0.1)

@@ -5,7 +5,7 @@ import zarr
 
 from jtdiag import result
 from jtdiag.probe_contract import Options
-from jtdiag.probing import probe as ask
+from jtdiag.probing.running import probe as ask
 from jtdiag.store import run as store
 from jtdiag.testing import toy_run
 from jtdiag_probes import movement

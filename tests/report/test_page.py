@@ -8,7 +8,7 @@ import pytest
 
 from jtdiag import figures
 from jtdiag.errors import StoreError
-from jtdiag.probing import probe
+from jtdiag.probing.running import probe
 from jtdiag.recipe import toml
 from jtdiag.registry import probe_names
 from jtdiag.report.evidence import ask_cheap, gather
