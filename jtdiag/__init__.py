@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jtdiag.errors import JtdiagError
     from jtdiag.monitor import DominanceMonitor
     from jtdiag.monitoring.branches import watch_branches
-    from jtdiag.probe_contract import Var
+    from jtdiag.probing.contract import Var
     from jtdiag.probing.running import probe
     from jtdiag.recipe.presets import find as find_recipe
     from jtdiag.recipe.recipe import Recipe
@@ -49,7 +49,7 @@ _HOMES = {
     "JtdiagError": ("jtdiag.errors", "JtdiagError"),
     "Recipe": ("jtdiag.recipe.recipe", "Recipe"),
     "Run": ("jtdiag.store.run", "Run"),
-    "Var": ("jtdiag.probe_contract", "Var"),
+    "Var": ("jtdiag.probing.contract", "Var"),
     "asks": ("jtdiag.short_probe", "asks"),
     "find_recipe": ("jtdiag.recipe.presets", "find"),
     "joint_loss": ("jtdiag.engine.loss", "joint_loss"),

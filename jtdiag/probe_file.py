@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from jtdiag.errors import ProbeError
-from jtdiag.probe_contract import Probe
+from jtdiag.probing.contract import Probe
 from jtdiag.recipe import checks as check
 from jtdiag.registry import load_probe, probe_names
 

@@ -8,7 +8,7 @@ import xarray as xr
 from jtdiag.errors import JtdiagError
 from jtdiag.figures import Drawing
 from jtdiag.figures.drawing import DEFAULT, Output, draw_results
-from jtdiag.probe_contract import Options, Probe
+from jtdiag.probing.contract import Options, Probe
 from jtdiag.registry import load_probe
 from jtdiag.store.run import Run
 

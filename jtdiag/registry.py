@@ -3,7 +3,7 @@
 from importlib.metadata import entry_points
 
 from jtdiag.errors import ProbeError
-from jtdiag.probe_contract import Probe
+from jtdiag.probing.contract import Probe
 from jtdiag.recipe import checks as check
 
 GROUP = "jtdiag.probes"
@@ -26,7 +26,7 @@ def load_probe(name: str) -> Probe:
             if not isinstance(found, Probe):
                 raise ProbeError(
                     f"Entry point {entry.value} gives a {type(found).__name__}; "
-                    "a probe must be a jtdiag.probe_contract.Probe."
+                    "a probe must be a jtdiag.probing.contract.Probe."
                 )
             if found.name != name:
                 raise ProbeError(

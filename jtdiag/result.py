@@ -10,7 +10,7 @@ from pathlib import Path
 import xarray as xr
 
 from jtdiag.errors import StoreError
-from jtdiag.probe_contract import Probe
+from jtdiag.probing.contract import Probe
 from jtdiag.store.run import Run
 
 FOLDER = "results"

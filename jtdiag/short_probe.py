@@ -9,7 +9,7 @@ import xarray as xr
 from jtdiag import names
 from jtdiag.errors import ProbeError
 from jtdiag.finding import Finding
-from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.run import Run
 
 Function = Callable[[Run], xr.DataArray]

@@ -20,7 +20,7 @@ from jtdiag.engine.train import train
 from jtdiag.families import combining
 from jtdiag.families.contract import Family
 from jtdiag.finding import Finding
-from jtdiag.probe_contract import Options, Probe
+from jtdiag.probing.contract import Options, Probe
 from jtdiag.recipe.toml import from_table
 from jtdiag.store.run import Run
 

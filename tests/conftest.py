@@ -233,7 +233,7 @@ FOREIGN = '''"""A probe of somebody else."""
 import xarray as xr
 
 from jtdiag.finding import Finding
-from jtdiag.probe_contract import Probe, Var
+from jtdiag.probing.contract import Probe, Var
 
 
 def measure(run, options):

@@ -20,7 +20,7 @@ import jtdiag
 from jtdiag import figures, find_recipe, names, rules
 from jtdiag.cli import COMMANDS, main
 from jtdiag.engine.architectures import build
-from jtdiag.probe_contract import Probe
+from jtdiag.probing.contract import Probe
 from jtdiag.recipe import presets, toml
 from jtdiag.recipe.recipe import ARCHITECTURES, Data, Members, Recipe
 from jtdiag.registry import load_probes

@@ -8,7 +8,7 @@ import xarray as xr
 
 from jtdiag.errors import ProbeError
 from jtdiag.finding import Finding
-from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.recipe.recipe import Members
 from jtdiag.registry import load_probes
 from jtdiag.store.run import Run

@@ -2,7 +2,7 @@ import pytest
 
 import jtdiag_probes
 from jtdiag.errors import ProbeError
-from jtdiag.probe_contract import Probe
+from jtdiag.probing.contract import Probe
 from jtdiag.probing.running import probe as ask
 from jtdiag.registry import load_probe, load_probes, probe_names
 

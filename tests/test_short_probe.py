@@ -4,7 +4,7 @@ import xarray as xr
 
 from jtdiag import Var, asks, result
 from jtdiag.errors import ProbeError
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.probing.running import probe as ask
 from jtdiag.testing import ProbePromises
 

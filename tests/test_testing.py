@@ -6,7 +6,7 @@ import xarray as xr
 
 from jtdiag.errors import ProbeError
 from jtdiag.finding import Finding
-from jtdiag.probe_contract import Probe, Var
+from jtdiag.probing.contract import Probe, Var
 from jtdiag.testing import TOY, ProbePromises, toy_data, toy_run
 
 

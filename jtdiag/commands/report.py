@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from jtdiag.probe_contract import Probe
+    from jtdiag.probing.contract import Probe
     from jtdiag.report.evidence import Evidence
     from jtdiag.store.run import Run
 

@@ -6,7 +6,7 @@ import xarray as xr
 
 from jtdiag import finding, result
 from jtdiag.errors import StoreError
-from jtdiag.probe_contract import Options, Probe
+from jtdiag.probing.contract import Options, Probe
 from jtdiag.registry import load_probe
 from jtdiag.store.run import Run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from jtdiag import finding, result
 from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probes
 from jtdiag.store.run import RECIPE, Run
 from jtdiag.watch.events import Appeared, Ended, Event, Happened, Sealed

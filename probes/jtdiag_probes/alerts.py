@@ -5,7 +5,7 @@ import xarray as xr
 
 from jtdiag import names, rules, telling
 from jtdiag.finding import Finding
-from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.rules.contract import History, Verdict
 from jtdiag.store.run import Run
 from jtdiag.telling import Told

@@ -10,7 +10,7 @@ from jtdiag import names
 from jtdiag.families import combining
 from jtdiag.families.contract import Family
 from jtdiag.finding import Finding
-from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.decomposition import Floats, Target

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.replay import Replay
 from jtdiag.store.run import Run
 from jtdiag_probes import density, exponent, output_conditioning, weight_conditioning

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.families.contract import Family
-from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes import decomposition

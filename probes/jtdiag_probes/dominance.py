@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.rules.skill import EARLY_EPOCH, skill_ratio
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
-from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes import first_layer

@@ -5,7 +5,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.probe_contract import Var
+from jtdiag.probing.contract import Var
 from jtdiag.rules.skill import EARLY_EPOCH
 from jtdiag.store.run import Run
 from jtdiag_probes import leadership

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.finding import Finding
-from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.replay import Replay
 from jtdiag.store.run import Run
 from jtdiag_probes import gradient_geometry

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.probe_contract import Var
+from jtdiag.probing.contract import Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 

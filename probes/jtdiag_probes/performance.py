@@ -5,7 +5,7 @@ import xarray as xr
 
 from jtdiag import names
 from jtdiag.finding import Finding
-from jtdiag.probe_contract import Options, Probe, Var
+from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.run import Run
 from jtdiag_probes import optimum
 

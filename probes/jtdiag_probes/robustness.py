@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
-from jtdiag.probe_contract import Options, Probe
+from jtdiag.probing.contract import Options, Probe
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes import robustness_outputs, robustness_weights

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
-from jtdiag.probe_contract import Var
+from jtdiag.probing.contract import Var
 from jtdiag.store.run import Run
 from jtdiag_probes.bit_flips import RATES
 from jtdiag_probes.faults import FAULTS, counts_of_faulty

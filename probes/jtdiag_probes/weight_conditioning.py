@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import names
-from jtdiag.probe_contract import Var
+from jtdiag.probing.contract import Var
 from jtdiag.replay import Replay
 from jtdiag_probes import density, output_curvature, tangent_curvature
 from jtdiag_probes.curvature_products import (

@@ -19,5 +19,5 @@ def test_a_broken_probe_of_somebody_else_is_one_line(foreign):
     assert ran.exit_code == 1
     assert ran.stderr == (
         "Error: Entry point foreign_probes_of_a_test:probe gives a NoneType; "
-        "a probe must be a jtdiag.probe_contract.Probe.\n"
+        "a probe must be a jtdiag.probing.contract.Probe.\n"
     )

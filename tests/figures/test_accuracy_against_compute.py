@@ -4,7 +4,7 @@ import pytest
 from jtdiag.errors import ProbeError
 from jtdiag.figures import accuracy_against_compute, style
 from jtdiag.figures.accuracy_against_compute import draw
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probe
 
 

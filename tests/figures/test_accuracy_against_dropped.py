@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from jtdiag.errors import ProbeError
 from jtdiag.figures import accuracy_against_dropped, known, style
 from jtdiag.figures.accuracy_against_dropped import draw, draw_on
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probe
 
 LAMS = [1.0, 0.0]

@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from jtdiag.figures import collusion, style
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probe
 
 

@@ -5,7 +5,7 @@ import xarray as xr
 from jtdiag.errors import ProbeError
 from jtdiag.figures import displacement, style
 from jtdiag.figures.displacement import draw
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probe
 
 LAMS = [1.0, 0.0]

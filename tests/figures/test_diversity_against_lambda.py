@@ -6,7 +6,7 @@ from scipy.stats import sem
 
 from jtdiag.figures import diversity_against_lambda, style
 from jtdiag.figures.diversity_against_lambda import TERMS, draw, draw_on
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probe
 
 LAMS = [1.0, 0.0, 0.9]

@@ -4,7 +4,7 @@ import xarray as xr
 
 from jtdiag.figures import error_against_lambda
 from jtdiag.figures.error_against_lambda import draw
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probe
 
 LAMS = [1.0, 0.0, 0.9]

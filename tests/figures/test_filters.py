@@ -3,7 +3,7 @@ import pytest
 
 from jtdiag.errors import ProbeError
 from jtdiag.figures import filter_norms, filters
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probe
 
 

@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 from jtdiag.errors import ProbeError
 from jtdiag.figures import leader_by_epoch, style
 from jtdiag.figures.leader_by_epoch import draw
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probe
 
 

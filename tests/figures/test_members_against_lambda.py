@@ -3,7 +3,7 @@ import pytest
 
 from jtdiag.figures import members_against_lambda, style
 from jtdiag.figures.members_against_lambda import draw
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probe
 
 

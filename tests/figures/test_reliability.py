@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from jtdiag.errors import ProbeError
 from jtdiag.figures import reliability
 from jtdiag.figures.reliability import draw, draw_on
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probe
 
 

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from jtdiag.figures.tables import HEADINGS, performance_rows
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probe
 
 COLUMNS = (

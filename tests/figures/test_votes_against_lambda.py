@@ -4,7 +4,7 @@ import pytest
 from jtdiag.errors import ProbeError
 from jtdiag.figures import votes_against_lambda
 from jtdiag.figures.votes_against_lambda import ERRORS, PAIRS, draw
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.registry import load_probe
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import zarr
 
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.rules.skill import SKILL_LIMIT
 from jtdiag.testing import ProbePromises
 from jtdiag_probes.alerts import probe

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 from sklearn.metrics import log_loss
 
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes import calibration, reliability

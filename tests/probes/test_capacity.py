@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import sem
 
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.capacity import probe
 

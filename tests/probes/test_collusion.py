@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes import collusion

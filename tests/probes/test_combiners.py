@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from jtdiag import families, names
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.testing import ProbePromises
 from jtdiag_probes.combiners import by_combiner, probe
 

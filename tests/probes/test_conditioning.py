@@ -4,7 +4,7 @@ import torch
 import xarray as xr
 
 from jtdiag import names
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.replay import Replay
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes import exponent, output_conditioning, output_curvature, weight_conditioning

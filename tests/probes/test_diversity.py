@@ -5,7 +5,7 @@ import zarr
 from scipy.special import logsumexp, softmax
 
 from jtdiag import names
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes import diversity

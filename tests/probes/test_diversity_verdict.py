@@ -6,7 +6,7 @@ import xarray as xr
 from scipy.stats import sem
 
 from jtdiag.finding import Finding
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.testing import toy_run
 from jtdiag.watch import follow
 from jtdiag_probes.diversity import probe

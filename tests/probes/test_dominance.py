@@ -7,7 +7,7 @@ import zarr
 from scipy.stats import spearmanr
 
 from jtdiag import finding, names
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.probing.running import probe as ask
 from jtdiag.registry import load_probe, probe_names
 from jtdiag.store import layout

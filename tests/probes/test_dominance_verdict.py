@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jtdiag import finding, result
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.probing.running import probe as ask
 from jtdiag_probes.dominance import probe
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import zarr
 
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes import filters
 from jtdiag_probes.filters import probe

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag_probes import leadership
 from jtdiag_probes.dominance import probe
 

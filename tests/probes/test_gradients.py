@@ -4,7 +4,7 @@ import torch
 from scipy.special import softmax
 
 from jtdiag import joint_loss
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.replay import Replay
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.gradient_geometry import by_outputs, cosines, shares, squared_norms

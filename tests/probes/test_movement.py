@@ -4,7 +4,7 @@ import xarray as xr
 import zarr
 
 from jtdiag import result
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.probing.running import probe as ask
 from jtdiag.store import run as store
 from jtdiag.testing import toy_run

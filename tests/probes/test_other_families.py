@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jtdiag import families, names, train
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
 from jtdiag_probes import decomposition, diversity, dominance, performance
 

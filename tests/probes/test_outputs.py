@@ -1,7 +1,7 @@
 import numpy as np
 import xarray as xr
 
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.store import chunks, layout
 from jtdiag.testing import toy_run
 from jtdiag_probes import dominance

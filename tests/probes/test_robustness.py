@@ -6,7 +6,7 @@ import xarray as xr
 from scipy.special import log_softmax
 
 from jtdiag import names
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.replay import Replay
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run

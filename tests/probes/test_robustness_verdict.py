@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag_probes.robustness import probe
 from jtdiag_probes.robustness_verdict import judge
 

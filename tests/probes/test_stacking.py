@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes import meta_learner
 from jtdiag_probes.meta_learner import features, fit

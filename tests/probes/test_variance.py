@@ -4,7 +4,7 @@ import xarray as xr
 import zarr
 from scipy.special import log_softmax
 
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes import bias_variance, variance

@@ -6,7 +6,7 @@ import xarray as xr
 import zarr
 
 from jtdiag import names
-from jtdiag.probe_contract import Options
+from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.votes import probe
