@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from jtdiag import find_recipe, names
+from jtdiag.probing.registry import probe_names
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.registry import probe_names
 from jtdiag.store import lanes, layout
 from jtdiag.store.layout import Extent, Parameter
 from jtdiag.store.writer import EpochBlock, Examples, RunWriter

@@ -10,9 +10,9 @@ from jtdiag.engine.progress import Listener
 from jtdiag.engine.train import train
 from jtdiag.figures.drawing import plot
 from jtdiag.finding import Finding
+from jtdiag.probing.registry import load_probes
 from jtdiag.probing.running import probe
 from jtdiag.recipe import presets
-from jtdiag.registry import load_probes
 from jtdiag.store.run import Run
 
 

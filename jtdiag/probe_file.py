@@ -8,8 +8,8 @@ from types import ModuleType
 
 from jtdiag.errors import ProbeError
 from jtdiag.probing.contract import Probe
+from jtdiag.probing.registry import load_probe, probe_names
 from jtdiag.recipe import checks as check
-from jtdiag.registry import load_probe, probe_names
 
 
 def load(address: str) -> Probe:

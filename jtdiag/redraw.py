@@ -9,7 +9,7 @@ from jtdiag.errors import JtdiagError
 from jtdiag.figures import Drawing
 from jtdiag.figures.drawing import DEFAULT, Output, draw_results
 from jtdiag.probing.contract import Options, Probe
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 from jtdiag.store.run import Run
 
 

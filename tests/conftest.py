@@ -12,8 +12,8 @@ import pytest
 from hypothesis import settings
 
 from jtdiag import find_recipe, names, probe, train
+from jtdiag.probing.registry import probe_names
 from jtdiag.recipe.toml import from_table
-from jtdiag.registry import probe_names
 from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.layout import Extent

@@ -21,9 +21,9 @@ from jtdiag import figures, find_recipe, names, rules
 from jtdiag.cli import COMMANDS, main
 from jtdiag.engine.architectures import build
 from jtdiag.probing.contract import Probe
+from jtdiag.probing.registry import load_probes
 from jtdiag.recipe import presets, toml
 from jtdiag.recipe.recipe import ARCHITECTURES, Data, Members, Recipe
-from jtdiag.registry import load_probes
 from jtdiag.store import layout
 
 ROOT = Path(__file__).parents[1]

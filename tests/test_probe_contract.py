@@ -9,8 +9,8 @@ import xarray as xr
 from jtdiag.errors import ProbeError
 from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options, Probe, Var
+from jtdiag.probing.registry import load_probes
 from jtdiag.recipe.recipe import Members
-from jtdiag.registry import load_probes
 from jtdiag.store.run import Run
 from jtdiag.testing import ProbePromises
 

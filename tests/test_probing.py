@@ -7,8 +7,8 @@ import xarray as xr
 from jtdiag import finding, result
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.probing import running
+from jtdiag.probing.registry import load_probe
 from jtdiag.probing.running import probe as ask
-from jtdiag.registry import load_probe
 from jtdiag.store.run import Run
 
 

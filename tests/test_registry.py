@@ -3,8 +3,8 @@ import pytest
 import jtdiag_probes
 from jtdiag.errors import ProbeError
 from jtdiag.probing.contract import Probe
+from jtdiag.probing.registry import load_probe, load_probes, probe_names
 from jtdiag.probing.running import probe as ask
-from jtdiag.registry import load_probe, load_probes, probe_names
 
 OURS = [
     "alerts",

@@ -8,8 +8,8 @@ import xarray as xr
 from jtdiag import result
 from jtdiag.errors import StoreError
 from jtdiag.probing.contract import Options
+from jtdiag.probing.registry import load_probe
 from jtdiag.probing.running import probe as ask
-from jtdiag.registry import load_probe
 from jtdiag.store.run import Run
 
 

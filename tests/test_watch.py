@@ -10,8 +10,8 @@ from jtdiag import finding, train, watch
 from jtdiag.engine.progress import Silent
 from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
+from jtdiag.probing.registry import load_probe
 from jtdiag.probing.running import probe as ask
-from jtdiag.registry import load_probe
 from jtdiag.watch import Ended, RunWatch, Sealed, follow, wait_for
 from jtdiag.watch.one_lane import LaneWatch
 

@@ -133,7 +133,7 @@ def _measured(run: "Run", probe: str) -> bool:
 def _say_if_stale(run: "Run", drawing: "Drawing") -> None:
     """Say so where a figure will be drawn from an older result."""
     from jtdiag import result
-    from jtdiag.registry import load_probe
+    from jtdiag.probing.registry import load_probe
 
     needs = drawing.needs
     if result.path_of(run, needs).exists() and not result.is_fresh(run, load_probe(needs)):

@@ -26,8 +26,8 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
     from jtdiag import finding, probe_file, result
     from jtdiag.commands.findings_display import print_findings
     from jtdiag.commands.probing_display import measuring
+    from jtdiag.probing.registry import load_probe, probe_names
     from jtdiag.probing.running import probe as ask
-    from jtdiag.registry import load_probe, probe_names
     from jtdiag.store.run import Run
 
     opened = Run(run)

@@ -6,7 +6,7 @@ import click
 @click.command()
 def probes() -> None:
     """List the installed probes and the questions they ask."""
-    from jtdiag.registry import load_probes
+    from jtdiag.probing.registry import load_probes
 
     found = load_probes()
     width = max((len(probe.name) for probe in found), default=0)

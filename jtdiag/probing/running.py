@@ -7,7 +7,7 @@ import xarray as xr
 from jtdiag import finding, result
 from jtdiag.errors import StoreError
 from jtdiag.probing.contract import Options, Probe
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 from jtdiag.store.run import Run
 
 

@@ -8,8 +8,8 @@ import xarray as xr
 from jtdiag import finding, result
 from jtdiag.finding import Finding
 from jtdiag.probing.contract import Probe
+from jtdiag.probing.registry import load_probes
 from jtdiag.probing.running import measure
-from jtdiag.registry import load_probes
 from jtdiag.store.run import Run
 
 

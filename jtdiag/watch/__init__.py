@@ -9,7 +9,7 @@ from jtdiag import finding, result
 from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probes
+from jtdiag.probing.registry import load_probes
 from jtdiag.store.run import RECIPE, Run
 from jtdiag.watch.events import Appeared, Ended, Event, Happened, Sealed
 from jtdiag.watch.folder import FolderWatch

@@ -7,8 +7,8 @@ from jtdiag import Run, finding, result
 from jtdiag.cli import main
 from jtdiag.figures import FIGURES, find
 from jtdiag.figures.tables import performance_rows
+from jtdiag.probing.registry import load_probe
 from jtdiag.recipe import presets
-from jtdiag.registry import load_probe
 
 QUICK = [name for name in FIGURES if load_probe(find(name).needs).cost == "cheap"]
 

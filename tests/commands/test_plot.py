@@ -2,8 +2,8 @@ from click.testing import CliRunner
 
 from jtdiag.cli import main
 from jtdiag.figures import FIGURES
+from jtdiag.probing.registry import probe_names
 from jtdiag.probing.running import probe as ask
-from jtdiag.registry import probe_names
 
 
 def plot(run, *arguments):

@@ -3,7 +3,7 @@ from click.testing import CliRunner
 
 from jtdiag import finding, result
 from jtdiag.cli import main
-from jtdiag.registry import load_probe, probe_names
+from jtdiag.probing.registry import load_probe, probe_names
 
 NAMES = probe_names()
 

@@ -1,7 +1,7 @@
 from click.testing import CliRunner
 
 from jtdiag.cli import main
-from jtdiag.registry import load_probe, probe_names
+from jtdiag.probing.registry import load_probe, probe_names
 
 
 def test_every_installed_probe_is_a_line_with_its_question(foreign):

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from jtdiag import Run, families
 from jtdiag.cli import main
-from jtdiag.registry import load_probe, probe_names
+from jtdiag.probing.registry import load_probe, probe_names
 from jtdiag.testing import FamilyPromises
 from jtdiag_probes import diversity
 

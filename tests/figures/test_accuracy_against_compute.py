@@ -5,7 +5,7 @@ from jtdiag.errors import ProbeError
 from jtdiag.figures import accuracy_against_compute, style
 from jtdiag.figures.accuracy_against_compute import draw
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from jtdiag.errors import ProbeError
 from jtdiag.figures import accuracy_against_dropped, known, style
 from jtdiag.figures.accuracy_against_dropped import draw, draw_on
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 LAMS = [1.0, 0.0]
 

@@ -5,7 +5,7 @@ from jtdiag.errors import ProbeError
 from jtdiag.figures import accuracy_against_faults, style
 from jtdiag.figures.accuracy_against_faults import BIT_FLIPS, TITLES, draw
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 
 @pytest.fixture(scope="module")

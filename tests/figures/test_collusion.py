@@ -4,7 +4,7 @@ from matplotlib.colors import to_rgba
 
 from jtdiag.figures import collusion, style
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from jtdiag.errors import ProbeError
 from jtdiag.figures import displacement, style
 from jtdiag.figures.displacement import draw
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 LAMS = [1.0, 0.0]
 

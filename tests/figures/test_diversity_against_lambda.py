@@ -7,7 +7,7 @@ from scipy.stats import sem
 from jtdiag.figures import diversity_against_lambda, style
 from jtdiag.figures.diversity_against_lambda import TERMS, draw, draw_on
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 LAMS = [1.0, 0.0, 0.9]
 

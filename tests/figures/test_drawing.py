@@ -13,8 +13,8 @@ from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import FIGURES, drawing, find, style
 from jtdiag.figures.drawing import Output, plot
 from jtdiag.figures.print_check import complaints
+from jtdiag.probing.registry import probe_names
 from jtdiag.probing.running import probe as ask
-from jtdiag.registry import probe_names
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import xarray as xr
 from jtdiag.figures import error_against_lambda
 from jtdiag.figures.error_against_lambda import draw
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 LAMS = [1.0, 0.0, 0.9]
 TRIALS = np.array([[0.40, 0.44], [0.20, 0.22], [0.10, 0.14]])

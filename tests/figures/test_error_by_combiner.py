@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from jtdiag.figures import style
 from jtdiag.figures.error_by_combiner import draw, draw_on
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 WAYS = ("logits_error", "probabilities_error", "vote_error")
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from jtdiag.figures import errors_by_epoch, style
 from jtdiag.figures.errors_by_epoch import RASTER_FROM, draw, draw_on
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 EPOCHS, MEMBERS = 5, 3
 LAMS = [1.0, 0.0]

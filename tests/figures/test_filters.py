@@ -4,7 +4,7 @@ import pytest
 from jtdiag.errors import ProbeError
 from jtdiag.figures import filter_norms, filters
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 
 @pytest.fixture(scope="module")

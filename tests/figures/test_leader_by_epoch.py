@@ -7,7 +7,7 @@ from jtdiag.errors import ProbeError
 from jtdiag.figures import leader_by_epoch, style
 from jtdiag.figures.leader_by_epoch import draw
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 
 def made_up(lams, trials=3, epochs=5, members=4):

@@ -4,7 +4,7 @@ import pytest
 from jtdiag.figures import members_against_lambda, style
 from jtdiag.figures.members_against_lambda import draw
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 
 @pytest.fixture

@@ -72,8 +72,8 @@ def test_the_numbers_of_a_figure_are_those_of_the_result(probed_run, tmp_path):
 
 def test_a_result_of_an_older_version_is_one_line(toy_copy):
     from jtdiag.errors import ProbeError
+    from jtdiag.probing.registry import load_probe
     from jtdiag.probing.running import probe
-    from jtdiag.registry import load_probe
 
     found = probe(toy_copy, "performance").drop_vars("optimum_low")
     origin = result.origin(toy_copy, load_probe("performance"))

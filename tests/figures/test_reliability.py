@@ -6,7 +6,7 @@ from jtdiag.errors import ProbeError
 from jtdiag.figures import reliability
 from jtdiag.figures.reliability import draw, draw_on
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import xarray as xr
 
 from jtdiag.figures.tables import HEADINGS, performance_rows
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 COLUMNS = (
     "ensemble_error",

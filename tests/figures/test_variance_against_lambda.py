@@ -5,7 +5,7 @@ from jtdiag.errors import ProbeError
 from jtdiag.figures import variance_against_lambda
 from jtdiag.figures.variance_against_lambda import TERMS, draw
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 
 
 @pytest.fixture

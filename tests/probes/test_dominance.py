@@ -8,8 +8,8 @@ from scipy.stats import spearmanr
 
 from jtdiag import finding, names
 from jtdiag.probing.contract import Options
+from jtdiag.probing.registry import load_probe, probe_names
 from jtdiag.probing.running import probe as ask
-from jtdiag.registry import load_probe, probe_names
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.dominance import probe

@@ -9,7 +9,7 @@ from scipy.stats import sem
 
 from jtdiag import names
 from jtdiag.probing.contract import Options
-from jtdiag.registry import load_probe
+from jtdiag.probing.registry import load_probe
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.performance import best_lam, probe, standard_error
 

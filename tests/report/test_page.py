@@ -8,9 +8,9 @@ import pytest
 
 from jtdiag import figures
 from jtdiag.errors import StoreError
+from jtdiag.probing.registry import probe_names
 from jtdiag.probing.running import probe
 from jtdiag.recipe import toml
-from jtdiag.registry import probe_names
 from jtdiag.report.evidence import ask_cheap, gather
 from jtdiag.report.page import LARGEST, bound, page, write
 from jtdiag.report.picture import picture
