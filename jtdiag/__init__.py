@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from jtdiag.monitor import DominanceMonitor
     from jtdiag.monitoring.branches import watch_branches
     from jtdiag.probing.contract import Var
+    from jtdiag.probing.decorator import asks
     from jtdiag.probing.running import probe
     from jtdiag.recipe.presets import find as find_recipe
     from jtdiag.recipe.recipe import Recipe
-    from jtdiag.short_probe import asks
     from jtdiag.store.run import Run
 
 __version__ = version("jtdiag")
@@ -50,7 +50,7 @@ _HOMES = {
     "Recipe": ("jtdiag.recipe.recipe", "Recipe"),
     "Run": ("jtdiag.store.run", "Run"),
     "Var": ("jtdiag.probing.contract", "Var"),
-    "asks": ("jtdiag.short_probe", "asks"),
+    "asks": ("jtdiag.probing.decorator", "asks"),
     "find_recipe": ("jtdiag.recipe.presets", "find"),
     "joint_loss": ("jtdiag.engine.loss", "joint_loss"),
     "probe": ("jtdiag.probing.running", "probe"),
