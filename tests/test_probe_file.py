@@ -1,9 +1,9 @@
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import probe_file
 from jtdiag.cli import main
 from jtdiag.errors import ProbeError
+from jtdiag.probing import from_file
 
 SHORT = """
 from jtdiag import Var, asks
@@ -56,7 +56,7 @@ def test_it_is_measured_again_when_its_file_has_changed(small_run, file):
 
 
 def test_an_installed_probe_may_be_named_by_its_file(foreign, small_run):
-    assert probe_file.load(f"{foreign}:probe").name == "foreign"
+    assert from_file.load(f"{foreign}:probe").name == "foreign"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_an_installed_probe_may_be_named_by_its_file(foreign, small_run):
 def test_each_mistake_in_an_address_is_one_line(file, monkeypatch, address, told):
     monkeypatch.chdir(file.parent)
     with pytest.raises(ProbeError) as caught:
-        probe_file.load(address)
+        from_file.load(address)
     assert str(caught.value) == told
 
 
@@ -94,7 +94,7 @@ def test_a_file_that_does_not_run_is_one_line_with_the_place(file, monkeypatch, 
     monkeypatch.chdir(file.parent)
     file.write_text(source)
     with pytest.raises(ProbeError) as caught:
-        probe_file.load("mine.py:lanes")
+        from_file.load("mine.py:lanes")
     assert str(caught.value).startswith(told)
     assert "\n" not in str(caught.value)
 
@@ -102,4 +102,4 @@ def test_a_file_that_does_not_run_is_one_line_with_the_place(file, monkeypatch, 
 def test_a_name_that_an_installed_probe_has_is_refused(file):
     file.write_text(SHORT.replace("def lanes", "def dominance"))
     with pytest.raises(ProbeError, match="calls itself 'dominance', as an installed probe does"):
-        probe_file.load(f"{file}:dominance")
+        from_file.load(f"{file}:dominance")
