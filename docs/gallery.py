@@ -15,11 +15,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import jtdiag
-from jtdiag import figures, result, study
+from jtdiag import figures, study
 from jtdiag.engine.progress import Silent
 from jtdiag.errors import JtdiagError
 from jtdiag.figures import drawing, schemes
 from jtdiag.figures.drawing import Output
+from jtdiag.probing import results
 from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.store.run import Run
@@ -86,7 +87,7 @@ def _of_study(folder: Path | None, out: Path) -> Drawn:
 
 def _of_runs(runs: Sequence[Run], name: str, out: Path) -> Drawn:
     needs = figures.find(name).needs
-    asked = [run for run in runs if result.path_of(run, needs).exists()]
+    asked = [run for run in runs if results.path_of(run, needs).exists()]
     if not asked:
         return Drawn(name=name, image=None, why_not=f"Its probe, {needs}, was not asked.")
     return _try(name, out, lambda output: drawing.plot(asked[0], name, *asked[1:], output=output))

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from jtdiag import names, result
+from jtdiag import names
 from jtdiag.engine.progress import Listener
 from jtdiag.engine.train import train
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import schemes
 from jtdiag.figures.drawing import DEFAULT, Output, save
 from jtdiag.figures.schemes import Bar
+from jtdiag.probing import results as result
 from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.recipe.studies import FILE, Study

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import sem
 
-from jtdiag import names, result, study
+from jtdiag import names, study
 from jtdiag.errors import DataError, ProbeError, RecipeError
 from jtdiag.figures.tables import Cell, Number, Table
+from jtdiag.probing import results as result
 from jtdiag.recipe import studies as study_file
 from jtdiag.recipe.labels import labels
 from jtdiag.replay import parameters_per_member

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jtdiag import finding, result
+from jtdiag import finding
 from jtdiag.errors import ProbeError, StoreError
-from jtdiag.probing import running
+from jtdiag.probing import results, running
 from jtdiag.probing.registry import load_probe
 from jtdiag.probing.running import probe as ask
 from jtdiag.store.run import Run
@@ -58,9 +58,9 @@ def test_epochs_sealed_while_a_probe_measures_make_its_result_stale(warned):
 
     growing = replace(asked, measure=measure)
     running.measure(warned.run, growing)
-    assert not result.is_fresh(warned.run, growing)
+    assert not results.is_fresh(warned.run, growing)
     running.measure(warned.run, growing)
-    assert result.is_fresh(warned.run, growing)
+    assert results.is_fresh(warned.run, growing)
 
 
 @pytest.mark.parametrize("kind", [str, Run, lambda path: path], ids=["text", "run", "path"])
@@ -73,7 +73,7 @@ def test_findings_are_recorded_for_each_probe(small_run):
     ask(small_run, "dominance")
     recorded = finding.read(small_run.path)
     assert [f for f in recorded if f.probe == "performance"] == load_probe("performance").judge(
-        result.load(small_run, "performance")
+        results.load(small_run, "performance")
     )
     assert {f.probe for f in recorded} == {"performance", "dominance"}
     ask(small_run, "performance", force=True)
@@ -121,7 +121,7 @@ def test_a_probe_that_breaks_its_promise_stores_nothing(small_run):
     broken = replace(asked, measure=lambda run, options: xr.Dataset())
     with pytest.raises(ProbeError, match=r"mend its `writes` or its `measure`\.$"):
         running.measure(small_run, broken)
-    assert not result.path_of(small_run, "performance").exists()
+    assert not results.path_of(small_run, "performance").exists()
     assert finding.read(small_run.path) == []
 
 

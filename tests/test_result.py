@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jtdiag import result
 from jtdiag.errors import StoreError
+from jtdiag.probing import results
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 from jtdiag.probing.running import probe as ask
@@ -15,7 +15,7 @@ from jtdiag.store.run import Run
 
 def save(run, value, name="foreign"):
     dataset = xr.Dataset({"lanes": ("lam", np.full(3, float(value)))}, attrs={"mine": 1})
-    result.save(run, name, dataset, {key: key for key in result.ORIGIN})
+    results.save(run, name, dataset, {key: key for key in results.ORIGIN})
     return dataset
 
 
@@ -31,14 +31,14 @@ def run(small_run):
 def test_a_result_comes_back_with_units_meanings_and_origin(toy_copy, name):
     run, asked = toy_copy, load_probe(name)
     measured = asked.ask(run, Options())
-    made_from = result.origin(run, asked)
-    result.save(run, name, measured, made_from)
-    stored = result.load(run, name)
+    made_from = results.origin(run, asked)
+    results.save(run, name, measured, made_from)
+    stored = results.load(run, name)
     xr.testing.assert_equal(stored, measured)
     assert {n: v.attrs for n, v in stored.items()} == {n: v.attrs for n, v in measured.items()}
     assert stored.attrs == measured.attrs | made_from | {
         "probe": name,
-        "jtdiag": result.version("jtdiag"),
+        "jtdiag": results.version("jtdiag"),
         "date": stored.attrs["date"],
     }
     age = datetime.now(UTC) - datetime.fromisoformat(stored.attrs["date"])
@@ -59,7 +59,7 @@ def test_saving_changes_no_attributes_of_what_was_measured(run):
 
 def test_a_missing_result_is_one_line_that_says_which_probe_to_ask(run):
     with pytest.raises(StoreError) as caught:
-        result.load(run, "dominance")
+        results.load(run, "dominance")
     assert str(caught.value) == (
         f"{run.path} has no result 'dominance'. First run: jtdiag probe {run.path} dominance"
     )
@@ -68,13 +68,13 @@ def test_a_missing_result_is_one_line_that_says_which_probe_to_ask(run):
 def test_a_newer_result_takes_the_place_of_an_older_one(run):
     save(run, 1)
     save(run, 2)
-    assert result.load(run, "foreign")["lanes"].values.tolist() == [2, 2, 2]
+    assert results.load(run, "foreign")["lanes"].values.tolist() == [2, 2, 2]
     assert [path.name for path in (run.path / "results").iterdir()] == ["foreign.zarr"]
 
 
 def test_a_failed_saving_leaves_the_older_result_whole(run, monkeypatch):
     save(run, 1)
-    before = result.load(run, "foreign")
+    before = results.load(run, "foreign")
     write = xr.Dataset.to_zarr
 
     def half(self, path, **options):
@@ -86,9 +86,9 @@ def test_a_failed_saving_leaves_the_older_result_whole(run, monkeypatch):
         patch.setattr(xr.Dataset, "to_zarr", half)
         with pytest.raises(StoreError, match=r"cannot be written: .*No space left"):
             save(run, 2)
-    assert result.load(run, "foreign").identical(before)
+    assert results.load(run, "foreign").identical(before)
     save(run, 3)  # and what was left half written is in nobody's way
-    assert result.load(run, "foreign")["lanes"].values.tolist() == [3, 3, 3]
+    assert results.load(run, "foreign")["lanes"].values.tolist() == [3, 3, 3]
     assert [path.name for path in (run.path / "results").iterdir()] == ["foreign.zarr"]
 
 
@@ -110,19 +110,19 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_result_is_one_line_that_says_what_to_do(run, damage):
     save(run, 1)
-    DAMAGES[damage](result.path_of(run, "foreign"))
+    DAMAGES[damage](results.path_of(run, "foreign"))
     with pytest.raises(StoreError, match=r"foreign --force$") as caught:
-        result.load(run, "foreign")
+        results.load(run, "foreign")
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_result_is_not_fresh_and_is_measured_again(run, damage, foreign):
     ask(run, "foreign")
-    DAMAGES[damage](result.path_of(run, "foreign"))
-    assert not result.is_fresh(run, load_probe("foreign"))
+    DAMAGES[damage](results.path_of(run, "foreign"))
+    assert not results.is_fresh(run, load_probe("foreign"))
     ask(run, "foreign")
-    assert result.is_fresh(run, load_probe("foreign"))
+    assert results.is_fresh(run, load_probe("foreign"))
 
 
 # --- fresh or stale -------------------------------------------------------------------------------
@@ -130,31 +130,31 @@ def test_a_damaged_result_is_not_fresh_and_is_measured_again(run, damage, foreig
 
 def test_a_result_is_fresh_once_it_is_stored(run, foreign):
     asked = load_probe("foreign")
-    assert not result.is_fresh(run, asked)
+    assert not results.is_fresh(run, asked)
     ask(run, "foreign")
-    assert result.is_fresh(run, asked)
-    assert result.is_fresh(Run(run.path), asked)
+    assert results.is_fresh(run, asked)
+    assert results.is_fresh(Run(run.path), asked)
 
 
 def test_the_result_of_a_run_that_has_grown_is_stale(warned, foreign):
     warned.seal_up_to(2)
     ask(warned.run, "foreign")
-    assert result.is_fresh(warned.run, load_probe("foreign"))
+    assert results.is_fresh(warned.run, load_probe("foreign"))
     warned.seal(warned.run.lanes[1], 3)
-    assert not result.is_fresh(warned.run, load_probe("foreign"))
+    assert not results.is_fresh(warned.run, load_probe("foreign"))
 
 
 def test_the_result_of_another_recipe_is_stale(run, foreign):
     ask(run, "foreign")
     recipe = run.path / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("momentum = 0.9", "momentum = 0.8"))
-    assert not result.is_fresh(Run(run.path), load_probe("foreign"))
+    assert not results.is_fresh(Run(run.path), load_probe("foreign"))
 
 
 def test_the_result_of_other_code_is_stale(run, foreign):
     ask(run, "foreign")
     foreign.write_text(foreign.read_text() + "\n# changed\n")
-    assert not result.is_fresh(run, load_probe("foreign"))
+    assert not results.is_fresh(run, load_probe("foreign"))
 
 
 def test_code_beside_a_probe_counts_only_within_its_package(run, foreign):
@@ -162,14 +162,14 @@ def test_code_beside_a_probe_counts_only_within_its_package(run, foreign):
     beside.write_text("VALUE = 1\n")
     ask(run, "foreign")
     beside.write_text("VALUE = 2\n")
-    assert result.is_fresh(run, load_probe("foreign"))
+    assert results.is_fresh(run, load_probe("foreign"))
     foreign.with_name("__init__.py").write_text("")
     ask(run, "foreign")
     beside.write_text("VALUE = 3\n")
-    assert not result.is_fresh(run, load_probe("foreign"))
+    assert not results.is_fresh(run, load_probe("foreign"))
 
 
 def test_the_result_of_another_version_of_jtdiag_is_stale(run, foreign, monkeypatch):
     ask(run, "foreign")
-    monkeypatch.setattr(result, "version", lambda name: "99.0")
-    assert not result.is_fresh(run, load_probe("foreign"))
+    monkeypatch.setattr(results, "version", lambda name: "99.0")
+    assert not results.is_fresh(run, load_probe("foreign"))

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jtdiag import Var, asks, result
+from jtdiag import Var, asks
 from jtdiag.errors import ProbeError
+from jtdiag.probing import results
 from jtdiag.probing.contract import Options
 from jtdiag.probing.running import probe as ask
 from jtdiag.testing import ProbePromises
@@ -79,9 +80,9 @@ def test_what_is_read_from_outputs_is_left_out_while_a_run_trains(toy):
 def test_its_result_is_fresh_until_its_file_changes(small_run, monkeypatch):
     ask(small_run, worst)
     assert worst.source == __file__
-    assert result.is_fresh(small_run, worst)
-    monkeypatch.setattr(result, "_code_hash", lambda source, family: "another")
-    assert not result.is_fresh(small_run, worst)
+    assert results.is_fresh(small_run, worst)
+    monkeypatch.setattr(results, "_code_hash", lambda source, family: "another")
+    assert not results.is_fresh(small_run, worst)
 
 
 def test_code_that_lies_in_no_file_is_measured_anew(small_run):
@@ -92,8 +93,8 @@ def test_code_that_lies_in_no_file_is_measured_anew(small_run):
         namespace,
     )
     ask(small_run, namespace["typed"])
-    assert result.load(small_run, "typed").attrs["code_hash"] == ""
-    assert not result.is_fresh(small_run, namespace["typed"])
+    assert results.load(small_run, "typed").attrs["code_hash"] == ""
+    assert not results.is_fresh(small_run, namespace["typed"])
 
 
 def test_what_is_no_question_and_what_is_no_var_are_told_at_once():

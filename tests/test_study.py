@@ -6,8 +6,8 @@ import pytest
 from jtdiag import names, study
 from jtdiag.engine.progress import Silent
 from jtdiag.errors import ProbeError, StoreError
+from jtdiag.probing.results import load
 from jtdiag.recipe import studies
-from jtdiag.result import load
 from jtdiag.store.run import Run
 from jtdiag.testing import toy_data
 

@@ -125,14 +125,14 @@ def _watch(run: Path, others: list[Path], wanted: "list[Drawing]", output: "Outp
 
 def _measured(run: "Run", probe: str) -> bool:
     """Tell whether a probe's result is there."""
-    from jtdiag import result
+    from jtdiag.probing import results as result
 
     return result.path_of(run, probe).exists()
 
 
 def _say_if_stale(run: "Run", drawing: "Drawing") -> None:
     """Say so where a figure will be drawn from an older result."""
-    from jtdiag import result
+    from jtdiag.probing import results as result
     from jtdiag.probing.registry import load_probe
 
     needs = drawing.needs

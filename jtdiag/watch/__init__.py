@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from jtdiag import finding, result
+from jtdiag import finding
 from jtdiag.errors import StoreError
 from jtdiag.finding import Finding
+from jtdiag.probing import results
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probes
 from jtdiag.store.run import RECIPE, Run
@@ -101,7 +102,7 @@ def ask_cheap_probes(run: Run) -> list[Finding]:
         if probe.cost != "cheap" or not probe.applies(run):
             continue
         judged = probe.judge(probe.ask(run, Options(metrics_only=True)))
-        if not result.is_fresh(run, probe):
+        if not results.is_fresh(run, probe):
             with suppress(StoreError):  # a folder that is not ours to write can be watched
                 finding.record(run.path, probe.name, judged)
         found += judged

@@ -3,10 +3,11 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import Run, finding, result
+from jtdiag import Run, finding
 from jtdiag.cli import main
 from jtdiag.figures import FIGURES, find
 from jtdiag.figures.tables import performance_rows
+from jtdiag.probing import results
 from jtdiag.probing.registry import load_probe
 from jtdiag.recipe import presets
 
@@ -38,7 +39,7 @@ def test_the_demo_trains_probes_warns_and_plots_and_shows_it_again(tmp_path, mon
     run = Run("d")
     assert run.done
 
-    for row in performance_rows(result.load(run, "performance")):
+    for row in performance_rows(results.load(run, "performance")):
         [line] = [text for text in first.stdout.splitlines() if text.startswith(f"│ {row[0]:>3} ")]
         assert [cell.strip() for cell in line.strip("│").split("│")] == list(row)
 

@@ -1,8 +1,9 @@
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import finding, result
+from jtdiag import finding
 from jtdiag.cli import main
+from jtdiag.probing import results
 from jtdiag.probing.registry import load_probe, probe_names
 
 NAMES = probe_names()
@@ -33,12 +34,12 @@ def test_only_those_named_are_asked(small_run):
 
 def test_what_is_fresh_is_not_measured_again_unless_forced(small_run):
     probe(small_run, "performance")
-    before = result.path_of(small_run, "performance").stat().st_ino
+    before = results.path_of(small_run, "performance").stat().st_ino
     assert asked_lines(probe(small_run, "performance"))[0].startswith("performance: fresh. ")
-    assert result.path_of(small_run, "performance").stat().st_ino == before
+    assert results.path_of(small_run, "performance").stat().st_ino == before
     ran = probe(small_run, "performance", "--force")
     assert asked_lines(ran)[0].startswith("performance: measuring. ")
-    assert result.path_of(small_run, "performance").stat().st_ino != before
+    assert results.path_of(small_run, "performance").stat().st_ino != before
 
 
 def test_every_finding_is_a_line_and_alerts_come_first(small_run):

@@ -8,11 +8,12 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from jtdiag import figures, result
+from jtdiag import figures
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import FIGURES, drawing, find, style
 from jtdiag.figures.drawing import Output, plot
 from jtdiag.figures.print_check import complaints
+from jtdiag.probing import results
 from jtdiag.probing.registry import probe_names
 from jtdiag.probing.running import probe as ask
 
@@ -67,7 +68,7 @@ def test_fonts_are_embedded_and_none_is_of_type_3(written, name):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_says_where_it_comes_from_and_not_when_it_was_drawn(written, probed_run, name):
-    date = result.load(probed_run, find(name).needs).attrs["date"]
+    date = results.load(probed_run, find(name).needs).attrs["date"]
     for content in written(name).values():
         assert f"recipe {probed_run.recipe_hash}, {date}".encode() in content
         assert b"CreationDate" not in content

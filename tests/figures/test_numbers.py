@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from jtdiag import result
 from jtdiag.figures import FIGURES, drawing, find, numbers
 from jtdiag.figures.drawing import Output, plot
+from jtdiag.probing import results
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_netcdf_holds_the_same_arrays(behind, tmp_path):
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_draws_what_it_says_it_uses_and_nothing_else(probed_run, name):
     kind = find(name)
-    whole = result.load(probed_run, kind.needs)
+    whole = results.load(probed_run, kind.needs)
     used = whole.drop_vars(set(whole.data_vars) - set(kind.uses))
     kind.draw([("toy", used)] if kind.compares else used)
     for one in kind.uses:
@@ -66,7 +66,7 @@ def test_the_numbers_of_a_figure_are_those_of_the_result(probed_run, tmp_path):
     assert probed_run.recipe_hash in table.read_text("utf-8").splitlines()[0]
     read = pd.read_csv(table, comment="#")
     found = read[(read["variable"] == "ensemble_error_mean") & (read["split"] == "test")]
-    expected = result.load(probed_run, "performance")["ensemble_error_mean"].sel(split="test")
+    expected = results.load(probed_run, "performance")["ensemble_error_mean"].sel(split="test")
     np.testing.assert_allclose(found.sort_values("lam")["value"], expected.sortby("lam"))
 
 
@@ -76,7 +76,7 @@ def test_a_result_of_an_older_version_is_one_line(toy_copy):
     from jtdiag.probing.running import probe
 
     found = probe(toy_copy, "performance").drop_vars("optimum_low")
-    origin = result.origin(toy_copy, load_probe("performance"))
-    result.save(toy_copy, "performance", found, origin)
+    origin = results.origin(toy_copy, load_probe("performance"))
+    results.save(toy_copy, "performance", found, origin)
     with pytest.raises(ProbeError, match="of an older jtdiag and has no 'optimum_low'. Renew it"):
         drawing.plot(toy_copy, "error-against-lambda")

@@ -10,11 +10,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from jtdiag import result
 from jtdiag.errors import ProbeError
 from jtdiag.figures import drawing, style
 from jtdiag.figures.drawing import FORMATS, Output, plot
 from jtdiag.figures.opaque import make_opaque
+from jtdiag.probing import results
 
 
 @pytest.mark.parametrize(("dpi", "expected"), [(None, 600), (100, 100)])
@@ -46,7 +46,9 @@ def test_pgf_is_for_input_in_latex(probed_run, tmp_path):
     output = Output(formats=("pgf",), folder=tmp_path)
     path, *images = plot(probed_run, "filter-norms", output=output)
     said = path.read_text("utf-8")
-    assert said.startswith(f"%% jtdiag {result.version('jtdiag')}, recipe {probed_run.recipe_hash}")
+    assert said.startswith(
+        f"%% jtdiag {results.version('jtdiag')}, recipe {probed_run.recipe_hash}"
+    )
     assert r"\begin{pgfpicture}" in said
     assert {image.name for image in images} == set(re.findall(r"filter-norms-img\d+\.png", said))
 

@@ -3,10 +3,10 @@
 import pytest
 from matplotlib.figure import Figure
 
-from jtdiag import result
 from jtdiag.figures import FIGURES, find, style
 from jtdiag.figures.print_check import complaints
 from jtdiag.figures.venues import VENUES
+from jtdiag.probing import results as result
 from jtdiag.store.run import Run
 
 EXTREMES = ("lncs", "icml", "ieee", "slides")

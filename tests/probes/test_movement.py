@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 import zarr
 
-from jtdiag import result
+from jtdiag.probing import results
 from jtdiag.probing.contract import Options
 from jtdiag.probing.running import probe as ask
 from jtdiag.store import run as store
@@ -93,7 +93,7 @@ def test_without_the_start_nothing_is_known(kept, tmp_path):
     asked = ask(run, "dominance")
     for name in movement.WRITES:
         assert asked[name].isnull().all()
-    xr.testing.assert_equal(result.load(run, "dominance"), asked)
+    xr.testing.assert_equal(results.load(run, "dominance"), asked)
     assert "least-moved" not in {f.rule for f in probe.judge(asked)}
 
 
