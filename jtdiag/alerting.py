@@ -8,7 +8,7 @@ from jtdiag.alerts.dispatch import Dispatcher, Say, say
 from jtdiag.alerts.record import Record
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.errors import StoreError
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 from jtdiag.rules.contract import Verdict
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run

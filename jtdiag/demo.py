@@ -5,11 +5,12 @@ from pathlib import Path
 
 import xarray as xr
 
-from jtdiag import figures, finding
+from jtdiag import figures
 from jtdiag.engine.progress import Listener
 from jtdiag.engine.train import train
 from jtdiag.figures.drawing import plot
-from jtdiag.finding import Finding
+from jtdiag.probing import findings as finding
+from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import load_probes
 from jtdiag.probing.running import probe
 from jtdiag.recipe import presets

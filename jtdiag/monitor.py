@@ -15,7 +15,6 @@ from torch import Tensor
 from jtdiag import families, names, rules
 from jtdiag.errors import StoreError
 from jtdiag.families.contract import Family
-from jtdiag.finding import Finding
 from jtdiag.monitoring import batch_sums
 from jtdiag.monitoring.batch_sums import Batch, Given, Logits
 from jtdiag.monitoring.chance import Chance
@@ -23,6 +22,7 @@ from jtdiag.monitoring.displacement import Displacement, Members
 from jtdiag.monitoring.epoch_sample import EpochSample, Summed
 from jtdiag.monitoring.measured_epoch import MeasuredEpoch, settled
 from jtdiag.monitoring.recording import Facts, RecordedLane, Recording
+from jtdiag.probing.findings import Finding
 from jtdiag.rules.contract import History
 from jtdiag.telling import Told, findings
 

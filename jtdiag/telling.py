@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 from jtdiag.rules import NAMES
 from jtdiag.rules.contract import Verdict
 

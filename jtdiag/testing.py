@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from jtdiag.engine.train import train
 from jtdiag.families import combining
 from jtdiag.families.contract import Family
-from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options, Probe
+from jtdiag.probing.findings import Finding
 from jtdiag.recipe.toml import from_table
 from jtdiag.store.run import Run
 

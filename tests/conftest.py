@@ -232,7 +232,7 @@ def cut_back() -> Callable[..., Run]:
 FOREIGN = '''"""A probe of somebody else."""
 import xarray as xr
 
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 from jtdiag.probing.contract import Probe, Var
 
 

@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from jtdiag import finding as findings, rules
+from jtdiag import rules
 from jtdiag.alerting import AlertingListener, alerting
 from jtdiag.engine.progress import EpochReport, Plan
+from jtdiag.probing import findings
 from jtdiag.rules.contract import Verdict
 from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Size

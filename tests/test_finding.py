@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from jtdiag import finding
 from jtdiag.errors import StoreError
-from jtdiag.finding import Finding, read, record
+from jtdiag.probing import findings as finding
+from jtdiag.probing.findings import Finding, read, record
 
 NUMBERS = st.floats(allow_nan=False)
 INDICES = st.lists(st.integers(0, 300), max_size=3).map(tuple)

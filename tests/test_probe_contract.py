@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from jtdiag.errors import ProbeError
-from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options, Probe, Var
+from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import load_probes
 from jtdiag.recipe.recipe import Members
 from jtdiag.store.run import Run

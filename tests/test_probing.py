@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jtdiag import finding
 from jtdiag.errors import ProbeError, StoreError
-from jtdiag.probing import results, running
+from jtdiag.probing import findings as finding, results, running
 from jtdiag.probing.registry import load_probe
 from jtdiag.probing.running import probe as ask
 from jtdiag.store.run import Run

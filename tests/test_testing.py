@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 from jtdiag.errors import ProbeError
-from jtdiag.finding import Finding
 from jtdiag.probing.contract import Probe, Var
+from jtdiag.probing.findings import Finding
 from jtdiag.testing import TOY, ProbePromises, toy_data, toy_run
 
 

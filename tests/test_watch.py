@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from jtdiag import finding, train, watch
+from jtdiag import train, watch
 from jtdiag.engine.progress import Silent
 from jtdiag.errors import StoreError
-from jtdiag.finding import Finding
+from jtdiag.probing import findings
+from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import load_probe
 from jtdiag.probing.running import probe as ask
 from jtdiag.watch import Ended, RunWatch, Sealed, follow, wait_for
@@ -173,19 +174,19 @@ def test_findings_are_recorded_while_the_run_trains(warned, asleep):
     seen = []
     asleep(
         lambda: warned.seal_up_to(3),
-        lambda: (seen.extend(finding.read(warned.run.path)), warned.seal_up_to(4)),
+        lambda: (seen.extend(findings.read(warned.run.path)), warned.seal_up_to(4)),
     )
     told = [e for e in follow(warned.run) if isinstance(e, Finding)]
     assert [f.rule for f in seen if f.level == "alert"] == ["dominance"]
-    assert sorted(map(str, finding.read(warned.run.path))) == sorted(map(str, told))
+    assert sorted(map(str, findings.read(warned.run.path))) == sorted(map(str, told))
 
 
 def test_the_findings_of_a_fuller_result_stand(toy_copy):
     ask(toy_copy, "dominance")
-    before = finding.read(toy_copy.path)
+    before = findings.read(toy_copy.path)
     assert "effective-members" in {f.rule for f in before}
     list(follow(toy_copy))
-    after = finding.read(toy_copy.path)
+    after = findings.read(toy_copy.path)
     assert [f for f in after if f.probe == "dominance"] == before
     assert {f.probe for f in after} == {"alerts", "diversity", "dominance", "performance"}
 
@@ -193,10 +194,10 @@ def test_the_findings_of_a_fuller_result_stand(toy_copy):
 def test_the_findings_of_a_result_that_the_run_outgrew_are_replaced(warned):
     warned.seal_up_to(2)
     ask(warned.run, "alerts")
-    assert finding.read(warned.run.path) == []
+    assert findings.read(warned.run.path) == []
     warned.seal_all()
     list(follow(warned.run))
-    assert "dominance" in {f.rule for f in finding.read(warned.run.path)}
+    assert "dominance" in {f.rule for f in findings.read(warned.run.path)}
 
 
 # --- waiting for a run ----------------------------------------------------------------------------

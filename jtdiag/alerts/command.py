@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jtdiag.alerts.contract import NotSent
 from jtdiag.errors import AlertError
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 
 TIMEOUT = 60.0
 """Seconds that a command may take."""

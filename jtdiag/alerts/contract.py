@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jtdiag.errors import AlertError
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 
 
 class NotSent(Exception):  # noqa: N818 - a fact that is told, not a mistake in the program

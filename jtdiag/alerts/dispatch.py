@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from jtdiag.alerts.contract import NotSent, Sink
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 
 DEPTH = 100
 """Alerts that wait for one place; what comes when so many wait is told and left out."""

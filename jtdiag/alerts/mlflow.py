@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jtdiag.alerts.contract import needed
 from jtdiag.errors import AlertError
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 
 TAG_LENGTH = 5000
 """Characters that MLflow promises to keep of a tag."""

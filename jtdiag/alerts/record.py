@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from jtdiag import finding
 from jtdiag.alerts.dispatch import Say, say
 from jtdiag.errors import StoreError
-from jtdiag.finding import Finding
+from jtdiag.probing import findings as finding
+from jtdiag.probing.findings import Finding
 
 
 class Record:

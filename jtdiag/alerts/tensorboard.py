@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from jtdiag.alerts.contract import needed
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 
 
 class TensorBoard:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jtdiag.alerts.contract import as_text, needed
 from jtdiag.errors import AlertError
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 
 
 class WandB:

@@ -15,7 +15,7 @@ from typing import Any
 import jtdiag
 from jtdiag.alerts.contract import NotSent, as_text
 from jtdiag.errors import AlertError
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 
 TIMEOUT = 10.0
 """Seconds to wait for an answer."""

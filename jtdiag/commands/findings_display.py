@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 
 
 def print_findings(console: Console, findings: Iterable[Finding]) -> None:

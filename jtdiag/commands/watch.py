@@ -148,7 +148,7 @@ class Looking:
 
     def pass_on(self, happened: "Happened") -> None:
         """Tell an alert where alerts go, unless its run was over before the watch began."""
-        from jtdiag.finding import Finding
+        from jtdiag.probing.findings import Finding
 
         if isinstance(happened.what, Finding) and not happened.old:
             self._dispatcher.tell(happened.run, happened.what)

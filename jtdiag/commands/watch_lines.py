@@ -13,7 +13,7 @@ from rich.console import Console
 
 from jtdiag.commands.findings_display import print_finding
 from jtdiag.commands.watch_page import counted, duration, percent
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 from jtdiag.watch.events import (
     Appeared,
     Ended,

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from jtdiag.commands.sparkline import bar, sparkline
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 from jtdiag.watch.one_lane import LaneWatch
 from jtdiag.watch.one_run import RunWatch
 

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from jtdiag.finding import Finding
 from jtdiag.monitor import DominanceMonitor
 from jtdiag.monitoring.branches import Branches
+from jtdiag.probing.findings import Finding
 
 Where = str | int | Callable[[Any], Any] | Branches
 """A key or position in what a library hands over, a function of it, or watched branches."""

@@ -8,7 +8,7 @@ from typing import Literal
 import xarray as xr
 
 from jtdiag.errors import ProbeError
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 from jtdiag.store.run import Run
 
 

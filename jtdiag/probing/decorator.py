@@ -8,8 +8,8 @@ import xarray as xr
 
 from jtdiag import names
 from jtdiag.errors import ProbeError
-from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options, Probe, Var
+from jtdiag.probing.findings import Finding
 from jtdiag.store.run import Run
 
 Function = Callable[[Run], xr.DataArray]

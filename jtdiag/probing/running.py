@@ -4,9 +4,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from jtdiag import finding
 from jtdiag.errors import StoreError
-from jtdiag.probing import results as result
+from jtdiag.probing import findings as finding, results as result
 from jtdiag.probing.contract import Options, Probe
 from jtdiag.probing.registry import load_probe
 from jtdiag.store.run import Run

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 import xarray as xr
 
-from jtdiag import finding
-from jtdiag.finding import Finding
-from jtdiag.probing import results as result
+from jtdiag.probing import findings as finding, results as result
 from jtdiag.probing.contract import Probe
+from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import load_probes
 from jtdiag.probing.running import measure
 from jtdiag.store.run import Run

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from jtdiag import finding
 from jtdiag.errors import StoreError
-from jtdiag.finding import Finding
-from jtdiag.probing import results
+from jtdiag.probing import findings as finding, results
 from jtdiag.probing.contract import Options
+from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import load_probes
 from jtdiag.store.run import RECIPE, Run
 from jtdiag.watch.events import Appeared, Ended, Event, Happened, Sealed

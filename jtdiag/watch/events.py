@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 
 State = Literal["training", "silent", "done", "dead"]

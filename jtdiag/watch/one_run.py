@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from jtdiag import finding, rules, telling
+from jtdiag import rules, telling
 from jtdiag.errors import StoreError
-from jtdiag.finding import Finding
+from jtdiag.probing import findings as finding
+from jtdiag.probing.findings import Finding
 from jtdiag.store.run import RECIPE, Run
 from jtdiag.telling import Told
 from jtdiag.watch.events import Appeared, Ended, Event, Resumed, Sealed, Silent, State, Trouble

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 
 CLEARLY = 2.0
 """Times the error by chance from which a calibration error counts."""

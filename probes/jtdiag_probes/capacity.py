@@ -5,8 +5,8 @@ import xarray as xr
 
 from jtdiag import names
 from jtdiag.errors import DataError, RecipeError
-from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options, Probe, Var
+from jtdiag.probing.findings import Finding
 from jtdiag.replay import parameters_per_member
 from jtdiag.store.run import Run
 from jtdiag_probes import optimum

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 
 PURE = 0.05
 """Share of the added diversity that must have become gain; below it, members collude."""

@@ -9,8 +9,8 @@ import xarray as xr
 from jtdiag import names
 from jtdiag.families import combining
 from jtdiag.families.contract import Family
-from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options, Probe, Var
+from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.decomposition import Floats, Target

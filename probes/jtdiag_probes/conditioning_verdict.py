@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 
 SLOW = 20.0
 """Curvature along consensus over that along disagreement from which the finding says that plain

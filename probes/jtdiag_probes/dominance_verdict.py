@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 from jtdiag.rules.skill import EARLY_EPOCH
 from jtdiag.stats import clopper_pearson
 from jtdiag_probes.performance import standard_error

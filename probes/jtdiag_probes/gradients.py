@@ -7,8 +7,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options, Probe, Var
+from jtdiag.probing.findings import Finding
 from jtdiag.replay import Replay
 from jtdiag.store.run import Run
 from jtdiag_probes import gradient_geometry

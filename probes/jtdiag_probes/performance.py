@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
-from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options, Probe, Var
+from jtdiag.probing.findings import Finding
 from jtdiag.store.run import Run
 from jtdiag_probes import optimum
 

@@ -8,7 +8,7 @@ import xarray as xr
 from scipy.stats import t
 
 from jtdiag import names
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 from jtdiag_probes.removal_summary import POINT
 from jtdiag_probes.robustness_variables import REPEATS
 

@@ -7,8 +7,8 @@ import xarray as xr
 from scipy.special import log_softmax
 
 from jtdiag import names
-from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options, Probe, Var
+from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.meta_learner import MetaLearner, features, fit

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from jtdiag import names
-from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options, Probe, Var
+from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.bias_variance import MEANS, TERMS, Sums, jackknife, residual

@@ -8,8 +8,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options, Probe, Var
+from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes import voting

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 
 ODD = "λ = 1: \"quoted\", 'single', $(touch harm) `touch harm`; {rule} && | > harm \\ 50 %."
 

@@ -12,10 +12,11 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import Run, finding
+from jtdiag import Run
 from jtdiag.alerts import dispatch, webhook
 from jtdiag.cli import main
 from jtdiag.commands.training_display import PlainLines
+from jtdiag.probing import findings as finding
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
 from jtdiag.testing import TOY, toy_data

@@ -191,7 +191,7 @@ import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from jtdiag.alerts.dispatch import Dispatcher
 from jtdiag.alerts.webhook import Webhook
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 alert = Finding(probe="alerts", rule="dominance", level="alert", sentence="So.", number=1.0)
 with Dispatcher([Webhook(sys.argv[1])]) as dispatcher:
     dispatcher.tell("runs/mine", alert)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from jtdiag import finding as findings
 from jtdiag.alerts.record import Record
+from jtdiag.probing import findings
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import Run, finding
+from jtdiag import Run
 from jtdiag.cli import main
 from jtdiag.figures import FIGURES, find
 from jtdiag.figures.tables import performance_rows
-from jtdiag.probing import results
+from jtdiag.probing import findings, results
 from jtdiag.probing.registry import load_probe
 from jtdiag.recipe import presets
 
@@ -44,7 +44,7 @@ def test_the_demo_trains_probes_warns_and_plots_and_shows_it_again(tmp_path, mon
         assert [cell.strip() for cell in line.strip("│").split("│")] == list(row)
 
     lines = first.stdout.splitlines()
-    told = finding.read(run.path)
+    told = findings.read(run.path)
     alert, *_ = [line for line in lines if line.startswith("ALERT")]
     assert alert.startswith("ALERT λ = 1: after epoch 3, ")
     assert all(any(line.endswith(f.sentence) for line in lines) for f in told)

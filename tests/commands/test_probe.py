@@ -1,9 +1,8 @@
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import finding
 from jtdiag.cli import main
-from jtdiag.probing import results
+from jtdiag.probing import findings, results
 from jtdiag.probing.registry import load_probe, probe_names
 
 NAMES = probe_names()
@@ -45,7 +44,7 @@ def test_what_is_fresh_is_not_measured_again_unless_forced(small_run):
 def test_every_finding_is_a_line_and_alerts_come_first(small_run):
     ran = probe(small_run)
     told = ran.stdout.splitlines()[len(NAMES) :]
-    found = finding.read(small_run.path)
+    found = findings.read(small_run.path)
     alerts = [f"ALERT {f.sentence}" for f in found if f.level == "alert"]
     infos = [f"  -   {f.sentence}" for f in found if f.level == "info"]
     assert len(alerts) == 1
@@ -65,7 +64,7 @@ def test_fresh_results_are_told_again(small_run):
 
 def test_damaged_findings_can_be_mended_as_the_error_says(small_run):
     first = probe(small_run, "dominance")
-    log = small_run.path / finding.LOG
+    log = small_run.path / findings.LOG
     log.write_text("damaged\n")
     ran = probe(small_run, "dominance")
     assert ran.exit_code == 1

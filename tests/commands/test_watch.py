@@ -20,7 +20,7 @@ from jtdiag.cli import main
 from jtdiag.commands.watch import ALERTED, INTERRUPTED
 from jtdiag.commands.watch_lines import KINDS, as_json
 from jtdiag.engine.progress import Silent as SilentListener
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.watch.events import (
     Appeared,

@@ -13,7 +13,7 @@ from rich.console import Console
 from jtdiag.commands import watch_screen
 from jtdiag.commands.watch_page import Page, duration, percent
 from jtdiag.commands.watch_screen import Screen, ascii_only, picture
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 from jtdiag.store import lanes
 from jtdiag.watch import FolderWatch, RunWatch, look_at
 from jtdiag.watch.events import Happened

@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from jtdiag.finding import Finding
 from jtdiag.integrations.asking import ask, log
+from jtdiag.probing.findings import Finding
 
 
 @pytest.mark.parametrize(

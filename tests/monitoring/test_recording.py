@@ -7,12 +7,13 @@ import xarray as xr
 from click.testing import CliRunner
 from torch.nn import functional
 
-from jtdiag import DominanceMonitor, JtdiagError, Run, finding, names, probe
+from jtdiag import DominanceMonitor, JtdiagError, Run, names, probe
 from jtdiag.cli import main
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.running_means import Tally
 from jtdiag.errors import DataError, ProbeError, RecipeError, StoreError
 from jtdiag.monitoring.recording import Recording
+from jtdiag.probing import findings
 from jtdiag.replay import Replay
 from jtdiag.testing import toy_run
 
@@ -237,7 +238,7 @@ def test_the_rules_say_of_the_store_what_the_monitor_said(path, start):
         for rule, epoch in zip(first["rule"].values, first.values, strict=True)
     }
     assert {rule: epoch for rule, epoch in spoke.items() if epoch >= 0} == {"stagnation": 3}
-    [told] = [one for one in finding.read(path) if one.probe == "alerts"]
+    [told] = [one for one in findings.read(path) if one.probe == "alerts"]
     assert told == monitor.findings[0]
 
 

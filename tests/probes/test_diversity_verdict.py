@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 from scipy.stats import sem
 
-from jtdiag.finding import Finding
 from jtdiag.probing.contract import Options
+from jtdiag.probing.findings import Finding
 from jtdiag.testing import toy_run
 from jtdiag.watch import follow
 from jtdiag_probes.diversity import probe

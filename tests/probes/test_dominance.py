@@ -6,7 +6,8 @@ import xarray as xr
 import zarr
 from scipy.stats import spearmanr
 
-from jtdiag import finding, names
+from jtdiag import names
+from jtdiag.probing import findings
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe, probe_names
 from jtdiag.probing.running import probe as ask
@@ -181,7 +182,7 @@ def ask_all(run):
     for name in probe_names():
         measured = ask(run, name)
         judged = load_probe(name).judge(measured)
-        assert [f for f in finding.read(run.path) if f.probe == name] == judged
+        assert [f for f in findings.read(run.path) if f.probe == name] == judged
         assert all(np.isfinite(f.number) and "nan" not in f.sentence for f in judged)
 
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from jtdiag import finding
-from jtdiag.probing import results
+from jtdiag.probing import findings, results
 from jtdiag.probing.contract import Options
 from jtdiag.probing.running import probe as ask
 from jtdiag_probes.dominance import probe
@@ -52,5 +51,5 @@ def test_effective_members_are_told_for_each_lambda_at_the_end(toy):
 def test_a_stored_result_is_judged_as_it_was_when_measured(toy_copy):
     ask(toy_copy, "dominance")
     again = probe.judge(results.load(toy_copy, "dominance"))
-    assert again == finding.read(toy_copy.path)
+    assert again == findings.read(toy_copy.path)
     assert len(again) > 3

@@ -6,7 +6,7 @@ import xarray as xr
 from scipy import stats
 
 from jtdiag import names
-from jtdiag.finding import Finding
+from jtdiag.probing.findings import Finding
 from jtdiag.report.answer import Part, against, answer, headline, listed
 from jtdiag.report.evidence import Evidence
 from jtdiag.report.tolerance import may_fail

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from jtdiag import finding
-from jtdiag.finding import Finding
+from jtdiag.probing import findings as finding
+from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import FOLDER as LANES
 from jtdiag.watch import folder as folder_module, heartbeat
 from jtdiag.watch.events import (
