@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jtdiag import rules, telling
+from jtdiag import rules
+from jtdiag.alerts import wording
 from jtdiag.alerts.dispatch import Dispatcher, Say, say
 from jtdiag.alerts.record import Record
+from jtdiag.alerts.wording import Told
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.errors import StoreError
 from jtdiag.probing.findings import Finding
 from jtdiag.rules.contract import Verdict
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
-from jtdiag.telling import Told
 
 
 class AlertingListener:
@@ -24,7 +25,7 @@ class AlertingListener:
 
     def __init__(self, shown: Listener, dispatcher: Dispatcher, say: Say = say) -> None:
         self._shown, self._dispatcher, self._say = shown, dispatcher, say
-        self._record = Record(telling.SOURCE, say)
+        self._record = Record(wording.SOURCE, say)
         self._told: dict[tuple[Lane, str], Verdict] = {}
         self._begun: set[Lane] = set()
         self._plan: Plan | None = None
@@ -59,7 +60,7 @@ class AlertingListener:
         self._told[lane, verdict.rule] = verdict
         self._begun.add(lane)
         self._shown.verdict(lane, verdict)
-        one = telling.of_lane(self._with_lam(lane, verdict), self._plan.recipe.trials)
+        one = wording.of_lane(self._with_lam(lane, verdict), self._plan.recipe.trials)
         self._dispatcher.tell(self._plan.path, one)
         self._record.write(self._plan.path, self.findings())
 
@@ -78,7 +79,7 @@ class AlertingListener:
                 if lane.lam_index == index
             ]
             trials = sum(lane.lam_index == index for lane in self._begun)
-            found += telling.findings(told, trials)
+            found += wording.findings(told, trials)
         return found
 
     def _with_lam(self, lane: Lane, verdict: Verdict) -> Told:

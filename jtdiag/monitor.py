@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import families, names, rules
+from jtdiag.alerts.wording import Told, findings
 from jtdiag.errors import StoreError
 from jtdiag.families.contract import Family
 from jtdiag.monitoring import batch_sums
@@ -24,7 +25,6 @@ from jtdiag.monitoring.measured_epoch import MeasuredEpoch, settled
 from jtdiag.monitoring.recording import Facts, RecordedLane, Recording
 from jtdiag.probing.findings import Finding
 from jtdiag.rules.contract import History
-from jtdiag.telling import Told, findings
 
 ENOUGH = 2500
 """Examples of an epoch that are counted: errors then stand within about one percentage point."""

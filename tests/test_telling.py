@@ -1,5 +1,5 @@
+from jtdiag.alerts.wording import Told, findings, of_lane
 from jtdiag.rules.contract import Verdict
-from jtdiag.telling import Told, findings, of_lane
 
 
 def verdict(**facts):

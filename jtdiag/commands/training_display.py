@@ -10,7 +10,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from jtdiag import telling
+from jtdiag.alerts import wording
+from jtdiag.alerts.wording import Told
 from jtdiag.commands.findings_display import print_finding
 from jtdiag.engine.dry_run import Estimate
 from jtdiag.engine.progress import EpochReport, Listener, Plan
@@ -19,7 +20,6 @@ from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
 from jtdiag.store.lanes import Lane, lanes_of
 from jtdiag.store.layout import readable
-from jtdiag.telling import Told
 
 SIZE_EVERY = 2.0
 """Seconds between two looks at the size of the store on disk."""
@@ -142,7 +142,7 @@ def print_alert(console: Console, plan: Plan, lane: Lane, verdict: Verdict) -> N
     """Print what a rule says of a lane, if it is an alert."""
     if verdict.level == "alert":
         told = Told(verdict=verdict, lam=plan.recipe.lam[lane.lam_index], trial=lane.trial)
-        print_finding(console, telling.of_lane(told, plan.recipe.trials))
+        print_finding(console, wording.of_lane(told, plan.recipe.trials))
 
 
 def store_size(path: Path) -> int:

@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from jtdiag import rules, telling
+from jtdiag import rules
+from jtdiag.alerts import wording
+from jtdiag.alerts.wording import Told
 from jtdiag.errors import StoreError
 from jtdiag.probing import findings as finding
 from jtdiag.probing.findings import Finding
 from jtdiag.store.run import RECIPE, Run
-from jtdiag.telling import Told
 from jtdiag.watch.events import Appeared, Ended, Event, Resumed, Sealed, Silent, State, Trouble
 from jtdiag.watch.heartbeat import Heartbeat
 from jtdiag.watch.one_lane import LaneWatch, seal_times
@@ -178,7 +179,7 @@ class RunWatch:
         return [
             one
             for _, group in sorted(groups.items(), key=lambda item: item[0])
-            for one in telling.findings(group, trials=self._reached(group))
+            for one in wording.findings(group, trials=self._reached(group))
         ]
 
     def _reached(self, group: list[Told]) -> int:
@@ -192,9 +193,9 @@ class RunWatch:
         That a folder is not to be written hinders nobody from watching; it is told once.
         """
         try:
-            kept = [one for one in finding.read(self.path) if one.probe == telling.SOURCE]
+            kept = [one for one in finding.read(self.path) if one.probe == wording.SOURCE]
             if kept != self.findings:
-                finding.record(self.path, telling.SOURCE, self.findings)
+                finding.record(self.path, wording.SOURCE, self.findings)
         except StoreError as error:
             if self.trouble != str(error):
                 self.trouble = str(error)

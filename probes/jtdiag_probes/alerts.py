@@ -3,12 +3,13 @@
 import numpy as np
 import xarray as xr
 
-from jtdiag import names, rules, telling
+from jtdiag import names, rules
+from jtdiag.alerts import wording
+from jtdiag.alerts.wording import Told
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.rules.contract import History, Verdict
 from jtdiag.store.run import Run
-from jtdiag.telling import Told
 
 RULE = "rule"
 _LANE = (names.LAM, names.TRIAL)
@@ -114,7 +115,7 @@ def judge(result: xr.Dataset) -> list[Finding]:
     return [
         finding
         for (_, lam), group in sorted(groups.items(), key=lambda item: item[0])
-        for finding in telling.findings(group, trials=_reached(result, lam, group))
+        for finding in wording.findings(group, trials=_reached(result, lam, group))
     ]
 
 

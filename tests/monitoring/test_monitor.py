@@ -10,12 +10,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import jtdiag
 from jtdiag import families, names, rules
+from jtdiag.alerts.wording import Told, findings
 from jtdiag.engine import loss
 from jtdiag.engine.running_means import Tally
 from jtdiag.families import combining
 from jtdiag.monitor import DominanceMonitor
 from jtdiag.monitoring import epoch_sample
-from jtdiag.telling import Told, findings
 
 M, K = 4, 5
 
