@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from jtdiag import rules
-from jtdiag.alerting import AlertingListener, alerting
+from jtdiag.alerts.listener import AlertingListener, alerting
 from jtdiag.engine.progress import EpochReport, Plan
 from jtdiag.probing import findings
 from jtdiag.rules.contract import Verdict

@@ -48,7 +48,7 @@ def train(
     alerts: AlertOptions,
 ) -> None:
     """Train RECIPE: a TOML file, the name of a preset, or the folder of a run to resume."""
-    from jtdiag.alerting import alerting
+    from jtdiag.alerts.listener import alerting
     from jtdiag.commands.training_display import describe_estimate, display
     from jtdiag.engine.dry_run import peak_memory, rehearse
     from jtdiag.engine.train import train as carry_out
