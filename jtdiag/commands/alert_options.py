@@ -60,11 +60,11 @@ class AlertOptions:
         return dispatch.Dispatcher(self._sinks(), say or dispatch.say)
 
     def _sinks(self) -> list["Sink"]:
-        from jtdiag.alerts.command import Command
-        from jtdiag.alerts.mlflow import MLflow
-        from jtdiag.alerts.tensorboard import TensorBoard
-        from jtdiag.alerts.wandb import WandB
-        from jtdiag.alerts.webhook import Webhook
+        from jtdiag.alerts.sinks.command import Command
+        from jtdiag.alerts.sinks.mlflow import MLflow
+        from jtdiag.alerts.sinks.tensorboard import TensorBoard
+        from jtdiag.alerts.sinks.wandb import WandB
+        from jtdiag.alerts.sinks.webhook import Webhook
 
         sinks: list[Sink] = [Command(line) for line in self.on_alert]
         sinks += [Webhook(url) for url in self.webhook]

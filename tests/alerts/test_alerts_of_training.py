@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from jtdiag import Run
-from jtdiag.alerts import dispatch, webhook
+from jtdiag.alerts import dispatch
+from jtdiag.alerts.sinks import webhook
 from jtdiag.cli import main
 from jtdiag.commands.training_display import PlainLines
 from jtdiag.probing import findings as finding

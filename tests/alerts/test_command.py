@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from jtdiag.alerts.command import PLACES, Command
 from jtdiag.alerts.contract import NotSent
+from jtdiag.alerts.sinks.command import PLACES, Command
 from jtdiag.errors import AlertError
 
 WRITES = """#!{python}

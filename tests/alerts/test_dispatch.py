@@ -8,7 +8,7 @@ import pytest
 from jtdiag.alerts import dispatch
 from jtdiag.alerts.contract import NotSent
 from jtdiag.alerts.dispatch import Dispatcher
-from jtdiag.alerts.webhook import Webhook
+from jtdiag.alerts.sinks.webhook import Webhook
 
 
 class Kept:
@@ -190,7 +190,7 @@ TRAINS = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from jtdiag.alerts.dispatch import Dispatcher
-from jtdiag.alerts.webhook import Webhook
+from jtdiag.alerts.sinks.webhook import Webhook
 from jtdiag.probing.findings import Finding
 alert = Finding(probe="alerts", rule="dominance", level="alert", sentence="So.", number=1.0)
 with Dispatcher([Webhook(sys.argv[1])]) as dispatcher:

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from jtdiag.alerts.mlflow import MLflow
-from jtdiag.alerts.tensorboard import TensorBoard
-from jtdiag.alerts.wandb import WandB
+from jtdiag.alerts.sinks.mlflow import MLflow
+from jtdiag.alerts.sinks.tensorboard import TensorBoard
+from jtdiag.alerts.sinks.wandb import WandB
 from jtdiag.errors import AlertError
 
 MISSING = [

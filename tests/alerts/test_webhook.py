@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 import jtdiag
-from jtdiag.alerts import webhook
 from jtdiag.alerts.contract import NotSent
-from jtdiag.alerts.webhook import Webhook, payload
+from jtdiag.alerts.sinks import webhook
+from jtdiag.alerts.sinks.webhook import Webhook, payload
 from jtdiag.errors import AlertError
 
 ROOT = Path(__file__).parents[2]
