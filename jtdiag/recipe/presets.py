@@ -1,4 +1,4 @@
-"""The recipes that come with jtdiag, by name: the repository's ``runs/``, ``bundled/`` in a wheel."""
+"""The recipes that come with jtdiag, by name: ``runs/`` here, ``bundled/`` in a wheel."""
 
 from collections.abc import Iterable
 from pathlib import Path
