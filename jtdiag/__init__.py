@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jtdiag.engine.loss import joint_loss
     from jtdiag.engine.train import train
     from jtdiag.errors import JtdiagError
-    from jtdiag.monitor import DominanceMonitor
+    from jtdiag.monitor.monitor import DominanceMonitor
     from jtdiag.monitoring.branches import watch_branches
     from jtdiag.probing.contract import Var
     from jtdiag.probing.decorator import asks
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DominanceMonitor": ("jtdiag.monitor", "DominanceMonitor"),
+    "DominanceMonitor": ("jtdiag.monitor.monitor", "DominanceMonitor"),
     "JtdiagError": ("jtdiag.errors", "JtdiagError"),
     "Recipe": ("jtdiag.recipe.recipe", "Recipe"),
     "Run": ("jtdiag.store.run", "Run"),

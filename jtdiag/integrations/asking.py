@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from jtdiag.monitor import DominanceMonitor
+from jtdiag.monitor.monitor import DominanceMonitor
 from jtdiag.monitoring.branches import Branches
 from jtdiag.probing.findings import Finding
 

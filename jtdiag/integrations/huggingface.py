@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from jtdiag.integrations.asking import Where, ask, ready
-from jtdiag.monitor import DominanceMonitor
+from jtdiag.monitor.monitor import DominanceMonitor
 
 try:
     from transformers import TrainerCallback

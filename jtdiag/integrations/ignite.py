@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from jtdiag.integrations.asking import ready
-from jtdiag.monitor import DominanceMonitor
+from jtdiag.monitor.monitor import DominanceMonitor
 from jtdiag.monitoring.batch_sums import Logits
 
 try:

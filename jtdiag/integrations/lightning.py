@@ -4,7 +4,7 @@ from typing import Any
 
 from jtdiag.engine.torchvision_import import import_torchvision
 from jtdiag.integrations.asking import Where, ask, ready
-from jtdiag.monitor import DominanceMonitor
+from jtdiag.monitor.monitor import DominanceMonitor
 
 # Lightning imports torchvision, through torchmetrics; beside a torch for CPUs that needs a detour.
 import_torchvision()
