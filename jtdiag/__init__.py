@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from jtdiag.engine.loss import joint_loss
     from jtdiag.engine.train import train
     from jtdiag.errors import JtdiagError
+    from jtdiag.monitor.branches import watch_branches
     from jtdiag.monitor.monitor import DominanceMonitor
-    from jtdiag.monitoring.branches import watch_branches
     from jtdiag.probing.contract import Var
     from jtdiag.probing.decorator import asks
     from jtdiag.probing.running import probe
@@ -55,7 +55,7 @@ _HOMES = {
     "joint_loss": ("jtdiag.engine.loss", "joint_loss"),
     "probe": ("jtdiag.probing.running", "probe"),
     "train": ("jtdiag.engine.train", "train"),
-    "watch_branches": ("jtdiag.monitoring.branches", "watch_branches"),
+    "watch_branches": ("jtdiag.monitor.branches", "watch_branches"),
 }
 
 

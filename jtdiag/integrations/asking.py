@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from jtdiag.monitor.branches import Branches
 from jtdiag.monitor.monitor import DominanceMonitor
-from jtdiag.monitoring.branches import Branches
 from jtdiag.probing.findings import Finding
 
 Where = str | int | Callable[[Any], Any] | Branches

@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from jtdiag.integrations.asking import ready
+from jtdiag.monitor.batch_sums import Logits
 from jtdiag.monitor.monitor import DominanceMonitor
-from jtdiag.monitoring.batch_sums import Logits
 
 try:
     from ignite.engine import Events

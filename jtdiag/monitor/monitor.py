@@ -16,13 +16,13 @@ from jtdiag import families, names, rules
 from jtdiag.alerts.wording import Told, findings
 from jtdiag.errors import StoreError
 from jtdiag.families.contract import Family
-from jtdiag.monitoring import batch_sums
-from jtdiag.monitoring.batch_sums import Batch, Given, Logits
-from jtdiag.monitoring.chance import Chance
-from jtdiag.monitoring.displacement import Displacement, Members
-from jtdiag.monitoring.epoch_sample import EpochSample, Summed
-from jtdiag.monitoring.measured_epoch import MeasuredEpoch, settled
-from jtdiag.monitoring.recording import Facts, RecordedLane, Recording
+from jtdiag.monitor import batch_sums
+from jtdiag.monitor.batch_sums import Batch, Given, Logits
+from jtdiag.monitor.chance import Chance
+from jtdiag.monitor.displacement import Displacement, Members
+from jtdiag.monitor.epoch_sample import EpochSample, Summed
+from jtdiag.monitor.measured_epoch import MeasuredEpoch, settled
+from jtdiag.monitor.recording import Facts, RecordedLane, Recording
 from jtdiag.probing.findings import Finding
 from jtdiag.rules.contract import History
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from jtdiag.monitoring.batch_sums import Batch
-from jtdiag.monitoring.epoch_sample import EpochSample, Summed
+from jtdiag.monitor.batch_sums import Batch
+from jtdiag.monitor.epoch_sample import EpochSample, Summed
 
 
 def taken(sample: EpochSample, batches: int, examples: int = 10) -> Summed:

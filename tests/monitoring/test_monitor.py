@@ -14,8 +14,8 @@ from jtdiag.alerts.wording import Told, findings
 from jtdiag.engine import loss
 from jtdiag.engine.running_means import Tally
 from jtdiag.families import combining
+from jtdiag.monitor import epoch_sample
 from jtdiag.monitor.monitor import DominanceMonitor
-from jtdiag.monitoring import epoch_sample
 
 M, K = 4, 5
 

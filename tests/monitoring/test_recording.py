@@ -12,7 +12,7 @@ from jtdiag.cli import main
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.running_means import Tally
 from jtdiag.errors import DataError, ProbeError, RecipeError, StoreError
-from jtdiag.monitoring.recording import Recording
+from jtdiag.monitor.recording import Recording
 from jtdiag.probing import findings
 from jtdiag.replay import Replay
 from jtdiag.testing import toy_run

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from jtdiag.families.contract import Family
-from jtdiag.monitoring.batch_sums import Batch
+from jtdiag.monitor.batch_sums import Batch
 from jtdiag.store.layout import TargetFacts
 
 

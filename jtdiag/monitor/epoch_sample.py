@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jtdiag.monitoring.batch_sums import Batch
+from jtdiag.monitor.batch_sums import Batch
 
 HOLD = 4 * 2**20
 """Numbers of logits that are held as they are: 16 MiB in single precision."""

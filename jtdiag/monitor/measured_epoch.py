@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.monitoring.batch_sums import Metrics
+from jtdiag.monitor.batch_sums import Metrics
 from jtdiag.rules import divergence
 from jtdiag.rules.contract import History
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.errors import RecipeError, StoreError
-from jtdiag.monitoring import batch_sums
-from jtdiag.monitoring.measured_epoch import MeasuredEpoch
+from jtdiag.monitor import batch_sums
+from jtdiag.monitor.measured_epoch import MeasuredEpoch
 from jtdiag.recipe.recipe import Data, Keep, KeptEpochs, Members, Recipe, Train
 from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane
