@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from jtdiag import names
-from jtdiag.figures import known, style
+from jtdiag.figures import available, style
 from jtdiag.figures.accuracy_against_dropped import from_a_round_number, spaced, with_band
 
 NEEDS = "robustness"
@@ -29,7 +29,7 @@ def draw(result: xr.Dataset) -> Figure:
         ProbeError: if nothing was measured.
     """
     figure = style.figure(3.2)
-    drawn = known.lams(result, "partial_accuracy_mean", known.NO_OUTPUTS)
+    drawn = available.lams(result, "partial_accuracy_mean", available.NO_OUTPUTS)
     draw_on(drawn, figure.add_subplot())
     style.legend_of(figure)
     return figure

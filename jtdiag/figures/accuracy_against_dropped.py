@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jtdiag import names
-from jtdiag.figures import known, panels, style
+from jtdiag.figures import available, panels, style
 
 NEEDS = "robustness"
 COMPARES = True
@@ -26,7 +26,8 @@ def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
         ProbeError: if nothing was measured of one of them.
     """
     drawn = [
-        (name, known.lams(result, "accuracy_mean", known.NO_OUTPUTS)) for name, result in results
+        (name, available.lams(result, "accuracy_mean", available.NO_OUTPUTS))
+        for name, result in results
     ]
     if len(drawn) == 1:
         figure = style.figure(3.0)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jtdiag import names
-from jtdiag.figures import known, panels, style
+from jtdiag.figures import available, panels, style
 from jtdiag.figures.accuracy_against_dropped import spaced, with_band
 
 NEEDS = "robustness"
@@ -45,7 +45,7 @@ def draw(result: xr.Dataset) -> Figure:
     Raises:
         ProbeError: if nothing was measured.
     """
-    drawn = known.lams(result, "fault_accuracy_mean", known.NO_OUTPUTS)
+    drawn = available.lams(result, "fault_accuracy_mean", available.NO_OUTPUTS)
     flips = {n: t for n, t in BIT_FLIPS.items() if drawn[f"{n}_mean"].notnull().any()}
     count = len(TITLES) + len(flips)
     figure, axes = panels.in_rows(count, 1.7, share=False)

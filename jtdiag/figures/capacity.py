@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from jtdiag import names
-from jtdiag.figures import known, panels, style
+from jtdiag.figures import available, panels, style
 from jtdiag.figures.error_against_lambda import mark_optimum
 
 NEEDS = "capacity"
@@ -36,7 +36,7 @@ def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
     """Return the figure for results of the capacity probe, by the name of the run."""
     by_size = sorted(results, key=lambda one: float(one[1]["parameters_per_member"]))
     for name, result in by_size:
-        known.lams(result, "error_mean", f"{name}: nothing is trained yet.")
+        available.lams(result, "error_mean", f"{name}: nothing is trained yet.")
     lams = np.unique(np.concatenate([result[names.LAM].values for _, result in results]))
     sizes = np.array([float(result["parameters_per_member"]) for _, result in results])
     sizes = sizes[np.isfinite(sizes)]

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import known, panels, style
+from jtdiag.figures import available, panels, style
 
 NEEDS = "collusion"
 USES = (
@@ -34,7 +34,7 @@ LINES = {
 def draw(result: xr.Dataset) -> Figure:
     """Return the figure for a result of the collusion probe; without outputs, two panels of it."""
     on_test = result.sel({names.SPLIT: [names.TEST]})
-    on_test = known.lams(on_test, "ensemble_loss", "Nothing of the run is trained yet.")
+    on_test = available.lams(on_test, "ensemble_loss", "Nothing of the run is trained yet.")
     on_test = on_test.sel({names.SPLIT: names.TEST})
     drops = [draw_drops] if (on_test["predicted_rise"] > 0).any() else []
     drawn = [draw_levels, *drops, draw_gap]

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import known, style
+from jtdiag.figures import available, style
 
 NEEDS = "diversity"
 USES = ("mean_member_loss", "ensemble_loss", "diversity", "chosen_epoch")
@@ -29,7 +29,9 @@ def draw(result: xr.Dataset) -> Figure:
     left, right = figure.subplots(1, 2, sharey=True)
     chosen = result["chosen_epoch"]
     at = result[[name for name, *_ in TERMS]].isel({names.EPOCH: chosen.clip(min=0)})
-    at = known.lams(at.where(chosen >= 0), "ensemble_loss", "Nothing of the run is trained yet.")
+    at = available.lams(
+        at.where(chosen >= 0), "ensemble_loss", "Nothing of the run is trained yet."
+    )
     for ax, split in ((left, names.TRAIN), (right, names.TEST)):
         draw_on(at.sel({names.SPLIT: split}), ax)
         ax.set_title(style.LABELS[split])

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from jtdiag import figures
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import numbers, style, venues
-from jtdiag.figures.opaque import make_opaque
+from jtdiag.figures.eps import make_opaque
 from jtdiag.probing import results as result
 from jtdiag.recipe import checks as check
 from jtdiag.recipe.labels import labels

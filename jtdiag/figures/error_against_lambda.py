@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.figures import known, style
+from jtdiag.figures import available, style
 
 NEEDS = "performance"
 COMPARES = True
@@ -34,7 +34,7 @@ ONLY = {"color": style.ENSEMBLE, "marker": "o", "linestyle": "-"}
 def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
     """Return the figure for results of the performance probe, by the name of the run."""
     drawn = [
-        (name, known.lams(result, "ensemble_error_mean", f"{name}: nothing is trained yet."))
+        (name, available.lams(result, "ensemble_error_mean", f"{name}: nothing is trained yet."))
         for name, result in results
     ]
     lams = np.unique(np.concatenate([result[names.LAM].values for _, result in drawn]))

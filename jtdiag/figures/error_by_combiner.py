@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import known, style
+from jtdiag.figures import available, style
 
 NEEDS = "combiners"
 USES = ("logits_error", "probabilities_error", "vote_error")
@@ -28,7 +28,7 @@ def draw(result: xr.Dataset) -> Figure:
         ProbeError: if the run has kept no outputs of the test split.
     """
     on_test = result.sel({names.SPLIT: [names.TEST]})
-    drawn = known.lams(on_test, "logits_error", known.NO_OUTPUTS)
+    drawn = available.lams(on_test, "logits_error", available.NO_OUTPUTS)
     figure = style.figure(2.7)
     draw_on(drawn, figure.add_subplot())
     style.legend_of(figure)

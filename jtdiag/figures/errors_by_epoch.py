@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import known, panels, style
+from jtdiag.figures import available, panels, style
 
 NEEDS = "dominance"
 USES = ("member_error", "ensemble_error", "leader")
@@ -24,7 +24,7 @@ RASTER_FROM = 64
 def draw(result: xr.Dataset, trial: int = 0) -> Figure:
     """Return the figure for one trial of a result of the dominance probe."""
     one = result.isel({names.TRIAL: trial})
-    one = known.lams(one, "ensemble_error", f"Nothing of trial {trial} is trained yet.")
+    one = available.lams(one, "ensemble_error", f"Nothing of trial {trial} is trained yet.")
     lams = one[names.LAM].values
     columns = panels.columns_for(len(lams))
     rows = 2 * math.ceil(len(lams) / columns)

@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 
 from jtdiag import names
 from jtdiag.errors import ProbeError
-from jtdiag.figures import known, panels
+from jtdiag.figures import available, panels
 
 NEEDS = "filters"
 USES = ("filter_norm",)
@@ -27,8 +27,8 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
     """
     one = result[["filter_norm"]].isel({names.TRIAL: trial})
     if one["filter_norm"].size == 0:
-        raise ProbeError(known.NO_CHECKPOINTS)
-    norm = known.lams(one, "filter_norm", known.NO_CHECKPOINTS)["filter_norm"]
+        raise ProbeError(available.NO_CHECKPOINTS)
+    norm = available.lams(one, "filter_norm", available.NO_CHECKPOINTS)["filter_norm"]
     lams = norm[names.LAM].values
     figure, axes = panels.by_lam(lams, 1.6)
     for panel, lam in zip(axes, lams, strict=True):

@@ -15,7 +15,7 @@ from matplotlib.image import AxesImage
 
 from jtdiag import names
 from jtdiag.errors import ProbeError
-from jtdiag.figures import known, style
+from jtdiag.figures import available, style
 
 NEEDS = "filters"
 USES = ("image", "shown_member")
@@ -31,9 +31,9 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
         ProbeError: if the run has kept no checkpoint.
     """
     one = result.isel({names.TRIAL: trial, "place": slice(0, ROWS)}).sortby(names.LAM)
-    drawn = known.lams(one, "shown_member", known.NO_CHECKPOINTS)
+    drawn = available.lams(one, "shown_member", available.NO_CHECKPOINTS)
     if drawn["image"].size == 0:
-        raise ProbeError(known.NO_CHECKPOINTS)
+        raise ProbeError(available.NO_CHECKPOINTS)
     ends = [0, -1] if drawn.sizes[names.LAM] > 1 else [0]
     drawn = drawn.isel({names.LAM: ends})
     limit = float(abs(drawn["image"]).quantile(SATURATED)) or 1.0

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jtdiag import names
-from jtdiag.figures import known, style
+from jtdiag.figures import available, style
 
 NEEDS = "gradients"
 USES = ("disagreement_share", "cosine")
@@ -26,7 +26,9 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
     Raises:
         ProbeError: if the run has kept no checkpoint.
     """
-    one = known.lams(result.isel({names.TRIAL: trial}), "disagreement_share", known.NO_CHECKPOINTS)
+    one = available.lams(
+        result.isel({names.TRIAL: trial}), "disagreement_share", available.NO_CHECKPOINTS
+    )
     figure = style.figure(4.2)
     above, below = figure.subplots(2, 1, sharex=True)
     for lam in one[names.LAM].values:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.errors import ProbeError
-from jtdiag.figures import known, panels, style
+from jtdiag.figures import available, panels, style
 
 NEEDS = "conditioning"
 USES = (
@@ -48,7 +48,7 @@ def draw(result: xr.Dataset) -> Figure:
     ]
     if not drawn:
         raise ProbeError(
-            f"At no λ below 1 is a condition number known. {known.NO_OUTPUTS} The weights' needs "
+            f"At no λ below 1 is a condition number known. {available.NO_OUTPUTS} The weights' needs "
             "checkpoints of the last epoch too."
         )
     figure, axes = panels.in_rows(len(drawn), 2.6, share=False, least=style.APART)

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.figures import known, panels, style
+from jtdiag.figures import available, panels, style
 from jtdiag.stats import clopper_pearson
 
 Floats = NDArray[np.floating[Any]]
@@ -33,7 +33,7 @@ def draw(result: xr.Dataset) -> Figure:
     """
     done = result[["leader_is_final"]].where(result["done"] > 0)
     missing = "No lane of the run is done, so no leader is the final one yet; wait for its end."
-    is_final = known.lams(done, "leader_is_final", missing)["leader_is_final"]
+    is_final = available.lams(done, "leader_is_final", missing)["leader_is_final"]
     epochs = is_final[names.EPOCH].values
     values = is_final.transpose(names.LAM, names.TRIAL, names.EPOCH).values
     drawn = [

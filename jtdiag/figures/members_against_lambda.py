@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import known, means, panels, style
+from jtdiag.figures import available, means, panels, style
 
 NEEDS = "performance"
 USES = (
@@ -26,7 +26,7 @@ USES = (
 
 def draw(result: xr.Dataset) -> Figure:
     """Return the figure for a result of the performance probe: in training, and on test."""
-    drawn = known.lams(result, "ensemble_error_mean", "Nothing of the run is trained yet.")
+    drawn = available.lams(result, "ensemble_error_mean", "Nothing of the run is trained yet.")
     figure, axes = panels.in_rows(2, 2.3)
     for ax, split in zip(axes, (names.TRAIN, names.TEST), strict=True):
         draw_on(drawn.sel({names.SPLIT: split}), ax)

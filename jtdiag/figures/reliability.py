@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import known, panels, style
+from jtdiag.figures import available, panels, style
 
 NEEDS = "calibration"
 USES = (
@@ -37,7 +37,7 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
         ProbeError: if the run has kept no outputs of the test split.
     """
     one = result.isel({names.TRIAL: trial}).sel({names.SPLIT: names.TEST})
-    one = known.lams(one, "ensemble_ece", known.NO_OUTPUTS)
+    one = available.lams(one, "ensemble_ece", available.NO_OUTPUTS)
     lams = one[names.LAM].values
     figure, axes = panels.by_lam(lams, 1.8)
     for panel, lam in zip(axes, lams, strict=True):

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import known, style
+from jtdiag.figures import available, style
 
 NEEDS = "conditioning"
 USES = ("density", "density_se")
@@ -28,7 +28,7 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
     Raises:
         ProbeError: if the run has kept no checkpoint.
     """
-    one = known.lams(result.isel({names.TRIAL: trial}), "density", known.NO_CHECKPOINTS)
+    one = available.lams(result.isel({names.TRIAL: trial}), "density", available.NO_CHECKPOINTS)
     figure = style.figure(2.9)
     draw_on(one, figure.add_subplot())
     style.legend_of(figure)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import known, means, style
+from jtdiag.figures import available, means, style
 
 NEEDS = "variance"
 TERMS = {
@@ -34,7 +34,7 @@ def draw(result: xr.Dataset) -> Figure:
         "Variance needs outputs on test of two trials or more. Train with trials = 2 or more, "
         'keep.outputs = ["best"] and keep.splits = ["test"] or more.'
     )
-    drawn = known.lams(result, "expected_loss", missing)
+    drawn = available.lams(result, "expected_loss", missing)
     figure = style.figure(2.8)
     draw_on(drawn, figure.add_subplot())
     style.legend_of(figure)

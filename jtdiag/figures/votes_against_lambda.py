@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import known, means, panels, style
+from jtdiag.figures import available, means, panels, style
 
 NEEDS = "votes"
 USES = (
@@ -46,7 +46,7 @@ def draw(result: xr.Dataset) -> Figure:
     )
     at = on_test.isel({names.EPOCH: chosen.clip(min=0)}).where(chosen >= 0)
     at["ensemble_error"] = at["mean_member_error"] - at["diversity_effect"]
-    drawn = known.lams(at, "majority_error", known.NO_OUTPUTS)
+    drawn = available.lams(at, "majority_error", available.NO_OUTPUTS)
     figure, (left, right) = panels.in_rows(2, 2.4, share=False, least=style.APART)
     draw_on(drawn, ERRORS, left)
     left.set_ylabel("Test error (%)")

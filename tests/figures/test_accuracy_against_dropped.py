@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures import accuracy_against_dropped, known, style
+from jtdiag.figures import accuracy_against_dropped, available, style
 from jtdiag.figures.accuracy_against_dropped import draw, draw_on
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
@@ -65,9 +65,9 @@ def test_the_axis_begins_at_the_ten_below_all_lines(result):
 
 
 def test_lambdas_are_sorted_and_those_not_measured_left_out(result):
-    assert known.lams(result, "accuracy_mean", "")["lam"].values.tolist() == [0, 1]
+    assert available.lams(result, "accuracy_mean", "")["lam"].values.tolist() == [0, 1]
     result["accuracy_mean"][1] = np.nan
-    assert known.lams(result, "accuracy_mean", "")["lam"].values.tolist() == [1]
+    assert available.lams(result, "accuracy_mean", "")["lam"].values.tolist() == [1]
 
 
 def test_nothing_to_draw_is_one_line_that_says_what_to_keep(result):

@@ -13,7 +13,7 @@ from PIL import Image
 from jtdiag.errors import ProbeError
 from jtdiag.figures import drawing, style
 from jtdiag.figures.drawing import FORMATS, Output, plot
-from jtdiag.figures.opaque import make_opaque
+from jtdiag.figures.eps import make_opaque
 from jtdiag.probing import results
 
 
