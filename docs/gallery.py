@@ -18,8 +18,9 @@ import jtdiag
 from jtdiag import figures, study
 from jtdiag.engine.progress import Silent
 from jtdiag.errors import JtdiagError
-from jtdiag.figures import drawing, schemes
+from jtdiag.figures import drawing
 from jtdiag.figures.drawing import Output
+from jtdiag.figures.kinds import schemes
 from jtdiag.probing import results
 from jtdiag.probing.running import probe
 from jtdiag.recipe import studies

@@ -13,9 +13,9 @@ from jtdiag import names
 from jtdiag.engine.progress import Listener
 from jtdiag.engine.train import train
 from jtdiag.errors import ProbeError, StoreError
-from jtdiag.figures import schemes
 from jtdiag.figures.drawing import DEFAULT, Output, save
-from jtdiag.figures.schemes import Bar
+from jtdiag.figures.kinds import schemes
+from jtdiag.figures.kinds.schemes import Bar
 from jtdiag.probing import results as result
 from jtdiag.probing.running import probe
 from jtdiag.recipe import studies

@@ -13,7 +13,7 @@ from scipy.stats import sem
 from jtdiag import study, table
 from jtdiag.cli import main
 from jtdiag.errors import StoreError
-from jtdiag.figures.schemes import Bar
+from jtdiag.figures.kinds.schemes import Bar
 from jtdiag.figures.tables import FORMATS, SISETUP, Number, Table, escaped
 from jtdiag.probing.running import probe as ask
 from jtdiag.recipe import studies

@@ -29,7 +29,7 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None) -> None:
     from rich.table import Table
 
     from jtdiag.commands.training_display import display
-    from jtdiag.figures import schemes
+    from jtdiag.figures.kinds import schemes
     from jtdiag.recipe.studies import find, is_study
     from jtdiag.study import bars, carry_out, plot
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures import accuracy_against_compute, style
-from jtdiag.figures.accuracy_against_compute import draw
+from jtdiag.figures import style
+from jtdiag.figures.kinds import accuracy_against_compute
+from jtdiag.figures.kinds.accuracy_against_compute import draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

@@ -4,8 +4,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures import accuracy_against_dropped, available, style
-from jtdiag.figures.accuracy_against_dropped import draw, draw_on
+from jtdiag.figures import available, style
+from jtdiag.figures.kinds import accuracy_against_dropped
+from jtdiag.figures.kinds.accuracy_against_dropped import draw, draw_on
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures import accuracy_against_faults, style
-from jtdiag.figures.accuracy_against_faults import BIT_FLIPS, TITLES, draw
+from jtdiag.figures import style
+from jtdiag.figures.kinds import accuracy_against_faults
+from jtdiag.figures.kinds.accuracy_against_faults import BIT_FLIPS, TITLES, draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

@@ -4,8 +4,8 @@ import xarray as xr
 from click.testing import CliRunner
 
 from jtdiag.cli import main
-from jtdiag.figures import capacity
-from jtdiag.figures.capacity import draw
+from jtdiag.figures.kinds import capacity
+from jtdiag.figures.kinds.capacity import draw
 from jtdiag.probing.running import probe as ask
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from jtdiag.figures import collusion, style
+from jtdiag.figures import style
+from jtdiag.figures.kinds import collusion
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

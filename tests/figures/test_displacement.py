@@ -3,8 +3,9 @@ import pytest
 import xarray as xr
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures import displacement, style
-from jtdiag.figures.displacement import draw
+from jtdiag.figures import style
+from jtdiag.figures.kinds import displacement
+from jtdiag.figures.kinds.displacement import draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

@@ -4,8 +4,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 from scipy.stats import sem
 
-from jtdiag.figures import diversity_against_lambda, style
-from jtdiag.figures.diversity_against_lambda import TERMS, draw, draw_on
+from jtdiag.figures import style
+from jtdiag.figures.kinds import diversity_against_lambda
+from jtdiag.figures.kinds.diversity_against_lambda import TERMS, draw, draw_on
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

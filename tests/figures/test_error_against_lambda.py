@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jtdiag.figures import error_against_lambda
-from jtdiag.figures.error_against_lambda import draw
+from jtdiag.figures.kinds import error_against_lambda
+from jtdiag.figures.kinds.error_against_lambda import draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

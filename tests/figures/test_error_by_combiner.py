@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jtdiag.figures import style
-from jtdiag.figures.error_by_combiner import draw, draw_on
+from jtdiag.figures.kinds.error_by_combiner import draw, draw_on
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

@@ -4,8 +4,9 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from jtdiag.figures import errors_by_epoch, style
-from jtdiag.figures.errors_by_epoch import RASTER_FROM, draw, draw_on
+from jtdiag.figures import style
+from jtdiag.figures.kinds import errors_by_epoch
+from jtdiag.figures.kinds.errors_by_epoch import RASTER_FROM, draw, draw_on
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

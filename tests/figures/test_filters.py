@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures import filter_norms, filters
+from jtdiag.figures.kinds import filter_norms, filters
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

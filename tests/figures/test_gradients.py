@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures.gradients import draw
+from jtdiag.figures.kinds.gradients import draw
 
 
 @pytest.fixture

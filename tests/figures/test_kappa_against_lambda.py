@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures.kappa_against_lambda import draw, draw_outputs, draw_weights
+from jtdiag.figures.kinds.kappa_against_lambda import draw, draw_outputs, draw_weights
 
 LAMS = [0.0, 0.9, 0.99, 1.0]
 

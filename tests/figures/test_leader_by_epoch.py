@@ -4,8 +4,9 @@ import xarray as xr
 from scipy.stats import binomtest
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures import leader_by_epoch, style
-from jtdiag.figures.leader_by_epoch import draw
+from jtdiag.figures import style
+from jtdiag.figures.kinds import leader_by_epoch
+from jtdiag.figures.kinds.leader_by_epoch import draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from jtdiag.figures import members_against_lambda, style
-from jtdiag.figures.members_against_lambda import draw
+from jtdiag.figures import style
+from jtdiag.figures.kinds import members_against_lambda
+from jtdiag.figures.kinds.members_against_lambda import draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

@@ -3,8 +3,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures import reliability
-from jtdiag.figures.reliability import draw, draw_on
+from jtdiag.figures.kinds import reliability
+from jtdiag.figures.kinds.reliability import draw, draw_on
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

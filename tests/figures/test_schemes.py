@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from jtdiag.figures import schemes
-from jtdiag.figures.schemes import Bar, draw, draw_on, rows
+from jtdiag.figures.kinds import schemes
+from jtdiag.figures.kinds.schemes import Bar, draw, draw_on, rows
 
 
 def bar(scheme, label, lam=0.0, errors=(0.10, 0.12), members=16):

@@ -4,7 +4,7 @@ import xarray as xr
 
 from jtdiag.errors import ProbeError
 from jtdiag.figures import style
-from jtdiag.figures.spectral_density import SMALLEST_DECADE, draw
+from jtdiag.figures.kinds.spectral_density import SMALLEST_DECADE, draw
 from jtdiag_probes import density
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures import variance_against_lambda
-from jtdiag.figures.variance_against_lambda import TERMS, draw
+from jtdiag.figures.kinds import variance_against_lambda
+from jtdiag.figures.kinds.variance_against_lambda import TERMS, draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures import votes_against_lambda
-from jtdiag.figures.votes_against_lambda import ERRORS, PAIRS, draw
+from jtdiag.figures.kinds import votes_against_lambda
+from jtdiag.figures.kinds.votes_against_lambda import ERRORS, PAIRS, draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 

@@ -16,7 +16,7 @@ from matplotlib.ticker import EngFormatter
 
 from jtdiag import names
 from jtdiag.figures import available, style
-from jtdiag.figures.accuracy_against_dropped import from_a_round_number, spaced, with_band
+from jtdiag.figures.kinds.accuracy_against_dropped import from_a_round_number, spaced, with_band
 
 NEEDS = "robustness"
 USES = ("partial_accuracy_mean", "partial_accuracy_se", "multiply_adds_per_member")

@@ -17,7 +17,7 @@ from matplotlib.ticker import NullFormatter
 
 from jtdiag import names
 from jtdiag.figures import available, panels, style
-from jtdiag.figures.error_against_lambda import mark_optimum
+from jtdiag.figures.kinds.error_against_lambda import mark_optimum
 
 NEEDS = "capacity"
 COMPARES = True

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from jtdiag import names
 from jtdiag.figures import available, panels, style
-from jtdiag.figures.accuracy_against_dropped import spaced, with_band
+from jtdiag.figures.kinds.accuracy_against_dropped import spaced, with_band
 
 NEEDS = "robustness"
 USES = (
