@@ -61,7 +61,7 @@ def find(name: str) -> Drawing:
             f"There is no figure '{name}'.{check.nearest(name, FIGURES)} "
             f"Figures: {', '.join(FIGURES)}."
         )
-    module = import_module(f"jtdiag.figures.{name.replace('-', '_')}")
+    module = import_module(f"jtdiag.figures.kinds.{name.replace('-', '_')}")
     return Drawing(
         name=name,
         needs=module.NEEDS,
