@@ -10,13 +10,14 @@ import pytest
 from click.testing import CliRunner
 from scipy.stats import sem
 
-from jtdiag import study, table
+from jtdiag import study
 from jtdiag.cli import main
 from jtdiag.errors import StoreError
 from jtdiag.figures.kinds.schemes import Bar
-from jtdiag.figures.tables import FORMATS, SISETUP, Number, Table, escaped
 from jtdiag.probing.running import probe as ask
 from jtdiag.recipe import studies
+from jtdiag.tables import paper
+from jtdiag.tables.table import FORMATS, SISETUP, Number, Table, escaped
 
 SMALL = Table(
     name="errors",
@@ -104,7 +105,7 @@ def test_latex_compiles(tmp_path):
 
 
 def test_errors_are_those_of_the_run_in_percent(probed_run):
-    found = table.errors([probed_run.path])
+    found = paper.errors([probed_run.path])
     [(name, cells)] = found.rows
     assert (name, found.columns) == ("toy", ("λ = 0", "λ = 0.9", "λ = 1"))
     metrics = probed_run.metrics()["ensemble_error"].sel(split="test")
@@ -121,14 +122,14 @@ def test_errors_are_those_of_the_run_in_percent(probed_run):
 
 def test_runs_of_other_lambdas_have_blanks(probed_run, small_run):
     ask(small_run, "performance")
-    found = table.errors([probed_run.path, small_run.path])
+    found = paper.errors([probed_run.path, small_run.path])
     assert found.columns == ("λ = 0", "λ = 0.9", "λ = 1")
     assert [cell is None for cell in found.rows[1][1]] == [True, False, False]
 
 
 def test_a_run_that_was_not_asked_is_one_line(small_run):
     with pytest.raises(StoreError, match="has no result 'performance'. First run: jtdiag probe"):
-        table.errors([small_run.path])
+        paper.errors([small_run.path])
 
 
 def test_a_study_is_a_row_with_a_column_for_each_scheme(small_run, monkeypatch):
@@ -146,8 +147,8 @@ def test_a_study_is_a_row_with_a_column_for_each_scheme(small_run, monkeypatch):
     ask(small_run, "performance")
     monkeypatch.setattr(studies, "is_study", lambda path: True)
     monkeypatch.setattr(study, "bars", lambda folder: bars)
-    monkeypatch.setattr(table, "_runs", lambda folder: [small_run])
-    found = table.errors([Path("fashion")])
+    monkeypatch.setattr(paper, "_runs", lambda folder: [small_run])
+    found = paper.errors([Path("fashion")])
     assert found.columns == (
         "λ = 0", "λ = 1", "Bagging", "Stacking", "Single network", "Stacking (b)",
     )  # fmt: skip
@@ -159,7 +160,7 @@ def test_a_study_is_a_row_with_a_column_for_each_scheme(small_run, monkeypatch):
 
 
 def test_configurations_count_parameters(probed_run):
-    [(name, cells)] = table.configurations([probed_run.path]).rows
+    [(name, cells)] = paper.configurations([probed_run.path]).rows
     size = (2 * 5 + 5) + (5 * 3 + 3)  # two numbers in, five hidden units, three classes
     assert (name, cells) == ("toy", ("mlp", "3", f"{size}", f"{3 * size}"))
 
@@ -170,8 +171,8 @@ def test_a_size_that_is_not_known_is_blank(probed_run, small_run, monkeypatch):
     def unknown(run):
         raise DataError("no data")
 
-    monkeypatch.setattr(table, "parameters_per_member", unknown)
-    [(_, cells)] = table.configurations([small_run.path]).rows
+    monkeypatch.setattr(paper, "parameters_per_member", unknown)
+    [(_, cells)] = paper.configurations([small_run.path]).rows
     assert cells == ("mlp", "4", None, None)
 
 
@@ -179,12 +180,12 @@ def test_a_size_that_is_not_known_is_blank(probed_run, small_run, monkeypatch):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("what", table.TABLES)
+@pytest.mark.parametrize("what", paper.TABLES)
 def test_the_command_prints_each_table_in_each_format(probed_run, form, what):
     asked = ["table", str(probed_run.path), "--of", what, "--format", form]
     ran = CliRunner().invoke(main, asked)
     assert (ran.exit_code, ran.stderr) == (0, "")
-    assert ran.stdout == FORMATS[form](table.TABLES[what]([probed_run.path]))
+    assert ran.stdout == FORMATS[form](paper.TABLES[what]([probed_run.path]))
 
 
 def test_the_command_writes_a_file_and_names_it(probed_run, tmp_path):

@@ -24,7 +24,7 @@ def demo(out: Path) -> None:
     from jtdiag.commands.findings_display import print_findings
     from jtdiag.commands.training_display import display
     from jtdiag.demo import run_demo
-    from jtdiag.figures.tables import HEADINGS, performance_rows
+    from jtdiag.tables.table import HEADINGS, performance_rows
 
     with display() as listener:
         shown = run_demo(out, listener)

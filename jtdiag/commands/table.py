@@ -30,8 +30,8 @@ def table(runs: tuple[Path, ...], what: str, form: str, out: Path | None) -> Non
     and siunitx, as its first lines say.
     """
     from jtdiag.errors import StoreError
-    from jtdiag.figures.tables import FORMATS
-    from jtdiag.table import TABLES
+    from jtdiag.tables.paper import TABLES
+    from jtdiag.tables.table import FORMATS
 
     text = FORMATS[form](TABLES[what](runs))
     if out is None:

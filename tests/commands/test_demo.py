@@ -6,10 +6,10 @@ from click.testing import CliRunner
 from jtdiag import Run
 from jtdiag.cli import main
 from jtdiag.figures import FIGURES, find
-from jtdiag.figures.tables import performance_rows
 from jtdiag.probing import findings, results
 from jtdiag.probing.registry import load_probe
 from jtdiag.recipe import presets
+from jtdiag.tables.table import performance_rows
 
 QUICK = [name for name in FIGURES if load_probe(find(name).needs).cost == "cheap"]
 

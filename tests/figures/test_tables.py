@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jtdiag.figures.tables import HEADINGS, performance_rows
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
+from jtdiag.tables.table import HEADINGS, performance_rows
 
 COLUMNS = (
     "ensemble_error",

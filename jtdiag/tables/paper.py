@@ -8,12 +8,12 @@ from scipy.stats import sem
 
 from jtdiag import names, study
 from jtdiag.errors import DataError, ProbeError, RecipeError
-from jtdiag.figures.tables import Cell, Number, Table
 from jtdiag.probing import results as result
 from jtdiag.recipe import studies as study_file
 from jtdiag.recipe.labels import labels
 from jtdiag.replay import parameters_per_member
 from jtdiag.store.run import Run
+from jtdiag.tables.table import Cell, Number, Table
 
 SCHEMES = {"bagging": "Bagging", "stacking": "Stacking", "single": "Single network"}
 """Columns after those of the λs, in their order."""
