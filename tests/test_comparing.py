@@ -8,10 +8,11 @@ import xarray as xr
 from click.testing import CliRunner
 from scipy import stats
 
-from jtdiag import comparing, find_recipe, names
+from jtdiag import find_recipe, names
 from jtdiag.cli import main
-from jtdiag.comparing import BY_EXAMPLE, BY_GROUP, BY_TRIAL
-from jtdiag.comparing_words import notes, result_rows
+from jtdiag.compare import runs as comparing
+from jtdiag.compare.runs import BY_EXAMPLE, BY_GROUP, BY_TRIAL
+from jtdiag.compare.wording import notes, result_rows
 from jtdiag.probing.running import probe
 from jtdiag.stats import paired, unpaired
 from jtdiag.store.lanes import Lane, Seal

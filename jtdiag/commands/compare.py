@@ -22,9 +22,9 @@ def compare(a: Path, b: Path, form: str) -> None:
     Results are on test, at every λ that both runs have, each lane at the epoch that validation
     chose. Of more runs, compare two at a time, or see `jtdiag report`.
     """
-    from jtdiag import comparing
     from jtdiag.commands.comparing_display import as_json, as_markdown, print_tables
-    from jtdiag.comparing_words import notes
+    from jtdiag.compare import runs as comparing
+    from jtdiag.compare.wording import notes
     from jtdiag.probing.running import probe
     from jtdiag.store.run import Run
 

@@ -10,8 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from jtdiag.comparing import Difference, Field
-from jtdiag.comparing_words import FIELDS, RESULTS, field_rows, result_rows
+from jtdiag.compare.runs import Difference, Field
+from jtdiag.compare.wording import FIELDS, RESULTS, field_rows, result_rows
 
 SAME = "The recipes do not differ in what decides the outcome."
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jtdiag import comparing, comparing_words, names
+from jtdiag import names
+from jtdiag.compare import runs as comparing, wording
 from jtdiag.report.answer import best_lam, error, listed
 from jtdiag.report.evidence import Evidence
 from jtdiag.report.tables import Table
@@ -43,16 +44,16 @@ def beside(
         of = f"{other.name} (B) against {first.name} (A)"
         fields = comparing.fields(first.run, other.run)
         if fields:
-            rows = comparing_words.field_rows(fields)
-            headings = comparing_words.FIELDS
+            rows = wording.field_rows(fields)
+            headings = wording.FIELDS
             made.append(Table(caption=f"Recipes: {of}", headings=headings, rows=rows))
         results = [one.results["performance"] for one in (first, other)]
         found = comparing.differences(first.run, other.run, *results)
         if found:
-            rows = comparing_words.result_rows(found)
+            rows = wording.result_rows(found)
             caption = f"Results on test: {of}"
-            made.append(Table(caption=caption, headings=comparing_words.RESULTS, rows=rows))
-        notes += [f"{of}: {note}" for note in comparing_words.notes(first.run, other.run, found)]
+            made.append(Table(caption=caption, headings=wording.RESULTS, rows=rows))
+        notes += [f"{of}: {note}" for note in wording.notes(first.run, other.run, found)]
     return Beside(
         headline=_headline(known), tables=made, notes=notes, figures=figures, left_out=left_out
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from jtdiag import names
-from jtdiag.comparing import BY_EXAMPLE, BY_GROUP, BY_TRIAL, POINTS, Difference, Field, shared
+from jtdiag.compare.runs import BY_EXAMPLE, BY_GROUP, BY_TRIAL, POINTS, Difference, Field, shared
 from jtdiag.store.run import Run
 
 FIELDS = ("field", "A", "B")
