@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from jtdiag.figures import style
-from jtdiag.report.words import in_words
+from jtdiag.report.alt_text import in_words
 
 RC = {
     # Outlines: the same on every machine, whose fonts may lack ours. Words stand in the text.

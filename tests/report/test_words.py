@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from jtdiag.report.words import LENGTH, in_words, plain
+from jtdiag.report.alt_text import LENGTH, in_words, plain
 
 
 def drawn(labels=None, **how):
