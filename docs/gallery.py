@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import jtdiag
-from jtdiag import figures, study
+from jtdiag import figures
 from jtdiag.engine.progress import Silent
 from jtdiag.errors import JtdiagError
 from jtdiag.figures import drawing
@@ -25,6 +25,7 @@ from jtdiag.probing import results
 from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.store.run import Run
+from jtdiag.workflows import study
 
 STUDY = Path(__file__).with_name("gallery.toml")
 OF_ALL_FIGURES = "joint"

@@ -4,10 +4,11 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import figures, redraw as redrawing
+from jtdiag import figures
 from jtdiag.cli import main
 from jtdiag.figures.drawing import Output
-from jtdiag.redraw import redraw
+from jtdiag.workflows import live_plot as redrawing
+from jtdiag.workflows.live_plot import redraw
 
 PNG = Output(formats=("png",))
 
@@ -40,7 +41,7 @@ def test_it_draws_the_epochs_that_are_sealed(warned, asleep, monkeypatch):
     seen = []
     asleep(lambda: warned.seal_up_to(1), lambda: warned.seal_up_to(4), warned.close)
     drawing = figures.find("errors-by-epoch")
-    monkeypatch.setattr("jtdiag.redraw.draw_results", lambda runs, one, found, output: (
+    monkeypatch.setattr("jtdiag.workflows.live_plot.draw_results", lambda runs, one, found, output: (
         seen.append(int(found[0]["ensemble_error"].notnull().any(("lam", "split")).sum())),
         ["x"],
     )[1])  # fmt: skip
@@ -92,7 +93,7 @@ def test_ctrl_c_ends_watching_without_a_traceback(small_run, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jtdiag.redraw.redraw", interrupt)
+    monkeypatch.setattr("jtdiag.workflows.live_plot.redraw", interrupt)
     ran = CliRunner().invoke(main, ["plot", str(small_run.path), "--watch"])
     assert ran.exit_code == 1
     assert ran.stderr.strip() == "Aborted!"

@@ -3,13 +3,14 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from jtdiag import names, study
+from jtdiag import names
 from jtdiag.engine.progress import Silent
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.probing.results import load
 from jtdiag.recipe import studies
 from jtdiag.store.run import Run
 from jtdiag.testing import toy_data
+from jtdiag.workflows import study
 
 STUDY = """
 name = "toys"

@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner
 from scipy.stats import sem
 
-from jtdiag import study
 from jtdiag.cli import main
 from jtdiag.errors import StoreError
 from jtdiag.figures.kinds.schemes import Bar
@@ -18,6 +17,7 @@ from jtdiag.probing.running import probe as ask
 from jtdiag.recipe import studies
 from jtdiag.tables import paper
 from jtdiag.tables.table import FORMATS, SISETUP, Number, Table, escaped
+from jtdiag.workflows import study
 
 SMALL = Table(
     name="errors",

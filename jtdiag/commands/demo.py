@@ -23,8 +23,8 @@ def demo(out: Path) -> None:
 
     from jtdiag.commands.findings_display import print_findings
     from jtdiag.commands.training_display import display
-    from jtdiag.demo import run_demo
     from jtdiag.tables.table import HEADINGS, performance_rows
+    from jtdiag.workflows.demo import run_demo
 
     with display() as listener:
         shown = run_demo(out, listener)

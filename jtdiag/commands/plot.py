@@ -58,7 +58,7 @@ def plot(
         style=style, formats=tuple(formats.split(",")), dpi=dpi, data=data or "", folder=out
     )
     if study_file.is_study(run):
-        from jtdiag.study import plot as draw_study
+        from jtdiag.workflows.study import plot as draw_study
 
         click.echo("\n".join(map(str, draw_study(run, more, output))))
         return
@@ -114,8 +114,8 @@ def _draw(runs: "list[Run]", name: str, output: "Output", *, named: bool) -> Non
 
 def _watch(run: Path, others: list[Path], wanted: "list[Drawing]", output: "Output") -> None:
     """Draw again after every sealed epoch, until the run ends."""
-    from jtdiag.redraw import redraw
     from jtdiag.watch import wait_for
+    from jtdiag.workflows.live_plot import redraw
 
     if others:
         raise click.UsageError("--watch follows one run; name one.")

@@ -31,7 +31,7 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None) -> None:
     from jtdiag.commands.training_display import display
     from jtdiag.figures.kinds import schemes
     from jtdiag.recipe.studies import find, is_study
-    from jtdiag.study import bars, carry_out, plot
+    from jtdiag.workflows.study import bars, carry_out, plot
 
     found = find(study, overrides)
     folder = Path(study) if out is None and is_study(Path(study)) else out

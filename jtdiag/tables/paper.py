@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import sem
 
-from jtdiag import names, study
+from jtdiag import names
 from jtdiag.errors import DataError, ProbeError, RecipeError
 from jtdiag.probing import results as result
 from jtdiag.recipe import studies as study_file
@@ -14,6 +14,7 @@ from jtdiag.recipe.labels import labels
 from jtdiag.replay import parameters_per_member
 from jtdiag.store.run import Run
 from jtdiag.tables.table import Cell, Number, Table
+from jtdiag.workflows import study
 
 SCHEMES = {"bagging": "Bagging", "stacking": "Stacking", "single": "Single network"}
 """Columns after those of the λs, in their order."""

@@ -79,7 +79,7 @@ def test_an_interrupted_study_says_how_to_go_on(here, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jtdiag.study.carry_out", interrupted)
+    monkeypatch.setattr("jtdiag.workflows.study.carry_out", interrupted)
     ran = jtdiag("study", "mine.toml")
     assert ran.exit_code == 130
     assert "Go on with: jtdiag study runs/mine" in ran.stderr
