@@ -31,11 +31,11 @@ from stopwatch import machine
 
 from jtdiag import names
 from jtdiag.commands.watch import LEAST_PAUSE
-from jtdiag.commands.watch_screen import Screen
 from jtdiag.recipe.toml import from_table
 from jtdiag.store.lanes import lanes_of
 from jtdiag.store.layout import Extent
 from jtdiag.store.writer import EpochBlock, RunWriter
+from jtdiag.terminal.watch_screen import Screen
 from jtdiag.watch import FolderWatch
 from jtdiag.watch.events import Sealed
 

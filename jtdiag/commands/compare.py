@@ -22,11 +22,11 @@ def compare(a: Path, b: Path, form: str) -> None:
     Results are on test, at every λ that both runs have, each lane at the epoch that validation
     chose. Of more runs, compare two at a time, or see `jtdiag report`.
     """
-    from jtdiag.commands.comparing_display import as_json, as_markdown, print_tables
     from jtdiag.compare import runs as comparing
     from jtdiag.compare.wording import notes
     from jtdiag.probing.running import probe
     from jtdiag.store.run import Run
+    from jtdiag.terminal.comparison import as_json, as_markdown, print_tables
 
     left, right = Run(a), Run(b)
     fields = comparing.fields(left, right)

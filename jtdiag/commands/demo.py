@@ -21,9 +21,9 @@ def demo(out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from jtdiag.commands.findings_display import print_findings
-    from jtdiag.commands.training_display import display
     from jtdiag.tables.table import HEADINGS, performance_rows
+    from jtdiag.terminal.findings import print_findings
+    from jtdiag.terminal.training import display
     from jtdiag.workflows.demo import run_demo
 
     with display() as listener:

@@ -23,12 +23,12 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
     """
     from rich.console import Console
 
-    from jtdiag.commands.findings_display import print_findings
-    from jtdiag.commands.probing_display import measuring
     from jtdiag.probing import findings as finding, from_file as probe_file, results as result
     from jtdiag.probing.registry import load_probe, probe_names
     from jtdiag.probing.running import probe as ask
     from jtdiag.store.run import Run
+    from jtdiag.terminal.findings import print_findings
+    from jtdiag.terminal.probing import measuring
 
     opened = Run(run)
     installed = names if names or addresses else probe_names()

@@ -48,8 +48,8 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
 
 def _asking(run: "Run", probe: "Probe") -> None:
     """Measure, and say so."""
-    from jtdiag.commands.probing_display import measuring
     from jtdiag.probing.running import measure
+    from jtdiag.terminal.probing import measuring
 
     click.echo(f"{probe.name}: measuring. {probe.question}")
     with measuring(run, probe.name):

@@ -28,9 +28,9 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from jtdiag.commands.training_display import display
     from jtdiag.figures.kinds import schemes
     from jtdiag.recipe.studies import find, is_study
+    from jtdiag.terminal.training import display
     from jtdiag.workflows.study import bars, carry_out, plot
 
     found = find(study, overrides)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from jtdiag.commands.alert_options import AlertOptions, alert_options
+from jtdiag.terminal.alert_options import AlertOptions, alert_options
 
 
 @click.command()
@@ -49,11 +49,11 @@ def train(
 ) -> None:
     """Train RECIPE: a TOML file, the name of a preset, or the folder of a run to resume."""
     from jtdiag.alerts.listener import alerting
-    from jtdiag.commands.training_display import describe_estimate, display
     from jtdiag.engine.dry_run import peak_memory, rehearse
     from jtdiag.engine.train import train as carry_out
     from jtdiag.recipe.presets import find
     from jtdiag.store.layout import readable
+    from jtdiag.terminal.training import describe_estimate, display
 
     found = find(recipe, (*overrides, *_on_alert(stop_on, lower_lambda)))
     if dry_run:

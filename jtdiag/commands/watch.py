@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from jtdiag.commands.alert_options import AlertOptions, alert_options
+from jtdiag.terminal.alert_options import AlertOptions, alert_options
 
 if TYPE_CHECKING:
     from jtdiag.alerts.dispatch import Dispatcher
@@ -165,8 +165,8 @@ def worth_a_line(happened: "Happened") -> bool:
 def _display(watched: "RunWatch | FolderWatch", style: str | None, once: bool) -> Iterator[Display]:
     from rich.console import Console
 
-    from jtdiag.commands.watch_lines import JsonLines, Lines, PlainLines
-    from jtdiag.commands.watch_screen import Screen, print_picture
+    from jtdiag.terminal.watch_lines import JsonLines, Lines, PlainLines
+    from jtdiag.terminal.watch_screen import Screen, print_picture
     from jtdiag.watch import FolderWatch
 
     console = Console()

@@ -16,10 +16,10 @@ from jtdiag import Run
 from jtdiag.alerts import dispatch
 from jtdiag.alerts.sinks import webhook
 from jtdiag.cli import main
-from jtdiag.commands.training_display import PlainLines
 from jtdiag.probing import findings as finding
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
+from jtdiag.terminal.training import PlainLines
 from jtdiag.testing import TOY, toy_data
 
 ALERT = re.compile(r"ALERT λ = 1: after epoch 2, the training loss grows, from .*")
@@ -156,7 +156,7 @@ def test_interrupted_while_a_webhook_hangs_it_ends(server, impatient, monkeypatc
 
 
 KILLED = """
-from jtdiag.commands.training_display import PlainLines
+from jtdiag.terminal.training import PlainLines
 PlainLines.epoch = lambda self, report: report.epoch < 2 or (print("there", flush=True), input())
 from jtdiag.cli import main
 main()

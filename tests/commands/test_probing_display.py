@@ -2,8 +2,8 @@ import io
 
 from rich.console import Console
 
-from jtdiag.commands import probing_display
-from jtdiag.commands.probing_display import Measuring, measuring
+from jtdiag.terminal import probing
+from jtdiag.terminal.probing import Measuring, measuring
 
 
 def test_the_line_tells_the_time_and_what_was_read_since(toy):
@@ -29,7 +29,7 @@ def test_without_a_terminal_nothing_is_shown(toy, capsys):
 def test_on_a_terminal_the_line_goes_when_the_probe_is_done(toy, monkeypatch):
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=80)
-    monkeypatch.setattr(probing_display, "Console", lambda: console)
+    monkeypatch.setattr(probing, "Console", lambda: console)
     with measuring(toy, "votes"):
         pass
     assert "votes: 0 s, 0.0 MB read" in out.getvalue()

@@ -1,6 +1,6 @@
 import math
 
-from jtdiag.commands.sparkline import ASCII_BLOCKS, BLOCKS, bar, sparkline
+from jtdiag.terminal.sparkline import ASCII_BLOCKS, BLOCKS, bar, sparkline
 
 
 def test_from_0_to_the_top_every_block_is_used_once():

@@ -6,9 +6,9 @@ from click.testing import CliRunner
 
 from jtdiag import Run
 from jtdiag.cli import main
-from jtdiag.commands.training_display import PlainLines
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
+from jtdiag.terminal.training import PlainLines
 from jtdiag.testing import TOY, toy_data
 
 DONE = r"Trained mine, with [\d.]+ [MG]B of memory at most\. Next: jtdiag probe mine"

@@ -8,8 +8,12 @@ from rich.progress import Progress
 from rich.text import Text
 
 from jtdiag import find_recipe
-from jtdiag.commands import training_display
-from jtdiag.commands.training_display import (
+from jtdiag.engine.progress import EpochReport, Plan
+from jtdiag.rules.contract import Verdict
+from jtdiag.store.lanes import Lane
+from jtdiag.store.layout import Size
+from jtdiag.terminal import training
+from jtdiag.terminal.training import (
     LiveDisplay,
     PlainLines,
     describe,
@@ -17,10 +21,6 @@ from jtdiag.commands.training_display import (
     one_line,
     store_size,
 )
-from jtdiag.engine.progress import EpochReport, Plan
-from jtdiag.rules.contract import Verdict
-from jtdiag.store.lanes import Lane
-from jtdiag.store.layout import Size
 
 SETTINGS = {
     "device": "cpu",
@@ -125,7 +125,7 @@ def test_lines_are_not_wrapped_and_count_the_epochs():
 
 def test_the_time_left_is_that_of_the_epochs_so_far(monkeypatch):
     now = iter([100.0, 110.0, 120.0, 200.0])
-    monkeypatch.setattr(training_display.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(now))
     lines = plain(report(0), report(1), report(2), of=4)
     # 20 s for one epoch: 60 for the other three; 100 s for two: 100 for the other two.
     assert [line.rpartition("; ")[2] for line in lines] == ["starting", "60 s left", "100 s left"]
@@ -176,10 +176,10 @@ def test_a_lane_is_done_with_its_last_epoch_and_those_done_before_count(live, tm
 
 def test_the_store_is_measured_only_now_and_then(live, tmp_path, monkeypatch):
     looks = []
-    monkeypatch.setattr(training_display, "store_size", lambda path: looks.append(path) or 0)
-    every = training_display.SIZE_EVERY
+    monkeypatch.setattr(training, "store_size", lambda path: looks.append(path) or 0)
+    every = training.SIZE_EVERY
     now = iter([1000.0, 1000.0 + 0.5 * every, 1000.0 + 0.9 * every, 1000.1 + every])
-    monkeypatch.setattr(training_display.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(now))
     shown, *_ = live
     shown.begin(plan(tmp_path))
     for epoch in range(4):
@@ -190,7 +190,7 @@ def test_the_store_is_measured_only_now_and_then(live, tmp_path, monkeypatch):
 def on(monkeypatch, *, terminal):
     file = io.StringIO()
     monkeypatch.setattr(
-        training_display,
+        training,
         "Console",
         lambda: Console(file=file, force_terminal=terminal, width=80),
     )

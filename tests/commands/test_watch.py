@@ -18,10 +18,10 @@ from jtdiag import train
 from jtdiag.alerts.dispatch import Dispatcher
 from jtdiag.cli import main
 from jtdiag.commands.watch import ALERTED, INTERRUPTED
-from jtdiag.commands.watch_lines import KINDS, as_json
 from jtdiag.engine.progress import Silent as SilentListener
 from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
+from jtdiag.terminal.watch_lines import KINDS, as_json
 from jtdiag.watch.events import (
     Appeared,
     Ended,

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from jtdiag.commands import watch_screen
-from jtdiag.commands.watch_page import Page, duration, percent
-from jtdiag.commands.watch_screen import Screen, ascii_only, picture
 from jtdiag.probing.findings import Finding
 from jtdiag.store import lanes
+from jtdiag.terminal import watch_screen
+from jtdiag.terminal.watch_page import Page, duration, percent
+from jtdiag.terminal.watch_screen import Screen, ascii_only, picture
 from jtdiag.watch import FolderWatch, RunWatch, look_at
 from jtdiag.watch.events import Happened
 

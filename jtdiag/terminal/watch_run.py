@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from jtdiag.commands.watch_page import (
+from jtdiag.terminal.watch_page import (
     ALERT,
     NUMBER,
     Page,

@@ -11,9 +11,9 @@ from typing import Any
 import click
 from rich.console import Console
 
-from jtdiag.commands.findings_display import print_finding
-from jtdiag.commands.watch_page import counted, duration, percent
 from jtdiag.probing.findings import Finding
+from jtdiag.terminal.findings import print_finding
+from jtdiag.terminal.watch_page import counted, duration, percent
 from jtdiag.watch.events import (
     Appeared,
     Ended,

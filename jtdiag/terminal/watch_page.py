@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from jtdiag.commands.sparkline import bar, sparkline
 from jtdiag.probing.findings import Finding
+from jtdiag.terminal.sparkline import bar, sparkline
 from jtdiag.watch.one_lane import LaneWatch
 from jtdiag.watch.one_run import RunWatch
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from jtdiag.commands.watch_page import (
+from jtdiag.terminal.watch_page import (
     ALERT,
     NUMBER,
     Page,

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from jtdiag.alerts import wording
 from jtdiag.alerts.wording import Told
-from jtdiag.commands.findings_display import print_finding
 from jtdiag.engine.dry_run import Estimate
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.recipe import learning_rates
@@ -20,6 +19,7 @@ from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
 from jtdiag.store.lanes import Lane, lanes_of
 from jtdiag.store.layout import readable
+from jtdiag.terminal.findings import print_finding
 
 SIZE_EVERY = 2.0
 """Seconds between two looks at the size of the store on disk."""

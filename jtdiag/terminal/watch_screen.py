@@ -6,10 +6,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from jtdiag.commands.sparkline import BAR, BLOCKS, REST, UNKNOWN
-from jtdiag.commands.watch_folder import of_folder
-from jtdiag.commands.watch_page import Page
-from jtdiag.commands.watch_run import of_run
+from jtdiag.terminal.sparkline import BAR, BLOCKS, REST, UNKNOWN
+from jtdiag.terminal.watch_folder import of_folder
+from jtdiag.terminal.watch_page import Page
+from jtdiag.terminal.watch_run import of_run
 from jtdiag.watch import FolderWatch, RunWatch
 from jtdiag.watch.events import Happened
 
