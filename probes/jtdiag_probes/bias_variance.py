@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from jtdiag_probes import decomposition
+from jtdiag_probes.shared import decomposition
 
 Floats = NDArray[np.floating[Any]]
 

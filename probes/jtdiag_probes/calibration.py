@@ -13,7 +13,7 @@ from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes import reliability
 from jtdiag_probes.calibration_verdict import judge
-from jtdiag_probes.measured_epoch import measured_epoch
+from jtdiag_probes.shared.measured_epoch import measured_epoch
 
 BINS = 15
 """As in Guo et al. 2017."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from jtdiag_probes.decomposition import cross_entropy
+from jtdiag_probes.shared.decomposition import cross_entropy
 
 Floats = NDArray[np.floating]
 

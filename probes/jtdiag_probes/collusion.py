@@ -10,9 +10,10 @@ from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
-from jtdiag_probes import codependence, decomposition
+from jtdiag_probes import codependence
 from jtdiag_probes.collusion_verdict import judge
-from jtdiag_probes.measured_epoch import measured_epoch
+from jtdiag_probes.shared import decomposition
+from jtdiag_probes.shared.measured_epoch import measured_epoch
 
 DROPPED = "dropped"
 FRACTIONS = (0.2, 0.4, 0.6)

@@ -13,8 +13,8 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
-from jtdiag_probes.decomposition import Floats, Target
-from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, over_outputs
+from jtdiag_probes.shared.decomposition import Floats, Target
+from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
 WAYS = {
     "logits_error": "averaged logits",

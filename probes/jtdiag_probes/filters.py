@@ -9,7 +9,7 @@ from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes import first_layer
 from jtdiag_probes.filters_verdict import judge
-from jtdiag_probes.measured_epoch import measured_epoch
+from jtdiag_probes.shared.measured_epoch import measured_epoch
 
 SHOWN_MEMBERS, SHOWN_FILTERS = 16, 16
 """Most members, and filters of each, that a result holds as images."""

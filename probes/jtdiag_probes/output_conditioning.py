@@ -13,7 +13,7 @@ from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes import output_curvature
 from jtdiag_probes.output_curvature import Spectrum
-from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, over_outputs
+from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
 WORK = 6_000_000
 """M·d³ summed over the examples whose spectra are found at one epoch of a lane: a second or so.

@@ -14,7 +14,7 @@ from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.bias_variance import MEANS, TERMS, Sums, jackknife, residual
-from jtdiag_probes.outputs import chosen_epochs
+from jtdiag_probes.shared.outputs import chosen_epochs
 
 RESIDUAL_LIMIT = 1e-12
 """The sums of terms agree to rounding in float64; relative to losses above 1 nat."""

@@ -13,8 +13,8 @@ from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes import voting
-from jtdiag_probes.outputs import LANE_EPOCH_SPLIT, chosen_epochs, over_outputs
 from jtdiag_probes.performance import standard_error
+from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, chosen_epochs, over_outputs
 
 _FROM_METRICS = {
     "mean_member_error": "mean error of the members",

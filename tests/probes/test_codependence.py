@@ -15,7 +15,7 @@ from jtdiag_probes.codependence import (
     offsets,
     predicted_rise,
 )
-from jtdiag_probes.decomposition import cross_entropy, member_divergences
+from jtdiag_probes.shared.decomposition import cross_entropy, member_divergences
 
 
 def rng():

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import logsumexp
 
 from jtdiag import joint_loss
-from jtdiag_probes import decomposition
+from jtdiag_probes.shared import decomposition
 
 LAM = st.one_of(st.sampled_from([0.0, 0.9, 1.0]), st.floats(0, 1))
 

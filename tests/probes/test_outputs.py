@@ -5,7 +5,7 @@ from jtdiag.probing.contract import Options
 from jtdiag.store import chunks, layout
 from jtdiag.testing import toy_run
 from jtdiag_probes import dominance
-from jtdiag_probes.outputs import over_outputs
+from jtdiag_probes.shared.outputs import over_outputs
 
 
 def count(lane, blocks):
