@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from jtdiag.engine.architectures.mlp import MLP
 from jtdiag.engine.loss import joint_loss
-from jtdiag_probes.curvature_products import Tangents
-from jtdiag_probes.lanczos import alone, lanczos, ritz
+from jtdiag_probes.linalg.curvature_products import Tangents
+from jtdiag_probes.linalg.lanczos import alone, lanczos, ritz
 
 PEERS = {
     "hessian_eigenthings": "hessian-eigenthings==1.0.0a5",

@@ -10,8 +10,9 @@ from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.replay import Replay
 from jtdiag.store.run import Run
-from jtdiag_probes import density, exponent, output_conditioning, weight_conditioning
+from jtdiag_probes import exponent, output_conditioning, weight_conditioning
 from jtdiag_probes.conditioning_verdict import at_the_end, judge
+from jtdiag_probes.linalg import density
 from jtdiag_probes.weight_conditioning import (
     EIGENVALUE,
     EXACT,

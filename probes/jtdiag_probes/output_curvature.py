@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import null_space
 from scipy.special import log_softmax
 
-from jtdiag_probes import coupled_blocks
+from jtdiag_probes.linalg import coupled_blocks
 
 Floats = NDArray[np.floating]
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from jtdiag import names
 from jtdiag.probing.contract import Var
 from jtdiag.replay import Replay
-from jtdiag_probes import density, output_curvature, tangent_curvature
-from jtdiag_probes.curvature_products import (
+from jtdiag_probes import output_curvature, tangent_curvature
+from jtdiag_probes.linalg import density
+from jtdiag_probes.linalg.curvature_products import (
     OutputMap,
     Tangents,
     agreement,
@@ -20,10 +21,10 @@ from jtdiag_probes.curvature_products import (
     output_hessian,
     own_hessian,
 )
-from jtdiag_probes.lanczos import Krylov, alone, lanczos, ritz
+from jtdiag_probes.linalg.lanczos import Krylov, alone, lanczos, ritz
+from jtdiag_probes.linalg.trace import hutch_plus_plus
 from jtdiag_probes.output_curvature import Spectrum
 from jtdiag_probes.tangent_kernels import kernels_without_shifts, tangent_redundancy
-from jtdiag_probes.trace import hutch_plus_plus
 
 EXAMPLES = 200
 """Training examples, evenly spaced, that the loss is averaged over."""

@@ -5,7 +5,7 @@ import xarray as xr
 from jtdiag.errors import ProbeError
 from jtdiag.figures import style
 from jtdiag.figures.kinds.spectral_density import SMALLEST_DECADE, draw
-from jtdiag_probes import density
+from jtdiag_probes.linalg import density
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch.autograd.functional import hessian, jacobian
 
 from jtdiag import joint_loss
-from jtdiag_probes.curvature_products import (
+from jtdiag_probes.linalg.curvature_products import (
     Family,
     Tangents,
     agreement,
@@ -16,7 +16,7 @@ from jtdiag_probes.curvature_products import (
     output_hessian,
     own_hessian,
 )
-from jtdiag_probes.lanczos import alone, lanczos, ritz
+from jtdiag_probes.linalg.lanczos import alone, lanczos, ritz
 from jtdiag_probes.weight_conditioning import members_ends
 
 M, N, K, D, H = 3, 6, 4, 2, 3

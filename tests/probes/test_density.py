@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from jtdiag_probes import density
-from jtdiag_probes.density import axis, decades, integral, mean_and_error, quadratures
-from jtdiag_probes.lanczos import alone
-from jtdiag_probes.trace import hutch_plus_plus
+from jtdiag_probes.linalg import density
+from jtdiag_probes.linalg.density import axis, decades, integral, mean_and_error, quadratures
+from jtdiag_probes.linalg.lanczos import alone
+from jtdiag_probes.linalg.trace import hutch_plus_plus
 
 
 def symmetric(values, seed=0):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from jtdiag_probes.lanczos import alone, lanczos, ritz
+from jtdiag_probes.linalg.lanczos import alone, lanczos, ritz
 
 FLOATS = [torch.float32, torch.float64]
 

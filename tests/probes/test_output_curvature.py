@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from jtdiag_probes import coupled_blocks
+from jtdiag_probes.linalg import coupled_blocks
 from jtdiag_probes.output_curvature import (
     Curvature,
     Spectrum,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from jtdiag_probes.lanczos import Product, Ritz, lanczos, ritz
+from jtdiag_probes.linalg.lanczos import Product, Ritz, lanczos, ritz
 
 Floats = NDArray[np.floating]
 
