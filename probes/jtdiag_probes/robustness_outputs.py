@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
-from jtdiag_probes import movement, removal_orders as orders_of
+from jtdiag_probes import removal_orders as orders_of
+from jtdiag_probes.dominance import movement
 from jtdiag_probes.faults import FaultCurves, counts_of_faulty
 from jtdiag_probes.margins import margins
 from jtdiag_probes.removal import OwnSubsets, SharedSubsets, predicted_loss, random_orders

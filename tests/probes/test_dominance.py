@@ -13,7 +13,7 @@ from jtdiag.probing.registry import load_probe, probe_names
 from jtdiag.probing.running import probe as ask
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes.dominance import probe
+from jtdiag_probes.dominance.dominance import probe
 
 
 class TestDominance(ProbePromises):

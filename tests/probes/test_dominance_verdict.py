@@ -4,7 +4,7 @@ import pytest
 from jtdiag.probing import findings, results
 from jtdiag.probing.contract import Options
 from jtdiag.probing.running import probe as ask
-from jtdiag_probes.dominance import probe
+from jtdiag_probes.dominance.dominance import probe
 
 ENSEMBLE = (0.9, 0.1, 0.1, 0.1, 0.1)
 

@@ -3,8 +3,8 @@ import pytest
 from scipy.stats import binomtest
 
 from jtdiag.probing.contract import Options
-from jtdiag_probes import leadership
-from jtdiag_probes.dominance import probe
+from jtdiag_probes.dominance import leadership
+from jtdiag_probes.dominance.dominance import probe
 
 
 def run_led_by(by_hand, *trials, **more):

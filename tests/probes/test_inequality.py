@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import entropy as scipys_entropy
 
-from jtdiag_probes import inequality
+from jtdiag_probes.dominance import inequality
 
 ERRORS = arrays(np.float64, (2, 5), elements=st.floats(0.01, 1))
 

@@ -5,7 +5,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.stats import spearmanr
 
 from jtdiag.rules.skill import skill_ratio
-from jtdiag_probes import leadership
+from jtdiag_probes.dominance import leadership
 
 # Few different values, so that ties are common.
 TIED = st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9, 1.0])

@@ -8,8 +8,8 @@ from jtdiag.probing.contract import Options
 from jtdiag.probing.running import probe as ask
 from jtdiag.store import run as store
 from jtdiag.testing import toy_run
-from jtdiag_probes import movement
-from jtdiag_probes.dominance import probe
+from jtdiag_probes.dominance import movement
+from jtdiag_probes.dominance.dominance import probe
 
 
 @pytest.fixture(scope="module")

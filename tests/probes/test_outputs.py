@@ -4,7 +4,7 @@ import xarray as xr
 from jtdiag.probing.contract import Options
 from jtdiag.store import chunks, layout
 from jtdiag.testing import toy_run
-from jtdiag_probes import dominance
+from jtdiag_probes.dominance import dominance
 from jtdiag_probes.shared.outputs import over_outputs
 
 

@@ -13,7 +13,7 @@ from early_warning_study.grid import EARLY, MOVED, Ensemble
 from jtdiag import names
 from jtdiag.engine.datasets import fashion_mnist
 from jtdiag.store.lanes import Lane
-from jtdiag_probes import inequality, leadership, movement
+from jtdiag_probes.dominance import inequality, leadership, movement
 
 IMAGES = (5_000, 2_000)
 """The first images of Fashion-MNIST's training and test part."""

@@ -12,8 +12,8 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.rules.skill import EARLY_EPOCH, skill_ratio
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
-from jtdiag_probes import foresight, inequality, leadership, movement
-from jtdiag_probes.dominance_verdict import judge
+from jtdiag_probes.dominance import foresight, inequality, leadership, movement
+from jtdiag_probes.dominance.dominance_verdict import judge
 from jtdiag_probes.shared import decomposition
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 

@@ -8,7 +8,7 @@ from jtdiag import names
 from jtdiag.probing.contract import Var
 from jtdiag.rules.skill import EARLY_EPOCH
 from jtdiag.store.run import Run
-from jtdiag_probes import leadership
+from jtdiag_probes.dominance import leadership
 
 _LANE = (names.LAM, names.TRIAL)
 
