@@ -14,7 +14,7 @@ from jtdiag import Run, families
 from jtdiag.cli import main
 from jtdiag.probing.registry import load_probe, probe_names
 from jtdiag.testing import FamilyPromises
-from jtdiag_probes import diversity
+from jtdiag_probes.diversity import diversity
 
 PAGE = Path(__file__).parents[2] / "docs" / "families.md"
 RECIPE = """

@@ -4,7 +4,7 @@ from hypothesis import given, settings, strategies as st
 from scipy.special import log_softmax, softmax
 from scipy.stats import sem
 
-from jtdiag_probes.bias_variance import TERMS, Sums, jackknife, residual
+from jtdiag_probes.diversity.bias_variance import TERMS, Sums, jackknife, residual
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from jtdiag_probes import codependence
-from jtdiag_probes.codependence import (
+from jtdiag_probes.diversity import codependence
+from jtdiag_probes.diversity.codependence import (
     Dropping,
     centred,
     diversity,

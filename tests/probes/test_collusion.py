@@ -5,8 +5,8 @@ import xarray as xr
 from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes import collusion
-from jtdiag_probes.collusion import probe
+from jtdiag_probes.diversity import collusion
+from jtdiag_probes.diversity.collusion import probe
 
 
 class TestCollusion(ProbePromises):

@@ -8,8 +8,8 @@ from jtdiag import names
 from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes import diversity
-from jtdiag_probes.diversity import probe
+from jtdiag_probes.diversity import diversity
+from jtdiag_probes.diversity.diversity import probe
 
 TOY_SPLITS = ["train", "val", "test"]
 

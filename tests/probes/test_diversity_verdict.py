@@ -9,7 +9,7 @@ from jtdiag.probing.contract import Options
 from jtdiag.probing.findings import Finding
 from jtdiag.testing import toy_run
 from jtdiag.watch import follow
-from jtdiag_probes.diversity import probe
+from jtdiag_probes.diversity.diversity import probe
 
 EPOCHS, MEMBERS = 4, 3
 

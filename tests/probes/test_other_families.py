@@ -6,7 +6,8 @@ import pytest
 from jtdiag import families, names, train
 from jtdiag.probing.contract import Options
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
-from jtdiag_probes import diversity, performance
+from jtdiag_probes import performance
+from jtdiag_probes.diversity import diversity
 from jtdiag_probes.dominance import dominance
 from jtdiag_probes.shared import decomposition
 

@@ -7,9 +7,9 @@ from scipy.special import log_softmax
 from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes import bias_variance, variance
-from jtdiag_probes.bias_variance import TERMS, Sums
-from jtdiag_probes.variance import probe
+from jtdiag_probes.diversity import bias_variance, variance
+from jtdiag_probes.diversity.bias_variance import TERMS, Sums
+from jtdiag_probes.diversity.variance import probe
 
 
 class TestVariance(ProbePromises):

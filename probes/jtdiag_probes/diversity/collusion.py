@@ -10,8 +10,8 @@ from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
-from jtdiag_probes import codependence
-from jtdiag_probes.collusion_verdict import judge
+from jtdiag_probes.diversity import codependence
+from jtdiag_probes.diversity.collusion_verdict import judge
 from jtdiag_probes.shared import decomposition
 from jtdiag_probes.shared.measured_epoch import measured_epoch
 

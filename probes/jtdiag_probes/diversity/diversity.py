@@ -12,7 +12,7 @@ from jtdiag.families.contract import Family
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
-from jtdiag_probes.diversity_verdict import judge
+from jtdiag_probes.diversity.diversity_verdict import judge
 from jtdiag_probes.shared import decomposition
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, chosen_epochs, over_outputs
 

@@ -13,7 +13,7 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
-from jtdiag_probes.bias_variance import MEANS, TERMS, Sums, jackknife, residual
+from jtdiag_probes.diversity.bias_variance import MEANS, TERMS, Sums, jackknife, residual
 from jtdiag_probes.shared.outputs import chosen_epochs
 
 RESIDUAL_LIMIT = 1e-12
