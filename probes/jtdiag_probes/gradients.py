@@ -12,8 +12,8 @@ from jtdiag.probing.findings import Finding
 from jtdiag.replay import Replay
 from jtdiag.store.run import Run
 from jtdiag_probes import gradient_geometry
+from jtdiag_probes.conditioning.weight_conditioning import evenly
 from jtdiag_probes.linalg.curvature_products import Tangents
-from jtdiag_probes.weight_conditioning import evenly
 
 EXAMPLES = 1000
 """Training examples, evenly spaced, over which gradients are averaged."""

@@ -7,10 +7,15 @@ from jtdiag import names
 from jtdiag.probing.contract import Options
 from jtdiag.replay import Replay
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes import exponent, output_conditioning, output_curvature, weight_conditioning
-from jtdiag_probes.conditioning import lower_bound, probe
-from jtdiag_probes.conditioning_verdict import at_the_end
-from jtdiag_probes.weight_conditioning import WeightCurvature
+from jtdiag_probes.conditioning import (
+    exponent,
+    output_conditioning,
+    output_curvature,
+    weight_conditioning,
+)
+from jtdiag_probes.conditioning.conditioning import lower_bound, probe
+from jtdiag_probes.conditioning.conditioning_verdict import at_the_end
+from jtdiag_probes.conditioning.weight_conditioning import WeightCurvature
 
 
 @pytest.fixture(autouse=True, scope="module")

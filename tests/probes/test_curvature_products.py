@@ -7,6 +7,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch.autograd.functional import hessian, jacobian
 
 from jtdiag import joint_loss
+from jtdiag_probes.conditioning.weight_conditioning import members_ends
 from jtdiag_probes.linalg.curvature_products import (
     Family,
     Tangents,
@@ -17,7 +18,6 @@ from jtdiag_probes.linalg.curvature_products import (
     own_hessian,
 )
 from jtdiag_probes.linalg.lanczos import alone, lanczos, ritz
-from jtdiag_probes.weight_conditioning import members_ends
 
 M, N, K, D, H = 3, 6, 4, 2, 3
 LAMS = [0.0, 0.6, 1.0]

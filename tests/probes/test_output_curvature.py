@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from jtdiag_probes.linalg import coupled_blocks
-from jtdiag_probes.output_curvature import (
+from jtdiag_probes.conditioning.output_curvature import (
     Curvature,
     Spectrum,
     anisotropy,
@@ -13,6 +12,7 @@ from jtdiag_probes.output_curvature import (
     gini,
     group_size,
 )
+from jtdiag_probes.linalg import coupled_blocks
 
 SHAPES = [(4, 5), (2, 3), (3, 2), (6, 4)]
 LAMS = [0.0, 0.3, 0.9, 0.999]

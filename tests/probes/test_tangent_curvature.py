@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from jtdiag_probes.conditioning.output_curvature import Spectrum, categorical
+from jtdiag_probes.conditioning.tangent_curvature import cross_share, through_weights
+from jtdiag_probes.conditioning.tangent_kernels import kernels_without_shifts, tangent_redundancy
 from jtdiag_probes.linalg.curvature_products import Tangents, output_hessian
-from jtdiag_probes.output_curvature import Spectrum, categorical
-from jtdiag_probes.tangent_curvature import cross_share, through_weights
-from jtdiag_probes.tangent_kernels import kernels_without_shifts, tangent_redundancy
 
 K, D = 3, 3
 

@@ -11,8 +11,8 @@ from jtdiag import names
 from jtdiag.probing.contract import Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
-from jtdiag_probes import output_curvature
-from jtdiag_probes.output_curvature import Spectrum
+from jtdiag_probes.conditioning import output_curvature
+from jtdiag_probes.conditioning.output_curvature import Spectrum
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
 WORK = 6_000_000

@@ -10,16 +10,16 @@ from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.replay import Replay
 from jtdiag.store.run import Run
-from jtdiag_probes import exponent, output_conditioning, weight_conditioning
-from jtdiag_probes.conditioning_verdict import at_the_end, judge
-from jtdiag_probes.linalg import density
-from jtdiag_probes.weight_conditioning import (
+from jtdiag_probes.conditioning import exponent, output_conditioning, weight_conditioning
+from jtdiag_probes.conditioning.conditioning_verdict import at_the_end, judge
+from jtdiag_probes.conditioning.weight_conditioning import (
     EIGENVALUE,
     EXACT,
     EXACT_EXAMPLES,
     POINTS,
     WeightCurvature,
 )
+from jtdiag_probes.linalg import density
 
 QUANTITY = "quantity"
 FITTED = ("grid_kappa", "kappa", "kappa_lower", "weight_anisotropy")

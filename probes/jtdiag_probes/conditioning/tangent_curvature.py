@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
-from jtdiag_probes.output_curvature import Curvature
+from jtdiag_probes.conditioning.output_curvature import Curvature
 
 Floats = NDArray[np.floating]
 

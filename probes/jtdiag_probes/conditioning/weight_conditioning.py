@@ -10,7 +10,9 @@ from torch import Tensor
 from jtdiag import names
 from jtdiag.probing.contract import Var
 from jtdiag.replay import Replay
-from jtdiag_probes import output_curvature, tangent_curvature
+from jtdiag_probes.conditioning import output_curvature, tangent_curvature
+from jtdiag_probes.conditioning.output_curvature import Spectrum
+from jtdiag_probes.conditioning.tangent_kernels import kernels_without_shifts, tangent_redundancy
 from jtdiag_probes.linalg import density
 from jtdiag_probes.linalg.curvature_products import (
     OutputMap,
@@ -23,8 +25,6 @@ from jtdiag_probes.linalg.curvature_products import (
 )
 from jtdiag_probes.linalg.lanczos import Krylov, alone, lanczos, ritz
 from jtdiag_probes.linalg.trace import hutch_plus_plus
-from jtdiag_probes.output_curvature import Spectrum
-from jtdiag_probes.tangent_kernels import kernels_without_shifts, tangent_redundancy
 
 EXAMPLES = 200
 """Training examples, evenly spaced, that the loss is averaged over."""

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jtdiag_probes import output_curvature
+from jtdiag_probes.conditioning import output_curvature
 from jtdiag_probes.linalg import density
 from jtdiag_probes.linalg.curvature_products import Tangents
 from jtdiag_probes.linalg.lanczos import Ritz, lanczos, ritz
