@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from stopwatch import Contender, machine, race
 
-from jtdiag_probes.removal import OwnSubsets, SharedSubsets, random_orders
+from jtdiag_probes.robustness.removal import OwnSubsets, SharedSubsets, random_orders
 
 CHUNK = 3334
 """Examples at a time, as a store of 256 members and ten classes is read."""

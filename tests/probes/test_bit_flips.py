@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jtdiag_probes.bit_flips import BITS, accuracy, flip_all, flip_bits, guarded
+from jtdiag_probes.robustness.bit_flips import BITS, accuracy, flip_all, flip_bits, guarded
 
 
 def words(weights):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jtdiag_probes.faults import (
+from jtdiag_probes.robustness.faults import (
     DRAWN,
     FACTORS,
     FAULTS,
@@ -12,7 +12,7 @@ from jtdiag_probes.faults import (
     spread,
     with_noise,
 )
-from jtdiag_probes.removal import SharedSubsets, random_orders
+from jtdiag_probes.robustness.removal import SharedSubsets, random_orders
 
 M, N, K = 5, 60, 4
 

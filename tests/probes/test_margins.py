@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.special import log_softmax
 
-from jtdiag_probes import margins as under_test
-from jtdiag_probes.margins import Scorer, margins, pieces
+from jtdiag_probes.robustness import margins as under_test
+from jtdiag_probes.robustness.margins import Scorer, margins, pieces
 
 
 def make(members=4, examples=30, classes=5, seed=0, scale=1.0, dtype=np.float64):

@@ -5,8 +5,13 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, logsumexp
 
-from jtdiag_probes import margins, removal
-from jtdiag_probes.removal import OwnSubsets, SharedSubsets, predicted_loss, random_orders
+from jtdiag_probes.robustness import margins, removal
+from jtdiag_probes.robustness.removal import (
+    OwnSubsets,
+    SharedSubsets,
+    predicted_loss,
+    random_orders,
+)
 
 
 def make(members=5, examples=40, classes=4, seed=0, spread=1.0, dtype=np.float64):

@@ -3,10 +3,10 @@ import itertools
 import numpy as np
 import pytest
 
-from jtdiag_probes import removal_orders
-from jtdiag_probes.margins import margins
-from jtdiag_probes.removal import SharedSubsets, random_orders
-from jtdiag_probes.removal_orders import (
+from jtdiag_probes.robustness import removal_orders
+from jtdiag_probes.robustness.margins import margins
+from jtdiag_probes.robustness.removal import SharedSubsets, random_orders
+from jtdiag_probes.robustness.removal_orders import (
     examples_to_search,
     greedy_removal,
     greedy_selection,

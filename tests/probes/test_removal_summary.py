@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from jtdiag_probes.removal_summary import (
+from jtdiag_probes.robustness.removal_summary import (
     area_under_curve,
     by_probability,
     probabilities,

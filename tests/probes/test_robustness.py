@@ -10,9 +10,13 @@ from jtdiag.probing.contract import Options
 from jtdiag.replay import Replay
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes import bit_flips, robustness_outputs, robustness_weights
-from jtdiag_probes.removal import random_orders
-from jtdiag_probes.robustness import measured_epoch, probe
+from jtdiag_probes.robustness import (
+    bit_flips,
+    outputs as robustness_outputs,
+    weights as robustness_weights,
+)
+from jtdiag_probes.robustness.removal import random_orders
+from jtdiag_probes.robustness.robustness import measured_epoch, probe
 
 
 class TestRobustness(ProbePromises):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from jtdiag.probing.contract import Options
-from jtdiag_probes.robustness import probe
-from jtdiag_probes.robustness_verdict import judge
+from jtdiag_probes.robustness.robustness import probe
+from jtdiag_probes.robustness.robustness_verdict import judge
 
 
 @pytest.fixture

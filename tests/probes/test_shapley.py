@@ -4,7 +4,7 @@ from math import factorial
 import numpy as np
 import pytest
 
-from jtdiag_probes.shapley import shapley_values
+from jtdiag_probes.robustness.shapley import shapley_values
 
 NONE = 0.1
 

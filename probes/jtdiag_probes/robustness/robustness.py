@@ -9,9 +9,9 @@ from jtdiag import names
 from jtdiag.probing.contract import Options, Probe
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
-from jtdiag_probes import robustness_outputs, robustness_weights
-from jtdiag_probes.robustness_variables import LANE, WRITES, empty, over_trials
-from jtdiag_probes.robustness_verdict import judge
+from jtdiag_probes.robustness import outputs as robustness_outputs, weights
+from jtdiag_probes.robustness.robustness_verdict import judge
+from jtdiag_probes.robustness.variables import LANE, WRITES, empty, over_trials
 
 
 def measured_epoch(run: Run, lane: Lane) -> int:
@@ -40,7 +40,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         _put(result, lane, robustness_outputs.measure(run, lane, epoch, at_epoch))
     missing = ""
     if not options.metrics_only:
-        missing = robustness_weights.measure(run, kept, result, _put)
+        missing = weights.measure(run, kept, result, _put)
         result = result.merge(over_trials(result))
     number = np.full([len(run.recipe.lam), run.recipe.trials], -1)
     for lane, epoch in epochs.items():

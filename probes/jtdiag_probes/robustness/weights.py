@@ -15,9 +15,9 @@ from jtdiag.errors import DataError, StoreError
 from jtdiag.replay import Replay
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
-from jtdiag_probes import bit_flips
-from jtdiag_probes.removal_orders import spread_out
-from jtdiag_probes.robustness_outputs import generator
+from jtdiag_probes.robustness import bit_flips
+from jtdiag_probes.robustness.outputs import generator
+from jtdiag_probes.robustness.removal_orders import spread_out
 
 Put = Callable[[xr.Dataset, Lane, dict[str, Any]], None]
 

@@ -9,18 +9,24 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
-from jtdiag_probes import removal_orders as orders_of
 from jtdiag_probes.dominance import movement
-from jtdiag_probes.faults import FaultCurves, counts_of_faulty
-from jtdiag_probes.margins import margins
-from jtdiag_probes.removal import OwnSubsets, SharedSubsets, predicted_loss, random_orders
-from jtdiag_probes.removal_summary import (
+from jtdiag_probes.robustness import removal_orders as orders_of
+from jtdiag_probes.robustness.faults import FaultCurves, counts_of_faulty
+from jtdiag_probes.robustness.margins import margins
+from jtdiag_probes.robustness.removal import (
+    OwnSubsets,
+    SharedSubsets,
+    predicted_loss,
+    random_orders,
+)
+from jtdiag_probes.robustness.removal_summary import (
     area_under_curve,
     by_probability,
     probabilities,
     tolerated_fraction,
 )
-from jtdiag_probes.robustness_variables import (
+from jtdiag_probes.robustness.shapley import shapley_values
+from jtdiag_probes.robustness.variables import (
     BEST_ALONE_FIRST,
     BEST_FIRST,
     EVALUATIONS,
@@ -30,7 +36,6 @@ from jtdiag_probes.robustness_variables import (
     REMOVALS,
     REPEATS,
 )
-from jtdiag_probes.shapley import shapley_values
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jtdiag_probes.diversity.codependence import predicted_rise
-from jtdiag_probes.margins import Scorer, pieces
+from jtdiag_probes.robustness.margins import Scorer, pieces
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]

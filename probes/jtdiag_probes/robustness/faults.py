@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag_probes.margins import Scorer, margins as margins_of, pieces
+from jtdiag_probes.robustness.margins import Scorer, margins as margins_of, pieces
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag_probes.margins import Scorer, margins
+from jtdiag_probes.robustness.margins import Scorer, margins
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]

@@ -9,8 +9,8 @@ from scipy.stats import t
 
 from jtdiag import names
 from jtdiag.probing.findings import Finding
-from jtdiag_probes.removal_summary import POINT
-from jtdiag_probes.robustness_variables import REPEATS
+from jtdiag_probes.robustness.removal_summary import POINT
+from jtdiag_probes.robustness.variables import REPEATS
 
 EXCESS_LIMIT = 1.1
 """Loss over that predicted from diversity, with half of the members missing, that is a warning."""

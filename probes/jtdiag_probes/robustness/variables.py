@@ -9,10 +9,10 @@ import xarray as xr
 from jtdiag import names
 from jtdiag.probing.contract import Var
 from jtdiag.store.run import Run
-from jtdiag_probes.bit_flips import RATES
-from jtdiag_probes.faults import FAULTS, counts_of_faulty
 from jtdiag_probes.performance import standard_error
-from jtdiag_probes.removal_summary import probabilities
+from jtdiag_probes.robustness.bit_flips import RATES
+from jtdiag_probes.robustness.faults import FAULTS, counts_of_faulty
+from jtdiag_probes.robustness.removal_summary import probabilities
 
 REPEATS = 20
 """Random orders of the members, as in the paper."""
