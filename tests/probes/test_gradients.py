@@ -7,8 +7,8 @@ from jtdiag import joint_loss
 from jtdiag.probing.contract import Options
 from jtdiag.replay import Replay
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes.gradient_geometry import by_outputs, cosines, shares, squared_norms
-from jtdiag_probes.gradients import of_replay, probe
+from jtdiag_probes.gradients.geometry import by_outputs, cosines, shares, squared_norms
+from jtdiag_probes.gradients.gradients import of_replay, probe
 
 LAMS = [0.0, 0.7, 1.0]
 

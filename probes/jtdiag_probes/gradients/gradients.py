@@ -11,8 +11,8 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.replay import Replay
 from jtdiag.store.run import Run
-from jtdiag_probes import gradient_geometry
 from jtdiag_probes.conditioning.weight_conditioning import evenly
+from jtdiag_probes.gradients import geometry
 from jtdiag_probes.linalg.curvature_products import Tangents
 
 EXAMPLES = 1000
@@ -91,14 +91,14 @@ def of_replay(replay: Replay) -> dict[str, float | NDArray[np.floating[Any]]]:
         for end in (0.0, 1.0)
     )
     joint = (1 - lam) * own + lam * ensemble
-    shared, apart = gradient_geometry.squared_norms(logits.detach().numpy(), target.numpy(), lam)
+    shared, apart = geometry.squared_norms(logits.detach().numpy(), target.numpy(), lam)
     return {
         "consensus_norm": float(np.sqrt(shared)),
         "disagreement_norm": np.sqrt(apart),
         "disagreement_share": float(apart.mean() / (shared + apart.mean())),
-        "cosine": gradient_geometry.cosines(own, ensemble),
+        "cosine": geometry.cosines(own, ensemble),
         "gradient_norm": np.linalg.norm(joint, axis=1),
-        "gradient_share": gradient_geometry.shares(joint),
+        "gradient_share": geometry.shares(joint),
     }
 
 
