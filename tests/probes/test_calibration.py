@@ -6,8 +6,8 @@ from sklearn.metrics import log_loss
 from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes import calibration, reliability
-from jtdiag_probes.calibration import probe
+from jtdiag_probes.calibration import calibration, reliability
+from jtdiag_probes.calibration.calibration import probe
 
 
 class TestCalibration(ProbePromises):

@@ -10,8 +10,8 @@ from scipy.stats import binom
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
-from jtdiag_probes import reliability
-from jtdiag_probes.reliability import (
+from jtdiag_probes.calibration import reliability
+from jtdiag_probes.calibration.reliability import (
     brier_score,
     calibration_error,
     confidence,
