@@ -6,8 +6,8 @@ from jtdiag.engine.train import train
 from jtdiag.recipe.recipe import Members
 from jtdiag.recipe.toml import from_table
 from jtdiag.testing import toy_run
-from jtdiag_probes import first_layer
-from jtdiag_probes.first_layer import (
+from jtdiag_probes.filters import first_layer
+from jtdiag_probes.filters.first_layer import (
     image_shape,
     norms,
     sample,

@@ -5,7 +5,7 @@ import xarray as xr
 
 from jtdiag import names
 from jtdiag.probing.findings import Finding
-from jtdiag_probes import first_layer
+from jtdiag_probes.filters import first_layer
 
 STAGNANT = 0.2
 """A member stagnates when its first layer has come less than this share of the longest way. On
