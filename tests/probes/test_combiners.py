@@ -7,7 +7,7 @@ import torch
 from jtdiag import families, names
 from jtdiag.probing.contract import Options
 from jtdiag.testing import ProbePromises
-from jtdiag_probes.combiners import by_combiner, probe
+from jtdiag_probes.combining.combiners import by_combiner, probe
 
 CLASSES = families.find("categorical")
 

@@ -6,8 +6,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from jtdiag_probes import meta_learner
-from jtdiag_probes.meta_learner import STRENGTH, features, fit
+from jtdiag_probes.combining import meta_learner
+from jtdiag_probes.combining.meta_learner import STRENGTH, features, fit
 
 
 def members(examples=120, count=3, outputs=4, seed=0):

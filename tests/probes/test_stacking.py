@@ -6,9 +6,9 @@ from scipy.special import log_softmax
 
 from jtdiag.probing.contract import Options
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes import meta_learner
-from jtdiag_probes.meta_learner import features, fit
-from jtdiag_probes.stacking import probe
+from jtdiag_probes.combining import meta_learner
+from jtdiag_probes.combining.meta_learner import features, fit
+from jtdiag_probes.combining.stacking import probe
 
 
 class TestStacking(ProbePromises):

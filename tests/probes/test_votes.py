@@ -9,7 +9,7 @@ from jtdiag import names
 from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes.votes import probe
+from jtdiag_probes.combining.votes import probe
 
 SPLITS = ["train", "val", "test"]
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import mode
 
-from jtdiag_probes import voting
+from jtdiag_probes.combining import voting
 
 
 @st.composite
