@@ -7,7 +7,7 @@ from scipy.stats import sem
 
 from jtdiag.probing.contract import Options
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes.capacity import probe
+from jtdiag_probes.performance.capacity import probe
 
 
 class TestCapacity(ProbePromises):

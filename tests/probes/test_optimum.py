@@ -4,8 +4,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from jtdiag_probes import optimum
-from jtdiag_probes.optimum import interval, probabilities, resamples, smoothed
+from jtdiag_probes.performance import optimum
+from jtdiag_probes.performance.optimum import interval, probabilities, resamples, smoothed
 
 
 def rng():

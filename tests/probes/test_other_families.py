@@ -6,9 +6,9 @@ import pytest
 from jtdiag import families, names, train
 from jtdiag.probing.contract import Options
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
-from jtdiag_probes import performance
 from jtdiag_probes.diversity import diversity
 from jtdiag_probes.dominance import dominance
+from jtdiag_probes.performance import performance
 from jtdiag_probes.shared import decomposition
 
 DATA = {"gaussian": "diabetes", "poisson": "counts", "bernoulli": "labels", "categorical": "digits"}

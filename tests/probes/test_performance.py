@@ -11,7 +11,7 @@ from jtdiag import names
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import load_probe
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes.performance import best_lam, probe, standard_error
+from jtdiag_probes.performance.performance import best_lam, probe, standard_error
 
 
 class TestPerformance(ProbePromises):

@@ -12,7 +12,7 @@ from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.combining.meta_learner import MetaLearner, features, fit
-from jtdiag_probes.performance import standard_error
+from jtdiag_probes.performance.performance import standard_error
 
 _LANE = (names.LAM, names.TRIAL)
 _LANE_SPLIT = (*_LANE, names.SPLIT)

@@ -7,7 +7,7 @@ from jtdiag import names
 from jtdiag.probing.findings import Finding
 from jtdiag.rules.skill import EARLY_EPOCH
 from jtdiag.stats import clopper_pearson
-from jtdiag_probes.performance import standard_error
+from jtdiag_probes.performance.performance import standard_error
 
 
 def judge(result: xr.Dataset) -> list[Finding]:

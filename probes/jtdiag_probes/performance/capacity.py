@@ -9,8 +9,8 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.replay import parameters_per_member
 from jtdiag.store.run import Run
-from jtdiag_probes import optimum
-from jtdiag_probes.performance import standard_error
+from jtdiag_probes.performance import optimum
+from jtdiag_probes.performance.performance import standard_error
 
 STREAM = 0xCA9
 """Tells this probe's random numbers from those of others with the same seed."""

@@ -7,7 +7,7 @@ from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.store.run import Run
-from jtdiag_probes import optimum
+from jtdiag_probes.performance import optimum
 
 _LANE_SPLIT = (names.LAM, names.TRIAL, names.SPLIT)
 _OVER_TRIALS = (names.LAM, names.SPLIT)
