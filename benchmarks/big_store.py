@@ -43,7 +43,7 @@ SHAPES = {
     "layer2.weight": (CLASSES, HIDDEN),
     "layer2.bias": (CLASSES,),
 }
-ASK = "from jtdiag.cli import main; main()"
+ASK = "from jtdiag.commands import main; main()"
 AT_ONCE = 1000
 """Examples whose losses are computed at once."""
 

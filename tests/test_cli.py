@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from jtdiag import cli
-from jtdiag.cli import COMMANDS, main
+from jtdiag.commands import COMMANDS, main
 from jtdiag.probing.running import probe as ask
 from jtdiag.recipe import presets
 
@@ -78,7 +78,7 @@ def test_asking_for_help_imports_nothing_heavy():
     code = f"""
 import sys
 from click.testing import CliRunner
-from jtdiag.cli import COMMANDS, main
+from jtdiag.commands import COMMANDS, main
 for arguments in [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]:
     ran = CliRunner().invoke(main, arguments)
     assert ran.exit_code == 0 and ran.stdout, arguments
@@ -215,7 +215,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
 
 
 def test_in_a_process_a_mistake_is_one_line_and_a_bug_has_its_traceback():
-    mistake = in_a_process("from jtdiag.cli import main; main()", "train", "demoo")
+    mistake = in_a_process("from jtdiag.commands import main; main()", "train", "demoo")
     assert mistake.returncode == 1
     assert mistake.stdout == ""
     assert mistake.stderr == (
@@ -223,7 +223,7 @@ def test_in_a_process_a_mistake_is_one_line_and_a_bug_has_its_traceback():
         "`jtdiag presets` lists the presets.\n"
     )
     bug = in_a_process(
-        "import jtdiag.recipe.presets as p; del p.paths; from jtdiag.cli import main; main()",
+        "import jtdiag.recipe.presets as p; del p.paths; from jtdiag.commands import main; main()",
         "presets",
     )
     assert bug.returncode == 1

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from scipy import stats
 
 from jtdiag import find_recipe, names
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.compare import runs as comparing
 from jtdiag.compare.runs import BY_EXAMPLE, BY_GROUP, BY_TRIAL
 from jtdiag.compare.wording import notes, result_rows

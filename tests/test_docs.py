@@ -18,7 +18,7 @@ from pytest_examples import CodeExample, find_examples
 
 import jtdiag
 from jtdiag import figures, find_recipe, names, rules
-from jtdiag.cli import COMMANDS, main
+from jtdiag.commands import COMMANDS, main
 from jtdiag.engine.architectures import build
 from jtdiag.probing.contract import Probe
 from jtdiag.probing.registry import load_probes

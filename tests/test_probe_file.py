@@ -1,7 +1,7 @@
 import pytest
 from click.testing import CliRunner
 
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.errors import ProbeError
 from jtdiag.probing import from_file
 

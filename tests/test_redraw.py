@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from jtdiag import figures
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.figures.drawing import Output
 from jtdiag.workflows import live_plot as redrawing
 from jtdiag.workflows.live_plot import redraw
@@ -41,7 +41,8 @@ def test_it_draws_the_epochs_that_are_sealed(warned, asleep, monkeypatch):
     seen = []
     asleep(lambda: warned.seal_up_to(1), lambda: warned.seal_up_to(4), warned.close)
     drawing = figures.find("errors-by-epoch")
-    monkeypatch.setattr("jtdiag.workflows.live_plot.draw_results", lambda runs, one, found, output: (
+    name = "jtdiag.workflows.live_plot.draw_results"
+    monkeypatch.setattr(name, lambda runs, one, found, output: (
         seen.append(int(found[0]["ensemble_error"].notnull().any(("lam", "split")).sum())),
         ["x"],
     )[1])  # fmt: skip

@@ -10,14 +10,13 @@ import pytest
 from click.testing import CliRunner
 from scipy.stats import sem
 
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.errors import StoreError
-from jtdiag.figures.kinds.schemes import Bar
 from jtdiag.probing.running import probe as ask
 from jtdiag.recipe import studies
-from jtdiag.tables import paper
+from jtdiag.tables import paper, schemes
+from jtdiag.tables.schemes import Bar
 from jtdiag.tables.table import FORMATS, SISETUP, Number, Table, escaped
-from jtdiag.workflows import study
 
 SMALL = Table(
     name="errors",
@@ -146,7 +145,7 @@ def test_a_study_is_a_row_with_a_column_for_each_scheme(small_run, monkeypatch):
     ]
     ask(small_run, "performance")
     monkeypatch.setattr(studies, "is_study", lambda path: True)
-    monkeypatch.setattr(study, "bars", lambda folder: bars)
+    monkeypatch.setattr(schemes, "bars", lambda folder: bars)
     monkeypatch.setattr(paper, "_runs", lambda folder: [small_run])
     found = paper.errors([Path("fashion")])
     assert found.columns == (

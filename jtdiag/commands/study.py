@@ -28,10 +28,10 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from jtdiag.figures.kinds import schemes
     from jtdiag.recipe.studies import find, is_study
+    from jtdiag.tables import schemes
     from jtdiag.terminal.training import display
-    from jtdiag.workflows.study import bars, carry_out, plot
+    from jtdiag.workflows.study import carry_out, plot
 
     found = find(study, overrides)
     folder = Path(study) if out is None and is_study(Path(study)) else out
@@ -47,7 +47,7 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None) -> None:
     table = Table(title="Error at the epoch that validation chose, mean ± s.e. over trials")
     for heading in schemes.HEADINGS:
         table.add_column(heading, justify="left" if heading == "scheme" else "right")
-    for row in schemes.rows(bars(folder)):
+    for row in schemes.rows(schemes.bars(folder)):
         table.add_row(*row)
     Console().print(table)
     click.echo("\n  ".join(["\nFigure:", *map(str, plot(folder))]))

@@ -8,13 +8,13 @@ from scipy.stats import sem
 
 from jtdiag import names
 from jtdiag.errors import DataError, ProbeError, RecipeError
-from jtdiag.probing import results as result
-from jtdiag.recipe import studies as study_file
+from jtdiag.probing import results
+from jtdiag.recipe import studies
 from jtdiag.recipe.labels import labels
 from jtdiag.replay import parameters_per_member
 from jtdiag.store.run import Run
+from jtdiag.tables import schemes
 from jtdiag.tables.table import Cell, Number, Table
-from jtdiag.workflows import study
 
 SCHEMES = {"bagging": "Bagging", "stacking": "Stacking", "single": "Single network"}
 """Columns after those of the λs, in their order."""
@@ -30,14 +30,14 @@ def errors(folders: Sequence[Path]) -> Table:
         StoreError: if a probe has not been asked yet.
         ProbeError: if nothing is trained yet.
     """
-    found = [_of_study(path) if study_file.is_study(path) else _of_run(path) for path in folders]
+    found = [_of_study(path) if studies.is_study(path) else _of_run(path) for path in folders]
     if not any(found):
         raise ProbeError("Nothing of these runs is trained yet; wait for their first epoch.")
     known = {column for cells in found for column in cells}
     lams = sorted(column for column in known if isinstance(column, float))
-    schemes = [column for column in SCHEMES.values() if column in known]
-    rest = sorted(c for c in known if isinstance(c, str) and c not in schemes)
-    order: list[float | str] = [*lams, *schemes, *rest]
+    others = [column for column in SCHEMES.values() if column in known]
+    rest = sorted(c for c in known if isinstance(c, str) and c not in others)
+    order: list[float | str] = [*lams, *others, *rest]
     trials = sorted({len(values) for cells in found for values in cells.values()})
     count = f"{trials[0]}" if len(trials) == 1 else f"{trials[0]} to {trials[-1]}"
     doubt = f"mean ± standard error over {count} trials" if trials[-1] > 1 else "one trial"
@@ -64,7 +64,7 @@ def _of_run(folder: Path) -> Cells:
     probe, name = "performance", names.ENSEMBLE_ERROR
     if scheme == "stacking":
         probe, name = "stacking", "stacked_error"
-    on_test = result.load(run, probe)[name].sel({names.SPLIT: names.TEST})
+    on_test = results.load(run, probe)[name].sel({names.SPLIT: names.TEST})
     found: Cells = {}
     for lam in run.recipe.lam:
         values = on_test.sel({names.LAM: lam}).values
@@ -76,7 +76,7 @@ def _of_run(folder: Path) -> Cells:
 
 def _of_study(folder: Path) -> Cells:
     found: Cells = {}
-    for bar in study.bars(folder):
+    for bar in schemes.bars(folder):
         column: float | str = float(bar.lam)
         if bar.scheme != "joint":
             first = SCHEMES.get(bar.scheme, bar.scheme)
@@ -92,15 +92,15 @@ def _number(values: tuple[float, ...]) -> Number:
 
 def _runs(folder: Path) -> list[Run]:
     """Return the run in a folder, or those of the study in it."""
-    if not study_file.is_study(folder):
+    if not studies.is_study(folder):
         return [Run(folder)]
-    return [Run(folder / name) for name in study_file.read(folder / study_file.FILE).runs]
+    return [Run(folder / name) for name in studies.read(folder / studies.FILE).runs]
 
 
 def _named(folders: Sequence[Path]) -> list[str]:
     """Return what each row is called: runs by what differs, where there are no studies."""
     called = [path.resolve().name for path in folders]
-    if any(study_file.is_study(path) for path in folders):
+    if any(studies.is_study(path) for path in folders):
         return called
     return labels([Run(path).recipe for path in folders], called)
 
@@ -110,7 +110,7 @@ def _origin(folders: Sequence[Path]) -> str:
     said = []
     for run in (run for folder in folders for run in _runs(folder)):
         probe = "stacking" if run.recipe.scheme == "stacking" else "performance"
-        about = result.load(run, probe).attrs
+        about = results.load(run, probe).attrs
         date = f", {about['date']}" if "date" in about else ""
         said.append(f"jtdiag {about['jtdiag']}, recipe {about['recipe_hash']}{date}")
     return "; ".join(dict.fromkeys(said))

@@ -1,30 +1,23 @@
 """Carrying out a study: its runs one after another, and what they come to, side by side."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import xarray as xr
-
-from jtdiag import names
 from jtdiag.engine.progress import Listener
 from jtdiag.engine.train import train
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures.drawing import DEFAULT, Output, save
 from jtdiag.figures.kinds import schemes
-from jtdiag.figures.kinds.schemes import Bar
-from jtdiag.probing import results as result
+from jtdiag.probing import results
 from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.recipe.studies import FILE, Study
 from jtdiag.store.lanes import write_atomically
 from jtdiag.store.run import Run
+from jtdiag.tables.schemes import PROBES, bars
 
 FIGURE = "schemes"
-_PROBES = ("performance", "stacking")
 
 
 def carry_out(
@@ -44,7 +37,7 @@ def carry_out(
     for name, recipe in study.runs.items():
         with display() as listener:
             run = train(recipe, folder / name, resume=True, listener=listener)
-        for asked in _PROBES:
+        for asked in PROBES:
             probe(run, asked)
 
 
@@ -67,61 +60,6 @@ def _begin(study: Study, folder: Path) -> None:
         raise StoreError(f"{folder}: cannot be written: {error}.") from error
 
 
-def bars(folder: Path) -> list[Bar]:
-    """Return what every scheme of a study came to, from its runs' stored results.
-
-    Members trained independently that were stacked as well give two bars.
-
-    Raises:
-        StoreError: if a run has not been trained or probed yet.
-    """
-    study = studies.read(folder / FILE)
-    found = [(name, bar) for name in study.runs for bar in _bars_of(Run(folder / name))]
-    often = Counter(bar.label for _, bar in found)
-    named = [
-        replace(bar, label=f"{bar.label} ({name})") if often[bar.label] > 1 else bar
-        for name, bar in found
-    ]
-    order = ("single", "independent", "bagging", "stacking", "joint")
-    return sorted(named, key=lambda bar: (order.index(_kind(bar)), bar.lam))
-
-
-def _kind(bar: Bar) -> str:
-    return "independent" if bar.scheme == "joint" and not bar.together else bar.scheme
-
-
-def _bars_of(run: Run) -> Iterator[Bar]:
-    """Yield the bars of one run."""
-    recipe = run.recipe
-    performance, stacking = (result.load(run, name) for name in _PROBES)
-    for i, lam in enumerate(recipe.lam):
-        bar = Bar(
-            scheme=recipe.scheme,
-            label=_label(recipe.scheme, lam),
-            lam=lam,
-            members=recipe.members.count,
-            lr=recipe.first_lr(i),
-            errors=_on_test(performance, names.ENSEMBLE_ERROR, lam),
-        )
-        stacked = _on_test(stacking, "stacked_error", lam)
-        if recipe.scheme != "stacking" and bar.errors:
-            yield bar
-        if stacked and recipe.scheme in ("joint", "stacking"):
-            yield replace(bar, scheme="stacking", label="stacking", errors=stacked)
-
-
-def _label(scheme: str, lam: float) -> str:
-    if scheme == "joint":
-        return {0.0: "independent", 1.0: "end to end"}.get(lam, f"λ = {lam:g}")
-    return "single network" if scheme == "single" else scheme
-
-
-def _on_test(found: xr.Dataset, name: str, lam: float) -> tuple[float, ...]:
-    """Return the known numbers of one λ, by trial."""
-    values = found[name].sel({names.LAM: lam, names.SPLIT: names.TEST}).values
-    return tuple(float(value) for value in values if np.isfinite(value))
-
-
 def plot(folder: Path, wanted: Sequence[str] = (), output: Output = DEFAULT) -> list[Path]:
     """Draw a study's schemes; return the files, ``figures/schemes.pdf`` and ``.png``.
 
@@ -140,7 +78,7 @@ def plot(folder: Path, wanted: Sequence[str] = (), output: Output = DEFAULT) -> 
             f"for {', '.join(wanted)}."
         )
     one = Run(folder / next(iter(studies.read(folder / FILE).runs)))
-    made_by = result.load(one, _PROBES[0]).attrs
+    made_by = results.load(one, PROBES[0]).attrs
     date = f", {made_by['date']}" if "date" in made_by else ""
     origin = f"jtdiag {made_by['jtdiag']}, study {folder.name}{date}"
     drawn = bars(folder)

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from jtdiag import Run
 from jtdiag.alerts import dispatch
 from jtdiag.alerts.sinks import webhook
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.probing import findings as finding
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
@@ -158,7 +158,7 @@ def test_interrupted_while_a_webhook_hangs_it_ends(server, impatient, monkeypatc
 KILLED = """
 from jtdiag.terminal.training import PlainLines
 PlainLines.epoch = lambda self, report: report.epoch < 2 or (print("there", flush=True), input())
-from jtdiag.cli import main
+from jtdiag.commands import main
 main()
 """
 

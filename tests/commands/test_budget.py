@@ -5,7 +5,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.recipe import presets
 from jtdiag.recipe.budget import FAMILIES
 

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from jtdiag import Run
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.figures import FIGURES, find
 from jtdiag.probing import findings, results
 from jtdiag.probing.registry import load_probe

@@ -1,6 +1,6 @@
 from click.testing import CliRunner
 
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.figures import FIGURES
 from jtdiag.probing.registry import probe_names
 from jtdiag.probing.running import probe as ask

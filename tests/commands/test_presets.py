@@ -2,7 +2,7 @@ import tomllib
 
 from click.testing import CliRunner
 
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.recipe import presets
 
 NAMES = [

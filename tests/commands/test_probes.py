@@ -1,6 +1,6 @@
 from click.testing import CliRunner
 
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.probing.registry import load_probe, probe_names
 
 

@@ -1,7 +1,7 @@
 import pytest
 from click.testing import CliRunner
 
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.testing import toy_data
 
 STUDY = """

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from jtdiag import Run
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
 from jtdiag.terminal.training import PlainLines

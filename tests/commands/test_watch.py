@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from jtdiag import train
 from jtdiag.alerts.dispatch import Dispatcher
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.commands.watch import ALERTED, INTERRUPTED
 from jtdiag.engine.progress import Silent as SilentListener
 from jtdiag.probing.findings import Finding
@@ -334,7 +334,7 @@ def test_another_process_prints_the_alert_while_the_run_trains(short_demo_recipe
                 told.wait(60)
 
     path = tmp_path / "demo"
-    program = "from jtdiag.cli import main; main()"
+    program = "from jtdiag.commands import main; main()"
     watching = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program, "watch", str(path)],
         stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from jtdiag import Run, families
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.probing.registry import load_probe, probe_names
 from jtdiag.testing import FamilyPromises
 from jtdiag_probes.diversity import diversity

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner
 
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.figures.kinds import capacity
 from jtdiag.figures.kinds.capacity import draw
 from jtdiag.probing.running import probe as ask

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from jtdiag.figures.kinds import schemes
-from jtdiag.figures.kinds.schemes import Bar, draw, draw_on, rows
+from jtdiag.figures.kinds.schemes import draw, draw_on
+from jtdiag.tables.schemes import HEADINGS, Bar, rows
 
 
 def bar(scheme, label, lam=0.0, errors=(0.10, 0.12), members=16):
@@ -62,7 +62,7 @@ def test_a_study_without_a_single_network_is_drawn():
 
 
 def test_the_table_has_a_row_for_each_with_its_doubt():
-    assert len(schemes.HEADINGS) == 5
+    assert len(HEADINGS) == 5
     assert rows(BARS[:3]) == [
         ("single network", "", "1", "0.32", "6.00 ± 1.00 %"),
         ("independent", "0", "16", "0.32", "11.00 ± 1.00 %"),

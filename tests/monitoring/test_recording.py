@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from torch.nn import functional
 
 from jtdiag import DominanceMonitor, JtdiagError, Run, names, probe
-from jtdiag.cli import main
+from jtdiag.commands import main
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.running_means import Tally
 from jtdiag.errors import DataError, ProbeError, RecipeError, StoreError

@@ -6,49 +6,17 @@ itself; dark bars: members trained together. Compare Webb et al. 2020, Fig. 2.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import sem
 
 from jtdiag.figures import style
+from jtdiag.tables.schemes import Bar
 
 TOGETHER = "#44688C"
 """Of bars, where members were trained together: a darker `style.MEMBER`."""
-HEADINGS = ("scheme", "λ", "members", "learning rate", "test error")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bar:
-    """One scheme of a study, on test."""
-
-    scheme: str
-    """"joint", "bagging", "stacking" or "single"."""
-    label: str
-    lam: float
-    members: int
-    lr: float
-    """Learning rate of all members together."""
-    errors: tuple[float, ...]
-    """Of the ensemble, by trial: fractions."""
-
-    @property
-    def mean(self) -> float:
-        """Mean error over trials, in percent."""
-        return 100 * float(np.mean(self.errors))
-
-    @property
-    def se(self) -> float:
-        """Standard error over trials (n−1 in the variance), in percent; NaN for one trial."""
-        return 100 * float(sem(self.errors)) if len(self.errors) > 1 else np.nan
-
-    @property
-    def together(self) -> bool:
-        """Whether members were trained together."""
-        return self.scheme == "joint" and self.lam > 0
 
 
 def draw(bars: Sequence[Bar]) -> Figure:
@@ -118,14 +86,3 @@ def numbers(bars: Sequence[Bar]) -> xr.Dataset:
     found = {name: ("bar", [getattr(bar, field) for bar in bars]) for name, field in each.items()}
     labels = {"bar": [bar.label for bar in bars], "trial": np.arange(trials)}
     return xr.Dataset({**found, "error": error}, coords=labels)
-
-
-def rows(bars: Sequence[Bar]) -> list[tuple[str, ...]]:
-    """Return a row of text for each bar, under `HEADINGS`: errors in percent, mean ± s.e."""
-    found: list[tuple[str, ...]] = []
-    for bar in bars:
-        doubt = f" ± {bar.se:.2f}" if np.isfinite(bar.se) else ""
-        lam = "" if bar.scheme == "single" else f"{bar.lam:g}"
-        error = f"{bar.mean:.2f}{doubt} %"
-        found.append((bar.label, lam, str(bar.members), f"{bar.lr:g}", error))
-    return found
