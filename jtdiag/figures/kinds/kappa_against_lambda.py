@@ -48,8 +48,8 @@ def draw(result: xr.Dataset) -> Figure:
     ]
     if not drawn:
         raise ProbeError(
-            f"At no λ below 1 is a condition number known. {available.NO_OUTPUTS} The weights' needs "
-            "checkpoints of the last epoch too."
+            f"At no λ below 1 is a condition number known. {available.NO_OUTPUTS} The weights' "
+            "needs checkpoints of the last epoch too."
         )
     figure, axes = panels.in_rows(len(drawn), 2.6, share=False, least=style.APART)
     for draw_panel, ax in zip(drawn, axes, strict=True):

@@ -10,7 +10,7 @@ from jtdiag.alerts.sinks import webhook
 from jtdiag.alerts.sinks.webhook import Webhook, payload
 from jtdiag.errors import AlertError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def hook(url, **more):
