@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from jtdiag import find_recipe, names
-from jtdiag.probing.registry import probe_names
+from jtdiag.probing.registry import PROBES
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lanes, layout
 from jtdiag.store.layout import Extent, Parameter
@@ -180,7 +180,7 @@ def main() -> None:
         size = sum(path.stat().st_size for path in wanted.folder.rglob("*") if path.is_file())
         print(f"wrote {layout.readable(size)}", flush=True)
     if wanted.measure is not None:
-        measure(wanted.folder, wanted.measure or probe_names())
+        measure(wanted.folder, wanted.measure or PROBES.names())
 
 
 if __name__ == "__main__":

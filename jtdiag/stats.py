@@ -1,4 +1,4 @@
-"""Intervals for what was counted, or measured, in few trials."""
+"""Means, standard errors, confidence intervals and paired differences, and how they are written."""
 
 from typing import Any, NamedTuple
 
@@ -10,6 +10,32 @@ LEVEL = 0.95
 """Confidence of every interval."""
 
 Floats = NDArray[np.floating[Any]]
+
+
+def standard_error(values: ArrayLike, axis: int = 0) -> Floats:
+    """Return the standard error of the mean along an axis (n−1 in the variance).
+
+    NaN is left out; the result is NaN where fewer than two values are known.
+    """
+    given = np.asarray(values, float)
+    count = np.isfinite(given).sum(axis, keepdims=True)
+    mean = np.nansum(given, axis, keepdims=True) / np.maximum(count, 1)
+    squares = np.nansum((given - mean) ** 2, axis)
+    known = count.squeeze(axis)
+    return np.sqrt(squares / np.where(known > 1, known - 1, np.nan) / np.maximum(known, 1))
+
+
+def plus_minus(mean: float, se: float, form: str = ".1f", unit: str = "") -> str:
+    """Return "11.6 ± 0.1 %": a mean with its standard error, or alone where that is not known.
+
+    Args:
+        mean: In the unit that is printed; errors are multiplied by 100 by the caller.
+        se: Standard error; NaN where there is none, as for a single trial.
+        form: Format of both numbers.
+        unit: Printed after them, such as "%" or "nats".
+    """
+    text = f"{mean:{form}} ± {se:{form}}" if np.isfinite(se) else f"{mean:{form}}"
+    return f"{text} {unit}".rstrip().replace("-", "−")
 
 
 def clopper_pearson(held: ArrayLike, of: ArrayLike) -> tuple[Floats, Floats]:

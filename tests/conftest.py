@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from jtdiag import find_recipe, names, probe, train
-from jtdiag.probing.registry import probe_names
+from jtdiag.probing.registry import PROBES
 from jtdiag.recipe.toml import from_table
 from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane, Seal
@@ -181,7 +181,7 @@ def small_run(warned: HandWrittenRun) -> Run:
 def probed_run(toy: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The toy run when every probe has been asked; figures may be drawn, nothing else changes."""
     run = Run(shutil.copytree(toy.path, tmp_path_factory.mktemp("probed") / "toy"))
-    for name in probe_names():
+    for name in PROBES.names():
         probe(run, name)
     return run
 

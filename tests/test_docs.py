@@ -21,7 +21,7 @@ from jtdiag import figures, find_recipe, names, rules
 from jtdiag.commands import COMMANDS, main
 from jtdiag.engine.architectures import build
 from jtdiag.probing.contract import Probe
-from jtdiag.probing.registry import load_probes
+from jtdiag.probing.registry import PROBES
 from jtdiag.recipe import presets, toml
 from jtdiag.recipe.recipe import ARCHITECTURES, Data, Members, Recipe
 from jtdiag.store import layout
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 PAGES = [page for page in PAGES if "_build" not in page.parts]
-OURS = [probe for probe in load_probes() if probe.measure.__module__.startswith("jtdiag_probes.")]
+OURS = [probe for probe in PROBES.all() if probe.measure.__module__.startswith("jtdiag_probes.")]
 HEADINGS = ["The question", "How to read", "The formula", "What it cannot tell", "Reference"]
 
 MACHINE = re.compile(r"(?<![\w.~/-])/(?:home|root|tmp|work|mnt|usr|opt|srv|var|data|Users)/")

@@ -133,10 +133,10 @@ def _measured(run: "Run", probe: str) -> bool:
 def _say_if_stale(run: "Run", drawing: "Drawing") -> None:
     """Say so where a figure will be drawn from an older result."""
     from jtdiag.probing import results as result
-    from jtdiag.probing.registry import load_probe
+    from jtdiag.probing.registry import PROBES
 
     needs = drawing.needs
-    if result.path_of(run, needs).exists() and not result.is_fresh(run, load_probe(needs)):
+    if result.path_of(run, needs).exists() and not result.is_fresh(run, PROBES.find(needs)):
         click.echo(
             f"{drawing.name}: drawn from an older result; jtdiag probe {run.path} {needs} renews it"
         )

@@ -24,15 +24,15 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
     from rich.console import Console
 
     from jtdiag.probing import findings as finding, from_file as probe_file, results as result
-    from jtdiag.probing.registry import load_probe, probe_names
+    from jtdiag.probing.registry import PROBES
     from jtdiag.probing.running import probe as ask
     from jtdiag.store.run import Run
     from jtdiag.terminal.findings import print_findings
     from jtdiag.terminal.probing import measuring
 
     opened = Run(run)
-    installed = names if names or addresses else probe_names()
-    asked = [load_probe(name) for name in installed]
+    installed = names if names or addresses else PROBES.names()
+    asked = [PROBES.find(name) for name in installed]
     asked += [probe_file.load(address) for address in addresses]
     for one in asked:
         if not names and not one.applies(opened):

@@ -6,9 +6,9 @@ import click
 @click.command()
 def probes() -> None:
     """List the installed probes and the questions they ask."""
-    from jtdiag.probing.registry import load_probes
+    from jtdiag.probing.registry import PROBES
 
-    found = load_probes()
+    found = PROBES.all()
     width = max((len(probe.name) for probe in found), default=0)
     for probe in found:
         click.echo(f"{probe.name:{width}}  {probe.question}")

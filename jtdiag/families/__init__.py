@@ -4,7 +4,6 @@
 gradient, diversity, curvature. Importing this package does not import torch; finding one does.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from jtdiag import loading
@@ -13,8 +12,15 @@ from jtdiag.errors import RecipeError
 if TYPE_CHECKING:
     from jtdiag.families.contract import Family
 
-NAMES: Final = ("categorical", "gaussian", "poisson", "bernoulli")
-"""Families that come with jtdiag; the address of a class of your own will do as well."""
+FAMILIES: Final[loading.Registry["Family"]] = loading.Registry(
+    group="jtdiag.families",
+    kind="jtdiag.families.contract:Family",
+    noun="family",
+    plural="families",
+    error=RecipeError,
+    order=("categorical", "gaussian", "poisson", "bernoulli"),
+)
+"""Installed families; the address of a class of your own may be given as well."""
 COMBINERS: Final = ("logits", "probabilities")
 """What the ensemble averages: canonical parameters, or probabilities (densities)."""
 
@@ -27,10 +33,9 @@ def find(name: str) -> "Family":
     """
     from jtdiag.families.contract import Family
 
-    if name in NAMES:
-        found: Family = import_module(f"jtdiag.families.{name}").FAMILY
-        return found
-    made = loading.load("family", name, "class")()
+    if not loading.split(name)[0]:
+        return FAMILIES.find(name)
+    made = loading.load("family", name, "class", RecipeError)()
     if not isinstance(made, Family):
         raise RecipeError(
             f"family is {name!r}; it makes a {type(made).__name__}, and must make a "

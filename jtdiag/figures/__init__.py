@@ -6,8 +6,7 @@ from importlib import import_module
 
 from matplotlib.figure import Figure
 
-from jtdiag.errors import ProbeError
-from jtdiag.recipe import checks as check
+from jtdiag.errors import ProbeError, nearest
 
 FIGURES = (
     "error-against-lambda",
@@ -58,8 +57,7 @@ def find(name: str) -> Drawing:
     """
     if name not in FIGURES:
         raise ProbeError(
-            f"There is no figure '{name}'.{check.nearest(name, FIGURES)} "
-            f"Figures: {', '.join(FIGURES)}."
+            f"There is no figure '{name}'.{nearest(name, FIGURES)} Figures: {', '.join(FIGURES)}."
         )
     module = import_module(f"jtdiag.figures.kinds.{name.replace('-', '_')}")
     return Drawing(

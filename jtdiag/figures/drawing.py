@@ -12,11 +12,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jtdiag import figures
-from jtdiag.errors import ProbeError, StoreError
+from jtdiag.errors import ProbeError, StoreError, nearest
 from jtdiag.figures import numbers, style, venues
 from jtdiag.figures.eps import make_opaque
 from jtdiag.probing import results as result
-from jtdiag.recipe import checks as check
 from jtdiag.recipe.labels import labels
 from jtdiag.store.run import Run
 
@@ -50,7 +49,7 @@ class Output:
         for ending in self.formats:
             if ending not in FORMATS:
                 raise ProbeError(
-                    f"There is no format '{ending}'.{check.nearest(ending, FORMATS)} "
+                    f"There is no format '{ending}'.{nearest(ending, FORMATS)} "
                     f"Formats: {', '.join(FORMATS)}."
                 )
         if "pgf" in self.formats and not _tex():

@@ -10,8 +10,7 @@ from typing import Any
 from matplotlib import font_manager
 from tueplots import bundles
 
-from jtdiag.errors import ProbeError
-from jtdiag.recipe import checks as check
+from jtdiag.errors import ProbeError, nearest
 
 DEFAULT = "lncs"
 ALIASES = {"ecml": "lncs"}
@@ -96,6 +95,6 @@ def find(name: str) -> Venue:
     known = ALIASES.get(name, name)
     if known not in VENUES:
         raise ProbeError(
-            f"There is no style '{name}'.{check.nearest(name, VENUES)} Styles: {', '.join(VENUES)}."
+            f"There is no style '{name}'.{nearest(name, VENUES)} Styles: {', '.join(VENUES)}."
         )
     return VENUES[known]

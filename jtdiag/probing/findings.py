@@ -1,16 +1,13 @@
 """Findings: a number, the limit that it is compared with, and a sentence to act on."""
 
-import fcntl
 import json
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from jtdiag.errors import StoreError
-from jtdiag.store.lanes import write_atomically
+from jtdiag.files import locked, write_atomically
 
 LOG = "findings.jsonl"
 LOCK = "findings.lock"
@@ -28,6 +25,7 @@ class Finding:
     """What was compared; with `lam` it names the finding."""
     level: Literal["info", "alert"]
     sentence: str
+    """Complete, with its numbers; starts with the λ that it is about, if it is about one."""
     number: float
     limit: float | None = None
     """None where nothing is compared."""
@@ -36,6 +34,9 @@ class Finding:
     """Trials in which it was found."""
     epoch: int | None = None
     members: tuple[int, ...] = ()
+    headline: str = ""
+    """The same in at most a dozen words for the head of a report: no capital, no full stop; empty
+    where the finding is a detail."""
 
 
 def read(run: Path) -> list[Finding]:
@@ -67,7 +68,7 @@ def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
     """
     new = list(findings)
     try:
-        with _locked(run):
+        with locked(run / LOCK, PATIENCE):
             others = [finding for finding in read(run) if finding.probe != probe]
             lines = [json.dumps(asdict(one), ensure_ascii=False) for one in (*others, *new)]
             write_atomically(run / LOG, "\n".join([*lines, ""]))
@@ -75,25 +76,3 @@ def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
         raise
     except OSError as error:
         raise StoreError(f"{run / LOG}: cannot be written: {error}.") from error
-
-
-@contextmanager
-def _locked(run: Path) -> Iterator[None]:
-    with (run / LOCK).open("wb") as stream:
-        until = time.monotonic() + PATIENCE
-        while not _lock(stream.fileno()):
-            if time.monotonic() > until:
-                raise StoreError(
-                    f"{run / LOG}: cannot be written: another process has held {LOCK} for "
-                    f"{PATIENCE:g} seconds; end it."
-                )
-            time.sleep(0.01)
-        yield
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -10,6 +10,7 @@ from pathlib import Path
 import xarray as xr
 
 from jtdiag.errors import StoreError
+from jtdiag.probing.code_hash import code_hash
 from jtdiag.probing.contract import Probe
 from jtdiag.store.run import Run
 
@@ -25,23 +26,9 @@ def origin(run: Run, probe: Probe) -> dict[str, str]:
     seals = [(lane.key, *astuple(run.seal(lane))) for lane in run.lanes]
     return {
         "recipe_hash": run.recipe_hash,
-        "code_hash": _code_hash(Path(probe.source), run.recipe.family),
+        "code_hash": code_hash(Path(probe.source), run.recipe.family),
         "seal_hash": _hash(repr(seals).encode()),
     }
-
-
-def _code_hash(source: Path, family: str) -> str:
-    """Return a hash of a probe's file, and of the package's other files if it lies in one.
-
-    A family in a file of the user's is part of the code; a file that is not there is not.
-    """
-    if not source.is_file():
-        return ""
-    in_package = (source.parent / "__init__.py").exists()
-    files = sorted(source.parent.glob("*.py")) if in_package else [source]
-    own = Path(family.partition(":")[0])
-    files += [own] if own.suffix == ".py" and own.is_file() else []
-    return _hash(b"".join(path.read_bytes() for path in files) + version("jtdiag").encode())
 
 
 def _hash(content: bytes) -> str:

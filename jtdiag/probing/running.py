@@ -7,7 +7,7 @@ import xarray as xr
 from jtdiag.errors import StoreError
 from jtdiag.probing import findings as finding, results as result
 from jtdiag.probing.contract import Options, Probe
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 from jtdiag.store.run import Run
 
 
@@ -26,7 +26,7 @@ def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> x
         StoreError: if there is no such run, or nothing of it is sealed yet.
     """
     run = run if isinstance(run, Run) else Run(run)
-    asked = name if isinstance(name, Probe) else load_probe(name)
+    asked = name if isinstance(name, Probe) else PROBES.find(name)
     if not force and result.is_fresh(run, asked):
         found = result.load(run, asked.name)
         if not any(one.probe == asked.name for one in finding.read(run.path)):

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag.errors import DataError, RecipeError, StoreError
+from jtdiag.errors import DataError, RecipeError, StoreError, nearest
 from jtdiag.recipe import checks as check
 
 LARGEST: Final = 10**12
@@ -229,7 +229,7 @@ def data_shape(data: str) -> DataShape:
         return KNOWN[data]
     if not data.endswith(".npz"):
         raise DataError(
-            f"There is no data set '{data}' whose shape is known.{check.nearest(data, KNOWN)} "
+            f"There is no data set '{data}' whose shape is known.{nearest(data, KNOWN)} "
             f"Known are {', '.join(KNOWN)}, and the path of an .npz file."
         )
     if not zipfile.is_zipfile(data):

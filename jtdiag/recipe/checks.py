@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 from typing import Any, cast
 
-from jtdiag.errors import RecipeError
+from jtdiag.errors import RecipeError, nearest
 
 
 def integer(field: str, value: object, low: int) -> int:
@@ -84,12 +83,3 @@ def known_keys(where: str, keys: Iterable[str], allowed: Collection[str]) -> Non
                 f"{where}: unknown key '{key}'."
                 + (nearest(key, allowed) or f" Known keys: {', '.join(allowed)}.")
             )
-
-
-def nearest(word: object, allowed: Collection[str]) -> str:
-    """Return " Did you mean …?" for the nearest allowed word, or nothing."""
-    # The likeliest slips, of which letters alone would not always tell.
-    aliases = {"lambda": "lam", "λ": "lam", "dataset": "data"}
-    word = str(word)
-    match = [aliases[word]] if aliases.get(word) in allowed else get_close_matches(word, allowed, 1)
-    return f" Did you mean '{match[0]}'?" if match else ""

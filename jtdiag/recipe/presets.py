@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from jtdiag.errors import RecipeError
-from jtdiag.recipe import checks as check, toml
+from jtdiag.errors import RecipeError, nearest
+from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 
 
@@ -40,7 +40,7 @@ def find(recipe: str, overrides: Iterable[str] = ()) -> Recipe:
     known = paths()
     if recipe not in known:
         raise RecipeError(
-            f"There is no preset or recipe file '{recipe}'.{check.nearest(recipe, known)} "
+            f"There is no preset or recipe file '{recipe}'.{nearest(recipe, known)} "
             "`jtdiag presets` lists the presets."
         )
     return toml.read(known[recipe], overrides)

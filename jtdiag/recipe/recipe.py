@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from jtdiag import families, names
-from jtdiag.errors import RecipeError
+from jtdiag.errors import RecipeError, nearest
 from jtdiag.recipe import checks as check, learning_rates
 from jtdiag.recipe.alerts import Alerts, check_alerts
 from jtdiag.recipe.objective import QUIET, Objective, weight
@@ -207,7 +207,7 @@ class Train:
             if given not in rules:
                 raise RecipeError(
                     f"train.lr is {given!r}; it must be a number above 0, or one of "
-                    f"{', '.join(rules)}.{check.nearest(given, rules)}"
+                    f"{', '.join(rules)}.{nearest(given, rules)}"
                 )
             _set(self, lr_rule=given)
             return ()
@@ -325,7 +325,7 @@ class Recipe:
         lam = tuple(weight("lam", value) for value in check.several("lam", self.lam))
         _set(self, lam=check.different("lam", lam))
         if ":" not in check.text("family", self.family):
-            check.choice("family", self.family, families.NAMES)
+            check.choice("family", self.family, families.FAMILIES.names())
         check.choice("combiner", self.combiner, families.COMBINERS)
         self.objective.check_with(self.lam, self.combiner)
         check_alerts(self)

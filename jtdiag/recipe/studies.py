@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jtdiag.errors import RecipeError
+from jtdiag.errors import RecipeError, nearest
 from jtdiag.recipe import checks as check, presets, toml
 from jtdiag.recipe.recipe import Recipe
 
@@ -45,7 +45,7 @@ def find(study: str, overrides: Iterable[str] = ()) -> Study:
         return read(path, overrides)
     if study not in known:
         raise RecipeError(
-            f"There is no study or study file '{study}'.{check.nearest(study, known)} "
+            f"There is no study or study file '{study}'.{nearest(study, known)} "
             f"Studies: {', '.join(known)}."
         )
     return read(known[study], overrides)
@@ -96,7 +96,7 @@ def _shared_out(
         else:
             raise RecipeError(
                 f"--set {change}: there is no run '{found[1]}' in the study."
-                f"{check.nearest(found[1], own)} Runs: {', '.join(own)}."
+                f"{nearest(found[1], own)} Runs: {', '.join(own)}."
             )
     return for_all, own
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jtdiag.errors import RecipeError
+from jtdiag.errors import RecipeError, nearest
 from jtdiag.recipe import checks as check
 from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.objective import Objective, weight
@@ -96,7 +96,7 @@ def override(
         section, dot, field = key.rpartition(".")
         if dot and section not in SECTIONS:
             raise RecipeError(
-                f"--set {key}: there is no section '{section}'.{check.nearest(section, SECTIONS)}"
+                f"--set {key}: there is no section '{section}'.{nearest(section, SECTIONS)}"
             )
         target = result.setdefault(section, {}) if dot else result
         if not isinstance(target, dict):

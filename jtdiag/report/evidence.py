@@ -8,7 +8,7 @@ import xarray as xr
 from jtdiag.probing import findings as finding, results as result
 from jtdiag.probing.contract import Probe
 from jtdiag.probing.findings import Finding
-from jtdiag.probing.registry import load_probes
+from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import measure
 from jtdiag.store.run import Run
 
@@ -54,7 +54,7 @@ def ask_cheap(run: Run, asking: Callable[[Run, Probe], object] = measure) -> lis
         asking: Measures; a command may show progress around it.
     """
     asked = []
-    for probe in load_probes():
+    for probe in PROBES.all():
         if probe.cost == "cheap" and probe.applies(run) and not result.is_fresh(run, probe):
             asking(run, probe)
             asked.append(probe.name)
@@ -68,7 +68,7 @@ def gather(run: Run) -> Evidence:
         StoreError: if a result or the list of findings is damaged.
     """
     results, stale, missing, without = {}, [], [], {}
-    for probe in load_probes():
+    for probe in PROBES.all():
         if not probe.applies(run):
             without[probe.name] = probe.question
         elif (found := _stored(run, probe)) is None:

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from jtdiag import figures
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import Drawing
+from jtdiag.files import write_atomically
 from jtdiag.recipe import toml
 from jtdiag.report import picture as pictures
 from jtdiag.report.answer import Part, answer, headline
@@ -21,7 +22,6 @@ from jtdiag.report.beside import Beside, beside
 from jtdiag.report.evidence import Evidence
 from jtdiag.report.picture import Picture, picture
 from jtdiag.report.tables import Table, tables
-from jtdiag.store.lanes import write_atomically
 
 LARGEST = 5_000_000
 """Bytes of a whole page; figures share most of it."""

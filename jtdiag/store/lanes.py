@@ -5,11 +5,11 @@ everything of an epoch lies on disk, so that a reader sees all of an epoch or no
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from jtdiag.errors import StoreError
+from jtdiag.files import write_atomically
 from jtdiag.recipe.recipe import KeptEpochs, Recipe
 
 FOLDER = "lanes"
@@ -141,17 +141,3 @@ def write_seal(run: Path, lane: Lane, seal: Seal) -> None:
     """Replace a lane's seal atomically."""
     path = run / FOLDER / f"{lane.key}.json"
     write_atomically(path, json.dumps(asdict(seal)) + "\n")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a text file, so that a reader finds the old content or the new, never a part."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    try:
-        with draft.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)  # on a full disk, half a draft takes room
-        raise

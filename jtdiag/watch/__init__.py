@@ -9,7 +9,7 @@ from jtdiag.errors import StoreError
 from jtdiag.probing import findings as finding, results
 from jtdiag.probing.contract import Options
 from jtdiag.probing.findings import Finding
-from jtdiag.probing.registry import load_probes
+from jtdiag.probing.registry import PROBES
 from jtdiag.store.run import RECIPE, Run
 from jtdiag.watch.events import Appeared, Ended, Event, Happened, Sealed
 from jtdiag.watch.folder import FolderWatch
@@ -97,7 +97,7 @@ def follow(run: Run, interval: float = 0.5) -> Iterator[Event]:
 def ask_cheap_probes(run: Run) -> list[Finding]:
     """Return what the cheap probes find in the metrics; record it where no fuller result stands."""
     found = []
-    for probe in load_probes():
+    for probe in PROBES.all():
         if probe.cost != "cheap" or not probe.applies(run):
             continue
         judged = probe.judge(probe.ask(run, Options(metrics_only=True)))

@@ -11,7 +11,7 @@ from jtdiag.engine.train import train
 from jtdiag.figures.drawing import plot
 from jtdiag.probing import findings as finding
 from jtdiag.probing.findings import Finding
-from jtdiag.probing.registry import load_probes
+from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe
 from jtdiag.recipe import presets
 from jtdiag.store.run import Run
@@ -30,7 +30,7 @@ class Shown:
 def run_demo(out: Path, listener: Listener) -> Shown:
     """Train the demo recipe unless that is done already; ask and draw what takes a moment."""
     run = train(presets.find("demo"), out, resume=True, listener=listener)
-    quick = [one.name for one in load_probes() if one.cost == "cheap"]
+    quick = [one.name for one in PROBES.all() if one.cost == "cheap"]
     for name in quick:
         probe(run, name)
     drawn = [name for name in figures.FIGURES if figures.find(name).needs in quick]

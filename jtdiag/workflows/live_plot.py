@@ -9,7 +9,7 @@ from jtdiag.errors import JtdiagError
 from jtdiag.figures import Drawing
 from jtdiag.figures.drawing import DEFAULT, Output, draw_results
 from jtdiag.probing.contract import Options, Probe
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 from jtdiag.store.run import Run
 
 
@@ -27,7 +27,7 @@ def redraw(
         output: What is written, and where.
         interval: Seconds between two looks.
     """
-    probes = {name: load_probe(name) for name in {drawing.needs for drawing in wanted}}
+    probes = {name: PROBES.find(name) for name in {drawing.needs for drawing in wanted}}
     drawn = [one for one in wanted if probes[one.needs].cost == "cheap" or _light(one, probes)]
     drawn = [one for one in drawn if probes[one.needs].applies(run)]
     for one in wanted:

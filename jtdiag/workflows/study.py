@@ -9,11 +9,11 @@ from jtdiag.engine.train import train
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures.drawing import DEFAULT, Output, save
 from jtdiag.figures.kinds import schemes
+from jtdiag.files import write_atomically
 from jtdiag.probing import results
 from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.recipe.studies import FILE, Study
-from jtdiag.store.lanes import write_atomically
 from jtdiag.store.run import Run
 from jtdiag.tables.schemes import PROBES, bars
 

@@ -7,11 +7,11 @@ from jtdiag import Run
 from jtdiag.commands import main
 from jtdiag.figures import FIGURES, find
 from jtdiag.probing import findings, results
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 from jtdiag.recipe import presets
 from jtdiag.tables.table import performance_rows
 
-QUICK = [name for name in FIGURES if load_probe(find(name).needs).cost == "cheap"]
+QUICK = [name for name in FIGURES if PROBES.find(find(name).needs).cost == "cheap"]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import cli
+from jtdiag import commands
 from jtdiag.commands import COMMANDS, main
 from jtdiag.probing.running import probe as ask
 from jtdiag.recipe import presets
@@ -232,4 +232,4 @@ def test_in_a_process_a_mistake_is_one_line_and_a_bug_has_its_traceback():
 
 def test_the_console_script_is_the_group():
     [script] = [e for e in entry_points(group="console_scripts") if e.name == "jtdiag"]
-    assert script.load() is cli.main
+    assert script.load() is commands.main

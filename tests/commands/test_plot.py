@@ -2,7 +2,7 @@ from click.testing import CliRunner
 
 from jtdiag.commands import main
 from jtdiag.figures import FIGURES
-from jtdiag.probing.registry import probe_names
+from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe as ask
 
 
@@ -29,7 +29,7 @@ def test_every_figure_is_drawn_by_default_and_each_file_named(probed_run):
 
 def test_what_a_run_holds_nothing_for_is_left_out_by_default_and_told(small_run):
     """It has kept neither outputs nor checkpoints."""
-    for name in probe_names():
+    for name in PROBES.names():
         ask(small_run, name)
     ran = plot(small_run)
     assert (ran.exit_code, ran.stderr) == (0, "")

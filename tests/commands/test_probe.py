@@ -3,9 +3,9 @@ from click.testing import CliRunner
 
 from jtdiag.commands import main
 from jtdiag.probing import findings, results
-from jtdiag.probing.registry import load_probe, probe_names
+from jtdiag.probing.registry import PROBES
 
-NAMES = probe_names()
+NAMES = PROBES.names()
 
 
 def probe(run, *arguments):
@@ -19,7 +19,7 @@ def asked_lines(ran):
 def test_every_probe_is_asked_by_default(small_run):
     ran = probe(small_run)
     assert (ran.exit_code, ran.stderr) == (0, "")
-    assert asked_lines(ran) == [f"{n}: measuring. {load_probe(n).question}" for n in NAMES]
+    assert asked_lines(ran) == [f"{n}: measuring. {PROBES.find(n).question}" for n in NAMES]
     assert {path.stem for path in (small_run.path / "results").iterdir()} == set(NAMES)
 
 

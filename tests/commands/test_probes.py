@@ -1,14 +1,14 @@
 from click.testing import CliRunner
 
 from jtdiag.commands import main
-from jtdiag.probing.registry import load_probe, probe_names
+from jtdiag.probing.registry import PROBES
 
 
 def test_every_installed_probe_is_a_line_with_its_question(foreign):
     ran = CliRunner().invoke(main, ["probes"])
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert ran.stdout.splitlines() == [
-        f"{name:12}  {load_probe(name).question}" for name in probe_names()
+        f"{name:12}  {PROBES.find(name).question}" for name in PROBES.names()
     ]
     assert "foreign       How many lanes are there?" in ran.stdout.splitlines()
 

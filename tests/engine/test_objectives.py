@@ -18,7 +18,7 @@ from jtdiag.store import lanes
 
 L, M, N, K = 2, 4, 6, 3
 CLASSES = families.find("categorical")
-EVERY = pytest.mark.parametrize("name", families.NAMES)
+EVERY = pytest.mark.parametrize("name", families.FAMILIES.names())
 BOTH = pytest.mark.parametrize("combiner", families.COMBINERS)
 
 

@@ -13,7 +13,7 @@ from jtdiag.families import combining
 
 LAMS = [0.0, 0.6, 1.0]
 LAM = st.sampled_from([0.0, 0.9, 1.0]) | st.floats(0, 1)
-EVERY = pytest.mark.parametrize("name", families.NAMES)
+EVERY = pytest.mark.parametrize("name", families.FAMILIES.names())
 BOTH = pytest.mark.parametrize("combiner", families.COMBINERS)
 
 

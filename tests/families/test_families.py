@@ -11,7 +11,7 @@ from jtdiag import families
 from jtdiag.errors import RecipeError
 from jtdiag.families.contract import Family
 
-EVERY = pytest.mark.parametrize("name", families.NAMES)
+EVERY = pytest.mark.parametrize("name", families.FAMILIES.names())
 NUMBERS = pytest.mark.parametrize("name", ["gaussian", "poisson", "bernoulli"])
 
 

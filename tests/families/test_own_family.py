@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from jtdiag import Run, families
 from jtdiag.commands import main
-from jtdiag.probing.registry import load_probe, probe_names
+from jtdiag.probing.registry import PROBES
 from jtdiag.testing import FamilyPromises
 from jtdiag_probes.diversity import diversity
 
@@ -63,7 +63,7 @@ def test_it_trains_and_every_probe_and_figure_works(folder, combiner):
     jtdiag("probe", "runs/waits")
     jtdiag("plot", "runs/waits")
     run = Run("runs/waits")
-    apply = [name for name in probe_names() if load_probe(name).applies(run)]
+    apply = [name for name in PROBES.names() if PROBES.find(name).applies(run)]
     assert {"capacity", "combiners", "diversity", "dominance", "performance"} <= set(apply)
     assert {path.stem for path in (run.path / "results").iterdir()} == set(apply)
     assert "ALERT Self-test" not in jtdiag("probe", "runs/waits", "--force", "diversity")

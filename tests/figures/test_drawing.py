@@ -14,7 +14,7 @@ from jtdiag.figures import FIGURES, drawing, find, style
 from jtdiag.figures.drawing import Output, plot
 from jtdiag.figures.print_check import complaints
 from jtdiag.probing import results
-from jtdiag.probing.registry import probe_names
+from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe as ask
 
 
@@ -131,24 +131,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(small_run):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_has_a_caption_and_needs_an_installed_probe(name):
-    assert find(name).needs in probe_names()
+    assert find(name).needs in PROBES.names()
     assert find(name).caption.count("\n") > 2
 
 
 def test_every_file_of_a_figure_is_listed():
-    files = {path.stem for path in Path(figures.__file__).parent.glob("*.py")}
-    helpers = {
-        "__init__",
-        "drawing",
-        "known",
-        "means",
-        "numbers",
-        "opaque",
-        "panels",
-        "print_check",
-    }
-    helpers |= {"run_labels", "style", "tables", "venues"}
-    drawn = files - helpers - {"schemes"}  # of a study
+    files = {path.stem for path in (Path(figures.__file__).parent / "kinds").glob("*.py")}
+    drawn = files - {"__init__", "schemes"}  # of a study
     assert drawn == {name.replace("-", "_") for name in figures.FIGURES}
 
 
@@ -162,7 +151,7 @@ LATER = {
 @pytest.fixture
 def asked_of_metrics(small_run):
     """A run that has kept neither outputs nor checkpoints, asked by every probe."""
-    for name in probe_names():
+    for name in PROBES.names():
         ask(small_run, name)
     return small_run
 

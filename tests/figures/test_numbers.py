@@ -72,11 +72,11 @@ def test_the_numbers_of_a_figure_are_those_of_the_result(probed_run, tmp_path):
 
 def test_a_result_of_an_older_version_is_one_line(toy_copy):
     from jtdiag.errors import ProbeError
-    from jtdiag.probing.registry import load_probe
+    from jtdiag.probing.registry import PROBES
     from jtdiag.probing.running import probe
 
     found = probe(toy_copy, "performance").drop_vars("optimum_low")
-    origin = results.origin(toy_copy, load_probe("performance"))
+    origin = results.origin(toy_copy, PROBES.find("performance"))
     results.save(toy_copy, "performance", found, origin)
     with pytest.raises(ProbeError, match="of an older jtdiag and has no 'optimum_low'. Renew it"):
         drawing.plot(toy_copy, "error-against-lambda")

@@ -72,7 +72,7 @@ def test_counting_all_gives_what_the_engine_counts():
     assert (epoch.examples, epoch.counted, epoch.batches) == (40, 7, 7)
 
 
-@pytest.mark.parametrize("family", families.NAMES)
+@pytest.mark.parametrize("family", families.FAMILIES.names())
 @pytest.mark.parametrize("combiner", families.COMBINERS)
 def test_the_numbers_of_each_family_are_those_of_all_examples_at_once(family, combiner):
     random = torch.Generator().manual_seed(0)

@@ -9,7 +9,7 @@ import xarray as xr
 from jtdiag.errors import ProbeError
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
-from jtdiag.probing.registry import load_probes
+from jtdiag.probing.registry import PROBES
 from jtdiag.recipe.recipe import Members
 from jtdiag.store.run import Run
 from jtdiag.testing import ProbePromises
@@ -102,7 +102,7 @@ def test_the_source_is_the_file_that_measures():
     assert MINE.source == __file__
 
 
-@pytest.mark.parametrize("probe", load_probes(), ids=lambda probe: probe.name)
+@pytest.mark.parametrize("probe", PROBES.all(), ids=lambda probe: probe.name)
 def test_installed_probes_say_what_they_cost(probe):
     assert probe.cost in ("cheap", "slow")
 

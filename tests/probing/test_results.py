@@ -8,7 +8,7 @@ import xarray as xr
 from jtdiag.errors import StoreError
 from jtdiag.probing import results
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe as ask
 from jtdiag.store.run import Run
 
@@ -29,7 +29,7 @@ def run(small_run):
 
 @pytest.mark.parametrize("name", ["diversity", "dominance", "performance"])
 def test_a_result_comes_back_with_units_meanings_and_origin(toy_copy, name):
-    run, asked = toy_copy, load_probe(name)
+    run, asked = toy_copy, PROBES.find(name)
     measured = asked.ask(run, Options())
     made_from = results.origin(run, asked)
     results.save(run, name, measured, made_from)
@@ -120,16 +120,16 @@ def test_a_damaged_result_is_one_line_that_says_what_to_do(run, damage):
 def test_a_damaged_result_is_not_fresh_and_is_measured_again(run, damage, foreign):
     ask(run, "foreign")
     DAMAGES[damage](results.path_of(run, "foreign"))
-    assert not results.is_fresh(run, load_probe("foreign"))
+    assert not results.is_fresh(run, PROBES.find("foreign"))
     ask(run, "foreign")
-    assert results.is_fresh(run, load_probe("foreign"))
+    assert results.is_fresh(run, PROBES.find("foreign"))
 
 
 # --- fresh or stale -------------------------------------------------------------------------------
 
 
 def test_a_result_is_fresh_once_it_is_stored(run, foreign):
-    asked = load_probe("foreign")
+    asked = PROBES.find("foreign")
     assert not results.is_fresh(run, asked)
     ask(run, "foreign")
     assert results.is_fresh(run, asked)
@@ -139,22 +139,22 @@ def test_a_result_is_fresh_once_it_is_stored(run, foreign):
 def test_the_result_of_a_run_that_has_grown_is_stale(warned, foreign):
     warned.seal_up_to(2)
     ask(warned.run, "foreign")
-    assert results.is_fresh(warned.run, load_probe("foreign"))
+    assert results.is_fresh(warned.run, PROBES.find("foreign"))
     warned.seal(warned.run.lanes[1], 3)
-    assert not results.is_fresh(warned.run, load_probe("foreign"))
+    assert not results.is_fresh(warned.run, PROBES.find("foreign"))
 
 
 def test_the_result_of_another_recipe_is_stale(run, foreign):
     ask(run, "foreign")
     recipe = run.path / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("momentum = 0.9", "momentum = 0.8"))
-    assert not results.is_fresh(Run(run.path), load_probe("foreign"))
+    assert not results.is_fresh(Run(run.path), PROBES.find("foreign"))
 
 
 def test_the_result_of_other_code_is_stale(run, foreign):
     ask(run, "foreign")
     foreign.write_text(foreign.read_text() + "\n# changed\n")
-    assert not results.is_fresh(run, load_probe("foreign"))
+    assert not results.is_fresh(run, PROBES.find("foreign"))
 
 
 def test_code_beside_a_probe_counts_only_within_its_package(run, foreign):
@@ -162,14 +162,14 @@ def test_code_beside_a_probe_counts_only_within_its_package(run, foreign):
     beside.write_text("VALUE = 1\n")
     ask(run, "foreign")
     beside.write_text("VALUE = 2\n")
-    assert results.is_fresh(run, load_probe("foreign"))
+    assert results.is_fresh(run, PROBES.find("foreign"))
     foreign.with_name("__init__.py").write_text("")
     ask(run, "foreign")
     beside.write_text("VALUE = 3\n")
-    assert not results.is_fresh(run, load_probe("foreign"))
+    assert not results.is_fresh(run, PROBES.find("foreign"))
 
 
 def test_the_result_of_another_version_of_jtdiag_is_stale(run, foreign, monkeypatch):
     ask(run, "foreign")
     monkeypatch.setattr(results, "version", lambda name: "99.0")
-    assert not results.is_fresh(run, load_probe("foreign"))
+    assert not results.is_fresh(run, PROBES.find("foreign"))

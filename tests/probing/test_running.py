@@ -6,7 +6,7 @@ import xarray as xr
 
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.probing import findings as finding, results, running
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe as ask
 from jtdiag.store.run import Run
 
@@ -48,7 +48,7 @@ def test_a_run_that_has_grown_is_measured_again(warned, measured):
 
 def test_epochs_sealed_while_a_probe_measures_make_its_result_stale(warned):
     warned.seal_up_to(1)
-    asked = load_probe("performance")
+    asked = PROBES.find("performance")
 
     def measure(run, options):
         found = asked.measure(run, options)
@@ -71,7 +71,7 @@ def test_findings_are_recorded_for_each_probe(small_run):
     ask(small_run, "performance")
     ask(small_run, "dominance")
     recorded = finding.read(small_run.path)
-    assert [f for f in recorded if f.probe == "performance"] == load_probe("performance").judge(
+    assert [f for f in recorded if f.probe == "performance"] == PROBES.find("performance").judge(
         results.load(small_run, "performance")
     )
     assert {f.probe for f in recorded} == {"performance", "dominance"}
@@ -116,7 +116,7 @@ def test_a_run_without_a_sealed_epoch_cannot_be_asked(warned):
 
 
 def test_a_probe_that_breaks_its_promise_stores_nothing(small_run):
-    asked = load_probe("performance")
+    asked = PROBES.find("performance")
     broken = replace(asked, measure=lambda run, options: xr.Dataset())
     with pytest.raises(ProbeError, match=r"mend its `writes` or its `measure`\.$"):
         running.measure(small_run, broken)

@@ -8,7 +8,7 @@ import pytest
 
 from jtdiag import figures
 from jtdiag.errors import StoreError
-from jtdiag.probing.registry import probe_names
+from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe
 from jtdiag.recipe import toml
 from jtdiag.report.evidence import ask_cheap, gather
@@ -115,7 +115,7 @@ def test_headings_go_down_one_step_at_a_time_after_one_of_the_first_level(parsed
 
 def test_the_page_says_what_it_is_made_from(text, probed_run):
     assert probed_run.recipe_hash in text
-    for name in probe_names():
+    for name in PROBES.names():
         assert name in text
     [recipe] = [body for _, body in Parsed(text).all("code") if "[members]" in body]
     assert recipe == toml.to_toml(probed_run.recipe)

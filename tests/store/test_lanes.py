@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
+from jtdiag import files
 from jtdiag.errors import StoreError
 from jtdiag.recipe.recipe import Data, Keep, Members, Recipe, Train
 from jtdiag.store import lanes
@@ -170,13 +171,13 @@ def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch,
         raise OSError("no")
 
     path = tmp_path / "file.txt"
-    lanes.write_atomically(path, "old\n")
+    files.write_atomically(path, "old\n")
     with monkeypatch.context() as patch:
         patch.setattr(*((os, "fsync") if broken == "fsync" else (Path, "replace")), fail)
         with pytest.raises(OSError, match="no"):
-            lanes.write_atomically(path, "new\n")
+            files.write_atomically(path, "new\n")
         assert path.read_text() == "old\n"
-    lanes.write_atomically(path, "new\n")
+    files.write_atomically(path, "new\n")
     assert path.read_text() == "new\n"
 
 
@@ -185,5 +186,5 @@ def test_a_text_is_on_the_disk_before_it_takes_the_old_ones_place(tmp_path, monk
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda fd: (order.append("fsync"), fsync(fd)))
     monkeypatch.setattr(Path, "replace", lambda a, b: (order.append("replace"), replace(a, b)))
-    lanes.write_atomically(tmp_path / "file.txt", "text")
+    files.write_atomically(tmp_path / "file.txt", "text")
     assert order == ["fsync", "replace"]

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 from jtdiag.tables.table import HEADINGS, performance_rows
 
 COLUMNS = (
@@ -48,7 +48,7 @@ def test_every_column_has_a_heading():
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_the_rows_are_the_numbers_of_the_performance_probe(toy, split):
-    asked = load_probe("performance").ask(toy, Options()).sel(split=split)
+    asked = PROBES.find("performance").ask(toy, Options()).sel(split=split)
     for row, lam in zip(
         performance_rows(asked.expand_dims(split=[split]), split), (0, 0.9, 1), strict=True
     ):

@@ -11,7 +11,7 @@ from jtdiag.engine.progress import Silent
 from jtdiag.errors import StoreError
 from jtdiag.probing import findings
 from jtdiag.probing.findings import Finding
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe as ask
 from jtdiag.watch import Ended, RunWatch, Sealed, follow, wait_for
 from jtdiag.watch.one_lane import LaneWatch
@@ -104,7 +104,7 @@ def test_an_alert_is_told_again_when_another_trial_joins_it(by_hand, stories, as
 def test_the_rules_say_in_the_watch_what_the_probe_says_of_the_whole_run(toy_copy):
     told = RunWatch(toy_copy.path)
     list(told.look())
-    assert told.findings == [*load_probe("alerts").judge(ask(toy_copy, "alerts"))]
+    assert told.findings == [*PROBES.find("alerts").judge(ask(toy_copy, "alerts"))]
     assert told.findings
 
 
@@ -156,8 +156,8 @@ def test_slow_probes_are_not_asked(warned, asleep, monkeypatch):
     def refuse(run, options):
         raise AssertionError("a slow probe was asked")
 
-    slow = replace(load_probe("diversity"), measure=refuse, cost="slow")
-    monkeypatch.setattr(watch, "load_probes", lambda: [slow, load_probe("performance")])
+    slow = replace(PROBES.find("diversity"), measure=refuse, cost="slow")
+    monkeypatch.setattr(watch, "load_probes", lambda: [slow, PROBES.find("performance")])
     asleep(*by_step(warned, 4))
     told = [e for e in follow(warned.run) if isinstance(e, Finding)]
     assert {e.probe for e in told} == {"alerts", "performance"}

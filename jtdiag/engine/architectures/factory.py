@@ -29,11 +29,12 @@ def load_factory(address: str) -> Factory:
             "factory=…, or package.module:function or path/file.py:function."
         )
     try:
-        return loading.load("members.factory", address, "function")
-    except RuntimeError as error:
-        if not mended(error):
+        return loading.load("members.factory", address, "function", RecipeError)
+    except (RecipeError, RuntimeError) as error:
+        cause = error.__cause__ if isinstance(error, RecipeError) else error
+        if not isinstance(cause, RuntimeError) or not mended(cause):
             raise
-    return loading.load("members.factory", address, "function")
+    return loading.load("members.factory", address, "function", RecipeError)
 
 
 def address_of(factory: Callable[..., Any]) -> str:

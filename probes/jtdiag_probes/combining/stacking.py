@@ -9,10 +9,10 @@ from scipy.special import log_softmax
 from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
+from jtdiag.probing.over_trials import standard_error
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.combining.meta_learner import MetaLearner, features, fit
-from jtdiag_probes.performance.performance import standard_error
 
 _LANE = (names.LAM, names.TRIAL)
 _LANE_SPLIT = (*_LANE, names.SPLIT)

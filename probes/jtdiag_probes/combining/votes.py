@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
+from jtdiag.probing.over_trials import standard_error
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.combining import voting
-from jtdiag_probes.performance.performance import standard_error
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, chosen_epochs, over_outputs
 
 _FROM_METRICS = {

@@ -5,7 +5,7 @@ import xarray as xr
 
 from jtdiag import names
 from jtdiag.probing.findings import Finding
-from jtdiag_probes.performance.performance import standard_error
+from jtdiag.probing.over_trials import standard_error
 
 RESIDUAL_LIMIT = 1e-12
 """Eq. 4 and Eq. 5 agree to rounding in float64; relative to losses above 1 nat."""

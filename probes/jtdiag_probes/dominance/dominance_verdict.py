@@ -5,9 +5,9 @@ import xarray as xr
 
 from jtdiag import names
 from jtdiag.probing.findings import Finding
+from jtdiag.probing.over_trials import standard_error
 from jtdiag.rules.skill import EARLY_EPOCH
 from jtdiag.stats import clopper_pearson
-from jtdiag_probes.performance.performance import standard_error
 
 
 def judge(result: xr.Dataset) -> list[Finding]:

@@ -7,10 +7,10 @@ from jtdiag import names
 from jtdiag.errors import DataError, RecipeError
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
+from jtdiag.probing.over_trials import standard_error
 from jtdiag.replay import parameters_per_member
 from jtdiag.store.run import Run
 from jtdiag_probes.performance import optimum
-from jtdiag_probes.performance.performance import standard_error
 
 STREAM = 0xCA9
 """Tells this probe's random numbers from those of others with the same seed."""

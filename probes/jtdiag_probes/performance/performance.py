@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
+from jtdiag.probing import over_trials
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.store.run import Run
@@ -46,25 +47,11 @@ WRITES = {
     ),
     **{n: Var(dims=_LANE_SPLIT, unit=unit, meaning=m) for n, (unit, m) in _MEANINGS.items()},
     **{
-        f"{n}_mean": Var(dims=_OVER_TRIALS, unit=unit, meaning=f"{m}, mean over trials")
-        for n, (unit, m) in _MEANINGS.items()
-    },
-    **{
-        f"{n}_se": Var(
-            dims=_OVER_TRIALS,
-            unit=unit,
-            meaning=f"{m}, standard error over trials (n−1 in the variance); NaN for one trial",
-        )
-        for n, (unit, m) in _MEANINGS.items()
+        name: var
+        for n, (unit, meaning) in _MEANINGS.items()
+        for name, var in over_trials.variables(n, _OVER_TRIALS, unit, meaning).items()
     },
 }
-
-
-def standard_error(values: xr.DataArray) -> xr.DataArray:
-    """Return the standard error of the mean over trials, leaving out NaN; NaN for one trial."""
-    count = values.notnull().sum(names.TRIAL)
-    spread = ((values - values.mean(names.TRIAL)) ** 2).sum(names.TRIAL)
-    return xr.ufuncs.sqrt(spread / (count - 1).where(count > 1) / count)
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
@@ -92,10 +79,10 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     )
     lanes["diversity"] = lanes["mean_member_loss"] - lanes[names.ENSEMBLE_LOSS]
     lanes = lanes.transpose(*_LANE_SPLIT)
-    means = lanes.mean(names.TRIAL).rename({n: f"{n}_mean" for n in _MEANINGS})
-    errors = lanes.map(standard_error).rename({n: f"{n}_se" for n in _MEANINGS})
     rates = [run.recipe.first_lr(i) for i in range(len(run.recipe.lam))]
-    found = xr.merge([lanes, means, errors, best_lam(lanes[names.ENSEMBLE_ERROR], run.recipe.seed)])
+    found = xr.merge(
+        [lanes, over_trials.summary(lanes), best_lam(lanes[names.ENSEMBLE_ERROR], run.recipe.seed)]
+    )
     found = found.assign(chosen_epoch=epoch, lr=(names.LAM, rates))
     return found.assign_attrs(error_measure=run.error_measure, lr_rule=run.recipe.train.lr_rule)
 

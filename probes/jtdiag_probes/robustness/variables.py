@@ -8,8 +8,8 @@ import xarray as xr
 
 from jtdiag import names
 from jtdiag.probing.contract import Var
+from jtdiag.probing.over_trials import standard_error
 from jtdiag.store.run import Run
-from jtdiag_probes.performance.performance import standard_error
 from jtdiag_probes.robustness.bit_flips import RATES
 from jtdiag_probes.robustness.faults import FAULTS, counts_of_faulty
 from jtdiag_probes.robustness.removal_summary import probabilities

@@ -6,12 +6,12 @@ from jtdiag.figures import style
 from jtdiag.figures.kinds import accuracy_against_compute
 from jtdiag.figures.kinds.accuracy_against_compute import draw
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 
 @pytest.fixture
 def asked(toy):
-    return load_probe(accuracy_against_compute.NEEDS).ask(toy, Options()).copy(deep=True)
+    return PROBES.find(accuracy_against_compute.NEEDS).ask(toy, Options()).copy(deep=True)
 
 
 def line_of(figure, lam):

@@ -8,7 +8,7 @@ from jtdiag.figures import available, style
 from jtdiag.figures.kinds import accuracy_against_dropped
 from jtdiag.figures.kinds.accuracy_against_dropped import draw, draw_on
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 LAMS = [1.0, 0.0]
 
@@ -93,7 +93,7 @@ def test_the_result_is_not_changed(result):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = load_probe(accuracy_against_dropped.NEEDS).ask(toy, Options())
+    asked = PROBES.find(accuracy_against_dropped.NEEDS).ask(toy, Options())
     [axes] = draw([("toy", asked)]).axes
     line = lines(axes)[style.lam_text(0.9)]
     expected = asked["accuracy"].sel(subsets="shared", lam=0.9).mean("trial")

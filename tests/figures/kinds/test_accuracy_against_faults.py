@@ -6,12 +6,12 @@ from jtdiag.figures import style
 from jtdiag.figures.kinds import accuracy_against_faults
 from jtdiag.figures.kinds.accuracy_against_faults import BIT_FLIPS, TITLES, draw
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 
 @pytest.fixture(scope="module")
 def asked(toy):
-    return load_probe(accuracy_against_faults.NEEDS).ask(toy, Options())
+    return PROBES.find(accuracy_against_faults.NEEDS).ask(toy, Options())
 
 
 def test_every_fault_has_a_panel_with_a_line_for_each_lambda(asked):

@@ -5,12 +5,12 @@ from matplotlib.colors import to_rgba
 from jtdiag.figures import style
 from jtdiag.figures.kinds import collusion
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 
 @pytest.fixture(scope="module")
 def asked(toy):
-    return load_probe(collusion.NEEDS).ask(toy, Options())
+    return PROBES.find(collusion.NEEDS).ask(toy, Options())
 
 
 def test_levels_are_means_over_trials_on_test_by_lambda(asked):
@@ -43,7 +43,7 @@ def test_the_gap_is_the_mean_over_trials(asked):
 
 
 def test_without_outputs_the_losses_are_drawn_alone(small_run):
-    figure = collusion.draw(load_probe("collusion").ask(small_run, Options()))
+    figure = collusion.draw(PROBES.find("collusion").ask(small_run, Options()))
     assert len(figure.axes[0].containers) == 2
 
 

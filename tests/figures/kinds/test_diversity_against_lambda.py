@@ -8,7 +8,7 @@ from jtdiag.figures import style
 from jtdiag.figures.kinds import diversity_against_lambda
 from jtdiag.figures.kinds.diversity_against_lambda import TERMS, draw, draw_on
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 LAMS = [1.0, 0.0, 0.9]
 
@@ -102,8 +102,8 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result, missing):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = load_probe(diversity_against_lambda.NEEDS).ask(toy, Options(metrics_only=True))
-    performance = load_probe("performance").ask(toy, Options())
+    asked = PROBES.find(diversity_against_lambda.NEEDS).ask(toy, Options(metrics_only=True))
+    performance = PROBES.find("performance").ask(toy, Options())
     line = draw(asked).axes[1].containers[2].lines[0]
     np.testing.assert_allclose(
         line.get_ydata(), performance["diversity_mean"].sel(split="test"), rtol=1e-12

@@ -5,7 +5,7 @@ import xarray as xr
 from jtdiag.figures.kinds import error_against_lambda
 from jtdiag.figures.kinds.error_against_lambda import draw
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 LAMS = [1.0, 0.0, 0.9]
 TRIALS = np.array([[0.40, 0.44], [0.20, 0.22], [0.10, 0.14]])
@@ -132,7 +132,7 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    probe = load_probe(error_against_lambda.NEEDS)
+    probe = PROBES.find(error_against_lambda.NEEDS)
     asked = probe.ask(toy, Options())
     [axes] = draw([("toy", asked)]).axes
     mean = 100 * asked["ensemble_error"].sel(split="test").mean("trial")

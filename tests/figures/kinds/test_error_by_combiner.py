@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from jtdiag.figures import style
 from jtdiag.figures.kinds.error_by_combiner import draw, draw_on
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 WAYS = ("logits_error", "probabilities_error", "vote_error")
 
@@ -66,5 +66,5 @@ def test_one_trial_has_no_bars(result):
 
 
 def test_it_draws_what_the_probe_measures(toy):
-    figure = draw(load_probe("combiners").ask(toy, Options()))
+    figure = draw(PROBES.find("combiners").ask(toy, Options()))
     assert len(figure.legends[0].get_texts()) == 3

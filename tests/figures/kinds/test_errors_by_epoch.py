@@ -8,7 +8,7 @@ from jtdiag.figures import style
 from jtdiag.figures.kinds import errors_by_epoch
 from jtdiag.figures.kinds.errors_by_epoch import RASTER_FROM, draw, draw_on
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 EPOCHS, MEMBERS = 5, 3
 LAMS = [1.0, 0.0]
@@ -173,7 +173,7 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result, missing):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = load_probe(errors_by_epoch.NEEDS).ask(toy, Options(metrics_only=True))
+    asked = PROBES.find(errors_by_epoch.NEEDS).ask(toy, Options(metrics_only=True))
     panels = visible(draw(asked))
     assert len(panels) == 6
     expected = 100 * toy.metrics()["ensemble_error"].sel(lam=1, split="test", trial=0)

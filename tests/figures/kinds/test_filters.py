@@ -4,12 +4,12 @@ import pytest
 from jtdiag.errors import ProbeError
 from jtdiag.figures.kinds import filter_norms, filters
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 
 @pytest.fixture(scope="module")
 def asked(toy):
-    return load_probe("filters").ask(toy, Options())
+    return PROBES.find("filters").ask(toy, Options())
 
 
 def panels(figure):
@@ -59,7 +59,7 @@ def test_the_map_has_a_column_for_each_member_strongest_above_on_one_scale(asked
 
 @pytest.mark.parametrize("figure", [filters, filter_norms])
 def test_a_run_without_checkpoints_is_one_line(small_run, figure):
-    nothing = load_probe("filters").ask(small_run, Options())
+    nothing = PROBES.find("filters").ask(small_run, Options())
     with pytest.raises(ProbeError, match=r"no checkpoint to draw from\. Train with"):
         figure.draw(nothing)
 

@@ -8,7 +8,7 @@ from jtdiag.figures import style
 from jtdiag.figures.kinds import leader_by_epoch
 from jtdiag.figures.kinds.leader_by_epoch import draw
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 
 def made_up(lams, trials=3, epochs=5, members=4):
@@ -119,6 +119,6 @@ def test_the_result_is_not_changed(result):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = load_probe(leader_by_epoch.NEEDS).ask(toy, Options(metrics_only=True))
+    asked = PROBES.find(leader_by_epoch.NEEDS).ask(toy, Options(metrics_only=True))
     last = visible(draw(asked))[-1]
     np.testing.assert_allclose(line(last), 100 * asked["leader_is_final"].mean(("lam", "trial")))

@@ -5,12 +5,12 @@ from jtdiag.figures import style
 from jtdiag.figures.kinds import members_against_lambda
 from jtdiag.figures.kinds.members_against_lambda import draw
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 
 @pytest.fixture
 def asked(toy):
-    return load_probe(members_against_lambda.NEEDS).ask(toy, Options())
+    return PROBES.find(members_against_lambda.NEEDS).ask(toy, Options())
 
 
 def test_lines_are_ensemble_and_median_member_by_split_in_order_of_lambda(asked, toy):

@@ -6,12 +6,12 @@ from jtdiag.errors import ProbeError
 from jtdiag.figures.kinds import reliability
 from jtdiag.figures.kinds.reliability import draw, draw_on
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 
 @pytest.fixture(scope="module")
 def asked(toy):
-    return load_probe(reliability.NEEDS).ask(toy, Options())
+    return PROBES.find(reliability.NEEDS).ask(toy, Options())
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_bins_with_few_examples_are_left_out(asked):
 
 
 def test_a_run_without_outputs_is_one_line(small_run):
-    nothing = load_probe(reliability.NEEDS).ask(small_run, Options())
+    nothing = PROBES.find(reliability.NEEDS).ask(small_run, Options())
     with pytest.raises(ProbeError, match=r"no outputs on test to draw\. Train with keep\.outputs"):
         draw(nothing)
 

@@ -5,12 +5,12 @@ from jtdiag.errors import ProbeError
 from jtdiag.figures.kinds import variance_against_lambda
 from jtdiag.figures.kinds.variance_against_lambda import TERMS, draw
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 
 @pytest.fixture
 def asked(toy):
-    return load_probe(variance_against_lambda.NEEDS).ask(toy, Options())
+    return PROBES.find(variance_against_lambda.NEEDS).ask(toy, Options())
 
 
 def lines(figure):

@@ -5,12 +5,12 @@ from jtdiag.errors import ProbeError
 from jtdiag.figures.kinds import votes_against_lambda
 from jtdiag.figures.kinds.votes_against_lambda import ERRORS, PAIRS, draw
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 
 
 @pytest.fixture
 def asked(toy):
-    return load_probe(votes_against_lambda.NEEDS).ask(toy, Options())
+    return PROBES.find(votes_against_lambda.NEEDS).ask(toy, Options())
 
 
 def at_the_chosen_epoch(asked, toy, name):
@@ -50,7 +50,7 @@ def test_the_ensemble_is_that_of_the_metrics(asked, toy):
 
 
 def test_a_run_without_outputs_is_one_line(small_run):
-    nothing = load_probe("votes").ask(small_run, Options())
+    nothing = PROBES.find("votes").ask(small_run, Options())
     with pytest.raises(ProbeError, match=r"kept no outputs on test to draw\. Train with"):
         draw(nothing)
 

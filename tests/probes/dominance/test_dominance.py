@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from jtdiag import names
 from jtdiag.probing import findings
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe, probe_names
+from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe as ask
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
@@ -179,9 +179,9 @@ KINDS = {
 
 
 def ask_all(run):
-    for name in probe_names():
+    for name in PROBES.names():
         measured = ask(run, name)
-        judged = load_probe(name).judge(measured)
+        judged = PROBES.find(name).judge(measured)
         assert [f for f in findings.read(run.path) if f.probe == name] == judged
         assert all(np.isfinite(f.number) and "nan" not in f.sentence for f in judged)
 

@@ -9,7 +9,7 @@ from scipy.stats import sem
 
 from jtdiag import names
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import load_probe
+from jtdiag.probing.registry import PROBES
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.performance.performance import best_lam, probe, standard_error
 
@@ -206,6 +206,6 @@ def test_one_trial_has_an_optimum_and_no_interval():
 
 
 def test_the_optimum_is_that_of_the_capacity_probe(toy, asked):
-    other = load_probe("capacity").ask(toy, Options())
+    other = PROBES.find("capacity").ask(toy, Options())
     for name in ("optimum", "optimum_low", "optimum_high"):
         np.testing.assert_array_equal(asked[name].values, other[name].values)
