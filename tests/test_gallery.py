@@ -102,6 +102,6 @@ def test_the_page_of_a_build_is_made_once(gallery, tmp_path, monkeypatch):
 
 
 def test_the_small_study_can_be_read_and_has_the_run_that_is_drawn(gallery):
-    study = gallery.study_file.read(gallery.STUDY)
+    study = gallery.studies.read(gallery.STUDY)
     assert study.runs[gallery.OF_ALL_FIGURES].lam == (0.0, 0.9, 1.0)
     assert all(recipe.data.name == "digits" for recipe in study.runs.values())

@@ -52,12 +52,12 @@ def plot(
     """
     from jtdiag import figures
     from jtdiag.figures.drawing import Output
-    from jtdiag.recipe import studies as study_file
+    from jtdiag.recipe import studies
 
     output = Output(
         style=style, formats=tuple(formats.split(",")), dpi=dpi, data=data or "", folder=out
     )
-    if study_file.is_study(run):
+    if studies.is_study(run):
         from jtdiag.workflows.study import plot as draw_study
 
         click.echo("\n".join(map(str, draw_study(run, more, output))))

@@ -18,6 +18,6 @@ def test_a_broken_probe_of_somebody_else_is_one_line(foreign):
     ran = CliRunner().invoke(main, ["probes"])
     assert ran.exit_code == 1
     assert ran.stderr == (
-        "Error: Entry point foreign_probes_of_a_test:probe gives a NoneType; "
-        "a probe must be a jtdiag.probing.contract.Probe.\n"
+        "Error: Entry point 'foreign' of jtdiag.probes (foreign_probes_of_a_test:probe) is of type "
+        "NoneType; it must be a jtdiag.probing.contract.Probe.\n"
     )

@@ -19,6 +19,7 @@ from jtdiag.alerts.dispatch import Dispatcher
 from jtdiag.commands import main
 from jtdiag.commands.watch import ALERTED, INTERRUPTED
 from jtdiag.engine.progress import Silent as SilentListener
+from jtdiag.loading import Registry
 from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.terminal.watch_lines import KINDS, as_json
@@ -131,6 +132,7 @@ FIELDS = {
     "finding": {
         "probe", "rule", "level", "sentence", "number", "limit", "lam", "trials", "epoch",
         "members",
+        "headline",
     },
     "silent": {"seconds"},
     "resumed": set(),
@@ -272,7 +274,7 @@ def test_of_runs_that_were_over_a_log_says_that_they_are_there(two, tmp_path):
 
 
 def test_no_cheap_probe_is_asked_of_a_folder(two, tmp_path, monkeypatch):
-    monkeypatch.setattr("jtdiag.watch.load_probes", lambda: pytest.fail("probes were loaded"))
+    monkeypatch.setattr(Registry, "all", lambda self: pytest.fail("probes were loaded"))
     for run in two:
         run.seal_all()
     assert CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"]).exit_code == 3

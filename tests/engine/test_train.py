@@ -572,9 +572,10 @@ CHILD = """
     from pathlib import Path
 
     import zarr
-    from jtdiag import lanes, recipe_file
     from jtdiag.engine.progress import Silent
     from jtdiag.engine.train import train
+    from jtdiag.recipe import toml
+    from jtdiag.store import lanes
     from jtdiag.store.writer import RunWriter
 
     class Listener(Silent):
@@ -612,7 +613,7 @@ CHILD = """
     }
 
     def go_on(folder):
-        recipe = recipe_file.read(folder / "recipe.toml")
+        recipe = toml.read(folder / "recipe.toml")
         train(recipe, folder / "run", resume=True, listener=Listener())
 
     def in_a_new_process(work):

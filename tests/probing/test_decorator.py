@@ -81,7 +81,7 @@ def test_its_result_is_fresh_until_its_file_changes(small_run, monkeypatch):
     ask(small_run, worst)
     assert worst.source == __file__
     assert results.is_fresh(small_run, worst)
-    monkeypatch.setattr(results, "_code_hash", lambda source, family: "another")
+    monkeypatch.setattr(results, "code_hash", lambda source, family: "another")
     assert not results.is_fresh(small_run, worst)
 
 

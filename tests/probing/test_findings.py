@@ -121,7 +121,7 @@ def test_a_failed_recording_leaves_no_draft_behind(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("jtdiag.store.lanes.os.fsync", full)
+    monkeypatch.setattr("jtdiag.files.os.fsync", full)
     with pytest.raises(StoreError):
         record(tmp_path, "mine", [one()])
     assert [path.name for path in tmp_path.iterdir()] == [finding.LOCK]
@@ -155,8 +155,9 @@ def test_writers_at_the_same_time_lose_nothing(tmp_path, monkeypatch):
 WRITER = """
 import sys, time
 from pathlib import Path
-from jtdiag import finding
-with finding._locked(Path(sys.argv[1])):
+from jtdiag import files
+from jtdiag.probing import findings
+with files.locked(Path(sys.argv[1]) / findings.LOCK, 1):
     print("locked", flush=True)
     time.sleep(60)
 """
@@ -169,7 +170,7 @@ def test_a_writer_that_is_killed_leaves_no_lock_and_one_that_hangs_is_told(tmp_p
     with other:
         assert other.stdout.readline() == "locked\n"
         monkeypatch.setattr(finding, "PATIENCE", 0.05)
-        with pytest.raises(StoreError, match=r"another process has held findings\.lock"):
+        with pytest.raises(StoreError, match=r"findings\.lock: another process has held this lock"):
             record(tmp_path, "mine", [one()])
         assert read(tmp_path) == []
         other.kill()

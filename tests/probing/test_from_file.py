@@ -62,14 +62,14 @@ def test_an_installed_probe_may_be_named_by_its_file(foreign, small_run):
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("mine.py", "'mine.py' is no address of a probe; write FILE.py:NAME."),
-        ("mine:lanes", "'mine:lanes' is no address of a probe; write FILE.py:NAME."),
-        ("mine.py:", "'mine.py:' is no address of a probe; write FILE.py:NAME."),
-        ("your.py:lanes", "There is no file your.py; name the file of your probe as FILE.py:NAME."),
+        ("mine.py", "'mine.py' is not the address of a probe; write FILE.py:NAME."),
+        ("mine:lanes", "'mine:lanes' is not the address of a probe; write FILE.py:NAME."),
+        ("mine.py:", "'mine.py:' is not the address of a probe; write FILE.py:NAME."),
+        ("your.py:lanes", "--probe is 'your.py:lanes'; there is no file your.py."),
         ("mine.py:lane", "mine.py has no 'lane'. Did you mean 'lanes'? Its probes: lanes."),
         (
             "mine.py:number",
-            "mine.py:number is a int and must be a probe: "
+            "mine.py:number is of type int and must be a probe: "
             "decorate the function with @jtdiag.asks, or make a Probe.",
         ),
     ],
@@ -101,5 +101,5 @@ def test_a_file_that_does_not_run_is_one_line_with_the_place(file, monkeypatch, 
 
 def test_a_name_that_an_installed_probe_has_is_refused(file):
     file.write_text(SHORT.replace("def lanes", "def dominance"))
-    with pytest.raises(ProbeError, match="calls itself 'dominance', as an installed probe does"):
+    with pytest.raises(ProbeError, match="has the name 'dominance', which an installed probe has"):
         from_file.load(f"{file}:dominance")

@@ -1,5 +1,8 @@
+import re
 import shutil
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import xarray as xr
 
 from jtdiag.errors import StoreError
 from jtdiag.probing import results
+from jtdiag.probing.code_hash import code_of
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe as ask
@@ -157,19 +161,43 @@ def test_the_result_of_other_code_is_stale(run, foreign):
     assert not results.is_fresh(run, PROBES.find("foreign"))
 
 
-def test_code_beside_a_probe_counts_only_within_its_package(run, foreign):
-    beside = foreign.with_name("beside.py")
-    beside.write_text("VALUE = 1\n")
-    ask(run, "foreign")
-    beside.write_text("VALUE = 2\n")
-    assert results.is_fresh(run, PROBES.find("foreign"))
-    foreign.with_name("__init__.py").write_text("")
-    ask(run, "foreign")
-    beside.write_text("VALUE = 3\n")
-    assert not results.is_fresh(run, PROBES.find("foreign"))
+def test_code_that_a_probe_imports_counts_and_other_code_does_not(run, foreign):
+    package = foreign.parent / "somebody"
+    room, shared = package / "lanes", package / "shared"
+    for folder in (room, shared):
+        folder.mkdir(parents=True)
+    for folder in (package, room, shared):
+        (folder / "__init__.py").write_text("")
+    (room / "lanes.py").write_text(foreign.read_text() + "\nfrom somebody.shared import direct\n")
+    (shared / "direct.py").write_text("def late():\n    from . import indirect\n")
+    (shared / "indirect.py").write_text("VALUE = 1\n")
+    (shared / "unused.py").write_text("VALUE = 1\n")
+    foreign.write_text("from somebody.lanes.lanes import probe\n")
+    try:
+        ask(run, "foreign")
+        (shared / "unused.py").write_text("VALUE = 2\n")
+        assert results.is_fresh(run, PROBES.find("foreign"))
+        for changed in (shared / "direct.py", shared / "indirect.py", shared / "__init__.py"):
+            before = changed.read_text()
+            changed.write_text(before + "# another\n")
+            assert not results.is_fresh(run, PROBES.find("foreign"))
+            changed.write_text(before)
+            assert results.is_fresh(run, PROBES.find("foreign"))
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "somebody"]:
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", PROBES.names())
+def test_the_code_of_our_probes_reaches_their_shared_rooms(name):
+    source = Path(PROBES.find(name).source)
+    reached = {path.parent.name for path in code_of(source)}
+    imported = set(re.findall(r"^from jtdiag_probes\.(\w+)", source.read_text("utf-8"), re.M))
+    assert imported <= reached
+    assert all(path.parent.name != "jtdiag" for path in code_of(source))
 
 
 def test_the_result_of_another_version_of_jtdiag_is_stale(run, foreign, monkeypatch):
     ask(run, "foreign")
-    monkeypatch.setattr(results, "version", lambda name: "99.0")
+    monkeypatch.setattr("jtdiag.probing.code_hash.version", lambda name: "99.0")
     assert not results.is_fresh(run, PROBES.find("foreign"))

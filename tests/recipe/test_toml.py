@@ -200,8 +200,8 @@ def test_the_digest_does_not_depend_on_how_a_recipe_is_written(tmp_path):
 
 def test_the_digest_is_the_same_in_another_process():
     code = (
-        "from jtdiag import recipe_file; from jtdiag.recipe.recipe import *\n"
-        "print(recipe_file.digest(Recipe(data=Data(name='digits'), "
+        "from jtdiag.recipe import toml; from jtdiag.recipe.recipe import *\n"
+        "print(toml.digest(Recipe(data=Data(name='digits'), "
         "members=Members(arch='mlp', count=2, hidden=(3,)))))"
     )
     ran = subprocess.run(

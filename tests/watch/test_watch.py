@@ -9,6 +9,7 @@ import pytest
 from jtdiag import train, watch
 from jtdiag.engine.progress import Silent
 from jtdiag.errors import StoreError
+from jtdiag.loading import Registry
 from jtdiag.probing import findings
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
@@ -157,7 +158,8 @@ def test_slow_probes_are_not_asked(warned, asleep, monkeypatch):
         raise AssertionError("a slow probe was asked")
 
     slow = replace(PROBES.find("diversity"), measure=refuse, cost="slow")
-    monkeypatch.setattr(watch, "load_probes", lambda: [slow, PROBES.find("performance")])
+    probes = [slow, PROBES.find("performance")]
+    monkeypatch.setattr(Registry, "all", lambda self: probes)
     asleep(*by_step(warned, 4))
     told = [e for e in follow(warned.run) if isinstance(e, Finding)]
     assert {e.probe for e in told} == {"alerts", "performance"}
