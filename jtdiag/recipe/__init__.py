@@ -1,1 +1,1 @@
-"""TODO."""
+"""Recipes: everything that decides the outcome of a run, as data without torch."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Are the predicted probabilities calibrated?"""

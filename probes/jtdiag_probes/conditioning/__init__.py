@@ -1,1 +1,1 @@
-"""TODO."""
+"""How ill-conditioned is the loss, by outputs and by weights?"""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Which first-layer filters are in use?"""

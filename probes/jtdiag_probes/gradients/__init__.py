@@ -1,1 +1,1 @@
-"""TODO."""
+"""Do the gradients of members agree?"""

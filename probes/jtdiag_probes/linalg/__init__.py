@@ -1,1 +1,1 @@
-"""TODO."""
+"""Linear algebra that several probes share: Lanczos, spectral densities, Hessian products."""

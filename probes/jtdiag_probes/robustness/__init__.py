@@ -1,1 +1,1 @@
-"""TODO."""
+"""How many members may fail: removal, faults, bit flips and Shapley values."""
