@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from pytest_examples import CodeExample, find_examples
 
 import jtdiag
+import jtdiag_probes
 from jtdiag import figures, find_recipe, names, rules
 from jtdiag.commands import COMMANDS, main
 from jtdiag.engine.architectures import build
@@ -346,3 +347,40 @@ def test_every_rule_has_a_page_that_states_its_limit(name):
 
 def test_no_page_describes_a_rule_that_is_gone():
     assert {p.stem for p in (DOCS / "rules").glob("*.md")} == set(rules.NAMES)
+
+
+# --- contributing and the glossary ---------------------------------------------------------------
+
+
+def paths_of_the_map() -> list[str]:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    tables = [line for line in page.splitlines() if line.startswith("|")]
+    pattern = re.compile(r"`([\w./]+/[\w./]*|\w+\.toml)`")
+    return sorted({path for line in tables for path in pattern.findall(line)})
+
+
+@pytest.mark.parametrize("path", paths_of_the_map())
+def test_every_path_of_the_map_exists(path):
+    package = {"jtdiag": jtdiag, "probes": jtdiag_probes}.get(path.partition("/")[0])
+    if package is None:
+        assert (ROOT / path).exists()
+    else:  # as installed, so that it holds for the wheel too
+        inside = path.removeprefix("probes/").partition("/")[2]
+        assert (Path(package.__file__).parent / inside).exists()
+
+
+def test_the_map_answers_fifteen_questions():
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    map_ = page.partition("\n## Where do I change …?\n")[2].partition("\n## ")[0]
+    assert len([line for line in map_.splitlines() if line.startswith("| ")]) - 1 >= 15
+
+
+def test_the_glossary_has_our_words_and_is_linked_from_the_first_screen():
+    page = text("glossary.md")
+    terms = re.findall(r"^(.+)\n: ", page, flags=re.M)
+    for word in ("lane", "seal", "finding", "member", "λ (`lam`)", "probe", "verdict", "trial"):
+        assert word in terms
+        entry = page.partition(f"\n{word}\n: ")[2].partition("\n\n")[0]
+        assert "lsewhere:*" in entry or word == "verdict"
+    first_screen = "\n".join((ROOT / "README.md").read_text("utf-8").splitlines()[:40])
+    assert "docs/glossary.md" in first_screen
