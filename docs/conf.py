@@ -8,6 +8,7 @@ from sphinx.application import Sphinx
 import jtdiag
 
 sys.path.append(str(Path(__file__).parent))
+import command_help
 import gallery
 
 project = "jtdiag"
@@ -49,7 +50,8 @@ def _changed(*_: object) -> list[str]:
 
 
 def setup(app: Sphinx) -> None:
-    """Join in where Sphinx asks."""
+    """Register the directive and the hooks."""
+    command_help.setup(app)
     app.connect("builder-inited", _make_gallery)
     app.connect("source-read", _show_gallery)
     app.connect("env-get-outdated", _changed)
