@@ -289,7 +289,7 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_the_probe_of_the_manual_is_found_asked_and_keeps_its_promises(installed):
     run_blocks(DOCS / "own-probe.md")
     shown = CliRunner().invoke(main, ["probes"])
-    assert "How far do the members lie apart?" in shown.output
+    assert "How much do the members disagree?" in shown.output
     # A process of its own, as a user would have it: outside our settings and our conftest.
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."]
     done = subprocess.run(tests, cwd=installed, capture_output=True, text=True, check=False)
