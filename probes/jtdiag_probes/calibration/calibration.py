@@ -12,7 +12,7 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.calibration import reliability
-from jtdiag_probes.calibration.calibration_verdict import judge
+from jtdiag_probes.calibration.verdict import judge
 from jtdiag_probes.shared.measured_epoch import measured_epoch
 
 BINS = 15

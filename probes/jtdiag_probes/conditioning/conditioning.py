@@ -11,7 +11,7 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.replay import Replay
 from jtdiag.store.run import Run
 from jtdiag_probes.conditioning import exponent, output_conditioning, weight_conditioning
-from jtdiag_probes.conditioning.conditioning_verdict import at_the_end, judge
+from jtdiag_probes.conditioning.verdict import at_the_end, judge
 from jtdiag_probes.conditioning.weight_conditioning import (
     EIGENVALUE,
     EXACT,

@@ -8,7 +8,7 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.filters import first_layer
-from jtdiag_probes.filters.filters_verdict import judge
+from jtdiag_probes.filters.verdict import judge
 from jtdiag_probes.shared.measured_epoch import measured_epoch
 
 SHOWN_MEMBERS, SHOWN_FILTERS = 16, 16

@@ -14,7 +14,7 @@ from jtdiag_probes.conditioning import (
     weight_conditioning,
 )
 from jtdiag_probes.conditioning.conditioning import lower_bound, probe
-from jtdiag_probes.conditioning.conditioning_verdict import at_the_end
+from jtdiag_probes.conditioning.verdict import at_the_end
 from jtdiag_probes.conditioning.weight_conditioning import WeightCurvature
 
 

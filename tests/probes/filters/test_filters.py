@@ -122,7 +122,7 @@ def test_members_that_hardly_moved_are_named(toy_copy):
 
 
 def test_many_members_are_counted_and_not_all_named():
-    from jtdiag_probes.filters.filters_verdict import _listed
+    from jtdiag_probes.filters.verdict import _listed
 
     assert _listed(np.arange(11)) == "members 0, 1, 2, 3, 4, 5, 6, 7 and 3 more"
     assert _listed(np.array([4])) == "member 4"

@@ -151,8 +151,8 @@ def test_where_members_differ_a_subset_for_every_example_varies_less_between_rep
     assert (own[:-1] < shared[:-1]).all()
 
 
-def test_every_place_of_an_examples_order_is_another_member():
-    places = removal._places(np.random.default_rng(0), 6, 50)
+def test_an_order_of_an_example_contains_every_member_once():
+    places = removal._columns(np.random.default_rng(0), 6, 50)
     members, example = np.divmod(places, 50)
     np.testing.assert_array_equal(
         np.sort(members, 0), np.broadcast_to(np.arange(6)[:, None], (6, 50))
@@ -161,7 +161,7 @@ def test_every_place_of_an_examples_order_is_another_member():
     assert len({tuple(order) for order in members.T}) > 40
 
 
-def test_random_orders_are_permutations_in_which_places_are_equally_likely():
+def test_random_orders_are_permutations_in_which_all_positions_are_equally_likely():
     orders = random_orders(np.random.default_rng(0), 5000, 4)
     np.testing.assert_array_equal(np.sort(orders, 1)[:10], np.broadcast_to(np.arange(4), (10, 4)))
     share = (orders[..., None] == np.arange(4)).mean(0)

@@ -88,7 +88,7 @@ def test_without_outputs_nothing_is_known_and_nothing_is_said_but_why(small_run)
     assert (asked["measured_epoch"] == -1).all()
     assert all(asked[name].isnull().all() for name in asked.data_vars if name != "measured_epoch")
     [only] = probe.judge(asked)
-    assert only.sentence.startswith("Robustness was not measured: the run has kept no outputs")
+    assert only.sentence.startswith("Robustness was not measured: the run stores no outputs")
 
 
 def test_outputs_of_another_split_alone_are_not_enough(tmp_path):
