@@ -1,39 +1,42 @@
-"""What the numbers of the calibration probe mean: too sure, not sure enough, and what helps."""
+"""Turn the numbers of the calibration probe into findings."""
 
 import numpy as np
 import xarray as xr
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.probing.findings import Finding
+from jtdiag_probes.calibration import wording
 
-CLEARLY = 2.0
-"""Times the error by chance from which a calibration error counts."""
+TIMES_CHANCE = 2.0
+"""Multiple of the calibration error by chance above which a calibration error counts."""
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Say for each λ how far confidence is off on test, and what a temperature does for it."""
+    """Return the calibration error of every λ on test, and the effect of a temperature."""
     if "ensemble_ece" not in result:
         return []
     on_test = result.sel({names.SPLIT: names.TEST})
     findings = []
     for lam in result[names.LAM].values:
-        at = on_test.sel({names.LAM: lam}).dropna(names.TRIAL, subset=["ensemble_ece"])
-        if at.sizes[names.TRIAL]:
-            findings.append(_off(at, float(lam)))
+        of_lam = on_test.sel({names.LAM: lam}).dropna(names.TRIAL, subset=["ensemble_ece"])
+        if of_lam.sizes[names.TRIAL]:
+            findings.append(_calibration_error(of_lam, float(lam)))
     return findings
 
 
-def _off(at: xr.Dataset, lam: float) -> Finding:
-    error, chance = float(at["ensemble_ece"].mean()), float(at["ensemble_ece_by_chance"].mean())
-    count = at["ensemble_bin_count"]
-    gap = at["ensemble_bin_confidence"] - at["ensemble_bin_accuracy"]
-    too_sure = float((count * gap).sum() / count.sum()) > 0
-    members = float(at["member_ece"].median(names.MEMBER).mean())
-    clear = error > CLEARLY * chance
-    what = (
-        f"the ensemble is {'too sure' if too_sure else 'not sure enough'}"
-        if clear
-        else "the ensemble's confidence can be believed"
+def _calibration_error(of_lam: xr.Dataset, lam: float) -> Finding:
+    error = float(of_lam["ensemble_ece"].mean())
+    chance = float(of_lam["ensemble_ece_by_chance"].mean())
+    counts = error > TIMES_CHANCE * chance
+    direction = _direction(of_lam) if counts else None
+    sentence = wording.calibration_error(
+        lam,
+        direction,
+        error=error,
+        se=float(stats.standard_error(of_lam["ensemble_ece"].values)),
+        chance=chance,
+        limit=TIMES_CHANCE,
+        member_error=float(of_lam["member_ece"].median(names.MEMBER).mean()),
     )
     return Finding(
         probe="calibration",
@@ -41,31 +44,23 @@ def _off(at: xr.Dataset, lam: float) -> Finding:
         level="info",
         lam=lam,
         number=error,
-        limit=CLEARLY * chance,
-        trials=tuple(int(t) for t in at[names.TRIAL].values),
-        sentence=(
-            f"λ = {lam:g}: {what}: on test, its calibration error is {100 * error:.1f} %"
-            f"{_doubt(at['ensemble_ece'])} (by chance {100 * chance:.1f} %), the median member's "
-            f"{100 * members:.1f} %.{_advice(at, clear)}"
-        ),
+        limit=TIMES_CHANCE * chance,
+        trials=tuple(int(trial) for trial in of_lam[names.TRIAL].values),
+        sentence=f"{sentence} {_advice(of_lam, error)}" if counts else sentence,
+        headline=wording.headline(lam, direction),
     )
 
 
-def _advice(at: xr.Dataset, clear: bool) -> str:
-    heat = at["ensemble_temperature"]
-    if not clear:
-        return ""
-    if heat.isnull().all():
-        return ' Keep the outputs of val (keep.splits = ["val", "test"]) to fit a temperature.'
-    scaled = float(at["ensemble_ece_scaled"].mean())
-    return (
-        f" Dividing its logits by {float(heat.mean()):.2f}, fitted on val, "
-        f"makes that {100 * scaled:.1f} %."
-    )
+def _direction(of_lam: xr.Dataset) -> wording.Direction:
+    count = of_lam["ensemble_bin_count"]
+    gap = of_lam["ensemble_bin_confidence"] - of_lam["ensemble_bin_accuracy"]
+    excess = float((count * gap).sum() / count.sum())
+    return "overconfident" if excess > 0 else "underconfident"
 
 
-def _doubt(over_trials: xr.DataArray) -> str:
-    count = over_trials.sizes[names.TRIAL]
-    if count < 2:
-        return ""
-    return f" ± {100 * float(over_trials.std(ddof=1)) / np.sqrt(count):.1f}"
+def _advice(of_lam: xr.Dataset, error: float) -> str:
+    temperature = float(of_lam["ensemble_temperature"].mean())
+    if not np.isfinite(temperature):
+        return wording.keep_val()
+    scaled = float(of_lam["ensemble_ece_scaled"].mean())
+    return wording.temperature_scaling(temperature, error=error, scaled=scaled)

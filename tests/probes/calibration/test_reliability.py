@@ -122,7 +122,7 @@ def outcomes(true):
 
 @pytest.mark.parametrize("sure", [[0.7] * 6, [0.62, 0.65, 0.71, 0.74, 0.78, 0.79]])
 def test_the_debiased_error_is_right_on_average(sure):
-    """Over all 2⁶ outcomes; the examples of a bin come from one truth, so that doubt is exact."""
+    """Over all 2⁶ outcomes; all examples have one true accuracy, so that the variance is exact."""
     sure = np.array(sure)
     bin_of = np.zeros(6, int)
     if np.ptp(sure) == 0:

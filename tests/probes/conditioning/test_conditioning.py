@@ -20,7 +20,7 @@ from jtdiag_probes.conditioning.weight_conditioning import WeightCurvature
 
 @pytest.fixture(autouse=True, scope="module")
 def few():
-    """Fewer steps than a user gets: what is asked here does not need them."""
+    """Fewer steps than a user gets: what is result here does not need them."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("STEPS", "TOP_STEPS", "DENSITY_STEPS", "RANK_STEPS", "TRACE_PRODUCTS"):
             patch.setattr(weight_conditioning, name, 6)
@@ -29,7 +29,7 @@ def few():
 
 
 @pytest.fixture(scope="module")
-def asked(toy, few):
+def result(toy, few):
     return probe.ask(toy, Options())
 
 
@@ -42,10 +42,10 @@ def logits_of(run, lane, epoch, split="test"):
     return np.concatenate([block.logits for block in blocks], 1).astype(float)
 
 
-def test_outputs_are_measured_on_the_stored_logits(toy, asked):
+def test_outputs_are_measured_on_the_stored_logits(toy, result):
     for lane in (toy.lanes[0], toy.lanes[4], toy.lanes[5]):
         lam = toy.lam(lane)
-        at = asked.isel(lam=lane.lam_index, trial=lane.trial, epoch=3)
+        at = result.isel(lam=lane.lam_index, trial=lane.trial, epoch=3)
         logits = logits_of(toy, lane, 3)
         spectrum = output_curvature.Spectrum(output_curvature.categorical(logits))
         kappa = np.sort(spectrum.extremes(lam).kappa)
@@ -57,16 +57,16 @@ def test_outputs_are_measured_on_the_stored_logits(toy, asked):
         )
         expected = 1 + lam / (1 - lam) * ratio if lam < 1 else np.inf
         assert float(at["anisotropy"].sel(split="test")) == pytest.approx(expected, rel=1e-6)
-    assert int(asked["kappa_examples"]) == 40
+    assert int(result["kappa_examples"]) == 40
 
 
-def test_what_lambda_alone_decides(asked):
-    np.testing.assert_allclose(asked["group_size"], [1, 3 / 1.2, 3])
-    assert asked["null_directions"].values.tolist() == [3, 3, 9 - 2]
+def test_what_lambda_alone_decides(result):
+    np.testing.assert_allclose(result["group_size"], [1, 3 / 1.2, 3])
+    assert result["null_directions"].values.tolist() == [3, 3, 9 - 2]
 
 
-def test_the_curve_of_one_lane_ends_in_one_over_one_minus_lam(asked):
-    fit = asked.sel(quantity="grid_kappa")
+def test_the_curve_of_one_lane_ends_in_one_over_one_minus_lam(result):
+    fit = result.sel(quantity="grid_kappa")
     assert float(fit["exponent"]) == pytest.approx(1, abs=0.02)
     assert float(fit["exponent_low"]) <= 1.0 <= float(fit["exponent_high"]) + 0.02
 
@@ -94,31 +94,31 @@ def test_weights_are_measured_at_the_last_checkpoint(toy, monkeypatch):
     assert found["hessian_min"] == pytest.approx(eigenvalues[0], rel=1e-8)
 
 
-def test_every_lane_has_its_numbers(asked):
-    assert (asked["checkpoint"] == 4).all()
+def test_every_lane_has_its_numbers(result):
+    assert (result["checkpoint"] == 4).all()
     for name in ("ggn_max", "ggn_trace", "cross_share", "member_max", "tangent_redundancy"):
-        assert asked[name].notnull().all(), name
-    residual = asked["ggn_max_residual"]
-    assert (asked["consensus_max"] <= asked["ggn_max"] + residual + 0.2).all()
-    assert float(abs(asked["disagreement_max"].sel(lam=1.0)).max()) < 1e-20
-    assert float(asked["cross_share"].sel(lam=0.0).max()) == pytest.approx(0, abs=1e-14)
+        assert result[name].notnull().all(), name
+    residual = result["ggn_max_residual"]
+    assert (result["consensus_max"] <= result["ggn_max"] + residual + 0.2).all()
+    assert float(abs(result["disagreement_max"].sel(lam=1.0)).max()) < 1e-20
+    assert float(result["cross_share"].sel(lam=0.0).max()) == pytest.approx(0, abs=1e-14)
 
 
 def test_a_run_without_checkpoints_is_measured_by_its_outputs(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 1}, keep={"checkpoints": "none"})
-    asked = probe.ask(run, Options())
-    assert asked["kappa"].notnull().all()
-    assert asked["hessian_max"].isnull().all()
-    assert asked["checkpoint"].values.tolist() == [[-1]]
-    assert [finding.rule for finding in probe.judge(asked)] == ["outputs", "exponent-grid_kappa"]
+    result = probe.ask(run, Options())
+    assert result["kappa"].notnull().all()
+    assert result["hessian_max"].isnull().all()
+    assert result["checkpoint"].values.tolist() == [[-1]]
+    assert [finding.rule for finding in probe.judge(result)] == ["outputs", "exponent-grid_kappa"]
 
 
 def test_members_that_have_diverged_have_no_curvature(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 2, "lr": 1e30})
-    asked = probe.ask(run, Options())
-    assert float(asked["kappa_singular"].isel(epoch=-1).max()) == 1
-    assert asked["hessian_max"].isnull().all()
-    probe.judge(asked)
+    result = probe.ask(run, Options())
+    assert float(result["kappa_singular"].isel(epoch=-1).max()) == 1
+    assert result["hessian_max"].isnull().all()
+    probe.judge(result)
 
 
 def test_the_bound_is_that_of_the_most_examples_that_leave_every_lane_finite():
@@ -173,16 +173,16 @@ def test_the_end_of_a_lane_is_its_last_number():
     ],
 )
 @pytest.mark.parametrize("name", ["kappa", "kappa_lower", "weight_anisotropy"])
-def test_an_exponent_is_told_whatever_it_says_and_claims_no_more(asked, name, low, high, told):
-    changed = asked.copy(deep=True)
+def test_an_exponent_is_told_whatever_it_says_and_claims_no_more(result, name, low, high, told):
+    changed = result.copy(deep=True)
     for key, value in (("exponent", 0.9), ("exponent_low", low), ("exponent_high", high)):
         changed[key].loc[{"quantity": name}] = value
     [found] = [f for f in probe.judge(changed) if f.rule == f"exponent-{name}"]
     assert told in found.sentence
 
 
-def test_findings_say_what_is_left_out(asked):
-    sentences = {(f.rule, f.lam): f.sentence for f in probe.judge(asked)}
+def test_findings_say_what_is_left_out(result):
+    sentences = {(f.rule, f.lam): f.sentence for f in probe.judge(result)}
     assert "7 directions of an example have no curvature" in sentences["null-directions", 1.0]
     assert "the null space of λ = 1 left out" in sentences["weights", 1.0]
     assert "left out" not in sentences["weights", 0.9]

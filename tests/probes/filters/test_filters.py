@@ -13,32 +13,32 @@ class TestFilters(ProbePromises):
 
 
 @pytest.fixture(scope="module")
-def asked(toy):
+def result(toy):
     return probe.ask(toy, Options())
 
 
-def test_norms_and_ways_are_those_of_the_checkpoints(toy, asked):
+def test_norms_and_ways_are_those_of_the_checkpoints(toy, result):
     for lane in toy.lanes:
         at = (lane.lam_index, lane.trial)
         start = toy.checkpoint(lane, 0)["layer1.weight"]
         for epoch in range(5):
             now = toy.checkpoint(lane, epoch)["layer1.weight"]
             way = [np.linalg.norm(now[j] - start[j]) for j in range(3)]
-            np.testing.assert_allclose(asked["start_distance"].values[(*at, epoch)], way)
+            np.testing.assert_allclose(result["start_distance"].values[(*at, epoch)], way)
         chosen = toy.chosen_epoch(lane)
-        assert asked["measured_epoch"].values[at] == chosen
+        assert result["measured_epoch"].values[at] == chosen
         weights = toy.checkpoint(lane, chosen)["layer1.weight"]
         slow = [[np.linalg.norm(weights[j, f]) for f in range(5)] for j in range(3)]
-        np.testing.assert_allclose(asked["filter_norm"].values[at], slow)
+        np.testing.assert_allclose(result["filter_norm"].values[at], slow)
         limit = np.percentile(slow, 95) / 2
         share = [np.mean([norm >= limit for norm in one]) for one in slow]
-        np.testing.assert_allclose(asked["strong_share"].values[(*at, chosen)], share)
+        np.testing.assert_allclose(result["strong_share"].values[(*at, chosen)], share)
 
 
-def test_images_are_the_filters_that_are_named(toy, asked):
+def test_images_are_the_filters_that_are_named(toy, result):
     for lane in toy.lanes:
         weights = toy.checkpoint(lane, toy.chosen_epoch(lane))["layer1.weight"]
-        one = asked.isel(lam=lane.lam_index, trial=lane.trial)
+        one = result.isel(lam=lane.lam_index, trial=lane.trial)
         assert one["shown_member"].values.tolist() == [0, 1, 2]
         for column in range(3):
             order = one["shown_filter"].values[column].astype(int)
@@ -49,9 +49,9 @@ def test_images_are_the_filters_that_are_named(toy, asked):
 def test_the_images_of_a_lane_are_bounded(toy, monkeypatch):
     monkeypatch.setattr(filters, "SHOWN_MEMBERS", 2)
     monkeypatch.setattr(filters, "SHOWN_PIXELS", 2 * 2 * 3)
-    asked = probe.ask(toy, Options())
-    assert asked["image"].shape == (3, 2, 2, 3, 1, 2)
-    assert asked["image"].dtype == np.float32
+    result = probe.ask(toy, Options())
+    assert result["image"].shape == (3, 2, 2, 3, 1, 2)
+    assert result["image"].dtype == np.float32
 
 
 def test_channels_are_averaged():
@@ -79,16 +79,16 @@ def probe_like(members, places, rows, columns):
 
 def test_without_the_start_there_is_no_way_and_no_stagnation(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"checkpoints": [2, "last"]})
-    asked = probe.ask(run, Options())
-    assert asked["start_distance"].isnull().all()
-    assert asked["strong_share"].notnull().values[0, 0, :, 0].tolist() == [0, 0, 1, 0, 1]
-    assert [f.rule for f in probe.judge(asked)] == ["strong-filters"]
+    result = probe.ask(run, Options())
+    assert result["start_distance"].isnull().all()
+    assert result["strong_share"].notnull().values[0, 0, :, 0].tolist() == [0, 0, 1, 0, 1]
+    assert [f.rule for f in probe.judge(result)] == ["strong-filters"]
 
 
 def test_without_checkpoints_nothing_is_said(small_run):
-    asked = probe.ask(small_run, Options())
-    assert (asked["measured_epoch"] == -1).all()
-    assert probe.judge(asked) == []
+    result = probe.ask(small_run, Options())
+    assert (result["measured_epoch"] == -1).all()
+    assert probe.judge(result) == []
 
 
 def test_only_the_first_layer_is_read(toy, monkeypatch):
@@ -112,8 +112,8 @@ def test_members_that_hardly_moved_are_named(toy_copy):
     weights = store["checkpoints/layer1.weight"]
     for trial, member in ((0, 1), (1, 2)):
         weights[2, trial, 1:, member] = np.stack(4 * [weights[2, trial, 0, member]])
-    asked = probe.ask(toy_copy, Options())
-    [alert] = [f for f in probe.judge(asked) if f.level == "alert"]
+    result = probe.ask(toy_copy, Options())
+    [alert] = [f for f in probe.judge(result) if f.level == "alert"]
     assert (alert.rule, alert.lam) == ("stagnation", 1.0)
     assert (alert.trials, alert.members) == ((0, 1), (1, 2))
     assert alert.number == pytest.approx(1 / 3)
@@ -128,13 +128,13 @@ def test_many_members_are_counted_and_not_all_named():
     assert _listed(np.array([4])) == "member 4"
 
 
-def test_each_lambda_has_a_sentence_on_its_strong_filters(toy, asked):
-    said = {f.lam: f for f in probe.judge(asked) if f.rule == "strong-filters"}
+def test_each_lambda_has_a_sentence_on_its_strong_filters(toy, result):
+    said = {f.lam: f for f in probe.judge(result) if f.rule == "strong-filters"}
     assert list(said) == [0.0, 0.9, 1.0]
     for index, (lam, one) in enumerate(said.items()):
         shares = [
             np.sort(
-                asked["strong_share"].values[index, t, asked["measured_epoch"].values[index, t]]
+                result["strong_share"].values[index, t, result["measured_epoch"].values[index, t]]
             )
             for t in (0, 1)
         ]

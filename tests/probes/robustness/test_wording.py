@@ -146,7 +146,8 @@ SENTENCES = [
     (
         wording.worth(0.9, 16, value=0.057, se=0.002, share=0.073, trials=1),
         "λ = 0.9: the most valuable member contributes 5.7 ± 0.2 points of test accuracy (Shapley "
-        "value ± SE over member orders), 7.3 % of the total of 16 members; an equal share is 6.2 %.",
+        "value ± SE over member orders), 7.3 % of the total of 16 members; an equal share is "
+        "6.2 %.",
     ),
     (
         wording.no_worth(0.9, 3, 1),
