@@ -236,8 +236,8 @@ def residual(difference: float, limit: float) -> str:
     """Return that accuracies from outputs and from metrics disagree."""
     return (
         "Self-test failed: test accuracies computed from stored outputs and from stored metrics "
-        f"differ by {difference:.2g} (limit {limit:.0g}). Do not trust this run's results; check "
-        "its store."
+        f"differ by {difference:.2g} (limit {limit:.0g}). Do not trust the numbers of this run; "
+        "check its store."
     )
 
 

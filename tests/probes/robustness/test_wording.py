@@ -162,7 +162,7 @@ SENTENCES = [
     (
         wording.residual(0.02, 1e-3),
         "Self-test failed: test accuracies computed from stored outputs and from stored metrics "
-        "differ by 0.02 (limit 0.001). Do not trust this run's results; check its store.",
+        "differ by 0.02 (limit 0.001). Do not trust the numbers of this run; check its store.",
     ),
     (
         wording.nothing_kept(),
