@@ -121,7 +121,7 @@ def _numbers(replay: Replay) -> dict[str, float | NDArray[np.floating[Any]]]:
         return WeightCurvature(replay).numbers()
 
 
-def lower_bound(kappa: xr.DataArray, alone: xr.DataArray) -> dict[str, Any]:
+def lower_bound(kappa: xr.DataArray, at_zero: xr.DataArray) -> dict[str, Any]:
     """Return κ on the most examples for which no lane is singular, so that lanes are comparable.
 
     κ on fewer examples is a lower bound on κ on more examples.
@@ -132,7 +132,7 @@ def lower_bound(kappa: xr.DataArray, alone: xr.DataArray) -> dict[str, Any]:
     index = int(np.flatnonzero(usable.values)[-1]) if bool(usable.any()) else 0
     return {
         "kappa_lower": kappa.isel({EXACT_EXAMPLES: index}, drop=True),
-        "kappa_lower_growth": (kappa / alone).isel({EXACT_EXAMPLES: index}, drop=True),
+        "kappa_lower_growth": (kappa / at_zero).isel({EXACT_EXAMPLES: index}, drop=True),
         "kappa_lower_examples": ((), int(kappa[EXACT_EXAMPLES].values[index])),
     }
 

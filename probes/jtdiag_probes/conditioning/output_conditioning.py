@@ -156,9 +156,9 @@ def _by_epoch(run: Run, metrics: xr.Dataset, wanted: int) -> dict[str, Any]:
 
 
 def _of_spectra(spectrum: Spectrum, lam: float) -> dict[str, float]:
-    kappa, alone = spectrum.extremes(lam).kappa, spectrum.extremes(0).kappa
+    kappa, at_zero = spectrum.extremes(lam).kappa, spectrum.extremes(0).kappa
     with np.errstate(invalid="ignore"):  # inf/inf: both exceed float64
-        growth = kappa / alone
+        growth = kappa / at_zero
     low, median, high = np.quantile(kappa, [0.25, 0.5, 0.75], method="closest_observation")
     return {
         "kappa": float(median),

@@ -23,7 +23,7 @@ from jtdiag_probes.linalg.curvature_products import (
     output_hessian,
     own_hessian,
 )
-from jtdiag_probes.linalg.lanczos import Krylov, alone, lanczos, ritz
+from jtdiag_probes.linalg.lanczos import Krylov, batch_of_one, lanczos, ritz
 from jtdiag_probes.linalg.trace import hutch_plus_plus
 
 EXAMPLES = 200
@@ -245,7 +245,7 @@ class WeightCurvature:
         """Return the spectral density of the Hessian with its standard error, (points,)."""
         steps = self._affordable(DENSITY_STEPS, self.tangents.size)
         quadratures = density.quadratures(
-            alone(self.hessian), self.tangents.size, steps, DENSITY_VECTORS, self._x
+            batch_of_one(self.hessian), self.tangents.size, steps, DENSITY_VECTORS, self._x
         )
         mean, error = density.density(quadratures, density.axis(POINTS), WIDTH)
         return {"density": mean, "density_se": error}
@@ -253,7 +253,7 @@ class WeightCurvature:
     def _run(self, product: Callable[[Tensor], Tensor], steps: int) -> Krylov:
         size = self.tangents.size
         start = density.random_vectors(1, size, self._x, seed=1)
-        return lanczos(alone(product), start, self._affordable(steps, size))
+        return lanczos(batch_of_one(product), start, self._affordable(steps, size))
 
     def _affordable(self, steps: int, numbers: int) -> int:
         return max(2, min(steps, BASIS_BYTES // (numbers * self._x.element_size())))

@@ -118,7 +118,7 @@ def ritz(krylov: Krylov, run: int = 0) -> Ritz:
     )
 
 
-def alone(product: Callable[[Tensor], Tensor]) -> Product:
+def batch_of_one(product: Callable[[Tensor], Tensor]) -> Product:
     """Adapt a product of vectors (n,) to a batch of a single run, (1, n)."""
     return lambda vectors: product(vectors[0]).unsqueeze(0)
 

@@ -64,20 +64,20 @@ def measure(run: Run, lane: Lane, epoch: int, metrics: xr.Dataset) -> dict[str, 
     searched, _ = _sample(run, lane, epoch, names.TEST)
     named = _named_orders(run, lane, epoch, metrics, searched)
     shared = SharedSubsets(orders)
-    own = OwnSubsets([generator(run, lane, 1, r) for r in range(REPEATS)], members)
+    separate = OwnSubsets([generator(run, lane, 1, r) for r in range(REPEATS)], members)
     ordered = SharedSubsets(np.stack(list(named.values())), loss=False)
-    alone = SharedSubsets(np.arange(members)[:, None])
+    single = SharedSubsets(np.arange(members)[:, None])
     faults = FaultCurves(
         orders, counts_of_faulty(members), _frozen(run, lane, searched), generator(run, lane, 3)
     )
     del searched
     with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
         for block in run.outputs(lane, epoch, names.TEST):
-            for curves in (shared, own, ordered, alone, faults):
+            for curves in (shared, separate, ordered, single, faults):
                 curves.add(block.logits, block.target)
         by_order = dict(zip(named, ordered.accuracy, strict=True))
         return {
-            **_curves(run, shared, own, alone),
+            **_curves(run, shared, separate, single),
             **_ordered(by_order, shared),
             **_shapley(run, shared, orders),
             **_over_repeats("fault_accuracy", faults.accuracy.swapaxes(0, 1)),
@@ -144,15 +144,15 @@ def _over_repeats(name: str, by_repeat: Floats) -> dict[str, Floats]:
 
 
 def _curves(
-    run: Run, shared: SharedSubsets, own: OwnSubsets, alone: SharedSubsets
+    run: Run, shared: SharedSubsets, separate: OwnSubsets, single: SharedSubsets
 ) -> dict[str, Floats | float]:
     """Return curves by kind of subset and members dropped, and their summary statistics."""
-    both = (shared, own)
+    both = (shared, separate)
     members = run.recipe.members.count
     accuracy = np.stack([kind.accuracy[:, ::-1] for kind in both], 1)
     loss = np.stack([kind.loss[:, ::-1] for kind in both], 1)
     ensemble = float(shared.loss[:, -1].mean())
-    predicted = predicted_loss(ensemble, float(alone.loss.mean()) - ensemble, members)[::-1]
+    predicted = predicted_loss(ensemble, float(single.loss.mean()) - ensemble, members)[::-1]
     with np.errstate(invalid="ignore", divide="ignore"):
         excess = loss.mean(0) / predicted
     curves = accuracy.mean(0)

@@ -27,17 +27,17 @@ def stored_outputs(run, lane, split, epoch):
 
 def test_every_lane_is_measured_at_the_epoch_that_validation_chose(toy, result):
     for lane in toy.lanes:
-        at = (lane.lam_index, lane.trial)
-        assert result["measured_epoch"].values[at] == toy.chosen_epoch(lane)
+        index = (lane.lam_index, lane.trial)
+        assert result["measured_epoch"].values[index] == toy.chosen_epoch(lane)
 
 
 def test_losses_are_those_of_the_metrics_and_of_scikit_learn(toy, result):
     metrics = toy.metrics()
     for lane in toy.lanes:
-        at = {"lam": lane.lam_index, "trial": lane.trial}
+        index = {"lam": lane.lam_index, "trial": lane.trial}
         epoch = toy.chosen_epoch(lane)
-        stored = metrics.isel(at).sel(split=["val", "test"], epoch=epoch)
-        measured = result.isel(at).sel(split=["val", "test"])
+        stored = metrics.isel(index).sel(split=["val", "test"], epoch=epoch)
+        measured = result.isel(index).sel(split=["val", "test"])
         np.testing.assert_allclose(measured["member_loss"], stored["member_loss"], rtol=1e-6)
         np.testing.assert_allclose(measured["ensemble_loss"], stored["ensemble_loss"], rtol=1e-6)
         logits, target = stored_outputs(toy, lane, "test", epoch)

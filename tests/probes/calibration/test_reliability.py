@@ -26,7 +26,7 @@ from jtdiag_probes.calibration.reliability import (
 
 
 @pytest.fixture
-def said():
+def predictions():
     """Logits (500, 4) and classes that agree with them to a degree."""
     random = np.random.default_rng(0)
     logits = random.normal(0, 2, (500, 4))
@@ -39,8 +39,8 @@ def softmax(logits):
     return q / q.sum(-1, keepdims=True)
 
 
-def test_brier_and_loss_are_scikit_learns(said):
-    logits, target = said
+def test_brier_and_loss_are_scikit_learns(predictions):
+    logits, target = predictions
     q = softmax(logits)
     assert loss(logits, target) == pytest.approx(log_loss(target, q), rel=1e-12)
     sklearns = brier_score_loss(target, q, scale_by_half=False)
@@ -56,8 +56,8 @@ def test_who_knows_nothing_has_the_brier_score_of_a_guess():
         )
 
 
-def test_confidence_and_losses_do_not_depend_on_where_logits_lie(said):
-    logits, target = said
+def test_confidence_and_losses_do_not_depend_on_where_logits_lie(predictions):
+    logits, target = predictions
     far = logits + np.random.default_rng(1).normal(0, 1e4, (500, 1))
     np.testing.assert_allclose(confidence(far), confidence(logits), rtol=1e-10)
     assert brier_score(far, target) == pytest.approx(brier_score(logits, target), rel=1e-10)
@@ -67,23 +67,23 @@ def test_confidence_and_losses_do_not_depend_on_where_logits_lie(said):
 @pytest.mark.parametrize(
     ("binning", "strategy"), [(equal_width, "uniform"), (equal_mass, "quantile")]
 )
-def test_the_curve_is_scikit_learns(said, binning, strategy):
-    logits, target = said
+def test_the_curve_is_scikit_learns(predictions, binning, strategy):
+    logits, target = predictions
     sure, right = confidence(logits), logits.argmax(-1) == target
-    found = in_bins(sure, right, binning(sure, 10), 10)
+    bins = in_bins(sure, right, binning(sure, 10), 10)
     accuracy, mean = calibration_curve(right, sure, n_bins=10, strategy=strategy)
-    filled = found.count > 0
-    np.testing.assert_allclose(found.accuracy[filled], accuracy, rtol=1e-12)
-    np.testing.assert_allclose(found.confidence[filled], mean, rtol=1e-12)
+    filled = bins.count > 0
+    np.testing.assert_allclose(bins.accuracy[filled], accuracy, rtol=1e-12)
+    np.testing.assert_allclose(bins.confidence[filled], mean, rtol=1e-12)
 
 
-def test_the_calibration_error_is_the_slow_sum_over_bins(said):
-    logits, target = said
+def test_the_calibration_error_is_the_slow_sum_over_bins(predictions):
+    logits, target = predictions
     sure, right = confidence(logits), logits.argmax(-1) == target
     slow = 0.0
     for b in range(15):
-        here = [i for i in range(500) if b / 15 < sure[i] <= (b + 1) / 15]
-        slow += abs(sum(right[i] - sure[i] for i in here)) / 500
+        examples = [i for i in range(500) if b / 15 < sure[i] <= (b + 1) / 15]
+        slow += abs(sum(right[i] - sure[i] for i in examples)) / 500
     bins = in_bins(sure, right, equal_width(sure, 15), 15)
     assert calibration_error(bins) == pytest.approx(slow, rel=1e-12)
 
@@ -143,10 +143,10 @@ def test_the_debiased_error_is_right_on_average(sure):
 def test_where_confidences_are_equal_the_debiased_error_is_that_of_kumar_and_others():
     right = np.array([True] * 7 + [False] * 3 + [True] * 2 + [False] * 2)
     sure = np.array([0.9] * 10 + [0.4] * 4)
-    found = squared_error(in_bins(sure, right, equal_width(sure, 5), 5))
+    debiased = squared_error(in_bins(sure, right, equal_width(sure, 5), 5))
     first = (0.7 - 0.9) ** 2 - 0.7 * 0.3 / 9
     second = (0.5 - 0.4) ** 2 - 0.5 * 0.5 / 3
-    assert found == pytest.approx(10 / 14 * first + 4 / 14 * second, rel=1e-12)
+    assert debiased == pytest.approx(10 / 14 * first + 4 / 14 * second, rel=1e-12)
 
 
 def test_the_error_by_chance_is_that_of_a_binomial():
@@ -176,18 +176,18 @@ def test_the_temperature_of_two_classes_has_a_closed_form():
     assert temperature(logits, target) == pytest.approx(6 / math.log(4), rel=1e-9)
 
 
-def test_the_temperature_has_the_lowest_loss(said):
-    logits, target = said
-    found = temperature(logits, target)
+def test_the_temperature_has_the_lowest_loss(predictions):
+    logits, target = predictions
+    fitted = temperature(logits, target)
     searched = minimize_scalar(
         lambda t: loss(logits / t, target), bounds=(0.05, 20), method="bounded"
     )
-    assert found == pytest.approx(searched.x, rel=1e-4)
-    assert loss(logits / found, target) <= searched.fun
+    assert fitted == pytest.approx(searched.x, rel=1e-4)
+    assert loss(logits / fitted, target) <= searched.fun
 
 
-def test_logits_that_were_heated_are_cooled_again(said):
-    logits, target = said
+def test_logits_that_were_heated_are_cooled_again(predictions):
+    logits, target = predictions
     assert temperature(3.7 * logits, target) == pytest.approx(
         3.7 * temperature(logits, target), rel=1e-8
     )

@@ -56,9 +56,9 @@ def short(folder, data, **members):
 def test_the_first_layer_is_the_one_that_sees_the_image(tmp_path, images, members, name, image):
     run = short(tmp_path, images, **members)
     assert first_layer.find(run) == name
-    known, whence = image_shape(run, run.parameters[name])
-    assert known == image
-    assert whence == ("data" if members["arch"] == "mlp" else "weights")
+    shape, source = image_shape(run, run.parameters[name])
+    assert shape == image
+    assert source == ("data" if members["arch"] == "mlp" else "weights")
 
 
 MODULE = """

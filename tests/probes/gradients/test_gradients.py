@@ -72,8 +72,8 @@ def test_gradients_by_the_weights_are_those_of_backward(toy):
         loss = joint_loss(replay.logits_of(weights, x), target, lam)
         parts = torch.autograd.grad(loss, list(weights.values()))
         gradients.append(torch.cat([part.flatten(1) for part in parts], 1))
-    own, ensemble, joint = gradients
-    cosine = torch.cosine_similarity(own, ensemble, dim=1)
+    individual, ensemble, joint = gradients
+    cosine = torch.cosine_similarity(individual, ensemble, dim=1)
     np.testing.assert_allclose(measured["cosine"], cosine, atol=1e-12)
     np.testing.assert_allclose(measured["gradient_norm"], joint.norm(dim=1), rtol=1e-12)
     share = joint.norm(dim=1) ** 2 / joint.norm() ** 2

@@ -30,10 +30,10 @@ def accuracy(logits, target):
 def curves(orders, logits, target, counts=None, step=N, frozen=None):
     counts = np.arange(M + 1) if counts is None else counts
     frozen = logits[:, 0] if frozen is None else frozen
-    found = FaultCurves(orders, counts, frozen, np.random.default_rng(5))
+    fault_curves = FaultCurves(orders, counts, frozen, np.random.default_rng(5))
     for start in range(0, N, step):
-        found.add(logits[:, start : start + step], target[start : start + step])
-    return dict(zip(FAULTS, found.accuracy, strict=True))
+        fault_curves.add(logits[:, start : start + step], target[start : start + step])
+    return dict(zip(FAULTS, fault_curves.accuracy, strict=True))
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def orders():
 
 def test_each_faults_accuracy_is_that_of_logits_with_the_fault(orders):
     logits, target = make()
-    found = curves(orders, logits, target)
+    accuracies = curves(orders, logits, target)
     noise = np.random.default_rng(5).standard_normal((N, M, K), np.float32).transpose(1, 0, 2)
     wrong = dict(zip(DRAWN, with_noise(logits, noise, logits[:, 0]), strict=True))
     wrong |= {name: factor * logits for name, factor in FACTORS.items()}
@@ -53,7 +53,7 @@ def test_each_faults_accuracy_is_that_of_logits_with_the_fault(orders):
                 bad = order[M - faulty :]
                 mixed = logits.copy()
                 mixed[bad] = wrong[fault][bad]
-                assert found[fault][repeat, faulty] == accuracy(mixed, target), (fault, faulty)
+                assert accuracies[fault][repeat, faulty] == accuracy(mixed, target), (fault, faulty)
 
 
 def test_members_that_are_silent_are_members_that_are_missing(orders):
@@ -66,8 +66,8 @@ def test_members_that_are_silent_are_members_that_are_missing(orders):
 
 def test_without_faulty_members_all_faults_are_alike(orders):
     logits, target = make()
-    for found in curves(orders, logits, target).values():
-        assert (found[:, 0] == accuracy(logits, target)).all()
+    for by_repeat in curves(orders, logits, target).values():
+        assert (by_repeat[:, 0] == accuracy(logits, target)).all()
 
 
 def test_all_members_too_loud_alike_change_nothing(orders):
@@ -110,9 +110,9 @@ def test_a_diverged_member_that_falls_silent_no_longer_spoils_the_others():
     logits, target = make()
     logits[4] = np.nan
     with np.errstate(invalid="ignore"):
-        found = curves(np.arange(M)[None], logits, target)["zero"][0]
-    assert found[0] == 0
-    assert found[1] == accuracy(logits[:4], target)
+        by_count = curves(np.arange(M)[None], logits, target)["zero"][0]
+    assert by_count[0] == 0
+    assert by_count[1] == accuracy(logits[:4], target)
 
 
 def test_noise_is_as_strong_as_the_spread_of_the_members_logits():

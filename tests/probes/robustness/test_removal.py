@@ -19,8 +19,8 @@ def make(members=5, examples=40, classes=4, seed=0, spread=1.0, dtype=np.float64
     random = np.random.default_rng(seed)
     target = random.integers(0, classes, examples)
     common = 1.5 * np.eye(classes)[target] + 0.5 * random.standard_normal((examples, classes))
-    own = spread * random.standard_normal((members, examples, classes))
-    return (common + own).astype(dtype), target
+    individual = spread * random.standard_normal((members, examples, classes))
+    return (common + individual).astype(dtype), target
 
 
 def accuracy_and_loss(logits, target):
@@ -98,11 +98,11 @@ def test_curves_do_not_depend_on_how_examples_are_cut(monkeypatch, step, cells):
     logits, target = make()
     orders = random_orders(np.random.default_rng(1), 3, 5)
     whole = curves(SharedSubsets(orders), logits, target)
-    own = curves(OwnSubsets(generators(3), 5), logits, target)
+    expected = curves(OwnSubsets(generators(3), 5), logits, target)
     monkeypatch.setattr(margins.pieces, "__defaults__", (cells,))
     monkeypatch.setattr(removal, "OWN_CELLS", cells)
     np.testing.assert_allclose(curves(SharedSubsets(orders), logits, target, step), whole)
-    np.testing.assert_allclose(curves(OwnSubsets(generators(3), 5), logits, target, step), own)
+    np.testing.assert_allclose(curves(OwnSubsets(generators(3), 5), logits, target, step), expected)
 
 
 def test_without_loss_the_accuracies_are_the_same():
@@ -137,9 +137,9 @@ def test_both_kinds_of_subsets_agree_with_the_mean_over_all_subsets():
     expected = over_all_subsets(logits, target)
     orders = random_orders(np.random.default_rng(3), 2000, 4)
     for kind in (SharedSubsets(orders), OwnSubsets(generators(2000), 4)):
-        for found, wanted in zip(curves(kind, logits, target), expected, strict=True):
-            error = found.std(0, ddof=1) / np.sqrt(len(found))
-            assert (np.abs(found.mean(0) - wanted) <= 4 * error + 1e-12).all()
+        for drawn, wanted in zip(curves(kind, logits, target), expected, strict=True):
+            error = drawn.std(0, ddof=1) / np.sqrt(len(drawn))
+            assert (np.abs(drawn.mean(0) - wanted) <= 4 * error + 1e-12).all()
 
 
 def test_where_members_differ_a_subset_for_every_example_varies_less_between_repeats():
@@ -147,8 +147,8 @@ def test_where_members_differ_a_subset_for_every_example_varies_less_between_rep
     logits += np.arange(6)[:, None, None] / 2 * np.eye(4)[target]
     orders = random_orders(np.random.default_rng(3), 60, 6)
     shared = curves(SharedSubsets(orders), logits, target)[1].std(0)
-    own = curves(OwnSubsets(generators(60), 6), logits, target)[1].std(0)
-    assert (own[:-1] < shared[:-1]).all()
+    separate = curves(OwnSubsets(generators(60), 6), logits, target)[1].std(0)
+    assert (separate[:-1] < shared[:-1]).all()
 
 
 def test_an_order_of_an_example_contains_every_member_once():

@@ -56,8 +56,8 @@ def test_the_mean_over_all_masks_is_the_accuracy_by_probability():
         expected = sum(
             v * p ** sum(m) * (1 - p) ** (4 - sum(m)) for v, m in zip(value, masks, strict=True)
         )
-        [found] = by_probability(np.array(by_size[1:]), np.array([p]), by_size[0])
-        assert found == pytest.approx(expected, rel=1e-12)
+        [mean] = by_probability(np.array(by_size[1:]), np.array([p]), by_size[0])
+        assert mean == pytest.approx(expected, rel=1e-12)
 
 
 def test_kept_for_certain_all_members_answer():

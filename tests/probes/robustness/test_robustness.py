@@ -68,10 +68,10 @@ def loss(logits, target):
 
 def test_each_lane_is_measured_at_the_epoch_that_validation_chose(toy, result):
     for lane in toy.lanes:
-        at = {names.LAM: lane.lam_index, names.TRIAL: lane.trial}
+        index = {names.LAM: lane.lam_index, names.TRIAL: lane.trial}
         epoch = toy.chosen_epoch(lane)
-        assert result["measured_epoch"].isel(at) == epoch
-        whole = result.isel(at).sel(dropped=0, subsets="shared")
+        assert result["measured_epoch"].isel(index) == epoch
+        whole = result.isel(index).sel(dropped=0, subsets="shared")
         logits, target = outputs(toy, lane, epoch)
         assert float(whole["accuracy"]) == pytest.approx(accuracy(logits, target))
         assert float(whole["loss"]) == pytest.approx(loss(logits, target), rel=1e-6)
@@ -100,8 +100,8 @@ def test_outputs_of_another_split_alone_are_not_enough(tmp_path):
 
 def test_a_lane_that_has_not_begun_is_unknown_and_the_others_are_measured(toy_copy, cut_back):
     result = probe.ask(cut_back(toy_copy, 4, -1, 4, 4, -1, -1), Options())
-    known = result["accuracy"].notnull().all(["subsets", "dropped"])
-    assert known.values.tolist() == [[True, True], [False, False], [True, False]]
+    measured = result["accuracy"].notnull().all(["subsets", "dropped"])
+    assert measured.values.tolist() == [[True, True], [False, False], [True, False]]
     assert {f.lam for f in probe.judge(result)} == {0.0, 1.0}
 
 
@@ -127,18 +127,18 @@ def test_curves_are_means_over_repeats_of_random_subsets(hand):
     orders = random_orders(robustness_outputs.generator(run, lane, 0), 20, 6)
     for dropped in range(6):
         every = [accuracy(logits, target, order[: 6 - dropped]) for order in orders]
-        at = result.sel(subsets="shared", dropped=dropped)
-        assert float(at["accuracy"]) == pytest.approx(np.mean(every))
+        of_count = result.sel(subsets="shared", dropped=dropped)
+        assert float(of_count["accuracy"]) == pytest.approx(np.mean(every))
         error = np.std(every, ddof=1) / np.sqrt(20)
-        assert float(at["accuracy_repeat_se"]) == pytest.approx(error, abs=1e-12)
+        assert float(of_count["accuracy_repeat_se"]) == pytest.approx(error, abs=1e-12)
 
 
 def test_both_kinds_of_subsets_agree_within_their_errors(hand):
     result = probe.ask(hand[0], Options()).squeeze(drop=True)
-    shared, own = (result.sel(subsets=kind) for kind in ("shared", "own"))
+    shared, separate = (result.sel(subsets=kind) for kind in ("shared", "own"))
     for name in ("accuracy", "loss"):
-        error = np.hypot(shared[f"{name}_repeat_se"], own[f"{name}_repeat_se"])
-        assert (abs(shared[name] - own[name]) <= 4 * error + 1e-9).all()
+        error = np.hypot(shared[f"{name}_repeat_se"], separate[f"{name}_repeat_se"])
+        assert (abs(shared[name] - separate[name]) <= 4 * error + 1e-9).all()
 
 
 def test_shapley_values_add_up_to_what_all_members_gain(result):
@@ -169,17 +169,17 @@ def test_members_go_in_the_order_of_their_validation_error(hand):
 
 
 def test_members_that_moved_least_go_first(toy, result):
-    lane = next(one for one in toy.lanes if (one.lam_index, one.trial) == (1, 0))
+    lane = next(lane for lane in toy.lanes if (lane.lam_index, lane.trial) == (1, 0))
     epoch = toy.chosen_epoch(lane)
     begin, end = toy.checkpoint(lane, 0), toy.checkpoint(lane, epoch)
     moved = [
         sum(float(((end[name][j] - begin[name][j]) ** 2).sum()) for name in end) for j in range(3)
     ]
     logits, target = outputs(toy, lane, epoch)
-    found = result["accuracy_ordered"].sel(removal="least-moved-first").isel(lam=1, trial=0)
+    accuracies = result["accuracy_ordered"].sel(removal="least-moved-first").isel(lam=1, trial=0)
     for dropped in range(3):
         kept = np.argsort(moved)[dropped:]
-        assert float(found[dropped]) == pytest.approx(accuracy(logits, target, kept))
+        assert float(accuracies[dropped]) == pytest.approx(accuracy(logits, target, kept))
 
 
 def test_members_are_chosen_on_validation_and_measured_on_test(toy, result):
@@ -187,9 +187,9 @@ def test_members_are_chosen_on_validation_and_measured_on_test(toy, result):
     logits, target = outputs(toy, lane, toy.chosen_epoch(lane), "val")
     alone = [accuracy(logits, target, [j]) for j in range(3)]
     logits, target = outputs(toy, lane, toy.chosen_epoch(lane))
-    found = result["partial_accuracy"].sel(evaluation="greedy", kept=1).isel(lam=0, trial=0)
+    best_accuracy = result["partial_accuracy"].sel(evaluation="greedy", kept=1).isel(lam=0, trial=0)
     best = {accuracy(logits, target, [j]) for j in range(3) if alone[j] == max(alone)}
-    assert any(float(found) == pytest.approx(one) for one in best)
+    assert any(float(best_accuracy) == pytest.approx(value) for value in best)
 
 
 def test_the_excess_is_one_with_all_members_and_compares_with_the_prediction(hand):
@@ -213,7 +213,7 @@ def test_all_lambdas_of_a_trial_lose_the_same_members(toy):
     drawn = {}
     for lane in toy.lanes:
         drawn.setdefault(lane.trial, set()).add(robustness_outputs.generator(toy, lane, 0).random())
-    assert [len(one) for one in drawn.values()] == [1, 1]
+    assert [len(generators) for generators in drawn.values()] == [1, 1]
     assert drawn[0] != drawn[1]
 
 
@@ -249,7 +249,7 @@ def test_flipped_weights_are_those_of_parameters_and_the_answers_are_theirs(toy,
     monkeypatch.setattr(bit_flips, "DRAWS", 2)
     lane = toy.lanes[0]
     replay = Replay.of(toy, lane, 4)
-    found = robustness_weights.flipped(replay, np.random.default_rng(0), 25.0)
+    flipped = robustness_weights.flipped(replay, np.random.default_rng(0), 25.0)
     random, expected = np.random.default_rng(0), []
     x, target = replay.examples("test")
     for _ in range(2):
@@ -262,7 +262,7 @@ def test_flipped_weights_are_those_of_parameters_and_the_answers_are_theirs(toy,
         logits = np.einsum("mkh,mnh->mnk", weights["layer2.weight"], hidden)
         logits = logits + weights["layer2.bias"][:, None]
         expected.append(bit_flips.accuracy(logits, target.numpy()))
-    np.testing.assert_allclose(found["bit_flip_accuracy"], [np.mean(expected)])
+    np.testing.assert_allclose(flipped["bit_flip_accuracy"], [np.mean(expected)])
 
 
 def test_costs_are_those_of_a_small_perceptron_by_hand(result):
@@ -276,8 +276,8 @@ def test_without_data_bit_flips_are_left_out_and_the_reason_is_said(toy_copy):
     result = probe.ask(type(toy_copy)(toy_copy.path), Options())
     assert result["bit_flip_accuracy"].isnull().all()
     assert result["accuracy"].notnull().all()
-    said = [f.sentence for f in probe.judge(result) if f.rule == "without-bit-flips"]
-    assert "gone.npz" in said[0]
+    sentences = [f.sentence for f in probe.judge(result) if f.rule == "without-bit-flips"]
+    assert "gone.npz" in sentences[0]
 
 
 def test_without_checkpoints_only_what_needs_them_is_unknown(toy_copy):
