@@ -25,7 +25,7 @@ def stored_outputs(run, lane, split, epoch):
     return logits, np.concatenate([b.target for b in blocks])
 
 
-def test_every_lane_is_measured_at_the_epoch_that_validation_chose(toy, result):
+def test_every_lane_is_measured_at_the_epoch_chosen_on_validation(toy, result):
     for lane in toy.lanes:
         index = (lane.lam_index, lane.trial)
         assert result["measured_epoch"].values[index] == toy.chosen_epoch(lane)
@@ -77,7 +77,7 @@ def test_the_temperature_is_fitted_on_val_and_not_on_test(toy, result):
     assert (on_val["member_loss_scaled"] <= on_val["member_loss"]).all()
 
 
-def test_training_is_not_measured_where_its_outputs_are_not_kept(result):
+def test_training_is_not_measured_if_its_outputs_are_not_stored(result):
     on_train = result.sel(split="train")
     assert all(
         on_train[name].isnull().all() for name in calibration.WRITES if name.endswith("_ece")
@@ -99,7 +99,7 @@ def test_members_read_in_groups_and_chunks_give_the_same(tmp_path, monkeypatch):
     xr.testing.assert_allclose(probe.ask(run, Options()), expected, rtol=1e-12)
 
 
-def test_without_val_there_is_no_temperature_and_the_finding_says_what_to_keep(tmp_path):
+def test_without_val_there_is_no_temperature_and_the_finding_names_what_to_store(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"splits": ["test"]})
     result = probe.ask(run, Options())
     assert result["ensemble_temperature"].isnull().all()

@@ -1,4 +1,4 @@
-"""Scores of one predictor: closed forms, scikit-learn, and enumeration of what may happen."""
+"""Scores of one predictor: closed forms, scikit-learn, and enumeration of outcomes."""
 
 import itertools
 import math
@@ -27,7 +27,7 @@ from jtdiag_probes.calibration.reliability import (
 
 @pytest.fixture
 def predictions():
-    """Logits (500, 4) and classes that agree with them to a degree."""
+    """Logits (500, 4) and classes that partly agree with them."""
     random = np.random.default_rng(0)
     logits = random.normal(0, 2, (500, 4))
     target = (logits + random.gumbel(0, 1.5, logits.shape)).argmax(-1)
@@ -56,7 +56,7 @@ def test_who_knows_nothing_has_the_brier_score_of_a_guess():
         )
 
 
-def test_confidence_and_losses_do_not_depend_on_where_logits_lie(predictions):
+def test_confidence_and_losses_are_invariant_to_shifts_of_logits(predictions):
     logits, target = predictions
     far = logits + np.random.default_rng(1).normal(0, 1e4, (500, 1))
     np.testing.assert_allclose(confidence(far), confidence(logits), rtol=1e-10)
@@ -101,7 +101,7 @@ def test_bins_of_equal_mass_differ_by_one_at_most():
     assert equal_mass(np.full(6, 0.5), 3).tolist() == [0, 0, 1, 1, 2, 2]
 
 
-def test_one_that_is_always_right_and_half_sure_is_off_by_a_half():
+def test_always_correct_predictions_with_confidence_one_half_have_an_error_of_one_half():
     sure, right = np.full(20, 0.5), np.ones(20, bool)
     bins = in_bins(sure, right, equal_width(sure, 15), 15)
     assert calibration_error(bins) == pytest.approx(0.5)
@@ -112,7 +112,7 @@ def test_one_that_is_always_right_and_half_sure_is_off_by_a_half():
 
 
 def outcomes(true):
-    """Every way in which examples may turn out right, with its probability."""
+    """Every combination of correct and wrong examples, with its probability."""
     for right in itertools.product([False, True], repeat=len(true)):
         yield (
             np.array(right),
@@ -170,7 +170,7 @@ def test_no_examples_and_bins_of_one_have_no_error():
 
 
 def test_the_temperature_of_two_classes_has_a_closed_form():
-    """Logits ±a, right in a share p: q must become p, so 2a/T = log p/(1−p)."""
+    """Logits ±a, correct in a share p: q must become p, so 2a/T = log p/(1−p)."""
     logits = np.tile([[3.0, -3.0]], (10, 1))
     target = np.array([0] * 8 + [1] * 2)
     assert temperature(logits, target) == pytest.approx(6 / math.log(4), rel=1e-9)
@@ -186,14 +186,14 @@ def test_the_temperature_has_the_lowest_loss(predictions):
     assert loss(logits / fitted, target) <= searched.fun
 
 
-def test_logits_that_were_heated_are_cooled_again(predictions):
+def test_the_temperature_of_scaled_logits_is_recovered(predictions):
     logits, target = predictions
     assert temperature(3.7 * logits, target) == pytest.approx(
         3.7 * temperature(logits, target), rel=1e-8
     )
 
 
-def test_beyond_the_bounds_the_bound_is_told():
+def test_beyond_the_bounds_the_bound_is_returned():
     logits = np.array([[1.0, 0.0], [0.0, 1.0]])
     assert temperature(logits, np.array([0, 1])) == reliability.COOLEST
     assert temperature(logits, np.array([1, 0])) == reliability.HOTTEST

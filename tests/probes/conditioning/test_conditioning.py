@@ -20,7 +20,7 @@ from jtdiag_probes.conditioning.weight_conditioning import WeightCurvature
 
 @pytest.fixture(autouse=True, scope="module")
 def few():
-    """Fewer steps than a user gets: what is result here does not need them."""
+    """Use fewer steps than by default: these tests do not need more."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("STEPS", "TOP_STEPS", "DENSITY_STEPS", "RANK_STEPS", "TRACE_PRODUCTS"):
             patch.setattr(weight_conditioning, name, 6)

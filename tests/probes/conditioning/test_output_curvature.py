@@ -24,7 +24,7 @@ def covariance(logits):
 
 
 def dense(logits, lam):
-    """The Hessian by the outputs (M, K) of one example, written out."""
+    """The dense Hessian of one example with respect to the outputs (M, K)."""
     members, classes = logits.shape
     hessian = lam / members**2 * np.kron(np.ones((members, members)), covariance(logits.mean(0)))
     for j in range(members):
@@ -38,7 +38,7 @@ def logits_of(members, classes, examples=5, scale=1.5):
 
 
 def eigenvalues(logits, lam):
-    """Those that are not zero by theory, ascending."""
+    """Eigenvalues that are nonzero in theory, in ascending order."""
     members, classes = logits.shape
     rank = classes - 1 if lam == 1 else members * (classes - 1)
     return np.linalg.eigvalsh(dense(logits, lam))[-rank:]
@@ -89,8 +89,8 @@ def test_for_squared_error_kappa_is_one_over_one_minus_lam(lam):
 
 
 @pytest.mark.parametrize("rare", [1e-3, 1e-12, 1e-40, 1e-200])
-def test_certain_predictions_keep_their_digits(rare):
-    """For q = (1−2t, t, t) the eigenvalues are t and 3t − 6t², far below float64's grain."""
+def test_confident_predictions_keep_their_precision(rare):
+    """For q = (1−2t, t, t) the eigenvalues are t and 3t − 6t², far below float64 precision."""
     logits = np.log(np.array([1 - 2 * rare, rare, rare]))[None, None].repeat(3, 0)
     logits[1] += 7.0  # a private shift changes nothing
     extremes = Spectrum(categorical(logits)).extremes(0.9)
@@ -98,8 +98,8 @@ def test_certain_predictions_keep_their_digits(rare):
     assert extremes.largest[0] == pytest.approx((3 * rare - 6 * rare**2) / 3, rel=1e-9)
 
 
-def test_one_certain_member_beside_others_is_told_to_relative_precision():
-    """Two classes are a matrix of M x M; its smallest eigenvalue from its determinant."""
+def test_one_confident_member_among_others_keeps_a_small_relative_error():
+    """With two classes the matrix is M x M; its smallest eigenvalue from its determinant."""
     rare, lam = 1e-30, 0.5
     logits = np.array([[[0.0, np.log(rare)]], [[0.3, 0.0]]])
     s = [2 * np.prod(softmax(logits_j[0])) for logits_j in (*logits, logits.mean(0))]
@@ -143,7 +143,7 @@ def test_the_limit_is_that_of_the_projected_blocks():
 
 
 @pytest.mark.parametrize("lam", LAMS)
-def test_both_ends_lie_within_their_bounds(lam):
+def test_both_ends_are_within_their_bounds(lam):
     logits = logits_of(4, 5)
     extremes = Spectrum(categorical(logits)).extremes(lam)
     for i in range(5):
@@ -184,7 +184,7 @@ def test_anisotropy_is_infinite_at_the_end():
     assert anisotropy(np.array(1.0), 0.3, 0.2) == np.inf
 
 
-def test_gini_keeps_its_digits_where_predictions_are_certain():
+def test_gini_keeps_its_precision_for_confident_predictions():
     logits = np.log(np.array([1.0, 1e-30, 2e-30]))
     assert gini(logits) == pytest.approx(6e-30, rel=1e-12)
     q = softmax(logits_of(3, 4), -1)
@@ -211,6 +211,6 @@ def test_the_group_size_is_that_of_the_table(members, lam, expected):
 
 
 def test_the_group_size_is_that_of_dropping_members():
-    """For squared error, averaging m of M members at random is trained by this λ."""
+    """For squared error, training the mean of m random members is equivalent to this λ."""
     for m in range(1, 8):
         assert group_size(7 * (m - 1) / (m * 6), 7) == pytest.approx(m, rel=1e-12)

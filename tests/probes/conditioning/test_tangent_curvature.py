@@ -11,7 +11,7 @@ K, D = 3, 3
 
 
 def ensemble(hidden, examples, members=3, seed=0):
-    """Perceptrons of one tanh layer, linearised; their Jacobians (M, nK, P)."""
+    """Linearized perceptrons with one tanh layer, and their Jacobians (M, nK, P)."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
@@ -128,7 +128,7 @@ def test_members_that_are_copies_are_redundant_but_for_one():
 
 
 def test_a_shift_that_all_members_can_make_is_no_redundancy():
-    """Two members move the logits of one example apart in their own way, and shift them alike."""
+    """Two members change the logits of one example differently, except for a common shift."""
     moves = torch.tensor([[[1.0, -1, 0], [1, 1, 1]], [[1, 1, -2], [1, 1, 1]]]).double()
     w = {"a": torch.zeros(2, 1, 2, dtype=torch.float64)}
     tangents = Tangents(lambda v: v["a"] @ moves + (v["a"] ** 2).sum(), w)

@@ -54,7 +54,7 @@ def test_squared_norms_add_up(ensemble, lam):
     assert common + specific.mean() == pytest.approx(expected, rel=1e-12)
 
 
-def test_cosines_and_shares_by_hand():
+def test_cosines_and_shares_of_small_examples():
     a, b = np.array([[3.0, 4], [1, 0], [0, 0]]), np.array([[3.0, 4], [-2, 0], [1, 1]])
     np.testing.assert_allclose(cosines(a, b), [1, -1, np.nan])
     np.testing.assert_allclose(shares(np.array([[3.0, 4], [0, 5]])), [0.5, 0.5])

@@ -1,4 +1,4 @@
-"""The oracle is the dense Hessian of the same function, by torch.autograd.functional."""
+"""The reference is the dense Hessian of the same function, by torch.autograd.functional."""
 
 import numpy as np
 import pytest
@@ -104,7 +104,7 @@ def test_push_and_pull_are_the_jacobian_and_its_transpose(tangents, dense_jacobi
 
 @pytest.mark.parametrize("lam", LAMS)
 def test_between_members_the_hessian_is_the_gauss_newton_matrix(tangents, lam):
-    """Theory: block (j, k) is (λ/M²) J_jᵀ Σ̄ J_k, with no term of the outputs' own curvature."""
+    """Block (j, k) is (λ/M²) J_jᵀ Σ̄ J_k, without a term from the curvature of the outputs."""
     _, target = examples()
     inner = output_hessian(tangents.outputs.detach(), lam)
     ggn = matrix(tangents.gauss_newton(inner), tangents.size)
@@ -132,7 +132,7 @@ def test_along_disagreement_curvature_falls_with_one_minus_lam(tangents):
     np.testing.assert_allclose(tops, tops[0], rtol=1e-8)
 
 
-def test_members_side_by_side_are_members_alone(tangents):
+def test_batched_members_equal_members_run_separately(tangents):
     inner = own_hessian(tangents.outputs.detach(), 0.7)
     together = members_ends(tangents, inner, 12)
     product = tangents.gauss_newton(output_hessian(tangents.outputs.detach(), 0.7))
@@ -153,7 +153,7 @@ def test_members_side_by_side_are_members_alone(tangents):
 
 @pytest.mark.parametrize("lam", [0.0, 0.5, 0.9, 0.99, 0.999])
 def test_for_squared_error_and_linear_members_kappa_is_one_over_one_minus_lam(lam):
-    """With uncorrelated inputs; otherwise the inputs' own condition number is a factor."""
+    """With uncorrelated inputs; otherwise the condition number of the inputs is a factor."""
     x = torch.linalg.qr(torch.randn(12, 5, dtype=torch.float64))[0]
     linear = {"w": torch.randn(4, 5, 2, dtype=torch.float64)}
     tangents = Tangents(lambda w: x @ w["w"], linear)

@@ -32,7 +32,7 @@ def test_a_quadrature_of_k_steps_is_exact_for_polynomials_of_degree_2k_less_1():
         )
 
 
-def test_the_density_of_a_known_spectrum_is_found_within_its_error():
+def test_the_density_of_a_known_spectrum_is_within_its_error():
     values = np.concatenate([np.full(150, 1e-2), np.full(40, 1.0), np.full(10, -0.1)])
     points, width = axis(401), 0.15
     estimate, error = density.density(quadratures_of(symmetric(values), 10, 12), points, width)
@@ -92,6 +92,6 @@ def test_a_small_matrix_is_summed_exactly():
     assert (pytest.approx(6, rel=1e-12), 0.0) == (trace, error)
 
 
-def test_too_few_products_are_refused():
+def test_too_few_products_raise_an_error():
     with pytest.raises(ValueError, match="products is 5"):
         hutch_plus_plus(lambda v: v, torch.ones(3), 5)

@@ -67,7 +67,7 @@ def test_the_ends_are_those_of_scipy():
 
 
 @pytest.mark.parametrize("steps", [5, 15, 40])
-def test_an_eigenvalue_lies_within_the_residual_and_the_residual_is_one(steps):
+def test_an_eigenvalue_is_within_the_residual(steps):
     matrix = symmetric(torch.linspace(0, 1, 60) ** 3)
     eigenvalues = torch.linalg.eigvalsh(matrix)
     krylov = run(matrix, steps)
@@ -93,7 +93,7 @@ def test_negative_eigenvalues_are_counted_and_rounding_is_not():
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_runs_side_by_side_are_the_runs_alone(dtype):
+def test_batched_runs_equal_separate_runs(dtype):
     spectra = [[5.0, 1] * 20, [0.0] * 39 + [3.0], list(range(40))]
     matrices = torch.stack([symmetric(s, dtype, seed=i) for i, s in enumerate(spectra)])
     starts = start(40, dtype, runs=3)

@@ -15,7 +15,7 @@ from jtdiag_probes.robustness.removal import (
 
 
 def make(members=5, examples=40, classes=4, seed=0, spread=1.0, dtype=np.float64):
-    """Members that know something, each with noise of its own."""
+    """Members better than chance, each with independent noise."""
     random = np.random.default_rng(seed)
     target = random.integers(0, classes, examples)
     common = 1.5 * np.eye(classes)[target] + 0.5 * random.standard_normal((examples, classes))
@@ -30,7 +30,7 @@ def accuracy_and_loss(logits, target):
 
 
 def over_all_subsets(logits, target):
-    """Mean accuracy and loss over every subset of each size 1…M: slow and obvious."""
+    """Mean accuracy and loss over every subset of each size 1…M, by enumeration."""
     members = range(len(logits))
     return np.array(
         [
@@ -79,13 +79,13 @@ def test_over_all_orders_the_mean_is_that_over_all_subsets():
     np.testing.assert_allclose(loss.mean(0), expected[1], rtol=1e-12)
 
 
-def test_with_all_members_every_repeat_says_the_same():
+def test_with_all_members_every_repeat_is_the_same():
     accuracy, loss = curves(SharedSubsets(random_orders(np.random.default_rng(0), 9, 5)), *make())
     assert np.ptp(accuracy[:, -1]) == 0
     assert np.ptp(loss[:, -1]) < 1e-14
 
 
-def test_orders_of_one_member_score_the_members_alone():
+def test_orders_of_one_member_score_single_members():
     logits, target = make()
     accuracy, loss = curves(SharedSubsets(np.arange(5)[:, None]), logits, target)
     expected = [accuracy_and_loss(logits[[j]], target) for j in range(5)]
@@ -94,7 +94,7 @@ def test_orders_of_one_member_score_the_members_alone():
 
 @pytest.mark.parametrize("step", [1, 7, 40])
 @pytest.mark.parametrize("cells", [3, 20, 2**14])
-def test_curves_do_not_depend_on_how_examples_are_cut(monkeypatch, step, cells):
+def test_curves_do_not_depend_on_the_block_size(monkeypatch, step, cells):
     logits, target = make()
     orders = random_orders(np.random.default_rng(1), 3, 5)
     whole = curves(SharedSubsets(orders), logits, target)
@@ -115,7 +115,7 @@ def test_without_loss_the_accuracies_are_the_same():
     )
 
 
-def test_a_diverged_member_spoils_the_subsets_that_hold_it_and_no_others():
+def test_a_diverged_member_affects_only_the_subsets_that_contain_it():
     logits, target = make()
     spoilt = logits.copy()
     spoilt[2] = np.nan
@@ -172,7 +172,7 @@ def test_random_orders_are_permutations_in_which_all_positions_are_equally_likel
 
 
 def test_of_a_squared_error_the_prediction_is_exact():
-    """The closed form's own case: mean over all subsets of (mean of the kept − y)²."""
+    """The case of the closed form: mean over all subsets of (mean of the kept − y)²."""
     f, y = np.random.default_rng(0).standard_normal(7), 0.3
     ensemble = (f.mean() - y) ** 2
     predicted = predicted_loss(ensemble, ((f - y) ** 2).mean() - ensemble, 7)

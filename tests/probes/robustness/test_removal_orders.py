@@ -27,7 +27,7 @@ def accuracy(logits, target, members):
     return (logits[list(members)].sum(0).argmax(-1) == target).mean()
 
 
-def test_lowest_score_comes_first_then_the_tie_and_unknown_last():
+def test_lowest_score_comes_first_then_the_tie_and_nan_last():
     order = least_first(np.array([0.3, 0.1, np.nan, 0.1]), np.array([0.0, 2.0, 0.0, 1.0]))
     assert order.tolist() == [3, 1, 0, 2]
 

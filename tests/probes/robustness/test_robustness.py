@@ -30,7 +30,7 @@ def result(toy):
 
 @pytest.fixture
 def hand(by_hand):
-    """One lane of six members, two epochs, all outputs kept; returns run, logits and target."""
+    """One lane of six members, two epochs, all outputs stored; returns run, logits and target."""
     random = np.random.default_rng(0)
     target = random.integers(0, 4, 80)
     logits = np.eye(4)[target] * np.linspace(0.3, 1.2, 6)[:, None, None]
@@ -66,7 +66,7 @@ def loss(logits, target):
 # --- which outputs --------------------------------------------------------------------------------
 
 
-def test_each_lane_is_measured_at_the_epoch_that_validation_chose(toy, result):
+def test_each_lane_is_measured_at_the_epoch_chosen_on_validation(toy, result):
     for lane in toy.lanes:
         index = {names.LAM: lane.lam_index, names.TRIAL: lane.trial}
         epoch = toy.chosen_epoch(lane)
@@ -77,13 +77,13 @@ def test_each_lane_is_measured_at_the_epoch_that_validation_chose(toy, result):
         assert float(whole["loss"]) == pytest.approx(loss(logits, target), rel=1e-6)
 
 
-def test_where_its_outputs_are_not_kept_the_last_that_are_take_its_place(tmp_path):
+def test_without_outputs_of_the_chosen_epoch_the_last_stored_epoch_is_measured(tmp_path):
     run = toy_run(tmp_path, lam=[0.5], trials=1, keep={"outputs": ["last"]})
     assert measured_epoch(run, run.lanes[0]) == 4
     assert probe.ask(run, Options())["measured_epoch"].item() == 4
 
 
-def test_without_outputs_nothing_is_known_and_nothing_is_said_but_why(small_run):
+def test_without_outputs_everything_is_nan_and_the_only_finding_is_the_reason(small_run):
     result = probe.ask(small_run, Options())
     assert (result["measured_epoch"] == -1).all()
     assert all(result[name].isnull().all() for name in result.data_vars if name != "measured_epoch")
@@ -91,14 +91,14 @@ def test_without_outputs_nothing_is_known_and_nothing_is_said_but_why(small_run)
     assert only.sentence.startswith("Robustness was not measured: the run stores no outputs")
 
 
-def test_outputs_of_another_split_alone_are_not_enough(tmp_path):
+def test_outputs_of_another_split_are_not_enough(tmp_path):
     run = toy_run(tmp_path, lam=[0.5], trials=1, train={"epochs": 1}, keep={"splits": ["val"]})
     result = probe.ask(run, Options())
     assert result["measured_epoch"].item() == -1
     assert [finding.rule for finding in probe.judge(result)] == ["nothing-kept"]
 
 
-def test_a_lane_that_has_not_begun_is_unknown_and_the_others_are_measured(toy_copy, cut_back):
+def test_a_lane_that_has_not_started_is_nan_and_the_others_are_measured(toy_copy, cut_back):
     result = probe.ask(cut_back(toy_copy, 4, -1, 4, 4, -1, -1), Options())
     measured = result["accuracy"].notnull().all(["subsets", "dropped"])
     assert measured.values.tolist() == [[True, True], [False, False], [True, False]]
@@ -265,12 +265,12 @@ def test_flipped_weights_are_those_of_parameters_and_the_answers_are_theirs(toy,
     np.testing.assert_allclose(flipped["bit_flip_accuracy"], [np.mean(expected)])
 
 
-def test_costs_are_those_of_a_small_perceptron_by_hand(result):
+def test_costs_are_those_of_a_small_perceptron(result):
     assert result["parameters_per_member"].item() == (2 * 5 + 5) + (5 * 3 + 3)
     assert result["multiply_adds_per_member"].item() == 2 * 5 + 5 * 3
 
 
-def test_without_data_bit_flips_are_left_out_and_the_reason_is_said(toy_copy):
+def test_without_data_bit_flips_are_skipped_and_the_reason_is_reported(toy_copy):
     text = (toy_copy.path / "recipe.toml").read_text()
     (toy_copy.path / "recipe.toml").write_text(text.replace("toy.npz", "gone.npz"))
     result = probe.ask(type(toy_copy)(toy_copy.path), Options())
@@ -280,7 +280,7 @@ def test_without_data_bit_flips_are_left_out_and_the_reason_is_said(toy_copy):
     assert "gone.npz" in sentences[0]
 
 
-def test_without_checkpoints_only_what_needs_them_is_unknown(toy_copy):
+def test_without_checkpoints_only_variables_that_need_them_are_nan(toy_copy):
     shutil.rmtree(toy_copy.path / "store.zarr" / "checkpoints")
     run = type(toy_copy)(toy_copy.path)
     for path in sorted((run.path / "lanes").glob("*.json")):

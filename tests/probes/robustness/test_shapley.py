@@ -70,7 +70,7 @@ def test_over_many_draws_the_mean_is_the_value_by_definition_and_the_error_is_ho
     np.testing.assert_allclose(np.sqrt((error**2).mean(0)), scatter, rtol=0.15)
 
 
-def test_what_a_place_is_worth_to_anybody_does_not_blur_equal_members():
+def test_the_effect_of_position_adds_no_error_for_equal_members():
     orders = ALL_ORDERS[[0, 9, 17, 23]]
     values = np.broadcast_to([0.7, 0.8, 0.85, 0.87], (4, 4))
     estimates, error = shapley_values(values, orders, NONE)

@@ -57,7 +57,7 @@ def test_every_lambda_has_a_tolerance_even_where_it_is_none(toy):
 
 
 @pytest.mark.parametrize(("fraction", "tolerated"), [(1 / 3 - 1e-6, False), (1 / 3, True)])
-def test_a_member_is_tolerated_from_a_whole_member_on(result, fraction, tolerated):
+def test_only_complete_members_count_as_tolerated(result, fraction, tolerated):
     result = with_curve(result, [0.9, 0.89, 0.5], [0.9, 0.86, 0.2], fraction)
     assert ("brittle" in rules(result)) != tolerated
     assert ("does not tolerate" in finding(result, "tolerance").sentence) != tolerated
