@@ -13,6 +13,7 @@ from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.conditioning import output_curvature
 from jtdiag_probes.conditioning.output_curvature import Spectrum
+from jtdiag_probes.conditioning.weight_conditioning import evenly
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
 WORK = 6_000_000
@@ -113,9 +114,7 @@ class _Outputs:
 
 def _evenly(logits: NDArray[Any], count: int) -> NDArray[Any]:
     """Return `count` evenly spaced examples of logits (M, n, K), or all if there are fewer."""
-    examples = logits.shape[1]
-    positions = np.linspace(0, examples - 1, min(count, examples)).round().astype(int)
-    return np.ascontiguousarray(logits[:, positions])
+    return np.ascontiguousarray(logits[:, evenly(logits.shape[1], count)])
 
 
 def from_outputs(run: Run, metrics: xr.Dataset) -> xr.Dataset:

@@ -13,13 +13,13 @@ from jtdiag.store.run import Run
 from jtdiag_probes.robustness import outputs, weights
 from jtdiag_probes.robustness.variables import LANE, OVER_TRIALS, WRITES, empty
 from jtdiag_probes.robustness.verdict import judge
+from jtdiag_probes.shared.measured_epoch import measured_epoch
 
 
-def measured_epoch(run: Run, lane: Lane) -> int:
+def epoch_with_outputs(run: Run, lane: Lane) -> int:
     """Return the epoch chosen on validation, else the last with outputs on test, else −1."""
-    kept = run.seal(lane).outputs if names.TEST in run.recipe.keep.splits else ()
-    chosen = run.chosen_epoch(lane)
-    return chosen if chosen in kept else max(kept, default=-1)
+    stored = run.seal(lane).outputs if names.TEST in run.recipe.keep.splits else ()
+    return measured_epoch(run, lane, stored)
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
@@ -29,7 +29,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     """
     metrics = run.metrics()
     epochs = {
-        lane: epoch if (epoch := measured_epoch(run, lane)) < metrics.sizes[names.EPOCH] else -1
+        lane: epoch if (epoch := epoch_with_outputs(run, lane)) < metrics.sizes[names.EPOCH] else -1
         for lane in run.lanes
     }
     result = empty(run)

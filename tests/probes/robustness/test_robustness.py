@@ -16,7 +16,7 @@ from jtdiag_probes.robustness import (
     weights as robustness_weights,
 )
 from jtdiag_probes.robustness.removal import random_orders
-from jtdiag_probes.robustness.robustness import measured_epoch, probe
+from jtdiag_probes.robustness.robustness import epoch_with_outputs, probe
 
 
 class TestRobustness(ProbePromises):
@@ -79,7 +79,7 @@ def test_each_lane_is_measured_at_the_epoch_chosen_on_validation(toy, result):
 
 def test_without_outputs_of_the_chosen_epoch_the_last_stored_epoch_is_measured(tmp_path):
     run = toy_run(tmp_path, lam=[0.5], trials=1, keep={"outputs": ["last"]})
-    assert measured_epoch(run, run.lanes[0]) == 4
+    assert epoch_with_outputs(run, run.lanes[0]) == 4
     assert probe.ask(run, Options())["measured_epoch"].item() == 4
 
 
