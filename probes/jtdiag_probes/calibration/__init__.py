@@ -1,1 +1,1 @@
-"""Are the predicted probabilities calibrated?"""
+"""Calibration: how well confidence matches accuracy."""

@@ -1,1 +1,1 @@
-"""How ill-conditioned is the loss, by outputs and by weights?"""
+"""Conditioning: curvature of the joint loss with respect to outputs and weights."""

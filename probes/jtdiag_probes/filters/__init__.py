@@ -1,1 +1,1 @@
-"""Which first-layer filters are in use?"""
+"""Filters: first-layer weights of the members."""

@@ -1,1 +1,1 @@
-"""Do the gradients of members agree?"""
+"""Gradients: common and member-specific parts of the joint loss's gradient."""

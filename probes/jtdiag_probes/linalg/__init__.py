@@ -1,1 +1,1 @@
-"""Linear algebra that several probes share: Lanczos, spectral densities, Hessian products."""
+"""Linear algebra of large symmetric matrices that are known only by their products."""

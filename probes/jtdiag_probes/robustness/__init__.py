@@ -1,1 +1,1 @@
-"""How many members may fail: removal, faults, bit flips and Shapley values."""
+"""Robustness: accuracy of an ensemble with missing or faulty members."""
