@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from jtdiag.engine.architectures import build
-from jtdiag.engine.architectures.mlp import MLP
+from jtdiag.engine.architectures.mlp_stack import MLP
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import presets, toml
 

@@ -13,9 +13,6 @@ from jtdiag.store.run import Run
 
 Floats = NDArray[np.floating]
 
-NAMES = {"mlp": r"layer1\.weight", "conv": r"(.*\.)?conv1\.weight", "densenet": r".*first\.weight"}
-"""What the weights of the first layer are called, by architecture."""
-
 
 def find(run: Run) -> str | None:
     """Return the name of the first layer's weights; None where no checkpoint is kept.
@@ -27,7 +24,7 @@ def find(run: Run) -> str | None:
     shapes = {name: shape for name, shape in run.parameters.items() if len(shape) > 1}
     if not shapes or run.recipe.members.branched:
         return None
-    named = re.compile(NAMES.get(run.recipe.members.arch, ""))
+    named = re.compile(run.recipe.members.architecture.first_layer)
     if named.pattern:
         return next(name for name in sorted(shapes) if named.fullmatch(name))
     return next((name for name in _in_order(run) if name in shapes), min(shapes))

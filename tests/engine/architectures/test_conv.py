@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from jtdiag.engine.architectures.conv import ConvStack, size_after
+from jtdiag.engine.architectures.conv import size_after
+from jtdiag.engine.architectures.conv_stack import ConvStack
 from jtdiag.engine.execution import Way
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.session import Session
@@ -130,6 +131,6 @@ def test_the_size_that_is_left_is_that_of_the_convolutions(size, strides):
 
 def test_images_too_small_for_the_layers_are_refused_in_one_line(of_images):
     too_deep = {"arch": "conv", "filters": [2] * 4, "strides": [1] * 4}
-    with pytest.raises(RecipeError, match="leave nothing of images of 8x8") as caught:
+    with pytest.raises(RecipeError, match="reduce images of 8x8 to nothing") as caught:
         Session.of(of_images(members=too_deep))
     assert "\n" not in str(caught.value)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from jtdiag.engine.architectures.densenet import DenseNet, DenseNetStack
+from jtdiag.engine.architectures.densenet_stack import DenseNet, DenseNetStack
 from jtdiag.engine.torchvision_import import import_torchvision
 from jtdiag.errors import RecipeError
 
@@ -266,7 +266,5 @@ def test_every_convolution_is_given_channels_last(monkeypatch):
 
 
 def test_a_transition_that_keeps_nothing_is_refused():
-    with pytest.raises(
-        RecipeError, match=r"reduction is 0\.01, which leaves nothing of the 12 fil"
-    ):
+    with pytest.raises(RecipeError, match=r"reduction is 0\.01, which keeps none of the 12 fil"):
         DenseNet(channels=3, depth=10, growth=4, reduction=0.01, outputs=5)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from jtdiag.engine import architectures
-from jtdiag.engine.architectures.mlp import MLP
+from jtdiag.engine.architectures.mlp_stack import MLP
 from jtdiag.recipe.recipe import Members
 
 HIDDEN = [(), (5,), (6, 4), (7, 3, 5)]

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from jtdiag.engine.architectures.branch_stack import BranchStack
-from jtdiag.engine.architectures.resnext import BranchResNeXt, resnext
+from jtdiag.engine.architectures.resnext_stack import BranchResNeXt, resnext
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.loss import joint_loss
 from jtdiag.engine.session import Session
