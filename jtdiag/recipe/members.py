@@ -96,10 +96,10 @@ class Members:
             default = {} if name == "options" else field.default
             is_set = getattr(self, name) != default
             if is_set and name not in used:
-                known = " and ".join(architecture.fields) or "no fields of its own"
+                used_fields = " and ".join(architecture.fields) or "no fields of its own"
                 raise RecipeError(
                     f"members.{name} is set, but members.arch is '{self.arch}', which uses "
-                    f"{known}; omit {name}, or choose another arch."
+                    f"{used_fields}; omit {name}, or choose another arch."
                 )
             if name in architecture.required and not is_set:
                 raise RecipeError(
@@ -173,8 +173,8 @@ def _structured(table: Mapping[str, Any], kind: type) -> Any:
         raise
     except ForbiddenExtraKeysError as error:
         key = min(error.extra_fields)
-        known = [field.name for field in attrs.fields(kind)]
-        raise checks.unknown_key("members.options", key, known) from error
+        names = [field.name for field in attrs.fields(kind)]
+        raise checks.unknown_key("members.options", key, names) from error
     except KeyError as error:
         raise RecipeError(f"members.options has no '{error.args[0]}'; it is required.") from error
     except (TypeError, ValueError) as error:
@@ -201,9 +201,9 @@ def paper_rates(members: Members, rule: str) -> PaperRates:
     """
     rates = members.architecture.paper_rates
     if rates is None:
-        known = [record.name for record in ARCHITECTURES.all() if record.paper_rates]
+        names = [record.name for record in ARCHITECTURES.all() if record.paper_rates]
         raise RecipeError(
             f"train.lr is {rule!r} and members.arch is {members.arch!r}; the paper has rates for "
-            f"{', '.join(known)}. Set numbers."
+            f"{', '.join(names)}. Set numbers."
         )
     return rates

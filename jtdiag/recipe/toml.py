@@ -131,8 +131,8 @@ def from_table(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
         origin = f"{where}, [{section}]" if section else where
         keys = table[section] if section else table
         key = next(key for key in keys if key in error.extra_fields)
-        known = [field.name for field in attrs.fields(error.cl)]
-        raise checks.unknown_key(origin, key, known) from error
+        names = [field.name for field in attrs.fields(error.cl)]
+        raise checks.unknown_key(origin, key, names) from error
     except _InvalidTableError as error:
         if error.key:
             raise RecipeError(

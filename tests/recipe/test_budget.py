@@ -101,42 +101,44 @@ def test_the_formula_gives_the_papers_sizes(arch, width, data, published):
     ("count", "width", "total"), [(16, 64, 814_240), (64, 16, 814_720), (256, 4, 816_640)]
 )
 def test_the_papers_ensembles_are_what_815000_parameters_buy(count, width, total):
-    [found] = plan(815_000, "mlp", "fashion-mnist", [count])
-    assert (found.width, found.parameters) == (width, total)
-    assert found.difference == pytest.approx(100 * (total / 815_000 - 1))
+    [configuration] = plan(815_000, "mlp", "fashion-mnist", [count])
+    assert (configuration.width, configuration.parameters) == (width, total)
+    assert configuration.difference == pytest.approx(100 * (total / 815_000 - 1))
 
 
 def test_the_papers_four_are_what_its_single_network_buys():
-    found = plan(814_090, "mlp", "fashion-mnist", [1, 16, 64, 256])
-    assert [c.width for c in found] == [1024, 64, 16, 4]
-    assert [c.parameters for c in found] == [814_090, 814_240, 814_720, 816_640]
+    configurations = plan(814_090, "mlp", "fashion-mnist", [1, 16, 64, 256])
+    assert [c.width for c in configurations] == [1024, 64, 16, 4]
+    assert [c.parameters for c in configurations] == [814_090, 814_240, 814_720, 816_640]
 
 
 def test_one_network_of_1025_units_is_nearer_to_815000_than_the_papers_of_1024():
-    [found] = plan(815_000, "mlp", "fashion-mnist", [1])
-    assert (found.width, found.parameters) == (1025, 814_885)
+    [configuration] = plan(815_000, "mlp", "fashion-mnist", [1])
+    assert (configuration.width, configuration.parameters) == (1025, 814_885)
 
 
 @pytest.mark.parametrize("spent", [60_000, 123_456, 815_000])
 @pytest.mark.parametrize("count", [1, 3, 8])
 @pytest.mark.parametrize("arch", SIZABLE)
 def test_no_width_is_nearer(arch, count, spent):
-    [found] = plan(spent, arch, "fashion-mnist", [count])
-    totals = [count * sizing_of(arch).parameters(w, FASHION) for w in range(1, found.width + 50)]
-    assert abs(found.parameters - spent) == min(abs(total - spent) for total in totals)
+    [configuration] = plan(spent, arch, "fashion-mnist", [count])
+    totals = [
+        count * sizing_of(arch).parameters(w, FASHION) for w in range(1, configuration.width + 50)
+    ]
+    assert abs(configuration.parameters - spent) == min(abs(total - spent) for total in totals)
 
 
 def test_of_two_widths_as_near_the_smaller_is_taken():
     narrow, wide = (sizing_of("mlp").parameters(w, SHAPES["digits"]) for w in (1, 2))
-    [found] = plan(narrow + wide, "mlp", "digits", [2])
-    assert found.width == 1
+    [configuration] = plan(narrow + wide, "mlp", "digits", [2])
+    assert configuration.width == 1
 
 
 @pytest.mark.parametrize("arch", SIZABLE)
 def test_a_budget_is_enough_from_the_smallest_members_on(arch):
     least = 7 * sizing_of(arch).parameters(1, FASHION)
-    [found] = plan(least, arch, "fashion-mnist", [7])
-    assert (found.width, found.difference) == (1, 0)
+    [configuration] = plan(least, arch, "fashion-mnist", [7])
+    assert (configuration.width, configuration.difference) == (1, 0)
     with pytest.raises(RecipeError) as caught:
         plan(least - 1, arch, "fashion-mnist", [1, 7])
     assert str(caught.value) == (
@@ -153,8 +155,8 @@ def test_a_budget_beyond_its_range_is_refused(spent):
 
 def test_the_largest_budget_is_spent_at_once():
     for arch in SIZABLE:
-        [found] = plan(budget.LARGEST, arch, "fashion-mnist", [1])
-        assert abs(found.difference) < 0.01
+        [configuration] = plan(budget.LARGEST, arch, "fashion-mnist", [1])
+        assert abs(configuration.difference) < 0.01
 
 
 # --- data -----------------------------------------------------------------------------------------
@@ -193,8 +195,8 @@ def test_of_the_inputs_the_header_alone_is_read(tmp_path):
     header = {"descr": "|u1", "fortran_order": False, "shape": (50_000, 32, 32, 3)}
     with zipfile.ZipFile(path, "a") as file, file.open("x_train.npy", "w") as member:
         np.lib.format.write_array_header_1_0(member, header)
-    found = data_shape(path)
-    assert (found.input_shape, found.examples) == ((3, 32, 32), 50_000)
+    shape = data_shape(path)
+    assert (shape.input_shape, shape.examples) == ((3, 32, 32), 50_000)
 
 
 def test_a_header_of_the_second_version_is_read(tmp_path):
@@ -346,10 +348,10 @@ def test_one_member_is_trained_at_one_lambda(tmp_path):
 
 def test_no_more_is_held_out_than_a_fifth(tmp_path):
     few = archive(tmp_path / "few.npz", (5, 20))
-    one = archive(tmp_path / "one.npz", (1, 20))
+    single = archive(tmp_path / "single.npz", (1, 20))
     held = [
         presets.find(str(write(plan(10**5, "mlp", data, [2]), tmp_path)[0])).data.val
-        for data in ("fashion-mnist", "digits", few, one)
+        for data in ("fashion-mnist", "digits", few, single)
     ]
     assert held == [10_000, 259, 1, 1]
 

@@ -219,11 +219,11 @@ def test_every_field_has_a_value_that_is_refused():
 def test_a_good_value_is_stored_in_one_form(field, value, stored):
     made = recipe(**{field: value})
     section, _, name = field.partition("_")
-    found = getattr(getattr(made, section), name) if name else getattr(made, field)
-    assert found == stored
-    assert type(found) is type(stored)
+    value_stored = getattr(getattr(made, section), name) if name else getattr(made, field)
+    assert value_stored == stored
+    assert type(value_stored) is type(stored)
     if isinstance(stored, tuple):
-        assert [type(item) for item in found] == [type(item) for item in stored]
+        assert [type(item) for item in value_stored] == [type(item) for item in stored]
 
 
 @pytest.mark.parametrize("lr", [[0.1, 0.2], [0.1, 0.2, 0.3, 0.4]])
@@ -232,10 +232,10 @@ def test_learning_rates_must_be_one_or_one_per_lambda(lr):
         recipe(lam=[0, 0.5, 1], train_lr=lr)
 
 
-@pytest.mark.parametrize("what", ["outputs", "checkpoints"])
-def test_the_best_epoch_cannot_be_kept_without_validation(what):
-    with pytest.raises(RecipeError, match=rf"keep\.{what} includes 'best', which is chosen"):
-        recipe(data_val=0, **{f"keep_{what}": [1, "best"]})
+@pytest.mark.parametrize("name", ["outputs", "checkpoints"])
+def test_the_best_epoch_cannot_be_kept_without_validation(name):
+    with pytest.raises(RecipeError, match=rf"keep\.{name} includes 'best', which is chosen"):
+        recipe(data_val=0, **{f"keep_{name}": [1, "best"]})
 
 
 def test_the_validation_split_cannot_be_kept_where_there_is_none():
