@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -155,3 +157,15 @@ def test_an_unknown_preset_is_answered_by_the_nearest_one():
 def test_a_missing_file_is_no_unknown_preset():
     with pytest.raises(RecipeError, match=r"^demo\.toml: cannot be read"):
         presets.find("demo.toml")
+
+
+def test_reading_recipes_of_every_architecture_imports_no_torch():
+    code = (
+        "import sys; from jtdiag.recipe import presets, studies\n"
+        "from jtdiag.recipe.members import ARCHITECTURES\n"
+        "read = [presets.find(name) for name in presets.paths()]\n"
+        "assert {r.members.arch for r in read} >= {'mlp', 'conv', 'densenet', 'resnext'}\n"
+        "assert len(ARCHITECTURES.all()) >= 6\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
