@@ -14,7 +14,7 @@ from jtdiag.errors import RecipeError, nearest
 
 
 def checked(
-    check: Callable[..., object], *arguments: object, quiet: bool = False, whole: bool = False
+    check: Callable[..., object], *arguments: object, quiet: bool = False, takes_self: bool = False
 ) -> dict[str, Any]:
     """Return the metadata of a field whose values are checked.
 
@@ -24,10 +24,10 @@ def checked(
         *arguments: Such as the smallest allowed value.
         quiet: Leave the field out of TOML files and digests at its default. The default of such a
             field must never change: recipes written before the field existed keep their digests.
-        whole: Pass the object under construction as the last argument. Only the fields before this
-            one are set.
+        takes_self: Pass the object under construction as the last argument. Only the fields before
+            this one are set.
     """
-    return {"check": check, "arguments": arguments, "quiet": quiet, "whole": whole}
+    return {"check": check, "arguments": arguments, "quiet": quiet, "takes_self": takes_self}
 
 
 def with_checks(kind: type, fields: list["attrs.Attribute[Any]"]) -> list["attrs.Attribute[Any]"]:
@@ -49,7 +49,7 @@ def _converter(name: str, metadata: Mapping[str, Any]) -> "attrs.Converter[Any, 
     check, arguments = metadata["check"], metadata["arguments"]
 
     def convert(value: object, record: attrs.AttrsInstance) -> object:
-        extra = (record,) if metadata["whole"] else ()
+        extra = (record,) if metadata["takes_self"] else ()
         return check(name, value, *arguments, *extra)
 
     return attrs.Converter(convert, takes_self=True)

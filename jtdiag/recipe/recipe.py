@@ -101,7 +101,9 @@ class Recipe:
     """What the ensemble averages: "logits" (canonical parameters) or "probabilities"."""
     objective: Objective = attrs.field(factory=Objective)
     alerts: Alerts = attrs.field(factory=Alerts)
-    train: Train = attrs.field(factory=Train, metadata=checked(_with_learning_rates, whole=True))
+    train: Train = attrs.field(
+        factory=Train, metadata=checked(_with_learning_rates, takes_self=True)
+    )
     keep: Keep = attrs.field(factory=Keep)
     engine: Engine = attrs.field(factory=Engine)
 

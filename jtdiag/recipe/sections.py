@@ -1,4 +1,4 @@
-"""Sections of a recipe that stand alone: [data], [train], [keep] and [engine]."""
+"""Sections of a recipe that are independent of the others: [data], [train], [keep] and [engine]."""
 
 from typing import ClassVar, Literal
 
@@ -78,7 +78,9 @@ class Train:
     """Learning rate: one for all λs, or one per λ. The loss is a mean over members, so the
     effective rate of a single member is lr / M; Webb et al. therefore multiply lr by M. "paper"
     and "matched" are rules, which the recipe replaces by numbers."""
-    lr_rule: str = attrs.field(default="given", metadata=checked(_rule, quiet=True, whole=True))
+    lr_rule: str = attrs.field(
+        default="given", metadata=checked(_rule, quiet=True, takes_self=True)
+    )
     """Where the numbers in lr come from: "given", or the name of a rule."""
     lr_scale: str = attrs.field(
         default="none", metadata=checked(checks.choice, ("none", "members"))

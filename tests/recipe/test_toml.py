@@ -326,6 +326,18 @@ def test_an_unknown_key_of_a_section_is_refused_with_the_nearest_one(file):
     assert str(caught.value) == (f"{file}, [train]: unknown key 'epcohs'. Did you mean 'epochs'?")
 
 
+def test_an_unknown_key_is_named_before_what_is_missing():
+    table = tomllib.loads(TOML)
+    table["members"]["cuont"] = table["members"].pop("count")
+    with pytest.raises(
+        RecipeError, match=r"^recipe, \[members\]: .*'cuont'\. Did you mean 'count'"
+    ):
+        toml.from_table(table)
+    table["dataset"] = table.pop("data")
+    with pytest.raises(RecipeError, match=r"^recipe: .*'dataset'\. Did you mean 'data'"):
+        toml.from_table(table)
+
+
 @pytest.mark.parametrize("section", ["data", "members"])
 def test_data_and_members_must_be_there(section):
     table = tomllib.loads(TOML)
