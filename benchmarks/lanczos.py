@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from stopwatch import Contender, machine, race
 from torch import Tensor, nn
 
-from jtdiag.engine.architectures.mlp import MLP
+from jtdiag.engine.architectures.mlp_stack import MLP
 from jtdiag.engine.loss import joint_loss
 from jtdiag_probes.linalg.curvature_products import Tangents
 from jtdiag_probes.linalg.lanczos import batch_of_one, lanczos, ritz

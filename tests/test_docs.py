@@ -1,6 +1,5 @@
 """The manual agrees with the code; what must be in it is asked of the code, not of a list here."""
 
-import dataclasses
 import math
 import re
 import shlex
@@ -13,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from click.testing import CliRunner
 from pytest_examples import CodeExample, find_examples
@@ -159,9 +159,9 @@ def rows(markdown: str) -> dict[str, list[str]]:
     return {row[0].strip(" `"): [cell.strip() for cell in row[1:]] for row in cells}
 
 
-def recipe_fields() -> list[tuple[str, dataclasses.Field[Any]]]:
-    top = [f for f in dataclasses.fields(Recipe) if f.name not in toml.SECTIONS]
-    inside = [(s, f) for s, kind in toml.SECTIONS.items() for f in dataclasses.fields(kind)]
+def recipe_fields() -> list[tuple[str, attrs.Attribute]]:
+    top = [f for f in attrs.fields(Recipe) if f.name not in toml.SECTIONS]
+    inside = [(s, f) for s, kind in toml.SECTIONS.items() for f in attrs.fields(kind)]
     return [("Top level", f) for f in top] + inside
 
 
@@ -170,13 +170,16 @@ def recipe_fields() -> list[tuple[str, dataclasses.Field[Any]]]:
 )
 def test_every_field_of_a_recipe_is_described_with_its_default(where, field):
     default = rows(section(text("recipe.md"), where))[field.name][0]
-    if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+    if field.default is attrs.NOTHING:
         assert default == "required"
     elif field.name == "name":
         assert default == "the file's name without `.toml`"
     else:
         shown = tomllib.loads(f"value = {default.strip('`')}")["value"]
-        plain = list(field.default) if isinstance(field.default, tuple) else field.default
+        value = (
+            field.default.factory() if isinstance(field.default, attrs.Factory) else field.default
+        )
+        plain = list(value) if isinstance(value, tuple) else value
         assert shown == plain or [shown] == plain
 
 
@@ -184,7 +187,7 @@ def test_no_field_is_described_that_no_recipe_has():
     page = text("recipe.md")
     for where, kind in {"Top level": Recipe, **toml.SECTIONS}.items():
         described = {name for name, cells in rows(section(page, where)).items() if len(cells) == 3}
-        known = {f.name for f in dataclasses.fields(kind)} - toml.SECTIONS.keys()
+        known = {f.name for f in attrs.fields(kind)} - toml.SECTIONS.keys()
         assert described - presets.paths().keys() == known
 
 
@@ -200,8 +203,9 @@ def test_the_recipe_in_the_manual_is_one(block):
 
 def test_every_architecture_is_described_with_its_fields():
     described = rows(section(text("members.md"), "Architectures"))
-    for arch, fields in ARCHITECTURES.items():
-        assert described[f'"{arch}"'][0] == ", ".join(f"`{name}`" for name in fields)
+    for record in ARCHITECTURES.all():
+        fields = ", ".join(f"`{name}`" for name in record.fields)
+        assert described[f'"{record.name}"'][0] == fields
 
 
 def test_every_preset_is_described():

@@ -23,9 +23,9 @@ def _counts(context: click.Context, option: click.Parameter, text: str) -> tuple
 )
 @click.option(
     "--arch",
-    type=click.Choice(["mlp", "conv", "densenet"]),
+    metavar="ARCH",
     required=True,
-    help="The members' architecture.",
+    help="The members' architecture: mlp, conv, densenet, or another one that is installed.",
 )
 @click.option("--data", required=True, help="digits, fashion-mnist, or an .npz file.")
 @click.option(

@@ -14,7 +14,7 @@ from jtdiag.alerts import wording
 from jtdiag.alerts.wording import Told
 from jtdiag.engine.dry_run import Estimate
 from jtdiag.engine.progress import EpochReport, Listener, Plan
-from jtdiag.recipe import learning_rates
+from jtdiag.recipe import wording as recipe_wording
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
 from jtdiag.store.lanes import Lane, lanes_of
@@ -73,8 +73,9 @@ def schemes(recipe: Recipe) -> str:
 
 def rates(recipe: Recipe) -> str:
     """Return the learning rates of a rule, or of λs that differ in them; else nothing."""
-    said = learning_rates.in_words(recipe)
-    return f"Learning rate of all members together: {said}" if said else ""
+    by_lam = [recipe.first_lr(i) for i in range(len(recipe.lam))]
+    text = recipe_wording.learning_rates(recipe.lam, by_lam, recipe.train.lr_rule)
+    return f"Learning rate of all members together: {text}" if text else ""
 
 
 def by(settings: Mapping[str, str]) -> str:

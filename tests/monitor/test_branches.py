@@ -6,7 +6,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from jtdiag import DominanceMonitor, watch_branches
-from jtdiag.engine.architectures.resnext import BranchResNeXt
+from jtdiag.engine.architectures.resnext_stack import BranchResNeXt
 
 M, K = 3, 4
 

@@ -13,9 +13,6 @@ from jtdiag.store.run import Run
 
 Floats = NDArray[np.floating]
 
-NAMES = {"mlp": r"layer1\.weight", "conv": r"(.*\.)?conv1\.weight", "densenet": r".*first\.weight"}
-"""Patterns of the name of the first layer's weights, by architecture."""
-
 
 def find(run: Run) -> str | None:
     """Return the name of the first layer's weights, or None.
@@ -27,7 +24,7 @@ def find(run: Run) -> str | None:
     shapes = {name: shape for name, shape in run.parameters.items() if len(shape) > 1}
     if not shapes or run.recipe.members.branched:
         return None
-    pattern = re.compile(NAMES.get(run.recipe.members.arch, ""))
+    pattern = re.compile(run.recipe.members.architecture.first_layer)
     if pattern.pattern:
         return next(name for name in sorted(shapes) if pattern.fullmatch(name))
     return next((name for name in _in_order(run) if name in shapes), min(shapes))
