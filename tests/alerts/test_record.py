@@ -16,7 +16,7 @@ def full_disk(monkeypatch):
         def full(descriptor):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        patch.setattr("jtdiag.store.lanes.os.fsync", full)
+        patch.setattr("jtdiag.files.os.fsync", full)
         yield patch
 
 

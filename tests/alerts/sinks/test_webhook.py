@@ -44,6 +44,7 @@ def test_a_finding_arrives_with_all_its_fields_its_run_and_a_text(server, findin
         "trials": [0],
         "epoch": 3,
         "members": [2, 5],
+        "headline": "",
         "jtdiag": jtdiag.__version__,
     }
     [headers] = server.requests
