@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jtdiag import rules
 from jtdiag.alerts import wording
 from jtdiag.alerts.dispatch import Dispatcher, Say, say
 from jtdiag.alerts.record import Record
@@ -11,6 +10,7 @@ from jtdiag.alerts.wording import Told
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.errors import StoreError
 from jtdiag.probing.findings import Finding
+from jtdiag.rules import VerdictLog
 from jtdiag.rules.contract import Verdict
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
@@ -26,7 +26,7 @@ class AlertingListener:
     def __init__(self, shown: Listener, dispatcher: Dispatcher, say: Say = say) -> None:
         self._shown, self._dispatcher, self._say = shown, dispatcher, say
         self._record = Record(wording.SOURCE, say)
-        self._told: dict[tuple[Lane, str], Verdict] = {}
+        self._log = VerdictLog[Lane]()
         self._begun: set[Lane] = set()
         self._plan: Plan | None = None
 
@@ -45,7 +45,7 @@ class AlertingListener:
             history = run.history(lane)
             if history is not None:
                 self._begun.add(lane)
-                self._told |= {(lane, said.rule): said for said in rules.first(history)}
+                self._log.replay(lane, history)
 
     def epoch(self, report: EpochReport) -> None:
         """Pass an epoch on."""
@@ -55,9 +55,8 @@ class AlertingListener:
     def verdict(self, lane: Lane, verdict: Verdict) -> None:
         """Record, show and send what a rule says of a lane, unless that is known."""
         assert self._plan is not None
-        if (lane, verdict.rule) in self._told:
+        if not self._log.record(lane, verdict):
             return
-        self._told[lane, verdict.rule] = verdict
         self._begun.add(lane)
         self._shown.verdict(lane, verdict)
         one = wording.of_lane(self._with_lam(lane, verdict), self._plan.recipe.trials)
@@ -66,16 +65,16 @@ class AlertingListener:
 
     def close(self) -> None:
         """Record how many trials a rule spoke in, of all that have been trained."""
-        if self._plan is not None and self._told:
+        if self._plan is not None and self._log:
             self._record.write(self._plan.path, self.findings())
 
     def findings(self) -> list[Finding]:
         """Return what has been said so far, λ by λ, of the trials that have begun."""
         found: list[Finding] = []
-        for index in sorted({lane.lam_index for lane, _ in self._told}):
+        for index in sorted({lane.lam_index for lane, _ in self._log}):
             told = [
                 self._with_lam(lane, verdict)
-                for (lane, _), verdict in self._told.items()
+                for lane, verdict in self._log
                 if lane.lam_index == index
             ]
             trials = sum(lane.lam_index == index for lane in self._begun)

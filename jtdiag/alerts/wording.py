@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from jtdiag import rules
 from jtdiag.probing.findings import Finding
-from jtdiag.rules import NAMES
 from jtdiag.rules.contract import Verdict
 
 SOURCE = "alerts"
@@ -31,7 +31,7 @@ def findings(told: Iterable[Told], trials: int = 1) -> list[Finding]:
     groups: dict[tuple[int, float], list[Told]] = {}
     for one in told:
         lam = -1.0 if one.lam is None else one.lam
-        groups.setdefault((NAMES.index(one.verdict.rule), lam), []).append(one)
+        groups.setdefault((rules.rank(one.verdict.rule), lam), []).append(one)
     return [_finding(group, trials) for _, group in sorted(groups.items(), key=lambda g: g[0])]
 
 
@@ -68,6 +68,7 @@ def _sentence(first: Told, count: int, trials: int) -> str:
     lam = f"λ = {first.lam:g}" if first.lam is not None else ""
     where = ", ".join(filter(None, (lam, often)))
     trial = f" of trial {first.trial}" if often else ""
-    said = f"after epoch {first.verdict.epoch}{trial}, {first.verdict.what}. {first.verdict.advice}"
+    verdict = first.verdict
+    said = f"after epoch {verdict.epoch}{trial}, {verdict.observation}. {verdict.advice}"
     found = f"{where}: {said}" if where else said
     return found[0].upper() + found[1:] if first.lam is None else found

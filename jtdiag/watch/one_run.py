@@ -173,9 +173,9 @@ class RunWatch:
         """Return what the rules have said so far, one finding for each rule and λ."""
         groups: dict[tuple[int, float], list[Told]] = {}
         for lane in self.lanes:
-            for rule, verdict in lane.verdicts.items():
+            for verdict in lane.verdicts:
                 told = Told(verdict=verdict, lam=lane.lam, trial=lane.lane.trial)
-                groups.setdefault((rules.NAMES.index(rule), lane.lam), []).append(told)
+                groups.setdefault((rules.rank(verdict.rule), lane.lam), []).append(told)
         return [
             one
             for _, group in sorted(groups.items(), key=lambda item: item[0])

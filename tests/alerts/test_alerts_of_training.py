@@ -22,7 +22,7 @@ from jtdiag.recipe.toml import from_table
 from jtdiag.terminal.training import PlainLines
 from jtdiag.testing import TOY, toy_data
 
-ALERT = re.compile(r"ALERT λ = 1: after epoch 2, the training loss grows, from .*")
+ALERT = re.compile(r"ALERT λ = 1: after epoch 2, the training loss increased from .*")
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ def verdict(**facts):
         "epoch": 3,
         "number": 0.1,
         "limit": 0.55,
-        "what": "one member carries the ensemble",
+        "observation": "one member carries the ensemble",
         "advice": "Act.",
         "members": (2,),
     }

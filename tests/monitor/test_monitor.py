@@ -223,7 +223,7 @@ def test_one_member_that_carries_the_others_is_found_after_the_third_epoch_and_t
     [one] = found
     assert (one.rule, one.level, one.epoch, one.lam) == ("dominance", "alert", 3, 1.0)
     assert one.members == (2,)
-    assert one.sentence.startswith("λ = 1: after epoch 3, one member carries")
+    assert one.sentence.startswith("λ = 1: after epoch 3, one member dominates the ensemble")
 
 
 def test_findings_are_those_of_the_rules_on_the_same_history():
