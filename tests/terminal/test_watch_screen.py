@@ -60,7 +60,8 @@ def test_a_lane_has_its_errors_its_leader_and_its_state(warned):
     said = " ".join(rows(lines)["1", "0"])
     assert said.startswith("1 0 4/4 ━━")
     assert said.endswith("10.0 % █▁▁▁▁ 71.0 % █▇▇▇▇ 12.0 % #1 done")
-    assert any(line.startswith("ALERT λ = 1: after epoch 3, one member dominates") for line in lines)
+    alert = "ALERT λ = 1: after epoch 3, one member dominates"
+    assert any(line.startswith(alert) for line in lines)
 
 
 def test_lanes_wait_train_and_die(warned):
