@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import families, names
-from jtdiag.alerts.wording import Told, findings
+from jtdiag.alerts.lane_verdicts import LaneVerdict, findings
 from jtdiag.errors import StoreError
 from jtdiag.families.contract import Family
 from jtdiag.monitor import batch_sums
@@ -324,7 +324,9 @@ class DominanceMonitor:
         doubt = self.epochs[-1].doubt
         new = [
             replace(found, sentence=found.sentence + doubt)
-            for found in findings(Told(verdict=verdict, lam=self.lam) for verdict in verdicts)
+            for found in findings(
+                LaneVerdict(verdict=verdict, lam=self.lam) for verdict in verdicts
+            )
         ]
         self.findings += new
         for found in new:

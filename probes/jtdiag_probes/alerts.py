@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names, rules
-from jtdiag.alerts import wording
-from jtdiag.alerts.wording import Told
+from jtdiag.alerts import lane_verdicts
+from jtdiag.alerts.lane_verdicts import LaneVerdict
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.rules.contract import History, Verdict
@@ -103,23 +103,23 @@ def _fill(found: dict[str, np.ndarray], lane: tuple[int, int], history: History)
 def judge(result: xr.Dataset) -> list[Finding]:
     """Tell what each rule said when it first spoke, for each λ over its trials."""
     told = [
-        Told(verdict=verdict, lam=float(lam), trial=int(trial))
+        LaneVerdict(verdict=verdict, lam=float(lam), trial=int(trial))
         for lam in result[names.LAM].values
         for trial in result[names.TRIAL].values
         for verdict in _verdicts(result.sel({names.LAM: lam, names.TRIAL: trial}))
     ]
-    groups: dict[tuple[int, float], list[Told]] = {}
+    groups: dict[tuple[int, float], list[LaneVerdict]] = {}
     for one in told:
         key = (rules.rank(one.verdict.rule), one.lam or 0.0)
         groups.setdefault(key, []).append(one)
     return [
         finding
         for (_, lam), group in sorted(groups.items(), key=lambda item: item[0])
-        for finding in wording.findings(group, trials=_reached(result, lam, group))
+        for finding in lane_verdicts.findings(group, trials=_reached(result, lam, group))
     ]
 
 
-def _reached(result: xr.Dataset, lam: float, group: list[Told]) -> int:
+def _reached(result: xr.Dataset, lam: float, group: list[LaneVerdict]) -> int:
     """Return in how many trials of a λ the epoch is sealed at which a rule first spoke."""
     epoch = min(one.verdict.epoch for one in group)
     at = result[names.LAM_AT].sel({names.LAM: lam, names.EPOCH: epoch})

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import jtdiag
 from jtdiag import families, names, rules
-from jtdiag.alerts.wording import Told, findings
+from jtdiag.alerts.lane_verdicts import LaneVerdict, findings
 from jtdiag.engine import loss
 from jtdiag.engine.running_means import Tally
 from jtdiag.families import combining
@@ -230,7 +230,7 @@ def test_findings_are_those_of_the_rules_on_the_same_history():
     monitor = DominanceMonitor(every=1)
     found = train(monitor, 5)
     verdicts = rules.first(monitor.history)
-    assert found == findings(Told(verdict=verdict) for verdict in verdicts)
+    assert found == findings(LaneVerdict(verdict=verdict) for verdict in verdicts)
     assert found
     assert monitor.epochs[-1].doubt == ""
 
