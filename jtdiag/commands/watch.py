@@ -151,7 +151,7 @@ class Looking:
         from jtdiag.probing.findings import Finding
 
         if isinstance(happened.what, Finding) and not happened.old:
-            self._dispatcher.tell(happened.run, happened.what)
+            self._dispatcher.send(happened.run, happened.what)
 
 
 def worth_a_line(happened: "Happened") -> bool:

@@ -16,7 +16,7 @@ UNSTABLE = ("dominance", "codependence")
 
 
 def _rule_names(field: str, value: object) -> tuple[str, ...]:
-    return checks.choices(field, value, rules.NAMES)
+    return checks.choices(field, value, rules.RULES.names())
 
 
 @attrs.frozen(kw_only=True, field_transformer=checks.with_checks)

@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from jtdiag.alerts import wording
-from jtdiag.alerts.wording import Told
+from jtdiag.alerts import lane_verdicts
+from jtdiag.alerts.lane_verdicts import LaneVerdict
 from jtdiag.engine.dry_run import Estimate
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.recipe import wording as recipe_wording
@@ -142,8 +142,9 @@ def _followed(recipe: Recipe, report: EpochReport) -> str:
 def print_alert(console: Console, plan: Plan, lane: Lane, verdict: Verdict) -> None:
     """Print what a rule says of a lane, if it is an alert."""
     if verdict.level == "alert":
-        told = Told(verdict=verdict, lam=plan.recipe.lam[lane.lam_index], trial=lane.trial)
-        print_finding(console, wording.of_lane(told, plan.recipe.trials))
+        lam = plan.recipe.lam[lane.lam_index]
+        lane_verdict = LaneVerdict(verdict=verdict, lam=lam, trial=lane.trial)
+        print_finding(console, lane_verdicts.of_lane(lane_verdict, plan.recipe.trials))
 
 
 def store_size(path: Path) -> int:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jtdiag import rules
-from jtdiag.alerts import wording
-from jtdiag.alerts.wording import Told
+from jtdiag.alerts import lane_verdicts
+from jtdiag.alerts.lane_verdicts import LaneVerdict
 from jtdiag.errors import StoreError
 from jtdiag.probing import findings as finding
 from jtdiag.probing.findings import Finding
@@ -171,18 +171,18 @@ class RunWatch:
 
     def _from_rules(self) -> list[Finding]:
         """Return what the rules have said so far, one finding for each rule and λ."""
-        groups: dict[tuple[int, float], list[Told]] = {}
+        groups: dict[tuple[int, float], list[LaneVerdict]] = {}
         for lane in self.lanes:
-            for rule, verdict in lane.verdicts.items():
-                told = Told(verdict=verdict, lam=lane.lam, trial=lane.lane.trial)
-                groups.setdefault((rules.NAMES.index(rule), lane.lam), []).append(told)
+            for verdict in lane.verdicts:
+                told = LaneVerdict(verdict=verdict, lam=lane.lam, trial=lane.lane.trial)
+                groups.setdefault((rules.rank(verdict.rule), lane.lam), []).append(told)
         return [
             one
             for _, group in sorted(groups.items(), key=lambda item: item[0])
-            for one in wording.findings(group, trials=self._reached(group))
+            for one in lane_verdicts.findings(group, trials=self._reached(group))
         ]
 
-    def _reached(self, group: list[Told]) -> int:
+    def _reached(self, group: list[LaneVerdict]) -> int:
         """Return in how many trials of a λ the epoch is sealed at which a rule first spoke."""
         epoch = min(one.verdict.epoch for one in group)
         return sum(lane.lam == group[0].lam and lane.seal.epoch >= epoch for lane in self.lanes)
@@ -193,9 +193,9 @@ class RunWatch:
         That a folder is not to be written hinders nobody from watching; it is told once.
         """
         try:
-            kept = [one for one in finding.read(self.path) if one.probe == wording.SOURCE]
+            kept = [one for one in finding.read(self.path) if one.probe == lane_verdicts.SOURCE]
             if kept != self.findings:
-                finding.record(self.path, wording.SOURCE, self.findings)
+                finding.record(self.path, lane_verdicts.SOURCE, self.findings)
         except StoreError as error:
             if self.trouble != str(error):
                 self.trouble = str(error)

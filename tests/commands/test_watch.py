@@ -237,7 +237,7 @@ def test_a_folder_is_watched_until_it_is_interrupted(two, asleep, tmp_path):
     assert lines[2].startswith("good: λ = 0.5, trial 0: epoch 4 is sealed; training error 10.0 %")
     assert lines[3] == "good: done"
     assert lines[4].startswith("led: λ = 1, trial 0: epoch 3 is sealed")
-    assert lines[5].startswith("ALERT led: λ = 1: after epoch 3, one member carries the ensemble")
+    assert lines[5].startswith("ALERT led: λ = 1: after epoch 3, one member dominates the ensemble")
     assert len(lines) == 6
 
 
