@@ -258,17 +258,33 @@ probe = Probe(
 
 
 @pytest.fixture
-def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Install a distribution with one more probe, `foreign`; return the file of its code."""
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Return a function that installs a third-party distribution of one module until the test ends.
+
+    ``install("jtdiag.probes", "foreign", code, "probe")`` installs a module with that code and an
+    entry point ``foreign`` that refers to its attribute ``probe``; it returns the module's file.
+    """
     site = tmp_path / "site"
-    info = site / "foreign_probes-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign-probes\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[jtdiag.probes]\nforeign = foreign_probes_of_a_test:probe\n"
-    )
-    code = site / "foreign_probes_of_a_test.py"
-    code.write_text(FOREIGN)
-    monkeypatch.syspath_prepend(site)
-    yield code
-    sys.modules.pop("foreign_probes_of_a_test", None)
+    installed: list[str] = []
+
+    def install_one(group: str, name: str, code: str, attribute: str, module: str = "") -> Path:
+        module = module or f"third_party_{len(installed)}_of_a_test"
+        info = site / f"{module}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}:{attribute}\n")
+        path = site / f"{module}.py"
+        path.write_text(code)
+        monkeypatch.syspath_prepend(site)
+        installed.append(module)
+        return path
+
+    yield install_one
+    for module in installed:
+        sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def foreign(install: Callable[..., Path]) -> Path:
+    """Install a distribution with a third-party probe, `foreign`; return the file of its code."""
+    return install("jtdiag.probes", "foreign", FOREIGN, "probe", "foreign_probes_of_a_test")

@@ -14,6 +14,7 @@ from jtdiag.errors import RecipeError, nearest
 from jtdiag.recipe import checks as check, learning_rates
 from jtdiag.recipe.alerts import Alerts, check_alerts
 from jtdiag.recipe.objective import QUIET, Objective, weight
+from jtdiag.recipe.optimisers import OPTIMISERS
 from jtdiag.recipe.scheme import check_scheme
 
 KeptEpochs = Literal["all", "none"] | tuple[int | str, ...]
@@ -194,7 +195,7 @@ class Train:
             clip=check.number("train.clip", self.clip, 0),
         )
         check.choice("train.lr_scale", self.lr_scale, ("none", "members"))
-        check.choice("train.optimiser", self.optimiser, ("sgd", "adamw", "soap"))
+        check.choice("train.optimiser", self.optimiser, OPTIMISERS.names())
         check.choice("train.schedule", self.schedule, ("milestones", "cosine"))
         check.integer("train.warmup", self.warmup, 0)
         check.choice("train.lr_rule", self.lr_rule, learning_rates.RULES)
