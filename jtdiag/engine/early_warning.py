@@ -1,4 +1,4 @@
-"""The rules of the early warning at work in the engine: told as they speak, and acted upon."""
+"""Early warning during training: evaluate the rules after every epoch and act on them."""
 
 import math
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from jtdiag import names, rules
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History, Verdict
-from jtdiag.store.lanes import Lane
+from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction
 
 Row = dict[str, NDArray[np.float64]]
 """Training metrics of one lane after one epoch, (M,) or () each, by name."""
@@ -18,53 +18,50 @@ Row = dict[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What rules say of a lane after an epoch, and what follows from it."""
+    """Rules that fired on a lane after an epoch, and what they do to it."""
 
     verdicts: tuple[Verdict, ...] = ()
-    """Of rules that had not spoken of this lane before."""
-    stopped: str = ""
-    """Rule that ends the lane here."""
-    lowered: str = ""
-    """Rule on which λ is lowered from the next epoch on."""
+    """Of rules that fire on this lane for the first time."""
+    action: RuleAction = NO_ACTION
 
 
-class Supervision:
-    """Follows the training metrics of lanes; every rule speaks once of a lane."""
+class EarlyWarning:
+    """Follows the training metrics of lanes. Every rule fires at most once per lane."""
 
     def __init__(self, recipe: Recipe, chance_error: float, classes: int | None) -> None:
         self._recipe = recipe
         self._chance_error = chance_error
         self._chance_loss = math.log(classes) if classes else None
-        self._known: dict[Lane, History] = {}
-        self._told: dict[Lane, set[str]] = {}
+        self._history: dict[Lane, History] = {}
+        self._fired: dict[Lane, set[str]] = {}
 
-    def remember(self, lane: Lane, history: History) -> None:
-        """Take over what is sealed of a lane; what rules have said of it is not told again."""
-        self._known[lane] = history
-        self._told[lane] = {verdict.rule for verdict in rules.first(history)}
+    def restore(self, lane: Lane, history: History) -> None:
+        """Load the sealed history of a lane; rules that fired during it do not fire again."""
+        self._history[lane] = history
+        self._fired[lane] = {verdict.rule for verdict in rules.first(history)}
 
     def judge(self, lane: Lane, epoch: int, row: Row, lam: float) -> Decision:
-        """Return what the rules say after an epoch, and what the recipe makes of it."""
+        """Evaluate the rules after an epoch and return which fire and what follows."""
         history = self._extended(lane, epoch, row, lam)
-        told = self._told.setdefault(lane, set())
-        verdicts = rules.judge(history, [name for name in rules.NAMES if name not in told])
-        spoke = {verdict.rule for verdict in verdicts}
-        told |= spoke
+        earlier = self._fired.setdefault(lane, set())
+        verdicts = rules.judge(history, [name for name in rules.NAMES if name not in earlier])
+        fired = {verdict.rule for verdict in verdicts}
+        earlier |= fired
         alerts = self._recipe.alerts
         lower = alerts.lower_lam < lam
-        return Decision(
-            verdicts=tuple(verdicts),
-            stopped=next((name for name in alerts.stop_on if name in spoke), ""),
-            lowered=next((name for name in alerts.lower_on if lower and name in spoke), ""),
+        action = RuleAction(
+            stopped=next((name for name in alerts.stop_on if name in fired), ""),
+            lowered=next((name for name in alerts.lower_on if lower and name in fired), ""),
         )
+        return Decision(verdicts=tuple(verdicts), action=action)
 
     def _extended(self, lane: Lane, epoch: int, row: Row, lam: float) -> History:
-        """Append an epoch to what is known of a lane; epochs from there on are forgotten."""
+        """Append an epoch to the history of a lane; discard that epoch and later ones first."""
         new = self._row(epoch, row, lam)
-        before = self._known.get(lane)
+        before = self._history.get(lane)
         if before is not None and before.epoch[0] < epoch:
             new = _joined(before.until(epoch - 1), new)
-        self._known[lane] = new
+        self._history[lane] = new
         return new
 
     def _row(self, epoch: int, row: Row, lam: float) -> History:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from jtdiag.engine.architectures.conv import ConvStack, size_after
-from jtdiag.engine.execution import Way
+from jtdiag.engine.execution import ExecutionPlan
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.session import Session
 from jtdiag.errors import RecipeError
@@ -105,7 +105,7 @@ def test_20_steps_are_those_of_the_loop(of_images, execution):
     found = []
     for each in (execution, "loop"):
         every = lanes.lanes_of(made.recipe)
-        way = Way(execution=each, bfloat16=False)
+        way = ExecutionPlan(execution=each, bfloat16=False)
         group = LaneGroup(made.recipe, every, made.data, made.stack, made.device, way)
         for epoch in range(1, 6):
             group.train_epoch(epoch)
