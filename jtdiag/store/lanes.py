@@ -121,12 +121,12 @@ def _kept(
     """Return the epochs that a rule keeps; the newest is last."""
     if isinstance(rule, str):
         return epochs if rule == "all" else ()
-    wanted = {epoch for epoch in rule if isinstance(epoch, int)}
+    kept = {epoch for epoch in rule if isinstance(epoch, int)}
     if "best" in rule and best is not None:
-        wanted.add(best)
+        kept.add(best)
     if "last" in rule and last:
-        wanted.add(epochs[-1])
-    return tuple(epoch for epoch in epochs if epoch in wanted)
+        kept.add(epochs[-1])
+    return tuple(epoch for epoch in epochs if epoch in kept)
 
 
 def most_kept(rule: KeptEpochs, epochs: int) -> int:
