@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 import jtdiag
 from jtdiag import figures
-from jtdiag.engine.progress import Silent
+from jtdiag.engine.progress import NullListener
 from jtdiag.errors import JtdiagError
 from jtdiag.figures import drawing
 from jtdiag.figures.drawing import Output
@@ -129,7 +129,7 @@ def small(folder: Path, probes: Sequence[str] | None = None) -> list[Drawn]:
         probes: Names of those to ask; None for all that figures need.
     """
     made = folder / "study"
-    study.carry_out(studies.read(STUDY), made, lambda: nullcontext(Silent()))
+    study.carry_out(studies.read(STUDY), made, lambda: nullcontext(NullListener()))
     run = Run(made / OF_ALL_FIGURES)
     needed = dict.fromkeys(figures.find(name).needs for name in figures.FIGURES)
     for name in needed if probes is None else probes:

@@ -49,7 +49,7 @@ def train(
 ) -> None:
     """Train RECIPE: a TOML file, the name of a preset, or the folder of a run to resume."""
     from jtdiag.alerts.listener import alerting
-    from jtdiag.engine.dry_run import peak_memory, rehearse
+    from jtdiag.engine.dry_run import estimate, peak_memory
     from jtdiag.engine.train import train as carry_out
     from jtdiag.recipe.presets import find
     from jtdiag.store.layout import readable
@@ -57,7 +57,7 @@ def train(
 
     found = find(recipe, (*overrides, *_on_alert(stop_on, lower_lambda)))
     if dry_run:
-        click.echo(describe_estimate(found, rehearse(found)))
+        click.echo(describe_estimate(found, estimate(found)))
         return
     if out is None:
         out = Path(recipe) if resume and Path(recipe).is_dir() else Path("runs") / found.name

@@ -18,7 +18,7 @@ from jtdiag import train
 from jtdiag.alerts.dispatch import Dispatcher
 from jtdiag.commands import main
 from jtdiag.commands.watch import ALERTED, INTERRUPTED
-from jtdiag.engine.progress import Silent as SilentListener
+from jtdiag.engine.progress import NullListener as SilentListener
 from jtdiag.loading import Registry
 from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
@@ -88,7 +88,7 @@ def test_what_is_no_run_is_one_line(tmp_path):
     (tmp_path / "recipe.toml").write_text("")
     ran = CliRunner().invoke(main, ["watch", str(tmp_path)])
     assert ran.exit_code == 1
-    assert ran.stderr.startswith(f"Error: {tmp_path} is no run")
+    assert ran.stderr.startswith(f"Error: {tmp_path} is not a run")
     assert ran.stderr.count("\n") == 1
 
 

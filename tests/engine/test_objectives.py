@@ -8,7 +8,7 @@ from torch.nn import functional
 from jtdiag import families, names, train
 from jtdiag.engine import objectives, seeds
 from jtdiag.engine.objectives import Classes, Differentiated, Objective, build
-from jtdiag.engine.progress import Silent
+from jtdiag.engine.progress import NullListener
 from jtdiag.engine.session import Session
 from jtdiag.errors import RecipeError
 from jtdiag.families import combining
@@ -331,7 +331,7 @@ def test_a_constant_lambda_needs_no_record(tmp_path):
 
 
 def test_a_run_with_dropping_and_a_schedule_goes_on_as_if_never_stopped(tmp_path):
-    class Impatient(Silent):
+    class Impatient(NullListener):
         def epoch(self, report):
             if report.epoch == 2:
                 raise KeyboardInterrupt

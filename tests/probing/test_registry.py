@@ -65,5 +65,5 @@ def test_an_entry_point_that_gives_no_probe_is_one_line(foreign):
 
 def test_a_probe_that_calls_itself_otherwise_is_one_line(foreign):
     foreign.write_text(foreign.read_text().replace('name="foreign"', 'name="dominance"'))
-    with pytest.raises(ProbeError, match="gives a probe named 'dominance'"):
+    with pytest.raises(ProbeError, match="is a probe named 'dominance'"):
         PROBES.find("foreign")

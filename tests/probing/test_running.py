@@ -125,7 +125,7 @@ def test_a_probe_that_breaks_its_promise_stores_nothing(small_run):
 
 
 def test_what_is_no_run_and_what_is_no_probe_are_named(toy, tmp_path):
-    with pytest.raises(StoreError, match="is no run: it has no recipe.toml"):
+    with pytest.raises(StoreError, match="is not a run: it has no recipe.toml"):
         ask(tmp_path, "performance")
     with pytest.raises(ProbeError, match="There is no probe 'perform'"):
         ask(toy, "perform")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jtdiag import train, watch
-from jtdiag.engine.progress import Silent
+from jtdiag.engine.progress import NullListener
 from jtdiag.errors import StoreError
 from jtdiag.loading import Registry
 from jtdiag.probing import findings
@@ -213,13 +213,13 @@ def test_a_run_that_does_not_exist_yet_is_waited_for(asleep, tmp_path, warned):
 
 
 def test_patience_has_an_end(tmp_path):
-    with pytest.raises(StoreError, match="nowhere is no run"):
+    with pytest.raises(StoreError, match="nowhere is not a run"):
         wait_for(tmp_path / "nowhere", patience=0.0)
 
 
 def test_a_folder_that_holds_something_else_is_not_waited_for(tmp_path, asleep):
     asleep()
-    with pytest.raises(StoreError, match="is no run: it has no recipe.toml"):
+    with pytest.raises(StoreError, match="is not a run: it has no recipe.toml"):
         wait_for(tmp_path)
 
 
@@ -230,7 +230,7 @@ def test_a_run_that_trains_is_warned_of_while_it_trains(short_demo_recipe, tmp_p
     told = threading.Event()
     recipe = attrs.evolve(short_demo_recipe, lam=(1.0,))
 
-    class WaitsForTheWarning(Silent):
+    class WaitsForTheWarning(NullListener):
         def epoch(self, report):
             if report.epoch == 3:  # it has been handed to the writer
                 told.wait(60)

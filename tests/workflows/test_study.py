@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jtdiag import names
-from jtdiag.engine.progress import Silent
+from jtdiag.engine.progress import NullListener
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.probing.results import load
 from jtdiag.recipe import studies
@@ -53,7 +53,7 @@ seed = 5
 
 
 def quiet():
-    return nullcontext(Silent())
+    return nullcontext(NullListener())
 
 
 @pytest.fixture(scope="module")
