@@ -14,7 +14,8 @@ from jtdiag.probing.over_trials import standard_error
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.combining import voting
-from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, chosen_epochs, over_outputs
+from jtdiag_probes.shared.measured_epoch import CHOSEN_EPOCH, chosen_epochs
+from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
 _FROM_METRICS = {
     "mean_member_error": "mean error of the members",
@@ -34,11 +35,7 @@ _FROM_VOTES = {
 }
 
 WRITES = {
-    "chosen_epoch": Var(
-        dims=(names.LAM, names.TRIAL),
-        unit=names.INDEX,
-        meaning="lowest ensemble validation error, or else the last epoch; -1 for none",
-    ),
+    "chosen_epoch": CHOSEN_EPOCH,
     **{
         name: Var(dims=LANE_EPOCH_SPLIT, unit=names.FRACTION, meaning=meaning)
         for name, meaning in _FROM_METRICS.items()

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What diversity is worth, whether it is collusion, and the bias-variance-diversity terms."""
