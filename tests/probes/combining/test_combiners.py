@@ -84,5 +84,5 @@ def test_a_finding_for_each_lambda_compares_the_three(toy):
         assert words in findings[0].sentence
 
 
-def test_without_outputs_there_is_nothing_to_say(toy):
+def test_without_outputs_there_is_no_finding(toy):
     assert probe.judge(probe.ask(toy, Options(metrics_only=True))) == []

@@ -11,7 +11,7 @@ from jtdiag_probes.combining.meta_learner import STRENGTH, features, fit
 
 
 def members(examples=120, count=3, outputs=4, seed=0):
-    """Logits (M, n, K) that know something of their targets, at scales of their own."""
+    """Logits (M, n, K) that carry some information on their targets, at different scales."""
     random = np.random.default_rng(seed)
     target = random.integers(outputs, size=examples)
     logits = random.normal(0, 1, (count, examples, outputs))
@@ -70,7 +70,7 @@ def test_a_class_that_was_not_seen_is_never_predicted(present):
     np.testing.assert_allclose(log_q[:, list(present)], expected, atol=1e-9)
 
 
-def test_a_member_that_always_says_the_same_counts_for_nothing():
+def test_a_member_with_constant_logits_has_no_weight():
     logits, target = members()
     dead = np.concatenate([logits, np.full((1, 120, 4), 7.0)])
     with_it, without = fit(features(dead), target, 4), fit(features(logits), target, 4)
@@ -85,7 +85,7 @@ def test_what_cannot_be_fitted_is_none():
     assert fit(features(logits), target, 4) is None
 
 
-def test_a_fit_that_did_not_converge_says_so(monkeypatch):
+def test_a_fit_that_did_not_converge_is_marked(monkeypatch):
     monkeypatch.setattr(meta_learner, "ITERATIONS", 2)
     logits, target = members()
     learner = fit(features(logits), target, 4)

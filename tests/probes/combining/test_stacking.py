@@ -72,7 +72,7 @@ def test_means_and_standard_errors_are_over_trials(result):
     ],
     ids=["no validation outputs", "not the chosen epoch", "no validation"],
 )
-def test_without_what_fitting_needs_nothing_is_said(tmp_path, changes):
+def test_without_the_outputs_that_fitting_needs_there_is_no_finding(tmp_path, changes):
     run = toy_run(tmp_path, lam=[0.0], trials=1, train={"epochs": 2}, **changes)
     result = probe.ask(run, Options())
     assert np.isnan(result["stacked_error"]).all()
@@ -96,15 +96,16 @@ def test_the_finding_compares_with_the_mean_of_the_logits(result):
         changed[f"{name}_se"].loc[index] = np.std(numbers, ddof=1) / math.sqrt(2)
     [finding] = probe.judge(changed)
     assert finding.sentence == (
-        "λ = 0: a combiner trained on the validation outputs of these members has test error "
-        "11.0 % ± 1.0, their averaged logits 20.5 % ± 0.5."
+        "λ = 0: a combiner trained on the validation outputs of the members has a test error of "
+        "11.0 ± 1.0 %; their averaged logits have 20.5 ± 0.5 %. Difference: −9.5 percentage points "
+        "(95 % confidence interval −15.9 to −3.1)."
     )
     changed["stacked_error"].loc[{"lam": 0, "split": "test"}] = [0.10, 0.21]
     [finding] = probe.judge(changed)
-    assert finding.sentence.endswith("(no clear difference).")
+    assert finding.sentence.endswith(", not significant).")
 
 
-def test_a_fit_that_ended_early_is_told(toy, monkeypatch):
+def test_a_fit_that_did_not_converge_is_reported(toy, monkeypatch):
     monkeypatch.setattr(meta_learner, "ITERATIONS", 1)
     result = probe.ask(toy, Options())
     assert (result["iterations"].sel(lam=0) == -1).all()

@@ -129,9 +129,10 @@ def test_three_that_are_each_wrong_on_another_third_are_right_by_vote(by_hand):
     assert measured == pytest.approx(expected, abs=1e-14, nan_ok=True)
     [finding] = probe.judge(probe.ask(run, Options()))
     assert finding.sentence == (
-        "λ = 0.5: on test, the majority vote errs in 0.0 %, the ensemble in 0.0 %, a member in "
-        "33.3 %; two members differ on 66.7 % (disagreement over error, DER: 1.33; improvement "
-        "over error, EIR: 1.00)."
+        "λ = 0.5: on test, the error of the majority vote is 0.0 %, that of the ensemble 0.0 %, "
+        "and the mean error of the members 33.3 %; two members disagree on 66.7 % of the examples "
+        "(disagreement-error ratio DER = 1.33, ensemble improvement rate EIR = 1.00). Majority "
+        "vote minus ensemble: 0.0 percentage points in a single trial (no confidence interval)."
     )
 
 
@@ -145,17 +146,20 @@ def test_half_of_the_members_is_not_more_than_half(by_hand):
     assert float(last["majority_error"]) == 0.5
 
 
-def test_a_vote_that_is_significantly_worse_than_averaged_logits_is_reported(by_hand):
+def test_the_difference_between_vote_and_averaged_logits_is_reported(by_hand):
     target = np.zeros(10, int)
     logits = np.zeros((2, 3, 10, 2))
-    logits[:, 0, :, 0] = 9  # one that knows, and two that guess wrong
+    logits[:, 0, :, 0] = 9  # one is right, two are wrong
     logits[:, 1:, :, 1] = 1
     [finding] = probe.judge(probe.ask(run_of(by_hand, logits, target, 0.0), Options()))
     assert finding.number == 1
-    assert finding.sentence.endswith(" A vote loses 100.0 points against averaged logits.")
+    assert finding.sentence.endswith(
+        " Majority vote minus ensemble: +100.0 percentage points in each of 2 trials (no "
+        "confidence interval)."
+    )
 
 
-def test_a_member_that_diverged_makes_its_lane_unknown_and_no_other(by_hand):
+def test_a_diverged_member_makes_its_own_lane_nan(by_hand):
     target = np.zeros(4, int)
     logits = np.random.default_rng(0).normal(size=(2, 3, 4, 2))
     logits[0, 1, 2] = np.nan
@@ -172,10 +176,11 @@ def test_members_that_are_always_right_have_no_rates(by_hand):
     for name in ("improvement_rate", "disagreement_rate", "polarization"):
         assert last[name].isnull()
     assert last["tandem_loss"] == 0
-    assert probe.judge(probe.ask(run, Options())) != []
+    [finding] = probe.judge(probe.ask(run, Options()))
+    assert "DER and EIR are undefined" in finding.sentence
 
 
-def test_an_only_member_casts_no_vote(tmp_path):
+def test_a_single_member_has_no_finding(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], members={"count": 1}, train={"epochs": 1})
     result = probe.ask(run, Options())
     kept = result.sel(split=["val", "test"])

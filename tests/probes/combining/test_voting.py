@@ -11,7 +11,7 @@ from jtdiag_probes.combining import voting
 
 @st.composite
 def elections(draw):
-    """What each member says (M, n) of n examples, and classes (n,), among K."""
+    """Votes of each member (M, n) on n examples, and classes (n,), among K."""
     members, examples = draw(st.integers(1, 6)), draw(st.integers(1, 5))
     classes = draw(st.integers(2, 4))
     voted = draw(arrays(np.int64, (members, examples), elements=st.integers(0, classes - 1)))
@@ -32,7 +32,7 @@ def test_votes_are_counted(election):
         assert votes[n, k] == sum(voted[:, n] == k)
 
 
-def test_of_equal_logits_the_first_is_said():
+def test_of_equal_logits_the_first_is_voted_for():
     assert voting.count_votes(np.array([[[1.0, 2.0, 2.0]], [[0.0, 0.0, 0.0]]])).tolist() == [
         [1, 1, 0]
     ]
