@@ -5,7 +5,7 @@ import zarr
 from jtdiag.probing.contract import Options
 from jtdiag.rules.skill import SKILL_LIMIT
 from jtdiag.testing import ProbePromises
-from jtdiag_probes.alerts import probe
+from jtdiag_probes.alerts.alerts import probe
 from jtdiag_probes.dominance.dominance import probe as dominance
 
 ENSEMBLE = (0.9, 0.1, 0.1, 0.1, 0.1)
