@@ -1,15 +1,13 @@
-"""Alerts: what the rules of the early warning say of every lane, and since when."""
+"""The probe `alerts`: which early-warning rules fire in every lane, and since when."""
 
 import numpy as np
 import xarray as xr
 
 from jtdiag import names, rules
-from jtdiag.alerts import wording
-from jtdiag.alerts.wording import Told
 from jtdiag.probing.contract import Options, Probe, Var
-from jtdiag.probing.findings import Finding
-from jtdiag.rules.contract import History, Verdict
+from jtdiag.rules.contract import History
 from jtdiag.store.run import Run
+from jtdiag_probes.alerts.alerts_verdict import judge
 
 RULE = "rule"
 _LANE = (names.LAM, names.TRIAL)
@@ -22,19 +20,21 @@ WRITES = {
     "number": Var(
         dims=_BY_RULE,
         unit=names.FRACTION,
-        meaning="what a rule compares with its limit; NaN where it cannot be told",
+        meaning="number that a rule compares with its limit; NaN if undefined",
     ),
     "spoke": Var(
         dims=_BY_RULE,
         unit=names.FRACTION,
-        meaning="1 where the rule speaks after an epoch, else 0; NaN if not sealed",
+        meaning="1 if the rule fires after an epoch, else 0; NaN if not sealed",
     ),
     "first_spoke": Var(
         dims=(RULE, *_LANE),
         unit=names.INDEX,
-        meaning="first epoch after which the rule spoke; -1 if it never did",
+        meaning="first epoch after which the rule fired; -1 if it never did",
     ),
-    "limit": Var(dims=(RULE,), unit=names.FRACTION, meaning="what the number is compared with"),
+    "limit": Var(
+        dims=(RULE,), unit=names.FRACTION, meaning="limit that the number is compared with"
+    ),
     names.MEMBER_ERROR: Var(
         dims=_BY_MEMBER, unit=names.FRACTION, meaning=f"error of a member {_RUNNING}"
     ),
@@ -48,32 +48,32 @@ WRITES = {
     names.DISPLACEMENT: Var(
         dims=_BY_MEMBER,
         unit=names.FRACTION,
-        meaning="distance of a member's parameters from epoch 0; NaN in runs that do not keep it",
+        meaning="distance of a member's parameters from initialization; NaN if not kept",
     ),
     names.LAM_AT: Var(
-        dims=_LANE_EPOCH, unit=names.FRACTION, meaning="λ with which an epoch was trained"
+        dims=_LANE_EPOCH, unit=names.FRACTION, meaning="λ with which the epoch was trained"
     ),
 }
 _OF_HISTORY = (*names.METRIC_VARIABLES, names.DISPLACEMENT)
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Apply every rule to every lane after every sealed epoch."""
+    """Evaluate every rule on every lane after every sealed epoch."""
     recipe = run.recipe
     histories = {lane: run.history(lane) for lane in run.lanes}
     epochs = max((h.last for h in histories.values() if h is not None), default=-1) + 1
     sizes = dict(zip(_LANE_EPOCH, (len(recipe.lam), recipe.trials, epochs), strict=True))
     sizes |= {names.MEMBER: recipe.members.count, RULE: len(rules.NAMES)}
-    found = {
+    arrays = {
         name: np.full([sizes[dim] for dim in var.dims], -1.0 if name == "first_spoke" else np.nan)
         for name, var in WRITES.items()
     }
     for lane, history in histories.items():
         if history is not None:
-            _fill(found, (lane.lam_index, lane.trial), history)
-    found["limit"] = np.array([rule.limit for rule in rules.RULES.values()])
+            _fill(arrays, (lane.lam_index, lane.trial), history)
+    arrays["limit"] = np.array([rule.limit for rule in rules.RULES.values()])
     return xr.Dataset(
-        {name: (WRITES[name].dims, values) for name, values in found.items()},
+        {name: (WRITES[name].dims, values) for name, values in arrays.items()},
         coords={
             RULE: np.asarray(rules.NAMES, dtype=np.dtypes.StringDType()),
             names.LAM: np.asarray(recipe.lam),
@@ -85,67 +85,24 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     )
 
 
-def _fill(found: dict[str, np.ndarray], lane: tuple[int, int], history: History) -> None:
-    """Enter one lane."""
+def _fill(arrays: dict[str, np.ndarray], lane: tuple[int, int], history: History) -> None:
+    """Write the values of one lane into the arrays."""
     for name in (n for n in _OF_HISTORY if getattr(history, n) is not None):
-        found[name][(*lane, history.epoch)] = getattr(history, name)
-    found[names.LAM_AT][(*lane, history.epoch)] = history.lam
+        arrays[name][(*lane, history.epoch)] = getattr(history, name)
+    arrays[names.LAM_AT][(*lane, history.epoch)] = history.lam
     for epoch in history.epoch:
         so_far = history.until(int(epoch))
-        speaking = {verdict.rule for verdict in rules.judge(so_far)}
+        fired = {verdict.rule for verdict in rules.judge(so_far)}
         for i, (name, score) in enumerate(rules.scores(so_far).items()):
-            found["number"][i, *lane, epoch] = score
-            found["spoke"][i, *lane, epoch] = float(name in speaking)
+            arrays["number"][i, *lane, epoch] = score
+            arrays["spoke"][i, *lane, epoch] = float(name in fired)
     for verdict in rules.first(history):
-        found["first_spoke"][rules.NAMES.index(verdict.rule), *lane] = verdict.epoch
-
-
-def judge(result: xr.Dataset) -> list[Finding]:
-    """Tell what each rule said when it first spoke, for each λ over its trials."""
-    told = [
-        Told(verdict=verdict, lam=float(lam), trial=int(trial))
-        for lam in result[names.LAM].values
-        for trial in result[names.TRIAL].values
-        for verdict in _verdicts(result.sel({names.LAM: lam, names.TRIAL: trial}))
-    ]
-    groups: dict[tuple[int, float], list[Told]] = {}
-    for one in told:
-        key = (rules.NAMES.index(one.verdict.rule), one.lam or 0.0)
-        groups.setdefault(key, []).append(one)
-    return [
-        finding
-        for (_, lam), group in sorted(groups.items(), key=lambda item: item[0])
-        for finding in wording.findings(group, trials=_reached(result, lam, group))
-    ]
-
-
-def _reached(result: xr.Dataset, lam: float, group: list[Told]) -> int:
-    """Return in how many trials of a λ the epoch is sealed at which a rule first spoke."""
-    epoch = min(one.verdict.epoch for one in group)
-    at = result[names.LAM_AT].sel({names.LAM: lam, names.EPOCH: epoch})
-    return int(at.notnull().sum())
-
-
-def _verdicts(lane: xr.Dataset) -> list[Verdict]:
-    sealed = lane[names.LAM_AT].notnull().values
-    if not sealed.any():
-        return []
-    known = lane.isel({names.EPOCH: sealed})
-    loss, moved = float(lane.attrs["chance_loss"]), known[names.DISPLACEMENT].values
-    history = History(
-        epoch=known[names.EPOCH].values,
-        **{name: known[name].values for name in names.METRIC_VARIABLES},
-        chance_error=float(lane.attrs["chance_error"]),
-        chance_loss=loss if np.isfinite(loss) else None,
-        displacement=moved,
-        lam=known[names.LAM_AT].values,
-    )
-    return rules.first(history)
+        arrays["first_spoke"][rules.NAMES.index(verdict.rule), *lane] = verdict.epoch
 
 
 probe = Probe(
     name="alerts",
-    question="Is training about to fail, by which rule, and since when?",
+    question="Which early-warning rules fire, and since when?",
     writes=WRITES,
     measure=measure,
     judge=judge,
