@@ -79,7 +79,7 @@ def test_findings_are_recorded_for_each_probe(small_run):
     assert sorted(map(str, findings.read(small_run.path))) == sorted(map(str, recorded))
 
 
-def test_deleted_findings_come_back_from_a_fresh_result(small_run, measured):
+def test_deleted_findings_are_restored_from_a_fresh_result(small_run, measured):
     ask(small_run, "performance")
     before = findings.read(small_run.path)
     assert before

@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 import zarr
 
+from jtdiag.probing import findings
 from jtdiag.probing.contract import Options
+from jtdiag.probing.running import probe as run_probe
 from jtdiag.rules.skill import SKILL_LIMIT
 from jtdiag.testing import ProbePromises
+from jtdiag.watch import follow
 from jtdiag_probes.alerts import wording
 from jtdiag_probes.alerts.alerts import probe
 from jtdiag_probes.dominance.dominance import probe as dominance
@@ -46,9 +49,12 @@ def test_the_warning_comes_at_lambda_1_and_not_at_0_9(warned):
 
 
 def test_the_real_demo_warns_at_lambda_1_alone(short_demo):
-    findings = alerts(short_demo)
-    assert [(a.rule, a.lam) for a in findings] == [("codependence", 1), ("diversity-explosion", 1)]
-    alert = findings[0]
+    short_alerts = alerts(short_demo)
+    assert [(a.rule, a.lam) for a in short_alerts] == [
+        ("codependence", 1),
+        ("diversity-explosion", 1),
+    ]
+    alert = short_alerts[0]
     assert alert.trials == (0,)
     assert alert.number < SKILL_LIMIT
     skill = probe.ask(short_demo, Options())["number"].sel(epoch=3, rule="dominance")
@@ -244,3 +250,22 @@ def test_the_order_of_lambdas_does_not_matter(warned):
     result = probe.ask(run, Options())
     shuffled = result.isel(lam=[1, 0])
     assert probe.judge(shuffled)[-1] == probe.judge(result)[-1]
+
+
+def test_watching_a_run_that_is_over_keeps_the_finding(warned):
+    run = warned.seal_all()
+    run_probe(run, "alerts")
+    before = findings.read(run.path)
+    assert "carried" in [finding.rule for finding in before]
+    list(follow(run))
+    after = [finding for finding in findings.read(run.path) if finding.probe == "alerts"]
+    assert after == before
+
+
+def test_findings_that_only_rules_recorded_are_completed_from_a_fresh_result(warned):
+    run = warned.seal_all()
+    run_probe(run, "alerts")
+    complete = findings.read(run.path)
+    findings.record(run.path, "alerts", [f for f in complete if f.rule != "carried"])
+    run_probe(run, "alerts")
+    assert findings.read(run.path) == complete
