@@ -194,7 +194,8 @@ class RunWatch:
         """
         try:
             kept = [one for one in finding.read(self.path) if one.probe == wording.SOURCE]
-            if kept != self.findings:
+            # The probe alerts has a finding of its own, "carried", besides those of the rules.
+            if [one for one in kept if one.rule != "carried"] != self.findings:
                 finding.record(self.path, wording.SOURCE, self.findings)
         except StoreError as error:
             if self.trouble != str(error):
