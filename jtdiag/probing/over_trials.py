@@ -37,16 +37,3 @@ def standard_error(values: xr.DataArray) -> xr.DataArray:
     return xr.apply_ufunc(
         stats.standard_error, values, input_core_dims=[[names.TRIAL]], kwargs={"axis": -1}
     )
-
-
-def plus_minus(values: xr.DataArray, form: str = ".1f", unit: str = "", scale: float = 1.0) -> str:
-    """Return the mean over trials with its standard error as text, as `stats.plus_minus`.
-
-    Args:
-        values: (trial,); NaN is ignored.
-        form: Format of both numbers.
-        unit: Unit that is printed.
-        scale: Factor of both numbers, such as 100 for percent.
-    """
-    scaled = scale * values
-    return stats.plus_minus(float(scaled.mean()), float(standard_error(scaled)), form, unit)

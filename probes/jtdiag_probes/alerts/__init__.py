@@ -1,1 +1,1 @@
-"""The early-warning rules on a whole run, and whether one member dominates at the end."""
+"""The early-warning rules on a run, and whether one member dominates at the end."""

@@ -32,8 +32,8 @@ class Difference(NamedTuple):
         points = f"{_points(self.mean)} percentage points"
         if math.isfinite(self.low) and math.isfinite(self.high):
             interval = f"95 % confidence interval {_points(self.low)} to {_points(self.high)}"
-            doubt = ", not significant" if self.low <= 0 <= self.high else ""
-            return f"{points} ({interval}{doubt})"
+            note = ", not significant" if self.low <= 0 <= self.high else ""
+            return f"{points} ({interval}{note})"
         if self.trials > 1:
             return f"{points} in each of {self.trials} trials (no confidence interval)"
         return f"{points} in a single trial (no confidence interval)"

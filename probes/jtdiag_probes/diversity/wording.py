@@ -195,10 +195,10 @@ def terms_change(
         diversity: Change of the diversity.
         significant: Whether the change of the loss exceeds two standard errors.
     """
-    doubt = "" if significant else " (less than two standard errors: not significant)"
+    note = "" if significant else " (less than two standard errors: not significant)"
     return (
         f"λ = {lam:g} has the lowest expected loss. Compared with λ = {reference:g} it changes by "
-        f"{_signed(loss)} nats{doubt}: average bias {_signed(bias)}, average variance "
+        f"{_signed(loss)} nats{note}: average bias {_signed(bias)}, average variance "
         f"{_signed(variance)}, diversity {_signed(diversity)}, which is subtracted."
     )
 

@@ -43,7 +43,7 @@ WRITES = {
     "median_skill": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.FRACTION,
-        meaning="the median member's skill over the ensemble's; near 1 if members do well alone",
+        meaning="the median member's skill over the ensemble's; near 1 if members are as good",
     ),
     "error_gini": Var(
         dims=LANE_EPOCH_SPLIT,
