@@ -40,8 +40,8 @@ class Difference(NamedTuple):
 
 
 def _points(fraction: float) -> str:
-    text = f"{100 * fraction:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+    text = f"{100 * fraction:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")
 
 
 def combiners(lam: float, epoch: int, errors: Mapping[str, Percent]) -> str:

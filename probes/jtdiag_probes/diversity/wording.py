@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from jtdiag import stats
 
+DECIMALS = 6
+"""Maximum number of decimals of a loss."""
+
 
 class MeanSE(NamedTuple):
     """A mean over trials with its standard error; NaN for a single trial."""
@@ -12,8 +15,11 @@ class MeanSE(NamedTuple):
     mean: float
     se: float
 
-    def __format__(self, form: str) -> str:
-        """Return "0.837 ± 0.012 nats"."""
+    def __str__(self) -> str:
+        """Return "0.837 ± 0.012 nats": two significant digits of the standard error."""
+        form = ".3g"
+        if 0 < self.se < math.inf:  # False if NaN
+            form = f".{min(max(1 - math.floor(math.log10(self.se)), 0), DECIMALS)}f"
         return stats.plus_minus(self.mean, self.se, form, "nats")
 
 
@@ -27,8 +33,8 @@ def _signed(number: float) -> str:
 def worth(lam: float, member_loss: MeanSE, ensemble_loss: MeanSE, diversity: MeanSE) -> str:
     """State the losses on test and the diversity, which is their difference."""
     return (
-        f"λ = {lam:g}: on test, the ensemble's loss is {ensemble_loss:.3g} and the mean loss of "
-        f"its members is {member_loss:.3g}; the difference, {diversity:.3g}, is the diversity."
+        f"λ = {lam:g}: on test, the ensemble's loss is {ensemble_loss} and the mean loss of "
+        f"its members is {member_loss}; the difference, {diversity}, is the diversity."
     )
 
 
@@ -93,7 +99,7 @@ def collusion(lam: float, added: float, loss_change: MeanSE, share: float, *, ga
             decreases at all.
     """
     size = MeanSE(abs(loss_change.mean), loss_change.se)
-    change = f"{size:.2g} {'lower' if loss_change.mean < 0 else 'higher'}"
+    change = f"{size} {'lower' if loss_change.mean < 0 else 'higher'}"
     if gained:
         name, change = "mostly learner collusion", f"{change}, {100 * share:.0f} % of that"
     else:
@@ -168,9 +174,9 @@ def terms(
 ) -> str:
     """State the decomposition of the expected loss; `trials` is 2 or more."""
     return (
-        f"λ = {lam:g}: on test, over {trials} trials, the ensemble's expected loss, {loss:.3g}, is "
-        f"the members' average bias, {bias:.3g}, plus their average variance, {variance:.3g}, "
-        f"minus their diversity, {diversity:.3g}."
+        f"λ = {lam:g}: on test, over {trials} trials, the ensemble's expected loss, {loss}, is "
+        f"the members' average bias, {bias}, plus their average variance, {variance}, "
+        f"minus their diversity, {diversity}."
     )
 
 

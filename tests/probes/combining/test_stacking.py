@@ -97,8 +97,8 @@ def test_the_finding_compares_with_the_mean_of_the_logits(result):
     [finding] = probe.judge(changed)
     assert finding.sentence == (
         "λ = 0: a combiner trained on the validation outputs of the members has a test error of "
-        "11.0 ± 1.0 %; their averaged logits have 20.5 ± 0.5 %. Difference: −9.5 percentage points "
-        "(95 % confidence interval −15.9 to −3.1)."
+        "11.0 ± 1.0 %; their averaged logits have 20.5 ± 0.5 %. Difference: −9.50 percentage "
+        "points (95 % confidence interval −15.85 to −3.15)."
     )
     changed["stacked_error"].loc[{"lam": 0, "split": "test"}] = [0.10, 0.21]
     [finding] = probe.judge(changed)

@@ -132,7 +132,7 @@ def test_three_that_are_each_wrong_on_another_third_are_right_by_vote(by_hand):
         "λ = 0.5: on test, the error of the majority vote is 0.0 %, that of the ensemble 0.0 %, "
         "and the mean error of the members 33.3 %; two members disagree on 66.7 % of the examples "
         "(disagreement-error ratio DER = 1.33, ensemble improvement rate EIR = 1.00). Majority "
-        "vote minus ensemble: 0.0 percentage points in a single trial (no confidence interval)."
+        "vote minus ensemble: 0.00 percentage points in a single trial (no confidence interval)."
     )
 
 
@@ -154,7 +154,7 @@ def test_the_difference_between_vote_and_averaged_logits_is_reported(by_hand):
     [finding] = probe.judge(probe.ask(run_of(by_hand, logits, target, 0.0), Options()))
     assert finding.number == 1
     assert finding.sentence.endswith(
-        " Majority vote minus ensemble: +100.0 percentage points in each of 2 trials (no "
+        " Majority vote minus ensemble: +100.00 percentage points in each of 2 trials (no "
         "confidence interval)."
     )
 

@@ -40,8 +40,8 @@ SENTENCES = [
         "λ = 0.9: on test, the error of the majority vote is 3.9 ± 0.4 %, that of the ensemble 2.9 "
         "± 0.3 %, and the mean error of the members 5.8 ± 0.4 %; two members disagree on 8.0 ± 0.4 "
         "% of the examples (disagreement-error ratio DER = 1.00, ensemble improvement rate EIR = "
-        "0.35). Majority vote minus ensemble: +1.0 percentage points (95 % confidence interval "
-        "+0.2 to +1.8).",
+        "0.35). Majority vote minus ensemble: +1.00 percentage points (95 % confidence interval "
+        "+0.20 to +1.80).",
     ),
     (
         wording.vote(
@@ -56,7 +56,7 @@ SENTENCES = [
         ),
         "λ = 0: on test, the error of the majority vote is 0.0 %, that of the ensemble 0.0 %, and "
         "the mean error of the members 0.0 %; two members disagree on 0.0 % of the examples (DER "
-        "and EIR are undefined: the members make no errors). Majority vote minus ensemble: 0.0 "
+        "and EIR are undefined: the members make no errors). Majority vote minus ensemble: 0.00 "
         "percentage points in a single trial (no confidence interval).",
     ),
     (
@@ -64,14 +64,14 @@ SENTENCES = [
             0, Percent(0.11, 0.01), Percent(0.205, 0.005), Difference(-0.095, -0.2, 0.01, 2)
         ),
         "λ = 0: a combiner trained on the validation outputs of the members has a test error of "
-        "11.0 ± 1.0 %; their averaged logits have 20.5 ± 0.5 %. Difference: −9.5 percentage points "
-        "(95 % confidence interval −20.0 to +1.0, not significant).",
+        "11.0 ± 1.0 %; their averaged logits have 20.5 ± 0.5 %. Difference: −9.50 percentage "
+        "points (95 % confidence interval −20.00 to +1.00, not significant).",
     ),
     (
         wording.stacked(0, Percent(0.143, 0), Percent(0.166, 0), Difference(-0.023, NAN, NAN, 3)),
         "λ = 0: a combiner trained on the validation outputs of the members has a test error of "
-        "14.3 ± 0.0 %; their averaged logits have 16.6 ± 0.0 %. Difference: −2.3 percentage points "
-        "in each of 3 trials (no confidence interval).",
+        "14.3 ± 0.0 %; their averaged logits have 16.6 ± 0.0 %. Difference: −2.30 percentage "
+        "points in each of 3 trials (no confidence interval).",
     ),
     (
         wording.fit_not_converged(0, 1),

@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 import zarr
 from scipy.special import logsumexp, softmax
+from scipy.stats import sem
 
 from jtdiag import names
 from jtdiag.probing.contract import Options
@@ -209,10 +210,13 @@ def test_each_lambda_has_a_sentence_with_its_numbers_at_the_end(result):
     findings = {f.lam: f for f in probe.judge(result)}
     assert list(findings) == [0.0, 0.9, 1.0]
     for lam, finding in findings.items():
-        last = result.sel(lam=lam, split="test", epoch=4).mean("trial")
+        by_trial = result.sel(lam=lam, split="test", epoch=4)
+        last = by_trial.mean("trial")
         assert finding.number == pytest.approx(float(last["diversity"]), rel=1e-14)
         for name in ("diversity", "mean_member_loss", "ensemble_loss"):
-            assert f"{float(last[name]):.3g}" in finding.sentence
+            error = sem(by_trial[name])
+            decimals = 1 - int(np.floor(np.log10(error)))
+            assert f"{float(last[name]):.{decimals}f} ± {error:.{decimals}f}" in finding.sentence
 
 
 def test_lanes_that_have_come_less_far_are_read_at_their_own_end(toy_copy, cut_back):

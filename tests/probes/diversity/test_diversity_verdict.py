@@ -167,7 +167,9 @@ def test_sentences_carry_standard_errors_over_trials(by_hand, losses):
     for i, finding in enumerate(findings):
         last = losses[i, :, -1, 2].mean(-1)
         for values in (last, last / 2):
-            assert f"{values.mean():.3g} ± {sem(values):.3g} nats" in finding.sentence
+            decimals = 1 - int(np.floor(np.log10(sem(values))))
+            text = f"{values.mean():.{decimals}f} ± {sem(values):.{decimals}f} nats"
+            assert text in finding.sentence
 
 
 def test_one_trial_has_none(by_hand, losses):

@@ -10,6 +10,7 @@ from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.diversity import bias_variance, variance
 from jtdiag_probes.diversity.bias_variance import TERMS, Sums
 from jtdiag_probes.diversity.variance import probe
+from jtdiag_probes.diversity.wording import MeanSE
 
 
 class TestVariance(ProbePromises):
@@ -124,7 +125,7 @@ def test_each_lambda_has_a_sentence_and_the_best_a_comparison(result):
         at_lam = result.sel(lam=finding.lam)
         assert finding.number == float(at_lam["expected_loss"])
         for name in ("expected_loss", "average_bias", "average_variance", "diversity"):
-            assert f"{float(at_lam[name]):.3g}" in finding.sentence
+            assert f"{MeanSE(float(at_lam[name]), float(at_lam[f'{name}_se']))}" in finding.sentence
     best = float(result["lam"][int(np.argmin(result["expected_loss"].values))])
     [change] = findings[3:]
     assert (change.rule, change.lam) == ("change", best)

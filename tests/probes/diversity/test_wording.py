@@ -11,8 +11,8 @@ NAN = math.nan
 SENTENCES = [
     (
         wording.worth(0.9, MeanSE(3.694, 0.489), MeanSE(0.0837, 0.00036), MeanSE(3.61, 0.49)),
-        "λ = 0.9: on test, the ensemble's loss is 0.0837 ± 0.00036 nats and the mean loss of its "
-        "members is 3.69 ± 0.489 nats; the difference, 3.61 ± 0.49 nats, is the diversity.",
+        "λ = 0.9: on test, the ensemble's loss is 0.08370 ± 0.00036 nats and the mean loss of its "
+        "members is 3.69 ± 0.49 nats; the difference, 3.61 ± 0.49 nats, is the diversity.",
     ),
     (
         wording.worth(0, MeanSE(1, NAN), MeanSE(0.5, NAN), MeanSE(0.5, NAN)),
@@ -64,7 +64,7 @@ SENTENCES = [
         wording.collusion(0.9, 5, MeanSE(-0.1, 0.01), 0.02, gained=True),
         "λ = 0.9: mostly learner collusion: compared with λ = 0, the diversity on test is 5 nats "
         "higher, but the members' mean loss is higher by about as much, and the ensemble's loss is "
-        "0.1 ± 0.01 nats lower, 2 % of that. Use all members together, or a smaller λ.",
+        "0.100 ± 0.010 nats lower, 2 % of that. Use all members together, or a smaller λ.",
     ),
     (
         wording.collusion(1, 5, MeanSE(0.1, NAN), -0.02, gained=False),
@@ -98,13 +98,13 @@ SENTENCES = [
         wording.terms(
             0.9, 3, MeanSE(0.4, 0.012), MeanSE(0.5, 0.02), MeanSE(0.2, 0.01), MeanSE(0.3, 0.01)
         ),
-        "λ = 0.9: on test, over 3 trials, the ensemble's expected loss, 0.4 ± 0.012 nats, is the "
-        "members' average bias, 0.5 ± 0.02 nats, plus their average variance, 0.2 ± 0.01 nats, "
-        "minus their diversity, 0.3 ± 0.01 nats.",
+        "λ = 0.9: on test, over 3 trials, the ensemble's expected loss, 0.400 ± 0.012 nats, is the "
+        "members' average bias, 0.500 ± 0.020 nats, plus their average variance, 0.200 ± 0.010 "
+        "nats, minus their diversity, 0.300 ± 0.010 nats.",
     ),
     (
         wording.terms(0, 2, MeanSE(0.4, 0.1), MeanSE(0.5, NAN), MeanSE(0.2, NAN), MeanSE(0.3, 0)),
-        "λ = 0: on test, over 2 trials, the ensemble's expected loss, 0.4 ± 0.1 nats, is the "
+        "λ = 0: on test, over 2 trials, the ensemble's expected loss, 0.40 ± 0.10 nats, is the "
         "members' average bias, 0.5 nats, plus their average variance, 0.2 nats, minus their "
         "diversity, 0.3 ± 0 nats.",
     ),
