@@ -53,7 +53,7 @@ def test_with_an_alert_the_exit_status_is_3(warned):
     )
     assert lines[1].startswith("λ = 1, trial 0: epoch 4 is sealed; training error 10.0 % (ensem")
     assert lines[2].startswith("ALERT λ = 1: after epoch 3, one member ")
-    assert all(line.startswith("  -   λ = ") for line in lines[3:])
+    assert all(line.startswith(("  -   λ = ", "  -   At λ = ")) for line in lines[3:])
     assert len(lines) > 5
 
 

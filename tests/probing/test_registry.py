@@ -35,7 +35,7 @@ def test_our_probes_enter_by_entry_points():
         assert module == probe.name
 
 
-def test_a_probe_of_somebody_else_is_found_and_asked_like_ours(foreign, small_run):
+def test_a_third_party_probe_is_found_and_run_like_a_built_in_one(foreign, small_run):
     assert PROBES.names() == tuple(sorted([*OURS, "foreign"]))
     assert PROBES.find("foreign").question == "How many lanes are there?"
     assert ask(small_run, "foreign")["lanes"].item() == 2
