@@ -41,7 +41,7 @@ def test_eq_4_is_eq_5_and_the_store_agrees(run):
     assert [f.rule for f in diversity.probe.judge(result)] == ["worth"] * 2
 
 
-def test_diversity_is_told_by_class_where_there_are_classes(run):
+def test_diversity_by_class_is_measured_if_there_are_classes(run):
     result = diversity.probe.ask(run, Options())["diversity_by_class"].sel(split="test")
     assert bool(result.notnull().all()) == run.family.classes
 

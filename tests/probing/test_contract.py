@@ -104,7 +104,7 @@ def test_the_source_is_the_file_that_measures():
 
 
 @pytest.mark.parametrize("probe", PROBES.all(), ids=lambda probe: probe.name)
-def test_installed_probes_say_what_they_cost(probe):
+def test_installed_probes_declare_their_cost(probe):
     assert probe.cost in ("cheap", "slow")
 
 

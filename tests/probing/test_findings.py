@@ -163,7 +163,7 @@ with files.locked(Path(sys.argv[1]) / findings.LOCK, 1):
 """
 
 
-def test_a_writer_that_is_killed_leaves_no_lock_and_one_that_hangs_is_told(tmp_path, monkeypatch):
+def test_a_killed_writer_leaves_no_lock_and_one_that_hangs_is_an_error(tmp_path, monkeypatch):
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, text=True
     )

@@ -76,7 +76,7 @@ def test_a_newer_result_takes_the_place_of_an_older_one(run):
     assert [path.name for path in (run.path / "results").iterdir()] == ["foreign.zarr"]
 
 
-def test_a_failed_saving_leaves_the_older_result_whole(run, monkeypatch):
+def test_a_failed_save_leaves_the_older_result_intact(run, monkeypatch):
     save(run, 1)
     before = results.load(run, "foreign")
     write = xr.Dataset.to_zarr

@@ -87,7 +87,7 @@ def test_in_float64_the_outputs_give_the_engines_diversity_to_rounding(tmp_path)
     assert float(result["store_residual"].max()) < 1e-13
 
 
-def test_classes_weighted_by_their_examples_give_the_whole(toy, result):
+def test_the_mean_over_classes_weighted_by_examples_is_the_diversity(toy, result):
     for lane in toy.lanes:
         index = {"lam": lane.lam_index, "trial": lane.trial, "split": TOY_SPLITS.index("val")}
         share = np.bincount(target_of(toy, "val", lane), minlength=3) / 20
@@ -147,7 +147,7 @@ def test_outputs_that_do_not_belong_to_the_metrics_raise_the_alarm(toy_copy):
     assert worst.sel(lam=0, trial=0, epoch=4, split="test").notnull()
 
 
-def test_a_whole_run_raises_no_alarm(result):
+def test_an_intact_run_has_no_alert(result):
     assert {f.level for f in probe.judge(result)} == {"info"}
 
 

@@ -112,7 +112,7 @@ def test_the_subsets_are_drawn_independently_for_every_example():
     assert rises.item() == pytest.approx((slow - whole).sum(), rel=1e-10)
 
 
-def test_chunks_give_what_the_whole_gives(monkeypatch):
+def test_chunks_give_the_same_as_all_examples_at_once(monkeypatch):
     logits, target = rng().normal(0, 1, (4, 50, 3)), np.arange(50) % 3
     dropping = Dropping(kept=(1, 3), repeats=3)
     whole = dropping.rises(logits, target, np.random.default_rng(5))

@@ -43,12 +43,12 @@ def test_one_that_errs_alone_is_the_extreme():
     assert np.isnan(inequality.best_to_median(errors))
 
 
-def test_where_nobody_errs_nothing_is_shared():
+def test_without_errors_the_measures_are_nan():
     for value in (inequality.gini, inequality.entropy, inequality.best_to_median):
         assert np.isnan(value(np.zeros((2, 3)))).all()
 
 
-def test_unknown_errors_are_unknown():
+def test_nan_errors_give_nan():
     for value in (inequality.gini, inequality.entropy, inequality.best_to_median):
         assert np.isnan(value(np.array([0.1, np.nan, 0.2])))
 

@@ -245,7 +245,7 @@ def test_a_member_twice_as_sure_has_twice_the_share():
         ([1], 1),
     ],
 )
-def test_effective_members_count_who_carries(shares, effective):
+def test_effective_members_are_the_inverse_sum_of_squared_shares(shares, effective):
     values = decomposition.effective_members(np.array(shares, float))
     assert values == pytest.approx(effective, rel=1e-14)
 

@@ -70,7 +70,7 @@ def test_blocks_are_read_one_by_one_as_they_are_used(tmp_path, monkeypatch):
     assert happened == ["read", "used"] * (2 * 2)
 
 
-def test_a_lane_that_has_not_begun_is_unknown(toy_copy, cut_back):
+def test_a_lane_that_has_not_started_is_nan(toy_copy, cut_back):
     run = cut_back(toy_copy, 4, -1, 4, 4, 4, 4)
     share = dominance.probe.ask(run, Options())["logit_share"].sel(split="test", trial=0)
     assert share.sel(lam=0.9).isnull().all()
