@@ -45,12 +45,12 @@ def test_without_latex_pgf_is_one_line_that_says_what_to_install(monkeypatch):
 def test_pgf_is_for_input_in_latex(probed_run, tmp_path):
     output = Output(formats=("pgf",), folder=tmp_path)
     path, *images = plot(probed_run, "filter-norms", output=output)
-    said = path.read_text("utf-8")
-    assert said.startswith(
+    text = path.read_text("utf-8")
+    assert text.startswith(
         f"%% jtdiag {results.version('jtdiag')}, recipe {probed_run.recipe_hash}"
     )
-    assert r"\begin{pgfpicture}" in said
-    assert {image.name for image in images} == set(re.findall(r"filter-norms-img\d+\.png", said))
+    assert r"\begin{pgfpicture}" in text
+    assert {image.name for image in images} == set(re.findall(r"filter-norms-img\d+\.png", text))
 
 
 def pixels(figure):

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from matplotlib import font_manager
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from jtdiag.errors import ProbeError
 from jtdiag.figures import panels, style, venues
-from jtdiag.figures.print_check import complaints
+from jtdiag.figures.print_check import problems
 from jtdiag.figures.venues import VENUES
 
 MILLIMETRE = 1 / 25.4
@@ -33,7 +32,7 @@ def test_widths_are_those_of_the_venues_instructions():
 
 @pytest.mark.parametrize("venue", VENUES.values(), ids=lambda venue: venue.name)
 def test_no_text_of_a_venue_is_below_its_least(venue):
-    assert venue.least <= venue.small <= venue.size
+    assert venue.min_size <= venue.small <= venue.size
 
 
 def test_the_default_is_the_papers_venue_and_has_a_second_name():
@@ -76,14 +75,17 @@ def test_as_many_panels_stand_in_a_row_as_the_width_allows(name, beside):
 def test_figures_are_never_taller_than_a_page():
     with style.of("ieee"):
         figure, _ = panels.in_rows(40, 1.5)
-    assert figure.get_size_inches()[1] == style.TALLEST
+    assert figure.get_size_inches()[1] == style.MAX_HEIGHT
 
 
 def test_a_legend_is_read_from_left_to_right_and_fits():
     with style.of("icml"):
         figure = style.figure(2.6)
         words = [f"a label {i}" for i in range(7)]
-        style.legend(figure, [Line2D([], []) for _ in words], words)
+        ax = figure.add_subplot()
+        for word in words[1:] + words[:1]:
+            ax.plot([0, 1], label=word)
+        style.legend(figure, order=words[:1])
         figure.draw_without_rendering()
         [legend] = figure.legends
         boxes = {text.get_text(): text.get_window_extent() for text in legend.get_texts()}
@@ -101,7 +103,7 @@ def test_every_lambda_has_a_marker_and_dashes_that_no_other_has_together():
 
 
 def test_the_papers_lambdas_have_markers_of_their_own():
-    assert len({style.lam_mark(lam)["marker"] for lam in (0, 0.5, 0.8, 0.9, 0.95, 0.99, 1)}) == 7
+    assert len({style.lam_marker(lam)["marker"] for lam in (0, 0.5, 0.8, 0.9, 0.95, 0.99, 1)}) == 7
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -134,5 +136,5 @@ def test_the_papers_lambdas_never_touch_each_other(name, count):
         for ax in axes:
             ax.plot(np.arange(7), PAPERS)
             style.lam_axis(ax, PAPERS)
-            style.end_names(ax, PAPERS)
-        assert complaints(figure, venue.least) == []
+            style.end_labels(ax, PAPERS)
+        assert problems(figure, venue.min_size) == []

@@ -4,14 +4,17 @@ import pytest
 from jtdiag.errors import ProbeError
 from jtdiag.figures import style
 from jtdiag.figures.kinds import accuracy_against_compute
-from jtdiag.figures.kinds.accuracy_against_compute import draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 
+def draw(result):
+    return accuracy_against_compute.draw([("toy", result)])
+
+
 @pytest.fixture
 def asked(toy):
-    return PROBES.find(accuracy_against_compute.NEEDS).ask(toy, Options()).copy(deep=True)
+    return PROBES.find(accuracy_against_compute.FIGURE.needs).ask(toy, Options()).copy(deep=True)
 
 
 def line_of(figure, lam):
@@ -40,7 +43,7 @@ def test_dashed_is_the_random_order(asked):
 def test_multiply_adds_stand_above_the_members(asked):
     axes, _ = line_of(draw(asked), 0)
     [above] = axes.child_axes
-    assert above.get_xlabel() == "Multiply-adds for an example"
+    assert above.get_xlabel() == "Multiply-adds per example"
     np.testing.assert_allclose(above.get_xticks(), [25])
 
 
@@ -52,5 +55,5 @@ def test_without_costs_nothing_stands_above(asked):
 
 def test_nothing_to_draw_is_an_error(asked):
     asked["partial_accuracy_mean"][:] = np.nan
-    with pytest.raises(ProbeError, match="kept no outputs"):
+    with pytest.raises(ProbeError, match="stores no outputs"):
         draw(asked)

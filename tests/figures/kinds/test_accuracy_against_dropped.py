@@ -73,7 +73,7 @@ def test_lambdas_are_sorted_and_those_not_measured_left_out(result):
 
 def test_nothing_to_draw_is_one_line_that_says_what_to_keep(result):
     result["accuracy_mean"][:] = np.nan
-    with pytest.raises(ProbeError, match="kept no outputs on test to draw"):
+    with pytest.raises(ProbeError, match="stores no outputs on the test split"):
         draw([("toy", result)])
 
 
@@ -93,7 +93,7 @@ def test_the_result_is_not_changed(result):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = PROBES.find(accuracy_against_dropped.NEEDS).ask(toy, Options())
+    asked = PROBES.find(accuracy_against_dropped.FIGURE.needs).ask(toy, Options())
     [axes] = draw([("toy", asked)]).axes
     line = lines(axes)[style.lam_text(0.9)]
     expected = asked["accuracy"].sel(subsets="shared", lam=0.9).mean("trial")

@@ -4,14 +4,18 @@ import pytest
 from jtdiag.errors import ProbeError
 from jtdiag.figures import style
 from jtdiag.figures.kinds import accuracy_against_faults
-from jtdiag.figures.kinds.accuracy_against_faults import BIT_FLIPS, TITLES, draw
+from jtdiag.figures.kinds.accuracy_against_faults import BIT_FLIPS, TITLES
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 
+def draw(result):
+    return accuracy_against_faults.draw([("toy", result)])
+
+
 @pytest.fixture(scope="module")
 def asked(toy):
-    return PROBES.find(accuracy_against_faults.NEEDS).ask(toy, Options())
+    return PROBES.find(accuracy_against_faults.FIGURE.needs).ask(toy, Options())
 
 
 def test_every_fault_has_a_panel_with_a_line_for_each_lambda(asked):
@@ -45,5 +49,5 @@ def test_a_run_without_checkpoints_has_no_panels_of_bit_flips(asked):
 def test_nothing_to_draw_is_an_error(asked):
     empty = asked.copy(deep=True)
     empty["fault_accuracy_mean"][:] = np.nan
-    with pytest.raises(ProbeError, match="kept no outputs"):
+    with pytest.raises(ProbeError, match="stores no outputs"):
         draw(empty)

@@ -70,7 +70,7 @@ def test_one_run_has_one_panel_and_one_trial_no_interval(two):
 def test_a_size_that_is_not_known_is_called_so_and_left_out_of_the_trend(two):
     two[0][1]["parameters_per_member"] = np.nan
     left, right = draw(two).axes
-    assert "large: 16 × unknown parameters" in [c.get_label() for c in left.containers]
+    assert "large: 16 members of unknown size" in [c.get_label() for c in left.containers]
     assert len(right.containers) == 1
 
 
@@ -95,4 +95,4 @@ def test_the_results_are_not_changed(two):
 
 
 def test_it_draws_several_results():
-    assert capacity.COMPARES
+    assert capacity.FIGURE.compares

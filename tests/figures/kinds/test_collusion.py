@@ -8,13 +8,17 @@ from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 
+def draw(result):
+    return collusion.draw([("toy", result)])
+
+
 @pytest.fixture(scope="module")
 def asked(toy):
-    return PROBES.find(collusion.NEEDS).ask(toy, Options())
+    return PROBES.find(collusion.FIGURE.needs).ask(toy, Options())
 
 
 def test_levels_are_means_over_trials_on_test_by_lambda(asked):
-    left = collusion.draw(asked.isel(lam=[2, 0, 1])).axes[0]
+    left = draw(asked.isel(lam=[2, 0, 1])).axes[0]
     for container, name in zip(left.containers, collusion.LINES, strict=True):
         mean = asked[name].sel(split="test").mean("trial")
         np.testing.assert_allclose(container.lines[0].get_ydata(), mean)
@@ -26,7 +30,7 @@ def test_levels_are_means_over_trials_on_test_by_lambda(asked):
 
 
 def test_rises_are_drawn_with_what_diversity_predicts_in_the_colour_of_the_lambda(asked):
-    middle = collusion.draw(asked).axes[1]
+    middle = draw(asked).axes[1]
     for i, lam in enumerate((0, 0.9, 1)):
         measured, predicted = middle.lines[2 * i : 2 * i + 2]
         at = asked.sel(lam=lam, split="test").mean("trial")
@@ -37,13 +41,13 @@ def test_rises_are_drawn_with_what_diversity_predicts_in_the_colour_of_the_lambd
 
 
 def test_the_gap_is_the_mean_over_trials(asked):
-    right = collusion.draw(asked).axes[2]
+    right = draw(asked).axes[2]
     mean = asked["generalisation_gap"].mean("trial")
     np.testing.assert_allclose(right.containers[0].lines[0].get_ydata(), mean)
 
 
 def test_without_outputs_the_losses_are_drawn_alone(small_run):
-    figure = collusion.draw(PROBES.find("collusion").ask(small_run, Options()))
+    figure = draw(PROBES.find("collusion").ask(small_run, Options()))
     assert len(figure.axes[0].containers) == 2
 
 
@@ -55,5 +59,5 @@ def test_the_colour_of_a_lambda_is_its_own_and_differs_from_others():
 
 def test_the_result_is_not_changed(asked):
     before = asked.copy(deep=True)
-    collusion.draw(asked)
+    draw(asked)
     assert asked.identical(before)

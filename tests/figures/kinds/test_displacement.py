@@ -5,11 +5,14 @@ import xarray as xr
 from jtdiag.errors import ProbeError
 from jtdiag.figures import style
 from jtdiag.figures.kinds import displacement
-from jtdiag.figures.kinds.displacement import draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 LAMS = [1.0, 0.0]
+
+
+def draw(result, **options):
+    return displacement.draw([("toy", result)], **options)
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def test_the_result_is_not_changed(result):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = PROBES.find(displacement.NEEDS).ask(toy, Options())
+    asked = PROBES.find(displacement.FIGURE.needs).ask(toy, Options())
     [axes] = draw(asked).axes
     assert len(axes.lines) == 3
     expected = asked["displacement"].sel(lam=0.9, trial=0, epoch=4)

@@ -6,11 +6,15 @@ from scipy.stats import sem
 
 from jtdiag.figures import style
 from jtdiag.figures.kinds import diversity_against_lambda
-from jtdiag.figures.kinds.diversity_against_lambda import TERMS, draw, draw_on
+from jtdiag.figures.kinds.diversity_against_lambda import TERMS, draw_on
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 LAMS = [1.0, 0.0, 0.9]
+
+
+def draw(result):
+    return diversity_against_lambda.draw([("toy", result)])
 
 
 @pytest.fixture
@@ -102,7 +106,7 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result, missing):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = PROBES.find(diversity_against_lambda.NEEDS).ask(toy, Options(metrics_only=True))
+    asked = PROBES.find(diversity_against_lambda.FIGURE.needs).ask(toy, Options(metrics_only=True))
     performance = PROBES.find("performance").ask(toy, Options())
     line = draw(asked).axes[1].containers[2].lines[0]
     np.testing.assert_allclose(

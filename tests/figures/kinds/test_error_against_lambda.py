@@ -116,7 +116,7 @@ def test_the_ends_are_named_where_they_are(result):
 
 def test_axes_say_what_they_are_in_percent(result):
     axes = drawn(result)
-    assert axes.get_ylabel() == "Test error of the ensemble (%)"
+    assert axes.get_ylabel() == "Ensemble test error (%)"
     assert axes.get_xlabel() == r"$\lambda$"
 
 
@@ -132,7 +132,7 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    probe = PROBES.find(error_against_lambda.NEEDS)
+    probe = PROBES.find(error_against_lambda.FIGURE.needs)
     asked = probe.ask(toy, Options())
     [axes] = draw([("toy", asked)]).axes
     mean = 100 * asked["ensemble_error"].sel(split="test").mean("trial")

@@ -7,6 +7,10 @@ from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 
+def draw(figure, result):
+    return figure.draw([("toy", result)])
+
+
 @pytest.fixture(scope="module")
 def asked(toy):
     return PROBES.find("filters").ask(toy, Options())
@@ -18,13 +22,13 @@ def panels(figure):
 
 
 def test_filters_are_drawn_at_the_smallest_and_the_largest_lambda(asked):
-    figure = filters.draw(asked.isel(lam=[2, 0, 1]))
+    figure = draw(filters, asked.isel(lam=[2, 0, 1]))
     assert [p.get_title() for p in panels(figure)] == [r"$\lambda = 0$", r"$\lambda = 1$"]
-    assert len(panels(filters.draw(asked.isel(lam=[1])))) == 1
+    assert len(panels(draw(filters, asked.isel(lam=[1])))) == 1
 
 
 def test_each_tile_is_a_filter_and_all_have_one_scale(asked):
-    first, last = panels(filters.draw(asked))
+    first, last = panels(draw(filters, asked))
     one = asked.isel(trial=0)
     for panel, lam in ((first, 0), (last, 1)):
         drawn = panel.images[0].get_array()
@@ -40,7 +44,7 @@ def test_each_tile_is_a_filter_and_all_have_one_scale(asked):
 
 
 def test_columns_bear_the_numbers_of_their_members(asked):
-    assert [t.get_text() for t in panels(filters.draw(asked))[0].get_xticklabels()] == [
+    assert [t.get_text() for t in panels(draw(filters, asked))[0].get_xticklabels()] == [
         "0",
         "1",
         "2",
@@ -48,7 +52,7 @@ def test_columns_bear_the_numbers_of_their_members(asked):
 
 
 def test_the_map_has_a_column_for_each_member_strongest_above_on_one_scale(asked):
-    drawn = panels(filter_norms.draw(asked))
+    drawn = panels(draw(filter_norms, asked))
     norm = asked["filter_norm"].isel(trial=0)
     for panel, lam in zip(drawn, (0, 0.9, 1), strict=True):
         values = panel.images[0].get_array()
@@ -60,12 +64,12 @@ def test_the_map_has_a_column_for_each_member_strongest_above_on_one_scale(asked
 @pytest.mark.parametrize("figure", [filters, filter_norms])
 def test_a_run_without_checkpoints_is_one_line(small_run, figure):
     nothing = PROBES.find("filters").ask(small_run, Options())
-    with pytest.raises(ProbeError, match=r"no checkpoint to draw from\. Train with"):
-        figure.draw(nothing)
+    with pytest.raises(ProbeError, match=r"stores no checkpoints\. Train with"):
+        draw(figure, nothing)
 
 
 @pytest.mark.parametrize("figure", [filters, filter_norms])
 def test_the_result_is_not_changed(asked, figure):
     before = asked.copy(deep=True)
-    figure.draw(asked)
+    draw(figure, asked)
     assert asked.identical(before)

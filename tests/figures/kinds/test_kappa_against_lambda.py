@@ -4,9 +4,14 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures.kinds.kappa_against_lambda import draw, draw_outputs, draw_weights
+from jtdiag.figures.kinds import kappa_against_lambda
+from jtdiag.figures.kinds.kappa_against_lambda import draw_outputs, draw_weights
 
 LAMS = [0.0, 0.9, 0.99, 1.0]
+
+
+def draw(result):
+    return kappa_against_lambda.draw([("toy", result)])
 
 
 @pytest.fixture
@@ -86,7 +91,7 @@ def test_the_curve_ends_within_the_axes(result):
 
 def test_the_exponent_is_written_with_its_interval_where_it_has_one(result):
     [text] = [t.get_text() for t in axes(result, draw_outputs).texts]
-    assert text.endswith("p = 0.90$\n(95 %: 0.70 to 1.10)")
+    assert text.endswith("p = 0.90$\n(95 % CI: 0.70 to 1.10)")
     [text] = [t.get_text() for t in axes(result, draw_weights).texts]
     assert text.endswith("p = 0.95$")
 
@@ -94,23 +99,23 @@ def test_the_exponent_is_written_with_its_interval_where_it_has_one(result):
 def test_a_run_that_keeps_nothing_is_one_line(result):
     for name in result.data_vars:
         result[name][...] = np.nan
-    with pytest.raises(ProbeError, match="At no λ below 1 is a condition number known"):
+    with pytest.raises(ProbeError, match="No condition number was measured at any λ below 1"):
         draw(result)
 
 
 def test_a_run_without_checkpoints_has_the_panel_of_the_outputs_alone(result):
     result["weight_anisotropy"][...] = np.nan
     [only] = draw(result).axes
-    assert only.get_title() == "By the outputs"
+    assert only.get_title() == "Hessian w.r.t. outputs"
 
 
-def test_the_legend_names_every_mark_once(result):
+def test_the_legend_labels_every_mark_once(result):
     [legend] = draw(result).legends
     assert sorted(text.get_text() for text in legend.get_texts()) == [
         r"$1/(1-\lambda)$",
-        "at the same outputs",
-        "lanes",
-        "null space left out",
+        "fixed outputs",
+        "null space excluded",
+        "trials",
     ]
 
 

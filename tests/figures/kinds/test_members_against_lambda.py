@@ -3,14 +3,17 @@ import pytest
 
 from jtdiag.figures import style
 from jtdiag.figures.kinds import members_against_lambda
-from jtdiag.figures.kinds.members_against_lambda import draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 
+def draw(result):
+    return members_against_lambda.draw([("toy", result)])
+
+
 @pytest.fixture
 def asked(toy):
-    return PROBES.find(members_against_lambda.NEEDS).ask(toy, Options())
+    return PROBES.find(members_against_lambda.FIGURE.needs).ask(toy, Options())
 
 
 def test_lines_are_ensemble_and_median_member_by_split_in_order_of_lambda(asked, toy):

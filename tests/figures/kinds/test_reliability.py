@@ -4,19 +4,23 @@ from matplotlib.figure import Figure
 
 from jtdiag.errors import ProbeError
 from jtdiag.figures.kinds import reliability
-from jtdiag.figures.kinds.reliability import draw, draw_on
+from jtdiag.figures.kinds.reliability import draw_on
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 
+def draw(result):
+    return reliability.draw([("toy", result)])
+
+
 @pytest.fixture(scope="module")
 def asked(toy):
-    return PROBES.find(reliability.NEEDS).ask(toy, Options())
+    return PROBES.find(reliability.FIGURE.needs).ask(toy, Options())
 
 
 @pytest.fixture
 def small_bins(monkeypatch):
-    monkeypatch.setattr(reliability, "LEAST", 1)
+    monkeypatch.setattr(reliability, "MIN_EXAMPLES", 1)
 
 
 def test_there_is_a_panel_for_each_lambda_in_order(asked):
@@ -47,8 +51,10 @@ def test_bins_with_few_examples_are_left_out(asked):
 
 
 def test_a_run_without_outputs_is_one_line(small_run):
-    nothing = PROBES.find(reliability.NEEDS).ask(small_run, Options())
-    with pytest.raises(ProbeError, match=r"no outputs on test to draw\. Train with keep\.outputs"):
+    nothing = PROBES.find(reliability.FIGURE.needs).ask(small_run, Options())
+    with pytest.raises(
+        ProbeError, match=r"no outputs on the test split\. Train with keep\.outputs"
+    ):
         draw(nothing)
 
 

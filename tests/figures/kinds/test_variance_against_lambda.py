@@ -3,14 +3,18 @@ import pytest
 
 from jtdiag.errors import ProbeError
 from jtdiag.figures.kinds import variance_against_lambda
-from jtdiag.figures.kinds.variance_against_lambda import TERMS, draw
+from jtdiag.figures.kinds.variance_against_lambda import TERMS
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 
+def draw(result):
+    return variance_against_lambda.draw([("toy", result)])
+
+
 @pytest.fixture
 def asked(toy):
-    return PROBES.find(variance_against_lambda.NEEDS).ask(toy, Options())
+    return PROBES.find(variance_against_lambda.FIGURE.needs).ask(toy, Options())
 
 
 def lines(figure):
@@ -22,8 +26,8 @@ def test_lines_are_the_terms_and_add_up_to_the_loss(asked):
     found = {label: line[0].get_ydata() for label, line in lines(draw(asked)).items()}
     for name, (label, *_) in TERMS.items():
         np.testing.assert_allclose(found[label], asked[name])
-    total = found["members' bias"] + found["members' variance"] - found["diversity"]
-    np.testing.assert_allclose(total, found["ensemble's loss"], rtol=1e-10)
+    total = found["average bias"] + found["average variance"] - found["diversity"]
+    np.testing.assert_allclose(total, found["expected ensemble loss"], rtol=1e-10)
 
 
 def lengths(figure, label):
@@ -33,9 +37,11 @@ def lengths(figure, label):
 
 def test_bars_are_standard_errors_and_absent_where_trials_are_too_few(asked):
     figure = draw(asked)
-    np.testing.assert_allclose(lengths(figure, "ensemble's loss"), 2 * asked["expected_loss_se"])
+    np.testing.assert_allclose(
+        lengths(figure, "expected ensemble loss"), 2 * asked["expected_loss_se"]
+    )
     assert asked["average_bias_se"].isnull().all()
-    assert lengths(figure, "members' bias") == [0, 0, 0]
+    assert lengths(figure, "average bias") == [0, 0, 0]
 
 
 def test_a_bar_ends_above_0_and_what_is_not_positive_has_no_point(asked):
@@ -43,14 +49,15 @@ def test_a_bar_ends_above_0_and_what_is_not_positive_has_no_point(asked):
     asked["diversity"][0] = -0.1
     figure = draw(asked)
     assert np.isnan(lines(figure)["diversity"][0].get_ydata()[0])
-    expected = 1.8 * asked["diversity"].values[1:]
+    diversity = asked["diversity"].values[1:]
+    expected = 0.9 * diversity + 10 * diversity  # down to a tenth, and one standard error up
     np.testing.assert_allclose(lengths(figure, "diversity")[-2:], expected)
 
 
 def test_too_few_trials_are_one_line(asked):
     for name in TERMS:
         asked[name][:] = np.nan
-    with pytest.raises(ProbeError, match="Variance needs outputs on test of two trials or more"):
+    with pytest.raises(ProbeError, match="Variance needs the test outputs of at least two trials"):
         draw(asked)
 
 

@@ -3,14 +3,18 @@ import pytest
 
 from jtdiag.errors import ProbeError
 from jtdiag.figures.kinds import votes_against_lambda
-from jtdiag.figures.kinds.votes_against_lambda import ERRORS, PAIRS, draw
+from jtdiag.figures.kinds.votes_against_lambda import ERRORS, PAIRS
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 
+def draw(result):
+    return votes_against_lambda.draw([("toy", result)])
+
+
 @pytest.fixture
 def asked(toy):
-    return PROBES.find(votes_against_lambda.NEEDS).ask(toy, Options())
+    return PROBES.find(votes_against_lambda.FIGURE.needs).ask(toy, Options())
 
 
 def at_the_chosen_epoch(asked, toy, name):
@@ -51,7 +55,7 @@ def test_the_ensemble_is_that_of_the_metrics(asked, toy):
 
 def test_a_run_without_outputs_is_one_line(small_run):
     nothing = PROBES.find("votes").ask(small_run, Options())
-    with pytest.raises(ProbeError, match=r"kept no outputs on test to draw\. Train with"):
+    with pytest.raises(ProbeError, match=r"stores no outputs on the test split\. Train with"):
         draw(nothing)
 
 
