@@ -99,17 +99,17 @@ def test_a_venue_of_the_style_is_used(probed_run, tmp_path):
 def test_matplotlib_finds_nothing_transparent_in_an_eps(probed_run, tmp_path, caplog, monkeypatch):
     from matplotlib.backends.backend_ps import RendererPS
 
-    told = []
+    alphas = []
     tell = RendererPS._draw_ps  # which warns once in a process, so that it must be asked here
 
     def draw(self, ps, gc, *rest, **more):
-        told.append(gc.get_rgb()[3])
+        alphas.append(gc.get_rgb()[3])
         return tell(self, ps, gc, *rest, **more)
 
     monkeypatch.setattr(RendererPS, "_draw_ps", draw)
     output = Output(formats=("eps",), folder=tmp_path)
     for name in ("members-against-lambda", "accuracy-against-dropped"):
         plot(probed_run, name, output=output)
-    assert told
-    assert {alpha for alpha in told if 0 < alpha < 1} == set()
+    assert alphas
+    assert {alpha for alpha in alphas if 0 < alpha < 1} == set()
     assert not [record for record in caplog.records if "transparency" in record.message]

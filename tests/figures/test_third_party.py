@@ -61,8 +61,8 @@ def third_party(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("third_party")
 def test_it_is_drawn_by_the_command_line_and_listed_last(probed_run, tmp_path):
     assert FIGURES.names() == (*FIGURES.order, "error-by-trial")
-    asked = ["plot", str(probed_run.path), "error-by-trial", "--out", str(tmp_path / "out")]
-    ran = CliRunner().invoke(main, [*asked, "--data", "csv"])
+    arguments = ["plot", str(probed_run.path), "error-by-trial", "--out", str(tmp_path / "out")]
+    ran = CliRunner().invoke(main, [*arguments, "--data", "csv"])
     assert (ran.exit_code, ran.stderr) == (0, "")
     files = [tmp_path / "out" / f"error-by-trial.{suffix}" for suffix in ("pdf", "png", "csv")]
     assert ran.stdout.split() == [str(path) for path in files]

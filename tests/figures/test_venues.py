@@ -98,8 +98,8 @@ LAMS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99, 0.99
 
 
 def test_every_lambda_has_a_marker_and_dashes_that_no_other_has_together():
-    looks = [style.lam_line(lam) for lam in LAMS]
-    assert len({(look["marker"], str(look["linestyle"])) for look in looks}) == len(LAMS)
+    lines = [style.lam_line(lam) for lam in LAMS]
+    assert len({(line["marker"], str(line["linestyle"])) for line in lines}) == len(LAMS)
 
 
 def test_the_papers_lambdas_have_markers_of_their_own():
@@ -108,11 +108,11 @@ def test_the_papers_lambdas_have_markers_of_their_own():
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_runs_differ_in_grey_in_markers_and_in_dashes(count):
-    looks = [style.run_line(i, count) for i in range(count)]
-    grey = [np.dot(mpl.colors.to_rgb(look["color"]), (0.299, 0.587, 0.114)) for look in looks]
+    lines = [style.run_line(i, count) for i in range(count)]
+    grey = [np.dot(mpl.colors.to_rgb(line["color"]), (0.299, 0.587, 0.114)) for line in lines]
     assert (np.diff(grey) > 0.1).all()
     assert grey[-1] < 0.75
-    assert len({look["marker"] for look in looks}) == count
+    assert len({line["marker"] for line in lines}) == count
 
 
 @pytest.mark.parametrize(("name", "shown"), [("ieee-wide", 15), ("ieee", 9)])

@@ -48,10 +48,10 @@ def test_every_column_has_a_heading():
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_the_rows_are_the_numbers_of_the_performance_probe(toy, split):
-    asked = PROBES.find("performance").ask(toy, Options()).sel(split=split)
+    measured = PROBES.find("performance").ask(toy, Options()).sel(split=split)
     for row, lam in zip(
-        performance_rows(asked.expand_dims(split=[split]), split), (0, 0.9, 1), strict=True
+        performance_rows(measured.expand_dims(split=[split]), split), (0, 0.9, 1), strict=True
     ):
-        error = asked["worst_member_error"].sel(lam=lam)
+        error = measured["worst_member_error"].sel(lam=lam)
         se = float(error.std("trial", ddof=1)) / np.sqrt(2)
         assert row[4] == f"{100 * float(error.mean()):.1f} ± {100 * se:.1f} %"

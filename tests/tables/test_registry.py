@@ -13,8 +13,8 @@ from jtdiag.tables.table import FORMATS
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("name", TABLES)
 def test_the_command_prints_each_table_in_each_format(probed_run, form, name):
-    asked = ["table", str(probed_run.path), "--of", name, "--format", form]
-    ran = CliRunner().invoke(main, asked)
+    arguments = ["table", str(probed_run.path), "--of", name, "--format", form]
+    ran = CliRunner().invoke(main, arguments)
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert ran.stdout == FORMATS[form](TABLES[name]([probed_run.path]))
 

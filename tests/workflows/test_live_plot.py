@@ -65,7 +65,7 @@ def test_what_cannot_be_drawn_yet_is_a_line_and_the_rest_goes_on(warned, asleep)
     asleep(lambda: warned.seal_up_to(2), warned.close)
     wanted = [FIGURES.find("leader-by-epoch"), FIGURES.find("error-against-lambda")]
     first, second, last = redraw(warned.run, wanted, PNG)
-    assert first.startswith("epoch 2: leader-by-epoch left out. No lane of the run is done")
+    assert first.startswith("epoch 2: leader-by-epoch left out. No lane has completed all epochs")
     assert second.endswith("error-against-lambda.png")
     assert last == f"{warned.run.path}: nobody trains it."
 

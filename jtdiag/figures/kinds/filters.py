@@ -24,18 +24,18 @@ def draw(results: Results, trial: int = 0) -> Figure:
         ProbeError: if the run stores no checkpoints.
     """
     [(_, result)] = results
-    shown = result.isel({names.TRIAL: trial, "place": slice(0, ROWS)}).sortby(names.LAM)
-    shown = available.lams(shown, "shown_member", available.NO_CHECKPOINTS)
-    if shown["image"].size == 0:
+    images = result.isel({names.TRIAL: trial, "place": slice(0, ROWS)}).sortby(names.LAM)
+    images = available.lams(images, "shown_member", available.NO_CHECKPOINTS)
+    if images["image"].size == 0:
         raise ProbeError(available.NO_CHECKPOINTS)
-    ends = [0, -1] if shown.sizes[names.LAM] > 1 else [0]
-    shown = shown.isel({names.LAM: ends})
-    limit = float(abs(shown["image"]).quantile(SATURATED)) or 1.0
-    columns, height = _layout(shown)
+    ends = [0, -1] if images.sizes[names.LAM] > 1 else [0]
+    images = images.isel({names.LAM: ends})
+    limit = float(abs(images["image"]).quantile(SATURATED)) or 1.0
+    columns, height = _layout(images)
     figure = style.figure(height, rows=True)
     axes = list(figure.subplots(len(ends) // columns, columns, squeeze=False).flat)
-    for panel, lam in zip(axes, shown[names.LAM].values, strict=True):
-        image = draw_on(shown.sel({names.LAM: lam}), limit, panel)
+    for panel, lam in zip(axes, images[names.LAM].values, strict=True):
+        image = draw_on(images.sel({names.LAM: lam}), limit, panel)
         panel.set_title(style.lam_text(lam))
         panel.set_xlabel("Member")
         panel.set_ylabel("Filter, by norm" if columns == 1 or panel is axes[0] else "")
@@ -43,16 +43,16 @@ def draw(results: Results, trial: int = 0) -> Figure:
     return figure
 
 
-def _layout(shown: xr.Dataset) -> tuple[int, float]:
+def _layout(images: xr.Dataset) -> tuple[int, float]:
     """Return the number of columns of panels, and the height of the figure at LNCS in inches.
 
     Panels are side by side if they have few members, otherwise stacked. Images are at most half
     an inch wide.
     """
-    panels, members = shown.sizes[names.LAM], shown.sizes["column"]
+    panels, members = images.sizes[names.LAM], images.sizes["column"]
     columns = panels if members * panels <= 2 * style.columns(min_width=3) else 1
     tile = min(0.5, (style.width() - 1.4) / (members * columns))
-    aspect = shown.sizes["place"] * shown.sizes["y"] / shown.sizes["x"]
+    aspect = images.sizes["place"] * images.sizes["y"] / images.sizes["x"]
     return columns, (0.75 + tile * min(aspect, 16)) * panels / columns + 0.2
 
 

@@ -21,7 +21,7 @@ def draw(results: Results) -> Figure:
     """
     [(_, result)] = results
     done = result[["leader_is_final"]].where(result["done"] > 0)
-    message = "No λ and trial has completed all epochs, so the final leader is not known yet."
+    message = "No lane has completed all epochs, so there is no final leader yet."
     is_final = available.lams(done, "leader_is_final", message)["leader_is_final"]
     is_final = is_final.transpose(names.LAM, names.TRIAL, names.EPOCH)
     parts = [

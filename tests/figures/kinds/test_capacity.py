@@ -61,9 +61,9 @@ def test_the_optimum_is_marked_with_its_interval(two):
 
 
 def test_one_run_has_one_panel_and_one_trial_no_interval(two):
-    name, one = two[0]
-    one["optimum_low"][:] = one["optimum_high"][:] = np.nan
-    [axes] = draw([(name, one)]).axes
+    name, alone = two[0]
+    alone["optimum_low"][:] = alone["optimum_high"][:] = np.nan
+    [axes] = draw([(name, alone)]).axes
     assert [line for line in axes.lines if line.get_linewidth() == 4] == []
 
 
@@ -89,9 +89,9 @@ def test_runs_that_are_named_together_share_the_figure_in_the_first_ones_folder(
 
 
 def test_the_results_are_not_changed(two):
-    before = [one.copy(deep=True) for _, one in two]
+    before = [result.copy(deep=True) for _, result in two]
     draw(two)
-    assert all(one.identical(b) for (_, one), b in zip(two, before, strict=True))
+    assert all(after.identical(b) for (_, after), b in zip(two, before, strict=True))
 
 
 def test_it_draws_several_results():

@@ -74,8 +74,8 @@ def test_the_result_is_not_changed(result):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = PROBES.find(displacement.FIGURE.needs).ask(toy, Options())
-    [axes] = draw(asked).axes
+    measured = PROBES.find(displacement.FIGURE.needs).ask(toy, Options())
+    [axes] = draw(measured).axes
     assert len(axes.lines) == 3
-    expected = asked["displacement"].sel(lam=0.9, trial=0, epoch=4)
+    expected = measured["displacement"].sel(lam=0.9, trial=0, epoch=4)
     np.testing.assert_allclose(axes.lines[1].get_ydata(), np.sort(expected))

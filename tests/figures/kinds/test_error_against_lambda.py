@@ -97,8 +97,8 @@ def test_several_runs_share_the_axes_and_each_has_a_look_of_its_own(result):
     assert first.get_xdata().tolist() == [0, 1, 2]
     assert second.get_xdata().tolist() == [0, 1]
     assert [c.get_label() for c in axes.containers] == ["16 members", "256 members"]
-    for look in ("color", "marker", "linestyle"):
-        assert getattr(first, f"get_{look}")() != getattr(second, f"get_{look}")()
+    for name in ("color", "marker", "linestyle"):
+        assert getattr(first, f"get_{name}")() != getattr(second, f"get_{name}")()
     assert [line for line in axes.lines if line.get_marker() == "."] == []
     [legend] = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["16 members", "256 members"]
@@ -133,7 +133,7 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result):
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
     probe = PROBES.find(error_against_lambda.FIGURE.needs)
-    asked = probe.ask(toy, Options())
-    [axes] = draw([("toy", asked)]).axes
-    mean = 100 * asked["ensemble_error"].sel(split="test").mean("trial")
+    measured = probe.ask(toy, Options())
+    [axes] = draw([("toy", measured)]).axes
+    mean = 100 * measured["ensemble_error"].sel(split="test").mean("trial")
     np.testing.assert_allclose(axes.containers[0].lines[0].get_ydata(), mean, rtol=1e-12)

@@ -182,8 +182,8 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result, missing):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = PROBES.find(errors_by_epoch.FIGURE.needs).ask(toy, Options(metrics_only=True))
-    panels = visible(draw(asked))
+    measured = PROBES.find(errors_by_epoch.FIGURE.needs).ask(toy, Options(metrics_only=True))
+    panels = visible(draw(measured))
     assert len(panels) == 6
     expected = 100 * toy.metrics()["ensemble_error"].sel(lam=1, split="test", trial=0)
     np.testing.assert_allclose(lines(panels[-1], style.ENSEMBLE)[0].get_ydata(), expected)

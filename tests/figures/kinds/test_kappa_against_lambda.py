@@ -40,9 +40,9 @@ def result():
 
 
 def axes(result, part):
-    found = Figure().add_subplot()
-    part(result, found)
-    return found
+    ax = Figure().add_subplot()
+    part(result, ax)
+    return ax
 
 
 def points(ax):
@@ -51,9 +51,9 @@ def points(ax):
 
 
 def test_points_are_lanes_at_their_last_kept_epoch_and_hollow_at_the_end(result):
-    found = axes(result, draw_outputs)
-    assert points(found) == [[10, 12, 100, 7, 1000, 1200], [5, 6]]
-    assert [c.lines[0].get_markerfacecolor() for c in found.containers] == ["#000000", "white"]
+    ax = axes(result, draw_outputs)
+    assert points(ax) == [[10, 12, 100, 7, 1000, 1200], [5, 6]]
+    assert [c.lines[0].get_markerfacecolor() for c in ax.containers] == ["#000000", "white"]
 
 
 def test_bars_reach_from_quartile_to_quartile(result):
@@ -69,9 +69,9 @@ def test_a_lane_beyond_float64_has_no_point_and_no_warning(result):
 
 
 def test_lambda_is_placed_by_one_over_one_minus_lambda_and_the_end_beyond(result):
-    found = axes(result, draw_weights)
-    np.testing.assert_allclose(found.get_xticks(), [0, 1, 2, 2.7], atol=1e-12)
-    assert [text.get_text() for text in found.get_xticklabels()] == ["0", "0.9", "0.99", "1"]
+    ax = axes(result, draw_weights)
+    np.testing.assert_allclose(ax.get_xticks(), [0, 1, 2, 2.7], atol=1e-12)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "0.9", "0.99", "1"]
 
 
 def test_infinite_ratios_have_no_point(result):

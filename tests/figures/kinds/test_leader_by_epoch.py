@@ -59,8 +59,12 @@ def test_a_panel_shows_how_many_trials_agree_with_their_end_and_the_exact_interv
         held = result["leader_is_final"].sel(lam=lam).sum("trial").values
         np.testing.assert_allclose(line(axes), 100 * held / 3)
         exact = [binomtest(int(k), 3).proportion_ci(0.95, method="exact") for k in held]
-        np.testing.assert_allclose(band(axes)[0], [100 * one.low for one in exact], atol=1e-9)
-        np.testing.assert_allclose(band(axes)[1], [100 * one.high for one in exact], atol=1e-9)
+        np.testing.assert_allclose(
+            band(axes)[0], [100 * interval.low for interval in exact], atol=1e-9
+        )
+        np.testing.assert_allclose(
+            band(axes)[1], [100 * interval.high for interval in exact], atol=1e-9
+        )
 
 
 def test_the_last_panel_is_of_all_lanes(result):
@@ -80,7 +84,7 @@ def test_lanes_that_are_not_done_are_left_out(result):
 
 def test_a_run_of_which_nothing_is_done_is_one_line(result):
     result["done"][:] = 0
-    with pytest.raises(ProbeError, match="No λ and trial has completed all epochs"):
+    with pytest.raises(ProbeError, match="No lane has completed all epochs"):
         draw(result)
 
 
@@ -123,6 +127,6 @@ def test_the_result_is_not_changed(result):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = PROBES.find(leader_by_epoch.FIGURE.needs).ask(toy, Options(metrics_only=True))
-    last = visible(draw(asked))[-1]
-    np.testing.assert_allclose(line(last), 100 * asked["leader_is_final"].mean(("lam", "trial")))
+    measured = PROBES.find(leader_by_epoch.FIGURE.needs).ask(toy, Options(metrics_only=True))
+    last = visible(draw(measured))[-1]
+    np.testing.assert_allclose(line(last), 100 * measured["leader_is_final"].mean(("lam", "trial")))
