@@ -66,7 +66,7 @@ def test_fonts_are_embedded_and_none_is_of_type_3(written, name):
 
 
 @pytest.mark.parametrize("name", FIGURES.names())
-def test_a_figure_says_where_it_comes_from_and_not_when_it_was_drawn(written, probed_run, name):
+def test_metadata_contain_the_origin_and_no_time_of_drawing(written, probed_run, name):
     date = results.load(probed_run, FIGURES.find(name).needs).attrs["date"]
     for content in written(name).values():
         assert f"recipe {probed_run.recipe_hash}, {date}".encode() in content
@@ -96,7 +96,7 @@ def test_pdf_and_png_are_written_by_default(probed_run):
     assert made == [folder / f"reliability.{suffix}" for suffix in ("pdf", "png")]
 
 
-def test_what_the_style_sets_holds_against_the_users_settings(probed_run):
+def test_settings_of_the_style_override_those_of_the_user(probed_run):
     made = [path.read_bytes() for path in plot(probed_run, "error-against-lambda")]
     with mpl.rc_context({"lines.linewidth": 9, "axes.grid": False, "pdf.fonttype": 3}):
         again = [path.read_bytes() for path in plot(probed_run, "error-against-lambda")]
@@ -136,7 +136,7 @@ def test_every_figure_has_a_caption_and_needs_an_installed_probe(name):
     assert len(kind.caption) > len(kind.title) + 80
 
 
-def test_every_file_of_a_figure_is_listed():
+def test_every_file_of_a_figure_is_registered():
     files = {path.stem for path in Path(kinds.__file__).parent.glob("*.py")}
     of_runs = files - {"__init__", "schemes"}  # the latter draws a study
     assert of_runs == {name.replace("-", "_") for name in FIGURES.order}
@@ -176,7 +176,7 @@ WITHOUT = {
 """What a figure cannot be drawn without."""
 
 
-def test_of_a_run_that_kept_nothing_figures_are_whole_or_one_line_that_says_what_to_keep(
+def test_figures_of_a_run_without_outputs_and_checkpoints_are_complete_or_one_line_that_says_what_to_keep(
     asked_of_metrics, monkeypatch
 ):
     drawn = []

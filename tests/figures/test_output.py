@@ -18,7 +18,7 @@ from jtdiag.probing import results
 
 
 @pytest.mark.parametrize(("dpi", "expected"), [(None, 600), (100, 100)])
-def test_dots_per_inch_are_the_venues_or_those_asked_for(probed_run, tmp_path, dpi, expected):
+def test_resolution_is_that_of_the_venue_or_the_given_one(probed_run, tmp_path, dpi, expected):
     output = Output(style="ieee", formats=("png",), dpi=dpi, folder=tmp_path)
     [path] = plot(probed_run, "error-against-lambda", output=output)
     with Image.open(path) as image:
@@ -100,11 +100,11 @@ def test_matplotlib_finds_nothing_transparent_in_an_eps(probed_run, tmp_path, ca
     from matplotlib.backends.backend_ps import RendererPS
 
     alphas = []
-    tell = RendererPS._draw_ps  # which warns once in a process, so that it must be asked here
+    original = RendererPS._draw_ps  # its warning appears once per process, perhaps earlier
 
     def draw(self, ps, gc, *rest, **more):
         alphas.append(gc.get_rgb()[3])
-        return tell(self, ps, gc, *rest, **more)
+        return original(self, ps, gc, *rest, **more)
 
     monkeypatch.setattr(RendererPS, "_draw_ps", draw)
     output = Output(formats=("eps",), folder=tmp_path)

@@ -46,7 +46,7 @@ def test_an_unknown_style_is_one_line_with_the_nearest():
 
 
 @pytest.mark.parametrize("name", VENUES)
-def test_within_a_block_the_venue_holds_and_then_no_more(name):
+def test_the_style_of_a_venue_applies_within_its_block_only(name):
     before = mpl.rcParams["font.size"], style.width()
     with style.of(name) as venue:
         assert (mpl.rcParams["font.size"], style.width()) == (venue.size, venue.width)
@@ -65,7 +65,7 @@ def test_every_font_of_a_venue_is_there(name, caplog):
 
 
 @pytest.mark.parametrize(("name", "beside"), [("lncs", 3), ("ieee", 2), ("ieee-wide", 5)])
-def test_as_many_panels_stand_in_a_row_as_the_width_allows(name, beside):
+def test_rows_have_as_many_panels_as_the_width_allows(name, beside):
     with style.of(name):
         figure, axes = panels.in_rows(7, 1.5)
     assert axes[0].get_gridspec().ncols <= beside
@@ -116,7 +116,7 @@ def test_runs_differ_in_grey_in_markers_and_in_dashes(count):
 
 
 @pytest.mark.parametrize(("name", "shown"), [("ieee-wide", 15), ("ieee", 9)])
-def test_lambdas_are_named_as_densely_as_the_width_allows(name, shown):
+def test_lambdas_are_labeled_as_densely_as_the_width_allows(name, shown):
     with style.of(name):
         ax = style.figure(2.6).add_subplot()
         style.lam_axis(ax, np.array(LAMS))

@@ -65,7 +65,7 @@ def test_a_table_of_text_has_no_standard_errors_and_nothing_in_bold():
     assert r"a & 1,000 \\" in FORMATS["latex"](text)
 
 
-def test_a_lone_number_is_not_called_the_lowest():
+def test_a_single_number_is_not_in_bold():
     assert SMALL.best((Number(1.0), None)) == set()
 
 

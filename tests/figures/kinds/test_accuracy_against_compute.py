@@ -24,7 +24,7 @@ def line_of(figure, lam):
 
 
 @pytest.mark.parametrize("order", ["greedy", "best-alone-first"])
-def test_the_line_is_the_most_useful_order_that_is_known(result, order):
+def test_the_line_is_the_best_order_that_was_measured(result, order):
     if order != "greedy":
         result["partial_accuracy_mean"].loc[{"evaluation": "greedy"}] = np.nan
     _, line = line_of(draw(result), 0.9)
@@ -40,14 +40,14 @@ def test_dashed_is_the_random_order(result):
     np.testing.assert_allclose(dashed[0].get_ydata(), 100 * expected)
 
 
-def test_multiply_adds_stand_above_the_members(result):
+def test_the_upper_axis_shows_multiply_adds(result):
     axes, _ = line_of(draw(result), 0)
     [above] = axes.child_axes
     assert above.get_xlabel() == "Multiply-adds per example"
     np.testing.assert_allclose(above.get_xticks(), [25])
 
 
-def test_without_costs_nothing_stands_above(result):
+def test_without_costs_there_is_no_upper_axis(result):
     result["multiply_adds_per_member"][...] = np.nan
     axes, _ = line_of(draw(result), 0)
     assert axes.child_axes == []

@@ -52,7 +52,7 @@ def test_each_lambda_is_drawn_at_its_own_last_checkpoint(result):
     assert legend(figure) == [r"$\lambda = 0$, epoch 1", r"$\lambda = 1$, epoch 3"]
 
 
-def test_a_lambda_that_has_not_begun_is_left_out(result):
+def test_a_lambda_without_a_completed_epoch_is_left_out(result):
     result["displacement"].loc[{"lam": 1.0}] = np.nan
     assert legend(draw(result)) == [r"$\lambda = 0$, epoch 3"]
 

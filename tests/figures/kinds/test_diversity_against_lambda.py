@@ -82,7 +82,7 @@ def test_a_bar_never_reaches_below_zero_on_the_logarithmic_scale(result):
         assert all((segment[:, 1] > 0).all() for segment in container.lines[2][0].get_segments())
 
 
-def test_what_is_0_or_unknown_is_a_gap(result):
+def test_0_and_nan_are_gaps(result):
     result["diversity"][:] = 0
     result["chosen_epoch"][0] = -1
     axes = Figure().add_subplot()

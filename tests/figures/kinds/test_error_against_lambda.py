@@ -58,7 +58,7 @@ def test_with_one_trial_there_are_no_bars(result):
     assert all(np.ptp(segment[:, 1]) == 0 for segment in bars.get_segments())
 
 
-def test_a_lambda_that_has_not_begun_is_left_out(result):
+def test_a_lambda_without_a_completed_epoch_is_left_out(result):
     begun = result["lam"] != 0.9
     for name in ("ensemble_error", "ensemble_error_mean", "ensemble_error_se"):
         result[name] = result[name].where(begun)
@@ -108,7 +108,7 @@ def words(axes):
     return {text.get_text(): text.xy[0] for text in axes.texts}
 
 
-def test_the_ends_are_named_where_they_are(result):
+def test_lambda_0_and_1_are_labeled_where_they_are_drawn(result):
     assert words(drawn(result)) == {"independent": 0, "end to end": 1}
     assert words(drawn(result.sel(lam=[0.9, 1.0]))) == {"end to end": 1}
     assert words(drawn(result.sel(lam=[0.9]))) == {}

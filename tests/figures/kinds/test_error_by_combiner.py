@@ -37,7 +37,7 @@ def drawn(result):
     return axes
 
 
-def test_points_are_mean_test_errors_in_percent_at_the_last_kept_epoch(result):
+def test_points_are_mean_test_errors_in_percent_at_the_last_stored_epoch(result):
     for name, bars in zip(WAYS, drawn(result).containers, strict=True):
         at = result[name].sel(split="test", epoch=1, lam=[0.0, 1.0])
         np.testing.assert_allclose(bars.lines[0].get_ydata(), 100 * at.mean("trial"))

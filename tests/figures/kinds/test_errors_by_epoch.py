@@ -73,7 +73,7 @@ def test_a_panel_shows_the_members_the_ensemble_and_the_leader_of_one_lambda_and
         )
 
 
-def test_panels_are_sorted_by_lambda_and_named(result):
+def test_panels_are_sorted_by_lambda_and_labeled(result):
     panels = visible(draw(result))
     assert [axes.get_title() for axes in panels] == [r"$\lambda = 0$", r"$\lambda = 1$", "", ""]
     assert [axes.get_ylabel() for axes in panels] == [
@@ -121,7 +121,7 @@ def test_panels_go_into_rows_of_three(count, columns, rows):
 
 
 @pytest.mark.parametrize("count", [1, 4, 7])
-def test_every_axis_that_is_called_epoch_has_numbers(count):
+def test_every_epoch_axis_has_tick_labels(count):
     panels = visible(draw(made_up(np.linspace(0, 1, count))))
     bottom = [axes for axes in panels if axes.get_xlabel()]
     assert len(bottom) == count
@@ -145,18 +145,18 @@ def test_the_legend_labels_a_leader_that_only_later_panels_show(result):
     assert "leader" in legend(figure)
 
 
-def test_an_only_member_is_not_called_a_leader():
+def test_a_single_member_is_not_a_leader():
     figure = draw(made_up([0.0, 1.0], members=1))
     assert legend(figure) == ["members", "ensemble"]
 
 
-def test_a_lane_that_has_not_begun_has_no_panel(result):
+def test_a_lane_without_a_completed_epoch_has_no_panel(result):
     begun = result["lam"] == 0
     result = result.where(begun).assign(leader=result["leader"].where(begun, -1))
     assert [panel.get_title() for panel in visible(draw(result))] == [r"$\lambda = 0$", ""]
 
 
-def test_a_run_that_has_only_begun_is_drawn_without_a_warning(result):
+def test_a_run_with_epoch_0_alone_is_drawn_without_a_warning(result):
     [first, *_] = visible(draw(result.isel(epoch=[0])))
     assert first.get_xlim()[0] <= 0 < first.get_xlim()[1]
 

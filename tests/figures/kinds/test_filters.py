@@ -43,7 +43,7 @@ def test_each_tile_is_a_filter_and_all_have_one_scale(result):
     np.testing.assert_allclose(first.images[0].get_clim(), [-limit, limit], rtol=1e-6)
 
 
-def test_columns_bear_the_numbers_of_their_members(result):
+def test_columns_are_labeled_with_their_members(result):
     assert [t.get_text() for t in panels(draw(filters, result))[0].get_xticklabels()] == [
         "0",
         "1",

@@ -25,7 +25,7 @@ def result():
     )
 
 
-def test_lines_are_the_share_in_percent_and_the_median_cosine_of_kept_epochs(result):
+def test_lines_are_the_share_in_percent_and_the_median_cosine_of_stored_epochs(result):
     above, below = draw(result, trial=1).axes
     lane = result.sel(lam=0.0, trial=1)
     assert above.lines[0].get_xdata().tolist() == [0, 2]

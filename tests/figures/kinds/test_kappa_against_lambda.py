@@ -50,7 +50,7 @@ def points(ax):
     return [container.lines[0].get_ydata().tolist() for container in ax.containers]
 
 
-def test_points_are_lanes_at_their_last_kept_epoch_and_hollow_at_the_end(result):
+def test_points_are_lanes_at_their_last_stored_epoch_and_hollow_at_lambda_1(result):
     ax = axes(result, draw_outputs)
     assert points(ax) == [[10, 12, 100, 7, 1000, 1200], [5, 6]]
     assert [c.lines[0].get_markerfacecolor() for c in ax.containers] == ["#000000", "white"]
@@ -96,7 +96,7 @@ def test_the_exponent_is_written_with_its_interval_where_it_has_one(result):
     assert text.endswith("p = 0.95$")
 
 
-def test_a_run_that_keeps_nothing_is_one_line(result):
+def test_a_run_that_stores_nothing_is_one_line(result):
     for name in result.data_vars:
         result[name][...] = np.nan
     with pytest.raises(ProbeError, match="No condition number was measured at any λ below 1"):

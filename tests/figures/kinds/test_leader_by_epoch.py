@@ -82,13 +82,13 @@ def test_lanes_that_are_not_done_are_left_out(result):
     assert together.get_title() == r"all $\lambda$ ($n = 4$)"
 
 
-def test_a_run_of_which_nothing_is_done_is_one_line(result):
+def test_a_run_without_a_completed_lane_is_one_line(result):
     result["done"][:] = 0
     with pytest.raises(ProbeError, match="No lane has completed all epochs"):
         draw(result)
 
 
-def test_a_lambda_of_which_nothing_is_done_has_no_panel(result):
+def test_a_lambda_without_a_completed_lane_has_no_panel(result):
     result["done"].loc[{"lam": 1.0}] = 0
     titles = [axes.get_title() for axes in visible(draw(result))]
     assert titles == [r"$\lambda = 0.5$ ($n = 3$)", r"all $\lambda$ ($n = 3$)"]
@@ -108,7 +108,7 @@ def test_lambdas_have_their_colours(result):
 
 
 @pytest.mark.parametrize(("count", "columns", "rows"), [(1, 2, 1), (3, 2, 2), (5, 3, 2), (7, 3, 3)])
-def test_panels_go_into_rows_of_three_and_each_lowest_says_epoch(count, columns, rows):
+def test_panels_are_in_rows_of_three_and_the_lowest_are_labeled(count, columns, rows):
     figure = draw(made_up(np.linspace(0, 1, count)))
     grid = figure.axes[0].get_gridspec()
     assert (grid.ncols, grid.nrows) == (columns, rows)
