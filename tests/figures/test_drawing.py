@@ -176,7 +176,7 @@ WITHOUT = {
 """What a figure cannot be drawn without."""
 
 
-def test_figures_of_a_run_without_outputs_and_checkpoints_are_complete_or_one_line_that_says_what_to_keep(
+def test_figures_of_a_run_that_stores_nothing_are_complete_or_one_line_that_says_what_to_keep(
     asked_of_metrics, monkeypatch
 ):
     drawn = []
