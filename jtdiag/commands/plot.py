@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from jtdiag.figures import Drawing
+    from jtdiag.figures.contract import FigureKind
     from jtdiag.figures.drawing import Output
     from jtdiag.store.run import Run
 
@@ -50,7 +50,7 @@ def plot(
     wrong name); default: all that can be drawn. Figures that compare runs go to the first
     run's folder. A study has one figure, schemes.
     """
-    from jtdiag import figures
+    from jtdiag.figures import FIGURES
     from jtdiag.figures.drawing import Output
     from jtdiag.recipe import studies
 
@@ -63,7 +63,7 @@ def plot(
         click.echo("\n".join(map(str, draw_study(run, more, output))))
         return
     names = [name for name in more if not Path(name).is_dir()]
-    wanted = [figures.find(name) for name in names or figures.FIGURES]
+    wanted = [FIGURES.find(name) for name in names or FIGURES.names()]
     others = [Path(name) for name in more if Path(name).is_dir()]
     if watch:
         _watch(run, others, wanted, output)
@@ -72,7 +72,7 @@ def plot(
 
 
 def _plot(
-    run: Path, others: list[Path], wanted: "list[Drawing]", output: "Output", *, named: bool
+    run: Path, others: list[Path], wanted: "list[FigureKind]", output: "Output", *, named: bool
 ) -> None:
     """Draw what is wanted; by default leave out, and say so, what was not asked yet."""
     from jtdiag.store.run import Run
@@ -112,7 +112,7 @@ def _draw(runs: "list[Run]", name: str, output: "Output", *, named: bool) -> Non
         click.echo(f"{name}: left out. {error}")
 
 
-def _watch(run: Path, others: list[Path], wanted: "list[Drawing]", output: "Output") -> None:
+def _watch(run: Path, others: list[Path], wanted: "list[FigureKind]", output: "Output") -> None:
     """Draw again after every sealed epoch, until the run ends."""
     from jtdiag.watch import wait_for
     from jtdiag.workflows.live_plot import redraw
@@ -130,7 +130,7 @@ def _measured(run: "Run", probe: str) -> bool:
     return result.path_of(run, probe).exists()
 
 
-def _say_if_stale(run: "Run", drawing: "Drawing") -> None:
+def _say_if_stale(run: "Run", drawing: "FigureKind") -> None:
     """Say so where a figure will be drawn from an older result."""
     from jtdiag.probing import results as result
     from jtdiag.probing.registry import PROBES

@@ -58,10 +58,10 @@ def _asking(run: "Run", probe: "Probe") -> None:
 
 def _say_what_is_missing(evidence: "Evidence") -> None:
     """Name the probes that have not been asked, and the figures that they would add."""
-    from jtdiag import figures
+    from jtdiag.figures import FIGURES
 
     for probe in evidence.missing:
-        named = [name for name in figures.FIGURES if figures.find(name).needs == probe]
+        named = [figure.name for figure in FIGURES.all() if figure.needs == probe]
         adds = f" adds {', '.join(named)}" if named else " adds its findings"
         click.echo(f"{probe}: not asked yet; jtdiag probe {evidence.run.path} {probe}{adds}.")
     if evidence.stale:

@@ -47,7 +47,7 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None) -> None:
     table = Table(title="Error at the epoch that validation chose, mean ± s.e. over trials")
     for heading in schemes.HEADINGS:
         table.add_column(heading, justify="left" if heading == "scheme" else "right")
-    for row in schemes.rows(schemes.bars(folder)):
+    for row in schemes.rows(schemes.of_study(folder)):
         table.add_row(*row)
     Console().print(table)
     click.echo("\n  ".join(["\nFigure:", *map(str, plot(folder))]))

@@ -30,7 +30,7 @@ def table(runs: tuple[Path, ...], what: str, form: str, out: Path | None) -> Non
     and siunitx, as its first lines say.
     """
     from jtdiag.errors import StoreError
-    from jtdiag.tables.paper import TABLES
+    from jtdiag.tables.registry import TABLES
     from jtdiag.tables.table import FORMATS
 
     text = FORMATS[form](TABLES[what](runs))

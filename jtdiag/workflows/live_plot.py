@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import xarray as xr
 
 from jtdiag.errors import JtdiagError
-from jtdiag.figures import Drawing
+from jtdiag.figures.contract import FigureKind
 from jtdiag.figures.drawing import DEFAULT, Output, draw_results
 from jtdiag.probing.contract import Options, Probe
 from jtdiag.probing.registry import PROBES
@@ -14,7 +14,7 @@ from jtdiag.store.run import Run
 
 
 def redraw(
-    run: Run, wanted: list[Drawing], output: Output = DEFAULT, interval: float = 0.5
+    run: Run, wanted: list[FigureKind], output: Output = DEFAULT, interval: float = 0.5
 ) -> Iterator[str]:
     """Draw figures of a run after every epoch that is sealed; yield a line for each that changed.
 
@@ -56,13 +56,13 @@ def _looks_that_find_more(run: Run, interval: float) -> Iterator[None]:
         time.sleep(interval)
 
 
-def _light(drawing: Drawing, probes: dict[str, Probe]) -> bool:
+def _light(drawing: FigureKind, probes: dict[str, Probe]) -> bool:
     """Tell whether a figure draws only what its probe finds in the metrics."""
     return not any(probes[drawing.needs].writes[name].from_outputs for name in drawing.uses)
 
 
 def _draw_all(
-    run: Run, drawn: list[Drawing], probes: dict[str, Probe], output: Output
+    run: Run, drawn: list[FigureKind], probes: dict[str, Probe], output: Output
 ) -> Iterator[str]:
     """Ask each probe once and draw what is drawn from it."""
     epoch = max(run.seal(lane).epoch for lane in run.lanes)

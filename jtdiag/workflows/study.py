@@ -15,9 +15,9 @@ from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.recipe.studies import FILE, Study
 from jtdiag.store.run import Run
-from jtdiag.tables.schemes import PROBES, bars
+from jtdiag.tables.schemes import PROBES, of_study, to_dataset
 
-FIGURE = "schemes"
+FIGURE = schemes.FIGURE.name
 
 
 def carry_out(
@@ -81,6 +81,13 @@ def plot(folder: Path, wanted: Sequence[str] = (), output: Output = DEFAULT) -> 
     made_by = results.load(one, PROBES[0]).attrs
     date = f", {made_by['date']}" if "date" in made_by else ""
     origin = f"jtdiag {made_by['jtdiag']}, study {folder.name}{date}"
-    drawn = bars(folder)
-    behind = {folder.resolve().name: schemes.numbers(drawn)}
-    return save(lambda: schemes.draw(drawn), folder, FIGURE, origin, output=output, behind=behind)
+    table = to_dataset(of_study(folder))
+    name = folder.resolve().name
+    return save(
+        lambda: schemes.draw([(name, table)]),
+        folder,
+        FIGURE,
+        origin,
+        output=output,
+        data={name: table},
+    )

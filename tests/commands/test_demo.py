@@ -5,13 +5,13 @@ from click.testing import CliRunner
 
 from jtdiag import Run
 from jtdiag.commands import main
-from jtdiag.figures import FIGURES, find
+from jtdiag.figures import FIGURES
 from jtdiag.probing import findings, results
 from jtdiag.probing.registry import PROBES
 from jtdiag.recipe import presets
-from jtdiag.tables.table import performance_rows
+from jtdiag.tables.performance import performance_rows
 
-QUICK = [name for name in FIGURES if PROBES.find(find(name).needs).cost == "cheap"]
+QUICK = [kind.name for kind in FIGURES.all() if PROBES.find(kind.needs).cost == "cheap"]
 
 
 @pytest.fixture
