@@ -84,7 +84,7 @@ def test_without_the_function_one_line_says_what_is_missing(of_images, tmp_path)
 
 
 def test_a_function_for_another_architecture_is_refused(of_images, tmp_path):
-    with pytest.raises(RecipeError, match=r"arch is 'conv', and factory is given; use arch = 'mod"):
+    with pytest.raises(RecipeError, match=r"arch is 'conv', but a factory was passed; use arch"):
         train(of_images(), tmp_path / "run", factory=dropping)
     assert not (tmp_path / "run").exists()
 
@@ -124,7 +124,7 @@ def test_both_passes_over_a_part_of_the_members_drop_the_same(of_images):
     other_step = group._chunked_logits((1, 4), x)
     for j in range(2):
         state = {name: t[:, j : j + 1] for name, t in group._state.items()}
-        assert torch.equal(group._drawn((1, 3), j, state, x), logits[:, j : j + 1])
+        assert torch.equal(group._training_logits((1, 3), j, state, x), logits[:, j : j + 1])
         assert not torch.equal(other_step[:, j], logits[:, j])
 
 
