@@ -259,7 +259,7 @@ def test_losses_alone_can_be_recorded_with_outputs(path):
 def test_what_needs_the_members_themselves_is_refused_in_one_line(path):
     trained(DominanceMonitor(lam=1, store=path, epochs=2), 2, weights=True)
     run = Run(path)
-    with pytest.raises(ProbeError, match="was recorded from a user's training loop"):
+    with pytest.raises(ProbeError, match="was recorded from a training loop of its user's"):
         probe(run, "gradients")
     with pytest.raises(DataError, match="recorded from a training loop"):
         Replay.of(run, run.lanes[0], 2)
