@@ -122,7 +122,7 @@ def _check_disk(path: Path, size: layout.Size) -> None:
     if size.total > free:
         raise StoreError(
             f"{path} would take {layout.readable(size.total)}, of which outputs take "
-            f"{layout.readable(size.outputs)}, but only {layout.readable(free)} of disk space are "
+            f"{layout.readable(size.outputs)}, but only {layout.readable(free)} of disk space is "
             "free; keep fewer epochs with keep.outputs and keep.checkpoints, or choose a folder on "
             "another disk with --out."
         )

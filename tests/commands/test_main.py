@@ -150,7 +150,7 @@ def test_a_disk_that_is_too_small_is_one_line_before_anything_is_written(tmp_pat
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     ran = jtdiag("train", "demo", "--out", tmp_path / "demo")
     assert_one_line(ran)
-    assert "its disk has 0.0 MB free; keep fewer epochs" in ran.stderr
+    assert "only 0.0 MB of disk space is free; keep fewer epochs" in ran.stderr
     assert list(tmp_path.iterdir()) == []
 
 

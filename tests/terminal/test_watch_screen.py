@@ -83,7 +83,9 @@ def test_a_lane_that_a_rule_stopped_says_so(warned):
     warned.seal_up_to(3)
     for lane in warned.run.lanes:
         seal = warned.run.seal(lane)
-        stopped = replace(seal, done=True, stopped="dominance" * lane.lam_index)
+        stopped = replace(
+            seal, done=True, action=lanes.RuleAction(stopped="dominance" * lane.lam_index)
+        )
         lanes.write_seal(warned.run.path, lane, stopped)
     lines = drawn(looked(RunWatch(warned.run.path)))
     assert [row[-1] for row in rows(lines).values()] == ["done", "stopped"]
