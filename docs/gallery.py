@@ -129,7 +129,7 @@ def small(folder: Path, probes: Sequence[str] | None = None) -> list[Drawn]:
         probes: Names of those to ask; None for all that figures need.
     """
     made = folder / "study"
-    study.carry_out(studies.read(STUDY), made, lambda: nullcontext(Silent()))
+    study.run_study(studies.read(STUDY), made, lambda: nullcontext(Silent()))
     run = Run(made / OF_ALL_FIGURES)
     needed = dict.fromkeys(figures.find(name).needs for name in figures.FIGURES)
     for name in needed if probes is None else probes:

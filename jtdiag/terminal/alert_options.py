@@ -1,4 +1,4 @@
-"""The options that say where alerts go, for every command that raises them."""
+"""Command-line options that select where alerts are sent."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ OPTIONS = (
         "--on-alert",
         metavar="CMD",
         multiple=True,
-        help="Run a command for every alert, without a shell, such as "
+        help="Run a command (without a shell) for every alert, such as "
         "'notify-send {rule} {sentence}'; repeatable.",
     ),
     click.option(
@@ -26,22 +26,22 @@ OPTIONS = (
         multiple=True,
         envvar="JTDIAG_WEBHOOK",
         show_envvar=True,
-        help="Post every alert to URL as JSON; repeatable.",
+        help="Send every alert to URL as JSON (HTTP POST); repeatable.",
     ),
     click.option(
         "--tensorboard",
         metavar="DIR",
         type=click.Path(path_type=Path),
-        help="Write alerts to TensorBoard's folder DIR.",
+        help="Write alerts to the TensorBoard log directory DIR.",
     ),
-    click.option("--mlflow", is_flag=True, help="Tag the run of MLflow in MLFLOW_RUN_ID."),
-    click.option("--wandb", is_flag=True, help="Raise alerts in Weights & Biases."),
+    click.option("--mlflow", is_flag=True, help="Log alerts to the MLflow run in MLFLOW_RUN_ID."),
+    click.option("--wandb", is_flag=True, help="Send alerts to Weights & Biases."),
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlertOptions:
-    """Where alerts go, as the command line says."""
+    """Destinations of alerts given on the command line."""
 
     on_alert: tuple[str, ...] = ()
     webhook: tuple[str, ...] = ()
@@ -50,10 +50,10 @@ class AlertOptions:
     wandb: bool = False
 
     def dispatcher(self, say: "Say | None" = None) -> "Dispatcher":
-        """Return a dispatcher to all these places, which says what was not sent.
+        """Return a dispatcher to all destinations, which reports alerts that could not be sent.
 
         Raises:
-            AlertError: if one of them cannot be used.
+            AlertError: if a destination cannot be used.
         """
         from jtdiag.alerts import dispatch
 
@@ -78,10 +78,10 @@ class AlertOptions:
 
 
 def alert_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options; it takes them together as its argument `alerts`."""
+    """Add the options to a command, which receives them as its argument `alerts`."""
 
     @functools.wraps(command)
-    def gathered(
+    def with_alerts(
         *arguments: Any,
         on_alert: tuple[str, ...],
         webhook: tuple[str, ...],
@@ -90,15 +90,15 @@ def alert_options(command: Callable[..., None]) -> Callable[..., None]:
         wandb: bool,
         **more: Any,
     ) -> None:
-        given = AlertOptions(
+        alerts = AlertOptions(
             on_alert=on_alert,
             webhook=webhook,
             tensorboard=tensorboard,
             mlflow=mlflow,
             wandb=wandb,
         )
-        command(*arguments, alerts=given, **more)
+        command(*arguments, alerts=alerts, **more)
 
     for option in reversed(OPTIONS):
-        gathered = option(gathered)
-    return gathered
+        with_alerts = option(with_alerts)
+    return with_alerts

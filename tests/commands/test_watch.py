@@ -28,10 +28,10 @@ from jtdiag.watch.events import (
     Ended,
     Errors,
     Gone,
-    Happened,
     Resumed,
+    RunEvent,
     Sealed,
-    Silent,
+    Stalled,
     Trouble,
 )
 
@@ -48,10 +48,9 @@ def test_with_an_alert_the_exit_status_is_3(warned):
     assert ran.stderr == ""
     lines = ran.stdout.splitlines()
     assert lines[0] == (
-        "λ = 0.9, trial 0: epoch 4 is sealed; training error 10.0 % (ensemble), "
-        "15.5 % (median member)"
+        "λ = 0.9, trial 0, epoch 4: training error 10.0 % (ensemble), 15.5 % (median member)"
     )
-    assert lines[1].startswith("λ = 1, trial 0: epoch 4 is sealed; training error 10.0 % (ensem")
+    assert lines[1].startswith("λ = 1, trial 0, epoch 4: training error 10.0 % (ensem")
     assert lines[2].startswith("ALERT λ = 1: after epoch 3, one member ")
     assert all(line.startswith("  -   λ = ") for line in lines[3:])
     assert len(lines) > 5
@@ -71,8 +70,8 @@ def test_of_a_run_that_died_it_says_in_one_line_how_to_go_on(warned):
     assert ran.exit_code == 1
     path = warned.run.path
     assert ran.stderr == (
-        f"Error: {path}: the engine is gone before the run was done. "
-        f"Go on with: jtdiag train {path} --resume\n"
+        f"Error: {path}: the training process exited before the run was complete. "
+        f"Resume with: jtdiag train {path} --resume\n"
     )
 
 
@@ -97,14 +96,14 @@ def test_a_run_that_is_removed_while_it_is_watched_is_one_line(warned, asleep):
     asleep(lambda: shutil.rmtree(warned.run.path))
     ran = watch(warned.run)
     assert ran.exit_code == 1
-    assert ran.stderr.startswith(f"Error: {warned.run.path} is gone")
+    assert ran.stderr.startswith(f"Error: {warned.run.path} no longer exists")
 
 
 def test_interrupted_it_says_that_training_goes_on(warned, asleep):
     asleep(interrupt)
     ran = watch(warned.run)
     assert ran.exit_code == INTERRUPTED == 130
-    assert ran.stderr == "The watch ended; what trains goes on.\n"
+    assert ran.stderr == "Stopped watching; training is not affected.\n"
 
 
 def test_once_the_picture_is_printed_and_the_run_goes_on(warned, asleep):
@@ -147,7 +146,7 @@ def test_every_event_has_its_fields_in_json():
         Appeared(state="training", lanes=1, epochs=2, members=3),
         Sealed(lane=Lane(0, 0), epoch=1),
         Finding(probe="p", rule="r", level="info", number=1.0, sentence="S."),
-        Silent(seconds=70.0),
+        Stalled(seconds=70.0),
         Resumed(),
         Ended(done=True),
         Gone(),
@@ -155,7 +154,7 @@ def test_every_event_has_its_fields_in_json():
     ]
     assert [KINDS[type(event)] for event in events] == list(FIELDS) == list(KINDS.values())
     for event in events:
-        found = as_json(Happened(run=Path("runs/a"), what=event))
+        found = as_json(RunEvent(run=Path("runs/a"), event=event))
         assert found["run"] == "runs/a"
         assert found.keys() == {"time", "run", "event"} | FIELDS[found["event"]]
 
@@ -169,13 +168,13 @@ def test_every_field_is_described_in_the_manual():
 
 def test_an_event_in_json_has_its_time_in_utc():
     now = datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC)
-    told = as_json(Happened(run=Path("a"), what=Gone()), now)
+    told = as_json(RunEvent(run=Path("a"), event=Gone()), now)
     assert told == {"time": "2026-01-02T03:04:05.678Z", "run": "a", "event": "gone"}
 
 
 def test_a_number_that_is_none_is_null_in_json():
     errors = Errors(ensemble=math.nan, median=math.inf, best=0.5, leader=0)
-    told = as_json(Happened(run=Path("a"), what=Sealed(lane=Lane(1, 2), epoch=3, errors=errors)))
+    told = as_json(RunEvent(run=Path("a"), event=Sealed(lane=Lane(1, 2), epoch=3, errors=errors)))
     assert (told["ensemble_error"], told["median_error"], told["best_error"]) == (None, None, 0.5)
     assert told["trial"] == 1
     json.dumps(told, allow_nan=False)
@@ -234,9 +233,9 @@ def test_a_folder_is_watched_until_it_is_interrupted(two, asleep, tmp_path):
         "good: training; 1 lane of 4 epochs, 4 members",
         "led: training; 1 lane of 4 epochs, 4 members",
     ]
-    assert lines[2].startswith("good: λ = 0.5, trial 0: epoch 4 is sealed; training error 10.0 %")
+    assert lines[2].startswith("good: λ = 0.5, trial 0, epoch 4: training error 10.0 %")
     assert lines[3] == "good: done"
-    assert lines[4].startswith("led: λ = 1, trial 0: epoch 3 is sealed")
+    assert lines[4].startswith("led: λ = 1, trial 0, epoch 3: training error")
     assert lines[5].startswith("ALERT led: λ = 1: after epoch 3, one member carries the ensemble")
     assert len(lines) == 6
 
@@ -257,8 +256,8 @@ def test_until_done_without_an_alert_the_dead_are_named(two, tmp_path):
     ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"])
     assert ran.exit_code == 1
     assert ran.stderr == (
-        f"Error: {led.run.path}: the engine is gone before the run was done. "
-        f"Go on with: jtdiag train {led.run.path} --resume\n"
+        f"Error: {led.run.path}: the training process exited before the run was complete. "
+        f"Resume with: jtdiag train {led.run.path} --resume\n"
     )
 
 
@@ -284,7 +283,7 @@ def test_a_folder_without_runs_is_waited_in(asleep, tmp_path):
     asleep(interrupt)
     ran = CliRunner().invoke(main, ["watch", str(tmp_path)])
     assert ran.exit_code == 130
-    assert ran.stderr.startswith(f"{tmp_path} holds no run yet; waiting for one.\n")
+    assert ran.stderr.startswith(f"No runs in {tmp_path} yet; waiting.\n")
 
 
 def test_a_folder_that_stays_without_runs_is_not_waited_in_until_done(tmp_path, monkeypatch):
@@ -292,7 +291,7 @@ def test_a_folder_that_stays_without_runs_is_not_waited_in_until_done(tmp_path, 
     ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"])
     assert ran.exit_code == 1
     assert ran.stderr.endswith(
-        f"Error: {tmp_path} holds no run. Name a run, or a folder of runs.\n"
+        f"Error: {tmp_path} contains no runs; pass a run or a folder of runs.\n"
     )
 
 
@@ -361,7 +360,7 @@ def test_another_process_prints_the_alert_while_the_run_trains(short_demo_recipe
             told.set()
             rest, stderr = watching.communicate()
         assert (watching.returncode, stderr) == (3, "")
-        assert "epoch 4 is sealed" in rest
+        assert "trial 0, epoch 4: " in rest
     finally:
         told.set()
         training.join()

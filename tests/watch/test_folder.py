@@ -14,10 +14,10 @@ from jtdiag.watch.events import (
     Appeared,
     Ended,
     Gone,
-    Happened,
     Resumed,
+    RunEvent,
     Sealed,
-    Silent,
+    Stalled,
     Trouble,
 )
 from jtdiag.watch.folder import RETRY, FolderWatch, runs_below
@@ -52,7 +52,7 @@ def clock(monkeypatch):
 
 def looked(watched):
     """What a look tells, as pairs (name of the run, event)."""
-    return [(watched.name(told.run), told.what) for told in watched.look()]
+    return [(watched.name(told.run), told.event) for told in watched.poll()]
 
 
 def kinds(watched):
@@ -126,9 +126,9 @@ def test_an_alert_is_told_once_with_its_run_and_kept_in_its_folder(watched, run_
 def test_a_run_that_was_over_before_is_old_and_its_folder_is_left_alone(watched, run_of, stories):
     run = run_of("a", stories.led).seal_all()
     before = sorted(os.listdir(run.path))
-    told = list(watched.look())
-    assert all(isinstance(one, Happened) and one.old for one in told)
-    assert [e.what.rule for e in told if isinstance(e.what, Finding)] == ["dominance"]
+    told = list(watched.poll())
+    assert all(isinstance(one, RunEvent) and one.old for one in told)
+    assert [e.event.rule for e in told if isinstance(e.event, Finding)] == ["dominance"]
     assert sorted(os.listdir(run.path)) == before
     assert watched.over
 
@@ -210,7 +210,7 @@ def test_an_engine_that_seals_nothing_for_long_is_silent_until_it_does(watched, 
     clock.time += 99
     assert looked(watched) == []
     clock.time += 2
-    assert looked(watched) == [("a", Silent(seconds=101.0))]
+    assert looked(watched) == [("a", Stalled(seconds=101.0))]
     assert watched.runs[run.run.path].state == "silent"
     assert not watched.over
     assert looked(watched) == []
@@ -229,7 +229,7 @@ def test_how_long_epochs_take_is_estimated_from_the_dates_of_files(watched, run_
     looked(watched)
     heart = watched.runs[run.run.path].heartbeat
     assert heart.limit == pytest.approx(5 * 3900 / 4)
-    assert heart.quiet == pytest.approx(100, abs=60)
+    assert heart.idle == pytest.approx(100, abs=60)
 
 
 # --- removed, replaced, damaged -------------------------------------------------------------------

@@ -104,7 +104,7 @@ def test_an_alert_is_told_again_when_another_trial_joins_it(by_hand, stories, as
 
 def test_the_rules_say_in_the_watch_what_the_probe_says_of_the_whole_run(toy_copy):
     told = RunWatch(toy_copy.path)
-    list(told.look())
+    list(told.poll())
     assert told.findings == [*PROBES.find("alerts").judge(ask(toy_copy, "alerts"))]
     assert told.findings
 
