@@ -1,5 +1,6 @@
 """Files that others read or write at the same time: replaced whole, and locked."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ def locked(path: Path, timeout: float) -> Iterator[None]:
         StoreError: if another process still holds it then.
         OSError: if the lock file cannot be written.
     """
+    if not path.parent.is_dir():  # FileLock would create the folder
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     lock = FileLock(path, timeout=timeout)
     try:
         lock.acquire()

@@ -1,1 +1,1 @@
-"""Where alerts go: a command, a webhook, trackers of experiments, and a run's own file."""
+"""Alerts: from the verdict of a rule to its findings, its record in the run, and its sinks."""

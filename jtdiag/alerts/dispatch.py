@@ -1,4 +1,4 @@
-"""Sending alerts beside training: nothing that happens to them stops it."""
+"""Sending alerts from background threads, so that training never waits for a sink."""
 
 import contextlib
 import queue
@@ -11,52 +11,53 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from jtdiag.alerts import wording
 from jtdiag.alerts.contract import NotSent, Sink
 from jtdiag.probing.findings import Finding
 
 DEPTH = 100
-"""Alerts that wait for one place; what comes when so many wait is told and left out."""
+"""Alerts that may wait for one sink; further ones are dropped, which is reported."""
 PATIENCE = 10.0
-"""Seconds that a run which has ended waits for its last alerts."""
+"""Seconds to wait for the last alerts when a run ends."""
 INTERRUPTED = 2.0
-"""The same for a run that was interrupted or failed."""
+"""The same when a run is interrupted or fails."""
 LONGEST = 300
-"""Characters of what a place says of its failure."""
+"""Maximum length of a sink's error message, in characters."""
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 Alert = tuple[Path | str, Finding]
 
 
-def say(line: str) -> None:
-    """Write a line to the error stream; one that is closed is no reason to stop."""
+def print_error(line: str) -> None:
+    """Write a line to stderr; nothing happens if stderr is closed."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
 
 class Dispatcher:
-    """Takes alerts and sends them everywhere, each place by a daemon thread of its own.
+    """Sends alerts to all sinks, each in a daemon thread of its own.
 
-    So one place that hangs holds up neither training nor the other places. A failure is one
-    line on the error stream, once for each place and kind.
+    A sink that hangs delays neither training nor the other sinks. A failure is reported in one
+    line on stderr, once for each sink and kind of failure.
     """
 
-    def __init__(self, sinks: Sequence[Sink] = (), say: Say = say) -> None:
-        self._workers = [_Worker(sink, say) for sink in sinks]
+    def __init__(self, sinks: Sequence[Sink] = (), print_line: PrintLine = print_error) -> None:
+        self._workers = [_Worker(sink, print_line) for sink in sinks]
 
-    def tell(self, run: Path | str, finding: Finding) -> None:
-        """Send an alert, later; what is no alert goes nowhere. Never waits, never raises."""
+    def send(self, run: Path | str, finding: Finding) -> None:
+        """Send a finding in the background if it is an alert. Never waits, never raises."""
         if finding.level == "alert":
             for worker in self._workers:
                 worker.put((run, finding))
 
     def close(self, timeout: float = PATIENCE) -> None:
-        """Wait some seconds, for all places together, and say what was not sent."""
-        until = time.monotonic() + timeout
+        """Wait for all sinks, `timeout` seconds in total, and report unsent alerts."""
+        deadline = time.monotonic() + timeout
         for worker in self._workers:
             worker.finish()
         for worker in self._workers:
-            worker.join(max(0.0, until - time.monotonic()))
+            worker.join(max(0.0, deadline - time.monotonic()))
 
     def __enter__(self) -> "Dispatcher":
         return self
@@ -67,77 +68,73 @@ class Dispatcher:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close; after an error or an interruption with less patience."""
+        """Close, with a shorter timeout after an error or an interruption."""
         self.close(PATIENCE if error is None else INTERRUPTED)
 
 
 class _Worker:
-    """Sends the alerts of one place in their order."""
+    """Sends the alerts of one sink in order."""
 
-    def __init__(self, sink: Sink, say: Say) -> None:
-        self._sink, self._say = sink, say
-        self._waiting: queue.SimpleQueue[Alert | None] = queue.SimpleQueue()
+    def __init__(self, sink: Sink, print_line: PrintLine) -> None:
+        self._sink, self._print_line = sink, print_line
+        self._queue: queue.SimpleQueue[Alert | None] = queue.SimpleQueue()
         self._abandoned = False
-        self._told, self._left_out, self._settled = 0, 0, 0
-        self._failed: Counter[str] = Counter()
+        self._total, self._dropped, self._processed = 0, 0, 0
+        self._failures: Counter[str] = Counter()
         name = f"jtdiag-alerts-{sink.name}"
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def put(self, alert: Alert) -> None:
-        self._told += 1
-        if self._waiting.qsize() < DEPTH:
-            self._waiting.put(alert)
+        self._total += 1
+        if self._queue.qsize() < DEPTH:
+            self._queue.put(alert)
         else:
-            self._left_out += 1
-            self._fail(f"{DEPTH} alerts are waiting already", "full")
+            self._dropped += 1
+            self._fail(wording.queue_full(DEPTH), "full")
 
     def finish(self) -> None:
-        self._waiting.put(None)
+        self._queue.put(None)
 
     def join(self, timeout: float) -> None:
-        """Wait for the thread, then leave it to itself, and say what did not arrive."""
+        """Wait for the thread, abandon it after the timeout, and report unsent alerts."""
         self._thread.join(timeout)
         if self._thread.is_alive():
             self._abandoned = True
-            left = self._told - self._left_out - self._settled
-            waited = f"{left} of {self._told} alerts" if left else "its end"
-            self._say(f"{self._sink.name}: {waited} could not be waited for any longer.")
-        failed = self._failed.total()
-        if failed > len(self._failed):  # some were counted and not told
-            self._say(f"{self._sink.name}: {failed} of {self._told} alerts were not sent.")
+            unsent = self._total - self._dropped - self._processed
+            self._print_line(wording.gave_up_waiting(self._sink.name, unsent, self._total))
+        failed = self._failures.total()
+        if failed > len(self._failures):  # some were not reported
+            self._print_line(wording.not_sent_total(self._sink.name, failed, self._total))
 
     def _work(self) -> None:
-        while (alert := self._waiting.get()) is not None and not self._abandoned:
+        while (alert := self._queue.get()) is not None and not self._abandoned:
             self._send(*alert)
-            self._settled += 1
+            self._processed += 1
         try:
             self._sink.close()
         except Exception as error:  # noqa: BLE001 - as below
-            self._say(f"{self._sink.name} could not be closed: {_line(_named(error))}.")
+            self._print_line(wording.not_closed(self._sink.name, _one_line(_with_type(error))))
 
     def _send(self, run: Path | str, finding: Finding) -> None:
         try:
             self._sink.send(run, finding)
         except NotSent as error:
             self._fail(str(error), error.kind)
-        except Exception as error:  # noqa: BLE001 - whatever a tracker raises, training goes on
-            self._fail(_named(error), type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a sink may raise anything; training continues
+            self._fail(_with_type(error), type(error).__name__)
 
-    def _fail(self, message: str, kind: str) -> None:
-        self._failed[kind] += 1
-        if self._failed[kind] == 1 and not self._abandoned:
-            self._say(
-                f"An alert was not sent to {self._sink.name}: {_line(message)}. The run goes on; "
-                "failures of this kind are told once."
-            )
+    def _fail(self, reason: str, kind: str) -> None:
+        self._failures[kind] += 1
+        if self._failures[kind] == 1 and not self._abandoned:
+            self._print_line(wording.not_sent(self._sink.name, _one_line(reason)))
 
 
-def _named(error: Exception) -> str:
+def _with_type(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _line(message: str) -> str:
-    """Return words of others as a line that a terminal can be given."""
-    printable = "".join(c if c.isprintable() else " " for c in message)
+def _one_line(text: str) -> str:
+    """Return text from elsewhere as one short line without control characters."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
     return textwrap.shorten(printable, LONGEST, placeholder=" …")

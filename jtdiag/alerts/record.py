@@ -1,30 +1,31 @@
-"""Findings of the rules in a run's findings.jsonl, kept up to date while it trains."""
+"""Findings of rules in a run's findings.jsonl, updated during training."""
 
 from pathlib import Path
 
-from jtdiag.alerts.dispatch import Say, say
+from jtdiag.alerts import wording
+from jtdiag.alerts.dispatch import PrintLine, print_error
 from jtdiag.errors import StoreError
-from jtdiag.probing import findings as finding
+from jtdiag.probing import findings as stored_findings
 from jtdiag.probing.findings import Finding
 
 
 class Record:
-    """Replaces a run's findings under one source; a disk that refuses is a line, told once.
+    """Replaces the findings of one probe in a run's folder. Errors are printed once.
 
-    All findings are written every time, so what could not be written then is written next time.
+    All findings are written each time, so the next successful write completes the file.
     """
 
-    def __init__(self, source: str, say: Say = say) -> None:
-        self._source, self._say = source, say
+    def __init__(self, probe: str, print_line: PrintLine = print_error) -> None:
+        self._probe, self._print_line = probe, print_line
         self._failing = False
 
     def write(self, run: Path, findings: list[Finding]) -> None:
-        """Put the findings in the place of those that are there. Never raises."""
+        """Replace the probe's findings in a run's folder. Never raises."""
         try:
-            finding.record(run, self._source, findings)
+            stored_findings.record(run, self._probe, findings)
         except StoreError as error:
             if not self._failing:
-                self._say(f"{error} Training goes on; the next alert tries again.")
+                self._print_line(wording.not_recorded(str(error)))
             self._failing = True
         else:
             self._failing = False

@@ -157,7 +157,7 @@ class Polling:
         from jtdiag.probing.findings import Finding
 
         if isinstance(run_event.event, Finding) and not run_event.old:
-            self._dispatcher.tell(run_event.run, run_event.event)
+            self._dispatcher.send(run_event.run, run_event.event)
 
 
 def worth_a_line(run_event: "RunEvent") -> bool:

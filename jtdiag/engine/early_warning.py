@@ -1,4 +1,4 @@
-"""The rules of the early warning at work in the engine: told as they speak, and acted upon."""
+"""Early-warning rules during training: evaluate them after each epoch, and act on alerts."""
 
 import math
 from dataclasses import dataclass, replace
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag import names, rules
+from jtdiag import names
 from jtdiag.recipe.recipe import Recipe
+from jtdiag.rules import VerdictLog
 from jtdiag.rules.contract import History, Verdict
 from jtdiag.store.lanes import Lane
 
@@ -18,63 +19,60 @@ Row = dict[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What rules say of a lane after an epoch, and what follows from it."""
+    """The new verdicts on a lane after an epoch, and the actions that the recipe takes on them."""
 
     verdicts: tuple[Verdict, ...] = ()
-    """Of rules that had not spoken of this lane before."""
+    """Of rules that fire on this lane for the first time."""
     stopped: str = ""
-    """Rule that ends the lane here."""
+    """Rule that stops the lane after this epoch; empty if none does."""
     lowered: str = ""
-    """Rule on which λ is lowered from the next epoch on."""
+    """Rule that lowers λ from the next epoch on; empty if none does."""
 
 
-class Supervision:
-    """Follows the training metrics of lanes; every rule speaks once of a lane."""
+class EarlyWarning:
+    """Evaluates the rules on the training metrics of lanes; each rule fires once per lane."""
 
     def __init__(self, recipe: Recipe, chance_error: float, classes: int | None) -> None:
         self._recipe = recipe
         self._chance_error = chance_error
         self._chance_loss = math.log(classes) if classes else None
-        self._known: dict[Lane, History] = {}
-        self._told: dict[Lane, set[str]] = {}
+        self._histories: dict[Lane, History] = {}
+        self._log = VerdictLog[Lane]()
 
     def remember(self, lane: Lane, history: History) -> None:
-        """Take over what is sealed of a lane; what rules have said of it is not told again."""
-        self._known[lane] = history
-        self._told[lane] = {verdict.rule for verdict in rules.first(history)}
+        """Take over the sealed epochs of a resumed lane; rules that fired do not fire again."""
+        self._histories[lane] = history
+        self._log.replay(lane, history)
 
     def judge(self, lane: Lane, epoch: int, row: Row, lam: float) -> Decision:
-        """Return what the rules say after an epoch, and what the recipe makes of it."""
-        history = self._extended(lane, epoch, row, lam)
-        told = self._told.setdefault(lane, set())
-        verdicts = rules.judge(history, [name for name in rules.NAMES if name not in told])
-        spoke = {verdict.rule for verdict in verdicts}
-        told |= spoke
+        """Evaluate the rules after an epoch; return new verdicts and the resulting actions."""
+        verdicts = self._log.judge(lane, self._extended(lane, epoch, row, lam))
+        fired = {verdict.rule for verdict in verdicts}
         alerts = self._recipe.alerts
         lower = alerts.lower_lam < lam
         return Decision(
             verdicts=tuple(verdicts),
-            stopped=next((name for name in alerts.stop_on if name in spoke), ""),
-            lowered=next((name for name in alerts.lower_on if lower and name in spoke), ""),
+            stopped=next((name for name in alerts.stop_on if name in fired), ""),
+            lowered=next((name for name in alerts.lower_on if lower and name in fired), ""),
         )
 
     def _extended(self, lane: Lane, epoch: int, row: Row, lam: float) -> History:
-        """Append an epoch to what is known of a lane; epochs from there on are forgotten."""
+        """Append an epoch to a lane's history; later epochs are dropped."""
         new = self._row(epoch, row, lam)
-        before = self._known.get(lane)
+        before = self._histories.get(lane)
         if before is not None and before.epoch[0] < epoch:
             new = _joined(before.until(epoch - 1), new)
-        self._known[lane] = new
+        self._histories[lane] = new
         return new
 
     def _row(self, epoch: int, row: Row, lam: float) -> History:
-        moved = row.get(names.DISPLACEMENT)
+        displacement = row.get(names.DISPLACEMENT)
         return History(
             epoch=np.array([epoch]),
             **{name: row[name][None] for name in names.METRIC_VARIABLES},
             chance_error=self._chance_error,
             chance_loss=self._chance_loss,
-            displacement=None if moved is None else moved[None],
+            displacement=None if displacement is None else displacement[None],
             lam=np.array([lam]),
         )
 

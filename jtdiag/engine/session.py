@@ -16,7 +16,7 @@ from jtdiag import names
 from jtdiag.engine import architectures, optimisers
 from jtdiag.engine.architectures.module_stack import Execution, Factory, ModuleStack
 from jtdiag.engine.datasets import bootstrap, splits as datasets
-from jtdiag.engine.early_warning import Supervision
+from jtdiag.engine.early_warning import EarlyWarning
 from jtdiag.engine.execution import Choice, Way, fastest, ways
 from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup
 from jtdiag.errors import RecipeError
@@ -160,11 +160,11 @@ class Session:
         memory = optimisers.build(self.recipe.train).start(weights)
         return sum(tensor.nbytes for tensor in memory.values())
 
-    def supervision(self) -> Supervision:
+    def supervision(self) -> EarlyWarning:
         """Return the rules at work, for lanes that have not begun."""
         outputs = len(self.data.classes)
         chance = self.data.target_facts.chance_error
-        return Supervision(
+        return EarlyWarning(
             self.recipe,
             chance_error=1 - 1 / outputs if chance is None else chance,
             classes=outputs if self.data.family.classes else None,

@@ -65,7 +65,7 @@ def _skill_is_clear(history: History, last: MeasuredEpoch) -> bool:
 
 
 def _growth_is_clear(history: History, epochs: Sequence[MeasuredEpoch]) -> bool:
-    losses = divergence.descended(history)[-2:]
+    losses = divergence.objective(history)[-2:]
     everything = [losses, history.member_loss[-1], history.ensemble_loss[-1:]]
     if len(losses) < 2 or not np.isfinite(np.concatenate(everything)).all():
         return True

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jtdiag import families, names, rules
-from jtdiag.alerts.wording import Told, findings
+from jtdiag import families, names
+from jtdiag.alerts.lane_verdicts import LaneVerdict, findings
 from jtdiag.errors import StoreError
 from jtdiag.families.contract import Family
 from jtdiag.monitor import batch_sums
@@ -24,6 +24,7 @@ from jtdiag.monitor.epoch_sample import EpochSample, Summed
 from jtdiag.monitor.measured_epoch import MeasuredEpoch, settled
 from jtdiag.monitor.recording import Facts, RecordedLane, Recording
 from jtdiag.probing.findings import Finding
+from jtdiag.rules import RULES, VerdictLog
 from jtdiag.rules.contract import History
 
 ENOUGH = 2500
@@ -46,7 +47,7 @@ class DominanceMonitor:
             an epoch, and not fewer than `LEAST_BATCHES` batches.
         family: The likelihood, by its name or as an object; logits are its canonical parameters.
         combiner: What the ensemble averages, "logits" or "probabilities".
-        wanted: The rules to ask, by name.
+        wanted: Names of the rules to evaluate; by default all installed ones.
         chance_error: Error without skill, for loops that give losses only; else it is known.
         chance_loss: Loss without skill, in nats; likewise.
         tell: Called with every new finding.
@@ -66,7 +67,7 @@ class DominanceMonitor:
         every: int | Literal["auto"] = "auto",
         family: str | Family = "categorical",
         combiner: str = "logits",
-        wanted: Iterable[str] = rules.NAMES,
+        wanted: Iterable[str] | None = None,
         chance_error: float | None = None,
         chance_loss: float | None = None,
         tell: Callable[[Finding], object] | None = None,
@@ -79,7 +80,10 @@ class DominanceMonitor:
         self.family = families.find(family) if isinstance(family, str) else family
         self.combiner = _known("combiner", combiner, families.COMBINERS)
         self._every = _stride(every)
-        self._untold = [_known("wanted", name, rules.NAMES) for name in wanted]
+        installed = RULES.names()
+        self._log = VerdictLog[None](
+            _known("wanted", name, installed) for name in (installed if wanted is None else wanted)
+        )
         self._random = random.Random(0)  # where an epoch's sample begins, and nothing else
         self._sample: EpochSample | None = None
         self._members = 0
@@ -315,13 +319,14 @@ class DominanceMonitor:
 
     def _judge(self) -> list[Finding]:
         history = self.history
-        verdicts = rules.judge(history, settled(self._untold, history, self.epochs))
-        spoke = {verdict.rule for verdict in verdicts}
-        self._untold = [name for name in self._untold if name not in spoke]
+        names = settled(self._log.pending(None), history, self.epochs)
+        verdicts = self._log.judge(None, history, names)
         doubt = self.epochs[-1].doubt
         new = [
             replace(found, sentence=found.sentence + doubt)
-            for found in findings(Told(verdict=verdict, lam=self.lam) for verdict in verdicts)
+            for found in findings(
+                LaneVerdict(verdict=verdict, lam=self.lam) for verdict in verdicts
+            )
         ]
         self.findings += new
         for found in new:

@@ -31,7 +31,9 @@ class Alerts:
     def __post_init__(self) -> None:
         for name in ("stop_on", "lower_on"):
             given = check.listed(getattr(self, name))
-            known = tuple(check.choice(f"alerts.{name}", rule, rules.NAMES) for rule in given)
+            known = tuple(
+                check.choice(f"alerts.{name}", rule, rules.RULES.names()) for rule in given
+            )
             object.__setattr__(self, name, check.different(f"alerts.{name}", known))
         object.__setattr__(self, "lower_lam", weight("alerts.lower_lam", self.lower_lam))
         if self.lowers and not self.lower_on:

@@ -1,12 +1,14 @@
-"""Codependence: the ensemble fits the training data, none of its members does."""
+"""Codependence: the ensemble fits the training set, none of its members does."""
 
-from jtdiag.rules import skill
+from jtdiag.rules import limits, skill, wording
 from jtdiag.rules.contract import History, Rule, Verdict
 
 
 def judge(history: History) -> Verdict | None:
-    """Alert where the median member lacks skill and nobody leads far enough to replace it."""
-    if not skill.weak(history) or skill.leader_skill(history) >= skill.LEADER_LIMIT:
+    """Fire where the median member lacks skill and the best one does not dominate."""
+    if not skill.members_lack_skill(history):
+        return None
+    if skill.leader_skill(history) >= limits.LEADER_SKILL:
         return None
     return Verdict(
         rule=RULE.name,
@@ -14,18 +16,18 @@ def judge(history: History) -> Verdict | None:
         epoch=history.last,
         number=skill.median_skill(history),
         limit=RULE.limit,
-        what=f"no member stands alone ({skill.in_words(history)})",
-        advice=skill.advice(history),
+        observation=wording.codependence_observation(skill.shortfall(history)),
+        advice=wording.skill_advice(history.last_lam),
     )
 
 
 RULE = Rule(
     name="codependence",
     compares=(
-        "the median member's share of the ensemble's skill, in training, where the best member's "
-        f"is below {skill.LEADER_LIMIT:g}"
+        "the median member's share of the ensemble's skill on the training set, if the best "
+        f"member's share is below {limits.LEADER_SKILL:g}"
     ),
-    limit=skill.SKILL_LIMIT,
+    limit=limits.MEDIAN_SKILL,
     score=skill.median_skill,
     judge=judge,
 )

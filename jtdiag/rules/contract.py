@@ -1,7 +1,7 @@
-"""What a rule sees, what it is, and what it answers: arithmetic on one lane's training metrics.
+"""The interface of early-warning rules: a lane's metrics, a rule, and its verdict.
 
-Rules know neither runs nor probes, so that the engine, a probe, `jtdiag watch` and a monitor in
-somebody's own loop all judge alike.
+Rules know neither runs nor probes, so the engine, the probe `alerts`, `jtdiag watch` and a monitor
+in a user's own training loop all evaluate the same code.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ class History:
     epoch: NDArray[np.integer[Any]]
     """(E,), ascending; 0 is before training."""
     member_error: Floats
-    """(E, M), fractions in the family's measure; for classes, fraction wrong."""
+    """(E, M), in the family's error measure; for classes, the fraction of wrong predictions."""
     member_loss: Floats
     """(E, M), nats."""
     ensemble_error: Floats
@@ -29,13 +29,13 @@ class History:
     ensemble_loss: Floats
     """(E,), nats."""
     chance_error: float
-    """Error without skill: 1 − 1/K for K classes of equal size."""
+    """Chance-level error: 1 − 1/K for K classes of equal size."""
     chance_loss: float | None = None
-    """Loss without skill, nats: ln K for K classes; None where nobody knows."""
+    """Chance-level loss, nats: ln K for K classes; None if unknown."""
     displacement: Floats | None = None
-    """(E, M), distance of a member's parameters from where they began; NaN or None: unknown."""
+    """(E, M), distance of a member's parameters from initialization; NaN or None if unknown."""
     lam: Floats | None = None
-    """(E,), λ with which each epoch was trained; None: the loss is not known to be Eq. 4."""
+    """(E,), λ with which each epoch was trained; None if the loss may be another than Eq. 4."""
 
     @property
     def members(self) -> int:
@@ -44,8 +44,13 @@ class History:
 
     @property
     def last(self) -> int:
-        """The epoch up to which is known."""
+        """Last epoch of the history."""
         return int(self.epoch[-1])
+
+    @property
+    def last_lam(self) -> float | None:
+        """λ with which the last epoch was trained; None if unknown."""
+        return None if self.lam is None else float(self.lam[-1])
 
     @property
     def diversity(self) -> Floats:
@@ -53,63 +58,66 @@ class History:
         return self.member_loss.mean(1) - self.ensemble_loss
 
     def until(self, epoch: int) -> "History":
-        """Return what was known after an epoch.
+        """Return the history up to and including an epoch.
 
         Raises:
-            ValueError: if nothing was.
+            ValueError: if the history starts later.
         """
-        known = self.epoch <= epoch
-        if not known.any():
-            raise ValueError(f"epoch is {epoch}; the history begins at {self.epoch[0]}.")
-        return self._part(known)
+        mask = self.epoch <= epoch
+        if not mask.any():
+            raise ValueError(f"epoch is {epoch}; the history starts at {self.epoch[0]}.")
+        return self._select(mask)
 
     def measured(self) -> "History | None":
-        """Return the epochs of which anything was measured; None where nothing was.
+        """Return the epochs with measurements, or None if there are none.
 
-        A loop that jtdiag does not run measures nothing before it begins.
+        A training loop that jtdiag does not run measures nothing before its first epoch.
         """
-        known = ~(np.isnan(self.ensemble_loss) & np.isnan(self.ensemble_error))
-        return self._part(known) if known.any() else None
+        mask = ~(np.isnan(self.ensemble_loss) & np.isnan(self.ensemble_error))
+        return self._select(mask) if mask.any() else None
 
-    def _part(self, known: NDArray[np.bool_]) -> "History":
+    def _select(self, mask: NDArray[np.bool_]) -> "History":
         return replace(
             self,
-            epoch=self.epoch[known],
-            member_error=self.member_error[known],
-            member_loss=self.member_loss[known],
-            ensemble_error=self.ensemble_error[known],
-            ensemble_loss=self.ensemble_loss[known],
-            displacement=None if self.displacement is None else self.displacement[known],
-            lam=None if self.lam is None else self.lam[known],
+            epoch=self.epoch[mask],
+            member_error=self.member_error[mask],
+            member_loss=self.member_loss[mask],
+            ensemble_error=self.ensemble_error[mask],
+            ensemble_loss=self.ensemble_loss[mask],
+            displacement=None if self.displacement is None else self.displacement[mask],
+            lam=None if self.lam is None else self.lam[mask],
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a rule says of one lane after an epoch."""
+    """The output of a rule that fires on a lane after an epoch."""
 
     rule: str
     level: Literal["info", "alert"]
     epoch: int
     number: float
-    """What was compared; finite."""
+    """The number that was compared; finite."""
     limit: float
-    what: str
-    """What is the case, with its numbers; the middle of a sentence, after "after epoch 3, "."""
+    observation: str
+    """What was measured, with its numbers. It follows "after epoch 3, " in a sentence, so it has
+    no capital and no full stop."""
     advice: str
-    """What to do about it: a sentence."""
+    """What to do or compare with next, in complete sentences."""
     members: tuple[int, ...] = ()
+    """Members concerned; empty for rules about the ensemble."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One comparison of a number with a limit."""
+    """An early-warning rule: it compares one number of a lane with a limit."""
 
     name: str
+    """As in recipes and on the command line; the same as the name of its entry point."""
     compares: str
-    """What with what, for a page or a table."""
+    """The number and the condition under which it is compared, for documentation."""
     limit: float
     score: Callable[[History], float]
-    """The number after the last epoch; NaN where it cannot be told."""
+    """Return the number after the last epoch; NaN if it is not defined."""
     judge: Callable[[History], Verdict | None]
-    """The verdict after the last epoch, None where the rule has nothing to say."""
+    """Return a verdict if the rule fires after the last epoch, else None."""

@@ -1,16 +1,13 @@
-"""Divergence: losses that are no number, or above that of a guess and growing."""
+"""Divergence: losses that are not finite, or that increase above chance level."""
 
 import numpy as np
 
+from jtdiag.rules import limits, wording
 from jtdiag.rules.contract import Floats, History, Rule, Verdict
 
-LIMIT = 1.0
-"""Loss over the loss of a guess above which a loss may not grow."""
-_ADVICE = "Lower train.lr, or bound the gradient with train.clip; what follows is not worth it."
 
-
-def descended(history: History) -> Floats:
-    """Return the loss that training descends, Eq. 4, (E,); the ensemble's where λ is unknown."""
+def objective(history: History) -> Floats:
+    """Return the loss that training minimizes, Eq. 4, (E,); the ensemble's if λ is unknown."""
     if history.lam is None:
         return history.ensemble_loss
     lam, mean = history.lam, history.member_loss.mean(1)
@@ -18,55 +15,56 @@ def descended(history: History) -> Floats:
 
 
 def score(history: History) -> float:
-    """Return the loss that training descends over the loss of a guess."""
+    """Return the loss that training minimizes over the chance-level loss; NaN if unknown."""
     if history.chance_loss is None:
         return float("nan")
-    return float(descended(history)[-1] / history.chance_loss)
+    return float(objective(history)[-1] / history.chance_loss)
 
 
 def judge(history: History) -> Verdict | None:
-    """Alert where a loss is not finite, or above that of a guess and larger than before."""
-    bad = np.flatnonzero(~np.isfinite(history.member_loss[-1]))
-    number = score(history)
-    if bad.size or not np.isfinite(history.ensemble_loss[-1]) or np.isinf(number):
-        return _not_finite(history, bad)
-    if history.epoch.size < 2 or history.epoch[-2] < 1 or not number > LIMIT:
+    """Fire where a loss is not finite, or above chance level and larger than before."""
+    diverged = np.flatnonzero(~np.isfinite(history.member_loss[-1]))
+    ratio = score(history)
+    if diverged.size or not np.isfinite(history.ensemble_loss[-1]) or np.isinf(ratio):
+        return _not_finite(history, diverged)
+    if history.epoch.size < 2 or history.epoch[-2] < 1 or not ratio > limits.INCREASING_LOSS:
         return None
-    loss = descended(history)
-    if loss[-1] <= loss[-2]:
+    before, after = objective(history)[-2:]
+    if after <= before:
         return None
     return Verdict(
         rule=RULE.name,
         level="alert",
         epoch=history.last,
-        number=number,
-        limit=LIMIT,
-        what=(
-            f"the training loss grows, from {loss[-2]:.3g} to {loss[-1]:.3g} nats, and is "
-            f"{number:.3g} times that of a guess"
+        number=ratio,
+        limit=limits.INCREASING_LOSS,
+        observation=wording.increasing_loss_observation(
+            before=float(before), after=float(after), ratio=ratio
         ),
-        advice=_ADVICE,
+        advice=wording.divergence_advice(),
     )
 
 
-def _not_finite(history: History, bad: np.ndarray) -> Verdict:
-    who = f"{bad.size} of {history.members} members" if bad.size else "the ensemble"
+def _not_finite(history: History, diverged: np.ndarray) -> Verdict:
     return Verdict(
         rule=RULE.name,
         level="alert",
         epoch=history.last,
-        number=float(max(1, bad.size)),
+        number=float(max(1, diverged.size)),
         limit=0.0,
-        members=tuple(int(m) for m in bad),
-        what=f"the training loss of {who} is infinite or no number",
-        advice=_ADVICE,
+        members=tuple(int(member) for member in diverged),
+        observation=wording.not_finite_observation(count=diverged.size, members=history.members),
+        advice=wording.divergence_advice(),
     )
 
 
 RULE = Rule(
     name="divergence",
-    compares="members whose loss is not finite; or a loss that grows, over the loss of a guess",
-    limit=LIMIT,
+    compares=(
+        "the training loss over the chance-level loss, if it increased; the number of members "
+        "whose loss is not finite is compared with 0"
+    ),
+    limit=limits.INCREASING_LOSS,
     score=score,
     judge=judge,
 )

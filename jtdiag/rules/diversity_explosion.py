@@ -1,46 +1,41 @@
-"""Diversity explosion: members disagree about as much as a guess would, and cancel in the mean."""
+"""Diversity explosion: the diversity is about as large as the chance-level loss."""
 
 import numpy as np
 
+from jtdiag.rules import limits, wording
 from jtdiag.rules.contract import History, Rule, Verdict
-from jtdiag.rules.skill import EARLY_EPOCH
-
-LIMIT = 0.73
-"""Largest diversity (Eq. 5), over the loss of a guess: what told failed lanes from good ones best
-at epoch 3 of the manual's study."""
 
 
 def score(history: History) -> float:
-    """Return the diversity in training over the loss of a guess; NaN where that is unknown."""
+    """Return the training diversity over the chance-level loss; NaN if that is unknown."""
     if history.chance_loss is None or history.members < 2:
         return float("nan")
     return float(history.diversity[-1] / history.chance_loss)
 
 
 def judge(history: History) -> Verdict | None:
-    """Alert where the diversity comes near the loss of a guess, or beyond."""
-    number = score(history)
-    if history.last < EARLY_EPOCH or not np.isfinite(number) or number <= LIMIT:
+    """Fire where the diversity comes close to the chance-level loss, or exceeds it."""
+    ratio = score(history)
+    early = history.last < limits.EARLY_EPOCH
+    if early or not np.isfinite(ratio) or ratio <= limits.DIVERSITY:
         return None
     return Verdict(
         rule=RULE.name,
         level="alert",
         epoch=history.last,
-        number=number,
-        limit=LIMIT,
-        what=(
-            f"the diversity in training is {history.diversity[-1]:.3g} nats, {number:.3g} times "
-            f"the loss of a guess, more than {LIMIT:g}: members are far apart, and right only "
-            "where they cancel"
+        number=ratio,
+        limit=limits.DIVERSITY,
+        observation=wording.diversity_observation(
+            diversity=float(history.diversity[-1]), ratio=ratio, limit=limits.DIVERSITY
         ),
-        advice="Compare with a smaller λ, which rewards such distance less.",
+        advice=wording.diversity_advice(history.last_lam),
     )
 
 
 RULE = Rule(
     name="diversity-explosion",
-    compares="the diversity in training over the loss of a guess",
-    limit=LIMIT,
+    compares="the diversity on the training set over the chance-level loss",
+    limit=limits.DIVERSITY,
     score=score,
     judge=judge,
 )

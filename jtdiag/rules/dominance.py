@@ -1,14 +1,16 @@
-"""Dominance: one member fits the training data, the median member does not."""
+"""Dominance: one member fits the training set, the median member does not."""
 
 import numpy as np
 
-from jtdiag.rules import skill
+from jtdiag.rules import limits, skill, wording
 from jtdiag.rules.contract import History, Rule, Verdict
 
 
 def judge(history: History) -> Verdict | None:
-    """Alert where the median member lacks skill and the leader has nearly all of it."""
-    if not skill.weak(history) or skill.leader_skill(history) < skill.LEADER_LIMIT:
+    """Fire where the median member lacks skill and the best one has nearly all of it."""
+    if not skill.members_lack_skill(history):
+        return None
+    if skill.leader_skill(history) < limits.LEADER_SKILL:
         return None
     leader = int(np.lexsort((history.member_loss[-1], history.member_error[-1]))[0])
     return Verdict(
@@ -18,18 +20,18 @@ def judge(history: History) -> Verdict | None:
         number=skill.median_skill(history),
         limit=RULE.limit,
         members=(leader,),
-        what=f"one member carries the ensemble ({skill.in_words(history)})",
-        advice=skill.advice(history),
+        observation=wording.dominance_observation(skill.shortfall(history)),
+        advice=wording.skill_advice(history.last_lam),
     )
 
 
 RULE = Rule(
     name="dominance",
     compares=(
-        "the median member's share of the ensemble's skill, in training, where the best member's "
-        f"is at least {skill.LEADER_LIMIT:g}"
+        "the median member's share of the ensemble's skill on the training set, if the best "
+        f"member's share is at least {limits.LEADER_SKILL:g}"
     ),
-    limit=skill.SKILL_LIMIT,
+    limit=limits.MEDIAN_SKILL,
     score=skill.median_skill,
     judge=judge,
 )

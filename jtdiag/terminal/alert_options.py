@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from jtdiag.alerts.contract import Sink
-    from jtdiag.alerts.dispatch import Dispatcher, Say
+    from jtdiag.alerts.dispatch import Dispatcher, PrintLine
 
 OPTIONS = (
     click.option(
@@ -36,6 +36,12 @@ OPTIONS = (
     ),
     click.option("--mlflow", is_flag=True, help="Log alerts to the MLflow run in MLFLOW_RUN_ID."),
     click.option("--wandb", is_flag=True, help="Send alerts to Weights & Biases."),
+    click.option(
+        "--sink",
+        metavar="NAME[=ARGUMENT]",
+        multiple=True,
+        help="Send every alert to an installed sink, such as one from another package; repeatable.",
+    ),
 )
 
 
@@ -48,8 +54,9 @@ class AlertOptions:
     tensorboard: Path | None = None
     mlflow: bool = False
     wandb: bool = False
+    sink: tuple[str, ...] = ()
 
-    def dispatcher(self, say: "Say | None" = None) -> "Dispatcher":
+    def dispatcher(self, print_line: "PrintLine | None" = None) -> "Dispatcher":
         """Return a dispatcher to all destinations, which reports alerts that could not be sent.
 
         Raises:
@@ -57,24 +64,18 @@ class AlertOptions:
         """
         from jtdiag.alerts import dispatch
 
-        return dispatch.Dispatcher(self._sinks(), say or dispatch.say)
+        return dispatch.Dispatcher(self._sinks(), print_line or dispatch.print_error)
 
     def _sinks(self) -> list["Sink"]:
-        from jtdiag.alerts.sinks.command import Command
-        from jtdiag.alerts.sinks.mlflow import MLflow
-        from jtdiag.alerts.sinks.tensorboard import TensorBoard
-        from jtdiag.alerts.sinks.wandb import WandB
-        from jtdiag.alerts.sinks.webhook import Webhook
+        from jtdiag.alerts import sinks
 
-        sinks: list[Sink] = [Command(line) for line in self.on_alert]
-        sinks += [Webhook(url) for url in self.webhook]
+        selected = [("command", line) for line in self.on_alert]
+        selected += [("webhook", url) for url in self.webhook]
         if self.tensorboard is not None:
-            sinks.append(TensorBoard(self.tensorboard))
-        if self.mlflow:
-            sinks.append(MLflow())
-        if self.wandb:
-            sinks.append(WandB())
-        return sinks
+            selected.append(("tensorboard", str(self.tensorboard)))
+        selected += [(name, "") for name in ("mlflow", "wandb") if getattr(self, name)]
+        selected += [sinks.parse(text) for text in self.sink]
+        return [sinks.make(name, argument) for name, argument in selected]
 
 
 def alert_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -88,6 +89,7 @@ def alert_options(command: Callable[..., None]) -> Callable[..., None]:
         tensorboard: Path | None,
         mlflow: bool,
         wandb: bool,
+        sink: tuple[str, ...],
         **more: Any,
     ) -> None:
         alerts = AlertOptions(
@@ -96,6 +98,7 @@ def alert_options(command: Callable[..., None]) -> Callable[..., None]:
             tensorboard=tensorboard,
             mlflow=mlflow,
             wandb=wandb,
+            sink=sink,
         )
         command(*arguments, alerts=alerts, **more)
 

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from jtdiag.alerts.wording import Told, of_lane
+from jtdiag.alerts.lane_verdicts import LaneVerdict, of_lane
 from jtdiag.engine.dry_run import Estimate
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.recipe import learning_rates
@@ -138,8 +138,8 @@ def print_alert(console: Console, plan: Plan, lane: Lane, verdict: Verdict) -> N
     """Print a verdict on a lane if it is an alert."""
     if verdict.level == "alert":
         lam = plan.recipe.lam[lane.lam_index]
-        of_trial = Told(verdict=verdict, lam=lam, trial=lane.trial)
-        print_finding(console, of_lane(of_trial, plan.recipe.trials))
+        lane_verdict = LaneVerdict(verdict=verdict, lam=lam, trial=lane.trial)
+        print_finding(console, of_lane(lane_verdict, plan.recipe.trials))
 
 
 def store_size(path: Path) -> int:

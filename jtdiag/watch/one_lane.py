@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jtdiag import rules
-from jtdiag.rules.contract import History, Verdict
+from jtdiag.rules import VerdictLog
+from jtdiag.rules.contract import Verdict
 from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
@@ -31,16 +31,20 @@ class LaneWatch:
         """Training error of the ensemble by epoch, at most `POINTS` values."""
         self.median: tuple[float, ...] = ()
         """Training error of the median member by epoch, at most `POINTS` values."""
-        self.verdicts: dict[str, Verdict] = {}
-        """First verdict of each rule that has fired."""
+        self._log = VerdictLog[Lane]()
         self._path = run.path / lanes.FOLDER / f"{lane.key}.json"
         self._stamp: tuple[int, ...] = ()
         self._judged = -1
 
     @property
+    def verdicts(self) -> list[Verdict]:
+        """First verdict of each rule that has fired."""
+        return self._log.verdicts(self.lane)
+
+    @property
     def alerts(self) -> list[Verdict]:
         """Verdicts at level "alert"."""
-        return [verdict for verdict in self.verdicts.values() if verdict.level == "alert"]
+        return [verdict for verdict in self.verdicts if verdict.level == "alert"]
 
     def newly_sealed(self, run: Run) -> bool:
         """Read the seal if its file has changed; return whether there are epochs yet to be read."""
@@ -74,13 +78,7 @@ class LaneWatch:
             leader=leader,
         )
         self.ensemble, self.median = thin(history.ensemble_error), thin(median)
-        self._judge(history)
-
-    def _judge(self, history: History) -> None:
-        for epoch in history.epoch[history.epoch > self._judged]:
-            silent = [name for name in rules.NAMES if name not in self.verdicts]
-            for verdict in rules.judge(history.until(int(epoch)), silent):
-                self.verdicts[verdict.rule] = verdict
+        self._log.replay(self.lane, history, after=self._judged)
         self._judged = history.last
 
 

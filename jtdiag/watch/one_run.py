@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jtdiag import rules
-from jtdiag.alerts import wording
-from jtdiag.alerts.wording import Told
+from jtdiag.alerts import lane_verdicts
+from jtdiag.alerts.lane_verdicts import LaneVerdict
 from jtdiag.errors import StoreError
 from jtdiag.probing import findings
 from jtdiag.probing.findings import Finding
@@ -173,21 +173,21 @@ class RunWatch:
 
     def _from_rules(self) -> list[Finding]:
         """Return the findings of the rules so far, one for each rule and λ."""
-        groups: dict[tuple[int, float], list[Told]] = {}
+        groups: dict[tuple[int, float], list[LaneVerdict]] = {}
         for lane in self.lanes:
-            for rule, verdict in lane.verdicts.items():
-                key = rules.NAMES.index(rule), lane.lam
-                of_lane = Told(verdict=verdict, lam=lane.lam, trial=lane.lane.trial)
-                groups.setdefault(key, []).append(of_lane)
+            for verdict in lane.verdicts:
+                key = rules.rank(verdict.rule), lane.lam
+                lane_verdict = LaneVerdict(verdict=verdict, lam=lane.lam, trial=lane.lane.trial)
+                groups.setdefault(key, []).append(lane_verdict)
         return [
             finding
             for _, group in sorted(groups.items(), key=lambda item: item[0])
-            for finding in wording.findings(group, trials=self._trials(group))
+            for finding in lane_verdicts.findings(group, trials=self._trials(group))
         ]
 
-    def _trials(self, group: list[Told]) -> int:
+    def _trials(self, group: list[LaneVerdict]) -> int:
         """Return the number of trials of a λ that have saved the epoch of the first verdict."""
-        epoch = min(of_lane.verdict.epoch for of_lane in group)
+        epoch = min(lane_verdict.verdict.epoch for lane_verdict in group)
         return sum(lane.lam == group[0].lam and lane.seal.epoch >= epoch for lane in self.lanes)
 
     def _record(self) -> Iterator[Trouble]:
@@ -196,9 +196,9 @@ class RunWatch:
         A folder that cannot be written can still be watched; the problem is reported once.
         """
         try:
-            recorded = [f for f in findings.read(self.path) if f.probe == wording.SOURCE]
+            recorded = [f for f in findings.read(self.path) if f.probe == lane_verdicts.SOURCE]
             if recorded != self.findings:
-                findings.record(self.path, wording.SOURCE, self.findings)
+                findings.record(self.path, lane_verdicts.SOURCE, self.findings)
         except StoreError as error:
             if self.trouble != str(error):
                 self.trouble = str(error)

@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names, rules
-from jtdiag.alerts import wording
-from jtdiag.alerts.wording import Told
+from jtdiag.alerts import lane_verdicts
+from jtdiag.alerts.lane_verdicts import LaneVerdict
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.rules.contract import History, Verdict
@@ -63,7 +63,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     histories = {lane: run.history(lane) for lane in run.lanes}
     epochs = max((h.last for h in histories.values() if h is not None), default=-1) + 1
     sizes = dict(zip(_LANE_EPOCH, (len(recipe.lam), recipe.trials, epochs), strict=True))
-    sizes |= {names.MEMBER: recipe.members.count, RULE: len(rules.NAMES)}
+    sizes |= {names.MEMBER: recipe.members.count, RULE: len(rules.RULES.names())}
     found = {
         name: np.full([sizes[dim] for dim in var.dims], -1.0 if name == "first_spoke" else np.nan)
         for name, var in WRITES.items()
@@ -71,11 +71,11 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     for lane, history in histories.items():
         if history is not None:
             _fill(found, (lane.lam_index, lane.trial), history)
-    found["limit"] = np.array([rule.limit for rule in rules.RULES.values()])
+    found["limit"] = np.array([rule.limit for rule in rules.RULES.all()])
     return xr.Dataset(
         {name: (WRITES[name].dims, values) for name, values in found.items()},
         coords={
-            RULE: np.asarray(rules.NAMES, dtype=np.dtypes.StringDType()),
+            RULE: np.asarray(rules.RULES.names(), dtype=np.dtypes.StringDType()),
             names.LAM: np.asarray(recipe.lam),
             names.TRIAL: np.arange(recipe.trials),
             names.EPOCH: np.arange(epochs),
@@ -97,29 +97,29 @@ def _fill(found: dict[str, np.ndarray], lane: tuple[int, int], history: History)
             found["number"][i, *lane, epoch] = score
             found["spoke"][i, *lane, epoch] = float(name in speaking)
     for verdict in rules.first(history):
-        found["first_spoke"][rules.NAMES.index(verdict.rule), *lane] = verdict.epoch
+        found["first_spoke"][rules.rank(verdict.rule), *lane] = verdict.epoch
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
     """Tell what each rule said when it first spoke, for each λ over its trials."""
     told = [
-        Told(verdict=verdict, lam=float(lam), trial=int(trial))
+        LaneVerdict(verdict=verdict, lam=float(lam), trial=int(trial))
         for lam in result[names.LAM].values
         for trial in result[names.TRIAL].values
         for verdict in _verdicts(result.sel({names.LAM: lam, names.TRIAL: trial}))
     ]
-    groups: dict[tuple[int, float], list[Told]] = {}
+    groups: dict[tuple[int, float], list[LaneVerdict]] = {}
     for one in told:
-        key = (rules.NAMES.index(one.verdict.rule), one.lam or 0.0)
+        key = (rules.rank(one.verdict.rule), one.lam or 0.0)
         groups.setdefault(key, []).append(one)
     return [
         finding
         for (_, lam), group in sorted(groups.items(), key=lambda item: item[0])
-        for finding in wording.findings(group, trials=_reached(result, lam, group))
+        for finding in lane_verdicts.findings(group, trials=_reached(result, lam, group))
     ]
 
 
-def _reached(result: xr.Dataset, lam: float, group: list[Told]) -> int:
+def _reached(result: xr.Dataset, lam: float, group: list[LaneVerdict]) -> int:
     """Return in how many trials of a λ the epoch is sealed at which a rule first spoke."""
     epoch = min(one.verdict.epoch for one in group)
     at = result[names.LAM_AT].sel({names.LAM: lam, names.EPOCH: epoch})

@@ -22,7 +22,7 @@ from jtdiag.recipe.toml import from_table
 from jtdiag.terminal.training import PlainLines
 from jtdiag.testing import TOY, toy_data
 
-ALERT = re.compile(r"ALERT λ = 1: after epoch 2, the training loss grows, from .*")
+ALERT = re.compile(r"ALERT λ = 1: after epoch 2, the training loss increased from .*")
 
 
 @pytest.fixture(autouse=True)
@@ -109,8 +109,8 @@ def told_once(ran):
 def test_a_webhook_that_is_down_is_a_line_and_training_goes_on(nobody, impatient):
     line = told_once(train("--webhook", nobody))
     assert line.endswith(
-        ": Connection refused (tried 5 times). The run goes on; "
-        "failures of this kind are told once."
+        ": Connection refused (5 attempts). The run is not affected; "
+        "further failures of this kind are not reported."
     )
     assert line.startswith("An alert was not sent to the webhook at http://127.0.0.1:")
     assert "SECRET" not in line
@@ -122,11 +122,11 @@ def test_a_webhook_that_never_answers_is_a_line_and_training_goes_on(
     monkeypatch.setattr(dispatch, "PATIENCE", 0.2)
     server.answers = [None]
     line = told_once(train("--webhook", server.url))
-    assert line.endswith(": 1 of 1 alerts could not be waited for any longer.")
+    assert line.endswith(": gave up waiting for it to send 1 of 1 alert.")
 
 
 def test_a_command_that_fails_is_a_line_and_training_goes_on():
-    assert "the command false: it ended with status 1." in told_once(train("--on-alert", "false"))
+    assert "the command false: exit status 1." in told_once(train("--on-alert", "false"))
 
 
 def test_a_full_disk_is_a_line_and_training_goes_on(monkeypatch):
@@ -136,7 +136,7 @@ def test_a_full_disk_is_a_line_and_training_goes_on(monkeypatch):
     monkeypatch.setattr(finding, "write_atomically", full)
     assert told_once(train()) == (
         "mine/findings.jsonl: cannot be written: [Errno 28] No space left on device. "
-        "Training goes on; the next alert tries again."
+        "Training continues; the next alert tries again."
     )
 
 
@@ -151,7 +151,7 @@ def test_interrupted_while_a_webhook_hangs_it_ends(server, impatient, monkeypatc
     monkeypatch.setattr(PlainLines, "epoch", interrupted)
     ran = train("--webhook", server.url, status=130)
     waited, _, going_on = ran.stderr.splitlines()
-    assert waited.endswith(": 1 of 1 alerts could not be waited for any longer.")
+    assert waited.endswith(": gave up waiting for it to send 1 of 1 alert.")
     assert going_on.startswith("Interrupted. All completed epochs are saved;")
 
 

@@ -56,7 +56,7 @@ def said():
 def told(sinks, said, *findings):
     with Dispatcher(sinks, said.append) as dispatcher:
         for one in findings:
-            dispatcher.tell("runs/mine", one)
+            dispatcher.send("runs/mine", one)
 
 
 def test_alerts_go_everywhere_in_their_order_and_every_place_is_closed(finding, said):
@@ -87,8 +87,8 @@ def test_a_failure_is_one_line_and_the_other_places_hear_all_the_same(finding, s
     failing, other = Kept("failing", [NotSent("it answers 500\nor so")]), Kept("other")
     told([failing, other], said, finding(), finding(epoch=4))
     assert said == [
-        "An alert was not sent to failing: it answers 500 or so. The run goes on; "
-        "failures of this kind are told once."
+        "An alert was not sent to failing: it answers 500 or so. The run is not affected; "
+        "further failures of this kind are not reported."
     ]
     assert len(failing.sent) == 1
     assert len(other.sent) == 2
@@ -112,7 +112,7 @@ def test_a_line_holds_nothing_that_a_terminal_would_obey(finding, said):
 def test_what_a_place_says_at_length_is_cut(finding, said):
     told([Kept("failing", [ValueError("a page of words " * 100)])], said, finding())
     assert len(said[0]) < 450
-    assert " …. The run goes on" in said[0]
+    assert " …. The run is not affected" in said[0]
 
 
 def test_a_place_that_cannot_be_closed_is_a_line(finding, said):
@@ -126,7 +126,7 @@ def test_an_error_stream_that_is_closed_is_no_reason_to_stop(monkeypatch, tmp_pa
     stream = (tmp_path / "closed").open("w")
     stream.close()
     monkeypatch.setattr(sys, "stderr", stream)
-    dispatch.say("unheard")
+    dispatch.print_error("lost")
 
 
 # --- never waiting --------------------------------------------------------------------------------
@@ -137,13 +137,13 @@ def test_a_place_that_hangs_holds_up_nobody_and_is_told(finding, said, hanging, 
     other = Kept("other")
     told([hanging, other], said, *(finding(epoch=e) for e in range(3)))
     assert len(other.sent) == 3
-    assert said == ["hanging: 3 of 3 alerts could not be waited for any longer."]
+    assert said == ["hanging: gave up waiting for it to send 3 of 3 alerts."]
 
 
 def test_what_was_given_up_is_not_sent_behind_our_back(finding, said, hanging):
     dispatcher = Dispatcher([hanging], said.append)
     for epoch in range(3):
-        dispatcher.tell("runs/mine", finding(epoch=epoch))
+        dispatcher.send("runs/mine", finding(epoch=epoch))
     hanging.took.wait(10)
     dispatcher.close(0.0)
     hanging.over.set()
@@ -156,15 +156,15 @@ def test_what_was_given_up_is_not_sent_behind_our_back(finding, said, hanging):
 def test_too_many_waiting_alerts_are_left_out_and_told(finding, said, hanging, monkeypatch):
     monkeypatch.setattr(dispatch, "DEPTH", 2)
     dispatcher = Dispatcher([hanging], said.append)
-    dispatcher.tell("runs/mine", finding())
+    dispatcher.send("runs/mine", finding())
     hanging.took.wait(10)
     for _ in range(5):
-        dispatcher.tell("runs/mine", finding())
+        dispatcher.send("runs/mine", finding())
     hanging.over.set()
     dispatcher.close(10)
     assert len(hanging.sent) == 3
     assert len(said) == 2
-    assert "An alert was not sent to hanging: 2 alerts are waiting already." in said[0]
+    assert "An alert was not sent to hanging: 2 alerts are already waiting." in said[0]
     assert said[1] == "hanging: 3 of 6 alerts were not sent."
 
 
@@ -172,10 +172,10 @@ def test_an_interrupted_run_has_less_patience(finding, said, hanging, monkeypatc
     monkeypatch.setattr(dispatch, "PATIENCE", 100.0)
     monkeypatch.setattr(dispatch, "INTERRUPTED", 0.0)
     dispatcher = Dispatcher([hanging], said.append)
-    dispatcher.tell("runs/mine", finding())
+    dispatcher.send("runs/mine", finding())
     with pytest.raises(KeyboardInterrupt), dispatcher:
         raise KeyboardInterrupt
-    assert said == ["hanging: 1 of 1 alerts could not be waited for any longer."]
+    assert said == ["hanging: gave up waiting for it to send 1 of 1 alert."]
 
 
 def test_a_webhook_that_is_down_is_one_line(finding, said, nobody, monkeypatch):
@@ -183,7 +183,7 @@ def test_a_webhook_that_is_down_is_one_line(finding, said, nobody, monkeypatch):
     told([Webhook(nobody, first_pause=0.001)], said, finding())
     [line] = said
     assert "SECRET" not in line
-    assert "Connection refused (tried 5 times). The run goes on" in line
+    assert "Connection refused (5 attempts). The run is not affected" in line
 
 
 TRAINS = """
@@ -194,7 +194,7 @@ from jtdiag.alerts.sinks.webhook import Webhook
 from jtdiag.probing.findings import Finding
 alert = Finding(probe="alerts", rule="dominance", level="alert", sentence="So.", number=1.0)
 with Dispatcher([Webhook(sys.argv[1])]) as dispatcher:
-    dispatcher.tell("runs/mine", alert)
+    dispatcher.send("runs/mine", alert)
     print("training", flush=True)
     time.sleep(60)
 """
@@ -214,4 +214,4 @@ def test_a_run_that_is_killed_while_a_webhook_hangs_ends(server, by):
         _, said = training.communicate(timeout=30)  # the server would hang as long
     assert training.returncode == -by
     if by == signal.SIGINT:
-        assert "1 of 1 alerts could not be waited for any longer." in said
+        assert "gave up waiting for it to send 1 of 1 alert." in said

@@ -16,7 +16,7 @@ SAID = Verdict(
     epoch=3,
     number=0.1,
     limit=0.55,
-    what="one member carries the ensemble",
+    observation="one member dominates the ensemble",
     advice="Act.",
     members=(1,),
 )
@@ -37,7 +37,7 @@ class Heard:
     def verdict(self, lane, verdict):
         self.verdicts.append((lane, verdict))
 
-    def tell(self, run, finding):
+    def send(self, run, finding):
         self.sent.append((run, finding))
 
 
@@ -91,7 +91,7 @@ def test_a_verdict_is_shown_sent_and_recorded(listen, heard, tmp_path, trials):
     assert heard.verdicts == [(lane(0), SAID)]
     [(run, sent)] = heard.sent
     assert run == tmp_path
-    assert sent.sentence == "λ = 1, trial 0: after epoch 3, one member carries the ensemble. Act."
+    assert sent.sentence == "λ = 1, trial 0: after epoch 3, one member dominates the ensemble. Act."
     assert (sent.rule, sent.lam, sent.trials, sent.epoch, sent.members) == (
         "dominance", 1.0, (0,), 3, (1,),
     )  # fmt: skip
@@ -194,7 +194,7 @@ def test_a_store_that_cannot_be_read_is_a_line_and_training_begins(listen, heard
     (tmp_path / "recipe.toml").write_text("", "utf-8")
     listener = listen(tmp_path, trials)
     [line] = heard.said
-    assert line.endswith("Alerts of before are not known.")
+    assert line.endswith("Earlier alerts are unknown and may be repeated.")
     assert len(heard.plans) == 1
     listener.verdict(lane(0), SAID)
     assert len(heard.sent) == 1

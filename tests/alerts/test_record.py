@@ -16,7 +16,7 @@ def full_disk(monkeypatch):
         def full(descriptor):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        patch.setattr("jtdiag.store.lanes.os.fsync", full)
+        patch.setattr("jtdiag.files.os.fsync", full)
         yield patch
 
 
@@ -36,7 +36,7 @@ def test_a_full_disk_is_one_line_and_the_next_alert_tries_again(tmp_path, findin
     [line] = said
     assert line == (
         f"{tmp_path}/findings.jsonl: cannot be written: [Errno 28] No space left on device. "
-        "Training goes on; the next alert tries again."
+        "Training continues; the next alert tries again."
     )
     full_disk.undo()
     record.write(tmp_path, [finding(), finding(lam=0.9), finding(lam=0.5)])

@@ -20,13 +20,13 @@ OPTIONS = {
     "budget": ["--params", "--arch", "--data", "--members", "--out"],
     "train": [
         *("RECIPE", "--set", "--out", "--dry-run", "--stop-on", "--lower-lambda"),
-        *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--resume"),
+        *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--sink", "--resume"),
     ],
     "probes": [],
     "probe": ["RUN", "[NAMES]...", "--probe", "--force"],
     "watch": [
         *("RUN", "--plain", "--json", "--interval", "--once", "--until-done"),
-        *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb"),
+        *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--sink"),
     ],
     "plot": [
         *("RUN", "[RUN]... [FIGURE]...", "--style", "--format", "--dpi", "--data", "--out"),

@@ -236,7 +236,7 @@ def test_a_folder_is_watched_until_it_is_interrupted(two, asleep, tmp_path):
     assert lines[2].startswith("good: λ = 0.5, trial 0, epoch 4: training error 10.0 %")
     assert lines[3] == "good: done"
     assert lines[4].startswith("led: λ = 1, trial 0, epoch 3: training error")
-    assert lines[5].startswith("ALERT led: λ = 1: after epoch 3, one member carries the ensemble")
+    assert lines[5].startswith("ALERT led: λ = 1: after epoch 3, one member dominates the ensemble")
     assert len(lines) == 6
 
 
@@ -300,7 +300,7 @@ def test_alerts_go_where_they_are_sent_but_for_those_of_runs_that_were_over(
 ):
     told = []
     monkeypatch.setattr(
-        Dispatcher, "tell", lambda self, run, found: told.append((run.name, found.rule))
+        Dispatcher, "send", lambda self, run, found: told.append((run.name, found.rule))
     )
     two[1].seal_all()
     ensemble = [[[[e] * 3 for e in stories.ensemble]]]

@@ -28,8 +28,8 @@ class Hears(Silent):
 @pytest.fixture
 def easily_weak(monkeypatch):
     """Let members count as weak that have less than 1.5 of the ensemble's skill: all of them."""
-    monkeypatch.setattr("jtdiag.rules.skill.SKILL_LIMIT", 1.5)
-    monkeypatch.setattr("jtdiag.rules.skill.LEADER_LIMIT", 9.0)
+    monkeypatch.setattr("jtdiag.rules.limits.MEDIAN_SKILL", 1.5)
+    monkeypatch.setattr("jtdiag.rules.limits.LEADER_SKILL", 9.0)
 
 
 def recipe(folder, **changes):
@@ -99,7 +99,7 @@ def test_lanes_beside_a_stopped_one_train_on(tmp_path, monkeypatch):
     """Three lanes in one computation, one of which is stopped after epoch 2."""
     judge = rules.judge
 
-    def stops_at_lambda_1(history, wanted=rules.NAMES):
+    def stops_at_lambda_1(history, wanted):
         if history.lam[-1] == 1 and history.last == 2 and "codependence" in wanted:
             [weak] = judge_weak(history)
             return [weak]
@@ -108,13 +108,13 @@ def test_lanes_beside_a_stopped_one_train_on(tmp_path, monkeypatch):
     def judge_weak(history):
         later = replace(history, epoch=history.epoch + 5)
         with monkeypatch.context() as patch:
-            patch.setattr("jtdiag.rules.skill.SKILL_LIMIT", 9.0)
-            patch.setattr("jtdiag.rules.skill.LEADER_LIMIT", 9.0)
+            patch.setattr("jtdiag.rules.limits.MEDIAN_SKILL", 9.0)
+            patch.setattr("jtdiag.rules.limits.LEADER_SKILL", 9.0)
             return judge(later, ["codependence"])
 
     engine = {"engine": {"lanes": 3}, "trials": 1}
     whole = train(recipe(tmp_path, **engine), tmp_path / "whole").metrics()
-    monkeypatch.setattr(rules, "judge", stops_at_lambda_1)
+    monkeypatch.setattr("jtdiag.rules.verdict_log.judge", stops_at_lambda_1)
     run = train(recipe(tmp_path, alerts={"stop_on": "codependence"}, **engine), tmp_path / "run")
     assert [run.seal(lane).epoch for lane in run.lanes] == [4, 4, 2]
     found = run.metrics()

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import jtdiag
 from jtdiag import families, names, rules
-from jtdiag.alerts.wording import Told, findings
+from jtdiag.alerts.lane_verdicts import LaneVerdict, findings
 from jtdiag.engine import loss
 from jtdiag.engine.running_means import Tally
 from jtdiag.families import combining
@@ -223,14 +223,14 @@ def test_one_member_that_carries_the_others_is_found_after_the_third_epoch_and_t
     [one] = found
     assert (one.rule, one.level, one.epoch, one.lam) == ("dominance", "alert", 3, 1.0)
     assert one.members == (2,)
-    assert one.sentence.startswith("λ = 1: after epoch 3, one member carries")
+    assert one.sentence.startswith("λ = 1: after epoch 3, one member dominates the ensemble")
 
 
 def test_findings_are_those_of_the_rules_on_the_same_history():
     monitor = DominanceMonitor(every=1)
     found = train(monitor, 5)
     verdicts = rules.first(monitor.history)
-    assert found == findings(Told(verdict=verdict) for verdict in verdicts)
+    assert found == findings(LaneVerdict(verdict=verdict) for verdict in verdicts)
     assert found
     assert monitor.epochs[-1].doubt == ""
 

@@ -3,7 +3,7 @@ import pytest
 import zarr
 
 from jtdiag.probing.contract import Options
-from jtdiag.rules.skill import SKILL_LIMIT
+from jtdiag.rules.limits import MEDIAN_SKILL
 from jtdiag.testing import ProbePromises
 from jtdiag_probes.alerts import probe
 from jtdiag_probes.dominance.dominance import probe as dominance
@@ -40,7 +40,7 @@ def test_the_warning_comes_at_lambda_1_and_not_at_0_9(warned):
     assert alert.epoch == 3
     assert alert.trials == (0,)
     assert alert.members == (1,)
-    assert alert.limit == SKILL_LIMIT
+    assert alert.limit == MEDIAN_SKILL
     assert alert.number == pytest.approx((0.9 - 0.71) / (0.9 - 0.1))
 
 
@@ -49,9 +49,9 @@ def test_the_real_demo_warns_at_lambda_1_alone(short_demo):
     assert [(a.rule, a.lam) for a in found] == [("codependence", 1), ("diversity-explosion", 1)]
     alert = found[0]
     assert alert.trials == (0,)
-    assert alert.number < SKILL_LIMIT
+    assert alert.number < MEDIAN_SKILL
     skill = probe.ask(short_demo, Options())["number"].sel(epoch=3, rule="dominance")
-    assert (skill.sel(lam=[0, 0.9]) > SKILL_LIMIT + 0.2).all()
+    assert (skill.sel(lam=[0, 0.9]) > MEDIAN_SKILL + 0.2).all()
 
 
 def test_the_metrics_alone_give_the_same_warning(short_demo):
@@ -61,10 +61,10 @@ def test_the_metrics_alone_give_the_same_warning(short_demo):
 def test_where_one_member_leads_the_sentence_says_so_with_its_numbers(warned):
     [alert] = alerts(warned.seal_all())
     assert alert.sentence == (
-        "λ = 1: after epoch 3, one member carries the ensemble (training error 71 % for the "
-        "median member, 12 % for the best, 10 % for the ensemble; the median member has 24 % of "
-        "the ensemble's skill, less than 48 %). Expect little of members alone and an ensemble "
-        "that breaks when some of them fail; compare with λ = 0.9 or independent training."
+        "λ = 1: after epoch 3, one member dominates the ensemble (training error: median member "
+        "71 %, best member 12 %, ensemble 10 %; the median member has 24 % of the ensemble's "
+        "skill, below the limit of 48 %). Compare with λ = 0.9 or independent training. Measure "
+        "single members with the probe dominance and missing members with the probe robustness."
     )
 
 
@@ -74,10 +74,10 @@ def test_where_members_are_good_only_together_the_sentence_says_so(by_hand, stor
     assert alert.rule == "codependence"
     assert alert.members == ()
     assert (
-        "no member stands alone (training error 58 % for the median member, 50 % for the best, "
-        "10 % for the ensemble; the median member has 40 % of the ensemble's skill"
+        "no member performs well on its own (training error: median member 58 %, best member "
+        "50 %, ensemble 10 %; the median member has 40 % of the ensemble's skill"
     ) in alert.sentence
-    assert alert.sentence.endswith("compare with a smaller λ.")
+    assert "). Compare with a smaller λ. Measure " in alert.sentence
 
 
 @pytest.mark.parametrize(("skill", "warned"), [(0.47, True), (0.49, False)])
@@ -147,7 +147,7 @@ def test_the_numbers_are_those_of_the_dominance_probe(short_demo):
     skill = dominance.ask(short_demo, Options(metrics_only=True))["median_skill"]
     expected = skill.sel(split="train", drop=True)
     assert np.array_equal(found["number"].sel(rule="codependence"), expected, equal_nan=True)
-    assert found["limit"].sel(rule="codependence").item() == SKILL_LIMIT
+    assert found["limit"].sel(rule="codependence").item() == MEDIAN_SKILL
 
 
 def test_what_members_moved_is_the_distance_of_their_checkpoints(short_demo):

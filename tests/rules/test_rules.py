@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jtdiag import rules
-from jtdiag.rules import skill
+from jtdiag.rules import limits
 from jtdiag.rules.contract import History
 
 CHANCE = 0.9
@@ -44,8 +44,8 @@ def test_one_good_member_among_guessing_ones_is_dominance():
     assert verdict.members == (1,)
     # median error 0.89: (0.9 − 0.89) / (0.9 − 0.1)
     assert verdict.number == pytest.approx(0.0125)
-    assert verdict.number < verdict.limit == skill.SKILL_LIMIT
-    assert "12 % for the best" in verdict.what
+    assert verdict.number < verdict.limit == limits.MEDIAN_SKILL
+    assert "best member 12 %" in verdict.observation
 
 
 def test_guessing_members_of_a_good_ensemble_are_codependent():
@@ -66,7 +66,7 @@ def test_nobody_speaks_of_skill_before_the_early_epoch(epochs, rules_that_speak)
 
 def test_an_ensemble_that_guesses_tells_nothing_of_its_members():
     assert spoke(history([0.9, 0.9, 0.9], ensemble_error=0.9)) == []
-    assert np.isnan(rules.RULES["dominance"].score(history([0.9, 0.9], ensemble_error=0.95)))
+    assert np.isnan(rules.RULES.find("dominance").score(history([0.9, 0.9], ensemble_error=0.95)))
 
 
 def test_a_single_member_is_no_ensemble():
@@ -99,13 +99,13 @@ def test_a_member_without_a_finite_loss_has_diverged_from_the_first_epoch_on(bad
     [verdict] = [v for v in found if v.rule == "divergence"]
     assert verdict.members == (1,)
     assert np.isfinite(verdict.number)
-    assert "1 of 4 members" in verdict.what
+    assert "1 of 4 members" in verdict.observation
 
 
 def test_an_ensemble_without_a_finite_loss_has_diverged():
     one = history(ALIKE, ensemble_loss=np.array([1, 1, 1, 1, np.nan]))
     [verdict] = [v for v in rules.judge(one) if v.rule == "divergence"]
-    assert "the ensemble" in verdict.what
+    assert "the ensemble" in verdict.observation
 
 
 def test_a_loss_above_a_guess_that_grows_diverges():
@@ -140,21 +140,40 @@ def test_a_rule_is_told_with_the_epoch_at_which_it_first_spoke():
 def test_a_history_begins_where_it_begins():
     later = replace(history(ALIKE), epoch=np.arange(2, 7))
     assert later.until(4).last == 4
-    with pytest.raises(ValueError, match=r"epoch is 1; the history begins at 2\."):
+    with pytest.raises(ValueError, match=r"epoch is 1; the history starts at 2\."):
         later.until(1)
 
 
-def test_every_verdict_is_a_sentence_to_act_on():
-    for one in (history([0.9, 0.12, 0.88, 0.9]), history([0.9, 0.8, 0.88, 0.9])):
-        for verdict in rules.judge(one):
-            assert verdict.advice.endswith(".")
-            assert not verdict.what.endswith(".")
-            assert verdict.what[0].islower()
+GROWS = np.array([2.3, 1.0, 2.0, 2.5, 4.0])
+EXAMPLES = {
+    "dominance": history([0.9, 0.12, 0.88, 0.9]),
+    "codependence": history([0.9, 0.8, 0.88, 0.9]),
+    "stagnation": history(ALIKE, displacement=np.tile([1.0, 1.1, 0.1, 0.9], (5, 1))),
+    "diversity-explosion": history(ALIKE, member_loss=np.full((5, 4), 9.0)),
+    "divergence": history(ALIKE, member_loss=np.tile(GROWS, (4, 1)).T, ensemble_loss=GROWS),
+    "over-capacity": history([0.001, 0.0, 0.002, 0.004], ensemble_error=0.0),
+}
+
+
+def test_there_is_an_example_of_every_built_in_rule():
+    assert tuple(EXAMPLES) == rules.RULES.order
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("lam", [None, 0.0, 0.5, 1.0])
+def test_every_verdict_completes_a_sentence_and_gives_advice(name, lam):
+    lams = None if lam is None else np.full(5, lam)
+    [verdict] = rules.judge(replace(EXAMPLES[name], lam=lams))
+    assert verdict.rule == name
+    assert not verdict.observation[0].isupper()
+    assert not verdict.observation.endswith(".")
+    assert verdict.advice[0].isupper()
+    assert verdict.advice.endswith(".")
+    assert np.isfinite([verdict.number, verdict.limit]).all()
 
 
 def test_every_rule_compares_something_and_has_a_finite_limit():
-    for name, rule in rules.RULES.items():
-        assert rule.name == name
+    for rule in rules.RULES.all():
         assert rule.compares
         assert np.isfinite(rule.limit)
 

@@ -219,7 +219,13 @@ def test_what_is_no_terminal_gets_plain_lines(monkeypatch):
 def test_an_alert_stands_in_one_piece_above_the_live_display(monkeypatch, tmp_path):
     file = on(monkeypatch, terminal=True)
     said = Verdict(
-        rule="dominance", level="alert", epoch=3, number=0.1, limit=0.5, what="so", advice="Act."
+        rule="dominance",
+        level="alert",
+        epoch=3,
+        number=0.1,
+        limit=0.5,
+        observation="so",
+        advice="Act.",
     )
     with display() as listener:
         listener.begin(plan(tmp_path))

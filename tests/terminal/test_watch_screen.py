@@ -60,7 +60,8 @@ def test_a_lane_has_its_errors_its_leader_and_its_state(warned):
     said = " ".join(rows(lines)["1", "0"])
     assert said.startswith("1 0 4/4 ━━")
     assert said.endswith("10.0 % █▁▁▁▁ 71.0 % █▇▇▇▇ 12.0 % #1 done")
-    assert any(line.startswith("ALERT λ = 1: after epoch 3, one member carries") for line in lines)
+    alert = "ALERT λ = 1: after epoch 3, one member dominates"
+    assert any(line.startswith(alert) for line in lines)
 
 
 def test_lanes_wait_train_and_die(warned):
@@ -143,7 +144,7 @@ def test_with_room_every_finding_is_told_to_its_end(warned):
     warned.seal_up_to(4)
     lines = drawn(looked(RunWatch(warned.run.path)), height=None)
     told = " ".join(line.strip() for line in lines)
-    assert "compare with λ = 0.9 or independent training." in told
+    assert "missing members with the probe robustness." in told
     assert "…" not in " ".join(lines[1:])
 
 

@@ -61,10 +61,10 @@ def test_an_epoch_that_is_sealed_between_seal_and_metrics_waits_for_the_next_loo
     assert lane.newly_sealed(warned.run)
     warned.seal_up_to(3)
     lane.read(warned.run)
-    assert (len(lane.ensemble), lane.verdicts) == (3, {})
+    assert (len(lane.ensemble), lane.verdicts) == (3, [])
     assert lane.newly_sealed(warned.run)
     lane.read(warned.run)
-    assert list(lane.verdicts) == ["dominance"]
+    assert [verdict.rule for verdict in lane.verdicts] == ["dominance"]
 
 
 def test_the_last_errors_are_those_of_the_metrics(warned):
@@ -97,7 +97,7 @@ def test_looked_at_epoch_by_epoch_the_rules_say_the_same_as_all_at_once(warned):
         warned.seal_up_to(epoch)
         assert slow.newly_sealed(warned.run)
         slow.read(warned.run)
-    assert list(slow.verdicts.values()) == first(warned.run.history(slow.lane))
+    assert slow.verdicts == first(warned.run.history(slow.lane))
     assert slow.alerts[0].epoch == 3
 
 
@@ -112,11 +112,11 @@ def test_a_rule_that_has_spoken_is_not_asked_again(warned, monkeypatch):
     warned.seal_up_to(3)
     lane.newly_sealed(warned.run)
     lane.read(warned.run)
-    monkeypatch.setattr("jtdiag.rules.judge", judge)
+    monkeypatch.setattr("jtdiag.rules.verdict_log.judge", judge)
     warned.seal_up_to(4)
     lane.newly_sealed(warned.run)
     lane.read(warned.run)
-    assert asked == [(4, tuple(name for name in RULES if name != "dominance"))]
+    assert asked == [(4, tuple(name for name in RULES.names() if name != "dominance"))]
 
 
 def test_a_long_course_is_thinned_to_the_means_of_neighbours():

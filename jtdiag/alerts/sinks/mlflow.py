@@ -4,38 +4,38 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-from jtdiag.alerts.contract import needed
+from jtdiag.alerts.contract import SinkType, import_optional
 from jtdiag.errors import AlertError
 from jtdiag.probing.findings import Finding
 
 TAG_LENGTH = 5000
-"""Characters that MLflow promises to keep of a tag."""
+"""Maximum length of a tag in MLflow, in characters."""
 
 
 class MLflow:
-    """Marks a run of MLflow that is there already: the active one, or that of MLFLOW_RUN_ID.
+    """Logs alerts to an existing MLflow run: the active one, or the one in MLFLOW_RUN_ID.
 
-    The tag ``jtdiag.<rule>`` holds the newest sentence for every λ, a line each; the metric
-    ``jtdiag.<rule>.lam<λ>`` the numbers, with the epoch as step.
+    The tag ``jtdiag.<rule>`` contains the latest sentence for each λ, one per line; the metric
+    ``jtdiag.<rule>.lam<λ>`` contains the numbers, with the epoch as step.
     """
 
     name = "MLflow"
 
     def __init__(self) -> None:
-        module = needed("mlflow", "mlflow", "--mlflow")
-        # Asked here: in MLflow a run is active in the thread that has started it.
+        module = import_optional("mlflow", "mlflow", "--mlflow")
+        # Here, not in send: an MLflow run is active only in the thread that started it.
         active = module.active_run()
         run_id = active.info.run_id if active else os.environ.get("MLFLOW_RUN_ID")
         if not run_id:
             raise AlertError(
-                "--mlflow finds no run of MLflow; set MLFLOW_RUN_ID to the id of one, and "
-                "MLFLOW_TRACKING_URI to where it is kept."
+                "--mlflow needs an MLflow run; set MLFLOW_RUN_ID to its ID, and "
+                "MLFLOW_TRACKING_URI to its tracking server or folder."
             )
         self._client, self._run_id = module.MlflowClient(), run_id
         self._sentences: dict[str, dict[float | None, str]] = defaultdict(dict)
 
     def send(self, run: Path | str, finding: Finding) -> None:
-        """Set the tag, and log the number."""
+        """Set the tag and log the number."""
         sentences = self._sentences[finding.rule]
         sentences[finding.lam] = finding.sentence
         key = f"jtdiag.{finding.rule}"
@@ -44,4 +44,7 @@ class MLflow:
         self._client.log_metric(self._run_id, f"{key}{lam}", finding.number, step=finding.epoch)
 
     def close(self) -> None:
-        """Do nothing: whoever has begun the run ends it."""
+        """Do nothing; the run is ended by the program that started it."""
+
+
+SINK = SinkType(name="mlflow", make=lambda argument: MLflow(), option="--mlflow")

@@ -1,28 +1,28 @@
-"""Alerts in TensorBoard: the sentences as text, the numbers as scalars."""
+"""Alerts in TensorBoard: sentences as text, numbers as scalars."""
 
 from pathlib import Path
 from typing import Any
 
-from jtdiag.alerts.contract import needed
+from jtdiag.alerts.contract import SinkType, import_optional
 from jtdiag.probing.findings import Finding
 
 
 class TensorBoard:
-    """Writes alerts to a folder of TensorBoard's; the folder is made with the first of them.
+    """Writes alerts to a TensorBoard log folder, which is created with the first alert.
 
-    Text and scalar are tagged ``alerts/<rule>/lam<λ>``; the step is the epoch.
+    Text and scalar have the tag ``alerts/<rule>/lam<λ>``; the step is the epoch.
     """
 
-    def __init__(self, folder: Path) -> None:
-        module = needed("torch.utils.tensorboard", "tensorboard", "--tensorboard")
+    def __init__(self, folder: Path | str) -> None:
+        module = import_optional("torch.utils.tensorboard", "tensorboard", "--tensorboard")
         self.name = f"TensorBoard in {folder}"
-        self._folder, self._make = folder, module.SummaryWriter
+        self._folder, self._make_writer = folder, module.SummaryWriter
         self._writer: Any = None
 
     def send(self, run: Path | str, finding: Finding) -> None:
-        """Write a finding, and flush it."""
+        """Write a finding and flush the file."""
         if self._writer is None:
-            self._writer = self._make(str(self._folder))
+            self._writer = self._make_writer(str(self._folder))
         lam = "" if finding.lam is None else f"/lam{finding.lam:g}"
         tag = f"alerts/{finding.rule}{lam}"
         trials = ", ".join(map(str, finding.trials))
@@ -35,3 +35,6 @@ class TensorBoard:
         """Close the file."""
         if self._writer is not None:
             self._writer.close()
+
+
+SINK = SinkType(name="tensorboard", make=TensorBoard, argument="DIR", option="--tensorboard")

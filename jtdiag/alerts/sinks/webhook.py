@@ -1,4 +1,4 @@
-"""Alerts as JSON, posted to a URL of the user's."""
+"""Alerts as JSON, posted to a URL."""
 
 import http.client
 import json
@@ -13,31 +13,33 @@ from pathlib import Path
 from typing import Any
 
 import jtdiag
-from jtdiag.alerts.contract import NotSent, as_text
+from jtdiag.alerts.contract import NotSent, SinkType, as_text
 from jtdiag.errors import AlertError
 from jtdiag.probing.findings import Finding
 
 TIMEOUT = 10.0
 """Seconds to wait for an answer."""
 TRIES = 5
+"""Attempts in total."""
 FIRST_PAUSE = 1.0
-"""Seconds before the second try; doubled before each that follows, and moved by up to a half."""
+"""Seconds before the second attempt; doubled before each further one, with a jitter of 50 %."""
 LONGEST_PAUSE = 60.0
-"""Seconds that a server may ask us to wait with Retry-After."""
+"""Maximum number of seconds to wait if a server sends Retry-After."""
 
 
 def payload(run: Path | str, finding: Finding) -> dict[str, Any]:
-    """Return what is posted: the finding, its run, the version, and `text` for chat programs."""
+    """Return the JSON object: the finding, its run, the version, and `text` for chat programs."""
     fields = {"text": as_text(run, finding), "run": str(run), **asdict(finding)}
     fields["jtdiag"] = jtdiag.__version__
     # JSON has no infinity.
     return {
-        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in fields.items()
     }
 
 
 class Webhook:
-    """Posts alerts to a URL, which may hold a secret and is never shown."""
+    """Posts alerts to a URL. It may contain a secret, so only its host is ever printed."""
 
     def __init__(
         self,
@@ -50,11 +52,11 @@ class Webhook:
         self.name = f"the webhook at {_checked(url)}"
         self._url, self._timeout = url, timeout
         self._tries, self._first_pause = tries, first_pause
-        self._jitter = random.Random()  # many runs that fail together shall not return together
-        self._opener = urllib.request.build_opener(_StayHere)
+        self._jitter = random.Random()  # runs that fail together should not retry together
+        self._opener = urllib.request.build_opener(_NoRedirects)
 
     def send(self, run: Path | str, finding: Finding) -> None:
-        """Post a finding; try again when the connection or the server fails."""
+        """Post a finding; retry if the connection or the server fails."""
         body = json.dumps(payload(run, finding), ensure_ascii=False).encode()
         for attempt in range(1, self._tries + 1):
             pause = self._first_pause * 2 ** (attempt - 1) * self._jitter.uniform(0.5, 1.5)
@@ -62,16 +64,16 @@ class Webhook:
                 return self._post(body)
             except urllib.error.HTTPError as error:
                 error.close()
-                failed = f"it answers {error.code} {error.reason}"
-                if error.code != 429 and error.code < 500:  # ours to mend: no use in repeating it
-                    raise NotSent(failed) from None
-                pause = max(pause, _asked_to_wait(error))
+                reason = f"HTTP {error.code} {error.reason}"
+                if error.code != 429 and error.code < 500:  # a retry would not help
+                    raise NotSent(reason) from None
+                pause = max(pause, _retry_after(error))
             except (OSError, http.client.HTTPException) as error:
-                failed = self._reason(error)
+                reason = self._reason(error)
             if attempt < self._tries:
                 time.sleep(pause)
-        times = f"{self._tries} times" if self._tries > 1 else "once"
-        raise NotSent(f"{failed} (tried {times})", failed)
+        attempts = f"{self._tries} attempts" if self._tries > 1 else "1 attempt"
+        raise NotSent(f"{reason} ({attempts})", reason)
 
     def _post(self, body: bytes) -> None:
         headers = {
@@ -84,49 +86,52 @@ class Webhook:
     def _reason(self, error: Exception) -> str:
         cause = getattr(error, "reason", error)
         if isinstance(cause, TimeoutError):
-            return f"no answer in {self._timeout:g} seconds"
+            return f"no response within {self._timeout:g} seconds"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
-        return type(cause).__name__  # its words may hold the URL
+        return type(cause).__name__  # its message may contain the URL
 
     def close(self) -> None:
-        """Do nothing: every alert has a connection of its own."""
+        """Do nothing; each alert uses its own connection."""
 
 
-class _StayHere(urllib.request.HTTPRedirectHandler):
-    """A redirection would turn the POST into a GET, or take the alert to another host."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect would turn the POST into a GET, or send the alert to another host."""
 
     def redirect_request(self, *_: Any) -> None:
-        """Follow none."""
+        """Follow no redirect."""
 
 
 def _checked(url: str) -> str:
-    """Return the part of a URL that may be shown.
+    """Return the part of a URL that may be printed.
 
     Raises:
-        AlertError: if nothing can be posted to it; the message does not hold it.
+        AlertError: if the URL cannot be used; the message does not contain it.
     """
     try:
         parts = urllib.parse.urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError as error:
-        raise AlertError("--webhook has no URL: host or port cannot be read.") from error
+        raise AlertError("--webhook is not a valid URL: cannot parse its host or port.") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise AlertError("--webhook has no URL of the form https://host/path (or http://).")
-    shown = f"{parts.scheme}://{parts.hostname}{port}"
+        raise AlertError("--webhook must be a URL of the form https://host/path (or http://).")
+    origin = f"{parts.scheme}://{parts.hostname}{port}"
     if "@" in parts.netloc:
         raise AlertError(
-            f"--webhook {shown}: has a name or password before the host, which are not sent; "
-            "use a URL with a secret in its path or query."
+            f"--webhook {origin}: the URL contains a user name or password, which is not "
+            "supported; use a URL with a secret in its path or query."
         )
     if not url.isascii() or any(c.isspace() or not c.isprintable() for c in url):
         raise AlertError(
-            f"--webhook {shown}: holds characters that a URL cannot; write them as %XX."
+            f"--webhook {origin}: the URL contains invalid characters; write them as %XX."
         )
-    return shown
+    return origin
 
 
-def _asked_to_wait(error: urllib.error.HTTPError) -> float:
-    """Return the seconds of Retry-After; 0 where there are none, or it gives a date."""
-    asked = error.headers.get("Retry-After", "")
-    return min(float(asked), LONGEST_PAUSE) if asked.isdecimal() else 0.0
+def _retry_after(error: urllib.error.HTTPError) -> float:
+    """Return the seconds in Retry-After; 0 if it is missing or a date."""
+    seconds = error.headers.get("Retry-After", "")
+    return min(float(seconds), LONGEST_PAUSE) if seconds.isdecimal() else 0.0
+
+
+SINK = SinkType(name="webhook", make=Webhook, argument="URL", option="--webhook")

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
-from jtdiag.rules.skill import EARLY_EPOCH, skill_ratio
+from jtdiag.rules.limits import EARLY_EPOCH
+from jtdiag.rules.skill import skill_ratio
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.dominance import foresight, inequality, leadership, movement

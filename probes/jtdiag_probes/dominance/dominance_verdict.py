@@ -6,7 +6,7 @@ import xarray as xr
 from jtdiag import names
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.over_trials import standard_error
-from jtdiag.rules.skill import EARLY_EPOCH
+from jtdiag.rules.limits import EARLY_EPOCH
 from jtdiag.stats import clopper_pearson
 
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.probing.contract import Var
-from jtdiag.rules.skill import EARLY_EPOCH
+from jtdiag.rules.limits import EARLY_EPOCH
 from jtdiag.store.run import Run
 from jtdiag_probes.dominance import leadership
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jtdiag.alerts.contract import NotSent
-from jtdiag.alerts.sinks.command import PLACES, Command
+from jtdiag.alerts.sinks.command import PLACEHOLDERS, Command
 from jtdiag.errors import AlertError
 
 WRITES = """#!{python}
@@ -48,9 +48,9 @@ def refused(line):
 
 
 def test_every_placeholder_is_filled(program, finding):
-    line = " ".join(f"{{{place}}}" for place in PLACES)
+    line = " ".join(f"{{{place}}}" for place in PLACEHOLDERS)
     Command(f"{program()} {line}").send(Path("runs/mine"), finding())
-    assert dict(zip(PLACES, arguments(), strict=True)) == {
+    assert dict(zip(PLACEHOLDERS, arguments(), strict=True)) == {
         "run": "runs/mine",
         "rule": "dominance",
         "epoch": "3",
@@ -88,23 +88,27 @@ def test_braces_that_are_no_placeholder_stay(program, finding):
 
 def test_an_unknown_placeholder_is_refused_with_those_that_there_are():
     said = refused("true {rule} {loss}")
-    assert said.startswith("--on-alert has {loss}, which is no placeholder; use {run}, {rule}, ")
+    assert said.startswith(
+        "--on-alert contains {loss}, which is not a placeholder; use {run}, {rule}, "
+    )
 
 
 @pytest.mark.parametrize("line", ["no-such-program-of-ours {rule}", "./none", "~/none", "{run}"])
 def test_a_program_that_is_not_found_is_refused(here, line):
-    assert f"names the program {line.split()[0]!r}, which is not found" in refused(line)
+    assert f"names the program {line.split()[0]!r}, which does not exist" in refused(line)
 
 
 def test_a_file_that_may_not_be_run_is_refused(here):
     Path("plain").write_text("", "utf-8")
-    assert "which is not found or may not be run" in refused("./plain")
+    assert "which does not exist or is not executable" in refused("./plain")
 
 
 def test_an_empty_line_and_open_quotes_are_refused():
-    assert refused("  ") == "--on-alert is empty; give a program and its arguments."
+    assert (
+        refused("  ") == "--on-alert is empty; it must name a program, followed by its arguments."
+    )
     assert refused("true 'open") == '--on-alert is "true \'open": No closing quotation; ' + (
-        "close what is open."
+        "close the quotation."
     )
 
 
@@ -115,9 +119,9 @@ def test_a_status_is_told_with_the_last_words(program, finding):
     complains = '#!{python}\nimport sys\nsys.exit("first\\nmail: no such user")\n'
     with pytest.raises(NotSent) as caught:
         Command(program(complains)).send("runs/mine", finding())
-    assert str(caught.value) == "it ended with status 1, and said: mail: no such user"
-    assert caught.value.kind == "it ended with status 1"
-    with pytest.raises(NotSent, match="^it ended with status 1$"):
+    assert str(caught.value) == "exit status 1: mail: no such user"
+    assert caught.value.kind == "exit status 1"
+    with pytest.raises(NotSent, match="^exit status 1$"):
         Command("false").send("runs/mine", finding())
 
 
@@ -127,7 +131,7 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(program, findi
         'child = \'import time; time.sleep(0.5); open("late", "w")\'\n'
         "subprocess.run([sys.executable, '-c', child])\n"
     )
-    with pytest.raises(NotSent, match=r"^it took longer than 0\.2 seconds and was ended$"):
+    with pytest.raises(NotSent, match=r"^killed after 0\.2 seconds$"):
         Command(program(waits), timeout=0.2).send("runs/mine", finding())
     time.sleep(0.6)
     assert not (here / "late").exists()
@@ -136,7 +140,7 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(program, findi
 def test_a_program_that_is_gone_when_it_is_needed_is_told(program, finding, here):
     command = Command(program())
     (here / "note").unlink()
-    with pytest.raises(NotSent, match="^it cannot be run: .*No such file"):
+    with pytest.raises(NotSent, match="^cannot be run: .*No such file"):
         command.send("runs/mine", finding())
 
 

@@ -105,7 +105,7 @@ def test_mlflow_finds_its_run_in_the_environment(mlflow, finding, monkeypatch):
 
 
 def test_mlflow_without_a_run_is_refused_in_one_line(mlflow):
-    with pytest.raises(AlertError, match=r"^--mlflow finds no run of MLflow; set MLFLOW_RUN_ID"):
+    with pytest.raises(AlertError, match=r"^--mlflow needs an MLflow run; set MLFLOW_RUN_ID"):
         MLflow()
 
 
@@ -169,5 +169,5 @@ def test_wandb_begins_a_run_where_there_is_none_and_finishes_it(wandb, finding):
 
 def test_wandb_that_begins_no_run_is_refused_in_one_line(wandb):
     wandb.refuses = True
-    with pytest.raises(AlertError, match=r"^--wandb: W&B begins no run: no key$"):
+    with pytest.raises(AlertError, match=r"^--wandb: W&B cannot start a run: no key$"):
         WandB()
