@@ -43,18 +43,18 @@ def test_what_is_fresh_is_not_measured_again_unless_forced(small_run):
 
 def test_every_finding_is_a_line_and_alerts_come_first(small_run):
     ran = probe(small_run)
-    told = ran.stdout.splitlines()[len(NAMES) :]
-    found = findings.read(small_run.path)
-    alerts = [f"ALERT {f.sentence}" for f in found if f.level == "alert"]
-    infos = [f"  -   {f.sentence}" for f in found if f.level == "info"]
+    lines = ran.stdout.splitlines()[len(NAMES) :]
+    recorded = findings.read(small_run.path)
+    alerts = [f"ALERT {f.sentence}" for f in recorded if f.level == "alert"]
+    infos = [f"  -   {f.sentence}" for f in recorded if f.level == "info"]
     assert len(alerts) == 1
-    assert told == alerts + infos
+    assert lines == alerts + infos
 
 
 def test_findings_of_probes_that_were_not_asked_are_not_told(small_run):
     probe(small_run)
-    told = probe(small_run, "performance").stdout.splitlines()[1:]
-    assert [line.split(":")[0] for line in told] == ["  -   λ = 0.9"]
+    lines = probe(small_run, "performance").stdout.splitlines()[1:]
+    assert [line.split(":")[0] for line in lines] == ["  -   λ = 0.9"]
 
 
 def test_fresh_results_are_told_again(small_run):

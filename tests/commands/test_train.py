@@ -44,11 +44,11 @@ def test_without_a_terminal_there_is_one_line_for_each_epoch(recipe):
     assert lines[2] == "Execution: stacked, float64, 3 members at a time."
     assert lines[3].startswith("Disk space for mine: ")
     assert re.fullmatch(DONE, lines[-1])
-    found = [LINE.fullmatch(line).groups() for line in lines[4:-1]]
-    assert [(lam, trial, epoch) for _, _, lam, trial, epoch, *_ in found] == [
+    fields = [LINE.fullmatch(line).groups() for line in lines[4:-1]]
+    assert [(lam, trial, epoch) for _, _, lam, trial, epoch, *_ in fields] == [
         (lam, "0", epoch) for lam in "01" for epoch in "012"
     ]
-    assert [(done, of) for done, of, *_ in found] == [(d, "4") for d in "012234"]
+    assert [(done, of) for done, of, *_ in fields] == [(d, "4") for d in "012234"]
 
 
 def test_a_dry_run_says_what_would_run_and_writes_nothing(recipe):
@@ -123,11 +123,11 @@ def test_a_folder_that_holds_anything_else_is_refused_in_one_line(recipe, tmp_pa
 
 @pytest.mark.parametrize("by", ["recipe", "folder"])
 def test_interrupted_it_says_how_to_go_on_and_goes_on(recipe, monkeypatch, by):
-    told = []
+    reports = []
 
     def interrupted(self, report):
-        told.append(report)
-        if len(told) == 5:
+        reports.append(report)
+        if len(reports) == 5:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

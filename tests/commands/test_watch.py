@@ -154,9 +154,9 @@ def test_every_event_has_its_fields_in_json():
     ]
     assert [KINDS[type(event)] for event in events] == list(FIELDS) == list(KINDS.values())
     for event in events:
-        found = as_json(RunEvent(run=Path("runs/a"), event=event))
-        assert found["run"] == "runs/a"
-        assert found.keys() == {"time", "run", "event"} | FIELDS[found["event"]]
+        values = as_json(RunEvent(run=Path("runs/a"), event=event))
+        assert values["run"] == "runs/a"
+        assert values.keys() == {"time", "run", "event"} | FIELDS[values["event"]]
 
 
 def test_every_field_is_described_in_the_manual():
@@ -168,26 +168,30 @@ def test_every_field_is_described_in_the_manual():
 
 def test_an_event_in_json_has_its_time_in_utc():
     now = datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC)
-    told = as_json(RunEvent(run=Path("a"), event=Gone()), now)
-    assert told == {"time": "2026-01-02T03:04:05.678Z", "run": "a", "event": "gone"}
+    values = as_json(RunEvent(run=Path("a"), event=Gone()), now)
+    assert values == {"time": "2026-01-02T03:04:05.678Z", "run": "a", "event": "gone"}
 
 
 def test_a_number_that_is_none_is_null_in_json():
     errors = Errors(ensemble=math.nan, median=math.inf, best=0.5, leader=0)
-    told = as_json(RunEvent(run=Path("a"), event=Sealed(lane=Lane(1, 2), epoch=3, errors=errors)))
-    assert (told["ensemble_error"], told["median_error"], told["best_error"]) == (None, None, 0.5)
-    assert told["trial"] == 1
-    json.dumps(told, allow_nan=False)
+    values = as_json(RunEvent(run=Path("a"), event=Sealed(lane=Lane(1, 2), epoch=3, errors=errors)))
+    assert (values["ensemble_error"], values["median_error"], values["best_error"]) == (
+        None,
+        None,
+        0.5,
+    )
+    assert values["trial"] == 1
+    json.dumps(values, allow_nan=False)
 
 
 def test_a_run_in_json(warned):
     ran = watch(warned.seal_all(), "--json")
     assert ran.exit_code == 3
-    told = objects(ran)
-    assert [one["event"] for one in told][:4] == ["run", "epoch", "epoch", "finding"]
-    assert told[-1]["event"] == "ended"
-    assert told[1]["median_error"] == pytest.approx(0.155)
-    assert {one["run"] for one in told} == {str(warned.run.path)}
+    events = objects(ran)
+    assert [values["event"] for values in events][:4] == ["run", "epoch", "epoch", "finding"]
+    assert events[-1]["event"] == "ended"
+    assert events[1]["median_error"] == pytest.approx(0.155)
+    assert {values["run"] for values in events} == {str(warned.run.path)}
 
 
 # --- a folder of runs -----------------------------------------------------------------------------
@@ -265,7 +269,7 @@ def test_of_runs_that_were_over_a_log_says_that_they_are_there(two, tmp_path):
     for run in two:
         run.seal_all()
     ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done", "--json"])
-    assert [(one["event"], Path(one["run"]).name) for one in objects(ran)] == [
+    assert [(values["event"], Path(values["run"]).name) for values in objects(ran)] == [
         ("run", "good"),
         ("run", "led"),
         ("finding", "led"),
@@ -298,9 +302,9 @@ def test_a_folder_that_stays_without_runs_is_not_waited_in_until_done(tmp_path, 
 def test_alerts_go_where_they_are_sent_but_for_those_of_runs_that_were_over(
     two, by_hand, stories, asleep, tmp_path, monkeypatch
 ):
-    told = []
+    sent = []
     monkeypatch.setattr(
-        Dispatcher, "send", lambda self, run, found: told.append((run.name, found.rule))
+        Dispatcher, "send", lambda self, run, finding: sent.append((run.name, finding.rule))
     )
     two[1].seal_all()
     ensemble = [[[[e] * 3 for e in stories.ensemble]]]
@@ -308,7 +312,7 @@ def test_alerts_go_where_they_are_sent_but_for_those_of_runs_that_were_over(
     asleep(two[0].seal_all, together.seal_all)
     ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"])
     assert ran.stdout.count("ALERT") == 2
-    assert told == [("together", "codependence")]
+    assert sent == [("together", "codependence")]
 
 
 def test_what_was_not_sent_is_told_when_the_screen_has_ended(monkeypatch, capsys):
@@ -327,12 +331,12 @@ def test_what_was_not_sent_is_told_when_the_screen_has_ended(monkeypatch, capsys
 
 @pytest.mark.slow
 def test_another_process_prints_the_alert_while_the_run_trains(short_demo_recipe, tmp_path):
-    told = threading.Event()
+    warned_event = threading.Event()
 
     class WaitsForTheWarning(SilentListener):
         def epoch(self, report):
             if report.epoch == 3:  # it has been handed to the writer
-                told.wait(60)
+                warned_event.wait(60)
 
     path = tmp_path / "demo"
     program = "from jtdiag.commands import main; main()"
@@ -355,12 +359,12 @@ def test_another_process_prints_the_alert_while_the_run_trains(short_demo_recipe
                     break
             else:
                 pytest.fail(f"no alert came while the run trained: {watching.stderr.read()}")
-            assert not told.is_set()
+            assert not warned_event.is_set()
             assert '"done": true' not in (path / "lanes" / "lam0-trial0.json").read_text()
-            told.set()
+            warned_event.set()
             rest, stderr = watching.communicate()
         assert (watching.returncode, stderr) == (3, "")
         assert "trial 0, epoch 4: " in rest
     finally:
-        told.set()
+        warned_event.set()
         training.join()

@@ -53,7 +53,7 @@ def report(epoch, error=0.125):
     return EpochReport(lane=lane, epoch=epoch, train_loss=1.23456, ensemble_error=error)
 
 
-# --- what is said ---------------------------------------------------------------------------------
+# --- descriptions --------------------------------------------------------------------------------
 
 
 def test_the_plan_is_described_before_it_runs():
@@ -109,18 +109,18 @@ def plain(*reports, of=108):
     console = Console(file=io.StringIO(), width=40)
     lines = PlainLines(console)
     lines.begin(plan(epochs_to_train=of))
-    for one in reports:
-        lines.epoch(one)
+    for each in reports:
+        lines.epoch(each)
     return console.file.getvalue().splitlines()[4:]
 
 
 def test_lines_are_not_wrapped_and_count_the_epochs():
     lines = plain(report(0), report(1), report(2), of=3)
     assert len(lines) == 3
-    told = "λ = 0.9, trial 2, epoch {}: loss 1.2346, val error 12.50 %; "
-    assert lines[0] == f"[0/3] {told.format(0)}starting"
-    assert re.fullmatch(re.escape(f"[1/3] {told.format(1)}") + r"\d+ s left", lines[1])
-    assert re.fullmatch(re.escape(f"[2/3] {told.format(2)}") + r"\d+ s left", lines[2])
+    line = "λ = 0.9, trial 2, epoch {}: loss 1.2346, val error 12.50 %; "
+    assert lines[0] == f"[0/3] {line.format(0)}starting"
+    assert re.fullmatch(re.escape(f"[1/3] {line.format(1)}") + r"\d+ s left", lines[1])
+    assert re.fullmatch(re.escape(f"[2/3] {line.format(2)}") + r"\d+ s left", lines[2])
 
 
 def test_the_time_left_is_that_of_the_epochs_so_far(monkeypatch):
@@ -218,7 +218,7 @@ def test_what_is_no_terminal_gets_plain_lines(monkeypatch):
 
 def test_an_alert_stands_in_one_piece_above_the_live_display(monkeypatch, tmp_path):
     file = on(monkeypatch, terminal=True)
-    said = Verdict(
+    verdict = Verdict(
         rule="dominance",
         level="alert",
         epoch=3,
@@ -229,6 +229,6 @@ def test_an_alert_stands_in_one_piece_above_the_live_display(monkeypatch, tmp_pa
     )
     with display() as listener:
         listener.begin(plan(tmp_path))
-        listener.verdict(Lane(trial=0, lam_index=2), said)
+        listener.verdict(Lane(trial=0, lam_index=2), verdict)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
     assert "ALERT λ = 1, trial 0: after epoch 3, so. Act.\n" in shown

@@ -57,9 +57,9 @@ def test_a_lane_has_its_errors_its_leader_and_its_state(warned):
     assert lines[0].startswith("…")
     assert "by-hand  done" in lines[0]  # of the path, its end
     assert lines[0].endswith("1 alert")
-    said = " ".join(rows(lines)["1", "0"])
-    assert said.startswith("1 0 4/4 ━━")
-    assert said.endswith("10.0 % █▁▁▁▁ 71.0 % █▇▇▇▇ 12.0 % #1 done")
+    row = " ".join(rows(lines)["1", "0"])
+    assert row.startswith("1 0 4/4 ━━")
+    assert row.endswith("10.0 % █▁▁▁▁ 71.0 % █▇▇▇▇ 12.0 % #1 done")
     alert = "ALERT λ = 1: after epoch 3, one member dominates"
     assert any(line.startswith(alert) for line in lines)
 
@@ -68,14 +68,14 @@ def test_lanes_wait_train_and_die(warned):
     first, second = warned.run.lanes
     warned.seal_up_to(2, first)
     watched = looked(RunWatch(warned.run.path))
-    found = rows(drawn(watched))
-    assert (found["0.9", "0"][-1], found["1", "0"][-1]) == ("training", "waiting")
+    cells = rows(drawn(watched))
+    assert (cells["0.9", "0"][-1], cells["1", "0"][-1]) == ("training", "waiting")
     warned.seal_up_to(4, first)
     warned.seal_up_to(1, second)
     warned.close()
     lines = drawn(looked(watched))
-    found = rows(lines)
-    assert (found["0.9", "0"][-1], found["1", "0"][-1]) == ("done", "exited")
+    cells = rows(lines)
+    assert (cells["0.9", "0"][-1], cells["1", "0"][-1]) == ("done", "exited")
     assert "  exited  " in lines[0]
 
 
@@ -131,8 +131,8 @@ def test_of_many_lanes_those_that_matter_are_shown_and_the_rest_is_counted(wide)
 def test_findings_have_at_least_a_third_of_the_screen_and_alerts_come_first(wide):
     wide.seal_up_to(4, wide.run.lanes[9])
     watched = looked(RunWatch(wide.run.path))
-    one = Finding(probe="p", rule="r", level="info", number=0.0, sentence="Word " * 60 + "end.")
-    watched.findings = [one, *watched.findings, one]
+    finding = Finding(probe="p", rule="r", level="info", number=0.0, sentence="Word " * 60 + "end.")
+    watched.findings = [finding, *watched.findings, finding]
     lines = drawn(watched)
     begin = next(i for i, line in enumerate(lines) if line.startswith("ALERT"))
     assert 6 <= len(lines) - begin <= 8
@@ -143,16 +143,16 @@ def test_findings_have_at_least_a_third_of_the_screen_and_alerts_come_first(wide
 def test_with_room_every_finding_is_told_to_its_end(warned):
     warned.seal_up_to(4)
     lines = drawn(looked(RunWatch(warned.run.path)), height=None)
-    told = " ".join(line.strip() for line in lines)
-    assert "missing members with the probe robustness." in told
+    text = " ".join(line.strip() for line in lines)
+    assert "missing members with the probe robustness." in text
     assert "…" not in " ".join(lines[1:])
 
 
 def test_without_unicode_the_picture_is_ascii(warned):
     warned.seal_up_to(4)
-    found = rows(drawn(looked(RunWatch(warned.run.path)), ascii_only=True))["1", "0"]
-    assert all(cell.isascii() for cell in found)
-    assert "#____" in found
+    cells = rows(drawn(looked(RunWatch(warned.run.path)), ascii_only=True))["1", "0"]
+    assert all(cell.isascii() for cell in cells)
+    assert "#____" in cells
 
 
 # --- a folder -------------------------------------------------------------------------------------

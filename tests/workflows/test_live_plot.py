@@ -29,10 +29,10 @@ def test_figures_are_drawn_again_after_every_epoch_until_the_run_ends(warned, as
     steps = [lambda e=e: warned.seal_up_to(e) for e in (0, 2, 4)]
     asleep(*steps, warned.close)
     wanted = [figures.find("error-against-lambda"), figures.find("errors-by-epoch")]
-    told = list(redraw(warned.run, wanted, PNG))
+    lines = list(redraw(warned.run, wanted, PNG))
     where = warned.run.path / "figures"
-    assert told == [
-        *(f"epoch {e}: {where / one.name}.png" for e in (0, 2, 4) for one in wanted),
+    assert lines == [
+        *(f"epoch {e}: {where / each.name}.png" for e in (0, 2, 4) for each in wanted),
         "The run is complete.",
     ]
 
@@ -42,8 +42,8 @@ def test_it_draws_the_epochs_that_are_sealed(warned, asleep, monkeypatch):
     asleep(lambda: warned.seal_up_to(1), lambda: warned.seal_up_to(4), warned.close)
     drawing = figures.find("errors-by-epoch")
     name = "jtdiag.workflows.live_plot.draw_results"
-    monkeypatch.setattr(name, lambda runs, one, found, output: (
-        seen.append(int(found[0]["ensemble_error"].notnull().any(("lam", "split")).sum())),
+    monkeypatch.setattr(name, lambda runs, drawing, results, output: (
+        seen.append(int(results[0]["ensemble_error"].notnull().any(("lam", "split")).sum())),
         ["x"],
     )[1])  # fmt: skip
     list(redraw(warned.run, [drawing]))
