@@ -8,11 +8,12 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c const
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check docs clean
+.PHONY: help demo fast test check docs clean
 
 help:
 	@echo "make demo    train, probe and plot a small ensemble (about two minutes)"
-	@echo "make test    run the whole test suite"
+	@echo "make fast    run the quick tests, in under a minute"
+	@echo "make test    run all tests"
 	@echo "make check   ruff, mypy, import-linter"
 	@echo "make docs    build the manual into docs/_build/html"
 	@echo "make clean   remove .venv and everything that was built"
@@ -20,8 +21,15 @@ help:
 demo: $(VENV)/has-run
 	$(BIN)/jtdiag demo
 
+# One thread in each of two processes: more would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest -n $(JOBS)
+JOBS ?= 2
+
+fast: $(VENV)/has-test
+	$(PYTEST) -q -m "not slow" --limit 1
+
 test: $(VENV)/has-test
-	$(BIN)/pytest
+	$(PYTEST)
 
 check: $(VENV)/has-dev
 	$(BIN)/ruff check

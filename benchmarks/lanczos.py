@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from stopwatch import Contender, machine, race
 from torch import Tensor, nn
 
-from jtdiag.engine.architectures.mlp import MLP
+from jtdiag.engine.architectures.mlp_stack import MLP
 from jtdiag.engine.loss import joint_loss
 from jtdiag_probes.linalg.curvature_products import Tangents
-from jtdiag_probes.linalg.lanczos import alone, lanczos, ritz
+from jtdiag_probes.linalg.lanczos import batch_of_one, lanczos, ritz
 
 PEERS = {
     "hessian_eigenthings": "hessian-eigenthings==1.0.0a5",
@@ -101,7 +101,7 @@ def ours(problem: Problem) -> Values:
 
     tangents = Tangents(outputs, problem.weights)
     product = tangents.hessian(joint_loss(tangents.outputs, problem.target, problem.lam))
-    found = ritz(lanczos(alone(product), _by_member(problem).unsqueeze(0), problem.steps))
+    found = ritz(lanczos(batch_of_one(product), _by_member(problem).unsqueeze(0), problem.steps))
     return np.asarray(found.values.numpy()[::-1])
 
 

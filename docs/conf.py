@@ -8,6 +8,7 @@ from sphinx.application import Sphinx
 import jtdiag
 
 sys.path.append(str(Path(__file__).parent))
+import command_help
 import gallery
 
 project = "jtdiag"
@@ -18,7 +19,7 @@ release = version = jtdiag.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
 exclude_patterns = ["_build"]
 
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
@@ -49,7 +50,8 @@ def _changed(*_: object) -> list[str]:
 
 
 def setup(app: Sphinx) -> None:
-    """Join in where Sphinx asks."""
+    """Register the directive and the hooks."""
+    command_help.setup(app)
     app.connect("builder-inited", _make_gallery)
     app.connect("source-read", _show_gallery)
     app.connect("env-get-outdated", _changed)

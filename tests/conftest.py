@@ -1,7 +1,9 @@
 """Runs that many tests share: a trained toy, the shortened demo, and runs written by hand."""
 
+import resource
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +26,32 @@ from jtdiag.testing import ProbePromises
 # No test is timed.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that `make fast` uses."""
+    parser.addoption(
+        "--limit",
+        type=float,
+        metavar="SECONDS",
+        help="fail a test that uses more processor time and is not marked slow",
+    )
+
+
+def _processor_time() -> float:
+    """Return seconds of processor time of this process and the children that it waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that is too slow for `make fast` and does not say so."""
+    start = _processor_time()
+    yield
+    used, limit = _processor_time() - start, item.config.getoption("--limit")
+    if limit is not None and used > limit and item.get_closest_marker("slow") is None:
+        pytest.fail(f"took {used:.1f} s of processor time; mark it slow, or make it faster")
 
 
 class HandWrittenRun:

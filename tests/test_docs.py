@@ -1,6 +1,5 @@
 """The manual agrees with the code; what must be in it is asked of the code, not of a list here."""
 
-import dataclasses
 import math
 import re
 import shlex
@@ -9,14 +8,17 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from click.testing import CliRunner
 from pytest_examples import CodeExample, find_examples
 
 import jtdiag
+import jtdiag_probes
 from jtdiag import figures, find_recipe, names, rules
 from jtdiag.commands import COMMANDS, main
 from jtdiag.engine.architectures import build
@@ -92,13 +94,17 @@ def test_no_page_describes_a_probe_that_is_gone():
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_the_help_of_a_command_is_what_the_program_prints(command):
-    shown = fenced(section(text("commands.md"), f"jtdiag {command}".strip()), "text")
-    asked = [command, "--help"] if command else ["--help"]
-    # 78 columns: what click prints on a terminal of 80 or more.
-    result = CliRunner().invoke(main, asked, prog_name="jtdiag", terminal_width=78)
-    assert result.exit_code == 0
-    assert shown[:1] == [result.output]
+def test_the_section_of_a_command_has_its_help_made_at_build_time(command):
+    shown = section(text("commands.md"), f"jtdiag {command}".strip())
+    assert f"```{{jtdiag-help}} {command}".rstrip() + "\n```\n" in shown
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_the_help_of_the_manual_is_what_the_program_prints(command, monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    shown = import_module("command_help").help_of(command)
+    assert shown.startswith(f"Usage: jtdiag {command}".rstrip())
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def command_lines() -> list[str]:
@@ -153,9 +159,9 @@ def rows(markdown: str) -> dict[str, list[str]]:
     return {row[0].strip(" `"): [cell.strip() for cell in row[1:]] for row in cells}
 
 
-def recipe_fields() -> list[tuple[str, dataclasses.Field[Any]]]:
-    top = [f for f in dataclasses.fields(Recipe) if f.name not in toml.SECTIONS]
-    inside = [(s, f) for s, kind in toml.SECTIONS.items() for f in dataclasses.fields(kind)]
+def recipe_fields() -> list[tuple[str, attrs.Attribute]]:
+    top = [f for f in attrs.fields(Recipe) if f.name not in toml.SECTIONS]
+    inside = [(s, f) for s, kind in toml.SECTIONS.items() for f in attrs.fields(kind)]
     return [("Top level", f) for f in top] + inside
 
 
@@ -164,13 +170,16 @@ def recipe_fields() -> list[tuple[str, dataclasses.Field[Any]]]:
 )
 def test_every_field_of_a_recipe_is_described_with_its_default(where, field):
     default = rows(section(text("recipe.md"), where))[field.name][0]
-    if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+    if field.default is attrs.NOTHING:
         assert default == "required"
     elif field.name == "name":
         assert default == "the file's name without `.toml`"
     else:
         shown = tomllib.loads(f"value = {default.strip('`')}")["value"]
-        plain = list(field.default) if isinstance(field.default, tuple) else field.default
+        value = (
+            field.default.factory() if isinstance(field.default, attrs.Factory) else field.default
+        )
+        plain = list(value) if isinstance(value, tuple) else value
         assert shown == plain or [shown] == plain
 
 
@@ -178,7 +187,7 @@ def test_no_field_is_described_that_no_recipe_has():
     page = text("recipe.md")
     for where, kind in {"Top level": Recipe, **toml.SECTIONS}.items():
         described = {name for name, cells in rows(section(page, where)).items() if len(cells) == 3}
-        known = {f.name for f in dataclasses.fields(kind)} - toml.SECTIONS.keys()
+        known = {f.name for f in attrs.fields(kind)} - toml.SECTIONS.keys()
         assert described - presets.paths().keys() == known
 
 
@@ -194,8 +203,9 @@ def test_the_recipe_in_the_manual_is_one(block):
 
 def test_every_architecture_is_described_with_its_fields():
     described = rows(section(text("members.md"), "Architectures"))
-    for arch, fields in ARCHITECTURES.items():
-        assert described[f'"{arch}"'][0] == ", ".join(f"`{name}`" for name in fields)
+    for record in ARCHITECTURES.all():
+        fields = ", ".join(f"`{name}`" for name in record.fields)
+        assert described[f'"{record.name}"'][0] == fields
 
 
 def test_every_preset_is_described():
@@ -283,7 +293,7 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_the_probe_of_the_manual_is_found_asked_and_keeps_its_promises(installed):
     run_blocks(DOCS / "own-probe.md")
     shown = CliRunner().invoke(main, ["probes"])
-    assert "How far do the members lie apart?" in shown.output
+    assert "How much do the members disagree?" in shown.output
     # A process of its own, as a user would have it: outside our settings and our conftest.
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."]
     done = subprocess.run(tests, cwd=installed, capture_output=True, text=True, check=False)
@@ -340,9 +350,46 @@ def test_a_recipe_made_in_python_has_the_name_that_the_manual_says():
 def test_every_rule_has_a_page_that_states_its_limit(name):
     page = text(f"rules/{name}.md")
     assert headings(page, 1) == [name]
-    assert headings(page, 2) == ["When it speaks", "What to do", "What it cannot tell"]
+    assert headings(page, 2) == ["When it fires", "What to do", "What it cannot tell"]
     assert f"**{rules.RULES.find(name).limit:g}**" in page
 
 
 def test_no_page_describes_a_rule_that_is_gone():
     assert {p.stem for p in (DOCS / "rules").glob("*.md")} == set(rules.RULES.names())
+
+
+# --- contributing and the glossary ---------------------------------------------------------------
+
+
+def paths_of_the_map() -> list[str]:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    tables = [line for line in page.splitlines() if line.startswith("|")]
+    pattern = re.compile(r"`([\w./]+/[\w./]*|\w+\.toml)`")
+    return sorted({path for line in tables for path in pattern.findall(line)})
+
+
+@pytest.mark.parametrize("path", paths_of_the_map())
+def test_every_path_of_the_map_exists(path):
+    package = {"jtdiag": jtdiag, "probes": jtdiag_probes}.get(path.partition("/")[0])
+    if package is None:
+        assert (ROOT / path).exists()
+    else:  # as installed, so that it holds for the wheel too
+        inside = path.removeprefix("probes/").partition("/")[2]
+        assert (Path(package.__file__).parent / inside).exists()
+
+
+def test_the_map_answers_fifteen_questions():
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    map_ = page.partition("\n## Where do I change …?\n")[2].partition("\n## ")[0]
+    assert len([line for line in map_.splitlines() if line.startswith("| ")]) - 1 >= 15
+
+
+def test_the_glossary_has_our_words_and_is_linked_from_the_first_screen():
+    page = text("glossary.md")
+    terms = re.findall(r"^(.+)\n: ", page, flags=re.M)
+    for word in ("lane", "seal", "finding", "member", "λ (`lam`)", "probe", "verdict", "trial"):
+        assert word in terms
+        entry = page.partition(f"\n{word}\n: ")[2].partition("\n\n")[0]
+        assert "lsewhere:*" in entry or word == "verdict"
+    first_screen = "\n".join((ROOT / "README.md").read_text("utf-8").splitlines()[:40])
+    assert "docs/glossary.md" in first_screen

@@ -25,9 +25,9 @@ def _counts(context: click.Context, option: click.Parameter, text: str) -> tuple
 )
 @click.option(
     "--arch",
-    type=click.Choice(["mlp", "conv", "densenet"]),
+    metavar="ARCH",
     required=True,
-    help="Architecture of the members.",
+    help="Architecture of the members: mlp, conv, densenet or another installed one.",
 )
 @click.option("--data", required=True, help="Dataset: digits, fashion-mnist or an .npz file.")
 @click.option(

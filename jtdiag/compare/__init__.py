@@ -1,1 +1,1 @@
-"""TODO."""
+"""Comparing two runs: the fields of their recipes, and their results with intervals."""

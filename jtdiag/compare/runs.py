@@ -7,7 +7,7 @@ their outputs, the test examples are pairs, and the interval is that of two trai
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -71,23 +71,14 @@ class Difference:
 
 def fields(a: Run, b: Run) -> list[Field]:
     """Return the fields in which the recipes would give different runs."""
-    left, right = (_flat(asdict(run.recipe)) for run in (a, b))
     return [
-        Field(name=name, a=_plain(left.get(name)), b=_plain(right.get(name)))
+        Field(
+            name=name,
+            a=toml.plain(toml.lookup(a.recipe, name)),
+            b=toml.plain(toml.lookup(b.recipe, name)),
+        )
         for name in toml.differences(a.recipe, b.recipe)
     ]
-
-
-def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        inside = value if isinstance(value, dict) and key in toml.SECTIONS else None
-        found |= {key: value} if inside is None else {f"{key}.{k}": v for k, v in inside.items()}
-    return found
-
-
-def _plain(value: Any) -> str:
-    return toml.plain(value)
 
 
 # --- results -------------------------------------------------------------------------------------

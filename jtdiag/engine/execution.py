@@ -13,10 +13,8 @@ import torch
 
 from jtdiag.engine.architectures.module_stack import Execution, ModuleStack
 from jtdiag.errors import RecipeError
-from jtdiag.recipe.recipe import BRANCHED, Recipe
+from jtdiag.recipe.recipe import Recipe
 
-BFLOAT16_BY_ITSELF = ("conv", "densenet", "resnext")
-"""Architectures for which `products = "auto"` also tries bfloat16."""
 HOPELESS = 3.0
 """A step this many times slower than the best so far ends a candidate's timing."""
 STEPS = 3
@@ -85,8 +83,9 @@ def ways(recipe: Recipe, stack: ModuleStack, *, images: bool) -> list[Way]:
                 f"'{recipe.members.arch}' has {', '.join(executions)}."
             )
         executions = tuple(e for e in executions if e == engine.execution)
-    elif recipe.members.arch == "mlp":
-        executions = ("stacked",)  # measured: two to ten times faster than the others
+    elif recipe.members.architecture.auto_executions:
+        automatic = recipe.members.architecture.auto_executions
+        executions = tuple(e for e in executions if e in automatic)
     elif "stacked" in executions:
         executions = ("stacked", "loop")  # vmap takes the same convolutions in a slower order
     return [
@@ -102,13 +101,13 @@ def _types(recipe: Recipe) -> tuple[bool, ...]:
     engine = recipe.engine
     if engine.products != "auto":
         return (engine.products == "bfloat16",)
-    both = engine.precision == "float32" and recipe.members.arch in BFLOAT16_BY_ITSELF
+    both = engine.precision == "float32" and recipe.members.architecture.try_bfloat16
     return (True, False) if both else (False,)
 
 
 def _layouts(recipe: Recipe, execution: Execution, images: bool) -> tuple[bool, ...]:
     """Return whether images are channels last, or what is to be tried."""
-    if execution != "loop" or not images or recipe.members.arch in ("mlp", *BRANCHED):
+    if execution != "loop" or not images or not recipe.members.architecture.try_channels_last:
         return (False,)
     wanted = recipe.engine.layout
     return (True, False) if wanted == "auto" else (wanted == "channels_last",)

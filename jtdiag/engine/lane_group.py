@@ -13,7 +13,7 @@ from torch import Tensor
 
 from jtdiag import names
 from jtdiag.engine import objectives, optimisers, seeds
-from jtdiag.engine.architectures import State
+from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.architectures.module_stack import ModuleStack
 from jtdiag.engine.datasets.augmentation import Augmentation, draw
 from jtdiag.engine.datasets.bootstrap import Bootstrap

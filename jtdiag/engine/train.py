@@ -1,11 +1,11 @@
 """Training a recipe: every lane, epoch by epoch, each handed to the writer as it is done."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from attrs import evolve
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -81,12 +81,12 @@ def train(
 
 
 def _with_factory(recipe: Recipe, factory: Factory) -> Recipe:
-    if recipe.members.arch not in ("module", "branches"):
+    if "factory" not in recipe.members.architecture.fields:
         raise RecipeError(
             f"members.arch is '{recipe.members.arch}', and factory is given; "
             "use arch = 'module' or 'branches'."
         )
-    return replace(recipe, members=replace(recipe.members, factory=address_of(factory)))
+    return evolve(recipe, members=evolve(recipe.members, factory=address_of(factory)))
 
 
 def _plan(session: Session, path: Path, store: RunWriter | None) -> Plan:

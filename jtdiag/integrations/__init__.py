@@ -1,1 +1,1 @@
-"""The monitor in other people's training loops: one thin file for each library."""
+"""The monitor in training libraries: one adapter for each library."""

@@ -1,13 +1,13 @@
-"""The monitor in Hugging Face's Trainer: a callback that sees forward passes through a hook.
+"""The monitor in the Hugging Face Trainer: a callback that uses a forward hook.
 
-The Trainer shows its callbacks neither outputs nor labels; a hook on the model sees both.
+The Trainer passes neither outputs nor labels to its callbacks; a hook on the model receives both.
 """
 
 from typing import Any
 
 from torch import Tensor, nn
 
-from jtdiag.integrations.asking import Where, ask, ready
+from jtdiag.integrations.adapting import Where, select, with_logging
 from jtdiag.monitor.monitor import DominanceMonitor
 
 try:
@@ -19,17 +19,17 @@ except ImportError as error:
 
 
 class JtdiagCallback(TrainerCallback):  # type: ignore[misc]
-    """Feeds a monitor with every forward pass in training mode, and ends its epochs.
+    """Updates a monitor in every forward pass in training mode, and ends its epochs.
 
-    Processes that train together watch their own shares of the examples; the first one tells.
+    In distributed training each process monitors its own examples; the main process reports.
 
     Args:
-        monitor: By default a new one, which logs what it finds.
-        logits: Where logits are in what the model returns, a function of it, or watched branches.
-            Examples come first there, (N, M, K), as the Trainer has it; a function and branches
-            return (M, N, K).
-        labels: Name under which the Trainer gives the model its targets, or a function of all
-            that it gives by name.
+        monitor: By default a new one, which logs its findings.
+        logits: Key or position of the logits in the model's output, a function of the output, or
+            captured branches. Logits in the output have examples first, (N, M, K), as the Trainer
+            requires; functions and branches return (M, N, K).
+        labels: Name of the model's keyword argument with the targets, or a function of all
+            keyword arguments.
     """
 
     def __init__(
@@ -39,34 +39,34 @@ class JtdiagCallback(TrainerCallback):  # type: ignore[misc]
         logits: Where = "logits",
         labels: Where = "labels",
     ) -> None:
-        self.monitor = ready(monitor)
+        self.monitor = with_logging(monitor)
         self._logits, self._labels = logits, labels
         self._hook: Any = None
 
     def on_train_begin(
         self, args: Any, state: Any, control: Any, model: nn.Module, **others: Any
     ) -> None:
-        """Put a hook on the model."""
+        """Register the hook on the model."""
         if not state.is_world_process_zero:
             self.monitor.tell = None
         self.on_train_end(args, state, control)
-        self._hook = model.register_forward_hook(self._see, with_kwargs=True)
+        self._hook = model.register_forward_hook(self._update, with_kwargs=True)
 
-    def _see(self, model: nn.Module, given: Any, named: dict[str, Any], returned: Any) -> None:
+    def _update(self, model: nn.Module, inputs: Any, keywords: dict[str, Any], output: Any) -> None:
         if not model.training:
             return
-        logits = ask(self._logits, returned, "logits")
+        logits = select(self._logits, output, "logits")
         if isinstance(logits, Tensor) and not callable(self._logits):
             logits = logits.transpose(0, 1)
-        # With label smoothing or a compute_loss_func the Trainer keeps the labels from the model.
-        self.monitor.update(logits, ask(self._labels, named, "labels"))
+        # With label smoothing or a compute_loss_func the Trainer does not pass labels to the model.
+        self.monitor.update(logits, select(self._labels, keywords, "labels"))
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """End the monitor's epoch."""
         self.monitor.end_epoch()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Take the hook off."""
+        """Remove the hook."""
         if self._hook is not None:
             self._hook.remove()
             self._hook = None

@@ -1,11 +1,11 @@
-"""The monitor in PyTorch-Ignite: a handler that reads what the process function returns."""
+"""The monitor in PyTorch-Ignite: a handler that reads the output of the process function."""
 
 from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
-from jtdiag.integrations.asking import ready
+from jtdiag.integrations.adapting import with_logging
 from jtdiag.monitor.batch_sums import Logits
 from jtdiag.monitor.monitor import DominanceMonitor
 
@@ -18,12 +18,12 @@ except ImportError as error:
 
 
 class JtdiagHandler:
-    """Feeds a monitor with every iteration of an engine, and ends its epochs.
+    """Updates a monitor in every iteration of an engine, and ends its epochs.
 
     Args:
-        monitor: By default a new one, which logs what it finds.
-        output_transform: From what the process function returns to logits (M, N, K) and targets;
-            by default it returns just these.
+        monitor: By default a new one, which logs its findings.
+        output_transform: Function from the output of the process function to logits (M, N, K)
+            and targets; by default the output is such a pair.
     """
 
     def __init__(
@@ -31,16 +31,16 @@ class JtdiagHandler:
         monitor: DominanceMonitor | None = None,
         output_transform: Callable[[Any], tuple[Logits, Tensor]] = lambda output: output,
     ) -> None:
-        self.monitor = ready(monitor)
-        self._of = output_transform
+        self.monitor = with_logging(monitor)
+        self._output_transform = output_transform
 
     def attach(self, engine: Any) -> None:
-        """Follow an engine that trains."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._count)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._end)
+        """Register the handlers on a training engine."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._update)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch)
 
-    def _count(self, engine: Any) -> None:
-        self.monitor.update(*self._of(engine.state.output))
+    def _update(self, engine: Any) -> None:
+        self.monitor.update(*self._output_transform(engine.state.output))
 
-    def _end(self, engine: Any) -> None:
+    def _end_epoch(self, engine: Any) -> None:
         self.monitor.end_epoch()

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The early warning in training loops that jtdiag does not run."""

@@ -1,4 +1,4 @@
-"""The branches of a network as members: what they say in a forward pass, caught by hooks."""
+"""Branches of a network as members: their outputs in a forward pass, captured by hooks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 
 class Branches:
-    """Catches what some submodules return, in the forward passes of a model that trains.
+    """Captures the outputs of submodules in the forward passes of a model in training mode.
 
-    A context manager; `close` takes the hooks off. Passes with the model in evaluation mode are
-    left alone. Where gradient checkpointing computes a branch a second time, in the backward pass,
-    it returns the same again.
+    A context manager; `close` removes the hooks. Forward passes in evaluation mode are ignored.
+    With gradient checkpointing, a branch is evaluated again in the backward pass, with the same
+    output.
     """
 
     def __init__(
@@ -25,33 +25,35 @@ class Branches:
         head: Callable[[Tensor], Tensor] | None,
         combine: Literal["mean", "sum"],
     ) -> None:
-        known = dict(model.named_modules())
+        modules = dict(model.named_modules())
         for name in names:
-            if name not in known or not name:
-                near = get_close_matches(name, [one for one in known if one], 3, 0.0)
+            if name not in modules or not name:
+                similar = get_close_matches(name, [key for key in modules if key], 3, 0.0)
                 raise ValueError(
-                    f"names has {name!r}, and the model has no such submodule; the nearest "
-                    f"are {', '.join(near) or 'none'}."
+                    f"names contains {name!r}, but the model has no such submodule; the most "
+                    f"similar names are {', '.join(similar) or 'none'}."
                 )
         if not names or len(set(names)) < len(names):
-            raise ValueError(f"names is {list(names)}; it must name one submodule for each branch.")
+            raise ValueError(
+                f"names is {list(names)}; it must contain a different submodule for each branch."
+            )
         if combine not in ("mean", "sum"):
-            raise ValueError(f"combine is {combine!r}; it must be mean or sum.")
+            raise ValueError(f"combine is {combine!r}; it must be 'mean' or 'sum'.")
         self.names = tuple(names)
         self._model, self._head = model, head
         self._scale = len(names) if combine == "sum" else 1
-        self._held: dict[str, Any] = {}
-        self._hooks = [model.register_forward_pre_hook(self._begin)]
-        self._hooks += [known[name].register_forward_hook(self._catch(name)) for name in names]
+        self._outputs: dict[str, Any] = {}
+        self._hooks = [model.register_forward_pre_hook(self._clear)]
+        self._hooks += [modules[name].register_forward_hook(self._capture(name)) for name in names]
 
-    def _begin(self, model: nn.Module, given: object) -> None:
+    def _clear(self, model: nn.Module, inputs: object) -> None:
         if model.training:
-            self._held.clear()  # what is held is always of one pass
+            self._outputs.clear()  # all outputs belong to the same pass
 
-    def _catch(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, given: object, returned: object) -> None:
+    def _capture(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, inputs: object, output: object) -> None:
             if self._model.training:
-                self._held[name] = returned
+                self._outputs[name] = output
 
         return hook
 
@@ -59,38 +61,38 @@ class Branches:
         """Return the branches' logits (N, K) in the last forward pass in training mode.
 
         Raises:
-            ValueError: if there was none since, or a branch has not returned a tensor of the shape
-                that logits have.
+            ValueError: if there was no such pass, or the output of a branch has not the shape of
+                logits.
         """
-        missing = [name for name in self.names if name not in self._held]
+        missing = [name for name in self.names if name not in self._outputs]
         if missing:
             raise ValueError(
-                f"branch {missing[0]!r} has said nothing; ask after a forward pass of the whole "
+                f"branch {missing[0]!r} has no output; call this after a forward pass of the whole "
                 "model in training mode, and before close()."
             )
         return [self._logits(name) for name in self.names]
 
     @torch.no_grad()
     def _logits(self, name: str) -> Tensor:
-        said = self._held[name]
-        if isinstance(said, Tensor):
-            said = said.detach() * self._scale if self._scale > 1 else said.detach()
+        output = self._outputs[name]
+        if isinstance(output, Tensor):
+            output = output.detach() * self._scale if self._scale > 1 else output.detach()
             if self._head is not None:
-                with _evaluating(self._head):
-                    said = self._head(said)
-        if not isinstance(said, Tensor) or said.ndim != 2:
-            what = tuple(said.shape) if isinstance(said, Tensor) else type(said).__name__
+                with _evaluation_mode(self._head):
+                    output = self._head(output)
+        if not isinstance(output, Tensor) or output.ndim != 2:
+            actual = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(
-                f"branch {name!r} gives {what}, and must give logits (N, K); with head=… you may "
-                "say how they follow from its output."
+                f"branch {name!r} returns {actual} instead of logits (N, K); pass head=… to "
+                "compute logits from its output."
             )
-        return said
+        return output
 
     def close(self) -> None:
-        """Take the hooks off the model."""
+        """Remove the hooks from the model."""
         for hook in self._hooks:
             hook.remove()
-        self._held.clear()
+        self._outputs.clear()
 
     def __enter__(self) -> "Branches":
         return self
@@ -105,8 +107,8 @@ class Branches:
 
 
 @contextmanager
-def _evaluating(head: object) -> Iterator[None]:
-    """Keep a head's dropout and running statistics out of what is asked of it beside training."""
+def _evaluation_mode(head: object) -> Iterator[None]:
+    """Evaluate a head without dropout and without updating its running statistics."""
     modules = list(head.modules()) if isinstance(head, nn.Module) else []
     before = [module.training for module in modules]
     try:
@@ -125,23 +127,23 @@ def watch_branches(
     head: Callable[[Tensor], Tensor] | None = None,
     combine: Literal["mean", "sum"] = "mean",
 ) -> Branches:
-    """Catch what the branches of a network say; `DominanceMonitor.update` takes it as logits.
+    """Capture the outputs of a network's branches, as logits for `DominanceMonitor.update`.
 
-    Branch j counts as the member whose logits the network would give if all its branches said what
-    this one says: head(T_j) where the network averages its branches, head(M·T_j) where it adds
-    them. Where the head is affine the mean of these is what the network says.
+    Branch j is treated as a member. Its logits are those of the network if all branches had the
+    output T_j: head(T_j) if the network averages its branches, head(M·T_j) if it adds them. If the
+    head is affine, the mean of these logits is the output of the network.
 
     Args:
-        model: The network, called as a whole in training.
-        names: Submodules, as `model.named_modules()` has them, one for each of the M branches.
-        head: From what a branch returns to logits (N, K); in evaluation mode meanwhile, if it is
-            a module. None where branches return logits.
-        combine: What the network does with its branches, "mean" or "sum".
+        model: The network; training must call it as a whole.
+        names: Submodules as in `model.named_modules()`, one for each of the M branches.
+        head: Function from the output of a branch to logits (N, K). If it is a module, it is
+            evaluated in evaluation mode. None if branches return logits.
+        combine: How the network combines its branches, "mean" or "sum".
 
     Returns:
-        An object to hand to `update`; its `close()`, or the end of a `with`, takes the hooks off.
+        An object to pass to `update`. Its `close()`, or the end of a `with`, removes the hooks.
 
     Raises:
-        ValueError: if the model has no such submodule, naming the nearest.
+        ValueError: if the model has no such submodule; the message lists the most similar names.
     """
     return Branches(model, names, head, combine)

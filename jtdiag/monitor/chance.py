@@ -1,4 +1,4 @@
-"""Error and loss without skill, as far as a training loop's targets tell them."""
+"""Chance-level error and loss, from the targets of a training loop."""
 
 import math
 
@@ -11,33 +11,33 @@ from jtdiag.store.layout import TargetFacts
 
 
 class Chance:
-    """Error and loss without skill: of a guess among K classes, or of the best constant.
+    """Chance-level error and loss: of K equally likely classes, or of the best constant.
 
-    The constant is found on the targets that are counted in the first epoch.
+    The constant is fitted to the sampled targets of the first epoch.
     """
 
     def __init__(self, family: Family, error: float | None, loss: float | None) -> None:
         self._family = family
         self.error = math.nan if error is None else error
         self.loss = loss
-        self._given = error is not None
+        self._error_is_fixed = error is not None
         self._targets: list[Tensor] | None = []
         self.outputs = 0
-        """K, once a batch has told it."""
+        """K; 0 before the first batch."""
 
     @property
     def scale(self) -> float:
-        """What errors are divided by to become fractions."""
+        """Divisor that turns errors into fractions."""
         return self.error if self._family.relative else 1.0
 
     def facts(self) -> TargetFacts:
-        """Return what a store must know of targets and errors.
+        """Return the facts about targets and errors that a store needs.
 
         Raises:
-            ValueError: if the error of a guess is not known.
+            ValueError: if the chance-level error is unknown.
         """
         if math.isnan(self.error):
-            raise ValueError("a store must know the error of a guess; give chance_error=….")
+            raise ValueError("a store needs the chance-level error; pass chance_error=….")
         return TargetFacts(
             numbers=not self._family.classes,
             error_measure=self._family.error_measure,
@@ -45,21 +45,23 @@ class Chance:
             error_scale=self.scale,
         )
 
-    def see(self, batch: Batch) -> None:
-        """Note a batch's targets, in the first epoch and where they are numbers."""
+    def add(self, batch: Batch) -> None:
+        """Collect the targets of a batch, in the first epoch and if they are numbers."""
         self.outputs = batch.values.shape[-1]
         if self._targets is not None and not self._family.classes and batch.target is not None:
             self._targets.append(batch.target)
 
     @torch.no_grad()
     def settle(self) -> None:
-        """Find error and loss without skill, once."""
+        """Compute chance-level error and loss, once."""
         if self._targets is None:
             return
         if self._family.classes and self.outputs:
-            self.error = self.error if self._given else 1 - 1 / self.outputs
+            self.error = self.error if self._error_is_fixed else 1 - 1 / self.outputs
             self.loss = math.log(self.outputs) if self.loss is None else self.loss
         elif self._targets:
             target = torch.cat(self._targets).double()
-            self.error = self.error if self._given else self._family.chance(target, self.outputs)
+            self.error = (
+                self.error if self._error_is_fixed else self._family.chance(target, self.outputs)
+            )
         self._targets = None

@@ -1,4 +1,4 @@
-"""A store of training that jtdiag did not do, so that its probes can be asked of it."""
+"""Run folders of training loops that jtdiag does not run, so that probes can read them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.errors import RecipeError, StoreError
 from jtdiag.monitor import batch_sums
-from jtdiag.monitor.measured_epoch import MeasuredEpoch
+from jtdiag.monitor.sampled_epoch import SampledEpoch
 from jtdiag.recipe.recipe import Data, Keep, KeptEpochs, Members, Recipe, Train
 from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane
@@ -24,7 +24,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a recipe and a store must know that only the loop tells."""
+    """Facts that a recipe and a store need and only the training loop knows."""
 
     family: str
     combiner: str
@@ -35,31 +35,31 @@ class Facts:
 
 @dataclass
 class Split:
-    """Outputs of one split after one epoch, as they are given piece by piece."""
+    """Outputs of one split after one epoch, collected batch by batch."""
 
     logits: list[NDArray[Any]] = field(default_factory=list)
     target: list[NDArray[Any]] = field(default_factory=list)
     sums: NDArray[np.float64] | float = 0.0
 
-    def whole(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+    def concatenated(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
         """Return logits (M, n, K), targets, and means over the examples."""
         target = np.concatenate(self.target)
         return np.concatenate(self.logits, 1), target, np.asarray(self.sums) / len(target)
 
 
 class Recording:
-    """The store of one or several monitors' runs: λs and trials of which each is a lane.
+    """The run folder of one or several monitors; each λ and trial is a lane.
 
     Args:
-        path: The run's folder, new.
-        epochs: How many epochs each lane will have.
-        lam: The λs; one that is not known counts as 1, training of the whole.
-        trials: How often each is trained.
-        keep: Epochs whose outputs are kept: "all", "none" or a list, as in a recipe.
+        path: The run's folder; it must not exist or be empty.
+        epochs: Number of epochs of each lane.
+        lam: The λs; use 1 (end-to-end training) if λ is unknown.
+        trials: Number of trials of each λ.
+        keep: Epochs whose outputs are stored: "all", "none" or a list, as in a recipe.
 
     Raises:
-        StoreError: if the folder holds something.
-        RecipeError: if an argument is out of its range.
+        StoreError: if the folder is not empty.
+        RecipeError: if an argument is invalid.
     """
 
     def __init__(
@@ -86,34 +86,35 @@ class Recording:
         self._targets: dict[str, NDArray[Any]] = {}
 
     def lane(self, lam: float, trial: int = 0) -> "RecordedLane":
-        """Return the place of one λ and trial, to give to a monitor as `store`.
+        """Return the lane of one λ and trial, to pass to a monitor as `store`.
 
         Raises:
             RecipeError: if the recording has no such λ or trial.
         """
-        known = self._draft.lam
-        if lam not in known or not 0 <= trial < self._draft.trials:
+        lams = self._draft.lam
+        if lam not in lams or not 0 <= trial < self._draft.trials:
             raise RecipeError(
-                f"the store {self.path} has λ = {', '.join(f'{one:g}' for one in known)} and "
-                f"{self._draft.trials} trials; it has no place for λ = {lam:g}, trial {trial}."
+                f"the store {self.path} has λ = {', '.join(f'{value:g}' for value in lams)}; "
+                f"trials per λ: {self._draft.trials}. It has no lane for λ = {lam:g}, "
+                f"trial {trial}."
             )
-        return RecordedLane(self, Lane(trial, known.index(lam)))
+        return RecordedLane(self, Lane(trial, lams.index(lam)))
 
     def close(self) -> None:
-        """Let go of the store; done by itself when every lane has all its epochs."""
+        """Close the store; this happens automatically after the last epoch of the last lane."""
         if self._writer is not None:
             self._writer.close()
 
     def write(self, blocks: list[EpochBlock], targets: Arrays, facts: Facts) -> None:
-        """Write epochs of a lane, in their order; the first of all makes the store.
+        """Write epochs of a lane in order; the first call creates the store.
 
         Args:
-            blocks: One, or with the first epoch also epoch 0.
+            blocks: One epoch; epoch 0 comes together with the first one.
             targets: By split.
-            facts: What the loop tells.
+            facts: Facts from the training loop.
 
         Raises:
-            StoreError: if targets are not those of before, or the disk refuses.
+            StoreError: if targets have changed, or the store cannot be written.
         """
         if self._writer is None:
             self._writer = self._create(blocks, targets, facts)
@@ -121,19 +122,19 @@ class Recording:
         for split, target in targets.items():
             if split not in self._targets or not np.array_equal(target, self._targets[split]):
                 raise StoreError(
-                    f"{self.path}: targets of split {split} are not those recorded first; record "
-                    "the same examples in the same order after every epoch."
+                    f"{self.path}: the targets of split {split} have changed; record the same "
+                    "examples in the same order after every epoch."
                 )
         for block in blocks:
             if block.epoch > self._draft.train.epochs:
                 raise StoreError(
-                    f"{self.path} was made for {self._draft.train.epochs} epochs; epoch "
-                    f"{block.epoch} has no place. Give as many epochs as there will be."
+                    f"{self.path} was created for {self._draft.train.epochs} epochs and has no "
+                    f"room for epoch {block.epoch}; pass the total number of epochs as epochs=…."
                 )
             self._writer.write(block)
             self._writer.forget_states([block.lane], block.epoch)
-        every = lanes.lanes_of(self._writer.recipe)
-        if all(self._writer.seal(lane).done for lane in every):
+        all_lanes = lanes.lanes_of(self._writer.recipe)
+        if all(self._writer.seal(lane).done for lane in all_lanes):
             self._writer.close()
 
     def _create(self, blocks: list[EpochBlock], targets: Arrays, facts: Facts) -> RunWriter:
@@ -156,15 +157,16 @@ class Recording:
             )
             for split, target in targets.items()
         }
-        said = (
-            "from a loop of the user's; the recipe's data, learning rate and optimiser are unknown"
+        origin = (
+            "from a user's training loop; the recipe's data, learning rate and optimizer are "
+            "unknown"
         )
-        settings = {names.RECORDED: said, "torch": torch.__version__}
+        settings = {names.RECORDED: origin, "torch": torch.__version__}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         return RunWriter.create(self.path, recipe, extent, examples, settings)
 
     def _recipe(self, blocks: list[EpochBlock], targets: Arrays, facts: Facts) -> Recipe:
-        """Return the recipe, now that the first epoch has shown what there is."""
+        """Return the recipe, completed with the facts that the first epoch provides."""
         draft, first, last = self._draft, blocks[0], blocks[-1]
         epochs = draft.train.epochs
         members = last.metrics[names.MEMBER_LOSS].shape[-1]
@@ -185,19 +187,19 @@ class Recording:
         )
 
 
-def _kept(wanted: KeptEpochs, at_start: bool, after: bool, epochs: int) -> KeptEpochs:
-    """Return those of the epochs wanted at which there is something to keep."""
-    if not after or wanted == "none":
+def _kept(requested: KeptEpochs, at_start: bool, after: bool, epochs: int) -> KeptEpochs:
+    """Return the requested epochs that have something to keep."""
+    if not after or requested == "none":
         return "none"
     if at_start:
-        return wanted
-    if wanted == "all":
+        return requested
+    if requested == "all":
         return tuple(range(1, epochs + 1))
-    return tuple(epoch for epoch in wanted if epoch != 0)
+    return tuple(epoch for epoch in requested if epoch != 0)
 
 
-def _moved(epoch: int, train: MeasuredEpoch | None, members: int) -> NDArray[np.float64]:
-    """Return how far the members have come, (M,); NaN where nobody watched."""
+def _displacement(epoch: int, train: SampledEpoch | None, members: int) -> NDArray[np.float64]:
+    """Return the members' distances from initialization, (M,); NaN if not watched."""
     if epoch == 0:
         return np.zeros(members)
     if train is None or train.displacement is None:
@@ -210,13 +212,13 @@ def _by_trial(split: str, values: NDArray[Any], trials: int) -> NDArray[Any]:
 
 
 class RecordedLane:
-    """One λ and one trial of a recording: collects an epoch's outputs and writes them."""
+    """One lane of a recording: collects the outputs of an epoch and writes them."""
 
     def __init__(self, recording: Recording, lane: Lane) -> None:
         self._recording, self._lane = recording, lane
         self._splits: dict[str, Split] = {}
         self._start: tuple[dict[str, Split], Arrays] | None = None
-        self._wanted: tuple[set[str], set[str]] | None = None
+        self._expected: tuple[set[str], set[str]] | None = None
         self._written = False
 
     @property
@@ -225,85 +227,86 @@ class RecordedLane:
         return self._recording._draft.lam[self._lane.lam_index]
 
     def close(self) -> None:
-        """Let go of the store, of all its lanes."""
+        """Close the store of all lanes."""
         self._recording.close()
 
     @property
     def has_outputs(self) -> bool:
-        """Whether anything was recorded since the last epoch."""
+        """Whether any outputs have been recorded since the last epoch."""
         return bool(self._splits)
 
     def add(
         self, split: str, logits: NDArray[Any], target: NDArray[Any], sums: NDArray[np.float64]
     ) -> None:
-        """Take a piece of a split: logits (M, n, K), targets, and sums over the examples."""
+        """Add a batch of a split: logits (M, n, K), targets, and sums over the examples."""
         if split not in (names.VAL, names.TEST):
-            raise StoreError(f"split is {split!r}; it must be val or test.")
+            raise StoreError(f"split is {split!r}; it must be 'val' or 'test'.")
         piece = self._splits.setdefault(split, Split())
         piece.logits.append(logits)
         piece.target.append(target)
         piece.sums = piece.sums + sums
 
     def hold_start(self, checkpoint: Arrays) -> None:
-        """Keep what was recorded as epoch 0, until the first epoch tells what a store must know."""
+        """Keep the outputs recorded so far as epoch 0 until the first epoch creates the store."""
         self._start = (self._splits, checkpoint)
         self._splits = {}
 
     def write(
         self,
         epoch: int,
-        train: MeasuredEpoch | None,
+        train: SampledEpoch | None,
         members: int,
         checkpoint: Arrays,
         facts: Facts,
     ) -> None:
-        """Write an epoch: metrics of training, and what was recorded of the other splits.
+        """Write an epoch: training metrics and the recorded outputs of the other splits.
 
         Raises:
-            StoreError: if a split or array is missing that was there before, or is new.
+            StoreError: if a split or an array is missing or new.
         """
         splits, self._splits = self._splits, {}
-        self._check_whole(epoch, set(splits), set(checkpoint))
-        whole = {split: piece.whole() for split, piece in splits.items()}
-        blocks = [self._block(epoch, train, whole, members, checkpoint, facts)]
+        self._check_complete(epoch, set(splits), set(checkpoint))
+        outputs = {split: piece.concatenated() for split, piece in splits.items()}
+        blocks = [self._block(epoch, train, outputs, members, checkpoint, facts)]
         if not self._written:
             before, weights = self._start or ({}, {})
-            start = {split: piece.whole() for split, piece in before.items()}
+            start = {split: piece.concatenated() for split, piece in before.items()}
             blocks.insert(0, self._block(0, None, start, members, weights, facts))
-        targets = {split: target for split, (_, target, _) in whole.items()}
+        targets = {split: target for split, (_, target, _) in outputs.items()}
         self._recording.write(blocks, targets, facts)
         self._written, self._start = True, None
 
-    def _check_whole(self, epoch: int, splits: set[str], checkpoint: set[str]) -> None:
-        """Refuse an epoch with other splits or arrays than the first, which made their places."""
-        if self._wanted is None:
-            self._wanted = (splits, checkpoint)
-        for what, found, wanted in (
-            ("split", splits, self._wanted[0]),
-            ("array of the checkpoint", checkpoint, self._wanted[1]),
+    def _check_complete(self, epoch: int, splits: set[str], checkpoint: set[str]) -> None:
+        """Raise an error if splits or arrays differ from those of the first epoch."""
+        if self._expected is None:
+            self._expected = (splits, checkpoint)
+        for noun, actual, expected in (
+            ("split", splits, self._expected[0]),
+            ("array of the checkpoint", checkpoint, self._expected[1]),
         ):
-            if found != wanted:
-                odd = min(found ^ wanted)
-                state = "is new" if odd in found else "is missing"
+            if actual != expected:
+                name = min(actual ^ expected)
+                state = "is new" if name in actual else "is missing"
                 raise StoreError(
-                    f"epoch {epoch}: the {what} {odd!r} {state}; record the same after every epoch."
+                    f"epoch {epoch}: the {noun} {name!r} {state}; record the same splits and "
+                    "arrays after every epoch."
                 )
 
     def _block(
         self,
         epoch: int,
-        train: MeasuredEpoch | None,
-        whole: Mapping[str, tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]],
+        train: SampledEpoch | None,
+        outputs: Mapping[str, tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]],
         members: int,
         checkpoint: Arrays,
         facts: Facts,
     ) -> EpochBlock:
-        assert self._wanted is not None
+        assert self._expected is not None
         unknown = batch_sums.by_name(np.full(2 * members + 2, np.nan))
         rows = {names.TRAIN: train.means if train else unknown, names.TEST: unknown}
-        if names.VAL in self._wanted[0]:
+        if names.VAL in self._expected[0]:
             rows[names.VAL] = unknown
-        for split, (_, _, means) in whole.items():
+        for split, (_, _, means) in outputs.items():
             rows[split] = batch_sums.by_name(means, facts.targets.error_scale)
         order = [split for split in names.SPLITS if split in rows]
         return EpochBlock(
@@ -313,8 +316,8 @@ class RecordedLane:
                 name: np.stack([np.asarray(rows[split][name]) for split in order])
                 for name in names.METRIC_VARIABLES
             }
-            | {names.DISPLACEMENT: _moved(epoch, train, members)},
-            outputs={split: logits for split, (logits, _, _) in whole.items()},
+            | {names.DISPLACEMENT: _displacement(epoch, train, members)},
+            outputs={split: logits for split, (logits, _, _) in outputs.items()},
             checkpoint=checkpoint,
             state={},
         )

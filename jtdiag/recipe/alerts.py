@@ -1,73 +1,75 @@
-"""[alerts] of a recipe: what the engine does when a rule of the early warning speaks."""
+"""[alerts] of a recipe: what happens to a lane when an early-warning rule fires."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import ClassVar
+
+import attrs
 
 from jtdiag import rules
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import checks as check
-from jtdiag.recipe.objective import COUPLED, QUIET, weight
-
-if TYPE_CHECKING:
-    from jtdiag.recipe.recipe import Recipe
+from jtdiag.recipe import checks
+from jtdiag.recipe.checks import checked
+from jtdiag.recipe.objective import COUPLED, Objective, weight
 
 UNSTABLE = ("dominance", "codependence")
-"""Rules that λ is lowered on, unless others are named."""
+"""Rules that lower λ by default."""
 
 
-@dataclass(frozen=True, kw_only=True)
+def _rule_names(field: str, value: object) -> tuple[str, ...]:
+    return checks.choices(field, value, rules.RULES.names())
+
+
+@attrs.frozen(kw_only=True, field_transformer=checks.with_checks)
 class Alerts:
-    """What follows from an alert; by default nothing but that it is told."""
+    """What happens when a rule fires; by default the alert is reported and training continues."""
 
-    stop_on: tuple[str, ...] = field(default=(), metadata=QUIET)
-    """Rules that end a lane when they first speak of it: its last epoch is sealed, and it is done.
+    SECTION: ClassVar[str] = "alerts"
+
+    stop_on: tuple[str, ...] = attrs.field(default=(), metadata=checked(_rule_names, quiet=True))
+    """Rules that stop a lane when they first fire: the epoch is sealed and the lane is complete.
     See the manual, "Alerts"."""
-    lower_lam: float = field(default=1.0, metadata=QUIET)
-    """λ with which a lane goes on, from the next epoch, when a rule of `lower_on` speaks of it; 1
-    lowers nothing."""
-    lower_on: tuple[str, ...] = field(default=UNSTABLE, metadata=QUIET)
+    lower_lam: float = attrs.field(default=1.0, metadata=checked(weight, quiet=True))
+    """λ of the following epochs of a lane after a rule of `lower_on` fires; 1 lowers nothing."""
+    lower_on: tuple[str, ...] = attrs.field(
+        default=UNSTABLE, metadata=checked(_rule_names, quiet=True)
+    )
     """Rules that lower λ to `lower_lam`."""
 
-    def __post_init__(self) -> None:
-        for name in ("stop_on", "lower_on"):
-            given = check.listed(getattr(self, name))
-            known = tuple(
-                check.choice(f"alerts.{name}", rule, rules.RULES.names()) for rule in given
-            )
-            object.__setattr__(self, name, check.different(f"alerts.{name}", known))
-        object.__setattr__(self, "lower_lam", weight("alerts.lower_lam", self.lower_lam))
+    def __attrs_post_init__(self) -> None:
         if self.lowers and not self.lower_on:
             raise RecipeError(
-                f"alerts.lower_lam is {self.lower_lam:g} and alerts.lower_on names no rule; "
-                "name those that lower λ, or leave both out."
+                f"alerts.lower_lam is {self.lower_lam:g} and alerts.lower_on is empty; "
+                "list the rules that lower λ, or omit both."
             )
         if not self.lowers and self.lower_on != UNSTABLE:
             raise RecipeError(
-                "alerts.lower_on is given and alerts.lower_lam is 1; say with which λ to go on."
+                "alerts.lower_on is given and alerts.lower_lam is 1; set the λ to which these "
+                "rules lower it."
             )
 
     @property
     def lowers(self) -> bool:
-        """True where an alert may lower λ."""
+        """Whether a rule may lower λ."""
         return self.lower_lam < 1
 
 
-def check_alerts(recipe: "Recipe") -> None:
-    """Refuse a λ to go on with where λ cannot move, or to which no lane could be lowered.
+def check_alerts(alerts: Alerts, scheme: str, objective: Objective, lam: Sequence[float]) -> None:
+    """Reject `lower_lam` where λ is fixed, or where no lane has a larger λ.
 
     Raises:
-        RecipeError: saying which it is, and what would do.
+        RecipeError: saying which of the two, and how to fix it.
     """
-    lower = recipe.alerts.lower_lam
-    if not recipe.alerts.lowers:
+    if not alerts.lowers:
         return
-    fixed = f"scheme is {recipe.scheme!r}" if recipe.scheme != "joint" else ""
-    if recipe.objective.loss in COUPLED:
-        fixed = f"objective.loss is {recipe.objective.loss!r}"
+    fixed = f"scheme is {scheme!r}" if scheme != "joint" else ""
+    if objective.loss in COUPLED:
+        fixed = f"objective.loss is {objective.loss!r}"
     if fixed:
-        raise RecipeError(f"alerts.lower_lam is {lower:g} and {fixed}; λ is given by that.")
-    if max(recipe.lam) <= lower:
         raise RecipeError(
-            f"alerts.lower_lam is {lower:g} and the largest lam {max(recipe.lam):g}; "
-            "no λ would be lowered. Give one below the largest."
+            f"alerts.lower_lam is {alerts.lower_lam:g} and {fixed}, which fixes λ; omit lower_lam."
+        )
+    if max(lam) <= alerts.lower_lam:
+        raise RecipeError(
+            f"alerts.lower_lam is {alerts.lower_lam:g} and the largest lam is {max(lam):g}, so no "
+            "λ would be lowered; set lower_lam below the largest lam."
         )

@@ -1,77 +1,40 @@
-"""One budget of parameters, spent on few wide members or on many narrow ones.
+"""Spend one budget of parameters on a few wide members or on many narrow ones.
 
-For every number of members the width is chosen whose total is nearest to the budget, and a recipe
-can be written for each. Parameters are counted by formula, without torch.
+For each number of members, the width is chosen whose total is closest to the budget, and a recipe
+can be written. Parameters are counted by formula, without torch.
 """
 
-import json
-import math
 import os
 import zipfile
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from jtdiag.errors import DataError, RecipeError, StoreError, nearest
-from jtdiag.recipe import checks as check
+from jtdiag.recipe import checks, toml, wording
+from jtdiag.recipe.members import ARCHITECTURES, Architecture
+from jtdiag.recipe.sizing import DataShape, Sizing
 
 LARGEST: Final = 10**12
-"""Parameters of the largest budget."""
-DEPTH: Final = 64
-"""Of densenets; their growth is what varies."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataShape:
-    """What the size of a network depends on, and how many examples there are to hold out from."""
-
-    name: str
-    """As a recipe's data.name has it."""
-    input_shape: tuple[int, ...]
-    """(D,) features or (C, H, W) images."""
-    classes: int
-    examples: int
-    """Of the training part."""
-
-
+"""Largest budget of parameters."""
 _KEYS: Final = ("x_train", "y_train", "x_test", "y_test")
 """Arrays of an .npz file."""
-
-KNOWN: Final = {
+SHAPES: Final = {
     "digits": DataShape(name="digits", input_shape=(1, 8, 8), classes=10, examples=1_297),
     "fashion-mnist": DataShape(
         name="fashion-mnist", input_shape=(1, 28, 28), classes=10, examples=60_000
     ),
 }
+"""Shapes of the named datasets, which are not loaded."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Family:
-    """Members of one architecture that differ in one number, their width."""
-
-    parameters: Callable[[int, DataShape], int]
-    """Of one member, by its width; more for more."""
-    fields: Callable[[int], Mapping[str, object]]
-    """Of [members], by the width."""
-    size: str
-    """How to say the width, with {} for it."""
-    smallest: int
-    """Side of the smallest image; 0 for members that take inputs of any shape."""
-    lam: tuple[float, ...]
-    trials: int
-    train: Mapping[str, object]
-    """Fields of [train]."""
-    tune: str
-    """What to tune, in short lines."""
-
-
-@dataclass(frozen=True, kw_only=True)
+@attrs.frozen(kw_only=True)
 class Configuration:
     """A number of members, and the width that spends the budget."""
 
@@ -79,70 +42,100 @@ class Configuration:
     data: DataShape
     budget: int
     count: int
-    """Members, M."""
+    """Number of members, M."""
     width: int
 
     @property
+    def architecture(self) -> Architecture:
+        """The registered architecture."""
+        return ARCHITECTURES.find(self.arch)
+
+    @property
+    def sizing(self) -> Sizing:
+        """How the size of a member follows from its width."""
+        return sizing_of(self.arch)
+
+    @property
     def parameters_per_member(self) -> int:
-        """Parameters of one member."""
-        return FAMILIES[self.arch].parameters(self.width, self.data)
+        """Number of parameters of one member."""
+        return self.sizing.parameters(self.width, self.data)
 
     @property
     def parameters(self) -> int:
-        """Parameters of all members."""
+        """Number of parameters of all members."""
         return self.count * self.parameters_per_member
 
     @property
     def difference(self) -> float:
-        """How far the total lies above the budget, in % of it."""
+        """Total minus budget, in percent of the budget."""
         return 100 * (self.parameters - self.budget) / self.budget
 
     @property
     def name(self) -> str:
-        """The recipe's name, such as ``fashion-mnist-mlp-16x64``."""
+        """Name of the recipe, such as ``fashion-mnist-mlp-16x64``."""
         return f"{_short(self.data)}-{self.arch}-{self.count}x{self.width}"
+
+
+def sizable() -> tuple[str, ...]:
+    """Return the names of the installed architectures that can be scaled to a budget."""
+    return tuple(record.name for record in ARCHITECTURES.all() if record.sizing is not None)
+
+
+def sizing_of(arch: str) -> Sizing:
+    """Return how the size of an architecture follows from its width.
+
+    Raises:
+        RecipeError: if there is no such architecture, or it cannot be scaled.
+    """
+    names = ARCHITECTURES.names()
+    sizing = ARCHITECTURES.find(arch).sizing if arch in names else None
+    if sizing is None:
+        checks.choice("--arch", arch, sizable())
+    assert sizing is not None  # the check above has raised
+    return sizing
 
 
 def plan(budget: int, arch: str, data: str, members: Iterable[int]) -> tuple[Configuration, ...]:
     """Return the configuration for each number of members.
 
     Args:
-        budget: Parameters of all members together, `LARGEST` at most.
-        arch: One of `FAMILIES`.
-        data: One of `KNOWN`, or the path of an .npz file, of which headers and labels are read.
+        budget: Number of parameters of all members, at most `LARGEST`.
+        arch: One of `sizable`.
+        data: One of `SHAPES`, or the path of an .npz file, of which headers and labels are read.
         members: Different numbers of members.
 
     Raises:
-        RecipeError: The budget is too small, or the architecture cannot take such inputs.
-        DataError: The data set is unknown or cannot be read.
+        RecipeError: if the budget is too small, or the architecture does not accept such inputs.
+        DataError: if the dataset is unknown or cannot be read.
     """
     if not 1 <= budget <= LARGEST:
         raise RecipeError(f"--params is {budget}; it must be a whole number in [1, {LARGEST:,}].")
-    check.choice("--arch", arch, FAMILIES)
+    sizing = sizing_of(arch)
     shape = data_shape(data)
-    _check_images(arch, shape)
+    _check_images(arch, sizing, shape)
     return tuple(
         Configuration(
             arch=arch,
             data=shape,
             budget=budget,
             count=count,
-            width=_nearest_width(FAMILIES[arch], shape, budget, count),
+            width=_nearest_width(sizing, shape, budget, count),
         )
         for count in members
     )
 
 
 def write(configurations: Iterable[Configuration], folder: Path) -> list[Path]:
-    """Write the configurations' recipes into a folder and return their paths.
+    """Write a recipe for each configuration into a folder and return the paths.
 
     Raises:
-        StoreError: A file of that name exists, and nothing was written; or the folder refuses.
+        StoreError: if one of the files exists, in which case nothing is written, or the folder
+            cannot be written.
     """
     texts = {folder / f"{c.name}.toml": recipe_text(c) for c in configurations}
     for path in texts:
         if os.path.lexists(path):
-            raise StoreError(f"{path} exists; move it away, or name another folder with --out.")
+            raise StoreError(f"{path} exists; move it, or choose another folder with --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
@@ -150,7 +143,7 @@ def write(configurations: Iterable[Configuration], folder: Path) -> list[Path]:
                 file.write(text)
     except OSError as error:
         raise StoreError(
-            f"{folder} cannot be written ({error.strerror}); name another folder with --out."
+            f"{folder} cannot be written ({error.strerror}); choose another folder with --out."
         ) from error
     return list(texts)
 
@@ -158,96 +151,98 @@ def write(configurations: Iterable[Configuration], folder: Path) -> list[Path]:
 # --- width and recipe -----------------------------------------------------------------------------
 
 
-def _nearest_width(family: Family, data: DataShape, budget: int, count: int) -> int:
-    """Return the width whose total is nearest to the budget; of two, the smaller."""
+def _nearest_width(sizing: Sizing, data: DataShape, budget: int, count: int) -> int:
+    """Return the width whose total is closest to the budget; the smaller one of two."""
 
     def total(width: int) -> int:
-        return count * family.parameters(width, data)
+        return count * sizing.parameters(width, data)
 
-    fitting = bisect_right(range(1, budget + 1), budget, key=total)
-    if not fitting:
+    largest = bisect_right(range(1, budget + 1), budget, key=total)
+    if not largest:
         raise RecipeError(
-            f"The budget is {budget:,} parameters, and {count} members of the smallest width have "
-            f"{total(1):,}; raise --params, or ask for fewer members."
+            f"The budget is {budget:,} parameters, but {wording.members(count)} of the smallest "
+            f"width have {total(1):,}; increase --params, or use fewer members."
         )
-    return min(fitting, fitting + 1, key=lambda width: abs(total(width) - budget))
+    return min(largest, largest + 1, key=lambda width: abs(total(width) - budget))
 
 
 def recipe_text(configuration: Configuration) -> str:
-    """Return a configuration's recipe as TOML, with comments."""
-    c, family = configuration, FAMILIES[configuration.arch]
-    photographs = len(c.data.input_shape) == 3 and c.data.input_shape[0] == 3
-    augment = {"augment": ["crop", "flip"]} if c.arch != "mlp" and photographs else {}
-    lam = f"lam = {list(family.lam)}"
+    """Return the recipe of a configuration as TOML, with comments."""
+    c, sizing = configuration, configuration.sizing
+    color_images = len(c.data.input_shape) == 3 and c.data.input_shape[0] == 3
+    augment = color_images and c.architecture.images_only
+    title = wording.budget_title(
+        count=c.count,
+        arch=c.arch,
+        size=sizing.size.format(c.width),
+        data=_short(c.data),
+        parameters=c.parameters,
+        budget=c.budget,
+    )
+    lam = f"lam = {list(sizing.lam)}"
     if c.count == 1:
-        lam = "lam = 1  # with one member, every lambda is the same loss"
+        lam = f"lam = 1  # {wording.ONE_MEMBER}"
     sections: dict[str, Mapping[str, object]] = {
-        "data": {"name": c.data.name, "val": _held_out(c.data), **augment},
-        "members": {"arch": c.arch, "count": c.count, **family.fields(c.width)},
-        "train": family.train,
+        "data": {
+            "name": c.data.name,
+            "val": _held_out(c.data),
+            **({"augment": ["crop", "flip"]} if augment else {}),
+        },
+        "members": {"arch": c.arch, "count": c.count, **sizing.fields(c.width)},
+        "train": sizing.train,
         "keep": {
             "outputs": [1, 2, 3, "best", "last"],
             "checkpoints": [0, 1, 2, 3, "best", "last"],
         },
     }
-    lines = [
-        f"# {c.count} {c.arch} member{'s' if c.count > 1 else ''} of {family.size.format(c.width)} "
-        f"on {_short(c.data)}: {c.parameters:,} parameters, for a budget of {c.budget:,}.",
-        *(f"# {line}" for line in family.tune.splitlines()),
-        *_toml({"name": c.name}),
-        lam,
-        *_toml({"trials": family.trials, "seed": 0}),
-    ]
-    for name, fields in sections.items():
-        lines += ["", f"[{name}]", *_toml(fields)]
-    return "\n".join(lines) + "\n"
+    comments = "".join(f"# {line}\n" for line in (title, *sizing.tune.splitlines()))
+    name, repeats = toml.dumps({"name": c.name}), toml.dumps({"trials": sizing.trials, "seed": 0})
+    return f"{comments}{name}{lam}\n{repeats}\n{toml.dumps(sections)}"
 
 
 def _held_out(data: DataShape) -> int:
     return max(1, min(10_000, data.examples // 5))
 
 
-def _toml(fields: Mapping[str, object]) -> list[str]:
-    # JSON's text, numbers and lists are TOML's.
-    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
-
-
 def _short(data: DataShape) -> str:
-    return data.name if data.name in KNOWN else Path(data.name).stem
+    return data.name if data.name in SHAPES else Path(data.name).stem
 
 
 # --- data -----------------------------------------------------------------------------------------
 
 
 def data_shape(data: str) -> DataShape:
-    """Return the shape of a data set by its name, or of an .npz file without reading its inputs.
+    """Return the shape of a named dataset, or of an .npz file without reading its inputs.
 
     Raises:
-        DataError: There is no such data set, or the file is not what it should be.
+        DataError: if there is no such dataset, or the file is not valid.
     """
-    if data in KNOWN:
-        return KNOWN[data]
+    if data in SHAPES:
+        return SHAPES[data]
     if not data.endswith(".npz"):
         raise DataError(
-            f"There is no data set '{data}' whose shape is known.{nearest(data, KNOWN)} "
-            f"Known are {', '.join(KNOWN)}, and the path of an .npz file."
+            f"There is no dataset '{data}' of known shape.{nearest(data, SHAPES)} "
+            f"Use {', '.join(SHAPES)}, or the path of an .npz file."
         )
     if not zipfile.is_zipfile(data):
-        raise DataError(f"{data}: there is no such .npz archive; write it with np.savez.")
+        raise DataError(f"{data}: there is no such .npz archive; create one with np.savez.")
     try:
-        examples, *one = _header(data, "x_train")
+        examples, *example_shape = _header(data, "x_train")
         classes = _classes(data)
     except KeyError as error:
-        raise DataError(f"{data}: {error.args[0]}; it must hold {', '.join(_KEYS)}.") from error
+        raise DataError(f"{data}: {error.args[0]}; it must contain {', '.join(_KEYS)}.") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{data}: cannot be read ({error}); write it again.") from error
+        raise DataError(f"{data}: cannot be read ({error}); create it again.") from error
     return DataShape(
-        name=data, input_shape=_channels_first(data, one), classes=classes, examples=examples
+        name=data,
+        input_shape=_channels_first(data, example_shape),
+        classes=classes,
+        examples=examples,
     )
 
 
 def _header(path: str, key: str) -> tuple[int, ...]:
-    """Return the shape that an array's header in an .npz file says."""
+    """Return the shape of an array in an .npz file, from its header."""
     with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as file:
         if np.lib.format.read_magic(file) == (1, 0):
             shape, _, _ = np.lib.format.read_array_header_1_0(file)
@@ -259,7 +254,7 @@ def _header(path: str, key: str) -> tuple[int, ...]:
 
 
 def _classes(path: str) -> int:
-    """Return the number of classes: of those that are named, or else of the labels."""
+    """Return the number of classes: of the class names if present, or else of the labels."""
     with np.load(path, allow_pickle=False) as archive:
         if "classes" in archive.files:
             return len(archive["classes"])
@@ -269,109 +264,26 @@ def _classes(path: str) -> int:
     return 1 + max(int(y.max()) for y in labels)
 
 
-def _channels_first(path: str, one: list[int]) -> tuple[int, ...]:
-    """Return the shape of one example as the engine will have it, by the rules of its manual."""
+def _channels_first(path: str, shape: list[int]) -> tuple[int, ...]:
+    """Return the shape of an example as the engine loads it, by the rules in the manual."""
     channels = (1, 3, 4)
-    if len(one) == 2:
-        return (1, *one)
-    if len(one) == 3 and one[2] in channels and one[0] not in channels:
-        return (one[2], *one[:2])
-    if len(one) == 1 or (len(one) == 3 and one[2] not in channels):
-        return tuple(one)
+    if len(shape) == 2:
+        return (1, *shape)
+    if len(shape) == 3 and shape[2] in channels and shape[0] not in channels:
+        return (shape[2], *shape[:2])
+    if len(shape) == 1 or (len(shape) == 3 and shape[2] not in channels):
+        return tuple(shape)
     raise DataError(
-        f"{path}: one example has shape {tuple(one)}; it must be (D,), (H, W), (C, H, W) "
-        "or (H, W, C) with 1, 3 or 4 channels, and only one of the last two may fit."
+        f"{path}: one example has shape {tuple(shape)}; it must be (D,), (H, W), (C, H, W) "
+        "or (H, W, C) with 1, 3 or 4 channels, and only one of the last two may apply."
     )
 
 
-def _check_images(arch: str, data: DataShape) -> None:
-    """Refuse inputs of which nothing would be left in the last layer."""
-    smallest = FAMILIES[arch].smallest
+def _check_images(arch: str, sizing: Sizing, data: DataShape) -> None:
+    """Reject inputs that are not images, or too small for the layers."""
+    smallest = sizing.smallest_image
     if smallest and (len(data.input_shape) != 3 or min(data.input_shape[1:]) < smallest):
         raise RecipeError(
-            f"--arch is {arch}, which takes images of at least {smallest}x{smallest} pixels, and "
+            f"--arch is {arch}, which takes images of at least {smallest}x{smallest} pixels, but "
             f"an example of {_short(data)} has shape {data.input_shape}; use --arch mlp."
         )
-
-
-# --- families -------------------------------------------------------------------------------------
-
-
-def _perceptron(width: int, data: DataShape) -> int:
-    return width * (math.prod(data.input_shape) + 1) + data.classes * (width + 1)
-
-
-def _filters(width: int) -> list[int]:
-    return [width, 2 * width, 2 * width, 4 * width, 4 * width]
-
-
-def _convnet(width: int, data: DataShape) -> int:
-    filters = _filters(width)
-    before = [data.input_shape[0], *filters[:-1]]
-    layers = sum(9 * b * f + f for b, f in zip(before, filters, strict=True))
-    return layers + data.classes * (filters[-1] + 1)
-
-
-def _densenet(growth: int, data: DataShape) -> int:
-    """Count by the recipe of DenseNet-BC: three blocks, and transitions that keep one half."""
-    width = 2 * growth
-    total = 9 * data.input_shape[0] * width
-    for block in range(3):
-        for _ in range((DEPTH - 4) // 6):
-            between = 4 * growth
-            total += 2 * width + width * between + 2 * between + 9 * between * growth
-            width += growth
-        if block < 2:
-            total += 2 * width + width * (width // 2)
-            width //= 2
-    return total + 2 * width + data.classes * (width + 1)
-
-
-_SCALED: Final = """\
-To tune, for each size by itself and by validation error: train.lr, then train.epochs.
-lr is that of one network and is multiplied by M. It may be one per λ: Webb et al. 2020
-took {} of it at λ = {}."""
-
-_UNSCALED: Final = """\
-To tune, for each size by itself and by validation error: train.lr, then train.epochs.
-lr is not multiplied by M, as with Webb et al. 2020: a member's own step is lr / M. If you set
-train.lr_scale = "members", divide weight_decay by M."""
-
-FAMILIES: Final[Mapping[str, Family]] = {
-    "mlp": Family(
-        parameters=_perceptron,
-        fields=lambda width: {"hidden": [width]},
-        size="{} hidden units",
-        smallest=0,
-        lam=(0, 0.5, 0.8, 0.9, 0.95, 0.99, 1),
-        trials=5,
-        train={"epochs": 200, "batch": 100, "lr": 0.02, "lr_scale": "members"},
-        tune=_SCALED.format("0.3", "0.99 and 1"),
-    ),
-    "conv": Family(
-        parameters=_convnet,
-        fields=lambda width: {"filters": _filters(width), "strides": [1, 2, 1, 2, 1]},
-        size="{} filters in the first layer",
-        smallest=21,
-        lam=(0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.99, 1),
-        trials=5,
-        train={"epochs": 400, "batch": 100, "lr": 0.006, "lr_scale": "members"},
-        tune=_SCALED.format("a third", "1"),
-    ),
-    "densenet": Family(
-        parameters=_densenet,
-        fields=lambda width: {"depth": DEPTH, "growth": width},
-        size="growth {}",
-        smallest=4,
-        lam=(0, 0.5, 0.9, 1),
-        trials=3,
-        train={
-            "epochs": 300,
-            "batch": 64,
-            "lr": 0.1,
-            "weight_decay": 1e-4,
-            "milestones": [150, 225],
-        },
-        tune=_UNSCALED,
-    ),
-}

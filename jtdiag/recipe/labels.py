@@ -1,40 +1,42 @@
-"""What runs that share a figure are called there: by what differs between their recipes."""
+"""Labels of runs that share a figure or table: the fields in which their recipes differ."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from jtdiag.recipe import wording
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.recipe.toml import differences
+from jtdiag.recipe.toml import differences, lookup
 
-NEVER = {"name", "lam", "trials", "keep.outputs", "keep.checkpoints", "keep.splits", "keep.dtype"}
-"""What does not change a number at a λ, or is seen on the figure anyway."""
+IGNORED = {"name", "lam", "trials", "keep.outputs", "keep.checkpoints", "keep.splits", "keep.dtype"}
+"""Fields that do not affect the results at a λ, or that the figure shows anyway."""
 ORDER = ("members", "objective", "data", "scheme", "train")
-"""Sections, the one that says most first."""
+"""Sections, the most informative first."""
 MOST = 3
-"""Fields in a label."""
+"""Largest number of fields in a label."""
 
 
 def labels(recipes: Sequence[Recipe], folders: Sequence[str]) -> list[str]:
     """Return a label for each run, all of them different.
 
-    It is what differs between the recipes, up to three fields, members first: "16 members,
-    hidden 64". Where that does not tell all runs apart, the folder's name comes before it.
+    A label lists up to three fields in which the recipes differ, members first: "16 members,
+    hidden 64". If the labels are not unique, the name of the folder precedes them.
 
     Args:
-        recipes: Of the runs.
+        recipes: Recipes of the runs.
         folders: Names of their folders.
     """
     if len(recipes) == 1:
         return list(folders)
-    differing = {f for other in recipes[1:] for f in differences(recipes[0], other)} - NEVER
-    fields = sorted(differing, key=_rank)
+    differing = {field for recipe in recipes[1:] for field in differences(recipes[0], recipe)}
+    fields = sorted(differing - IGNORED, key=_rank)
     members = [field for field in fields if field.startswith("members.")]
-    fields = (members or fields)[:MOST]  # the rest often follows from the members
-    found = [", ".join(_say(recipe, field) for field in fields) for recipe in recipes]
-    if len(set(found)) == len(found):
-        return found
+    fields = (members or fields)[:MOST]  # other fields often follow from the members
+    texts = [
+        wording.label((field, lookup(recipe, field)) for field in fields) for recipe in recipes
+    ]
+    if len(set(texts)) == len(texts):
+        return texts
     named = [
-        f"{folder}: {text}".removesuffix(": ") for folder, text in zip(folders, found, strict=True)
+        f"{folder}: {text}".removesuffix(": ") for folder, text in zip(folders, texts, strict=True)
     ]
     if len(set(named)) == len(named):
         return named
@@ -45,19 +47,3 @@ def _rank(field: str) -> tuple[int, str]:
     section = field.partition(".")[0]
     place = ORDER.index(section) if section in ORDER else len(ORDER)
     return place, "" if field == "members.count" else field
-
-
-def _say(recipe: Recipe, field: str) -> str:
-    section, dot, name = field.rpartition(".")
-    value = getattr(getattr(recipe, section) if dot else recipe, name)
-    if field == "members.count":
-        return f"{value} members" if value != 1 else "1 member"
-    if field == "members.arch":
-        return str(value)
-    return f"{name.replace('_', ' ')} {_short(value)}"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return "/".join(_short(one) for one in value) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)

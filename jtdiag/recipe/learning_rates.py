@@ -1,99 +1,77 @@
-"""Learning rates by rule: those of Webb et al. 2020, and the same without their confounds.
+"""Learning rates by rule: those of Webb et al. 2020, and the same without their confounders.
 
-The authors lowered the rate near λ = 1, and did not multiply DenseNets' by the number of members,
-so that at λ = 0 a member's own step is a 1/M of a single network's. Either may be taken for an
-effect of λ. "paper" repeats what they did; "matched" gives every member the step of a single
-network at every λ. Rates count for all members together, as everywhere in a recipe.
+Webb et al. reduced the rate near λ = 1, and did not multiply it by the number of members for
+DenseNets, so that at λ = 0 the effective rate of a member is 1/M of that of a single network.
+Both can be mistaken for effects of λ. The rule "paper" reproduces their rates; "matched" gives
+every member the effective rate of a single network at every λ. As everywhere in a recipe, rates
+apply to the joint loss of all members.
 """
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+
+import attrs
 
 from jtdiag.errors import RecipeError
-
-if TYPE_CHECKING:
-    from jtdiag.recipe.recipe import Recipe, Train
-
-RULES = ("given", "paper", "matched")
+from jtdiag.recipe.sections import Train
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Rates:
-    """Rates of one architecture in the authors' code."""
+@attrs.frozen(kw_only=True)
+class PaperRates:
+    """Learning rates of one architecture in the code of Webb et al. 2020."""
 
-    of_one: float
-    """Of one network; up to a λ."""
+    single: float
+    """Rate of a single network, up to `up_to`."""
     up_to: float = 1.0
     near_one: float = 0.0
-    """Of one network, from a λ on."""
+    """Rate of a single network, from `since` on."""
     since: float = 1.0
     times_members: bool = True
-    """Whether the authors multiplied it by M."""
+    """Whether Webb et al. multiplied the rate by M."""
 
 
-_AUTHORS = {
-    "mlp": _Rates(of_one=0.02, up_to=0.95, near_one=0.006, since=0.99),
-    "conv": _Rates(of_one=0.006, up_to=0.99, near_one=0.002, since=1.0),
-    "densenet": _Rates(of_one=0.1, times_members=False),
-}
+def resolved(
+    train: Train, lam: Sequence[float], *, arch: str, members: int, paper: PaperRates
+) -> Train:
+    """Return [train] with the learning rates of its rule, one for each λ.
 
-
-def resolved(recipe: "Recipe") -> "Train":
-    """Return a recipe's [train] with the numbers of its rule, one for each λ.
+    Args:
+        train: With a rule in `lr_rule`.
+        lam: λs of the recipe.
+        arch: Architecture of the members, for messages.
+        members: Number of members, M.
+        paper: Rates of that architecture.
 
     Raises:
-        RecipeError: if the rule has none for the recipe, or others stand there already.
+        RecipeError: if the rule does not define a rate, or `lr` has other numbers already.
     """
-    train, rule = recipe.train, recipe.train.lr_rule
-    _check_method(recipe)
-    rates = tuple(_rate(recipe, rule, lam) for lam in recipe.lam)
-    if train.lr and train.lr != rates:
-        raise RecipeError(
-            f"train.lr is {list(train.lr)} and train.lr_rule {rule!r}, which says {list(rates)}; "
-            f"set train.lr = {rule!r} to have these, or train.lr_rule = 'given' to have yours."
-        )
-    return replace(train, lr=rates)
-
-
-def _check_method(recipe: "Recipe") -> None:
-    train, rule, arch = recipe.train, recipe.train.lr_rule, recipe.members.arch
-    if arch not in _AUTHORS:
-        raise RecipeError(
-            f"train.lr is {rule!r} and members.arch {arch!r}; the paper has rates for "
-            f"{', '.join(_AUTHORS)}. Give numbers."
-        )
+    rule = train.lr_rule
     if train.optimiser != "sgd" or train.lr_scale != "none":
         raise RecipeError(
-            f"train.lr is {rule!r}, with train.optimiser {train.optimiser!r} and train.lr_scale "
-            f"{train.lr_scale!r}; the paper's rates are sgd's, and M is in them already. Give "
-            "numbers, or leave both out."
+            f"train.lr is {rule!r}, train.optimiser is {train.optimiser!r} and train.lr_scale is "
+            f"{train.lr_scale!r}; the rates of the paper are for sgd and include the factor M. Set "
+            "numbers, or omit train.optimiser and train.lr_scale."
         )
+    rates = tuple(_rate(rule, value, arch, members, paper) for value in lam)
+    if train.lr and train.lr != rates:
+        raise RecipeError(
+            f"train.lr is {list(train.lr)}, but train.lr_rule is {rule!r}, which gives "
+            f"{list(rates)}; set train.lr = {rule!r} to use the rule, or train.lr_rule = 'given' "
+            "to use your numbers."
+        )
+    return attrs.evolve(train, lr=rates)
 
 
-def _rate(recipe: "Recipe", rule: str, lam: float) -> float:
-    """Return the rate of a rule at one λ."""
-    authors, members = _AUTHORS[recipe.members.arch], recipe.members.count
+def _rate(rule: str, lam: float, arch: str, members: int, paper: PaperRates) -> float:
+    """Return the learning rate at one λ."""
     if rule == "matched":
-        return members * authors.of_one
-    if not authors.times_members:
-        return authors.of_one
-    if lam <= authors.up_to or members == 1:
-        return members * authors.of_one
-    if lam >= authors.since:
-        return members * authors.near_one
+        return members * paper.single
+    if not paper.times_members:
+        return paper.single
+    if lam <= paper.up_to or members == 1:
+        return members * paper.single
+    if lam >= paper.since:
+        return members * paper.near_one
     raise RecipeError(
-        f"train.lr is 'paper' and lam {lam:g}; for {recipe.members.arch} the paper has rates up to "
-        f"{authors.up_to:g} and from {authors.since:g} on. Use 'matched', or give numbers."
+        f"train.lr is 'paper' and lam includes {lam:g}; for {arch} the paper has rates up to λ = "
+        f"{paper.up_to:g} and from λ = {paper.since:g} on. Use 'matched', or set numbers."
     )
-
-
-def in_words(recipe: "Recipe") -> str:
-    """Return which rate holds at which λ, by which rule; empty for one rate that was given."""
-    rates: dict[float, list[str]] = {}
-    for i, lam in enumerate(recipe.lam):
-        rates.setdefault(recipe.first_lr(i), []).append(f"{lam:g}")
-    rule = recipe.train.lr_rule
-    if rule == "given" and len(rates) == 1:
-        return ""
-    each = "; ".join(f"{rate:g} at λ = {', '.join(lams)}" for rate, lams in rates.items())
-    return each if rule == "given" else f"{each} (by the rule '{rule}')"

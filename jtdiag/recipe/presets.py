@@ -1,4 +1,4 @@
-"""The recipes that come with jtdiag, by name: ``runs/`` here, ``bundled/`` in a wheel."""
+"""The recipes that jtdiag provides: ``runs/`` in the repository, ``bundled/`` in a wheel."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,10 +9,10 @@ from jtdiag.recipe.recipe import Recipe
 
 
 def folder() -> Path:
-    """Return where the preset recipes lie: inside an installed package, or in the repository."""
-    room = Path(__file__).parent
-    installed = room / "bundled"
-    return installed if installed.is_dir() else room.parents[1] / "runs"
+    """Return the folder of the presets: inside an installed package, or in the repository."""
+    package = Path(__file__).parent
+    installed = package / "bundled"
+    return installed if installed.is_dir() else package.parents[1] / "runs"
 
 
 def paths() -> dict[str, Path]:
@@ -21,26 +21,30 @@ def paths() -> dict[str, Path]:
 
 
 def describe(path: Path) -> str:
-    """Return what a preset is for: its first line, which is a comment."""
+    """Return the description of a preset: its first line, which is a comment."""
     first = path.read_text(encoding="utf-8").splitlines()[0]
     return first.lstrip("# ")
 
 
 def find(recipe: str, overrides: Iterable[str] = ()) -> Recipe:
-    """Return a recipe by the name of a preset, or by a path: a TOML file or a run's folder.
+    """Return the recipe of a preset, a TOML file or the folder of a run.
+
+    Args:
+        recipe: Name of a preset, or a path.
+        overrides: Changes, such as "train.epochs=3".
 
     Raises:
-        RecipeError: if there is no such recipe, or it cannot be carried out.
+        RecipeError: if there is no such recipe, or it is invalid.
     """
     path = Path(recipe)
     if path.is_dir() and (path / "recipe.toml").is_file():
         return toml.read(path / "recipe.toml", overrides)
     if path.suffix == ".toml" or path.is_file():
         return toml.read(path, overrides)
-    known = paths()
-    if recipe not in known:
+    presets = paths()
+    if recipe not in presets:
         raise RecipeError(
-            f"There is no preset or recipe file '{recipe}'.{nearest(recipe, known)} "
+            f"There is no preset or recipe file '{recipe}'.{nearest(recipe, presets)} "
             "`jtdiag presets` lists the presets."
         )
-    return toml.read(known[recipe], overrides)
+    return toml.read(presets[recipe], overrides)

@@ -1,20 +1,28 @@
-"""Recipes as TOML: read, written, changed by ``--set key=value``, hashed and compared."""
+"""Read, write, override, hash and compare recipes as TOML."""
 
-import dataclasses
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
+
+import attrs
+import cattrs
+import tomli_w
+from cattrs.errors import ForbiddenExtraKeysError
+from cattrs.gen import make_dict_structure_fn
 
 from jtdiag.errors import RecipeError, nearest
-from jtdiag.recipe import checks as check
+from jtdiag.recipe import checks
 from jtdiag.recipe.alerts import Alerts
+from jtdiag.recipe.members import Members
 from jtdiag.recipe.objective import Objective, weight
-from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe.recipe import Recipe
+from jtdiag.recipe.sections import Data, Engine, Keep, Train
 
-SECTIONS = {
+SECTIONS: Final[dict[str, type[attrs.AttrsInstance]]] = {
     "data": Data,
     "members": Members,
     "objective": Objective,
@@ -23,13 +31,63 @@ SECTIONS = {
     "keep": Keep,
     "engine": Engine,
 }
+"""Tables of a recipe, in the order in which they are written."""
+OPTIONS: Final = "members.options"
+"""The only table within a section."""
+
+
+class _InvalidTableError(Exception):
+    """A table that is not a section of a recipe."""
+
+    def __init__(self, section: str, key: str = "") -> None:
+        super().__init__(section, key)
+        self.section, self.key = section, key
+
+
+def _converter() -> cattrs.Converter:
+    """Return the converter from plain tables to recipes; the checks of the fields do the rest."""
+    converter = cattrs.Converter(
+        forbid_extra_keys=True, detailed_validation=False, prefer_attrib_converters=True
+    )
+    for section, kind in SECTIONS.items():
+        converter.register_structure_hook(kind, _section_hook(converter, section, kind))
+    train = cattrs.override(struct_hook=lambda table, _: converter.structure(table, Train))
+    converter.register_structure_hook(
+        Recipe,
+        make_dict_structure_fn(Recipe, converter, _cattrs_forbid_extra_keys=True, train=train),
+    )
+    return converter
+
+
+def _section_hook(converter: cattrs.Converter, section: str, kind: type) -> Any:
+    structure: Any = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
+
+    def hook(table: object, _: object) -> object:
+        if not isinstance(table, Mapping):
+            raise _InvalidTableError(section)
+        missing = [name for name in _required(kind) if name not in table]
+        if missing and table.keys() <= {field.name for field in attrs.fields(kind)}:
+            raise _InvalidTableError(section, missing[0])
+        return structure(table, kind)
+
+    return hook
+
+
+def _required(kind: type) -> list[str]:
+    return [field.name for field in attrs.fields(kind) if field.default is attrs.NOTHING]
+
+
+CONVERTER: Final = _converter()
+
+
+# --- reading --------------------------------------------------------------------------------------
 
 
 def read(path: Path, overrides: Iterable[str] = ()) -> Recipe:
     """Return the recipe in a TOML file, with ``key=value`` overrides applied.
 
     Raises:
-        RecipeError: if the file is missing, is not TOML, or holds what no recipe may hold.
+        RecipeError: if the file is missing, is not TOML, or is not a valid recipe.
     """
     table = load(path)
     table.setdefault("name", path.stem)
@@ -37,7 +95,7 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Recipe:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Return what a TOML file holds, as plain values.
+    """Return the contents of a TOML file as plain values.
 
     Raises:
         RecipeError: if it is missing or is not TOML.
@@ -46,7 +104,7 @@ def load(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(
-            f"{path}: cannot be read ({error.strerror}). Name a recipe file or a preset; "
+            f"{path}: cannot be read ({error.strerror}). Give a recipe file or a preset; "
             "`jtdiag presets` lists the presets."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -54,32 +112,40 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def from_table(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
-    """Return the recipe that a table of plain values describes; unknown keys are refused."""
-    check.known_keys(where, table, [f.name for f in dataclasses.fields(Recipe)])
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        values[key] = _section(where, key, value) if key in SECTIONS else value
-    for key in ("data", "members"):
-        if key not in values:
-            raise RecipeError(f"{where}: [{key}] is missing; every recipe must have it.")
-    return Recipe(**values)
+    """Return the recipe that a table of plain values describes; unknown keys are rejected.
+
+    Args:
+        table: As read from TOML.
+        where: Origin of the table, such as the path of a file, for messages.
+
+    Raises:
+        RecipeError: if the table is not a valid recipe.
+    """
+    for key in _required(Recipe):
+        if key not in table and table.keys() <= {field.name for field in attrs.fields(Recipe)}:
+            raise RecipeError(f"{where}: [{key}] is missing; every recipe requires it.")
+    try:
+        return CONVERTER.structure(table, Recipe)
+    except ForbiddenExtraKeysError as error:
+        section = next((name for name, kind in SECTIONS.items() if kind is error.cl), "")
+        origin = f"{where}, [{section}]" if section else where
+        keys = table[section] if section else table
+        key = next(key for key in keys if key in error.extra_fields)
+        names = [field.name for field in attrs.fields(error.cl)]
+        raise checks.unknown_key(origin, key, names) from error
+    except _InvalidTableError as error:
+        if error.key:
+            raise RecipeError(
+                f"{where}: [{error.section}] has no '{error.key}'; it is required."
+            ) from None
+        _reject_value(where, error.section, table[error.section])
 
 
-def _section(where: str, name: str, table: object) -> object:
-    if not isinstance(table, Mapping):
-        _refuse_plain(where, name, table)
-    kind = SECTIONS[name]
-    fields = dataclasses.fields(kind)
-    check.known_keys(f"{where}, [{name}]", table, [f.name for f in fields])
-    for f in fields:
-        needed = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        if needed and f.name not in table:
-            raise RecipeError(f"{where}: [{name}] has no '{f.name}'; it must be given.")
-    return kind(**table)
-
-
-def _refuse_plain(where: str, section: str, value: object) -> NoReturn:
+def _reject_value(where: str, section: str, value: object) -> NoReturn:
     raise RecipeError(f"{where}: {section} is {value!r}; it must be a table, [{section}].")
+
+
+# --- overriding -----------------------------------------------------------------------------------
 
 
 def override(
@@ -87,24 +153,31 @@ def override(
 ) -> dict[str, Any]:
     """Return a table with ``key=value`` changes applied; a value is TOML, or else plain text.
 
-    When the lambdas change and the learning rates, one per lambda, do not, each lambda keeps
-    the rate that the recipe gives it.
+    If the λs change and the learning rates, one per λ, do not, each λ keeps the rate that the
+    recipe assigns to it.
     """
-    result = {k: dict(v) if isinstance(v, Mapping) else v for k, v in table.items()}
+    result = _copied(table)
     changed = dict(_parse(change) for change in changes)
     for key, value in changed.items():
-        section, dot, field = key.rpartition(".")
-        if dot and section not in SECTIONS:
+        *parents, field = key.split(".")
+        section = ".".join(parents)
+        if parents and section not in (*SECTIONS, OPTIONS):
             raise RecipeError(
                 f"--set {key}: there is no section '{section}'.{nearest(section, SECTIONS)}"
             )
-        target = result.setdefault(section, {}) if dot else result
-        if not isinstance(target, dict):
-            _refuse_plain(where, section, target)
+        target = result
+        for parent in parents:
+            target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                _reject_value(where, section, target)
         target[field] = value
     if "lam" in changed and "train.lr" not in changed:
         _carry_learning_rates(table, result)
     return result
+
+
+def _copied(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _copied(v) if isinstance(v, Mapping) else v for k, v in table.items()}
 
 
 def _parse(change: str) -> tuple[str, Any]:
@@ -124,75 +197,126 @@ def _carry_learning_rates(old: Mapping[str, Any], new: dict[str, Any]) -> None:
     if not isinstance(rates, list) or not isinstance(lams, list) or len(rates) != len(lams):
         return
     lams = [weight("lam", lam) for lam in lams]
-    wanted = check.several("lam", new["lam"])
-    new["train"]["lr"] = [_rate_at(lam, sorted(zip(lams, rates, strict=True))) for lam in wanted]
+    new_lams = checks.several("lam", new["lam"])
+    listed = sorted(zip(lams, rates, strict=True))
+    new["train"]["lr"] = [_rate_of(lam, listed) for lam in new_lams]
 
 
-def _rate_at(lam: Any, known: list[tuple[float, float]]) -> float:
-    """Return the rate at a lambda that is listed, or that lies between two with one rate."""
-    exact = [rate for at, rate in known if at == lam]
+def _rate_of(lam: Any, listed: list[tuple[float, float]]) -> float:
+    """Return the rate of a λ that is listed, or that is between two λs of the same rate."""
+    exact = [rate for known_lam, rate in listed if known_lam == lam]
     if exact:
         return exact[0]
     number = weight("lam", lam)
-    below, above = [r for at, r in known if at < number], [r for at, r in known if at > number]
-    around = below[-1:] + above[:1]
-    if len(set(around)) != 1:
-        listed = ", ".join(f"{at:g}" for at, _ in known)
+    below = [rate for known_lam, rate in listed if known_lam < number]
+    above = [rate for known_lam, rate in listed if known_lam > number]
+    neighbors = below[-1:] + above[:1]
+    if len(set(neighbors)) != 1:
+        lams = ", ".join(f"{known_lam:g}" for known_lam, _ in listed)
         raise RecipeError(
-            f"lam {lam} has no learning rate in this recipe, which lists one for each of {listed}; "
-            "give them with --set train.lr=…, one for all or one per lambda."
+            f"lam {lam} has no learning rate in this recipe, which lists one for each of {lams}; "
+            "set train.lr with --set train.lr=…, one rate for all λs or one per λ."
         )
-    return around[0]
+    return neighbors[0]
+
+
+# --- writing --------------------------------------------------------------------------------------
 
 
 def to_toml(recipe: Recipe) -> str:
     """Return a recipe as TOML with every field, so that changed defaults cannot change it.
 
-    Fields marked quiet are left out at their defaults, which never change.
+    Quiet fields (see `checks.checked`) are omitted at their defaults.
     """
-    lines = _fields(recipe)
-    for name in SECTIONS:
-        inside = _fields(getattr(recipe, name))
-        lines += ["", f"[{name}]", *inside] if inside else []
-    return "\n".join(lines) + "\n"
+    return dumps(to_table(recipe))
 
 
-def _fields(record: Any) -> list[str]:
-    """Return a line for every field of a recipe or section that is to be written."""
-    found = []
-    for f in dataclasses.fields(record):
-        value = getattr(record, f.name)
-        if f.name not in SECTIONS and not (f.metadata.get("quiet") and value == f.default):
-            found.append(f"{f.name} = {plain(value)}")
-    return found
+def to_table(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as a table of plain values, as `to_toml` writes it."""
+    table = _written(recipe)
+    for section in SECTIONS:
+        fields = _written(getattr(recipe, section))
+        if fields:
+            table[section] = fields
+    return table
 
 
-def plain(value: Any) -> str:
-    """Return a value as TOML."""
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(plain(item) for item in value) + "]"
-    # JSON's text, numbers and truth values are TOML's, but for one character.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+def dumps(table: Mapping[str, Any]) -> str:
+    """Return a table as TOML, with every list on one line."""
+    text = tomli_w.dumps(table)
+    # Strings are on one line with their quotes escaped, so these lines belong to lists.
+    text = re.sub(r"\[\n\s+", "[", text)
+    text = re.sub(r",\n\s*\]", "]", text)
+    return re.sub(r",\n\s+", ", ", text)
+
+
+def _written(record: Any) -> dict[str, Any]:
+    """Return the fields of a recipe or section that are written, except sections."""
+    fields = {}
+    for field in attrs.fields(type(record)):
+        value = getattr(record, field.name)
+        if field.name not in SECTIONS and not (
+            field.metadata.get("quiet") and value == _default(field)
+        ):
+            fields[field.name] = value
+    return fields
+
+
+def _default(field: "attrs.Attribute[Any]") -> Any:
+    # Quiet fields with a factory are tables, empty by default.
+    return {} if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type]
+
+
+# --- digests and differences ----------------------------------------------------------------------
 
 
 def digest(recipe: Recipe) -> str:
-    """Return 16 hexadecimal digits that name the recipe's content."""
-    return hashlib.sha256(to_toml(recipe).encode()).hexdigest()[:16]
+    """Return 16 hexadecimal digits that identify the contents of a recipe.
+
+    Stored runs and results refer to their recipe by it, so it must never change.
+    """
+    return hashlib.sha256(canonical(recipe).encode()).hexdigest()[:16]
+
+
+def canonical(recipe: Recipe) -> str:
+    """Return the text that is hashed for the digest: a line per field, in a fixed format."""
+    sections = []
+    for name, value in to_table(recipe).items():
+        if name not in SECTIONS:
+            sections.append(f"{name} = {plain(value)}\n")
+            continue
+        lines = [f"{key} = {plain(item)}\n" for key, item in value.items()]
+        sections.append("".join(["\n", f"[{name}]\n", *lines]))
+    return "".join(sections)
+
+
+def plain(value: Any) -> str:
+    """Return a value as one line of text, in the notation of TOML."""
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(plain(item) for item in value) + "]"
+    # The notation of JSON, with the one character that TOML escapes in addition.
+    return json.dumps(value, ensure_ascii=False, sort_keys=True).replace("\x7f", "\\u007f")
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:
     """Return the fields in which two recipes would give different runs.
 
-    Where the data lie and where the arithmetic runs do not count: a run may be resumed on
+    The location of the data and most of [engine] do not count, so that a run can be resumed on
     another machine.
     """
-    a, b = dataclasses.asdict(old), dataclasses.asdict(new)
-    found = [k for k in a if k not in SECTIONS and a[k] != b[k]]
-    for section in SECTIONS:
-        for key in a[section]:
-            machine = (
-                section == "engine" and key != "precision"
-            ) or f"{section}.{key}" == "data.root"
-            if a[section][key] != b[section][key] and not machine:
-                found.append(f"{section}.{key}")
-    return found
+    names = [field.name for field in attrs.fields(Recipe) if field.name not in SECTIONS]
+    for section, kind in SECTIONS.items():
+        names += [f"{section}.{field.name}" for field in attrs.fields(kind)]
+    return [name for name in names if not _machine(name) and lookup(old, name) != lookup(new, name)]
+
+
+def lookup(recipe: Recipe, name: str) -> Any:
+    """Return the value of a field by its full name, such as "lam" or "train.epochs"."""
+    section, dot, field = name.rpartition(".")
+    return getattr(getattr(recipe, section) if dot else recipe, field)
+
+
+def _machine(name: str) -> bool:
+    """Return whether a field depends on the machine and does not affect results."""
+    engine = name.startswith("engine.") and name != "engine.precision"
+    return engine or name == "data.root"

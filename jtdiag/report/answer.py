@@ -364,7 +364,7 @@ def _budget(evidence: Evidence) -> Part | None:
 def _plan(evidence: Evidence) -> str:
     size = float(evidence.results["robustness"]["parameters_per_member"])
     recipe = evidence.run.recipe
-    if recipe.members.arch not in ("mlp", "conv", "densenet") or not math.isfinite(size):
+    if recipe.members.architecture.sizing is None or not math.isfinite(size):
         return ""
     return (
         f"jtdiag budget --params {round(size * evidence.members)} --arch {recipe.members.arch} "

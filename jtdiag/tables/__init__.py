@@ -1,1 +1,1 @@
-"""TODO."""
+"""Tables of results for terminals and papers."""

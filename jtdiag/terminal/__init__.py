@@ -1,1 +1,1 @@
-"""TODO."""
+"""What the commands print: progress, findings, tables, and the screen of `jtdiag watch`."""

@@ -13,7 +13,7 @@ from rich.text import Text
 from jtdiag.alerts.lane_verdicts import LaneVerdict, of_lane
 from jtdiag.engine.dry_run import Estimate
 from jtdiag.engine.progress import EpochReport, Listener, Plan
-from jtdiag.recipe import learning_rates
+from jtdiag.recipe import wording as recipe_wording
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
 from jtdiag.store.lanes import Lane, lanes_of
@@ -50,7 +50,7 @@ def describe(plan: Plan) -> str:
     recipe, settings = plan.recipe, plan.settings
     facts = {
         "Scheme": scheme(recipe),
-        "Learning rate of the joint loss": learning_rates.in_words(recipe),
+        "Learning rate of the joint loss": learning_rates(recipe),
         "Device": f"{_device(settings)}; {wording.lanes_at_a_time(settings['lanes'])}",
         "Execution": execution(settings),
     }
@@ -86,7 +86,7 @@ def describe_estimate(recipe: Recipe, estimate: Estimate) -> str:
         "memory": wording.memory(estimate.memory),
         "time": wording.training_time(estimate.total_seconds, estimate.step_seconds),
         "scheme": scheme(recipe),
-        "rates": learning_rates.in_words(recipe),
+        "rates": learning_rates(recipe),
     }
     return "\n".join(f"{name:11} {text}" for name, text in lines.items() if text)
 
@@ -94,6 +94,12 @@ def describe_estimate(recipe: Recipe, estimate: Estimate) -> str:
 def scheme(recipe: Recipe) -> str:
     """Return the training scheme, or nothing for joint training."""
     return "" if recipe.scheme == "joint" else wording.scheme(recipe.scheme, recipe.bootstrap)
+
+
+def learning_rates(recipe: Recipe) -> str:
+    """Return the learning rates; nothing if there is a single one that the recipe gives."""
+    by_lam = [recipe.first_lr(i) for i in range(len(recipe.lam))]
+    return recipe_wording.learning_rates(recipe.lam, by_lam, recipe.train.lr_rule)
 
 
 def execution(settings: Mapping[str, str]) -> str:

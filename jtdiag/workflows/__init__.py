@@ -1,1 +1,1 @@
-"""TODO."""
+"""Workflows that combine training, probing and plotting: studies, the demo, live figures."""

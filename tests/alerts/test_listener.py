@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import attrs
 import pytest
 
 from jtdiag import rules
@@ -73,7 +74,7 @@ def listen(heard):
 @pytest.fixture
 def trials(short_demo_recipe):
     """Three trials at λ = 0, 0.9 and 1."""
-    return replace(short_demo_recipe, trials=3)
+    return attrs.evolve(short_demo_recipe, trials=3)
 
 
 def report(lane, epoch):

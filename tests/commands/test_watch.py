@@ -5,12 +5,12 @@ import shutil
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
+import attrs
 import pytest
 from click.testing import CliRunner
 
@@ -348,7 +348,7 @@ def test_another_process_prints_the_alert_while_the_run_trains(short_demo_recipe
     )
     training = threading.Thread(
         target=train,
-        args=(replace(short_demo_recipe, lam=(1.0,)), path),
+        args=(attrs.evolve(short_demo_recipe, lam=(1.0,)), path),
         kwargs={"listener": WaitsForTheWarning()},
     )
     training.start()

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import attrs
 import numpy as np
 import pytest
 import xarray as xr
@@ -239,6 +240,6 @@ def test_families_without_classes_have_no_loss_of_a_guess(tmp_path, family):
     x = random.normal(size=(60, 2)).astype("float32")
     np.savez(tmp_path / "n.npz", x_train=x, y_train=x.sum(1), x_test=x[:20], y_test=x[:20].sum(1))
     made = recipe(tmp_path, family=family, trials=1, lam=[1.0])
-    made = replace(made, data=replace(made.data, name=str(tmp_path / "n.npz")))
+    made = attrs.evolve(made, data=attrs.evolve(made.data, name=str(tmp_path / "n.npz")))
     run = train(made, tmp_path / "run")
     assert run.history(run.lanes[0]).chance_loss is None

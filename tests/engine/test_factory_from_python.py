@@ -79,7 +79,7 @@ def test_without_the_function_one_line_says_what_is_missing(of_images, tmp_path)
     recipe = of_images(members={"arch": "module", "count": 2}, lam=[0])
     run = train(recipe, tmp_path / "run", factory=lambda: dropping())
     assert run.recipe.members.factory.startswith("python:")
-    with pytest.raises(RecipeError, match=r"is no address: give the function itself as factory=…"):
+    with pytest.raises(RecipeError, match=r"is not an address; pass the function as factory=…"):
         Replay.of(run, run.lanes[0], 2)
 
 

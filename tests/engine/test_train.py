@@ -1,4 +1,3 @@
-import dataclasses
 import errno
 import json
 import os
@@ -10,6 +9,7 @@ import textwrap
 import threading
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -518,8 +518,8 @@ def test_a_run_may_be_resumed_where_the_data_have_moved(npz, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "run", listener=Interrupt())
     moved = shutil.copy(npz, tmp_path / "moved.npz")
-    data = dataclasses.replace(recipe.data, root=str(moved))
-    run = train(dataclasses.replace(recipe, data=data), tmp_path / "run", resume=True)
+    data = attrs.evolve(recipe.data, root=str(moved))
+    run = train(attrs.evolve(recipe, data=data), tmp_path / "run", resume=True)
     assert run.done
     assert run.recipe == recipe, "its folder keeps the recipe that made it"
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from jtdiag.integrations.asking import ask, log
+from jtdiag.integrations.adapting import log, select
 from jtdiag.probing.findings import Finding
 
 
@@ -25,14 +25,16 @@ def test_a_library_that_is_missing_is_named_in_one_line(monkeypatch, adapter, im
 
 
 def test_something_that_is_not_there_is_missed_with_what_is():
-    assert ask("a", {"a": 1}, "logits") == 1
-    assert ask(-1, (1, 2), "targets") == 2
-    with pytest.raises(ValueError, match=r"logits is 'b', which is not in \['a'\]; name a key"):
-        ask("b", {"a": 1}, "logits")
+    assert select("a", {"a": 1}, "logits") == 1
+    assert select(-1, (1, 2), "targets") == 2
+    with pytest.raises(
+        ValueError, match=r"logits is 'b', which is not in \['a'\]; pass one of its keys"
+    ):
+        select("b", {"a": 1}, "logits")
     with pytest.raises(ValueError, match="targets is 3, which is not in tuple"):
-        ask(3, (1, 2), "targets")
+        select(3, (1, 2), "targets")
     with pytest.raises(ValueError, match="logits is 'a', which is not in NoneType"):
-        ask("a", None, "logits")
+        select("a", None, "logits")
 
 
 @pytest.mark.parametrize(("level", "logged"), [("alert", "WARNING"), ("info", "INFO")])

@@ -6,7 +6,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from jtdiag import DominanceMonitor, watch_branches
-from jtdiag.engine.architectures.resnext import BranchResNeXt
+from jtdiag.engine.architectures.resnext_stack import BranchResNeXt
 
 M, K = 3, 4
 
@@ -123,7 +123,7 @@ def test_closed_the_model_has_no_hooks(x):
         model(x)
     assert not any(module._forward_hooks for module in model.modules())
     assert not model._forward_pre_hooks
-    with pytest.raises(ValueError, match="'branches.0' has said nothing"):
+    with pytest.raises(ValueError, match="'branches.0' has no output"):
         branches()
 
 
@@ -133,13 +133,15 @@ def test_a_branch_left_out_of_a_pass_is_not_taken_from_the_one_before(x):
     model(x)
     model.head = nn.Linear(7, K)
     model(x)
-    with pytest.raises(ValueError, match=r"'head.1' has said nothing"):
+    with pytest.raises(ValueError, match=r"'head.1' has no output"):
         branches()
 
 
 @pytest.mark.parametrize("names", [["branches.7"], ["branch.0"], [""]])
 def test_an_unknown_branch_is_refused_with_the_nearest_names(names):
-    with pytest.raises(ValueError, match=r"no such submodule; the nearest are \w") as caught:
+    with pytest.raises(
+        ValueError, match=r"no such submodule; the most similar names are \w"
+    ) as caught:
         watch_branches(Branched(), names)
     assert "\n" not in str(caught.value)
     assert "branches.0" in str(caught.value) or names == [""]
@@ -147,7 +149,7 @@ def test_an_unknown_branch_is_refused_with_the_nearest_names(names):
 
 def test_names_are_given_and_given_once():
     for names in ([], ["branches.0", "branches.0"]):
-        with pytest.raises(ValueError, match="one submodule for each branch"):
+        with pytest.raises(ValueError, match="a different submodule for each branch"):
             watch_branches(Branched(), names)
     with pytest.raises(ValueError, match="combine is 'product'"):
         watch_branches(Branched(), NAMES, combine="product")
@@ -157,5 +159,5 @@ def test_a_branch_of_feature_maps_needs_a_head(x):
     model = nn.Sequential(nn.Unflatten(1, (1, 5)), nn.Conv1d(1, 2, 3))
     branches = watch_branches(model, ["1"])
     model(x)
-    with pytest.raises(ValueError, match=r"'1' gives \(8, 2, 3\), and must give logits"):
+    with pytest.raises(ValueError, match=r"'1' returns \(8, 2, 3\) instead of logits"):
         branches()

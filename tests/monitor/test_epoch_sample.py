@@ -38,7 +38,7 @@ def test_no_more_is_held_than_may_be():
     for i in range(60):
         sample.due()
         sample.add(Batch(torch.tensor([[float(i)], [1.0]]), None, 1))
-        most = max(most, sum(batch.values.numel() for _, batch in sample._held))
+        most = max(most, sum(batch.values.numel() for _, batch in sample._pending))
     assert most == 12
 
 

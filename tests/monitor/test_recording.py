@@ -288,10 +288,10 @@ def test_recording_without_a_store_is_refused():
 @pytest.mark.parametrize(
     ("change", "said_of_it"),
     [
-        ("order", "targets of split test are not those recorded first"),
+        ("order", "the targets of split test have changed"),
         ("split", "the split 'test' is missing"),
         ("weights", r"the array of the checkpoint 'w' is new"),
-        ("epochs", "was made for 2 epochs; epoch 3 has no place"),
+        ("epochs", "was created for 2 epochs and has no room for epoch 3"),
     ],
 )
 def test_another_epoch_than_the_store_was_made_for_is_refused(path, change, said_of_it):
@@ -310,16 +310,18 @@ def test_another_epoch_than_the_store_was_made_for_is_refused(path, change, said
 
 def test_unknown_splits_and_lanes_are_refused(path):
     store = Recording(path, epochs=2, lam=(0, 1))
-    with pytest.raises(RecipeError, match=r"has λ = 0, 1 and 1 trials; .* λ = 0.5"):
+    with pytest.raises(
+        RecipeError, match=r"has λ = 0, 1; trials per λ: 1\. It has no lane for λ = 0.5"
+    ):
         store.lane(0.5)
     with pytest.raises(RecipeError, match="trial 1"):
         store.lane(0, 1)
-    with pytest.raises(StoreError, match="split is 'train'; it must be val or test"):
+    with pytest.raises(StoreError, match="split is 'train'; it must be 'val' or 'test'"):
         DominanceMonitor(store=store.lane(0)).record("train", *said(0))
 
 
 def test_a_store_of_losses_alone_must_be_told_the_error_of_a_guess(path):
     monitor = DominanceMonitor(lam=1, store=path, epochs=1)
     monitor.update_losses(torch.ones(M), torch.ones(()), examples=3)
-    with pytest.raises(ValueError, match="give chance_error"):
+    with pytest.raises(ValueError, match="pass chance_error"):
         monitor.end_epoch()

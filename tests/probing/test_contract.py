@@ -3,6 +3,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+import attrs
 import pytest
 import xarray as xr
 
@@ -193,7 +194,7 @@ def test_a_question_about_own_weights_does_not_apply_to_branches(small_run, monk
     about_weights = replace(MINE, own_weights=True)
     assert about_weights.applies(small_run)
     members = Members(arch="resnext", count=3, blocks=(1, 1, 1, 1), width=2)
-    monkeypatch.setattr(small_run, "recipe", replace(small_run.recipe, members=members))
+    monkeypatch.setattr(small_run, "recipe", attrs.evolve(small_run.recipe, members=members))
     assert not about_weights.applies(small_run)
     assert MINE.applies(small_run)
     with pytest.raises(

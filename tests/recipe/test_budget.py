@@ -11,17 +11,27 @@ from jtdiag.engine import datasets
 from jtdiag.engine.architectures import build
 from jtdiag.errors import DataError, RecipeError, StoreError
 from jtdiag.recipe import budget, presets
-from jtdiag.recipe.budget import FAMILIES, KNOWN, Configuration, DataShape, data_shape, plan, write
-from jtdiag.recipe.recipe import ARCHITECTURES, BRANCHED, Members
+from jtdiag.recipe.budget import (
+    SHAPES,
+    Configuration,
+    DataShape,
+    data_shape,
+    plan,
+    sizable,
+    sizing_of,
+    write,
+)
+from jtdiag.recipe.members import Members
 
-FASHION = KNOWN["fashion-mnist"]
+SIZABLE = sizable()
+FASHION = SHAPES["fashion-mnist"]
 CIFAR10 = DataShape(name="c10.npz", input_shape=(3, 32, 32), classes=10, examples=50_000)
 CIFAR100 = DataShape(name="c100.npz", input_shape=(3, 32, 32), classes=100, examples=50_000)
 
 
 def counted(arch, width, data):
     """Parameters of one member as the engine makes it, with no numbers in it."""
-    members = Members(arch=arch, count=3, **FAMILIES[arch].fields(width))
+    members = Members(arch=arch, count=3, **sizing_of(arch).fields(width))
     with torch.device("meta"):
         stack = build(members, data.input_shape, data.classes)
     return sum(math.prod(p.shape) for p in stack.parameters.values())
@@ -42,15 +52,27 @@ def archive(path, x=(5, 3, 32, 32), **more):
 # --- how many parameters --------------------------------------------------------------------------
 
 
-def test_every_architecture_that_has_a_width_has_a_family():
-    assert FAMILIES.keys() == ARCHITECTURES.keys() - {"module", *BRANCHED}
+def test_every_built_in_architecture_with_a_width_can_be_sized():
+    assert SIZABLE == ("mlp", "conv", "densenet")
+
+
+@pytest.mark.parametrize(
+    ("arch", "message"),
+    [
+        ("mpl", r"--arch is 'mpl'; it must be one of mlp, conv, densenet\. Did you mean 'mlp'\?"),
+        ("resnext", r"--arch is 'resnext'; it must be one of mlp, conv, densenet\."),
+    ],
+)
+def test_an_architecture_without_a_width_is_refused(arch, message):
+    with pytest.raises(RecipeError, match=message):
+        plan(10**6, arch, "digits", [1])
 
 
 @pytest.mark.parametrize("width", [1, 2, 7, 12, 33])
 @pytest.mark.parametrize("data", [FASHION, CIFAR10, CIFAR100], ids=lambda d: d.name)
-@pytest.mark.parametrize("arch", FAMILIES)
+@pytest.mark.parametrize("arch", SIZABLE)
 def test_the_formula_agrees_with_the_engine(arch, width, data):
-    assert FAMILIES[arch].parameters(width, data) == counted(arch, width, data)
+    assert sizing_of(arch).parameters(width, data) == counted(arch, width, data)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +91,7 @@ def test_the_formula_agrees_with_the_engine(arch, width, data):
     ],
 )
 def test_the_formula_gives_the_papers_sizes(arch, width, data, published):
-    assert FAMILIES[arch].parameters(width, data) == published
+    assert sizing_of(arch).parameters(width, data) == published
 
 
 # --- the nearest width ----------------------------------------------------------------------------
@@ -79,47 +101,49 @@ def test_the_formula_gives_the_papers_sizes(arch, width, data, published):
     ("count", "width", "total"), [(16, 64, 814_240), (64, 16, 814_720), (256, 4, 816_640)]
 )
 def test_the_papers_ensembles_are_what_815000_parameters_buy(count, width, total):
-    [found] = plan(815_000, "mlp", "fashion-mnist", [count])
-    assert (found.width, found.parameters) == (width, total)
-    assert found.difference == pytest.approx(100 * (total / 815_000 - 1))
+    [configuration] = plan(815_000, "mlp", "fashion-mnist", [count])
+    assert (configuration.width, configuration.parameters) == (width, total)
+    assert configuration.difference == pytest.approx(100 * (total / 815_000 - 1))
 
 
 def test_the_papers_four_are_what_its_single_network_buys():
-    found = plan(814_090, "mlp", "fashion-mnist", [1, 16, 64, 256])
-    assert [c.width for c in found] == [1024, 64, 16, 4]
-    assert [c.parameters for c in found] == [814_090, 814_240, 814_720, 816_640]
+    configurations = plan(814_090, "mlp", "fashion-mnist", [1, 16, 64, 256])
+    assert [c.width for c in configurations] == [1024, 64, 16, 4]
+    assert [c.parameters for c in configurations] == [814_090, 814_240, 814_720, 816_640]
 
 
 def test_one_network_of_1025_units_is_nearer_to_815000_than_the_papers_of_1024():
-    [found] = plan(815_000, "mlp", "fashion-mnist", [1])
-    assert (found.width, found.parameters) == (1025, 814_885)
+    [configuration] = plan(815_000, "mlp", "fashion-mnist", [1])
+    assert (configuration.width, configuration.parameters) == (1025, 814_885)
 
 
 @pytest.mark.parametrize("spent", [60_000, 123_456, 815_000])
 @pytest.mark.parametrize("count", [1, 3, 8])
-@pytest.mark.parametrize("arch", FAMILIES)
+@pytest.mark.parametrize("arch", SIZABLE)
 def test_no_width_is_nearer(arch, count, spent):
-    [found] = plan(spent, arch, "fashion-mnist", [count])
-    totals = [count * FAMILIES[arch].parameters(w, FASHION) for w in range(1, found.width + 50)]
-    assert abs(found.parameters - spent) == min(abs(total - spent) for total in totals)
+    [configuration] = plan(spent, arch, "fashion-mnist", [count])
+    totals = [
+        count * sizing_of(arch).parameters(w, FASHION) for w in range(1, configuration.width + 50)
+    ]
+    assert abs(configuration.parameters - spent) == min(abs(total - spent) for total in totals)
 
 
 def test_of_two_widths_as_near_the_smaller_is_taken():
-    one, two = (FAMILIES["mlp"].parameters(w, KNOWN["digits"]) for w in (1, 2))
-    [found] = plan(one + two, "mlp", "digits", [2])
-    assert found.width == 1
+    narrow, wide = (sizing_of("mlp").parameters(w, SHAPES["digits"]) for w in (1, 2))
+    [configuration] = plan(narrow + wide, "mlp", "digits", [2])
+    assert configuration.width == 1
 
 
-@pytest.mark.parametrize("arch", FAMILIES)
+@pytest.mark.parametrize("arch", SIZABLE)
 def test_a_budget_is_enough_from_the_smallest_members_on(arch):
-    least = 7 * FAMILIES[arch].parameters(1, FASHION)
-    [found] = plan(least, arch, "fashion-mnist", [7])
-    assert (found.width, found.difference) == (1, 0)
+    least = 7 * sizing_of(arch).parameters(1, FASHION)
+    [configuration] = plan(least, arch, "fashion-mnist", [7])
+    assert (configuration.width, configuration.difference) == (1, 0)
     with pytest.raises(RecipeError) as caught:
         plan(least - 1, arch, "fashion-mnist", [1, 7])
     assert str(caught.value) == (
-        f"The budget is {least - 1:,} parameters, and 7 members of the smallest width have "
-        f"{least:,}; raise --params, or ask for fewer members."
+        f"The budget is {least - 1:,} parameters, but 7 members of the smallest width have "
+        f"{least:,}; increase --params, or use fewer members."
     )
 
 
@@ -130,9 +154,9 @@ def test_a_budget_beyond_its_range_is_refused(spent):
 
 
 def test_the_largest_budget_is_spent_at_once():
-    for arch in FAMILIES:
-        [found] = plan(budget.LARGEST, arch, "fashion-mnist", [1])
-        assert abs(found.difference) < 0.01
+    for arch in SIZABLE:
+        [configuration] = plan(budget.LARGEST, arch, "fashion-mnist", [1])
+        assert abs(configuration.difference) < 0.01
 
 
 # --- data -----------------------------------------------------------------------------------------
@@ -140,9 +164,9 @@ def test_the_largest_budget_is_spent_at_once():
 
 def test_the_digits_have_the_shape_that_is_known():
     arrays = datasets.load("digits", None)
-    assert KNOWN["digits"].input_shape == arrays.x_train.shape[1:]
-    assert KNOWN["digits"].classes == len(arrays.classes)
-    assert KNOWN["digits"].examples == len(arrays.y_train)
+    assert SHAPES["digits"].input_shape == arrays.x_train.shape[1:]
+    assert SHAPES["digits"].classes == len(arrays.classes)
+    assert SHAPES["digits"].examples == len(arrays.y_train)
 
 
 @pytest.mark.parametrize(
@@ -171,8 +195,8 @@ def test_of_the_inputs_the_header_alone_is_read(tmp_path):
     header = {"descr": "|u1", "fortran_order": False, "shape": (50_000, 32, 32, 3)}
     with zipfile.ZipFile(path, "a") as file, file.open("x_train.npy", "w") as member:
         np.lib.format.write_array_header_1_0(member, header)
-    found = data_shape(path)
-    assert (found.input_shape, found.examples) == ((3, 32, 32), 50_000)
+    shape = data_shape(path)
+    assert (shape.input_shape, shape.examples) == ((3, 32, 32), 50_000)
 
 
 def test_a_header_of_the_second_version_is_read(tmp_path):
@@ -186,7 +210,7 @@ def test_a_header_of_the_second_version_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fashon-mnist", r"no data set 'fashon-mnist' .* Did you mean 'fashion-mnist'\?"),
+        ("fashon-mnist", r"no dataset 'fashon-mnist' .* Did you mean 'fashion-mnist'\?"),
         ("nowhere.npz", r"^nowhere\.npz: there is no such \.npz archive"),
     ],
 )
@@ -199,7 +223,9 @@ def test_data_that_are_not_there_are_refused(name, message, tmp_path, monkeypatc
 @pytest.mark.parametrize("missing", ["x_train", "y_train", "y_test"])
 def test_a_file_without_an_array_is_refused(missing, tmp_path):
     path = archive(tmp_path / "mine.npz", **{missing: None})
-    with pytest.raises(DataError, match=f"{missing}.*; it must hold x_train, y_train, x_test, y_t"):
+    with pytest.raises(
+        DataError, match=f"{missing}.*; it must contain x_train, y_train, x_test, y_t"
+    ):
         data_shape(path)
 
 
@@ -222,10 +248,10 @@ def test_a_damaged_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize("arch", ["conv", "densenet"])
 def test_the_smallest_image_is_the_one_that_the_engine_can_take(arch, tmp_path):
-    side = FAMILIES[arch].smallest
+    side = sizing_of(arch).smallest_image
 
     def engine(side):
-        members = Members(arch=arch, count=1, **FAMILIES[arch].fields(1))
+        members = Members(arch=arch, count=1, **sizing_of(arch).fields(1))
         stack = build(members, (3, side, side), 2)
         state = stack.initial(torch.Generator())
         state = {name: t[None].float() for name, t in state.items()}
@@ -236,7 +262,7 @@ def test_the_smallest_image_is_the_one_that_the_engine_can_take(arch, tmp_path):
         engine(side - 1)
     small, enough = (archive(tmp_path / f"{s}.npz", (5, 32, s)) for s in (side - 1, side))
     assert plan(10**6, arch, enough, [1])
-    with pytest.raises(RecipeError, match=f"takes images of at least {side}x{side} pixels, and an"):
+    with pytest.raises(RecipeError, match=f"takes images of at least {side}x{side} pixels, but an"):
         plan(10**6, arch, small, [1])
 
 
@@ -251,7 +277,7 @@ def test_members_that_take_images_refuse_features(arch, tmp_path):
 
 
 @pytest.mark.parametrize("data", ["fashion-mnist", "path"])
-@pytest.mark.parametrize("arch", FAMILIES)
+@pytest.mark.parametrize("arch", SIZABLE)
 def test_a_written_recipe_is_found_and_spends_what_was_announced(arch, data, tmp_path):
     path = archive(tmp_path / "my cifar.npz", (50, 3, 32, 32))
     shape = data_shape(path) if data == "path" else FASHION
@@ -322,10 +348,10 @@ def test_one_member_is_trained_at_one_lambda(tmp_path):
 
 def test_no_more_is_held_out_than_a_fifth(tmp_path):
     few = archive(tmp_path / "few.npz", (5, 20))
-    one = archive(tmp_path / "one.npz", (1, 20))
+    single = archive(tmp_path / "single.npz", (1, 20))
     held = [
         presets.find(str(write(plan(10**5, "mlp", data, [2]), tmp_path)[0])).data.val
-        for data in ("fashion-mnist", "digits", few, one)
+        for data in ("fashion-mnist", "digits", few, single)
     ]
     assert held == [10_000, 259, 1, 1]
 
@@ -351,7 +377,7 @@ def test_nothing_is_overwritten_and_nothing_else_is_written(tmp_path):
     taken.write_text("mine", "utf-8")
     with pytest.raises(StoreError) as caught:
         write(planned, tmp_path)
-    assert str(caught.value) == f"{taken} exists; move it away, or name another folder with --out."
+    assert str(caught.value) == f"{taken} exists; move it, or choose another folder with --out."
     assert [(p.name, p.read_text("utf-8")) for p in tmp_path.iterdir()] == [(taken.name, "mine")]
 
 

@@ -16,7 +16,7 @@ def recipe(**changes):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "expected"),
+    ("first", "second", "expected"),
     [
         ({}, {"members": {"count": 4, "hidden": [256]}, "train": {"lr": 0.5}},
          ["16 members, hidden 64", "4 members, hidden 256"]),
@@ -28,10 +28,10 @@ def recipe(**changes):
         ({}, {}, ["left", "right"]),
     ],
 )  # fmt: skip
-def test_runs_are_called_by_what_differs(one, other, expected):
-    if "train" in one:
-        one["train"].setdefault("epochs", 10)
-    assert labels([recipe(**one), recipe(**other)], ["left", "right"]) == expected
+def test_runs_are_called_by_what_differs(first, second, expected):
+    if "train" in first:
+        first["train"].setdefault("epochs", 10)
+    assert labels([recipe(**first), recipe(**second)], ["left", "right"]) == expected
 
 
 def test_an_only_run_is_called_by_its_folder():

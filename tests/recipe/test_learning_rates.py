@@ -4,7 +4,7 @@ import pytest
 
 from jtdiag import find_recipe
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import learning_rates, toml
+from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
 
 DENSENET = {"arch": "densenet", "depth": 10, "growth": 4}
@@ -63,15 +63,15 @@ def test_rates_that_are_given_leave_no_word_in_the_recipe():
 
 
 REFUSED = {
-    "between two rates": ({"lam": [0, 0.97]}, r"up to 0.95 and from 0.99 on"),
+    "between two rates": ({"lam": [0, 0.97]}, r"up to λ = 0.95 and from λ = 0.99 on"),
     "an architecture of nobody's": (
         {"members": {"arch": "module", "factory": "mine:make"}},
         "mlp, conv, densenet",
     ),
-    "another optimiser": ({"optimiser": "adamw"}, "sgd's"),
-    "M twice": ({"lr_scale": "members"}, "M is in them already"),
+    "another optimiser": ({"optimiser": "adamw"}, "are for sgd"),
+    "M twice": ({"lr_scale": "members"}, "include the factor M"),
     "an unknown rule": ({"lr": "papers"}, "Did you mean 'paper'"),
-    "other numbers": ({"lr": 0.3, "lr_rule": "paper"}, r"which says \[0.08\]"),
+    "other numbers": ({"lr": 0.3, "lr_rule": "paper"}, r"which gives \[0.08\]"),
     "a rule without numbers": ({"lr": None, "lr_rule": "matched"}, "set train.lr = 'matched'"),
     "an unknown origin": ({"lr": 0.3, "lr_rule": "papers"}, "Did you mean 'paper'"),
 }
@@ -83,15 +83,3 @@ def test_what_the_paper_does_not_say_is_refused_in_one_line(case):
     with pytest.raises(RecipeError, match=answer) as caught:
         recipe(**changes)
     assert "\n" not in str(caught.value)
-
-
-def test_in_words_the_rates_stand_by_lambda():
-    assert learning_rates.in_words(recipe(0.1, [0, 1])) == ""
-    assert learning_rates.in_words(recipe([0.1, 0.1], [0, 1])) == ""
-    assert learning_rates.in_words(recipe([0.2, 0.1, 0.2], [0, 0.5, 1])) == (
-        "0.2 at λ = 0, 1; 0.1 at λ = 0.5"
-    )
-    assert learning_rates.in_words(recipe("matched", [0, 1])) == (
-        "0.08 at λ = 0, 1 (by the rule 'matched')"
-    )
-    assert learning_rates.in_words(recipe(0.02, [0, 1], lr_scale="members")) == ""

@@ -1,10 +1,12 @@
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
 
 from jtdiag.engine.architectures import build
-from jtdiag.engine.architectures.mlp import MLP
+from jtdiag.engine.architectures.mlp_stack import MLP
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import presets, toml
 
@@ -73,8 +75,8 @@ def test_the_fashion_presets_have_the_papers_hyper_parameters(name, count, hidde
 def test_the_fashion_presets_have_the_papers_size(name, count, hidden, _, parameters):
     members = presets.find(name).members
     stack = MLP(members.count, (1, 28, 28), members.hidden, 10)
-    one = sum(math.prod(p.shape) for p in stack.parameters.values())
-    assert count * one == parameters
+    per_member = sum(math.prod(p.shape) for p in stack.parameters.values())
+    assert count * per_member == parameters
     assert count * (784 * hidden + hidden + hidden * 10 + 10) == parameters
 
 
@@ -110,8 +112,8 @@ def test_the_cifar_presets_have_the_papers_hyper_parameters(name):
         assert (train.epochs, train.batch) == (400, 100)
         assert (train.weight_decay, train.milestones) == (0.0, ())
         assert recipe.members.strides == (1, 2, 1, 2, 1)
-        one = recipe.members.count / 10
-        assert rates == pytest.approx([one * 0.06] * 7 + [one * 0.02])
+        scale = recipe.members.count / 10
+        assert rates == pytest.approx([scale * 0.06] * 7 + [scale * 0.02])
         assert {"best"} <= set(keep.outputs) & set(keep.checkpoints)
 
 
@@ -130,10 +132,10 @@ def test_a_preset_is_found_by_its_name_with_changes():
 
 
 def test_a_recipe_is_found_by_its_path_and_in_a_runs_folder(tmp_path):
-    made = presets.find("demo", ("trials=2",))
-    (tmp_path / "recipe.toml").write_text(toml.to_toml(made), encoding="utf-8")
-    assert presets.find(str(tmp_path / "recipe.toml")) == made
-    assert presets.find(str(tmp_path)) == made
+    recipe = presets.find("demo", ("trials=2",))
+    (tmp_path / "recipe.toml").write_text(toml.to_toml(recipe), encoding="utf-8")
+    assert presets.find(str(tmp_path / "recipe.toml")) == recipe
+    assert presets.find(str(tmp_path)) == recipe
     assert presets.find(str(tmp_path), ("trials=1",)).trials == 1
 
 
@@ -155,3 +157,15 @@ def test_an_unknown_preset_is_answered_by_the_nearest_one():
 def test_a_missing_file_is_no_unknown_preset():
     with pytest.raises(RecipeError, match=r"^demo\.toml: cannot be read"):
         presets.find("demo.toml")
+
+
+def test_reading_recipes_of_every_architecture_imports_no_torch():
+    code = (
+        "import sys; from jtdiag.recipe import presets, studies\n"
+        "from jtdiag.recipe.members import ARCHITECTURES\n"
+        "read = [presets.find(name) for name in presets.paths()]\n"
+        "assert {r.members.arch for r in read} >= {'mlp', 'conv', 'densenet', 'resnext'}\n"
+        "assert len(ARCHITECTURES.all()) >= 6\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

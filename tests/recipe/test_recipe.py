@@ -1,6 +1,6 @@
-import dataclasses
 import math
 
+import attrs
 import pytest
 
 from jtdiag.errors import RecipeError
@@ -34,11 +34,11 @@ REFUSED = [
     ("scheme", "boosting", "joint, bagging, stacking, single"),
     ("bootstrap", "rows", "weights, batches"),
     ("train_lr_rule", "guessed", "given, paper, matched"),
-    ("name", "", "text in quotes"),
-    ("name", 3, "text in quotes"),
-    ("name", "a/b", "names a folder"),
-    ("name", ".", "names a folder"),
-    ("name", "..", "names a folder"),
+    ("name", "", "non-empty string"),
+    ("name", 3, "non-empty string"),
+    ("name", "a/b", "becomes a folder name"),
+    ("name", ".", "becomes a folder name"),
+    ("name", "..", "becomes a folder name"),
     ("lam", -0.001, r"number in \[0, 1\]"),
     ("lam", [0, 1.001], r"number in \[0, 1\]"),
     ("lam", float("nan"), r"number in \[0, 1\]"),
@@ -55,19 +55,19 @@ REFUSED = [
     ("seed", "x", "whole number, 0 or more"),
     ("lam", 1.5, "1.5; it must be a number in .*no lower bound"),
     ("family", "gausian", r"one of categorical, .*Did you mean 'gaussian'\?"),
-    ("family", "", "text in quotes"),
+    ("family", "", "non-empty string"),
     ("combiner", "vote", "one of logits, probabilities"),
     ("objective_loss", "gncl", "one of joint, gncl-upper"),
-    ("objective_drop", 1.0, "below 1, or nobody is left"),
+    ("objective_drop", 1.0, "below 1, or no member is left"),
     ("objective_drop", -0.1, r"number in \[0, 1\]"),
     ("objective_lam_schedule", "sine", "Did you mean 'cosine'"),
-    ("objective_lam_schedule", "step", "say after which epoch"),
+    ("objective_lam_schedule", "step", "set the epoch after which"),
     ("objective_lam_start", 1.5, "no lower bound"),
-    ("objective_lam_start", 0.5, "objective.lam_schedule is 'constant'; name a schedule"),
+    ("objective_lam_start", 0.5, "objective.lam_schedule is 'constant'; choose a schedule"),
     ("objective_lam_epochs", -1, "whole number, 0 or more"),
-    ("objective_lam_epochs", 3, "objective.lam_schedule is 'constant'; name a schedule"),
-    ("data_name", "", "text in quotes"),
-    ("data_root", 1.5, "text in quotes"),
+    ("objective_lam_epochs", 3, "objective.lam_schedule is 'constant'; choose a schedule"),
+    ("data_name", "", "non-empty string"),
+    ("data_root", 1.5, "non-empty string"),
     ("data_val", -1, "whole number, 0 or more"),
     ("data_val", 0.5, "whole number, 0 or more"),
     ("data_augment", "spin", "one of crop, flip"),
@@ -82,27 +82,29 @@ REFUSED = [
     ("members_hidden", [8, 0], "whole number, 1 or more"),
     ("members_hidden", 4.0, "whole number, 1 or more"),
     ("members_filters", [8, 0], "whole number, 1 or more"),
-    ("members_filters", [8], "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_filters", [8], "members.arch is 'mlp', which uses hidden; omit"),
     ("members_strides", [1.0], "whole number, 1 or more"),
-    ("members_strides", [1], "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_strides", [1], "members.arch is 'mlp', which uses hidden; omit"),
     ("members_depth", -1, "whole number, 0 or more"),
-    ("members_depth", 40, "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_depth", 40, "members.arch is 'mlp', which uses hidden; omit"),
     ("members_growth", 1.5, "whole number, 0 or more"),
-    ("members_growth", 12, "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_growth", 12, "members.arch is 'mlp', which uses hidden; omit"),
     ("members_reduction", 1.1, r"number in \[0, 1\]"),
-    ("members_reduction", 0.25, "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_reduction", 0.25, "members.arch is 'mlp', which uses hidden; omit"),
     ("members_blocks", [2, 0], "whole number, 1 or more"),
-    ("members_blocks", [2], "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_blocks", [2], "members.arch is 'mlp', which uses hidden; omit"),
     ("members_width", -4, "whole number, 0 or more"),
-    ("members_factory", 3, "text in quotes"),
-    ("members_factory", "a:b", "members.arch is 'mlp', which has hidden; leave it out"),
+    ("members_factory", 3, "non-empty string"),
+    ("members_options", 3, r"it must be a table, \[members\.options\]"),
+    ("members_options", {"taps": 3}, "members.arch is 'mlp', which uses hidden; omit options"),
+    ("members_factory", "a:b", "members.arch is 'mlp', which uses hidden; omit"),
     ("train_epochs", 0, "whole number, 1 or more"),
     ("train_epochs", 3.0, "whole number, 1 or more"),
     ("train_batch", 0, "whole number, 1 or more"),
-    ("train_lr", 0, "above 0"),
+    ("train_lr", 0, "greater than 0"),
     ("train_lr", -0.1, "number 0 or more"),
     ("train_lr", float("inf"), "number 0 or more"),
-    ("train_lr", "fast", "above 0, or one of paper, matched"),
+    ("train_lr", "fast", "greater than 0, or one of paper, matched"),
     ("train_lr", [], "empty list"),
     ("train_momentum", -0.1, r"number in \[0, 1\]"),
     ("train_momentum", 1.1, r"number in \[0, 1\]"),
@@ -110,7 +112,7 @@ REFUSED = [
     ("train_weight_decay", -1e-4, "number 0 or more"),
     ("train_milestones", [3, 0], "whole number, 1 or more"),
     ("train_milestones", [1.5], "whole number, 1 or more"),
-    ("train_lr_factor", 0, "above 0"),
+    ("train_lr_factor", 0, "greater than 0"),
     ("train_lr_scale", "member", r"one of none, members\. Did you mean 'members'\?"),
     ("train_optimiser", "adam", r"one of sgd, adamw, soap\. Did you mean 'adamw'\?"),
     ("train_clip", -1, "number 0 or more"),
@@ -134,7 +136,7 @@ REFUSED = [
     ("keep_splits", "tests", r"Did you mean 'test'\?"),
     ("keep_splits", ["test", "test"], "more than once"),
     ("keep_dtype", "float23", r"Did you mean 'float"),
-    ("engine_device", "", "text in quotes"),
+    ("engine_device", "", "non-empty string"),
     ("engine_threads", 0, "whole number, 1 or more"),
     ("engine_threads", "many", "whole number, 1 or more"),
     ("engine_lanes", 0, "whole number, 1 or more"),
@@ -161,9 +163,15 @@ def test_a_value_out_of_its_range_is_refused_by_name(field, value, advice):
     ("changes", "advice"),
     [
         ({"alerts_lower_lam": 0.5, "lam": [0, 0.5]}, "no λ would be lowered"),
-        ({"alerts_lower_lam": 0.5, "scheme": "bagging", "lam": 0}, "scheme is 'bagging'; "),
-        ({"alerts_lower_lam": 0.5, "objective_loss": "coupled-fc", "lam": 1}, "'coupled-fc'; λ is"),
-        ({"alerts_lower_lam": 0.5, "alerts_lower_on": []}, "names no rule"),
+        (
+            {"alerts_lower_lam": 0.5, "scheme": "bagging", "lam": 0},
+            "scheme is 'bagging', which fixes λ",
+        ),
+        (
+            {"alerts_lower_lam": 0.5, "objective_loss": "coupled-fc", "lam": 1},
+            "'coupled-fc', which fixes λ",
+        ),
+        ({"alerts_lower_lam": 0.5, "alerts_lower_on": []}, "lower_on is empty"),
     ],
 )
 def test_a_lambda_to_go_on_with_must_be_one_that_lanes_can_take(changes, advice):
@@ -177,9 +185,9 @@ def test_one_rule_is_a_list_of_one():
 
 def test_every_field_has_a_value_that_is_refused():
     tried = {field for field, _, _ in REFUSED}
-    fields = {f.name for f in dataclasses.fields(Recipe)} - SECTIONS.keys()
+    fields = {f.name for f in attrs.fields(Recipe)} - SECTIONS.keys()
     for section, kind in SECTIONS.items():
-        fields |= {f"{section}_{f.name}" for f in dataclasses.fields(kind)}
+        fields |= {f"{section}_{f.name}" for f in attrs.fields(kind)}
     assert tried == fields
 
 
@@ -211,32 +219,32 @@ def test_every_field_has_a_value_that_is_refused():
 def test_a_good_value_is_stored_in_one_form(field, value, stored):
     made = recipe(**{field: value})
     section, _, name = field.partition("_")
-    found = getattr(getattr(made, section), name) if name else getattr(made, field)
-    assert found == stored
-    assert type(found) is type(stored)
+    value_stored = getattr(getattr(made, section), name) if name else getattr(made, field)
+    assert value_stored == stored
+    assert type(value_stored) is type(stored)
     if isinstance(stored, tuple):
-        assert [type(item) for item in found] == [type(item) for item in stored]
+        assert [type(item) for item in value_stored] == [type(item) for item in stored]
 
 
 @pytest.mark.parametrize("lr", [[0.1, 0.2], [0.1, 0.2, 0.3, 0.4]])
 def test_learning_rates_must_be_one_or_one_per_lambda(lr):
-    with pytest.raises(RecipeError, match=f"train.lr has {len(lr)} values for 3 lambdas"):
+    with pytest.raises(RecipeError, match=f"train.lr has {len(lr)} values for 3 λs"):
         recipe(lam=[0, 0.5, 1], train_lr=lr)
 
 
-@pytest.mark.parametrize("what", ["outputs", "checkpoints"])
-def test_the_best_epoch_cannot_be_kept_without_validation(what):
-    with pytest.raises(RecipeError, match=rf"keep\.{what} asks for the best epoch"):
-        recipe(data_val=0, **{f"keep_{what}": [1, "best"]})
+@pytest.mark.parametrize("name", ["outputs", "checkpoints"])
+def test_the_best_epoch_cannot_be_kept_without_validation(name):
+    with pytest.raises(RecipeError, match=rf"keep\.{name} includes 'best', which is chosen"):
+        recipe(data_val=0, **{f"keep_{name}": [1, "best"]})
 
 
 def test_the_validation_split_cannot_be_kept_where_there_is_none():
-    with pytest.raises(RecipeError, match="keep.splits names val, and data.val is 0"):
+    with pytest.raises(RecipeError, match="keep.splits includes 'val' and data.val is 0"):
         recipe(data_val=0, keep_splits=["test", "val"])
 
 
 def test_nesterov_needs_momentum():
-    with pytest.raises(RecipeError, match="needs train.momentum above 0"):
+    with pytest.raises(RecipeError, match="needs train.momentum greater than 0"):
         recipe(train_nesterov=True, train_momentum=0)
 
 
@@ -281,7 +289,9 @@ OWN = {
 @pytest.mark.parametrize(("arch", "field"), [(a, f) for a, own in OWN.items() for f in own])
 def test_an_architecture_needs_its_own_fields(arch, field):
     fields = {key: value for key, value in OWN[arch].items() if key != field}
-    with pytest.raises(RecipeError, match=rf"^members\.{field} is missing; .* '{arch}' needs it"):
+    with pytest.raises(
+        RecipeError, match=rf"^members\.{field} is missing; .* '{arch}' requires it"
+    ):
         Members(arch=arch, count=2, **fields)
 
 
@@ -311,7 +321,7 @@ def test_each_layer_has_one_stride():
 
 def test_a_recipe_cannot_be_changed():
     made = recipe()
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
         made.trials = 2
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
         made.train.lr = (1.0,)

@@ -46,7 +46,7 @@ REFUSED = {
     "an unknown bootstrap": ({"bootstrap": "weight"}, "Did you mean 'weights'"),
     "a bootstrap of nobody": ({"bootstrap": "batches"}, "only scheme = 'bagging'"),
     "bagging of joint members": ({"scheme": "bagging", "lam": [0, 0.5]}, "lam 0, 0.5; set lam = 0"),
-    "bagging with dropping": ({"scheme": "bagging", "objective": {"drop": 0.5}}, "leave it out"),
+    "bagging with dropping": ({"scheme": "bagging", "objective": {"drop": 0.5}}, "omit it"),
     "stacking of joint members": ({"scheme": "stacking", "lam": 0.5}, "set lam = 0"),
     "bagging of branches": (
         {
@@ -65,7 +65,7 @@ REFUSED = {
     "stacking of numbers": ({"scheme": "stacking", "family": "gaussian"}, "'categorical' only"),
     "stacking without validation": (
         {"scheme": "stacking", "data": {"val": 0}, "keep": {"splits": ["test"]}},
-        "data.val above 0",
+        "data.val > 0",
     ),
     "stacking without validation outputs": (
         {"scheme": "stacking", "keep": {"splits": ["test"]}},

@@ -1,5 +1,4 @@
-import dataclasses
-
+import attrs
 import pytest
 
 from jtdiag.errors import RecipeError
@@ -83,7 +82,7 @@ def test_differences_are_named_by_run_and_field(file):
         "runs.joint.seed",
         "runs.bagging.seed",
     }
-    fewer = dataclasses.replace(study, runs={"joint": study.runs["joint"]})
+    fewer = attrs.evolve(study, runs={"joint": study.runs["joint"]})
     assert studies.differences(study, fewer) == ["runs"]
 
 

@@ -1,19 +1,19 @@
-import dataclasses
 import hashlib
 import string
 import subprocess
 import sys
 import tomllib
 
+import attrs
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from jtdiag import find_recipe
 from jtdiag.errors import RecipeError
-from jtdiag.recipe import toml
+from jtdiag.recipe import presets, studies, toml
 from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.objective import Objective
-from jtdiag.recipe.recipe import ARCHITECTURES, Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
 
 TOML = """
 lam = [0, 0.5, 0.8, 0.9, 0.95, 0.99, 1]
@@ -149,30 +149,25 @@ def test_a_recipe_survives_toml(recipe):
 
 def quiet(kind):
     """Fields that TOML leaves out at their defaults."""
-    return {f.name for f in dataclasses.fields(kind) if f.metadata.get("quiet")}
+    return {f.name for f in attrs.fields(kind) if f.metadata.get("quiet")}
 
 
 def test_toml_names_every_field():
     table = tomllib.loads(toml.to_toml(small()))
     for section, kind in toml.SECTIONS.items():
-        spoken = [f.name for f in dataclasses.fields(kind) if f.name not in quiet(kind)]
+        spoken = [f.name for f in attrs.fields(kind) if f.name not in quiet(kind)]
         assert list(table.get(section, {})) == spoken
-    assert table.keys() == {f.name for f in dataclasses.fields(Recipe)} - quiet(Recipe) - {
+    assert table.keys() == {f.name for f in attrs.fields(Recipe)} - quiet(Recipe) - {
         "objective",
         "alerts",
     }
 
 
 def test_toml_names_quiet_fields_that_say_something():
-    recipe = dataclasses.replace(small(), family="poisson", objective=Objective(drop=0.5))
+    recipe = attrs.evolve(small(), family="poisson", objective=Objective(drop=0.5))
     table = tomllib.loads(toml.to_toml(recipe))
     assert table["family"] == "poisson"
     assert table["objective"] == {"drop": 0.5}
-
-
-def test_recipes_older_than_quiet_fields_keep_their_digests():
-    digests = {name: toml.digest(find_recipe(name)) for name in ("demo", "fashion-256x4")}
-    assert digests == {"demo": "8f1fe7ce5278ae3d", "fashion-256x4": "7ca9d8fae162b554"}
 
 
 def test_the_file_names_the_recipe_unless_the_recipe_does(file):
@@ -184,9 +179,98 @@ def test_the_file_names_the_recipe_unless_the_recipe_does(file):
 # --- the digest --------------------------------------------------------------------------------
 
 
-def test_the_digest_is_the_start_of_the_hash_of_the_toml():
-    written = toml.to_toml(small()).encode("utf-8")
-    assert toml.digest(small()) == hashlib.sha256(written).hexdigest()[:16]
+def test_the_digest_is_the_start_of_the_hash_of_the_canonical_text():
+    text = toml.canonical(small()).encode("utf-8")
+    assert toml.digest(small()) == hashlib.sha256(text).hexdigest()[:16]
+
+
+def test_the_canonical_text_has_a_line_for_every_field_that_is_written():
+    text = toml.canonical(small(root='"a"'))
+    assert text.startswith(
+        'name = "run"\nlam = [0.0, 0.5, 0.9, 1.0]\ntrials = 1\nseed = 0\n\n[data]\n'
+        'name = "digits"\nroot = "\\"a\\""\nval = 0\naugment = []\n\n[members]\n'
+    )
+    assert tomllib.loads(text) == tomllib.loads(toml.to_toml(small(root='"a"')))
+
+
+# Computed by the version that still hashed the TOML file: stored runs refer to these.
+PRESETS = {
+    "cifar10-conv": "dd6f06c25ca116ab",
+    "cifar100-conv-16": "77a0a38d82b8ac39",
+    "cifar100-conv-32": "86d399ffe3cff12b",
+    "cifar100-conv-48": "25505404c801ddd4",
+    "cifar100-conv-64": "c79d91c059651ea7",
+    "cifar100-dn-high": "441a914d69437ece",
+    "cifar100-dn-low": "eb2acb5603c2479e",
+    "cifar100-dn-mid": "b32c1ab7d6449bb2",
+    "cifar100-resnext": "bf396d9d7b65052e",
+    "demo": "8f1fe7ce5278ae3d",
+    "fashion-16x64": "c6a249d5d1e325f3",
+    "fashion-1x1024": "bc372833b0813bd1",
+    "fashion-256x4": "7ca9d8fae162b554",
+    "fashion-64x16": "5380ab32c69e0c6b",
+}
+STUDY = {
+    "single": "d0dc382e344bab8c",
+    "joint": "b03a6290510b53fb",
+    "bagging": "88ff502380664441",
+}
+DIGESTS = [
+    ("570e090d36fb7794", {"scheme": "bagging", "lam": 0, "bootstrap": "batches"}),
+    ("4f7789639ffe1f76", {"lam": [0, 0.9], "family": "poisson", "combiner": "probabilities"}),
+    ("392dd6ae3c7756d9", {"train": {"lr": "paper"}, "lam": [0, 1]}),
+    (
+        "0c924b22dd2f7fbc",
+        {"objective": {"lam_schedule": "step", "lam_epochs": 3, "drop": 0.25}},
+    ),
+    ("c8f1568cc4f5fcc6", {"alerts": {"stop_on": ["dominance"], "lower_lam": 0.5}}),
+    (
+        "0d075d3276a7e83a",
+        {
+            "members": {"arch": "resnext", "count": 4, "blocks": [1, 1, 1, 1], "width": 4},
+            "name": 'a"\u00e4\x7f\n',
+        },
+    ),
+    (
+        "896bb5d620971164",
+        {
+            "keep": {
+                "outputs": [0, "best"],
+                "checkpoints": "none",
+                "splits": ["val", "test"],
+            },
+            "engine": {"threads": 2, "lanes": 3, "execution": "vmap"},
+        },
+    ),
+]
+
+
+def test_the_digest_of_every_preset_is_that_of_the_runs_on_disk():
+    assert {name: toml.digest(find_recipe(name)) for name in presets.paths()} == PRESETS
+    runs = studies.find("fashion-fig2").runs
+    assert {name: toml.digest(recipe) for name, recipe in runs.items()} == STUDY
+
+
+@pytest.mark.parametrize(("digest", "changes"), DIGESTS, ids=lambda value: str(value)[:20])
+def test_the_digest_of_other_recipes_is_that_of_the_runs_on_disk(digest, changes):
+    table = {
+        "name": "x",
+        "data": {"name": "digits", "val": 10},
+        "members": {"arch": "mlp", "count": 4, "hidden": [8]},
+    }
+    assert toml.digest(toml.from_table({**table, **changes})) == digest
+
+
+def test_a_recipe_as_earlier_versions_wrote_it_is_read():
+    recipe = find_recipe("cifar100-resnext")
+    assert toml.from_table(tomllib.loads(toml.canonical(recipe))) == recipe
+
+
+def test_lists_are_written_on_one_line():
+    table = {"a": [1, [2.0, "[x,"], []], "b": {"c": ["é\n, ]", {"d": (1, 2)}]}}
+    text = toml.dumps(table)
+    assert tomllib.loads(text) == {"a": table["a"], "b": {"c": ["é\n, ]", {"d": [1, 2]}]}}
+    assert [line.partition(" ")[0] for line in text.splitlines()] == ["a", "", "[b]", "c"]
 
 
 def test_the_digest_does_not_depend_on_how_a_recipe_is_written(tmp_path):
@@ -242,6 +326,18 @@ def test_an_unknown_key_of_a_section_is_refused_with_the_nearest_one(file):
     assert str(caught.value) == (f"{file}, [train]: unknown key 'epcohs'. Did you mean 'epochs'?")
 
 
+def test_an_unknown_key_is_named_before_what_is_missing():
+    table = tomllib.loads(TOML)
+    table["members"]["cuont"] = table["members"].pop("count")
+    with pytest.raises(
+        RecipeError, match=r"^recipe, \[members\]: .*'cuont'\. Did you mean 'count'"
+    ):
+        toml.from_table(table)
+    table["dataset"] = table.pop("data")
+    with pytest.raises(RecipeError, match=r"^recipe: .*'dataset'\. Did you mean 'data'"):
+        toml.from_table(table)
+
+
 @pytest.mark.parametrize("section", ["data", "members"])
 def test_data_and_members_must_be_there(section):
     table = tomllib.loads(TOML)
@@ -256,7 +352,7 @@ def test_data_and_members_must_be_there(section):
 def test_what_a_section_needs_must_be_given(section, field):
     table = tomllib.loads(TOML)
     del table[section][field]
-    with pytest.raises(RecipeError, match=rf"\[{section}\] has no '{field}'; it must be given"):
+    with pytest.raises(RecipeError, match=rf"\[{section}\] has no '{field}'; it is required"):
         toml.from_table(table)
 
 
@@ -314,7 +410,7 @@ def test_a_change_is_toml_or_else_plain_text(file, change, section, field, value
 
 
 def test_a_change_changes_nothing_else(file):
-    before, after = dataclasses.asdict(read(file)), dataclasses.asdict(read(file, "trials=3"))
+    before, after = attrs.asdict(read(file)), attrs.asdict(read(file, "trials=3"))
     assert after == {**before, "trials": 3}
 
 
@@ -338,7 +434,7 @@ def test_a_table_is_not_changed_by_overriding_it():
         ("lambda=0", "{file}: unknown key 'lambda'. Did you mean 'lam'?"),
         ("train.lambda=0", "{file}, [train]: unknown key 'lambda'."),
         ("train.epochs=three", "train.epochs is 'three'; it must be a whole number, 1 or more."),
-        ("data.root=3", "data.root is 3; it must be a text in quotes, not empty."),
+        ("data.root=3", "data.root is 3; it must be a non-empty string, in quotes."),
         ("lam=", "lam is ''; it must be a number in [0, 1]."),
         ("lam=2", "lam 2 "),
         ("lam=[]", "lam is an empty list; give at least one value."),
@@ -496,36 +592,35 @@ def with_field(field):
     """A small recipe whose architecture understands a field."""
     section, _, name = field.partition(".")
     if name in ("lam_start", "lam_epochs"):
-        return dataclasses.replace(small(), objective=Objective(lam_schedule="linear"))
+        return attrs.evolve(small(), objective=Objective(lam_schedule="linear"))
     if field in ("scheme", "bootstrap"):
-        independent = dataclasses.replace(small(), lam=(0.0,))
-        return (
-            independent if field == "scheme" else dataclasses.replace(independent, scheme="bagging")
-        )
+        independent = attrs.evolve(small(), lam=(0.0,))
+        return independent if field == "scheme" else attrs.evolve(independent, scheme="bagging")
     if name == "lr_rule":  # by hand what the rule says, so that only the rule is new
-        return dataclasses.replace(small(), train=Train(lr=(0.04,) * len(small().lam)))
+        return attrs.evolve(small(), train=Train(lr=(0.04,) * len(small().lam)))
     if name == "lower_on":
-        return dataclasses.replace(small(), alerts=Alerts(lower_lam=0.7))
+        return attrs.evolve(small(), alerts=Alerts(lower_lam=0.7))
     if section == "members":
         for members in OTHER_MEMBERS:
-            if name in ARCHITECTURES[members.arch]:
-                return dataclasses.replace(small(), members=members)
+            if name in members.architecture.fields:
+                return attrs.evolve(small(), members=members)
     return small()
 
 
 def changed(recipe, field, value):
     section, dot, name = field.partition(".")
     if not dot:
-        return dataclasses.replace(recipe, **{field: value})
-    part = dataclasses.replace(getattr(recipe, section), **{name: value})
-    return dataclasses.replace(recipe, **{section: part})
+        return attrs.evolve(recipe, **{field: value})
+    part = attrs.evolve(getattr(recipe, section), **{name: value})
+    return attrs.evolve(recipe, **{section: part})
 
 
 def test_the_differences_know_every_field():
-    fields = {f.name for f in dataclasses.fields(Recipe)} - toml.SECTIONS.keys()
+    fields = {f.name for f in attrs.fields(Recipe)} - toml.SECTIONS.keys()
     for section, kind in toml.SECTIONS.items():
-        fields |= {f"{section}.{f.name}" for f in dataclasses.fields(kind)}
-    assert OTHER.keys() | {"members.arch"} == fields  # arch changes with other fields
+        fields |= {f"{section}.{f.name}" for f in attrs.fields(kind)}
+    # arch changes with other fields, and options belong to third-party architectures
+    assert OTHER.keys() | {"members.arch", "members.options"} == fields
 
 
 @pytest.mark.parametrize("field", OTHER)
@@ -544,7 +639,7 @@ def test_a_recipe_does_not_differ_from_itself():
 @given(recipes(), recipes())
 def test_differences_are_the_fields_that_are_not_equal(old, new):
     expected = []
-    a, b = dataclasses.asdict(old), dataclasses.asdict(new)
+    a, b = attrs.asdict(old), attrs.asdict(new)
     for key in ("name", "lam", "trials", "seed"):
         expected += [key] if a[key] != b[key] else []
     for section in toml.SECTIONS:

@@ -7,6 +7,7 @@ from scipy import stats
 
 from jtdiag import names
 from jtdiag.probing.findings import Finding
+from jtdiag.recipe.members import Members
 from jtdiag.report.answer import Part, against, answer, headline, listed
 from jtdiag.report.evidence import Evidence
 from jtdiag.report.tolerance import may_fail
@@ -65,7 +66,7 @@ def alerts(**speaking):
 def evidence(members=4, missing=(), findings=(), **results):
     recipe = SimpleNamespace(
         lam=tuple(LAMS),
-        members=SimpleNamespace(count=members, arch="mlp"),
+        members=Members(count=members, arch="mlp"),
         data=SimpleNamespace(name="digits"),
     )
     run = SimpleNamespace(recipe=recipe)

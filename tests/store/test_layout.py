@@ -1,6 +1,7 @@
 import dataclasses
 import math
 
+import attrs
 import pytest
 
 from jtdiag import names
@@ -39,7 +40,7 @@ def by_path(made, extent=EXTENT):
 
 
 def test_branches_have_one_copy_of_their_parameters():
-    made = dataclasses.replace(
+    made = attrs.evolve(
         recipe(), members=Members(arch="resnext", count=4, blocks=(1, 1, 1, 1), width=2)
     )
     found = by_path(made)["checkpoints/layer1.weight"]
@@ -101,7 +102,7 @@ def test_what_is_not_kept_has_no_array():
 
 def test_lambda_by_epoch_is_kept_where_it_may_move():
     assert "metrics/lam_at" not in by_path(recipe())
-    lowering = dataclasses.replace(recipe(), alerts=Alerts(lower_lam=0.5))
+    lowering = attrs.evolve(recipe(), alerts=Alerts(lower_lam=0.5))
     assert by_path(lowering)["metrics/lam_at"].dims == ("lam", "trial", "epoch")
 
 

@@ -1,8 +1,8 @@
 """The study as a whole: lanes trained and told, and the page that its tables fill."""
 
-from dataclasses import replace
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 
@@ -22,7 +22,7 @@ SMALL = Ensemble("rules", "digits", 1, 4, 4, 0.01, (0.0, 1.0), 1, 11)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> jtdiag.Run:
     recipe = SMALL.recipe("digits")
-    quick = replace(recipe, train=replace(recipe.train, batch=200))
+    quick = attrs.evolve(recipe, train=attrs.evolve(recipe.train, batch=200))
     return jtdiag.train(quick, tmp_path_factory.mktemp("study") / "run")
 
 

@@ -71,7 +71,7 @@ def test_schemes_and_rates_by_a_rule_are_described():
     bagged = plan(overrides=["scheme=bagging", "lam=0", "train.lr=paper"])
     assert describe(bagged).splitlines()[1:3] == [
         "Scheme: bagging, bootstrap by weights.",
-        "Learning rate of the joint loss: 0.08 at λ = 0 (by the rule 'paper').",
+        "Learning rate of the joint loss: 0.08 at λ = 0 (rule 'paper').",
     ]
     single = plan(overrides=["scheme=single", "lam=0", "members.count=1"])
     assert describe(single).splitlines()[1] == "Scheme: single."

@@ -3,6 +3,7 @@ import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+import attrs
 import numpy as np
 import pytest
 
@@ -227,7 +228,7 @@ def test_a_folder_that_holds_something_else_is_not_waited_for(tmp_path, asleep):
 
 def test_a_run_that_trains_is_warned_of_while_it_trains(short_demo_recipe, tmp_path):
     warned_event = threading.Event()
-    recipe = replace(short_demo_recipe, lam=(1.0,))
+    recipe = attrs.evolve(short_demo_recipe, lam=(1.0,))
 
     class WaitsForTheWarning(Silent):
         def epoch(self, report):

@@ -1,67 +1,49 @@
-"""Members: M networks of one architecture as stacked tensors, in one computation for all lanes.
+"""Architectures of members: one record per file, without torch, and the stacks that they build.
 
-One file an architecture; `contract` says what the engine needs of each, `module_stack` makes one
-of any torch.nn.Module.
+`contract` defines what the engine needs of a stack, and `module_stack` implements it for any
+torch.nn.Module. A record is registered under the entry-point group ``jtdiag.architectures``.
 """
 
-from jtdiag.engine.architectures.branch_stack import BranchStack
-from jtdiag.engine.architectures.contract import MemberStack, State
-from jtdiag.engine.architectures.conv import ConvStack, size_after
-from jtdiag.engine.architectures.densenet import DenseNetStack
-from jtdiag.engine.architectures.factory import load_factory, try_out
-from jtdiag.engine.architectures.mlp import MLP
-from jtdiag.engine.architectures.module_stack import Factory, ModuleStack
-from jtdiag.errors import RecipeError
-from jtdiag.recipe.recipe import Members
+from typing import TYPE_CHECKING
 
-__all__ = ["MemberStack", "State", "build"]
+from jtdiag.errors import RecipeError
+from jtdiag.recipe.members import Members
+
+if TYPE_CHECKING:
+    from jtdiag.engine.architectures.module_stack import Factory, ModuleStack
+
+__all__ = ["build"]
 
 
 def build(
     members: Members,
     input_shape: tuple[int, ...],
     outputs: int,
-    factory: Factory | None = None,
-) -> ModuleStack:
-    """Return the stack that a recipe's [members] describe, for inputs of a shape and K outputs.
+    factory: "Factory | None" = None,
+) -> "ModuleStack":
+    """Return the stack of members that [members] of a recipe describes.
 
     Args:
-        members: What a recipe says of them.
-        input_shape: Of one example.
-        outputs: Of one member, K.
-        factory: Makes what members.factory would; it is loaded from there by default.
+        members: Number and architecture of the members.
+        input_shape: Shape of one example.
+        outputs: Number of outputs of one member, K.
+        factory: Creates what members.factory would; by default that address is loaded.
 
     Raises:
-        RecipeError: if the architecture cannot take such inputs.
+        RecipeError: if the architecture does not accept such inputs.
     """
-    if members.arch == "mlp":
-        return MLP(members.count, input_shape, members.hidden, outputs)
-    if members.arch in ("module", "branches"):
-        make = factory or load_factory(members.factory)
-        try_out(make, members, input_shape, outputs)
-        if members.branched:
-            return BranchStack(make, draws=True)
-        return ModuleStack(members.count, make, draws=True)
-    return _of_images(members, input_shape, outputs)
+    from jtdiag.engine.architectures.module_stack import ModuleStack
 
-
-def _of_images(members: Members, input_shape: tuple[int, ...], outputs: int) -> ModuleStack:
-    if len(input_shape) != 3:
+    architecture = members.architecture
+    if architecture.images_only and len(input_shape) != 3:
         raise RecipeError(
-            f"members.arch is '{members.arch}', which takes images, and an example of this data "
-            f"set has shape {input_shape}; use arch = 'mlp', or images (C, H, W)."
+            f"members.arch is '{members.arch}', which takes images, but an example of this dataset "
+            f"has shape {input_shape}; use arch = 'mlp', or images (C, H, W)."
         )
-    if members.arch == "densenet":
-        return DenseNetStack(
-            members.count, input_shape[0], members.depth, members.growth, members.reduction, outputs
-        )
-    if members.arch == "resnext":
-        from jtdiag.engine.architectures.resnext import resnext  # torchvision takes a second
-
-        return resnext(members.count, members.blocks, members.width, input_shape, outputs)
-    if min(size_after(side, members.strides) for side in input_shape[1:]) < 1:
+    stack = architecture.build(members, input_shape, outputs, factory)
+    if not isinstance(stack, ModuleStack):
         raise RecipeError(
-            f"members.filters has {len(members.filters)} layers with strides {members.strides}, "
-            f"which leave nothing of images of {input_shape[1]}x{input_shape[2]}; use fewer layers."
+            f"members.arch is '{members.arch}', whose build returned a {type(stack).__name__}; it "
+            "must return a jtdiag.engine.architectures.module_stack.ModuleStack."
         )
-    return ConvStack(members.count, input_shape[0], members.filters, members.strides, outputs)
+    return stack

@@ -9,8 +9,8 @@ from jtdiag.engine.architectures.module_stack import Execution, Factory, ModuleS
 class BranchStack(ModuleStack):
     """One network whose module returns logits (B, M, K), one row for each of its M branches.
 
-    The ensemble of the branches is the network where the mean of their logits is what the
-    network says; then λ = 1 is its ordinary training end to end.
+    If the mean of the branches' logits is the output of the network, the ensemble of the branches
+    is the network, and λ = 1 is ordinary end-to-end training.
     """
 
     def __init__(self, factory: Factory, *, draws: bool = False) -> None:
@@ -18,10 +18,10 @@ class BranchStack(ModuleStack):
 
     @property
     def executions(self) -> tuple[Execution, ...]:
-        """One network: there is nothing to stack or to map."""
+        """Only the loop: there is one network, so nothing to stack or to map."""
         return ("loop",)
 
     def __call__(self, state: State, x: Tensor, *, training: bool = False) -> Tensor:
         """Return logits (L, M, K, B) for inputs (L, B, …) and a state (L, 1, …)."""
         self._template.train(training)
-        return self._one_by_one(state, x).squeeze(1).permute(0, 2, 3, 1)
+        return self._looped(state, x).squeeze(1).permute(0, 2, 3, 1)

@@ -1,4 +1,4 @@
-"""What the engine needs of an architecture: M members of one kind, stacked."""
+"""The interface of an architecture to the engine: M members of one kind, stacked."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -13,33 +13,33 @@ State = Mapping[str, Tensor]
 
 
 class MemberStack(Protocol):
-    """M members of one architecture: what they hold, how they begin, and what they say.
+    """M members of one architecture: parameters, initialization and forward pass.
 
-    Members that are branches of one network share its parameters: there is one copy of them.
+    Members that are branches of one network share its parameters, of which there is one copy.
 
-    A stack itself holds no numbers; they are given with every call, so one stack serves all
-    lanes, epochs and checkpoints.
+    A stack has no parameter values of its own; they are passed with every call, so one stack
+    serves all lanes, epochs and checkpoints.
     """
 
     count: int
-    """Copies of the parameters: members, M, or 1 where these are branches of one network."""
+    """Copies of the parameters: the number of members M, or 1 for branches of one network."""
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
-        """Parameters of one member by name; they are trained."""
+        """Trainable parameters of one member by name."""
 
     @property
     def buffers(self) -> Mapping[str, Parameter]:
-        """Further numbers of one member by name, such as BatchNorm's running statistics."""
+        """Buffers of one member by name, such as the running statistics of BatchNorm."""
 
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return parameters and buffers (M, …) to begin with, on the CPU, in float64."""
+        """Return initial parameters and buffers (M, …), on the CPU, in float64."""
 
     def __call__(self, state: State, x: Tensor, *, training: bool = False) -> Tensor:
         """Return logits (L, M, K, B) for inputs (L, B, …).
 
         Args:
             state: Parameters and buffers (L, M, …) by name.
-            x: Every member of a lane sees the same examples.
-            training: Normalise by the batch and move the buffers in place, where there are any.
+            x: Inputs; all members of a lane receive the same examples.
+            training: Normalize by batch statistics and update the buffers in place, if any.
         """

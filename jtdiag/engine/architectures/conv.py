@@ -1,72 +1,35 @@
-"""Convolutional members of Webb et al. 2020: 3x3 layers without padding, then a global average."""
+"""The architecture "conv": convolutional networks of 3x3 layers, as in Webb et al. 2020."""
 
+import itertools
 import math
-from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
-from jtdiag.engine.architectures.contract import State
-from jtdiag.engine.architectures.module_stack import ModuleStack
+from jtdiag.errors import RecipeError
+from jtdiag.recipe.learning_rates import PaperRates
+from jtdiag.recipe.members import Architecture, Members
+from jtdiag.recipe.sizing import SCALED_RATES, DataShape, Sizing
 
 KERNEL = 3
 
 
-class ConvNet(nn.Module):
-    """One member: layers of 3x3 convolutions with bias and ReLU, global average pool, linear."""
+def build(
+    members: Members, input_shape: tuple[int, ...], outputs: int, _: Callable[[], Any] | None
+) -> Any:
+    """Return the stacked members.
 
-    def __init__(
-        self, channels: int, filters: tuple[int, ...], strides: tuple[int, ...], outputs: int
-    ) -> None:
-        super().__init__()
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        before = channels
-        for i, (after, stride) in enumerate(zip(filters, strides, strict=True), start=1):
-            layers[f"conv{i}"] = nn.Conv2d(before, after, KERNEL, stride)
-            layers[f"relu{i}"] = nn.ReLU()
-            before = after
-        self.layers = nn.Sequential(layers)
-        self.head = nn.Linear(before, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (B, K) for images (B, C, H, W)."""
-        found: Tensor = self.head(self.layers(x).mean((2, 3)))
-        return found
-
-
-class ConvStack(ModuleStack):
-    """M ConvNets; stacked, they are one network of grouped convolutions.
-
-    All members see the same images, so the first layer is one plain convolution per lane; the
-    later ones have a group for each lane and member.
+    Raises:
+        RecipeError: if the images are too small for the layers.
     """
+    from jtdiag.engine.architectures.conv_stack import ConvStack
 
-    def __init__(
-        self,
-        count: int,
-        channels: int,
-        filters: tuple[int, ...],
-        strides: tuple[int, ...],
-        outputs: int,
-    ) -> None:
-        super().__init__(count, lambda: ConvNet(channels, filters, strides, outputs))
-        self.strides = strides
-
-    def stacked(self, state: State, x: Tensor, *, training: bool) -> Tensor:
-        """Return logits (L, M, K, B); channels last, which is the fast order of bfloat16."""
-        lanes, batch = x.shape[:2]
-        members = state["head.bias"].shape[1]  # a part of them, where memory is short
-        h = x.transpose(0, 1).flatten(1, 2)
-        h = h.contiguous(memory_format=torch.channels_last)
-        for i, stride in enumerate(self.strides, start=1):
-            weight = state[f"layers.conv{i}.weight"].flatten(0, 2)
-            bias = state[f"layers.conv{i}.bias"].flatten()
-            groups = lanes if i == 1 else lanes * members
-            h = functional.conv2d(h, weight, bias, stride, groups=groups).relu_()
-        pooled = h.mean((2, 3)).view(batch, lanes, members, -1)
-        weight, bias = state["head.weight"], state["head.bias"]
-        return weight @ pooled.permute(1, 2, 3, 0) + bias.unsqueeze(-1)
+    if min(size_after(side, members.strides) for side in input_shape[1:]) < 1:
+        raise RecipeError(
+            f"members.filters has {len(members.filters)} layers with strides {members.strides}, "
+            f"which reduce images of {input_shape[1]}x{input_shape[2]} to nothing; use fewer "
+            "layers."
+        )
+    return ConvStack(members.count, input_shape[0], members.filters, members.strides, outputs)
 
 
 def size_after(size: int, strides: tuple[int, ...]) -> int:
@@ -74,3 +37,48 @@ def size_after(size: int, strides: tuple[int, ...]) -> int:
     for stride in strides:
         size = math.floor((size - KERNEL) / stride) + 1
     return size
+
+
+def check(members: Members) -> None:
+    """Reject lists of filters and strides of different lengths."""
+    if len(members.filters) != len(members.strides):
+        raise RecipeError(
+            f"members.filters has {len(members.filters)} values and members.strides "
+            f"{len(members.strides)}; give one stride per layer."
+        )
+
+
+def filters(width: int) -> list[int]:
+    """Return the filters of the five layers of the paper's network, scaled to a width."""
+    return [width, 2 * width, 2 * width, 4 * width, 4 * width]
+
+
+def parameters(width: int, data: DataShape) -> int:
+    """Return the number of parameters of a member with the paper's five layers."""
+    channels = [data.input_shape[0], *filters(width)]
+    layers = sum(
+        KERNEL**2 * before * after + after for before, after in itertools.pairwise(channels)
+    )
+    return layers + data.classes * (channels[-1] + 1)
+
+
+ARCHITECTURE = Architecture(
+    name="conv",
+    build=build,
+    required=("filters", "strides"),
+    check=check,
+    images_only=True,
+    try_bfloat16=True,
+    first_layer=r"(.*\.)?conv1\.weight",
+    sizing=Sizing(
+        parameters=parameters,
+        fields=lambda width: {"filters": filters(width), "strides": [1, 2, 1, 2, 1]},
+        size="{} filters in the first layer",
+        smallest_image=21,
+        lam=(0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.99, 1),
+        trials=5,
+        train={"epochs": 400, "batch": 100, "lr": 0.006, "lr_scale": "members"},
+        tune=SCALED_RATES.format("a third", "1"),
+    ),
+    paper_rates=PaperRates(single=0.006, up_to=0.99, near_one=0.002, since=1.0),
+)

@@ -1,4 +1,4 @@
-"""Anybody's module as a member: the function that makes one, by its address."""
+"""User-defined members: the function that creates a torch.nn.Module, and its address."""
 
 import importlib
 from collections.abc import Callable
@@ -11,22 +11,22 @@ from jtdiag import loading
 from jtdiag.engine.architectures.module_stack import Factory
 from jtdiag.engine.torchvision_import import mended
 from jtdiag.errors import RecipeError
-from jtdiag.recipe.recipe import Members
+from jtdiag.recipe.members import Members
 
 NO_ADDRESS = "python:"
-"""What stands before the name of a function that was given to `train` and cannot be imported."""
+"""Prefix of the name of a function that was passed to `train` and cannot be imported."""
 
 
 def load_factory(address: str) -> Factory:
     """Return the function at ``package.module:function`` or ``path/file.py:function``.
 
     Raises:
-        RecipeError: if there is no such function.
+        RecipeError: if there is no such function, or importing it fails.
     """
     if address.startswith(NO_ADDRESS) or not address:
         raise RecipeError(
-            f"members.factory is {address!r}; it is no address: give the function itself as "
-            "factory=…, or package.module:function or path/file.py:function."
+            f"members.factory is {address!r}, which is not an address; pass the function as "
+            "factory=…, or set package.module:function or path/file.py:function."
         )
     try:
         return loading.load("members.factory", address, "function", RecipeError)
@@ -38,9 +38,9 @@ def load_factory(address: str) -> Factory:
 
 
 def address_of(factory: Callable[..., Any]) -> str:
-    """Return the address from which a function can be imported, or its name if there is none.
+    """Return the address from which a function can be imported, or else its name.
 
-    A function of the running script has none: importing the script would run it again.
+    A function of the running script has no address: importing the script would run it again.
     """
     name = getattr(factory, "__qualname__", type(factory).__name__)
     module = getattr(factory, "__module__", "")
@@ -52,30 +52,31 @@ def address_of(factory: Callable[..., Any]) -> str:
 
 
 def try_out(factory: Factory, members: Members, input_shape: tuple[int, ...], outputs: int) -> None:
-    """Make one member, or one network of branches, and show it two examples of zeros.
+    """Create one member, or one network of branches, and run it on two examples of zeros.
 
     Raises:
-        RecipeError: if it is no module, or its outputs are not logits (B, K); of branches
-            (B, M, K).
+        RecipeError: if it is not a module, or its outputs are not logits (B, K), or (B, M, K) for
+            branches.
     """
-    what = f"members.factory is {members.factory!r}"
+    field = f"members.factory is {members.factory!r}"
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         member: object = factory()
         if not isinstance(member, nn.Module):
             raise RecipeError(
-                f"{what}; it returned a {type(member).__name__}, and must return a torch.nn.Module."
+                f"{field}; it returned a {type(member).__name__}, but must return a "
+                "torch.nn.Module."
             )
         try:
-            found = member.eval()(torch.zeros(2, *input_shape))
-        except Exception as error:  # the module is anybody's, and so is what it raises
-            said = " ".join(str(error).split()) or type(error).__name__
+            logits = member.eval()(torch.zeros(2, *input_shape))
+        except Exception as error:  # user code may raise anything
+            message = " ".join(str(error).split()) or type(error).__name__
             raise RecipeError(
-                f"{what}; its module fails on 2 examples {input_shape}: {said}"
+                f"{field}; its module fails on 2 examples {input_shape}: {message}"
             ) from error
-    wanted = (2, members.count, outputs) if members.branched else (2, outputs)
-    shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
-    if shape != wanted:
+    expected = (2, members.count, outputs) if members.branched else (2, outputs)
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if shape != expected:
         raise RecipeError(
-            f"{what}; its module maps 2 examples {input_shape} to {shape}, "
-            f"and must map them to logits {wanted}."
+            f"{field}; its module maps 2 examples {input_shape} to {shape}, "
+            f"but must map them to logits {expected}."
         )

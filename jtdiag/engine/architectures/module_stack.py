@@ -1,4 +1,4 @@
-"""Members from any torch.nn.Module: one after another, by torch.func.vmap, or stacked by hand."""
+"""Members from any torch.nn.Module, computed in a loop, by torch.func.vmap, or stacked."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -11,58 +11,59 @@ from jtdiag.engine.architectures.contract import State
 from jtdiag.store.layout import Parameter
 
 Factory = Callable[[], nn.Module]
-"""Makes one member with initial weights of its own, by torch's global generator."""
+"""Creates one member; its initial weights are drawn from torch's global generator."""
 Execution = Literal["loop", "vmap", "stacked"]
 
 
 class ModuleStack:
     """M copies of a module, each with its own parameters and buffers.
 
-    The loop works for every module and is what the other executions are tested against. vmap
-    needs a module without data-dependent control flow and without in-place changes of anything
-    but its buffers. An architecture of ours adds `stacked`, one batched operation per layer.
+    The loop supports every module, and the other executions are tested against it. vmap requires a
+    module without data-dependent control flow and without in-place changes except of its buffers.
+    Subclasses may add `stacked`, with one batched operation per layer.
     """
 
     def __init__(self, count: int, factory: Factory, *, draws: bool = False) -> None:
         self.count = count
         self.draws = draws
-        """Whether members may draw random numbers while they train, as dropout does."""
+        """Whether members may draw random numbers in training, as dropout does."""
         self.execution: Execution = self.executions[0]
         self.channels_last = False
-        """Order of images in memory in the loop over members."""
+        """Whether images are in channels-last memory format in the loop."""
         self._factory = factory
         with torch.random.fork_rng(devices=[]):
             self._template = factory()
 
     stacked: Callable[..., Tensor] | None = None
-    """An architecture's own execution: (state, x, training=…) to logits (L, M, K, B)."""
+    """Batched execution of a subclass: (state, x, training=…) to logits (L, M, K, B)."""
 
     @property
     def executions(self) -> tuple[Execution, ...]:
-        """Executions that this stack knows, the likeliest fastest first."""
+        """Supported executions, the one that is likely to be the fastest first."""
         return ("loop", "vmap") if self.stacked is None else ("stacked", "loop", "vmap")
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """The module's own parameters, under its own names."""
+        """Parameters of the module, under their names in the module."""
         return {name: _parameter(name, p) for name, p in self._template.named_parameters()}
 
     @property
     def buffers(self) -> dict[str, Parameter]:
-        """The module's own buffers, under its own names."""
+        """Buffers of the module, under their names in the module."""
         return {name: _parameter(name, b) for name, b in self._template.named_buffers()}
 
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the state of M freshly made modules; torch's global generator is put back."""
+        """Return the state of M new modules; torch's global generator is restored."""
         seed = int(torch.randint(2**62, (), generator=generator))
-        made = []
+        states = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for _ in range(self.count):
                 module = self._factory()
-                made.append({**dict(module.named_parameters()), **dict(module.named_buffers())})
+                states.append({**dict(module.named_parameters()), **dict(module.named_buffers())})
         return {
-            name: torch.stack([one[name].detach().double() for one in made]) for name in made[0]
+            name: torch.stack([state[name].detach().double() for state in states])
+            for name in states[0]
         }
 
     def __call__(self, state: State, x: Tensor, *, training: bool = False) -> Tensor:
@@ -70,19 +71,19 @@ class ModuleStack:
         if self.execution == "stacked" and self.stacked is not None:
             return self.stacked(state, x, training=training)
         self._template.train(training)
-        run = self._mapped if self.execution == "vmap" else self._one_by_one
+        run = self._mapped if self.execution == "vmap" else self._looped
         return run(state, x).transpose(2, 3)
 
     def activation_bytes(self, x: Tensor) -> int:
-        """Return the bytes that one member keeps for its backward pass on inputs (n, …), float32.
+        """Return the bytes that one member saves for backward on inputs (n, …), in float32.
 
-        Its own parameters do not count; what it shares with itself counts once.
+        Its parameters do not count, and storage shared by several tensors counts once.
         """
-        kept: dict[int, int] = {}
+        saved: dict[int, int] = {}
 
-        def see(tensor: Tensor) -> Tensor:
+        def record(tensor: Tensor) -> Tensor:
             storage = tensor.untyped_storage()
-            kept[storage.data_ptr()] = storage.nbytes()
+            saved[storage.data_ptr()] = storage.nbytes()
             return tensor
 
         module = self._template.float().cpu().train()
@@ -90,14 +91,14 @@ class ModuleStack:
         before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
         with (
             torch.random.fork_rng(devices=[]),
-            torch.autograd.graph.saved_tensors_hooks(see, lambda tensor: tensor),
+            torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor),
         ):
-            found = module(x.float().cpu())  # alive while storages are counted
+            logits = module(x.float().cpu())  # alive while storages are counted
         module.load_state_dict(before)
-        del found
-        return sum(size for at, size in kept.items() if at not in own)
+        del logits
+        return sum(size for pointer, size in saved.items() if pointer not in own)
 
-    def _one_by_one(self, state: State, x: Tensor) -> Tensor:
+    def _looped(self, state: State, x: Tensor) -> Tensor:
         if self.channels_last:
             x = x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
         members = range(next(iter(state.values())).shape[1])
@@ -118,8 +119,8 @@ class ModuleStack:
         return vmap(members, in_dims=(0, 0), randomness="different")(dict(state), x)
 
     def _member(self, state: dict[str, Tensor], x: Tensor) -> Tensor:
-        found: Tensor = functional_call(self._template, state, (x,))
-        return found
+        logits: Tensor = functional_call(self._template, state, (x,))
+        return logits
 
 
 def _parameter(name: str, tensor: Tensor) -> Parameter:

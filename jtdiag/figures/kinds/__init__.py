@@ -1,1 +1,1 @@
-"""TODO."""
+"""The figures, one file each."""

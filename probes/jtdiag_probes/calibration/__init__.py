@@ -1,1 +1,1 @@
-"""TODO."""
+"""Calibration: how well confidence matches accuracy."""

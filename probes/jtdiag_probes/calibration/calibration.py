@@ -1,4 +1,4 @@
-"""Calibration: whether confidence can be believed, of the ensemble and of members alone."""
+"""Calibration: whether confidence matches accuracy, for the ensemble and for single members."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,13 +12,13 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.calibration import reliability
-from jtdiag_probes.calibration.calibration_verdict import judge
+from jtdiag_probes.calibration.verdict import judge
 from jtdiag_probes.shared.measured_epoch import measured_epoch
 
 BINS = 15
-"""As in Guo et al. 2017."""
+"""As in Guo et al. (2017)."""
 READ_BYTES = 512 * 2**20
-"""Logits of as many members are held at once; the outputs are read again for the others."""
+"""Maximum bytes of logits in memory; outputs are read once for every group of members that fits."""
 BIN = "bin"
 
 _LANE = (names.LAM, names.TRIAL)
@@ -27,10 +27,13 @@ _SCORES = {
     "brier": (names.FRACTION, "Brier score, Σ (q − one-hot)², 0 to 2"),
     "ece": (names.FRACTION, f"expected calibration error, {BINS} bins of equal width"),
     "ece_equal_mass": (names.FRACTION, f"expected calibration error, {BINS} bins of equal size"),
-    "ece_by_chance": (names.FRACTION, "what `ece` would be if every confidence were true"),
+    "ece_by_chance": (
+        names.FRACTION,
+        "expected value of `ece` for a perfectly calibrated predictor",
+    ),
     "squared_error": (
         names.FRACTION,
-        "debiased mean squared calibration error, bins of equal size; noise may make it negative",
+        "debiased mean squared calibration error, bins of equal size; can be negative by noise",
     ),
     "loss_scaled": (names.NAT, "loss of logits divided by the temperature"),
     "ece_scaled": (names.FRACTION, "`ece` of logits divided by the temperature"),
@@ -38,20 +41,20 @@ _SCORES = {
 _CURVES = {
     "bin_count": (names.COUNT, "examples in a bin of equal width"),
     "bin_confidence": (names.FRACTION, "mean confidence in a bin"),
-    "bin_accuracy": (names.FRACTION, "fraction right in a bin"),
+    "bin_accuracy": (names.FRACTION, "accuracy in a bin"),
 }
 
 
-def _variables(who: str, of: str, dims: tuple[str, ...]) -> dict[str, Var]:
+def _variables(predictor: str, of: str, dims: tuple[str, ...]) -> dict[str, Var]:
     def var(unit: str, meaning: str, *more: str) -> Var:
-        where = (*_LANE, *more[:1], *dims, *more[1:])
-        return Var(dims=where, unit=unit, meaning=f"{meaning}; {of}", from_outputs=True)
+        all_dims = (*_LANE, *more[:1], *dims, *more[1:])
+        return Var(dims=all_dims, unit=unit, meaning=f"{meaning}; {of}", from_outputs=True)
 
-    at_t = "temperature with the lowest loss on val; NaN without val"
+    fitted = "temperature with the lowest loss on val; NaN without val"
     return {
-        f"{who}_temperature": var(names.FRACTION, at_t),
-        **{f"{who}_{n}": var(unit, m, names.SPLIT) for n, (unit, m) in _SCORES.items()},
-        **{f"{who}_{n}": var(unit, m, names.SPLIT, BIN) for n, (unit, m) in _CURVES.items()},
+        f"{predictor}_temperature": var(names.FRACTION, fitted),
+        **{f"{predictor}_{n}": var(unit, m, names.SPLIT) for n, (unit, m) in _SCORES.items()},
+        **{f"{predictor}_{n}": var(unit, m, names.SPLIT, BIN) for n, (unit, m) in _CURVES.items()},
     }
 
 
@@ -59,15 +62,16 @@ WRITES = {
     "measured_epoch": Var(
         dims=_LANE,
         unit=names.INDEX,
-        meaning="epoch measured: the chosen one, or else the last with outputs; -1 for none",
+        meaning="measured epoch: the chosen epoch if its outputs are stored, else the last stored; "
+        "-1 for none",
     ),
     **_variables("ensemble", "of the ensemble", ()),
-    **_variables("member", "of a member alone", (names.MEMBER,)),
+    **_variables("member", "of a single member", (names.MEMBER,)),
 }
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Measure every lane at its chosen epoch, on every split whose outputs are kept."""
+    """Measure every lane at its chosen epoch, on every split whose outputs are stored."""
     metrics = run.metrics()
     epochs = xr.DataArray(
         np.full((metrics.sizes[names.LAM], metrics.sizes[names.TRIAL]), -1), dims=_LANE
@@ -93,71 +97,79 @@ def measure(run: Run, options: Options) -> xr.Dataset:
 
 
 def _measure_lane(run: Run, lane: Lane, epoch: int, result: xr.Dataset) -> None:
-    at = (lane.lam_index, lane.trial)
+    of_lane = (lane.lam_index, lane.trial)
     splits = list(result[names.SPLIT].values)
-    for who, which in _groups(run):
-        fitted = [np.nan] * (which.stop - which.start)
+    for predictor, group in _groups(run):
+        by_member = predictor == "member"
+        temperatures = [np.nan] * (group.stop - group.start)
         if names.VAL in run.recipe.keep.splits:
             target = run.target(names.VAL, lane)
-            said = _logits(run, lane, epoch, names.VAL, who, which)
-            fitted = [reliability.temperature(one, target) for one in said]
-        for j, heat in enumerate(fitted, which.start):
-            index = at if who == "ensemble" else (*at, j)
-            result[f"{who}_temperature"].values[index] = heat
+            temperatures = [
+                reliability.temperature(logits, target)
+                for logits in _logits(run, lane, epoch, names.VAL, predictor, group)
+            ]
+        for j, temperature in enumerate(temperatures, group.start):
+            index = (*of_lane, j) if by_member else of_lane
+            result[f"{predictor}_temperature"].values[index] = temperature
         for split in run.recipe.keep.splits:
             target = run.target(split, lane)
-            said = _logits(run, lane, epoch, split, who, which)
-            for j, (one, heat) in enumerate(zip(said, fitted, strict=True), which.start):
-                index = (*at, splits.index(split), *(() if who == "ensemble" else (j,)))
-                for name, value in scores(one, target, heat).items():
-                    result[f"{who}_{name}"].values[index] = value
+            logits_of_group = _logits(run, lane, epoch, split, predictor, group)
+            pairs = zip(logits_of_group, temperatures, strict=True)
+            for j, (logits, temperature) in enumerate(pairs, group.start):
+                index = (*of_lane, splits.index(split), *((j,) if by_member else ()))
+                for name, value in scores(logits, target, temperature).items():
+                    result[f"{predictor}_{name}"].values[index] = value
 
 
 def _groups(run: Run) -> Iterator[tuple[str, slice]]:
-    """Yield the ensemble, then members in groups whose logits fit into `READ_BYTES`."""
+    """Yield the ensemble, then slices of members whose logits fit into `READ_BYTES`."""
     yield "ensemble", slice(0, 1)
     arrays = [
         run.array(f"{names.OUTPUTS}/{split}/{names.LOGITS}") for split in run.recipe.keep.splits
     ]
-    one = max(array.shape[4] * array.dtype.itemsize for array in arrays) * run.outputs_per_member
+    largest = max(array.shape[4] * array.dtype.itemsize for array in arrays)
     count = run.recipe.members.count
-    step = max(1, READ_BYTES // one)
+    step = max(1, READ_BYTES // (largest * run.outputs_per_member))
     for start in range(0, count, step):
         yield "member", slice(start, min(start + step, count))
 
 
 def _logits(
-    run: Run, lane: Lane, epoch: int, split: str, who: str, which: slice
+    run: Run, lane: Lane, epoch: int, split: str, predictor: str, group: slice
 ) -> Iterator[NDArray[np.float64]]:
     """Yield the logits (n, K) of the ensemble or of each member of a group."""
     array = run.array(f"{names.OUTPUTS}/{split}/{names.LOGITS}")
-    alone = who != "ensemble"
-    # One array, which goes back to the system as a whole; small ones would leave holes.
-    shape = (which.stop - which.start, *array.shape[4:])
-    found = np.empty(shape, array.dtype if alone else np.float64)
+    single = predictor != "ensemble"
+    # A single large array, since many small ones would fragment the memory.
+    shape = (group.stop - group.start, *array.shape[4:])
+    logits = np.empty(shape, array.dtype if single else np.float64)
     for block in run.outputs(lane, epoch, split):
-        at = slice(block.start, block.start + len(block.target))
-        found[:, at] = block.logits[which] if alone else block.logits.mean(0, dtype=np.float64)
-    for one in found:
-        yield one.astype(np.float64)
+        examples = slice(block.start, block.start + len(block.target))
+        logits[:, examples] = (
+            block.logits[group] if single else block.logits.mean(0, dtype=np.float64)
+        )
+    for rows in logits:
+        yield rows.astype(np.float64)
 
 
 def scores(
-    logits: NDArray[np.float64], target: NDArray[np.int64], heat: float
+    logits: NDArray[np.float64], target: NDArray[np.int64], temperature: float
 ) -> dict[str, NDArray[np.floating[Any]] | float]:
-    """Return every score of one predictor, as numbers and rows of bins.
+    """Return the scores of one predictor: numbers, and rows of bins.
 
     Args:
         logits: (n, K), in nats.
         target: (n,)
-        heat: Temperature by which logits are divided for the scaled scores; NaN for none.
+        temperature: Divides the logits for the scaled scores; NaN for none.
     """
     if not np.isfinite(logits).all():
         return {}
-    sure, right = reliability.confidence(logits), logits.argmax(-1) == target
-    wide = reliability.in_bins(sure, right, reliability.equal_width(sure, BINS), BINS)
-    even = reliability.in_bins(sure, right, reliability.equal_mass(sure, BINS), BINS)
-    found: dict[str, NDArray[np.floating[Any]] | float] = {
+    confidence, right = reliability.confidence(logits), logits.argmax(-1) == target
+    by_width = reliability.equal_width(confidence, BINS)
+    by_mass = reliability.equal_mass(confidence, BINS)
+    wide = reliability.in_bins(confidence, right, by_width, BINS)
+    even = reliability.in_bins(confidence, right, by_mass, BINS)
+    values: dict[str, NDArray[np.floating[Any]] | float] = {
         "loss": reliability.loss(logits, target),
         "brier": reliability.brier_score(logits, target),
         "ece": reliability.calibration_error(wide),
@@ -168,18 +180,19 @@ def scores(
         "bin_confidence": wide.confidence,
         "bin_accuracy": wide.accuracy,
     }
-    if np.isfinite(heat):
-        scaled = logits / heat
-        sure = reliability.confidence(scaled)
-        wide = reliability.in_bins(sure, right, reliability.equal_width(sure, BINS), BINS)
-        found["loss_scaled"] = reliability.loss(scaled, target)
-        found["ece_scaled"] = reliability.calibration_error(wide)
-    return found
+    if np.isfinite(temperature):
+        scaled = logits / temperature
+        confidence = reliability.confidence(scaled)
+        by_width = reliability.equal_width(confidence, BINS)
+        wide = reliability.in_bins(confidence, right, by_width, BINS)
+        values["loss_scaled"] = reliability.loss(scaled, target)
+        values["ece_scaled"] = reliability.calibration_error(wide)
+    return values
 
 
 probe = Probe(
     name="calibration",
-    question="Can the confidence of the ensemble and of its members be believed?",
+    question="Are the ensemble and its members well calibrated?",
     writes=WRITES,
     measure=measure,
     judge=judge,

@@ -1,4 +1,4 @@
-"""Conditioning: how ill-conditioned the joint loss is, by the outputs and by the weights."""
+"""Conditioning: condition of the joint loss with respect to the outputs and to the weights."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.replay import Replay
 from jtdiag.store.run import Run
 from jtdiag_probes.conditioning import exponent, output_conditioning, weight_conditioning
-from jtdiag_probes.conditioning.conditioning_verdict import at_the_end, judge
+from jtdiag_probes.conditioning.verdict import at_the_end, judge
 from jtdiag_probes.conditioning.weight_conditioning import (
     EIGENVALUE,
     EXACT,
@@ -25,12 +25,12 @@ QUANTITY = "quantity"
 FITTED = ("grid_kappa", "kappa", "kappa_lower", "weight_anisotropy")
 """Condition numbers whose growth with λ is fitted."""
 GRID_FROM = 0.9
-"""λ from which that of the grid is fitted: below, the members' own spread still decides."""
+"""λ from which the grid is fitted; below, the spread of the members dominates."""
 
 _EXPONENTS = {
-    "exponent": "p of κ ~ (1−λ)^−p: over the curve's λ, or over the run's λ below 1 at the end",
-    "exponent_low": "lower end of p's interval at 95 %, over the points of the fit",
-    "exponent_high": "upper end of p's interval at 95 %",
+    "exponent": "p of κ ~ (1−λ)^−p, over the λ of the grid, or over the run's λ below 1 at the end",
+    "exponent_low": "lower end of the 95 % confidence interval of p",
+    "exponent_high": "upper end of the 95 % confidence interval of p",
 }
 
 WRITES = {
@@ -40,24 +40,24 @@ WRITES = {
         dims=(names.LAM, names.TRIAL),
         unit="1",
         meaning=(
-            "kappa_exact on as many examples as leave it finite in every lane: a lower bound of κ "
-            "on all examples"
+            "kappa_exact on the most examples for which it is finite in every lane: a lower bound "
+            "on κ on all examples"
         ),
         from_outputs=True,
     ),
     "kappa_lower_growth": Var(
         dims=(names.LAM, names.TRIAL),
         unit="1",
-        meaning="kappa_lower over what it were at λ = 0 with the same weights",
+        meaning="kappa_lower divided by its value at λ = 0 for the same weights",
         from_outputs=True,
     ),
     "kappa_lower_examples": Var(
-        dims=(), unit=names.COUNT, meaning="examples of kappa_lower", from_outputs=True
+        dims=(), unit=names.COUNT, meaning="number of examples of kappa_lower", from_outputs=True
     ),
     "weight_anisotropy": Var(
         dims=(names.LAM, names.TRIAL),
         unit="1",
-        meaning="consensus_max over disagreement_max; infinite at λ = 1",
+        meaning="consensus_max divided by disagreement_max; infinite at λ = 1",
         from_outputs=True,
     ),
     **{
@@ -68,7 +68,7 @@ WRITES = {
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Measure curvature from kept outputs at every epoch, from kept checkpoints at the last."""
+    """Measure curvature from stored outputs at every epoch, and from the last checkpoint."""
     metrics = run.metrics()
     result = xr.Dataset(output_conditioning.from_recipe(run), coords=metrics.coords)
     if options.metrics_only:
@@ -83,10 +83,10 @@ def measure(run: Run, options: Options) -> xr.Dataset:
 
 
 def _from_checkpoints(run: Run) -> dict[str, Any]:
-    """Return the variables by weights, NaN for lanes that keep no checkpoint.
+    """Return the variables with respect to the weights.
 
-    And for branches of one network, which have no weights of their own to tell apart, and for a
-    run recorded from somebody's loop, whose members cannot be rebuilt.
+    NaN for lanes without a checkpoint, for branches of one network, which share weights, and for
+    runs recorded from a user's training loop, whose members cannot be rebuilt.
     """
     recipe = run.recipe
     sizes = {
@@ -97,51 +97,51 @@ def _from_checkpoints(run: Run) -> dict[str, Any]:
         EXACT_EXAMPLES: len(EXACT),
     }
     writes = weight_conditioning.WRITES
-    found = {
+    variables = {
         name: (var.dims, np.full([sizes[dim] for dim in var.dims], np.nan))
         for name, var in writes.items()
     }
     epochs = np.full((sizes[names.LAM], sizes[names.TRIAL]), -1)
     replay = None
     for lane in run.lanes:
-        kept = run.seal(lane).checkpoints
-        if kept and not recipe.members.branched and not run.recorded:
-            replay = Replay.of(run, lane, kept[-1], beside=replay)
-            epochs[lane.lam_index, lane.trial] = kept[-1]
+        stored = run.seal(lane).checkpoints
+        if stored and not recipe.members.branched and not run.recorded:
+            replay = Replay.of(run, lane, stored[-1], beside=replay)
+            epochs[lane.lam_index, lane.trial] = stored[-1]
             for name, value in _numbers(replay).items():
-                found[name][1][lane.lam_index, lane.trial] = value
-    return {**found, "checkpoint": (writes["checkpoint"].dims, epochs)}
+                variables[name][1][lane.lam_index, lane.trial] = value
+    return {**variables, "checkpoint": (writes["checkpoint"].dims, epochs)}
 
 
 def _numbers(replay: Replay) -> dict[str, float | NDArray[np.floating[Any]]]:
-    """Return one lane's numbers; none where its members have diverged."""
+    """Return the numbers of one lane; none if its members have diverged."""
     if not all(bool(weight.isfinite().all()) for weight in replay.trained.values()):
         return {}
     with replay.threads():
         return WeightCurvature(replay).numbers()
 
 
-def lower_bound(kappa: xr.DataArray, alone: xr.DataArray) -> dict[str, Any]:
-    """Return κ on the most examples at which no lane is singular, so that lanes compare.
+def lower_bound(kappa: xr.DataArray, at_zero: xr.DataArray) -> dict[str, Any]:
+    """Return κ on the most examples for which no lane is singular, so that lanes are comparable.
 
-    κ on fewer examples bounds κ on more from below.
+    κ on fewer examples is a lower bound on κ on more examples.
     """
     measured = kappa.notnull()
     finite = (xr.ufuncs.isfinite(kappa) | ~measured).all([names.LAM, names.TRIAL])
     usable = finite & measured.any([names.LAM, names.TRIAL])
-    at = int(np.flatnonzero(usable.values)[-1]) if bool(usable.any()) else 0
+    index = int(np.flatnonzero(usable.values)[-1]) if bool(usable.any()) else 0
     return {
-        "kappa_lower": kappa.isel({EXACT_EXAMPLES: at}, drop=True),
-        "kappa_lower_growth": (kappa / alone).isel({EXACT_EXAMPLES: at}, drop=True),
-        "kappa_lower_examples": ((), int(kappa[EXACT_EXAMPLES].values[at])),
+        "kappa_lower": kappa.isel({EXACT_EXAMPLES: index}, drop=True),
+        "kappa_lower_growth": (kappa / at_zero).isel({EXACT_EXAMPLES: index}, drop=True),
+        "kappa_lower_examples": ((), int(kappa[EXACT_EXAMPLES].values[index])),
     }
 
 
 def weight_anisotropy(result: xr.Dataset) -> xr.DataArray:
-    """Return how much steeper the steepest direction is in which members agree, (lam, trial)."""
+    """Return the largest curvature along consensus over that along disagreement, (lam, trial)."""
     ratio = result["consensus_max"] / result["disagreement_max"]
-    at_end = (result[names.LAM] == 1) & result["consensus_max"].notnull()
-    return ratio.where(~at_end, np.inf).transpose(names.LAM, names.TRIAL)
+    end_to_end = (result[names.LAM] == 1) & result["consensus_max"].notnull()
+    return ratio.where(~end_to_end, np.inf).transpose(names.LAM, names.TRIAL)
 
 
 def _exponents(result: xr.Dataset) -> xr.Dataset:
@@ -151,9 +151,9 @@ def _exponents(result: xr.Dataset) -> xr.Dataset:
     fits = [exponent.fit(*curve), *(exponent.fit(*_points(result, name)) for name in FITTED[1:])]
     return xr.Dataset(
         {
-            "exponent": (QUANTITY, [one.value for one in fits]),
-            "exponent_low": (QUANTITY, [one.low for one in fits]),
-            "exponent_high": (QUANTITY, [one.high for one in fits]),
+            "exponent": (QUANTITY, [fit.value for fit in fits]),
+            "exponent_low": (QUANTITY, [fit.low for fit in fits]),
+            "exponent_high": (QUANTITY, [fit.high for fit in fits]),
         },
         coords={QUANTITY: np.array(FITTED, dtype=object)},
     )
@@ -162,7 +162,7 @@ def _exponents(result: xr.Dataset) -> xr.Dataset:
 def _points(
     result: xr.Dataset, name: str
 ) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
-    """Return λ and κ of every lane, at its end."""
+    """Return λ and the last κ of every lane."""
     kappa = at_the_end(result[name])
     return result[names.LAM].broadcast_like(kappa).values.ravel(), kappa.values.ravel()
 

@@ -1,4 +1,4 @@
-"""How fast a condition number grows as λ tends to 1: κ ~ (1−λ)^−p, with an interval for p."""
+"""Fit how fast a condition number grows as λ tends to 1: κ ~ (1−λ)^−p."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Exponent:
-    """A fitted exponent p with its interval of confidence, NaN where nothing can be fitted."""
+    """A fitted exponent p with its confidence interval; NaN if it cannot be fitted."""
 
     value: float
     low: float
@@ -21,24 +21,24 @@ class Exponent:
 
 
 def fit(lam: Floats, kappa: Floats) -> Exponent:
-    """Fit log κ = a − p log(1−λ) by least squares, with Student's interval for p.
+    """Fit log κ = a − p log(1−λ) by least squares, with Student's confidence interval for p.
 
     Args:
-        lam: λ of each point, (points,); those at 1 are left out.
-        kappa: κ of each point; those that are not finite are left out.
+        lam: λ of each point, (points,); points at λ = 1 are ignored.
+        kappa: κ of each point; values that are not finite are ignored.
 
     Returns:
-        p, and an interval at 95 % that takes the points as independent and scattered about one
-        line; infinite for two λ without repeats, NaN for fewer than two λ.
+        p and its 95 % confidence interval, for independent points with equal scatter about a line.
+        The interval is infinite for two points; all are NaN for fewer than two λ.
     """
-    known = (lam < 1) & np.isfinite(kappa) & (kappa > 0)
-    at, value = -np.log(1 - lam[known]), np.log(kappa[known])
-    if len(np.unique(at)) < 2:
+    usable = (lam < 1) & np.isfinite(kappa) & (kappa > 0)
+    x, y = -np.log(1 - lam[usable]), np.log(kappa[usable])
+    if len(np.unique(x)) < 2:
         return Exponent(value=np.nan, low=np.nan, high=np.nan)
-    line = stats.linregress(at, value)
-    freedom = len(at) - 2
+    line = stats.linregress(x, y)
+    freedom = len(x) - 2
     if freedom == 0:
         return Exponent(value=float(line.slope), low=-np.inf, high=np.inf)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * line.stderr)
+    half_width = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * line.stderr)
     slope = float(line.slope)
-    return Exponent(value=slope, low=slope - half, high=slope + half)
+    return Exponent(value=slope, low=slope - half_width, high=slope + half_width)

@@ -1,4 +1,4 @@
-"""Measuring the curvature by the outputs from a run's stored outputs, epoch by epoch."""
+"""Curvature with respect to the outputs, from a run's stored outputs, epoch by epoch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,42 +13,43 @@ from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.conditioning import output_curvature
 from jtdiag_probes.conditioning.output_curvature import Spectrum
+from jtdiag_probes.conditioning.weight_conditioning import evenly
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
 WORK = 6_000_000
-"""M·d³ summed over the examples whose spectra are found at one epoch of a lane: a second or so.
-It bounds their number; the traces are those of all examples."""
+"""Maximum of M·d³ summed over the examples whose spectra are computed for one epoch of a lane,
+about a second. Traces are computed on all examples."""
 MOST_EXAMPLES, FEWEST_EXAMPLES = 1000, 8
 GRID_LAM = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999)
-"""λ at which the outputs of one lane are looked at, as if they had been trained so."""
+"""λ at which the loss of one lane's outputs is evaluated, whatever its own λ."""
 GRID = "grid"
 
 _RATIO = "1"
 _LANE_EPOCH = (names.LAM, names.TRIAL, names.EPOCH)
 _OF_SPECTRA = {
-    "kappa": "κ⁺ of the Hessian by the outputs of one example on test, median over examples",
+    "kappa": "κ⁺ of an example's Hessian with respect to the outputs, median over examples",
     "kappa_q25": "κ⁺, lower quartile over examples",
     "kappa_q75": "κ⁺, upper quartile over examples",
-    "kappa_growth": "κ⁺(λ)/κ⁺(0) at the same outputs, median over examples",
-    "kappa_limit": "what (1−λ)κ⁺ tends to at the same outputs as λ → 1, median over examples",
-    "kappa_singular": "share of examples whose κ⁺ is beyond float64, and counts as infinite",
+    "kappa_growth": "κ⁺(λ)/κ⁺(0) for the same outputs, median over examples",
+    "kappa_limit": "limit of (1−λ)κ⁺ as λ → 1 for the same outputs, median over examples",
+    "kappa_singular": "share of examples whose κ⁺ exceeds float64 precision (counted as infinite)",
 }
 
 WRITES = {
     "group_size": Var(
         dims=(names.LAM,),
         unit=names.COUNT,
-        meaning="m(λ) = M/(1+(1−λ)(M−1)): as many members as λ trains as one",
+        meaning="m(λ) = M/(1+(1−λ)(M−1)): number of members that λ trains jointly",
     ),
     "null_directions": Var(
         dims=(names.LAM,),
         unit=names.COUNT,
-        meaning="directions of an example's M·K outputs without curvature, left out of κ⁺",
+        meaning="directions of an example's M·K outputs without curvature, excluded from κ⁺",
     ),
     "anisotropy": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=_RATIO,
-        meaning="A(λ): mean curvature along consensus over that along disagreement",
+        meaning="A(λ): mean curvature along consensus divided by that along disagreement",
         from_outputs=True,
     ),
     **{
@@ -58,10 +59,10 @@ WRITES = {
     "kappa_examples": Var(
         dims=(),
         unit=names.COUNT,
-        meaning="examples whose spectra were found, evenly spaced in the test split",
+        meaning="examples whose spectra were computed, evenly spaced in the test split",
         from_outputs=True,
     ),
-    "grid_lam": Var(dims=(GRID,), unit=_RATIO, meaning="λ of the curves"),
+    "grid_lam": Var(dims=(GRID,), unit=_RATIO, meaning="λ of the grid"),
     "grid_anisotropy": Var(
         dims=(GRID,), unit=_RATIO, meaning="A(λ) of the reference lane's outputs", from_outputs=True
     ),
@@ -75,7 +76,7 @@ WRITES = {
 
 
 def from_recipe(run: Run) -> dict[str, Any]:
-    """Return what λ and the sizes decide alone."""
+    """Return the variables that depend only on λ and the sizes of the run."""
     members, classes = run.recipe.members.count, run.outputs_per_member
     rank = {lam: classes - 1 if lam == 1 else members * (classes - 1) for lam in run.recipe.lam}
     size = [output_curvature.group_size(lam, members) for lam in run.recipe.lam]
@@ -87,22 +88,22 @@ def from_recipe(run: Run) -> dict[str, Any]:
 
 
 def most_examples(members: int, size: int) -> int:
-    """Return on how many examples of a split spectra are found, for M members and d = K−1."""
+    """Return the number of examples whose spectra are computed, for M members and d = K−1."""
     return int(np.clip(WORK // (members * size**3), FEWEST_EXAMPLES, MOST_EXAMPLES))
 
 
 class _Outputs:
-    """Traces over all examples of a split, and the logits of the few that are looked into."""
+    """Traces over all examples of a split, and the logits of a few of them."""
 
     def __init__(self, blocks: Iterator[OutputBlock], wanted: int) -> None:
         self.ensemble_trace = self.member_trace = 0.0
-        kept = []
+        samples = []
         for block in blocks:
             logits = block.logits
             self.ensemble_trace += float(output_curvature.gini(logits.mean(0, dtype=float)).sum())
             self.member_trace += float(output_curvature.gini(logits).mean(0).sum())
-            kept.append(_evenly(logits, wanted))
-        self.logits = _evenly(np.concatenate(kept, axis=1), wanted)
+            samples.append(_evenly(logits, wanted))
+        self.logits = _evenly(np.concatenate(samples, axis=1), wanted)
 
     def spectrum(self) -> Spectrum:
         return Spectrum(output_curvature.categorical(self.logits))
@@ -112,14 +113,12 @@ class _Outputs:
 
 
 def _evenly(logits: NDArray[Any], count: int) -> NDArray[Any]:
-    """Return `count` examples of logits (M, n, K), evenly spaced, or all if there are fewer."""
-    examples = logits.shape[1]
-    at = np.linspace(0, examples - 1, min(count, examples)).round().astype(int)
-    return np.ascontiguousarray(logits[:, at])
+    """Return `count` evenly spaced examples of logits (M, n, K), or all if there are fewer."""
+    return np.ascontiguousarray(logits[:, evenly(logits.shape[1], count)])
 
 
 def from_outputs(run: Run, metrics: xr.Dataset) -> xr.Dataset:
-    """Return the traces by split, the spectra of one split, and the curves of one lane."""
+    """Return the traces by split, the spectra of one split, and the grid curves of one lane."""
 
     def reduce(lane: Lane, blocks: Iterator[OutputBlock]) -> Mapping[str, Any]:
         return {"anisotropy": float(_Outputs(blocks, 0).anisotropy(run.lam(lane)))}
@@ -129,15 +128,15 @@ def from_outputs(run: Run, metrics: xr.Dataset) -> xr.Dataset:
     return result.assign(_by_epoch(run, metrics, wanted)).assign(_curves(run, wanted))
 
 
-def looked_into(run: Run) -> str:
-    """Return the split whose spectra are found: test where it is kept."""
-    kept = run.recipe.keep.splits
-    return names.TEST if names.TEST in kept else kept[-1]
+def spectrum_split(run: Run) -> str:
+    """Return the split whose spectra are computed: test if it is stored."""
+    stored = run.recipe.keep.splits
+    return names.TEST if names.TEST in stored else stored[-1]
 
 
 def _by_epoch(run: Run, metrics: xr.Dataset, wanted: int) -> dict[str, Any]:
-    """Return the summaries of spectra at every epoch that keeps outputs."""
-    found = {
+    """Return summaries of the spectra at every epoch with stored outputs."""
+    variables = {
         name: (_LANE_EPOCH, np.full([metrics.sizes[dim] for dim in _LANE_EPOCH], np.nan))
         for name in _OF_SPECTRA
     }
@@ -147,44 +146,46 @@ def _by_epoch(run: Run, metrics: xr.Dataset, wanted: int) -> dict[str, Any]:
             if epoch >= metrics.sizes[names.EPOCH]:
                 continue  # sealed after the metrics were read
             with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
-                outputs = _Outputs(run.outputs(lane, epoch, looked_into(run)), wanted)
+                outputs = _Outputs(run.outputs(lane, epoch, spectrum_split(run)), wanted)
                 numbers = _of_spectra(outputs.spectrum(), run.lam(lane))
             examples = outputs.logits.shape[1]
             for name, value in numbers.items():
-                found[name][1][lane.lam_index, lane.trial, epoch] = value
-    return {**found, "kappa_examples": ((), examples)}
+                variables[name][1][lane.lam_index, lane.trial, epoch] = value
+    return {**variables, "kappa_examples": ((), examples)}
 
 
 def _of_spectra(spectrum: Spectrum, lam: float) -> dict[str, float]:
-    kappa, alone = spectrum.extremes(lam).kappa, spectrum.extremes(0).kappa
-    with np.errstate(invalid="ignore"):  # inf/inf: both beyond float64
-        growth = kappa / alone
+    kappa, at_zero = spectrum.extremes(lam).kappa, spectrum.extremes(0).kappa
+    with np.errstate(invalid="ignore"):  # inf/inf: both exceed float64
+        growth = kappa / at_zero
     low, median, high = np.quantile(kappa, [0.25, 0.5, 0.75], method="closest_observation")
     return {
         "kappa": float(median),
         "kappa_q25": float(low),
         "kappa_q75": float(high),
-        "kappa_growth": _median_of_known(growth),
-        "kappa_limit": _median_of_known(spectrum.limit()),
+        "kappa_growth": _finite_median(growth),
+        "kappa_limit": _finite_median(spectrum.limit()),
         "kappa_singular": float(np.mean(np.isinf(kappa))),
     }
 
 
-def _median_of_known(values: NDArray[np.floating[Any]]) -> float:
-    known = values[~np.isnan(values)]
-    return float(np.quantile(known, 0.5, method="closest_observation")) if known.size else np.nan
+def _finite_median(values: NDArray[np.floating[Any]]) -> float:
+    values = values[~np.isnan(values)]
+    if not values.size:
+        return np.nan
+    return float(np.quantile(values, 0.5, method="closest_observation"))
 
 
 def _curves(run: Run, wanted: int) -> dict[str, Any]:
-    """Return A(λ) and κ⁺(λ) over a grid of λ, of one lane's outputs at its last kept epoch."""
-    found = np.full((2, len(GRID_LAM)), np.nan)
-    kept = [lane for lane in run.lanes if lane.trial == 0 and run.seal(lane).outputs]
-    if kept:
-        lane = min(kept, key=run.lam)
-        blocks = run.outputs(lane, run.seal(lane).outputs[-1], looked_into(run))
+    """Return A(λ) and κ⁺(λ) on a grid of λ, for the last stored outputs of one lane."""
+    curves = np.full((2, len(GRID_LAM)), np.nan)
+    lanes = [lane for lane in run.lanes if lane.trial == 0 and run.seal(lane).outputs]
+    if lanes:
+        lane = min(lanes, key=run.lam)
+        blocks = run.outputs(lane, run.seal(lane).outputs[-1], spectrum_split(run))
         with np.errstate(invalid="ignore", over="ignore"):
             outputs = _Outputs(blocks, wanted)
             spectrum = outputs.spectrum()
-            found[0] = outputs.anisotropy(GRID_LAM)
-            found[1] = [_of_spectra(spectrum, lam)["kappa"] for lam in GRID_LAM]
-    return {"grid_anisotropy": (GRID, found[0]), "grid_kappa": (GRID, found[1])}
+            curves[0] = outputs.anisotropy(GRID_LAM)
+            curves[1] = [_of_spectra(spectrum, lam)["kappa"] for lam in GRID_LAM]
+    return {"grid_anisotropy": (GRID, curves[0]), "grid_kappa": (GRID, curves[1])}

@@ -1,10 +1,11 @@
-"""Curvature of the joint-training loss by the members' outputs: how ill-conditioned, and why.
+"""Curvature of the joint loss with respect to the members' outputs.
 
-For one example the Hessian by the M·K outputs is H_jk = (λ/M²) Σ̄ + δ_jk ((1−λ)/M) Σ_j, with
-Σ_j the covariance of a member's prediction and Σ̄ that of the ensemble's (the second derivative
-of Eq. 4, Webb et al. 2020). It holds for every exponential family and needs no targets. For
-classes, a shift of all logits of a member changes nothing; those M null directions are left
-out throughout, by coordinates in which the shifts do not occur. Everything in float64.
+For one example the Hessian with respect to the M·K outputs is
+H_jk = (λ/M²) Σ̄ + δ_jk ((1−λ)/M) Σ_j, with Σ_j the covariance of a member's prediction and Σ̄
+that of the ensemble's (the second derivative of Eq. 4, Webb et al. 2020). It holds for every
+exponential family and does not depend on targets. For classification, shifting all logits of a
+member changes nothing. These M null directions are excluded throughout by a choice of coordinates.
+Everything is computed in float64.
 """
 
 from dataclasses import dataclass
@@ -19,14 +20,14 @@ from jtdiag_probes.linalg import coupled_blocks
 Floats = NDArray[np.floating]
 
 LEAST_LOG_PROBABILITY = -600.0
-"""A prediction below e to this power has no inverse covariance in float64: singular."""
+"""Probabilities below e to this power have no inverse covariance in float64 (singular)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curvature:
-    """Covariances of n examples in d coordinates, with their inverses; shifts are left out.
+    """Covariances of n examples in d coordinates, with their inverses, excluding shifts.
 
-    Another family enters here, by its own covariances; for a unit Gaussian all are identities.
+    Other families would supply their own covariances; for a unit Gaussian all are identities.
     """
 
     members: Floats
@@ -37,23 +38,23 @@ class Curvature:
     ensemble_inverse: Floats
     """Σ̄⁻¹, (n, d, d)."""
     singular: NDArray[np.bool_]
-    """Examples on which some probability is too small for float64, (n,)."""
+    """Examples with a probability that is too small for float64, (n,)."""
     lift: Floats | None = None
-    """L_j, (n, M, d, d), where the outputs are moved through weights: Σ_j stands for L_jᵀΣ_jL_j,
-    and coordinate a of the outputs is row a of L_j. None for the outputs themselves."""
+    """L_j, (n, M, d, d), for curvature with respect to the weights: Σ_j is then L_jᵀΣ_jL_j, and
+    coordinate a of the outputs is row a of L_j. None for the outputs themselves."""
 
 
 def categorical(logits: Floats) -> Curvature:
     """Return the curvature of logits (M, n, K), in d = K−1 coordinates.
 
-    diag(q) − qqᵀ has the inverse Qᵀ diag(1/q) Q in the orthonormal coordinates Q of what is left
-    of R^K without the shifts: small probabilities keep all their digits.
+    In orthonormal coordinates Q of R^K without the shifts, diag(q) − qqᵀ has the inverse
+    Qᵀ diag(1/q) Q, so small probabilities keep their full precision.
     """
     logits = logits.astype(np.float64)
     log_q = np.moveaxis(log_softmax(logits, axis=-1), 0, 1)
     log_q_bar = log_softmax(logits.mean(0), axis=-1)
     least = np.minimum(log_q.min((1, 2)), log_q_bar.min(1))
-    singular = ~(least > LEAST_LOG_PROBABILITY)  # also where members have diverged to NaN
+    singular = ~(least > LEAST_LOG_PROBABILITY)  # True for NaN, too
     log_q[singular] = log_q_bar[singular] = -np.log(logits.shape[-1])
     basis = without_shifts(logits.shape[-1])
     root = _root(log_q_bar)
@@ -83,37 +84,37 @@ def _gram(root: Floats) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class Extremes:
-    """Smallest and largest eigenvalue of the Hessian by the outputs of each example, (n,).
+    """Extreme eigenvalues of the Hessian of each example with respect to the outputs, (n,).
 
-    Softmax shifts are left out. At λ = 1 so are the other (M−1)(K−1) null directions, in which
-    the mean output stands still: what remains are the K−1 eigenvalues of the consensus.
+    Softmax shifts are excluded. At λ = 1 so are the other (M−1)(K−1) null directions, along which
+    the mean output is constant, which leaves the K−1 eigenvalues of the consensus.
     """
 
     smallest: Floats
     largest: Floats
     rounding: Floats
-    """Bound on the relative rounding error of `smallest`; above 1 nothing is known of it."""
+    """Bound on the relative rounding error of `smallest`; above 1 it is meaningless."""
 
     @property
     def kappa(self) -> Floats:
-        """κ⁺ = largest/smallest, (n,); inf where float64 cannot tell smallest from 0."""
+        """κ⁺ = largest/smallest, (n,); inf if float64 cannot distinguish smallest from 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = self.largest / self.smallest
         return np.asarray(np.where(self.rounding < 0.1, ratio, np.inf))
 
 
 class Spectrum:
-    """Eigenvalues of the Hessian by the outputs at one set of logits, for any λ."""
+    """Eigenvalues of the Hessian with respect to the outputs for one set of logits, for any λ."""
 
     def __init__(self, curvature: Curvature) -> None:
         self.curvature = curvature
         self.poles, vectors = np.linalg.eigh(curvature.members)
-        self._vectors = self._seen_by_outputs(vectors)
+        self._vectors = self._in_output_space(vectors)
         inverse_poles, inverse_vectors = np.linalg.eigh(curvature.members_inverse)
-        # The smallest are known to rounding of the largest; below it they may come out negative.
-        known = np.finfo(np.float64).eps * inverse_poles[..., -1:]
-        self.inverse_poles = np.maximum(inverse_poles, known)
-        self._inverse_vectors = self._seen_by_outputs(inverse_vectors)
+        # The smallest have an absolute error of eps times the largest, and may come out negative.
+        rounding = np.finfo(np.float64).eps * inverse_poles[..., -1:]
+        self.inverse_poles = np.maximum(inverse_poles, rounding)
+        self._inverse_vectors = self._in_output_space(inverse_vectors)
         self.members = self.poles.shape[1]
         shared = self._shared_root()
         self.consensus = _top(_gram(np.swapaxes(shared, 1, 2) @ curvature.ensemble_root))
@@ -121,12 +122,12 @@ class Spectrum:
         solved = np.linalg.solve(shared, curvature.ensemble_inverse)
         self._stiffest = _top(np.linalg.solve(shared, np.swapaxes(solved, 1, 2)))
 
-    def _seen_by_outputs(self, vectors: Floats) -> Floats:
+    def _in_output_space(self, vectors: Floats) -> Floats:
         lift = self.curvature.lift
         return np.swapaxes(vectors if lift is None else lift @ vectors, -1, -2)
 
     def _shared_root(self) -> Floats:
-        """Return a root of mean_j L_j L_jᵀ, (n, d, d), an identity without lift."""
+        """Return a root of mean_j L_j L_jᵀ, (n, d, d), the identity without lift."""
         lift = self.curvature.lift
         if lift is None:
             return np.broadcast_to(np.eye(self.poles.shape[-1]), self.curvature.members[:, 0].shape)
@@ -147,30 +148,30 @@ class Spectrum:
         most = coupled_blocks.largest(
             self.poles * weight, self._vectors, self.curvature.ensemble_root * np.sqrt(coupling)
         )
-        return self._known(least, most, self.inverse_poles.max((1, 2)) / weight)
+        return self._extremes(least, most, self.inverse_poles.max((1, 2)) / weight)
 
     def limit(self) -> Floats:
-        """Return what (1−λ)κ⁺(λ) tends to as λ tends to 1, (n,); NaN for one member.
+        """Return the limit of (1−λ)κ⁺(λ) as λ → 1, (n,); NaN for one member.
 
-        Σ̄'s largest eigenvalue over the smallest of the members' mean curvature in the
-        directions that leave the mean output where it is.
+        This is the largest eigenvalue of Σ̄ divided by the smallest one of the members' mean
+        curvature in the directions along which the mean output is constant.
         """
         if self.members == 1:
             return np.full(len(self.poles), np.nan)
         free = np.zeros_like(self.curvature.ensemble_inverse)
         least = coupled_blocks.smallest(self.inverse_poles, self._inverse_vectors, free)
-        known = self._known(least, self.consensus, self.inverse_poles.max((1, 2)))
-        return known.kappa
+        extremes = self._extremes(least, self.consensus, self.inverse_poles.max((1, 2)))
+        return extremes.kappa
 
     def _of_consensus(self) -> Extremes:
         stiffest = self._stiffest * self.members
-        return self._known(1 / stiffest, self.consensus / self.members, stiffest)
+        return self._extremes(1 / stiffest, self.consensus / self.members, stiffest)
 
     def _of_members(self) -> Extremes:
         steepest = self.inverse_poles.max((1, 2)) * self.members
-        return self._known(1 / steepest, self.poles.max((1, 2)) / self.members, steepest)
+        return self._extremes(1 / steepest, self.poles.max((1, 2)) / self.members, steepest)
 
-    def _known(self, least: Floats, most: Floats, inverse_scale: Floats) -> Extremes:
+    def _extremes(self, least: Floats, most: Floats, inverse_scale: Floats) -> Extremes:
         size = self.poles.shape[-1] * self.members
         rounding = np.finfo(np.float64).eps * size * inverse_scale * least
         rounding = np.where(self.curvature.singular, np.inf, rounding)
@@ -184,8 +185,8 @@ def _top(symmetric: Floats) -> Floats:
 def gini(logits: Floats) -> Floats:
     """Return 1 − Σ_k q_k², the trace of the covariance of predictions, for logits (..., K).
 
-    With odds o_k = q_k/q_max, s = Σ o_k and t = Σ o_k² over all classes but the likeliest, it is
-    (2s + s² − t)/(1+s)², in which nothing cancels where predictions are certain.
+    Computed as (2s + s² − t)/(1+s)² with odds o_k = q_k/q_max, s = Σ o_k and t = Σ o_k² over all
+    classes but the most likely one, which avoids cancellation for confident predictions.
     """
     odds = logits.astype(np.float64)
     odds -= odds.max(-1, keepdims=True)
@@ -199,7 +200,7 @@ def gini(logits: Floats) -> Floats:
 def anisotropy(lam: Floats, ensemble_trace: Floats | float, member_trace: Floats | float) -> Floats:
     """Return A(λ) = 1 + λ/(1−λ) · tr Σ̄ / mean_j tr Σ_j; inf at λ = 1.
 
-    The mean curvature along consensus over the mean curvature along disagreement.
+    This is the mean curvature along consensus divided by that along disagreement.
     """
     lam = np.asarray(lam, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -208,9 +209,9 @@ def anisotropy(lam: Floats, ensemble_trace: Floats | float, member_trace: Floats
 
 
 def group_size(lam: float, members: int) -> float:
-    """Return m(λ) = M/(1 + (1−λ)(M−1)), the members that λ trains as one: 1 at λ = 0, M at 1.
+    """Return m(λ) = M/(1 + (1−λ)(M−1)), the number of members that λ trains jointly, 1 to M.
 
-    Training the mean of m members drawn at random weighs the two losses as λ does; exact for
-    squared error, to second order in the members' spread for classes.
+    Training the mean of m random members weights the two losses as λ does: exact for squared
+    error, to second order in the spread of the members for classification.
     """
     return members / (1 + (1 - lam) * (members - 1))

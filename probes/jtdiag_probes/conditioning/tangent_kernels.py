@@ -1,4 +1,4 @@
-"""The members' tangent kernels J_j J_jᵀ: how far they can move the outputs, and how alike."""
+"""The members' tangent kernels J_j J_jᵀ, and how redundant they are."""
 
 import numpy as np
 import torch
@@ -13,13 +13,13 @@ from jtdiag_probes.linalg.lanczos import Ritz, lanczos, ritz
 Floats = NDArray[np.floating]
 
 SOFT_RANK = 1e-3
-"""A direction counts x/(x+τ), with τ this share of the mean kernel's largest eigenvalue."""
+"""τ of the soft rank Σ x/(x+τ), as a fraction of the mean kernel's largest eigenvalue."""
 
 
 def kernels_without_shifts(tangents: Tangents) -> Floats:
-    """Return every member's tangent kernel, softmax shifts left out, (M, n·(K−1), n·(K−1)).
+    """Return every member's tangent kernel without softmax shifts, (M, n·(K−1), n·(K−1)).
 
-    A column takes one product for all members.
+    Each column takes one product for all members together.
     """
     members, examples, classes = tangents.outputs.shape
     basis = torch.from_numpy(output_curvature.without_shifts(classes)).to(tangents.outputs)
@@ -39,10 +39,10 @@ def tangent_redundancy(
 ) -> tuple[float, float]:
     """Return R = 1 − rank[J_1 … J_M]/Σ_j rank J_j in soft ranks, and its standard error.
 
-    0 where every member moves the outputs in its own way, 1 − 1/M where all move them alike. The
-    soft rank of a kernel is the sum of x/(x+τ) over its eigenvalues, by Lanczos quadrature from
-    random vectors; τ is `share` of the largest eigenvalue of the mean kernel, whose rank is that
-    of [J_1 … J_M]. Softmax shifts are left out.
+    R is 0 if every member changes the outputs in different directions, and 1 − 1/M if all change
+    them in the same directions. The soft rank of a kernel is the sum of x/(x+τ) over its
+    eigenvalues x, computed by Lanczos quadrature from random vectors; τ is `share` of the largest
+    eigenvalue of the mean kernel, whose rank is that of [J_1 … J_M]. Softmax shifts are excluded.
     """
     members, examples, classes = tangents.outputs.shape
     kernel = tangents.kernel(lambda u: u - u.mean(-1, keepdim=True))
@@ -56,17 +56,17 @@ def tangent_redundancy(
     like = tangents.outputs.detach()
     starts = density.random_vectors(vectors, examples * classes, like, seed=3)
     together = [ritz(lanczos(of_all, start.unsqueeze(0), steps)) for start in starts]
-    threshold = share * max(float(one.values[-1]) for one in together)
+    threshold = share * max(float(quadrature.values[-1]) for quadrature in together)
     ratios = []
-    for start, one in zip(starts, together, strict=True):
+    for start, quadrature in zip(starts, together, strict=True):
         krylov = lanczos(of_members, start.repeat(members, 1), steps)
-        own = sum(_soft_rank(ritz(krylov, j), threshold) for j in range(members))
-        ratios.append(1 - _soft_rank(one, threshold) / own)
+        separate = sum(_soft_rank(ritz(krylov, j), threshold) for j in range(members))
+        ratios.append(1 - _soft_rank(quadrature, threshold) / separate)
     mean, error = density.mean_and_error(np.array(ratios))
     return float(mean), float(error)
 
 
-def _soft_rank(found: Ritz, threshold: float) -> float:
-    """Return the soft rank as a share of the size."""
-    values = found.values.clamp(min=0)
-    return float((found.weights * values / (values + threshold)).sum())
+def _soft_rank(quadrature: Ritz, threshold: float) -> float:
+    """Return the soft rank as a fraction of the size."""
+    values = quadrature.values.clamp(min=0)
+    return float((quadrature.weights * values / (values + threshold)).sum())

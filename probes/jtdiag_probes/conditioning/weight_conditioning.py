@@ -1,4 +1,4 @@
-"""Measuring the curvature by the weights from a lane's last checkpoint."""
+"""Curvature with respect to the weights, from a lane's last checkpoint."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,48 +23,57 @@ from jtdiag_probes.linalg.curvature_products import (
     output_hessian,
     own_hessian,
 )
-from jtdiag_probes.linalg.lanczos import Krylov, alone, lanczos, ritz
+from jtdiag_probes.linalg.lanczos import Krylov, batch_of_one, lanczos, ritz
 from jtdiag_probes.linalg.trace import hutch_plus_plus
 
 EXAMPLES = 200
-"""Training examples, evenly spaced, that the loss is averaged over."""
+"""Number of evenly spaced training examples over which the loss is averaged."""
 EXACT = (1, 2, 4, 8, 12)
-"""Numbers of examples on which both ends of the spectrum are found exactly."""
+"""Numbers of examples on which both ends of the spectrum are computed exactly."""
 EXACT_SIZE = 120
-"""Most outputs n·(K−1) of such examples, but for one example, which may have more."""
+"""Maximum number of outputs n·(K−1) of such examples; a single example may have more."""
 EXACT_EXAMPLES = "exact_examples"
 STEPS = 30
-"""Steps of Lanczos for the ends of a spectrum."""
+"""Lanczos steps for both ends of a spectrum."""
 TOP_STEPS = 15
-"""Steps for the largest eigenvalue alone, of parts and of members."""
+"""Lanczos steps for a largest eigenvalue alone."""
 DENSITY_STEPS, DENSITY_VECTORS = 30, 3
 RANK_STEPS, RANK_VECTORS = 20, 3
 TRACE_PRODUCTS = 30
 BASIS_BYTES = 2**29
-"""Memory of a Krylov basis at most; steps are fewer for members beyond it."""
+"""Maximum bytes of a Krylov basis; large members get fewer steps."""
 POINTS = 241
-"""Points of a density."""
+"""Points of a spectral density."""
 WIDTH = 0.15
-"""Standard deviation, in decades, of a density's smoothing."""
+"""Standard deviation of the smoothing of a density, in decades."""
 EIGENVALUE = "eigenvalue"
 
 _LANE = (names.LAM, names.TRIAL)
 _RATIO = "1"
 _NUMBERS = {
-    "cross_share": (_RATIO, "share of the Gauss-Newton matrix's squared norm between members"),
+    "cross_share": (
+        _RATIO,
+        "share of the off-diagonal member blocks in the Gauss-Newton matrix's squared norm",
+    ),
     "hessian_max": (names.NAT, "largest Ritz value of the Hessian"),
-    "hessian_max_residual": (names.NAT, "an eigenvalue lies no farther from it"),
+    "hessian_max_residual": (names.NAT, "bound on the distance to the nearest eigenvalue"),
     "hessian_min": (names.NAT, "smallest Ritz value of the Hessian"),
-    "hessian_min_residual": (names.NAT, "an eigenvalue lies no farther from it"),
+    "hessian_min_residual": (names.NAT, "bound on the distance to the nearest eigenvalue"),
     "hessian_negative": (names.COUNT, "Ritz values below zero by more than their residual"),
     "ggn_max": (names.NAT, "largest Ritz value of the Gauss-Newton matrix"),
-    "ggn_max_residual": (names.NAT, "an eigenvalue lies no farther from it"),
+    "ggn_max_residual": (names.NAT, "bound on the distance to the nearest eigenvalue"),
     "ggn_trace": (names.NAT, "trace of the Gauss-Newton matrix, by Hutch++"),
     "ggn_trace_se": (names.NAT, "standard error of the trace over random vectors"),
-    "consensus_max": (names.NAT, "largest Ritz value along output directions common to members"),
-    "consensus_max_residual": (names.NAT, "an eigenvalue lies no farther from it"),
-    "disagreement_max": (names.NAT, "largest Ritz value along outputs that leave the mean alone"),
-    "disagreement_max_residual": (names.NAT, "an eigenvalue lies no farther from it"),
+    "consensus_max": (
+        names.NAT,
+        "largest Ritz value along outputs common to all members (consensus)",
+    ),
+    "consensus_max_residual": (names.NAT, "bound on the distance to the nearest eigenvalue"),
+    "disagreement_max": (
+        names.NAT,
+        "largest Ritz value along outputs with zero mean over members (disagreement)",
+    ),
+    "disagreement_max_residual": (names.NAT, "bound on the distance to the nearest eigenvalue"),
     "tangent_redundancy": (_RATIO, "R = 1 − soft rank of [J_1 … J_M] / Σ soft rank of J_j"),
     "tangent_redundancy_se": (_RATIO, "standard error of R over random vectors"),
 }
@@ -73,7 +82,7 @@ WRITES = {
     "checkpoint": Var(
         dims=_LANE,
         unit=names.INDEX,
-        meaning="epoch of the weights: the last checkpoint that is kept; -1 for none",
+        meaning="epoch of the weights: the last stored checkpoint; -1 for none",
         from_outputs=True,
     ),
     **{
@@ -84,34 +93,34 @@ WRITES = {
         dims=(*_LANE, EXACT_EXAMPLES),
         unit=_RATIO,
         meaning=(
-            "κ of the Gauss-Newton matrix of a few examples on the weights that move their "
-            "outputs, softmax shifts left out, and at λ = 1 its null space; exact, and inf where "
-            "a member cannot move these outputs independently"
+            "exact κ of the Gauss-Newton matrix of a few examples, restricted to the weights that "
+            "change their outputs; excludes softmax shifts and, at λ = 1, the null space; inf if "
+            "a member cannot change these outputs independently"
         ),
         from_outputs=True,
     ),
     "kappa_exact_alone": Var(
         dims=(*_LANE, EXACT_EXAMPLES),
         unit=_RATIO,
-        meaning="the same at λ = 0 with the same weights: how far saturation alone goes",
+        meaning="kappa_exact at λ = 0 for the same weights: the effect of saturation alone",
         from_outputs=True,
     ),
     "member_max": Var(
         dims=(*_LANE, names.MEMBER),
         unit=names.NAT,
-        meaning="largest Ritz value of a member's own block of the Gauss-Newton matrix",
+        meaning="largest Ritz value of a member's diagonal block of the Gauss-Newton matrix",
         from_outputs=True,
     ),
     "member_max_residual": Var(
         dims=(*_LANE, names.MEMBER),
         unit=names.NAT,
-        meaning="an eigenvalue lies no farther from it",
+        meaning="bound on the distance to the nearest eigenvalue",
         from_outputs=True,
     ),
     "density": Var(
         dims=(*_LANE, EIGENVALUE),
         unit=_RATIO,
-        meaning="share of the Hessian's eigenvalues by decade, mean over start vectors",
+        meaning="density of the Hessian's eigenvalues per decade, mean over start vectors",
         from_outputs=True,
     ),
     "density_se": Var(
@@ -124,13 +133,13 @@ WRITES = {
 
 
 class WeightCurvature:
-    """The curvature of one lane's loss by its weights, on a fixed subset of training examples."""
+    """Curvature of one lane's loss with respect to its weights, on some training examples."""
 
     def __init__(self, replay: Replay, examples: int = EXAMPLES) -> None:
         self._replay = replay.double()
         x, target = replay.examples(names.TRAIN)
-        at = evenly(len(x), examples)
-        self._x, target = x[at].double(), target[at]
+        subset = evenly(len(x), examples)
+        self._x, target = x[subset].double(), target[subset]
         self.lam = replay.lam
         self.tangents = self._tangents(self._x)
         logits = self.tangents.outputs
@@ -142,7 +151,7 @@ class WeightCurvature:
         return Tangents(lambda w: self._replay.logits_of(w, x), self._replay.trained)
 
     def numbers(self) -> dict[str, float | NDArray[np.floating[Any]]]:
-        """Return every variable of `WRITES` but the checkpoint's epoch."""
+        """Return every variable of `WRITES` except the epoch of the checkpoint."""
         return {
             **self.exactly(),
             **self.ends_of_hessian(),
@@ -153,60 +162,60 @@ class WeightCurvature:
             **self.densities(),
         }
 
-    # --- exactly, on a few examples ---------------------------------------------------------------
+    # --- exact, on a few examples -----------------------------------------------------------------
 
     def exactly(self) -> dict[str, float | NDArray[np.floating[Any]]]:
-        """Return κ of the Gauss-Newton matrix on ever more examples, and its share between members.
+        """Return κ of the Gauss-Newton matrix for each of `EXACT`, and its cross-member share.
 
-        κ is infinite where a member cannot move the outputs of these examples independently.
+        κ is infinite if a member cannot change the outputs of these examples independently.
         """
         classes = self.tangents.outputs.shape[2]
         few = evenly(len(self._x), most_exact(classes))
         tangents = self._tangents(self._x[few])
         logits, kernels = tangents.outputs.detach().numpy(), kernels_without_shifts(tangents)
-        found = np.full((2, len(EXACT)), np.nan)
+        kappa = np.full((2, len(EXACT)), np.nan)
         for i, count in enumerate(EXACT):
             if count <= len(few):
                 size = count * (classes - 1)
                 curvature = output_curvature.categorical(logits[:, :count])
                 lifted = tangent_curvature.through_weights(curvature, kernels[:, :size, :size])
-                found[0, i] = np.inf
+                kappa[0, i] = np.inf
                 if lifted is not None:
                     spectrum = Spectrum(lifted)
-                    found[0, i] = spectrum.extremes(self.lam).kappa[0]
-                    found[1, i] = spectrum.extremes(0).kappa[0]
+                    kappa[0, i] = spectrum.extremes(self.lam).kappa[0]
+                    kappa[1, i] = spectrum.extremes(0).kappa[0]
         share = tangent_curvature.cross_share(
             output_curvature.categorical(logits), kernels, self.lam
         )
-        return {"kappa_exact": found[0], "kappa_exact_alone": found[1], "cross_share": share}
+        return {"kappa_exact": kappa[0], "kappa_exact_alone": kappa[1], "cross_share": share}
 
     # --- by Lanczos, on all examples of the subset -----------------------------------------------
 
     def ends_of_hessian(self) -> dict[str, float]:
-        """Return both ends of the Hessian's spectrum and the negative eigenvalues found."""
-        found = ritz(self._run(self.hessian, STEPS))
+        """Return both ends of the Hessian's spectrum and the number of negative Ritz values."""
+        spectrum = ritz(self._run(self.hessian, STEPS))
         return {
-            "hessian_max": float(found.values[-1]),
-            "hessian_max_residual": float(found.residuals[-1]),
-            "hessian_min": float(found.values[0]),
-            "hessian_min_residual": float(found.residuals[0]),
-            "hessian_negative": found.negative,
+            "hessian_max": float(spectrum.values[-1]),
+            "hessian_max_residual": float(spectrum.residuals[-1]),
+            "hessian_min": float(spectrum.values[0]),
+            "hessian_min_residual": float(spectrum.residuals[0]),
+            "hessian_negative": spectrum.negative,
         }
 
     def ends_of_gauss_newton(self) -> dict[str, float]:
-        """Return the largest eigenvalue: of all, along consensus, and along disagreement."""
+        """Return the largest eigenvalue: overall, along consensus, and along disagreement."""
         inner = self._output_hessian
         parts: dict[str, OutputMap] = {
             "ggn": inner,
             "consensus": between(agreement, inner),
             "disagreement": between(disagreement, inner),
         }
-        found = {}
+        ends = {}
         for name, part in parts.items():
-            one = ritz(self._run(self.tangents.gauss_newton(part), TOP_STEPS))
-            found[f"{name}_max"] = float(one.values[-1])
-            found[f"{name}_max_residual"] = float(one.residuals[-1])
-        return found
+            top = ritz(self._run(self.tangents.gauss_newton(part), TOP_STEPS))
+            ends[f"{name}_max"] = float(top.values[-1])
+            ends[f"{name}_max_residual"] = float(top.residuals[-1])
+        return ends
 
     def trace(self) -> dict[str, float]:
         """Return the trace of the Gauss-Newton matrix with its standard error."""
@@ -217,13 +226,13 @@ class WeightCurvature:
         return {"ggn_trace": trace, "ggn_trace_se": error}
 
     def members(self) -> dict[str, NDArray[np.floating[Any]]]:
-        """Return the largest eigenvalue of every member's own block, all runs in one."""
+        """Return the largest eigenvalue of every member's diagonal block, batched over members."""
         steps = self._affordable(TOP_STEPS, self.tangents.size)
-        found = members_ends(self.tangents, self._own_hessian, steps)
-        ends = [ritz(found, run) for run in range(self.tangents.members)]
+        krylov = members_ends(self.tangents, self._own_hessian, steps)
+        tops = [ritz(krylov, member) for member in range(self.tangents.members)]
         return {
-            "member_max": np.array([float(one.values[-1]) for one in ends]),
-            "member_max_residual": np.array([float(one.residuals[-1]) for one in ends]),
+            "member_max": np.array([float(top.values[-1]) for top in tops]),
+            "member_max_residual": np.array([float(top.residuals[-1]) for top in tops]),
         }
 
     def redundancy(self) -> dict[str, float]:
@@ -235,38 +244,38 @@ class WeightCurvature:
     def densities(self) -> dict[str, NDArray[np.floating[Any]]]:
         """Return the spectral density of the Hessian with its standard error, (points,)."""
         steps = self._affordable(DENSITY_STEPS, self.tangents.size)
-        found = density.quadratures(
-            alone(self.hessian), self.tangents.size, steps, DENSITY_VECTORS, self._x
+        quadratures = density.quadratures(
+            batch_of_one(self.hessian), self.tangents.size, steps, DENSITY_VECTORS, self._x
         )
-        mean, error = density.density(found, density.axis(POINTS), WIDTH)
+        mean, error = density.density(quadratures, density.axis(POINTS), WIDTH)
         return {"density": mean, "density_se": error}
 
     def _run(self, product: Callable[[Tensor], Tensor], steps: int) -> Krylov:
         size = self.tangents.size
         start = density.random_vectors(1, size, self._x, seed=1)
-        return lanczos(alone(product), start, self._affordable(steps, size))
+        return lanczos(batch_of_one(product), start, self._affordable(steps, size))
 
     def _affordable(self, steps: int, numbers: int) -> int:
         return max(2, min(steps, BASIS_BYTES // (numbers * self._x.element_size())))
 
 
 def most_exact(classes: int) -> int:
-    """Return on how many examples of K classes κ is found exactly."""
+    """Return the largest number of examples of K classes for which κ is computed exactly."""
     return max([n for n in EXACT if n * (classes - 1) <= EXACT_SIZE], default=EXACT[0])
 
 
 def evenly(count: int, wanted: int) -> NDArray[np.intp]:
-    """Return positions of `wanted` of `count` examples, evenly spaced, or of all."""
+    """Return the positions of `wanted` evenly spaced examples out of `count`, or of all."""
     return np.linspace(0, count - 1, min(wanted, count)).round().astype(np.intp)
 
 
-def members_ends(tangents: Tangents, own: OutputMap, steps: int) -> Krylov:
-    """Run Lanczos on every member's own block of the Gauss-Newton matrix, side by side.
+def members_ends(tangents: Tangents, blocks: OutputMap, steps: int) -> Krylov:
+    """Run Lanczos on every member's diagonal block of the Gauss-Newton matrix in one batch.
 
-    One product with all weights serves all members, since none shares a weight with another.
+    One product with all weights serves all members, since members share no weights.
     """
     members = tangents.members
-    product = tangents.gauss_newton(own)
+    product = tangents.gauss_newton(blocks)
 
     def of_all(v: Tensor) -> Tensor:
         return product(v.reshape(-1)).view(members, -1)

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What is diversity worth, and is it real: decomposition, collusion, bias and variance."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Does one member dominate, and how early does it show?"""

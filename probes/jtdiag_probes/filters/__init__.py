@@ -1,1 +1,1 @@
-"""TODO."""
+"""Filters: first-layer weights of the members."""

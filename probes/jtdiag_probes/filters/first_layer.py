@@ -1,4 +1,4 @@
-"""The first layer of members: which parameter it is, and how its filters look."""
+"""The first layer of the members: which parameter it is, and statistics of its filters."""
 
 import re
 
@@ -13,23 +13,20 @@ from jtdiag.store.run import Run
 
 Floats = NDArray[np.floating]
 
-NAMES = {"mlp": r"layer1\.weight", "conv": r"(.*\.)?conv1\.weight", "densenet": r".*first\.weight"}
-"""What the weights of the first layer are called, by architecture."""
-
 
 def find(run: Run) -> str | None:
-    """Return the name of the first layer's weights; None where no checkpoint is kept.
+    """Return the name of the first layer's weights, or None.
 
-    None also where members are branches of one network and share its first layer.
-    Of a module of somebody else it is the first parameter of two dimensions or more, in the
-    module's own order; if the module cannot be made here, in alphabetical order.
+    None if no checkpoint is stored, or if members are branches of one network and share its first
+    layer. For a user-defined module it is the first parameter with at least two dimensions, in the
+    order of the module, or in alphabetical order if the module cannot be built.
     """
     shapes = {name: shape for name, shape in run.parameters.items() if len(shape) > 1}
     if not shapes or run.recipe.members.branched:
         return None
-    named = re.compile(NAMES.get(run.recipe.members.arch, ""))
-    if named.pattern:
-        return next(name for name in sorted(shapes) if named.fullmatch(name))
+    pattern = re.compile(run.recipe.members.architecture.first_layer)
+    if pattern.pattern:
+        return next(name for name in sorted(shapes) if pattern.fullmatch(name))
     return next((name for name in _in_order(run) if name in shapes), min(shapes))
 
 
@@ -39,36 +36,36 @@ def _in_order(run: Run) -> list[str]:
     )
     try:
         return list(Replay.of(run, lane, epoch).session.stack.parameters)
-    except (DataError, ValueError, ImportError):  # its data or its code are elsewhere
+    except (DataError, ValueError, ImportError):  # its data or code is not available
         return []
 
 
 def image_shape(run: Run, shape: tuple[int, ...]) -> tuple[tuple[int, int, int], str]:
-    """Return channels, rows and columns of one filter, and whence they are known.
+    """Return channels, rows and columns of one filter, and the source of that shape.
 
     Args:
-        run: Whose members they are.
-        shape: Of the first layer's weights in one member: (filters, …).
+        run: Run of the members.
+        shape: Shape of the first layer's weights in one member: (filters, …).
     """
     if len(shape) == 4:
         return (shape[1], shape[2], shape[3]), "weights"
     inputs = int(np.prod(shape[1:]))
     try:
-        known = budget.data_shape(run.recipe.data.name).input_shape
+        data_shape = budget.data_shape(run.recipe.data.name).input_shape
     except DataError:
-        known = ()
-    if len(known) == 3 and np.prod(known) == inputs:
-        return (known[0], known[1], known[2]), "data"
+        data_shape = ()
+    if len(data_shape) == 3 and np.prod(data_shape) == inputs:
+        return (data_shape[0], data_shape[1], data_shape[2]), "data"
     side = round(inputs**0.5)
-    if not known and side > 1 and side**2 == inputs:
+    if not data_shape and side > 1 and side**2 == inputs:
         return (1, side, side), "guess"
     return (1, 1, inputs), "none"
 
 
 def weights(run: Run, lane: Lane, epoch: int, name: str) -> Floats:
-    """Return the filters of all members, flat: (M, filters, inputs), in the type kept."""
-    found = run.parameter(lane, epoch, name)
-    return found.reshape(*found.shape[:2], -1)
+    """Return the flattened filters of all members, (M, filters, inputs), in the stored dtype."""
+    parameter = run.parameter(lane, epoch, name)
+    return parameter.reshape(*parameter.shape[:2], -1)
 
 
 def norms(filters: Floats) -> Floats:
@@ -77,29 +74,29 @@ def norms(filters: Floats) -> Floats:
 
 
 def strong_share(norm: Floats) -> Floats:
-    """Return the share of each member's filters that are strong, (M,), for norms (M, filters).
+    """Return the share of strong filters of each member, (M,), for norms (M, filters).
 
-    Strong is at least half of the 95th percentile of the norms of all members together.
+    A filter is strong if its norm is at least half of the 95th percentile over all members.
     """
     return np.asarray((norm >= np.nanpercentile(norm, 95) / 2).mean(1))
 
 
 def stagnating(distance: Floats, limit: float) -> NDArray[np.bool_]:
-    """Tell which members (M,) have moved less than `limit` times as far as the one that went most.
+    """Return which members (M,) moved less than `limit` times the largest distance.
 
     Args:
-        distance: Of every member's first layer from its start, (M,).
-        limit: Share of the longest way, 0 to 1.
+        distance: Distance of each member's first layer from initialization, (M,).
+        limit: Share of the largest distance, 0 to 1.
     """
     return np.asarray(distance < limit * np.nanmax(distance))
 
 
 def sample(strength: Floats, count: int) -> NDArray[np.intp]:
-    """Return members to be shown: all in their order, or `count` from the weakest to the strongest.
+    """Return the members to show: all in order, or `count` from the weakest to the strongest.
 
     Args:
-        strength: Of each member, (M,).
-        count: Most members to be shown; of more, those at evenly spaced ranks of strength.
+        strength: Strength of each member, (M,).
+        count: Maximum number of members; if there are more, evenly spaced ranks are shown.
     """
     if len(strength) <= count:
         return np.arange(len(strength))

@@ -1,12 +1,12 @@
-"""The gradient of the joint-training loss, taken apart: what members share, and what is theirs.
+"""Decompose the gradient of the joint loss into a common part and member-specific parts.
 
-By the outputs of member j the gradient of Eq. 4 (Webb et al. 2020) is
+The gradient of Eq. 4 (Webb et al. 2020) with respect to the outputs of member j is
 
     g_j = (1/M) [ λ (q̄ − y) + (1−λ) (q_j − y) ] ,
 
-whose mean over members is the consensus part, the same for all, and whose remainder, the
-disagreement part ((1−λ)/M)(q_j − mean q), is what tells members apart. At λ = 1 the remainder is
-0: every member is taught the same, whatever its own errors are.
+Its mean over members is the consensus part, which is the same for all members. The remainder is
+the disagreement part, ((1−λ)/M)(q_j − mean q). At λ = 1 the remainder is 0: every member receives
+the same gradient, whatever its own errors are.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ Floats = NDArray[np.floating]
 
 
 def by_outputs(logits: Floats, target: NDArray[np.integer], lam: float) -> tuple[Floats, Floats]:
-    """Return the consensus part (n, K) and the disagreement parts (M, n, K) of each gradient.
+    """Return the consensus part (n, K) and the disagreement parts (M, n, K) of the gradients.
 
     Args:
         logits: (M, n, K), in nats.
@@ -34,20 +34,20 @@ def by_outputs(logits: Floats, target: NDArray[np.integer], lam: float) -> tuple
 
 
 def squared_norms(logits: Floats, target: NDArray[np.integer], lam: float) -> tuple[float, Floats]:
-    """Return the mean over examples of ‖consensus‖² and of ‖disagreement_j‖², the latter (M,)."""
-    consensus, own = by_outputs(logits, target, lam)
-    return float((consensus**2).sum(-1).mean()), (own**2).sum(-1).mean(-1)
+    """Return the means over examples of ‖consensus‖² and, by member (M,), of ‖disagreement_j‖²."""
+    consensus, disagreement = by_outputs(logits, target, lam)
+    return float((consensus**2).sum(-1).mean()), (disagreement**2).sum(-1).mean(-1)
 
 
-def cosines(one: Floats, other: Floats) -> Floats:
-    """Return the cosine between rows (M, P), (M,); NaN where either is 0."""
-    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+def cosines(a: Floats, b: Floats) -> Floats:
+    """Return the cosine similarity between rows (M, P) of two arrays, (M,); NaN for zero rows."""
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((one * other).sum(1) / lengths)
+        return np.asarray((a * b).sum(1) / lengths)
 
 
 def shares(rows: Floats) -> Floats:
-    """Return each row's share of the squared norm of all, (M,); NaN where all are 0."""
+    """Return each row's share of the total squared norm, (M,); NaN if all rows are zero."""
     squares = (rows**2).sum(1)
     with np.errstate(invalid="ignore"):
         return np.asarray(squares / squares.sum())

@@ -1,4 +1,4 @@
-"""Gradients: whether members are taught by their own errors or by the ensemble's alone."""
+"""Gradients: whether each member is trained on its own errors or only on the ensemble's."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from jtdiag.probing.findings import Finding
 from jtdiag.replay import Replay
 from jtdiag.store.run import Run
 from jtdiag_probes.conditioning.weight_conditioning import evenly
-from jtdiag_probes.gradients import geometry
+from jtdiag_probes.gradients import geometry, wording
 from jtdiag_probes.linalg.curvature_products import Tangents
 
 EXAMPLES = 1000
@@ -26,28 +26,32 @@ _MEANINGS = {
     "consensus_norm": (
         _LANE_EPOCH,
         names.NAT,
-        "part of the loss's gradient by the logits that all members share: root mean square norm",
+        "root mean square norm over examples of the gradient part common to all members (logits)",
     ),
     "disagreement_norm": (
         _BY_MEMBER,
         names.NAT,
-        "a member's own part of the gradient by its logits: root mean square norm over examples",
+        "root mean square norm over examples of the member-specific gradient part (logits)",
     ),
     "disagreement_share": (
         _LANE_EPOCH,
         _RATIO,
-        "share of the members' own parts in the squared norm of the gradient by the logits",
+        "member-specific share of the squared norm of the gradient with respect to the logits",
     ),
     "cosine": (
         _BY_MEMBER,
         _RATIO,
-        "cosine by a member's weights between the gradients of its own loss and the ensemble's",
+        "cosine between the gradients of a member's own and the ensemble's loss by its weights",
     ),
-    "gradient_norm": (_BY_MEMBER, names.NAT, "norm of the joint loss's gradient by its weights"),
+    "gradient_norm": (
+        _BY_MEMBER,
+        names.NAT,
+        "norm of the joint loss's gradient with respect to a member's weights",
+    ),
     "gradient_share": (
         _BY_MEMBER,
         _RATIO,
-        "a member's share of the squared norm of the joint loss's gradient; the shares add up to 1",
+        "a member's share of the squared norm of the joint loss's gradient; shares sum to 1",
     ),
 }
 
@@ -58,101 +62,86 @@ WRITES = {
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Measure every kept checkpoint on a fixed subset of the training examples."""
+    """Measure every stored checkpoint on a fixed subset of the training examples."""
     coords = run.metrics().coords
     if options.metrics_only:
         return xr.Dataset(coords={names.LAM: coords[names.LAM]})
     sizes = {dim: coords[dim].size for dim in _BY_MEMBER}
-    found = {
+    variables = {
         name: (dims, np.full([sizes[dim] for dim in dims], np.nan))
         for name, (dims, _, _) in _MEANINGS.items()
     }
     replay = None
     for lane in run.lanes:
         for epoch in run.seal(lane).checkpoints:
-            if epoch < sizes[names.EPOCH]:  # not sealed since the metrics were read
+            if epoch < sizes[names.EPOCH]:  # skip epochs sealed after the metrics were read
                 replay = Replay.of(run, lane, epoch, beside=replay)
                 with replay.threads(), np.errstate(invalid="ignore", over="ignore"):
                     numbers = of_replay(replay)
                 for name, value in numbers.items():
-                    found[name][1][lane.lam_index, lane.trial, epoch] = value
-    return xr.Dataset(found, coords={dim: coords[dim] for dim in _BY_MEMBER})
+                    variables[name][1][lane.lam_index, lane.trial, epoch] = value
+    return xr.Dataset(variables, coords={dim: coords[dim] for dim in _BY_MEMBER})
 
 
 def of_replay(replay: Replay) -> dict[str, float | NDArray[np.floating[Any]]]:
     """Return every variable of `WRITES` for one lane and epoch."""
     x, target = replay.examples(names.TRAIN)
-    at = evenly(len(x), EXAMPLES)
-    same, x, target = replay.double(), x[at].double(), target[at]
-    tangents = Tangents(lambda weights: same.logits_of(weights, x), same.trained)
-    logits, lam = tangents.outputs, same.lam
-    own, ensemble = (
-        tangents.gradient(same.loss_of(logits, target, end)).view(tangents.members, -1).numpy()
+    examples = evenly(len(x), EXAMPLES)
+    double, x, target = replay.double(), x[examples].double(), target[examples]
+    tangents = Tangents(lambda weights: double.logits_of(weights, x), double.trained)
+    logits, lam = tangents.outputs, double.lam
+    individual, ensemble = (
+        tangents.gradient(double.loss_of(logits, target, end)).view(tangents.members, -1).numpy()
         for end in (0.0, 1.0)
     )
-    joint = (1 - lam) * own + lam * ensemble
-    shared, apart = geometry.squared_norms(logits.detach().numpy(), target.numpy(), lam)
+    joint = (1 - lam) * individual + lam * ensemble
+    common, specific = geometry.squared_norms(logits.detach().numpy(), target.numpy(), lam)
     return {
-        "consensus_norm": float(np.sqrt(shared)),
-        "disagreement_norm": np.sqrt(apart),
-        "disagreement_share": float(apart.mean() / (shared + apart.mean())),
-        "cosine": geometry.cosines(own, ensemble),
+        "consensus_norm": float(np.sqrt(common)),
+        "disagreement_norm": np.sqrt(specific),
+        "disagreement_share": float(specific.mean() / (common + specific.mean())),
+        "cosine": geometry.cosines(individual, ensemble),
         "gradient_norm": np.linalg.norm(joint, axis=1),
         "gradient_share": geometry.shares(joint),
     }
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Say at each λ, at the end, what members are still taught that is their own."""
+    """Return findings for every λ at its last stored checkpoint."""
     if "cosine" not in result:
         return []
     findings = []
     for lam in sorted(float(value) for value in result[names.LAM].values):
         lane = result.sel({names.LAM: lam})
-        known = np.flatnonzero(lane["consensus_norm"].notnull().any(names.TRIAL).values)
-        if known.size:
-            findings += _at(lane.isel({names.EPOCH: known[-1]}), lam)
+        measured = np.flatnonzero(lane["consensus_norm"].notnull().any(names.TRIAL).values)
+        if measured.size:
+            findings += _of_epoch(lane.isel({names.EPOCH: measured[-1]}), lam)
     return findings
 
 
-def _opposed(share: float) -> str:
-    return f"; for {100 * share:.0f} % of members they oppose each other" if share else ""
-
-
-def _at(last: xr.Dataset, lam: float) -> list[Finding]:
-    """Describe one λ at its last kept epoch, over all trials."""
-    epoch = int(last[names.EPOCH])
-    own = float(last["disagreement_share"].mean())
-    cosine, largest = last["cosine"], float(last["gradient_share"].max())
-    against = float((cosine < 0).mean())
-    sentences = {
-        "own-share": (
-            own,
-            None,
-            f"λ = {lam:g}: after epoch {epoch}, {100 * own:.2g} % of the squared gradient by the "
-            "logits is the members' own; the rest is the same for all of them.",
-        ),
-        "cosine": (
-            float(cosine.median()),
-            0.0,
-            f"λ = {lam:g}: after epoch {epoch}, the gradients of a member's own loss and of the "
-            f"ensemble's have a cosine of {float(cosine.median()):.2f} (median; "
-            f"{float(cosine.min()):.2f} to {float(cosine.max()):.2f})"
-            f"{_opposed(against)}.",
-        ),
-        "largest-share": (
-            largest,
-            None,
-            f"λ = {lam:g}: after epoch {epoch}, the largest share of one member in the squared "
-            f"gradient by the weights is {100 * largest:.0f} % (equal shares: "
-            f"{100 / last.sizes[names.MEMBER]:.2g} %).",
-        ),
-    }
-    return [
-        _finding(rule, lam, epoch, *told)
-        for rule, told in sentences.items()
-        if np.isfinite(told[0])
-    ]
+def _of_epoch(last: xr.Dataset, lam: float) -> list[Finding]:
+    """Return the findings of one λ at one epoch, over all trials."""
+    epoch, cosine = int(last[names.EPOCH]), last["cosine"]
+    own, median = float(last["disagreement_share"].mean()), float(cosine.median())
+    largest = float(last["gradient_share"].max())
+    findings = []
+    if np.isfinite(own):
+        sentence = wording.own_share(lam, epoch, own)
+        findings.append(_finding("own-share", lam, epoch, own, None, sentence))
+    if np.isfinite(median):
+        sentence = wording.cosine(
+            lam,
+            epoch,
+            median=median,
+            low=float(cosine.min()),
+            high=float(cosine.max()),
+            negative=float((cosine < 0).mean()),
+        )
+        findings.append(_finding("cosine", lam, epoch, median, 0.0, sentence))
+    if np.isfinite(largest):
+        sentence = wording.largest_share(lam, epoch, largest, last.sizes[names.MEMBER])
+        findings.append(_finding("largest-share", lam, epoch, largest, None, sentence))
+    return findings
 
 
 def _finding(
@@ -172,7 +161,7 @@ def _finding(
 
 probe = Probe(
     name="gradients",
-    question="What are the members taught: their own errors, or the ensemble's?",
+    question="Is each member trained on its own errors or on the ensemble's?",
     writes=WRITES,
     measure=measure,
     judge=judge,

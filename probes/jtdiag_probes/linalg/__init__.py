@@ -1,1 +1,1 @@
-"""TODO."""
+"""Linear algebra of large symmetric matrices that are known only by their products."""

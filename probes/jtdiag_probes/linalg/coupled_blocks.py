@@ -1,21 +1,21 @@
-"""Extreme eigenvalues of blocks that share one coupling, without forming the matrix.
+"""Extreme eigenvalues of block-diagonal matrices with a low-rank coupling, matrix-free.
 
-The curvature of the joint-training loss is one block for each member, plus a coupling that is
-the same between all members (Webb et al. 2020, Eq. 4, differentiated twice):
+The curvature of the joint loss has one block for each member, plus a coupling that is the same
+between all members (Webb et al. 2020, Eq. 4, differentiated twice):
 
     H = blkdiag(B_1, …, B_M) + V C Vᵀ,    B_j = diag(poles_j),    V = [V_1; …; V_M],
 
-where d, the size of C and of each block, is far below that of H, Md. By Sylvester's law of
-inertia the eigenvalues of H below x are the poles below x less the negative eigenvalues of a
-matrix of size d,
+where d, the size of C and of each block, is much smaller than Md, the size of H. By Sylvester's
+law of inertia, the number of eigenvalues of H below x is the number of poles below x minus the
+number of negative eigenvalues of a matrix of size d,
 
     W(x) = C⁻¹ + Σ_j V_jᵀ (B_j − x)⁻¹ V_j ,
 
-so bisection finds any eigenvalue, exact up to rounding, at M·d³ operations a step in place of
-(M·d)³. The smallest is sought with the inverses of the poles and of C, and the largest with
-the poles and a root of C: so each keeps its relative accuracy however far they are apart.
+so bisection finds any eigenvalue up to rounding, with M·d³ operations per step instead of
+(M·d)³. The smallest is computed from the inverses of the poles and of C, and the largest from the
+poles and a root of C, so that both have a small relative error however far apart they are.
 
-Arrays hold n problems side by side: poles (n, M, d), V (n, M, d, d), whose element [i, j, p, a]
+Arrays contain n problems side by side: poles (n, M, d), V (n, M, d, d), whose element [i, j, p, a]
 belongs to pole p and direction a of the coupling.
 """
 
@@ -27,30 +27,32 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 STEPS = 64
-"""Bisections at most; they end once every bracket is as narrow as `WIDTH`."""
+"""Maximum number of bisections; they stop once every bracket is narrower than `WIDTH`."""
 EPS = float(np.finfo(np.float64).eps)
 WIDTH = 1e-12
-"""Relative width of a bracket that is narrow enough."""
+"""Relative width of a bracket at convergence."""
 
 
 def smallest(inverse_poles: Floats, vectors: Floats, coupling_inverse: Floats) -> Floats:
-    """Return the smallest eigenvalue of every H, (n,), all poles being positive.
+    """Return the smallest eigenvalue of every H, (n,), for positive poles.
 
     Args:
         inverse_poles: 1/poles, (n, M, d).
         vectors: V, (n, M, d, d).
-        coupling_inverse: C⁻¹, (n, d, d); zeros for a coupling without bound, which leaves the
-            smallest eigenvalue of the blocks where V's common directions do not move.
+        coupling_inverse: C⁻¹, (n, d, d); zeros for an infinite coupling, which restricts the
+            blocks to the null space of Vᵀ.
 
     Raises:
-        ValueError: if there is one block only.
+        ValueError: if there is only one block.
     """
     count, members, size = inverse_poles.shape
     if members == 1:
-        raise ValueError("there is one block; with nothing to couple, take its own eigenvalues.")
+        raise ValueError(
+            "There is only one block, which has no coupling; compute its eigenvalues directly."
+        )
     ordered = np.sort(1 / inverse_poles.reshape(count, -1), axis=1)
     low = ordered[:, 0]
-    high = ordered[:, size]  # C has rank d, so the lowest eigenvalue passes at most d poles
+    high = ordered[:, size]  # C has rank d, so the lowest eigenvalue is below the pole of rank d
 
     def reached(x: Floats) -> NDArray[np.bool_]:
         scaled = x[:, None, None] * inverse_poles
@@ -70,8 +72,8 @@ def largest(poles: Floats, vectors: Floats, coupling_root: Floats) -> Floats:
         coupling_root: F with F Fᵀ = C, (n, d, r).
     """
     low = poles.max((1, 2))
-    moved = vectors.reshape(len(poles), -1, vectors.shape[-1]) @ coupling_root
-    added = np.linalg.norm(moved, ord=2, axis=(1, 2)) ** 2
+    coupled = vectors.reshape(len(poles), -1, vectors.shape[-1]) @ coupling_root
+    added = np.linalg.norm(coupled, ord=2, axis=(1, 2)) ** 2
     identity = np.eye(coupling_root.shape[-1])
 
     def passed(x: Floats) -> NDArray[np.bool_]:
@@ -94,13 +96,13 @@ def _negative(w: Floats) -> NDArray[np.intp]:
 
 
 def _away_from_zero(values: Floats) -> Floats:
-    """Return values with zeros replaced: x at a pole is taken as a hair beside it."""
+    """Replace zeros by a tiny value, so that x is never exactly at a pole."""
     scale = np.abs(values).max((1, 2), keepdims=True)
     return np.where(values == 0, EPS * scale, values)
 
 
 def _bisect(low: Floats, high: Floats, beyond: Callable[[Floats], NDArray[np.bool_]]) -> Floats:
-    """Return where `beyond` turns true between low and high, by halving their ratio."""
+    """Return where `beyond` becomes true between low and high, by bisection on a log scale."""
     for _ in range(STEPS):
         if np.all(high <= low * (1 + WIDTH)):
             break

@@ -1,17 +1,17 @@
-"""Products of vectors with the curvature of the joint-training loss by the members' weights.
+"""Products of vectors with the curvature of the joint loss with respect to the weights.
 
-Two matrices: the Hessian, and the generalised Gauss-Newton matrix (GGN) JᵀRJ, with J the
-derivative of the outputs by the weights and R the Hessian of the loss by the outputs. The GGN
-leaves out the outputs' own curvature; it is never negative, and between two members it is the
-Hessian, for members share no weights. Neither is ever formed.
+There are two matrices: the Hessian, and the generalized Gauss-Newton matrix (GGN) JᵀRJ, with J the
+Jacobian of the outputs with respect to the weights and R the Hessian of the loss with respect to
+the outputs. The GGN omits the curvature of the outputs. It is positive semidefinite, and its blocks
+between two members equal those of the Hessian, since members share no weights. Neither matrix is
+ever formed.
 
-A vector is flat, member after member: (M·P,), as is (M, P) when it is reshaped. The graph of the
-gradient is built once and kept, so that a product costs about two gradients.
+A vector is flat with one member after another, (M·P,), like a flattened (M, P). The graph of the
+gradient is built once and reused, so that a product costs about two gradients.
 """
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,27 +19,19 @@ from torch import Tensor
 Weights = Mapping[str, Tensor]
 """Parameters (M, …) by name."""
 OutputMap = Callable[[Tensor], Tensor]
-"""A linear map of outputs (M, n, K) into themselves."""
+"""A linear map from outputs (M, n, K) to outputs."""
+Covariance = Callable[[Tensor, Tensor], Tensor]
+"""Product Σ(η)v for η and v (..., K): the second derivative of the log-partition, times v."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Family:
-    """What curvature needs to know of an exponential family."""
-
-    covariance: Callable[[Tensor, Tensor], Tensor]
-    """Σ(η)v for η and v (..., K): the second derivative of the log-partition, times a vector."""
-
-
-def _categorical(logits: Tensor, vector: Tensor) -> Tensor:
+def categorical(logits: Tensor, vector: Tensor) -> Tensor:
+    """Return the covariance of class predictions, diag(q) − qqᵀ, times a vector."""
     q = torch.softmax(logits, -1)
     return q * (vector - (q * vector).sum(-1, keepdim=True))
 
 
-CATEGORICAL = Family(covariance=_categorical)
-
-
-def output_hessian(logits: Tensor, lam: float, family: Family = CATEGORICAL) -> OutputMap:
-    """Return R, the Hessian by the outputs (M, n, K) of the joint loss averaged over examples.
+def output_hessian(logits: Tensor, lam: float, covariance: Covariance = categorical) -> OutputMap:
+    """Return R, the Hessian of the mean joint loss with respect to the outputs (M, n, K).
 
     (Rv)_j = (λ/M) Σ̄ v̄ + ((1−λ)/M) Σ_j v_j, with v̄ the mean over members.
     """
@@ -47,53 +39,53 @@ def output_hessian(logits: Tensor, lam: float, family: Family = CATEGORICAL) -> 
     mean = logits.mean(0)
 
     def product(v: Tensor) -> Tensor:
-        shared = lam * family.covariance(mean, v.mean(0))
-        own = (1 - lam) * family.covariance(logits, v)
-        return (shared + own) / (members * examples)
+        shared = lam * covariance(mean, v.mean(0))
+        separate = (1 - lam) * covariance(logits, v)
+        return (shared + separate) / (members * examples)
 
     return product
 
 
-def own_hessian(logits: Tensor, lam: float, family: Family = CATEGORICAL) -> OutputMap:
-    """Return R's diagonal blocks: (λ/M²) Σ̄ v_j + ((1−λ)/M) Σ_j v_j, nothing between members."""
+def own_hessian(logits: Tensor, lam: float, covariance: Covariance = categorical) -> OutputMap:
+    """Return the diagonal blocks of R: (λ/M²) Σ̄ v_j + ((1−λ)/M) Σ_j v_j."""
     members, examples, _ = logits.shape
     mean = logits.mean(0)
 
     def product(v: Tensor) -> Tensor:
-        shared = lam / members * family.covariance(mean, v)
-        own = (1 - lam) * family.covariance(logits, v)
-        return (shared + own) / (members * examples)
+        shared = lam / members * covariance(mean, v)
+        separate = (1 - lam) * covariance(logits, v)
+        return (shared + separate) / (members * examples)
 
     return product
 
 
 def agreement(v: Tensor) -> Tensor:
-    """Return the consensus part of outputs (M, n, K): their mean, for every member."""
+    """Project outputs (M, n, K) on consensus: their mean, repeated for every member."""
     return v.mean(0, keepdim=True).expand_as(v)
 
 
 def disagreement(v: Tensor) -> Tensor:
-    """Return what is left of outputs (M, n, K) without their consensus part."""
+    """Project outputs (M, n, K) on disagreement: their deviation from the mean over members."""
     return v - v.mean(0, keepdim=True)
 
 
 def between(project: OutputMap, inner: OutputMap) -> OutputMap:
-    """Return project·inner·project: curvature along some output directions alone."""
+    """Return project·inner·project: the curvature restricted to some output directions."""
     return lambda v: project(inner(project(v)))
 
 
 class Tangents:
-    """Outputs of members as a function of their weights, linearised once and kept.
+    """Outputs of members as a function of their weights, linearized once.
 
     Args:
-        outputs: From weights by name to outputs (M, n, K); differentiable twice.
-        weights: Where to linearise; the order of their names is that of flat vectors.
+        outputs: Maps weights by name to outputs (M, n, K); twice differentiable.
+        weights: Point of the linearization; the order of names is that of flat vectors.
     """
 
     def __init__(self, outputs: Callable[[Weights], Tensor], weights: Weights) -> None:
         self._weights = {name: w.detach().requires_grad_() for name, w in weights.items()}
         self.outputs = outputs(self._weights)
-        """(M, n, K), with their graph."""
+        """(M, n, K), with the autograd graph."""
         self._dual = torch.zeros_like(self.outputs, requires_grad=True)
 
     @functools.cached_property
@@ -111,11 +103,11 @@ class Tangents:
         return sum(weight.numel() for weight in self._weights.values())
 
     def push(self, v: Tensor) -> Tensor:
-        """Return J v: how the outputs (M, n, K) move with weights (M·P,)."""
+        """Return J v, the change of the outputs (M, n, K) along weights (M·P,)."""
         pieces = self._split(v)
-        # The derivative of Jᵀu by u, which is linear, gives J without forward mode.
-        [moved] = torch.autograd.grad(self._pulled, [self._dual], pieces, retain_graph=True)
-        return moved
+        # Jᵀu is linear in u, so its derivative with respect to u is J: no forward mode needed.
+        [change] = torch.autograd.grad(self._pulled, [self._dual], pieces, retain_graph=True)
+        return change
 
     def pull(self, u: Tensor) -> Tensor:
         """Return Jᵀ u, (M·P,), for outputs u (M, n, K)."""
@@ -126,23 +118,23 @@ class Tangents:
         return lambda v: self.pull(inner(self.push(v)))
 
     def kernel(self, inner: OutputMap) -> OutputMap:
-        """Return the product with inner·J·Jᵀ·inner, between outputs (M, n, K)."""
+        """Return the product of outputs (M, n, K) with inner·J·Jᵀ·inner."""
         return lambda u: inner(self.push(self.pull(inner(u))))
 
     def hessian(self, loss: Tensor) -> Callable[[Tensor], Tensor]:
-        """Return the product with the Hessian of a loss that was made of `outputs`."""
+        """Return the product with the Hessian of a loss that was computed from `outputs`."""
         gradient = self._gradient(loss, None, create_graph=True)
 
         def product(v: Tensor) -> Tensor:
-            found = torch.autograd.grad(
+            pieces = torch.autograd.grad(
                 gradient, list(self._weights.values()), self._split(v), retain_graph=True
             )
-            return self._joined(found)
+            return self._joined(pieces)
 
         return product
 
     def gradient(self, loss: Tensor) -> Tensor:
-        """Return the gradient (M·P,) of a loss that was made of `outputs`."""
+        """Return the gradient (M·P,) of a loss that was computed from `outputs`."""
         return self._joined(self._gradient(loss, None))
 
     def _gradient(

@@ -1,13 +1,13 @@
-"""Eigenvalues of a symmetric matrix that is known by its products with vectors: Lanczos's method.
+"""Lanczos algorithm: eigenvalues of a symmetric matrix from its products with vectors.
 
 From a start vector, k products give an orthonormal basis of the Krylov space in which the matrix
-is tridiagonal. The eigenvalues of that small matrix (Ritz values) approach those of the large
-one, from inside and at both ends of the spectrum first. Each comes with the norm of its residual:
-some eigenvalue lies no farther away than that.
+is tridiagonal. The eigenvalues of that small matrix (Ritz values) converge to those of the large
+one from the inside, at both ends of the spectrum first. The norm of the residual of a Ritz value
+bounds its distance to the nearest eigenvalue.
 
-Several runs go side by side, for instance one for each member: shapes are B runs, n dimensions,
-k steps. Works on any device and in any floating type. See Golub and Van Loan, "Matrix
-Computations", chapter 10; twice is enough: Giraud, Langou, Rozložník 2005.
+Several runs are batched, for example one for each member: shapes are B runs, n dimensions, k
+steps. Any device and floating-point dtype is supported. References: Golub and Van Loan, "Matrix
+Computations", chapter 10; for orthogonalizing twice, Giraud, Langou and Rozložník 2005.
 """
 
 from collections.abc import Callable
@@ -17,28 +17,28 @@ import torch
 from torch import Tensor
 
 Product = Callable[[Tensor], Tensor]
-"""From vectors (B, n) to the matrix's products with them, (B, n)."""
+"""Product of the matrix with vectors (B, n), one for each run."""
 
 NOISE = 100.0
-"""A remainder this many roundings long, relative to the matrix, is taken for rounding.
+"""A remainder shorter than this many rounding errors of the matrix counts as zero.
 
-The basis then spans all that the start vector reaches. The limit must grow with the matrix and
-with the type's precision: an absolute 1e-12 is never met in float32, and every eigenvalue comes
-many times."""
+The basis then spans the whole Krylov space. The limit must scale with the matrix and with the
+precision of the dtype: an absolute limit such as 1e-12 is never reached in float32, and spurious
+copies of eigenvalues appear."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Krylov:
-    """What B runs of Lanczos found; run b took steps[b] steps, and what lies beyond is zero."""
+    """Result of B Lanczos runs; entries beyond steps[b] of run b are zero."""
 
     diagonal: Tensor
     """(B, k)"""
-    beside: Tensor
-    """Lengths of the remainders, (B, k): the second diagonal, and the last remainder."""
+    off_diagonal: Tensor
+    """Norms of the remainders, (B, k): the off-diagonal, and the last remainder."""
     basis: Tensor
     """Orthonormal rows, (B, k, n)."""
     steps: tuple[int, ...]
-    """Steps taken before the remainder vanished, of k at most."""
+    """Number of steps before the remainder vanished, at most k."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,75 +48,82 @@ class Ritz:
     values: Tensor
     """(k,)"""
     residuals: Tensor
-    """Norm of the residual of each, never below rounding, (k,)."""
+    """Norm of the residual of each, at least the rounding error, (k,)."""
     weights: Tensor
-    """Shares of the start vector, (k,), adding up to 1: Gauss quadrature's weights."""
+    """Weights of the Gauss quadrature, (k,): squared components of the start vector."""
     vectors: Tensor
-    """In coordinates of the basis, as columns, (k, k)."""
+    """Eigenvectors in coordinates of the basis, as columns, (k, k)."""
 
     @property
     def negative(self) -> int:
-        """How many lie below zero by more than their residual."""
+        """Number of Ritz values that are below zero by more than their residual."""
         return int((self.values < -self.residuals).sum())
 
 
 def lanczos(product: Product, start: Tensor, steps: int) -> Krylov:
-    """Take up to `steps` steps from each start vector, every basis kept orthonormal.
+    """Run up to `steps` Lanczos steps from each start vector, with full orthogonalization.
 
-    A run ends early when the remainder is rounding: then the start vector has been used up. A
-    multiple eigenvalue is found once, since one start vector sees one direction of it.
+    A run stops early once the remainder is zero up to rounding. A multiple eigenvalue is found
+    once, since a start vector has a component in only one direction of its eigenspace.
 
     Args:
-        product: The matrix, or one for each run.
-        start: (B, n), none of them zero.
-        steps: Products to be taken at most.
+        product: Product with the matrix, which may differ between runs.
+        start: Start vectors, (B, n), none of them zero.
+        steps: Maximum number of products.
     """
     runs, size = start.shape
     steps = min(steps, size)
     basis = start.new_zeros(runs, steps, size)
-    diagonal, beside = start.new_zeros(runs, steps), start.new_zeros(runs, steps)
+    diagonal, off_diagonal = start.new_zeros(runs, steps), start.new_zeros(runs, steps)
     taken, scale = start.new_zeros(runs), start.new_zeros(runs)
-    going = torch.ones_like(taken, dtype=torch.bool)
+    running = torch.ones_like(taken, dtype=torch.bool)
     vector = start / start.norm(dim=1, keepdim=True)
     for step in range(steps):
         basis[:, step] = vector
-        taken += going
+        taken += running
         remainder = product(vector)
         diagonal[:, step] = (vector * remainder).sum(1)
         for _ in range(2):
             remainder = _without(basis[:, : step + 1], remainder)
         length = remainder.norm(dim=1)
         scale = torch.maximum(scale, diagonal[:, step].abs() + length)
-        going &= length > NOISE * torch.finfo(start.dtype).eps * scale
-        beside[:, step] = torch.where(going, length, 0.0)
-        if not bool(going.any()):
+        running &= length > NOISE * torch.finfo(start.dtype).eps * scale
+        off_diagonal[:, step] = torch.where(running, length, 0.0)
+        if not bool(running.any()):
             break
-        vector = torch.where(going[:, None], remainder / length[:, None], 0.0)
-    return Krylov(diagonal=diagonal, beside=beside, basis=basis, steps=tuple(int(n) for n in taken))
+        vector = torch.where(running[:, None], remainder / length[:, None], 0.0)
+    return Krylov(
+        diagonal=diagonal,
+        off_diagonal=off_diagonal,
+        basis=basis,
+        steps=tuple(int(n) for n in taken),
+    )
 
 
 def ritz(krylov: Krylov, run: int = 0) -> Ritz:
     """Return the Ritz values of one run."""
     count = krylov.steps[run]
     diagonal = krylov.diagonal[run, :count].double().cpu()
-    beside = krylov.beside[run, :count].double().cpu()
-    small = torch.diag(diagonal) + torch.diag(beside[:-1], 1) + torch.diag(beside[:-1], -1)
+    off_diagonal = krylov.off_diagonal[run, :count].double().cpu()
+    small = (
+        torch.diag(diagonal) + torch.diag(off_diagonal[:-1], 1) + torch.diag(off_diagonal[:-1], -1)
+    )
     values, vectors = torch.linalg.eigh(small)
     rounding = NOISE * torch.finfo(krylov.diagonal.dtype).eps * values.abs().max()
     return Ritz(
         values=values,
-        residuals=(beside[-1] * vectors[-1].abs()).clamp(min=float(rounding)),
+        residuals=(off_diagonal[-1] * vectors[-1].abs()).clamp(min=float(rounding)),
         weights=vectors[0] ** 2,
         vectors=vectors,
     )
 
 
-def alone(product: Callable[[Tensor], Tensor]) -> Product:
-    """Return a product of vectors (n,) as one of a single run, (1, n)."""
+def batch_of_one(product: Callable[[Tensor], Tensor]) -> Product:
+    """Adapt a product of vectors (n,) to a batch of a single run, (1, n)."""
     return lambda vectors: product(vectors[0]).unsqueeze(0)
 
 
 def _without(basis: Tensor, vectors: Tensor) -> Tensor:
-    """Return vectors (B, n) less their parts in orthonormal rows (B, k, n)."""
+    """Subtract from vectors (B, n) their projections on orthonormal rows (B, k, n)."""
     parts = torch.matmul(basis, vectors.unsqueeze(2))
     return torch.baddbmm(vectors.unsqueeze(1), parts.mT, basis, alpha=-1).squeeze(1)

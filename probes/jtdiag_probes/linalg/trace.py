@@ -1,13 +1,16 @@
-"""Trace of a symmetric matrix known by its products: Hutch++.
+"""Trace of a symmetric matrix from its products with vectors: Hutch++.
 
-Meyer, Musco, Musco and Woodruff 2021: a third of the products finds a subspace that holds most of
-the matrix, on which the trace is exact; Hutchinson's estimate is left with the rest.
+Meyer, Musco, Musco and Woodruff (2021): a third of the products finds a subspace that captures
+most of the matrix. The trace is exact on it, and Hutchinson's estimator is used for the remainder.
 """
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from jtdiag.stats import standard_error
 
 
 def hutch_plus_plus(
@@ -16,21 +19,21 @@ def hutch_plus_plus(
     """Return the trace and its standard error.
 
     Args:
-        product: From vectors (n,) to the matrix's products with them.
-        like: A vector (n,), for size, type and device.
-        products: Products with the matrix; a third each to find the subspace, to sum over it and
-            to estimate the rest.
-        seed: Of the random signs.
+        product: Product of the matrix with a vector (n,).
+        like: A vector (n,) with the size, dtype and device to use.
+        products: Number of products with the matrix, a third each to find the subspace, to compute
+            the trace on it, and to estimate the remainder.
+        seed: Seed of the random signs.
 
     Returns:
-        The estimate, and the standard error of its random part: 0 where the subspace is all.
+        The estimate and its standard error, which is 0 if the subspace is the whole space.
 
     Raises:
-        ValueError: if there are fewer than 6 products: the error needs two samples.
+        ValueError: if there are fewer than 6 products; the standard error needs two samples.
     """
     third = products // 3
     if third < 2:
-        raise ValueError(f"products is {products}; Hutch++ needs 6 or more, for its error.")
+        raise ValueError(f"products is {products}; Hutch++ needs at least 6 to estimate its error.")
     size = like.numel()
     generator = torch.Generator().manual_seed(seed)
     signs = (2 * torch.randint(0, 2, (2 * third, size), generator=generator) - 1).to(like)
@@ -39,7 +42,6 @@ def hutch_plus_plus(
     on_basis = sum(float(column @ product(column)) for column in basis.T)
     if basis.shape[1] == size:
         return on_basis, 0.0
-    rests = signs[third:] - (signs[third:] @ basis) @ basis.T
-    samples = torch.tensor([float(rest @ product(rest)) for rest in rests], dtype=torch.float64)
-    error = samples.std(correction=1) / third**0.5
-    return on_basis + float(samples.mean()), float(error)
+    remainders = signs[third:] - (signs[third:] @ basis) @ basis.T
+    samples = np.array([float(vector @ product(vector)) for vector in remainders])
+    return on_basis + float(samples.mean()), float(standard_error(samples))

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Robustness: accuracy of an ensemble with missing or faulty members."""

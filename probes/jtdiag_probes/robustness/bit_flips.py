@@ -1,4 +1,4 @@
-"""Weights in which bits have flipped, as memory does that is hot, old or in space."""
+"""Random bit flips in weights, as they occur in faulty or irradiated memory."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,54 +12,55 @@ Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
 RATES = (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
-"""Probability that a bit of a weight has flipped."""
+"""Probabilities that a bit of a weight is flipped."""
 DRAWS = 5
+"""Random draws at each probability."""
 BITS = 32
 GUARD = 100.0
-"""How many times the median member's largest logit a member's may be."""
+"""A member is excluded if its largest logit exceeds this multiple of the median member's."""
 
 
 def flip_bits(weights: Floats, rate: float, generator: np.random.Generator) -> Floats:
-    """Return weights of any shape in which each bit is flipped with a probability.
+    """Flip each bit of an array of weights independently with probability `rate`.
 
-    Bits are those of float32 (one of sign, eight of exponent, 23 of mantissa); float64 weights
-    are rounded to it first, and return as float64. The result may hold inf and NaN.
+    Bits are those of float32: 1 sign, 8 exponent and 23 mantissa bits. float64 weights are rounded
+    to float32 first and returned as float64. The result may contain inf and NaN.
     """
-    with np.errstate(over="ignore"):  # weights of diverged members outgrow float32
-        held = np.array(weights, np.float32, order="C")
-    words = held.reshape(-1).view(np.uint32)
+    with np.errstate(over="ignore"):  # weights of diverged members overflow float32
+        flipped = np.array(weights, np.float32, order="C")
+    words = flipped.reshape(-1).view(np.uint32)
     flips = int(generator.binomial(words.size * BITS, rate))
-    at = generator.choice(words.size * BITS, flips, replace=False, shuffle=False)
-    np.bitwise_xor.at(words, at // BITS, np.uint32(1) << (at % BITS).astype(np.uint32))
-    with np.errstate(invalid="ignore"):  # some NaNs signal when they are cast
-        return held.astype(weights.dtype)
+    bits = generator.choice(words.size * BITS, flips, replace=False, shuffle=False)
+    np.bitwise_xor.at(words, bits // BITS, np.uint32(1) << (bits % BITS).astype(np.uint32))
+    with np.errstate(invalid="ignore"):  # casting a signaling NaN warns
+        return flipped.astype(weights.dtype)
 
 
 def flip_all(
     weights: Mapping[str, Floats], rate: float, generator: np.random.Generator
 ) -> dict[str, Floats]:
-    """Return all weights of all members with bits flipped; parameters come in their order."""
+    """Flip bits in the weights of all members, parameter by parameter in the given order."""
     return {name: flip_bits(array, rate, generator) for name, array in weights.items()}
 
 
 def accuracy(logits: Floats, target: Ints) -> float:
-    """Return the fraction right of the mean of logits (M, n, K).
+    """Return the accuracy of the ensemble's mean logits, for logits (M, n, K).
 
-    An answer that is not a number is wrong.
+    A prediction of NaN counts as wrong.
     """
     sums = margins(logits, target).sum(0)
     return Scorer(target, len(sums), sums.dtype).hits(sums) / len(target)
 
 
 def guarded(logits: Floats) -> Floats:
-    """Return logits (M, n, K) in which members that make no sense of an example say nothing.
+    """Set the logits (M, n, K) of members that are implausible on an example to zero there.
 
-    Those that say inf or NaN, or whose largest logit is above `GUARD` times the median of the
-    others (of an even number, the lower of the middle two).
+    A member is implausible if it has a logit of inf or NaN, or if its largest logit exceeds
+    `GUARD` times the median over members (of an even number, the lower of the middle two).
     """
     largest = np.abs(logits).max(-1, keepdims=True)
     finite = np.isfinite(largest)
     ordered = np.sort(np.where(finite, largest, np.inf), axis=0)
     middle = np.maximum(finite.sum(0, keepdims=True) - 1, 0) // 2
-    ordinary = np.take_along_axis(ordered, middle, axis=0)
-    return np.where(finite & (largest <= GUARD * ordinary), logits, 0)
+    median = np.take_along_axis(ordered, middle, axis=0)
+    return np.where(finite & (largest <= GUARD * median), logits, 0)

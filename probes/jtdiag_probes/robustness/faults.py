@@ -1,7 +1,6 @@
-"""Members whose logits are wrong: what is left of the ensemble that goes on averaging them.
+"""Accuracy of an ensemble in which some members output wrong logits.
 
-Nobody notices the fault: all M members are averaged, some of them with logits that are not what
-they computed.
+The faults are not detected: the ensemble still averages all M members.
 """
 
 from collections.abc import Iterator
@@ -10,26 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag_probes.robustness.margins import Scorer, margins as margins_of, pieces
+from jtdiag_probes.robustness.margins import Scorer, margins, pieces
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
 SCALE = 10.0
-"""A scaled member's logits are this many times too large."""
+"""Factor by which the logits of a scaled member are too large."""
 NOISE = 1.0
-"""Standard deviation of the noise, in the member's own spread of logits over classes."""
+"""Standard deviation of the noise, relative to that of the member's logits over classes."""
 FACTORS = {"zero": 0.0, "scaled": SCALE, "flipped": -1.0}
-"""Faults that multiply a member's logits."""
+"""Faults that multiply a member's logits by a factor."""
 DRAWN = ("stuck", "random", "noisy")
-"""Faults that put other logits in their place."""
+"""Faults that replace a member's logits."""
 FAULTS = (*FACTORS, *DRAWN)
 COUNTS = 16
-"""About so many numbers of faulty members are tried."""
+"""Approximate number of different counts of faulty members."""
 
 
 def counts_of_faulty(members: int) -> Ints:
-    """Return the numbers of faulty members that are tried: 0, 1, … , M, at most `COUNTS` + 2."""
+    """Return the counts of faulty members to evaluate: 0, 1, …, M, at most `COUNTS` + 2 of them."""
     if members <= COUNTS:
         return np.arange(members + 1)
     return np.unique(np.append(np.linspace(0, members, COUNTS + 1).round().astype(int), 1))
@@ -41,12 +40,12 @@ def spread(logits: Floats) -> Floats:
 
 
 def with_noise(logits: Floats, noise: Floats, frozen: Floats) -> Iterator[Floats]:
-    """Yield the logits (M, n, K) of members that are stuck, random and noisy, as in `DRAWN`.
+    """Yield the logits (M, n, K) of stuck, random and noisy members, in the order of `DRAWN`.
 
     Args:
-        logits: (M, n, K), in nats, as they should be.
+        logits: (M, n, K), correct logits in nats.
         noise: (M, n, K), standard normal.
-        frozen: (M, K), what each member said of one example and now says of all.
+        frozen: (M, K), logits of one example that a stuck member outputs for all examples.
     """
     yield np.broadcast_to(frozen[:, None], logits.shape)
     scaled = noise * spread(logits)
@@ -55,14 +54,13 @@ def with_noise(logits: Floats, noise: Floats, frozen: Floats) -> Iterator[Floats
 
 
 class FaultCurves:
-    """Hits by fault, repeat and number of faulty members, added up over blocks of examples.
+    """Accumulate accuracy by fault, repeat and number of faulty members, block by block.
 
     Args:
-        orders: (repeats, M), permutations; the last f members of an order are the faulty ones.
-        counts: (F,), numbers of faulty members, rising.
-        frozen: (M, K), what a stuck member says.
-        generator: For the noise, which is drawn example by example and is the same in all
-            repeats.
+        orders: (repeats, M), permutations; the last f members of an order are faulty.
+        counts: (F,), numbers of faulty members, increasing.
+        frozen: (M, K), logits of a stuck member.
+        generator: For the noise, which is drawn example by example and shared by all repeats.
     """
 
     def __init__(
@@ -77,46 +75,46 @@ class FaultCurves:
 
     @property
     def accuracy(self) -> Floats:
-        """Fraction right, (fault, repeats, F)."""
+        """Accuracy, (fault, repeats, F)."""
         return self._hits / max(1, self._examples)
 
     def add(self, logits: Floats, target: Ints) -> None:
-        """Add examples: logits (M, n, K) in nats and their classes (n,)."""
-        for margins, own, part in pieces(logits, target):
-            right = logits[:, part].astype(margins.dtype, copy=False)
-            noise = self._noise(right)
-            wrong = [margins_of(one, own) for one in with_noise(right, noise, self._frozen)]
-            scorer = Scorer(own, margins.shape[1], margins.dtype)
+        """Add examples with logits (M, n, K) in nats and classes (n,)."""
+        for correct, classes, part in pieces(logits, target):
+            clean = logits[:, part].astype(correct.dtype, copy=False)
+            drawn = with_noise(clean, self._noise(clean), self._frozen)
+            wrong = [margins(faulty, classes) for faulty in drawn]
+            scorer = Scorer(classes, correct.shape[1], correct.dtype)
             for repeat, order in enumerate(self._orders):
-                self._add_repeat(repeat, order, margins, wrong, scorer)
+                self._add_repeat(repeat, order, correct, wrong, scorer)
         self._examples += len(target)
 
     def _noise(self, logits: Floats) -> Floats:
         members, examples, classes = logits.shape
-        drawn = self._generator.standard_normal((examples, members, classes), np.float32)
-        return drawn.transpose(1, 0, 2)
+        noise = self._generator.standard_normal((examples, members, classes), np.float32)
+        return noise.transpose(1, 0, 2)
 
     def _add_repeat(
-        self, repeat: int, order: list[int], margins: Floats, wrong: list[Floats], scorer: Scorer
+        self, repeat: int, order: list[int], correct: Floats, wrong: list[Floats], scorer: Scorer
     ) -> None:
         members = len(order)
         kept_counts = [members - count for count in reversed(self._counts)]
-        kept = [sums.copy() for sums in running_sums(margins, order, kept_counts)][::-1]
+        kept = [sums.copy() for sums in running_sums(correct, order, kept_counts)][::-1]
         backwards = order[::-1]
-        for at, faulty in enumerate(running_sums(margins, backwards, self._counts)):
+        for column, faulty in enumerate(running_sums(correct, backwards, self._counts)):
             for fault, factor in enumerate(FACTORS.values()):
-                # Without the product for 0: it would make a NaN of what has no finite logits.
-                sums = kept[at] + factor * faulty if factor else kept[at]
-                self._hits[fault, repeat, at] += scorer.hits(sums)
-        for fault, others in enumerate(wrong, len(FACTORS)):
-            for at, faulty in enumerate(running_sums(others, backwards, self._counts)):
-                self._hits[fault, repeat, at] += scorer.hits(kept[at] + faulty)
+                # 0 · inf is NaN, so a factor of 0 must not be multiplied.
+                sums = kept[column] + factor * faulty if factor else kept[column]
+                self._hits[fault, repeat, column] += scorer.hits(sums)
+        for fault, replaced in enumerate(wrong, len(FACTORS)):
+            for column, faulty in enumerate(running_sums(replaced, backwards, self._counts)):
+                self._hits[fault, repeat, column] += scorer.hits(kept[column] + faulty)
 
 
 def running_sums(margins: Floats, order: list[int], counts: list[int]) -> Iterator[Floats]:
-    """Yield the sum over the first members of an order, for every one of some rising counts.
+    """Yield the sum of margins over the first members of an order, for increasing counts.
 
-    The array is the same one each time; copy it to keep it.
+    The same array is yielded each time; copy it to keep it.
     """
     sums = np.zeros(margins.shape[1:], margins.dtype)
     done = 0

@@ -1,4 +1,4 @@
-"""One lane's robustness from its stored outputs: the pass over them, and what follows from it."""
+"""Robustness of one lane, computed from its stored outputs."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from jtdiag import names
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.dominance import movement
-from jtdiag_probes.robustness import removal_orders as orders_of
+from jtdiag_probes.robustness import removal_orders
 from jtdiag_probes.robustness.faults import FaultCurves, counts_of_faulty
 from jtdiag_probes.robustness.margins import margins
 from jtdiag_probes.robustness.removal import (
@@ -25,6 +25,7 @@ from jtdiag_probes.robustness.removal_summary import (
     probabilities,
     tolerated_fraction,
 )
+from jtdiag_probes.robustness.repeats import mean_and_error
 from jtdiag_probes.robustness.shapley import shapley_values
 from jtdiag_probes.robustness.variables import (
     BEST_ALONE_FIRST,
@@ -41,11 +42,11 @@ Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
 _PURPOSE = 0x726F62
-"""Sets these random numbers apart from all others that a recipe's seed makes."""
+"""Separates these random numbers from all others derived from the recipe's seed."""
 
 
 def generator(run: Run, lane: Lane, *which: int) -> np.random.Generator:
-    """Return random numbers of a trial, the same at every λ, so that λs are compared in pairs."""
+    """Return a generator for a trial, the same at every λ, so that λs can be compared in pairs."""
     return np.random.default_rng([run.recipe.seed, _PURPOSE, lane.trial, *which])
 
 
@@ -55,130 +56,131 @@ def measure(run: Run, lane: Lane, epoch: int, metrics: xr.Dataset) -> dict[str, 
     Args:
         run: Its outputs are read chunk by chunk.
         lane: Which lane.
-        epoch: With stored outputs of test.
-        metrics: Of this lane and epoch.
+        epoch: An epoch with stored outputs on test.
+        metrics: Metrics of this lane and epoch.
     """
     members = run.recipe.members.count
     orders = random_orders(generator(run, lane, 0), REPEATS, members)
     searched, _ = _sample(run, lane, epoch, names.TEST)
     named = _named_orders(run, lane, epoch, metrics, searched)
     shared = SharedSubsets(orders)
-    own = OwnSubsets([generator(run, lane, 1, r) for r in range(REPEATS)], members)
+    separate = OwnSubsets([generator(run, lane, 1, r) for r in range(REPEATS)], members)
     ordered = SharedSubsets(np.stack(list(named.values())), loss=False)
-    alone = SharedSubsets(np.arange(members)[:, None])
+    single = SharedSubsets(np.arange(members)[:, None])
     faults = FaultCurves(
         orders, counts_of_faulty(members), _frozen(run, lane, searched), generator(run, lane, 3)
     )
     del searched
     with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
         for block in run.outputs(lane, epoch, names.TEST):
-            for each in (shared, own, ordered, alone, faults):
-                each.add(block.logits, block.target)
+            for curves in (shared, separate, ordered, single, faults):
+                curves.add(block.logits, block.target)
         by_order = dict(zip(named, ordered.accuracy, strict=True))
         return {
-            **_curves(run, shared, own, alone),
+            **_curves(run, shared, separate, single),
             **_ordered(by_order, shared),
             **_shapley(run, shared, orders),
-            **_mean_and_error("fault_accuracy", faults.accuracy.swapaxes(0, 1)),
+            **_over_repeats("fault_accuracy", faults.accuracy.swapaxes(0, 1)),
             "residual": _residual(shared, metrics, len(run.target(names.TEST, lane))),
         }
 
 
 def _sample(run: Run, lane: Lane, epoch: int, split: str) -> tuple[Floats, Ints]:
-    """Return logits (M, p, K) and targets of evenly spaced examples, as many as can be searched."""
+    """Return logits (M, p, K) and targets of as many evenly spaced examples as can be searched."""
     target = run.target(split, lane)
     members, classes = run.recipe.members.count, run.outputs_per_member
-    wanted = orders_of.examples_to_search(members, classes - 1, len(target), 4)
-    at = orders_of.spread_out(len(target), wanted)
-    found = []
+    wanted = removal_orders.examples_to_search(members, classes - 1, len(target), 4)
+    examples = removal_orders.spread_out(len(target), wanted)
+    pieces = []
     for block in run.outputs(lane, epoch, split):
-        here = at[(at >= block.start) & (at < block.start + len(block.target))]
-        found.append(block.logits[:, here - block.start])
-    return np.concatenate(found, 1), target[at]
+        inside = (examples >= block.start) & (examples < block.start + len(block.target))
+        pieces.append(block.logits[:, examples[inside] - block.start])
+    return np.concatenate(pieces, 1), target[examples]
 
 
 def _frozen(run: Run, lane: Lane, logits: Floats) -> Floats:
-    """Return what each member says of one example of its own, (M, K), drawn among those given."""
-    members, examples, _ = logits.shape
-    at = generator(run, lane, 2).integers(0, examples, members)
-    return logits[np.arange(members), at]
+    """Return each member's logits of one example drawn at random for it, (M, K)."""
+    members, count, _ = logits.shape
+    examples = generator(run, lane, 2).integers(0, count, members)
+    return logits[np.arange(members), examples]
 
 
 def _named_orders(
     run: Run, lane: Lane, epoch: int, metrics: xr.Dataset, searched: Floats
 ) -> dict[tuple[str, str], Ints]:
-    """Return orders in which members are kept, by what they are for; none where data are missing.
+    """Return the orders in which members are kept, by purpose and name.
 
-    What is dropped first is kept last, so an order of removal is turned around.
+    Orders whose data are not stored are left out. The member dropped first is kept last, so orders
+    of removal are reversed.
     """
     split = names.VAL if run.recipe.data.val else names.TRAIN
-    seen = metrics.sel({names.SPLIT: split})
-    best_first = orders_of.least_first(
-        seen[names.MEMBER_ERROR].values, seen[names.MEMBER_LOSS].values
+    of_split = metrics.sel({names.SPLIT: split})
+    best_first = removal_orders.least_first(
+        of_split[names.MEMBER_ERROR].values, of_split[names.MEMBER_LOSS].values
     )
     target = run.target(names.TEST, lane)
-    at = orders_of.spread_out(len(target), searched.shape[1])
+    examples = removal_orders.spread_out(len(target), searched.shape[1])
     with np.errstate(invalid="ignore", over="ignore"):
-        worst = orders_of.greedy_removal(margins(searched, target[at]))
-        found = {
+        worst = removal_orders.greedy_removal(margins(searched, target[examples]))
+        orders = {
             ("removal", BEST_FIRST): best_first[::-1],
             ("removal", GREEDY): worst[::-1],
             ("evaluation", BEST_ALONE_FIRST): best_first,
         }
         moved = movement.displacement(run, lane, epoch)
         if moved is not None:
-            least = orders_of.least_first(moved, np.zeros_like(moved))
-            found["removal", LEAST_MOVED_FIRST] = least[::-1]
+            least = removal_orders.least_first(moved, np.zeros_like(moved))
+            orders["removal", LEAST_MOVED_FIRST] = least[::-1]
         if names.VAL in run.recipe.keep.splits and run.recipe.data.val:
             chosen = margins(*_sample(run, lane, epoch, names.VAL))
-            found["evaluation", GREEDY] = orders_of.greedy_selection(chosen)
-    return found
+            orders["evaluation", GREEDY] = removal_orders.greedy_selection(chosen)
+    return orders
 
 
-def _mean_and_error(name: str, by_repeat: Floats) -> dict[str, Floats]:
-    """Return the mean over repeats (repeats, ...) and its standard error, under a name."""
-    error = by_repeat.std(0, ddof=1) / np.sqrt(len(by_repeat))
-    return {name: by_repeat.mean(0), f"{name}_repeat_se": error}
+def _over_repeats(name: str, by_repeat: Floats) -> dict[str, Floats]:
+    """Return the variables of a mean over repeats (repeats, ...) and its standard error."""
+    mean, error = mean_and_error(by_repeat)
+    return {name: mean, f"{name}_repeat_se": error}
 
 
 def _curves(
-    run: Run, shared: SharedSubsets, own: OwnSubsets, alone: SharedSubsets
+    run: Run, shared: SharedSubsets, separate: OwnSubsets, single: SharedSubsets
 ) -> dict[str, Floats | float]:
-    """Return curves by subsets and members dropped, and the numbers that sum them up."""
-    both = (shared, own)
+    """Return curves by kind of subset and members dropped, and their summary statistics."""
+    both = (shared, separate)
     members = run.recipe.members.count
-    accuracy = np.stack([each.accuracy[:, ::-1] for each in both], 1)
-    loss = np.stack([each.loss[:, ::-1] for each in both], 1)
+    accuracy = np.stack([kind.accuracy[:, ::-1] for kind in both], 1)
+    loss = np.stack([kind.loss[:, ::-1] for kind in both], 1)
     ensemble = float(shared.loss[:, -1].mean())
-    predicted = predicted_loss(ensemble, float(alone.loss.mean()) - ensemble, members)[::-1]
+    predicted = predicted_loss(ensemble, float(single.loss.mean()) - ensemble, members)[::-1]
     with np.errstate(invalid="ignore", divide="ignore"):
         excess = loss.mean(0) / predicted
     curves = accuracy.mean(0)
     probability = probabilities(members, run.recipe.trials)
-    guess = 1 / run.outputs_per_member
+    chance = 1 / run.outputs_per_member
     return {
-        **_mean_and_error("accuracy", accuracy),
-        **_mean_and_error("loss", loss),
+        **_over_repeats("accuracy", accuracy),
+        **_over_repeats("loss", loss),
         "predicted_loss": predicted,
         "codependence_excess": excess,
         "tolerated_fraction": np.array([tolerated_fraction(curve) for curve in curves]),
         "area_under_curve": np.array([area_under_curve(curve) for curve in curves]),
-        "accuracy_by_probability": by_probability(curves[0][::-1], probability, guess),
+        "accuracy_by_probability": by_probability(curves[0][::-1], probability, chance),
     }
 
 
 def _ordered(by_order: dict[tuple[str, str], Floats], shared: SharedSubsets) -> dict[str, Floats]:
-    """Return accuracies of members that go, or are asked, in an order; and the lowest of all."""
+    """Return accuracies of members dropped or evaluated in an order, and the lowest of all."""
     members = shared.accuracy.shape[1]
-    unknown = np.full(members, np.nan)
+    missing = np.full(members, np.nan)
     by_order = {("evaluation", RANDOM): shared.accuracy.mean(0), **by_order}
-    removed = [by_order.get(("removal", name), unknown)[::-1] for name in REMOVALS]
-    asked = [by_order.get(("evaluation", name), unknown) for name in EVALUATIONS]
-    tried = np.concatenate([shared.accuracy[:, ::-1], removed, np.stack(asked)[:, ::-1]])
+    removed = [by_order.get(("removal", name), missing)[::-1] for name in REMOVALS]
+    evaluated = [by_order.get(("evaluation", name), missing) for name in EVALUATIONS]
+    every = np.concatenate([shared.accuracy[:, ::-1], removed, np.stack(evaluated)[:, ::-1]])
     return {
         "accuracy_ordered": np.stack(removed),
-        "accuracy_worst": np.nanmin(tried, 0),
-        "partial_accuracy": np.stack(asked),
+        "accuracy_worst": np.nanmin(every, 0),
+        "partial_accuracy": np.stack(evaluated),
     }
 
 
@@ -196,7 +198,7 @@ def _shapley(run: Run, shared: SharedSubsets, orders: Ints) -> dict[str, Floats]
 
 
 def _residual(shared: SharedSubsets, metrics: xr.Dataset, examples: int) -> float:
-    """Return by how much the accuracy of all differs from that stored, beyond one example."""
+    """Return the difference of the ensemble's accuracy from the metrics, beyond one example."""
     stored = 1 - float(metrics[names.ENSEMBLE_ERROR].sel({names.SPLIT: names.TEST}))
-    off = abs(float(shared.accuracy[:, -1].mean()) - stored)
-    return max(0.0, off - 1 / examples)
+    difference = abs(float(shared.accuracy[:, -1].mean()) - stored)
+    return max(0.0, difference - 1 / examples)

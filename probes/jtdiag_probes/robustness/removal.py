@@ -1,7 +1,7 @@
 """Accuracy and loss of an ensemble for every number of members kept, from running sums.
 
-One order of the members gives one subset of every size: its first m members. A running sum along
-the order visits them all, so all sizes cost what the largest does.
+An order of the members defines one subset of every size: its first m members. A running sum along
+the order evaluates all of them at the cost of the largest.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
 OWN_CELLS = 2**13
-"""Numbers in one sum where every example has its own subset: all its members lie in the cache."""
+"""Elements of one sum if every example has its own subset: all members must fit in the cache."""
 
 
 class Curves:
-    """Hits and losses by repeat and number of members kept, added up over blocks of examples."""
+    """Accumulate hits and losses by repeat and number of members kept, block by block."""
 
     def __init__(self, repeats: int, members: int) -> None:
         self._hits = np.zeros((repeats, members), np.int64)
@@ -30,7 +30,7 @@ class Curves:
 
     @property
     def accuracy(self) -> Floats:
-        """Fraction right, (repeats, M): column m−1 with m members kept."""
+        """Accuracy, (repeats, M); column m−1 has m members kept."""
         return self._hits / max(1, self._examples)
 
     @property
@@ -45,11 +45,11 @@ class Curves:
 
 
 class SharedSubsets(Curves):
-    """One subset of each size for all examples, as in the authors' code (Webb et al. 2020).
+    """Evaluate one subset of each size on all examples, as the code of Webb et al. (2020) does.
 
     Args:
-        orders: (repeats, M), each a permutation of the members; the first m are kept.
-        loss: False where accuracy is enough, which takes a third of the time.
+        orders: (repeats, M), permutations of the members; the first m are kept.
+        loss: Whether to compute losses; accuracy alone takes a third of the time.
     """
 
     def __init__(self, orders: Ints, *, loss: bool = True) -> None:
@@ -58,9 +58,9 @@ class SharedSubsets(Curves):
         self._loss = loss
 
     def add(self, logits: Floats, target: Ints) -> None:
-        """Add examples: logits (M, n, K) in nats and their classes (n,)."""
-        for margins, own, _ in pieces(logits, target):
-            scorer = Scorer(own, margins.shape[1], margins.dtype)
+        """Add examples with logits (M, n, K) in nats and classes (n,)."""
+        for margins, classes, _ in pieces(logits, target):
+            scorer = Scorer(classes, margins.shape[1], margins.dtype)
             sums = np.empty(margins.shape[1:], margins.dtype)
             for repeat, order in enumerate(self._orders):
                 sums[:] = 0
@@ -71,15 +71,14 @@ class SharedSubsets(Curves):
 
 
 class OwnSubsets(Curves):
-    """A subset of each size for every example, as in the paper's text (Webb et al. 2020).
+    """Evaluate a separate subset of each size for every example, as Webb et al. (2020) describe.
 
-    The subsets of an example are drawn one example after the other, so that they do not depend
-    on how the examples are cut into blocks.
+    Subsets are drawn example by example, so that they do not depend on the block size.
 
     Args:
         generators: One for each repeat.
-        members: M
-        loss: False where accuracy is enough.
+        members: Ensemble size, M.
+        loss: Whether to compute losses.
     """
 
     def __init__(
@@ -90,25 +89,25 @@ class OwnSubsets(Curves):
         self._loss = loss
 
     def add(self, logits: Floats, target: Ints) -> None:
-        """Add examples: logits (M, n, K) in nats and their classes (n,)."""
-        for margins, own, _ in pieces(logits, target, OWN_CELLS):
+        """Add examples with logits (M, n, K) in nats and classes (n,)."""
+        for margins, classes, _ in pieces(logits, target, OWN_CELLS):
             members, rows, examples = margins.shape
             flat = margins.transpose(1, 0, 2).reshape(rows, members * examples)
-            scorer = Scorer(own, rows, margins.dtype)
+            scorer = Scorer(classes, rows, margins.dtype)
             sums, drawn = np.empty((2, rows, examples), margins.dtype)
             for repeat, generator in enumerate(self._generators):
                 sums[:] = 0
-                for kept, at in enumerate(_places(generator, members, examples), 1):
-                    # "clip" because numpy buffers `out` when it may raise an error.
-                    sums += np.take(flat, at, axis=1, out=drawn, mode="clip")
+                for kept, columns in enumerate(_columns(generator, members, examples), 1):
+                    # With the default mode, numpy would buffer `out`.
+                    sums += np.take(flat, columns, axis=1, out=drawn, mode="clip")
                     self._score(repeat, kept, sums, scorer, self._loss)
         self._examples += len(target)
 
 
-def _places(generator: np.random.Generator, members: int, examples: int) -> Ints:
-    """Return an order of the members for every example, as positions member · n + example.
+def _columns(generator: np.random.Generator, members: int, examples: int) -> Ints:
+    """Return a random order of the members for every example, (M, n).
 
-    Rows are the places in the order, (M, n).
+    Entries are column indices member · n + example.
     """
     orders = generator.permuted(
         np.broadcast_to(np.arange(members), (examples, members)).copy(), axis=1
@@ -117,15 +116,15 @@ def _places(generator: np.random.Generator, members: int, examples: int) -> Ints
 
 
 def random_orders(generator: np.random.Generator, repeats: int, members: int) -> Ints:
-    """Return permutations of the members, (repeats, M)."""
+    """Return random permutations of the members, (repeats, M)."""
     return generator.permuted(np.broadcast_to(np.arange(members), (repeats, members)), axis=1)
 
 
 def predicted_loss(ensemble: float, diversity: float, members: int) -> Floats:
     """Return ens + (M−m)/(m(M−1))·diversity for m = 1…M members kept, (M,), in nats.
 
-    The expected loss of a random subset: exact for a squared error, to second order in the
-    members' spread for classes, and exact for any loss at m = 1 and m = M.
+    This is the expected loss of a random subset: exact for squared error, to second order in the
+    spread of the members for classification, and exact for any loss at m = 1 and m = M.
     """
     spread = np.array(diversity)
     rise = [float(predicted_rise(spread, members, kept)) for kept in range(1, members + 1)]

@@ -1,4 +1,4 @@
-"""Numbers that sum up a curve of accuracy against the members dropped."""
+"""Summary statistics of a curve of accuracy against the number of dropped members."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from scipy.stats import binom
 Floats = NDArray[np.floating[Any]]
 
 POINT = 0.01
-"""The fall of accuracy that counts: one point."""
+"""A loss of accuracy that counts: 1 percentage point."""
 
 
 def tolerated_fraction(accuracy: Floats, fall: float = POINT) -> float:
-    """Return the fraction of members that may be dropped before accuracy has fallen by `fall`.
+    """Return the fraction of members that can be dropped before accuracy falls by `fall`.
 
-    Where the curve first reaches that accuracy, interpolated between whole members;
-    (M−1)/M where it never does; NaN for one member.
+    This is where the curve first reaches that accuracy, interpolated linearly between numbers of
+    members; (M−1)/M if it never does; NaN for one member.
 
     Args:
         accuracy: (M,), with 0 … M−1 members dropped.
-        fall: As a fraction, 0.01 for one point.
+        fall: Loss of accuracy, 0.01 for 1 point.
     """
     members = len(accuracy)
     if members == 1 or not np.isfinite(accuracy).all():
@@ -34,9 +34,9 @@ def tolerated_fraction(accuracy: Floats, fall: float = POINT) -> float:
 
 
 def area_under_curve(accuracy: Floats) -> float:
-    """Return the mean height of a curve (M,) by the trapezoidal rule, 0 to 1.
+    """Return the mean of an accuracy curve (M,) over the fraction dropped, 0 to (M−1)/M.
 
-    Over the fraction dropped, from 0 to (M−1)/M; a single member has its accuracy.
+    By the trapezoidal rule. For a single member, its accuracy.
     """
     if len(accuracy) == 1:
         return float(accuracy[0])
@@ -44,24 +44,24 @@ def area_under_curve(accuracy: Floats) -> float:
 
 
 def probabilities(members: int, trials: int, points: int = 20) -> Floats:
-    """Return the authors' grid of probabilities to keep a member, from p_min to 1, (points,).
+    """Return the grid of probabilities to keep a member of Webb et al. (2020), (points,).
 
-    With p_min, in all `trials` at least one member is kept with probability 0.999:
-    p_min = 1 − (1 − 0.999^(1/trials))^(1/M).
+    The grid starts at p_min, at which each of `trials` trials keeps at least one member with a
+    joint probability of 0.999: p_min = 1 − (1 − 0.999^(1/trials))^(1/M).
     """
     return np.linspace(1 - (1 - 0.999 ** (1 / trials)) ** (1 / members), 1, points)
 
 
 def by_probability(accuracy: Floats, probability: Floats, none: float) -> Floats:
-    """Return the accuracy when every member is kept with a probability, (..., points).
+    """Return the expected accuracy if each member is kept with a probability, (..., points).
 
-    The number kept is binomial, and given it the subset is uniform: so the expectation is a mean
-    of the curve with binomial weights, and nothing has to be drawn.
+    The number of members kept is binomial and the subset is uniform given that number, so the
+    expectation is a binomially weighted mean of the curve. No sampling is needed.
 
     Args:
         accuracy: (..., M), with 1 … M members kept.
         probability: (points,)
-        none: Accuracy when no member is kept.
+        none: Accuracy if no member is kept.
     """
     members = accuracy.shape[-1]
     weights = binom.pmf(np.arange(members + 1), members, probability[:, None])

@@ -1,4 +1,4 @@
-"""Robustness: what is left of an ensemble when members fail, are dropped, or are not asked."""
+"""Robustness: accuracy of an ensemble when members fail, are dropped, or are not evaluated."""
 
 from typing import Any
 
@@ -6,29 +6,30 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
+from jtdiag.probing import over_trials
 from jtdiag.probing.contract import Options, Probe
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
-from jtdiag_probes.robustness import outputs as robustness_outputs, weights
-from jtdiag_probes.robustness.robustness_verdict import judge
-from jtdiag_probes.robustness.variables import LANE, WRITES, empty, over_trials
+from jtdiag_probes.robustness import outputs, weights
+from jtdiag_probes.robustness.variables import LANE, OVER_TRIALS, WRITES, empty
+from jtdiag_probes.robustness.verdict import judge
+from jtdiag_probes.shared.measured_epoch import measured_epoch
 
 
-def measured_epoch(run: Run, lane: Lane) -> int:
-    """Return the epoch that validation chose, else the last with outputs on test, else −1."""
-    kept = run.seal(lane).outputs if names.TEST in run.recipe.keep.splits else ()
-    chosen = run.chosen_epoch(lane)
-    return chosen if chosen in kept else max(kept, default=-1)
+def epoch_with_outputs(run: Run, lane: Lane) -> int:
+    """Return the epoch chosen on validation, else the last with outputs on test, else −1."""
+    stored = run.seal(lane).outputs if names.TEST in run.recipe.keep.splits else ()
+    return measured_epoch(run, lane, stored)
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Measure every lane at one epoch, on test: removal, faults, Shapley values, partial answers.
+    """Measure every lane at one epoch, on test: removal, faults, Shapley values, partial ensembles.
 
-    Memory holds one chunk of outputs and some 128 MB of examples for the greedy searches.
+    Memory use is one chunk of outputs plus about 128 MB of examples for the greedy searches.
     """
     metrics = run.metrics()
     epochs = {
-        lane: epoch if (epoch := measured_epoch(run, lane)) < metrics.sizes[names.EPOCH] else -1
+        lane: epoch if (epoch := epoch_with_outputs(run, lane)) < metrics.sizes[names.EPOCH] else -1
         for lane in run.lanes
     }
     result = empty(run)
@@ -37,29 +38,29 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         at_epoch = metrics.isel(
             {names.LAM: lane.lam_index, names.TRIAL: lane.trial, names.EPOCH: epoch}
         )
-        _put(result, lane, robustness_outputs.measure(run, lane, epoch, at_epoch))
+        _put(result, lane, outputs.measure(run, lane, epoch, at_epoch))
     missing = ""
     if not options.metrics_only:
         missing = weights.measure(run, kept, result, _put)
-        result = result.merge(over_trials(result))
-    number = np.full([len(run.recipe.lam), run.recipe.trials], -1)
+        result = result.merge(over_trials.summary(result[list(OVER_TRIALS)]))
+    measured = np.full([len(run.recipe.lam), run.recipe.trials], -1)
     for lane, epoch in epochs.items():
-        number[lane.lam_index, lane.trial] = epoch
-    result["measured_epoch"] = (LANE, number)
+        measured[lane.lam_index, lane.trial] = epoch
+    result["measured_epoch"] = (LANE, measured)
     if options.metrics_only:
         result = result[["measured_epoch"]]
     return result.assign_attrs(without_bit_flips=missing, point=1)
 
 
-def _put(result: xr.Dataset, lane: Lane, found: dict[str, Any]) -> None:
-    """Put the numbers of one lane in their places."""
-    for name, values in found.items():
-        result[name].values[lane.lam_index, lane.trial] = values
+def _put(result: xr.Dataset, lane: Lane, values: dict[str, Any]) -> None:
+    """Write the variables of one lane into a result."""
+    for name, value in values.items():
+        result[name].values[lane.lam_index, lane.trial] = value
 
 
 probe = Probe(
     name="robustness",
-    question="How many members may fail before the ensemble does?",
+    question="How many members can fail before the ensemble's accuracy drops?",
     writes=WRITES,
     measure=measure,
     judge=judge,

@@ -1,25 +1,26 @@
-"""What the robustness probe writes: its variables, their dimensions, units and meanings."""
+"""Variables of the robustness probe: dimensions, units and meanings."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from jtdiag import names
+from jtdiag.probing import over_trials
 from jtdiag.probing.contract import Var
-from jtdiag.probing.over_trials import standard_error
 from jtdiag.store.run import Run
 from jtdiag_probes.robustness.bit_flips import RATES
 from jtdiag_probes.robustness.faults import FAULTS, counts_of_faulty
 from jtdiag_probes.robustness.removal_summary import probabilities
 
 REPEATS = 20
-"""Random orders of the members, as in the paper."""
+"""Random orders of the members, as in Webb et al. (2020)."""
 LANE = (names.LAM, names.TRIAL)
 SHARED, OWN = "shared", "own"
 SUBSETS = (SHARED, OWN)
-"""One subset for all examples, as in the authors' code; one for each, as in the paper's text."""
+"""One random subset for all examples, or one for each example (see `removal`)."""
 BEST_FIRST, LEAST_MOVED_FIRST, GREEDY = "best-first", "least-moved-first", "greedy"
 REMOVALS = (BEST_FIRST, LEAST_MOVED_FIRST, GREEDY)
 RANDOM, BEST_ALONE_FIRST = "random", "best-alone-first"
@@ -37,64 +38,72 @@ def _var(dims: tuple[str, ...], unit: str, meaning: str) -> Var:
 OVER_TRIALS = {
     "accuracy": _var(_BY_SUBSETS, _FRACTION, "test accuracy of a random subset, mean over repeats"),
     "loss": _var(_BY_SUBSETS, _NAT, "test loss of a random subset, mean over repeats"),
-    "codependence_excess": _var(_BY_SUBSETS, _FRACTION, "loss over predicted_loss"),
+    "codependence_excess": _var(_BY_SUBSETS, _FRACTION, "loss divided by predicted_loss"),
     "tolerated_fraction": _var(
-        (*LANE, "subsets"), _FRACTION, "fraction dropped at which accuracy has fallen by a point"
+        (*LANE, "subsets"), _FRACTION, "fraction dropped at which accuracy falls by 1 point"
     ),
     "area_under_curve": _var(
         (*LANE, "subsets"), _FRACTION, "mean accuracy over the fraction dropped"
     ),
     "accuracy_by_probability": _var(
-        (*LANE, "probability"), _FRACTION, "accuracy when each member is kept with a probability"
+        (*LANE, "probability"),
+        _FRACTION,
+        "expected accuracy if each member is kept with a probability",
     ),
     "accuracy_ordered": _var(
-        (*LANE, "removal", names.DROPPED), _FRACTION, "accuracy when members go in an order"
+        (*LANE, "removal", names.DROPPED),
+        _FRACTION,
+        "accuracy when members are dropped in an order",
     ),
     "accuracy_worst": _var(
-        (*LANE, names.DROPPED), _FRACTION, "lowest accuracy of all shared subsets that were tried"
+        (*LANE, names.DROPPED), _FRACTION, "lowest accuracy of all shared subsets evaluated"
     ),
     "fault_accuracy": _var(
         (*LANE, "fault", names.FAULTY), _FRACTION, "accuracy with faulty members, mean over repeats"
     ),
     "bit_flip_accuracy": _var(
-        (*LANE, "rate"), _FRACTION, "accuracy when bits of all weights flip, mean over draws"
+        (*LANE, "rate"), _FRACTION, "accuracy with bit flips in all weights, mean over draws"
     ),
     "bit_flip_accuracy_guarded": _var(
-        (*LANE, "rate"), _FRACTION, "the same, members with absurd logits being left out"
+        (*LANE, "rate"), _FRACTION, "accuracy with bit flips, members with extreme logits excluded"
     ),
     "partial_accuracy": _var(
-        (*LANE, "evaluation", names.KEPT), _FRACTION, "accuracy of the members asked first"
+        (*LANE, "evaluation", names.KEPT),
+        _FRACTION,
+        "accuracy of the members that come first in an order",
     ),
 }
-"""Variables by lane of which means and standard errors over trials are written as well."""
+"""Variables by lane; their means and standard errors over trials are written as well."""
 
 REPEATED = ("accuracy", "loss", "fault_accuracy", "bit_flip_accuracy", "bit_flip_accuracy_guarded")
-"""Variables with a standard error over the repeats, or draws, of one lane."""
+"""Variables with a standard error over the repeats or draws of one lane."""
 
 _ONLY_BY_LANE = {
     "predicted_loss": _var(
-        (*LANE, names.DROPPED), _NAT, "ensemble loss + (M−m)/(m(M−1)) · diversity with m kept"
+        (*LANE, names.DROPPED), _NAT, "ensemble loss + (M−m)/(m(M−1)) · diversity, m members kept"
     ),
     "shapley_accuracy": _var(_BY_MEMBER, _FRACTION, "a member's Shapley value of accuracy"),
-    "shapley_accuracy_se": _var(_BY_MEMBER, _FRACTION, "its standard error over orders"),
-    "shapley_loss": _var(
-        _BY_MEMBER, _NAT, "a member's Shapley value of the loss; below 0 it helps"
+    "shapley_accuracy_se": _var(
+        _BY_MEMBER, _FRACTION, "standard error of the Shapley value over orders"
     ),
-    "shapley_loss_se": _var(_BY_MEMBER, _NAT, "its standard error over orders"),
+    "shapley_loss": _var(
+        _BY_MEMBER, _NAT, "a member's Shapley value of the loss; negative values lower the loss"
+    ),
+    "shapley_loss_se": _var(_BY_MEMBER, _NAT, "standard error of the Shapley value over orders"),
     "residual": _var(
-        LANE, _FRACTION, "|accuracy − that of the metrics|, beyond one example: a self-test"
+        LANE, _FRACTION, "self-test: |accuracy − accuracy from the metrics| beyond one example"
     ),
 }
 _OF_THE_RUN = {
-    "parameters_per_member": _var((), names.COUNT, "numbers that are trained in one member"),
+    "parameters_per_member": _var((), names.COUNT, "trained parameters of one member"),
     "multiply_adds_per_member": _var(
-        (), names.COUNT, "products of one member for one example; NaN if not replayed"
+        (), names.COUNT, "multiply-adds of one member for one example; NaN if not replayed"
     ),
 }
 
 
 def _writes() -> Iterator[tuple[str, Var]]:
-    meaning = "epoch measured: the chosen one if its outputs are kept, or else the last that are"
+    meaning = "measured epoch: the chosen epoch if its outputs are stored, else the last stored"
     yield "measured_epoch", Var(dims=LANE, unit=names.INDEX, meaning=f"{meaning}; -1 for none")
     for name, var in {**OVER_TRIALS, **_ONLY_BY_LANE, **_OF_THE_RUN}.items():
         yield name, var
@@ -103,16 +112,15 @@ def _writes() -> Iterator[tuple[str, Var]]:
         yield f"{name}_repeat_se", _var(var.dims, var.unit, f"standard error of {name} in one lane")
     for name, var in OVER_TRIALS.items():
         dims = tuple(dim for dim in var.dims if dim != names.TRIAL)
-        yield f"{name}_mean", _var(dims, var.unit, f"{var.meaning}; mean over trials")
-        meaning = f"standard error of {name} over trials (n−1 in the variance); NaN for one trial"
-        yield f"{name}_se", _var(dims, var.unit, meaning)
+        for full_name, summary in over_trials.variables(name, dims, var.unit, var.meaning).items():
+            yield full_name, replace(summary, from_outputs=True)
 
 
 WRITES = dict(_writes())
 
 
 def empty(run: Run) -> xr.Dataset:
-    """Return all that is measured by lane, or once, full of NaN, with its coordinates."""
+    """Return all variables that are measured by lane or once, filled with NaN."""
     members, recipe = run.recipe.members.count, run.recipe
     coordinates: dict[str, Any] = {
         names.LAM: np.asarray(recipe.lam, float),
@@ -128,20 +136,12 @@ def empty(run: Run) -> xr.Dataset:
         "rate": np.array(RATES),
         "probability": probabilities(members, recipe.trials),
     }
-    own = [
+    measured = [
         name for name, var in WRITES.items() if names.LAM not in var.dims or var.dims[:2] == LANE
     ]
     sizes = {name: len(values) for name, values in coordinates.items()}
     variables = {
         name: (WRITES[name].dims, np.full([sizes[dim] for dim in WRITES[name].dims], np.nan))
-        for name in own
+        for name in measured
     }
     return xr.Dataset(variables, coords=coordinates)
-
-
-def over_trials(result: xr.Dataset) -> xr.Dataset:
-    """Return means and standard errors over trials; each trial counts as its mean over repeats."""
-    lanes = result[list(OVER_TRIALS)]
-    means = lanes.mean(names.TRIAL).rename({name: f"{name}_mean" for name in OVER_TRIALS})
-    errors = lanes.map(standard_error).rename({name: f"{name}_se" for name in OVER_TRIALS})
-    return xr.merge([means, errors])

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Arithmetic and reading that probes of several rooms share."""

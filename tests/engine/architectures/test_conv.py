@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from jtdiag.engine.architectures.conv import ConvStack, size_after
+from jtdiag.engine.architectures.conv import size_after
+from jtdiag.engine.architectures.conv_stack import ConvStack
 from jtdiag.engine.execution import Way
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.session import Session
@@ -26,10 +27,10 @@ def images(seed=0):
 
 def beginning(stack):
     drawn = [stack.initial(torch.Generator().manual_seed(lane)) for lane in range(LANES)]
-    return {name: torch.stack([one[name] for one in drawn]) for name in drawn[0]}
+    return {name: torch.stack([state[name] for state in drawn]) for name in drawn[0]}
 
 
-def told(execution):
+def logits_and_gradients(execution):
     """Logits, and the gradients of all parameters."""
     stack = small()
     stack.execution = execution
@@ -79,8 +80,8 @@ def test_a_member_is_plain_convolutions_a_mean_and_a_linear_layer():
     stack = small()
     stack.execution = "loop"
     state = beginning(stack)
-    found = stack(state, images())
-    assert found.shape == (LANES, MEMBERS, CLASSES, BATCH)
+    logits = stack(state, images())
+    assert logits.shape == (LANES, MEMBERS, CLASSES, BATCH)
     for lane in range(LANES):
         for member in range(MEMBERS):
             own = {name: t[lane, member] for name, t in state.items()}
@@ -90,31 +91,33 @@ def test_a_member_is_plain_convolutions_a_mean_and_a_linear_layer():
                 h = nn.functional.conv2d(h, weight, bias, stride).relu()
             h = nn.functional.adaptive_avg_pool2d(h, 1).flatten(1)
             book = h @ own["head.weight"].T + own["head.bias"]
-            assert difference(found[lane, member], book.T) < 1e-12
+            assert difference(logits[lane, member], book.T) < 1e-12
 
 
 @pytest.mark.parametrize("execution", ["stacked", "vmap"])
 def test_logits_and_gradients_are_those_of_the_loop(execution):
-    for found, book in zip(told(execution), told("loop"), strict=True):
-        assert difference(found, book) < 1e-9
+    for actual, expected in zip(
+        logits_and_gradients(execution), logits_and_gradients("loop"), strict=True
+    ):
+        assert difference(actual, expected) < 1e-9
 
 
 @pytest.mark.parametrize("execution", ["stacked", "vmap"])
 def test_20_steps_are_those_of_the_loop(of_images, execution):
-    made = Session.of(of_images(members={"arch": "conv", "filters": [4, 5], "strides": [1, 2]}))
-    found = []
+    session = Session.of(of_images(members={"arch": "conv", "filters": [4, 5], "strides": [1, 2]}))
+    groups = []
     for each in (execution, "loop"):
-        every = lanes.lanes_of(made.recipe)
+        every = lanes.lanes_of(session.recipe)
         way = Way(execution=each, bfloat16=False)
-        group = LaneGroup(made.recipe, every, made.data, made.stack, made.device, way)
+        group = LaneGroup(session.recipe, every, session.data, session.stack, session.device, way)
         for epoch in range(1, 6):
             group.train_epoch(epoch)
-        found.append(group)
-    steps = 5 * math.ceil(made.data.count("train") / made.recipe.train.batch)
+        groups.append(group)
+    steps = 5 * math.ceil(session.data.count("train") / session.recipe.train.batch)
     assert steps == 20
-    moved = made.lane_group(every)
-    for name, book in found[1].weights.items():
-        assert difference(found[0].weights[name], book) < 1e-9
+    moved = session.lane_group(every)
+    for name, book in groups[1].weights.items():
+        assert difference(groups[0].weights[name], book) < 1e-9
         assert difference(moved.weights[name], book) > 1e-3, "training moves every weight"
 
 
@@ -130,6 +133,6 @@ def test_the_size_that_is_left_is_that_of_the_convolutions(size, strides):
 
 def test_images_too_small_for_the_layers_are_refused_in_one_line(of_images):
     too_deep = {"arch": "conv", "filters": [2] * 4, "strides": [1] * 4}
-    with pytest.raises(RecipeError, match="leave nothing of images of 8x8") as caught:
+    with pytest.raises(RecipeError, match="reduce images of 8x8 to nothing") as caught:
         Session.of(of_images(members=too_deep))
     assert "\n" not in str(caught.value)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from jtdiag.engine.architectures.densenet import DenseNet, DenseNetStack
+from jtdiag.engine.architectures.densenet_stack import DenseNet, DenseNetStack
 from jtdiag.engine.torchvision_import import import_torchvision
 from jtdiag.errors import RecipeError
 
@@ -25,7 +25,7 @@ def images(seed, dtype=torch.float64):
 
 def beginning(stack, dtype=torch.float64):
     """Every lane its own initial state, with the affine part of BatchNorm away from 1 and 0."""
-    found = {}
+    state = {}
     lanes = [stack.initial(torch.Generator().manual_seed(lane)) for lane in range(LANES)]
     generator = torch.Generator().manual_seed(7)
     for name in lanes[0]:
@@ -33,8 +33,8 @@ def beginning(stack, dtype=torch.float64):
         if name in stack.parameters:
             noise = torch.randn(value.shape, generator=generator, dtype=torch.float64)
             value = value + 0.1 * noise
-        found[name] = value.to(dtype)
-    return found
+        state[name] = value.to(dtype)
+    return state
 
 
 def trained(execution, *, steps=3, dtype=torch.float64, depth=10):
@@ -42,20 +42,20 @@ def trained(execution, *, steps=3, dtype=torch.float64, depth=10):
     stack = small(depth)
     stack.execution = execution
     state = beginning(stack, dtype)
-    told = []
+    results = []
     for step in range(steps):
         leaves = {n: t.requires_grad_(n in stack.parameters) for n, t in state.items()}
         logits = stack(leaves, images(step, dtype), training=True)
         logits.logsumexp(2).sub(logits[:, :, 1]).mean().backward()
-        told.append(logits.detach())
-        told.extend(leaves[name].grad for name in stack.parameters)
+        results.append(logits.detach())
+        results.extend(leaves[name].grad for name in stack.parameters)
         state = {
             n: t.detach() - 0.5 * t.grad if n in stack.parameters else t for n, t in state.items()
         }
-    told.extend(state[name].clone() for name in stack.buffers)
-    told.append(stack(state, images(9, dtype)))
-    told.extend(state[name] for name in stack.buffers)
-    return told
+    results.extend(state[name].clone() for name in stack.buffers)
+    results.append(stack(state, images(9, dtype)))
+    results.extend(state[name] for name in stack.buffers)
+    return results
 
 
 def difference(a, b):
@@ -109,9 +109,9 @@ def test_training_and_evaluation_are_those_of_the_loop(looped, execution):
 
 @pytest.mark.parametrize("execution", ["stacked", "vmap"])
 def test_float32_stays_near_the_float64_loop(looped, execution):
-    found = trained(execution, dtype=torch.float32)
-    assert all(t.dtype == torch.float32 for t in found)
-    assert difference(found, looped) < 1e-3
+    results = trained(execution, dtype=torch.float32)
+    assert all(t.dtype == torch.float32 for t in results)
+    assert difference(results, looped) < 1e-3
 
 
 @pytest.mark.parametrize("execution", ["loop", "stacked", "vmap"])
@@ -266,7 +266,5 @@ def test_every_convolution_is_given_channels_last(monkeypatch):
 
 
 def test_a_transition_that_keeps_nothing_is_refused():
-    with pytest.raises(
-        RecipeError, match=r"reduction is 0\.01, which leaves nothing of the 12 fil"
-    ):
+    with pytest.raises(RecipeError, match=r"reduction is 0\.01, which keeps none of the 12 fil"):
         DenseNet(channels=3, depth=10, growth=4, reduction=0.01, outputs=5)

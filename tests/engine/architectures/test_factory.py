@@ -67,13 +67,13 @@ def test_trying_a_factory_out_leaves_torchs_generator_alone(file):
 @pytest.mark.parametrize(
     ("address", "complaint"),
     [
-        ("python:good", r"it is no address: give the function itself as factory=…"),
+        ("python:good", r"which is not an address; pass the function as factory=…"),
         ("{file}", r"it must be package.module:function or path/file.py:function\.$"),
         ("no_such_package_at_all:good", r"there is no module 'no_such_package_at_all' to import"),
         ("{folder}/other.py:good", r"there is no file .*other\.py\.$"),
         ("{file}:missing", r"has no function 'missing'\.$"),
         ("{file}:number", r"has no function 'number'\.$"),
-        ("{file}:no_module", r"it returned a str, and must return a torch.nn.Module\.$"),
+        ("{file}:no_module", r"it returned a str, but must return a torch.nn.Module\.$"),
         ("{file}:narrow", r"maps 2 examples \(3, 2, 2\) to \(2, 4\), .* logits \(2, 5\)\.$"),
         ("{file}:NoTensor", r"maps 2 examples \(3, 2, 2\) to list, .* logits \(2, 5\)\.$"),
     ],
@@ -82,7 +82,7 @@ def test_what_does_not_fit_is_refused_in_one_line(file, address, complaint):
     address = address.format(file=file, folder=file.parent)
     with pytest.raises(RecipeError, match=complaint) as caught:
         loaded(address)
-    assert str(caught.value).startswith(f"members.factory is {address!r}; ")
+    assert str(caught.value).startswith(f"members.factory is {address!r}")
     assert "\n" not in str(caught.value)
 
 
@@ -93,7 +93,7 @@ def test_inputs_that_the_module_cannot_take_are_refused_in_one_line(file):
 
 
 def test_a_network_of_branches_must_have_a_row_for_each(file):
-    with pytest.raises(RecipeError, match=r"to \(2, 5\), and must map them to logits \(2, 3, 5\)"):
+    with pytest.raises(RecipeError, match=r"to \(2, 5\), but must map them to logits \(2, 3, 5\)"):
         loaded(f"{file}:good", arch="branches", count=3)
 
 

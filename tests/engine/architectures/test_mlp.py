@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from jtdiag.engine import architectures
-from jtdiag.engine.architectures.mlp import MLP
+from jtdiag.engine.architectures.mlp_stack import MLP
 from jtdiag.recipe.recipe import Members
 
 HIDDEN = [(), (5,), (6, 4), (7, 3, 5)]
@@ -43,23 +43,23 @@ def test_stacked_members_say_what_each_network_alone_would(hidden, shape):
     stack = MLP(3, shape, hidden, 4)
     weights = two_lanes(stack)
     x = torch.randn(2, 8, *shape, generator=generator(), dtype=torch.float64)
-    found = stack(weights, x)
-    assert found.shape == (2, 3, 4, 8)
+    logits = stack(weights, x)
+    assert logits.shape == (2, 3, 4, 8)
     for lane in range(2):
         for member, network in enumerate(networks(weights, lane)):
             expected = network(x[lane]).T
-            torch.testing.assert_close(found[lane, member], expected, rtol=1e-13, atol=1e-14)
+            torch.testing.assert_close(logits[lane, member], expected, rtol=1e-13, atol=1e-14)
 
 
 def test_stacked_members_in_single_precision():
     stack = MLP(3, (6,), (5,), 4)
     weights = two_lanes(stack, torch.float32)
     x = torch.randn(2, 8, 6, generator=generator())
-    found = stack(weights, x)
-    assert found.dtype == torch.float32
+    logits = stack(weights, x)
+    assert logits.dtype == torch.float32
     for lane in range(2):
         for member, network in enumerate(networks(weights, lane)):
-            torch.testing.assert_close(found[lane, member], network(x[lane]).T)
+            torch.testing.assert_close(logits[lane, member], network(x[lane]).T)
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
@@ -68,19 +68,21 @@ def test_the_gradient_of_the_stack_is_each_networks_own(hidden):
     weights = {name: weight.requires_grad_() for name, weight in two_lanes(stack).items()}
     x = torch.randn(2, 8, 6, generator=generator(), dtype=torch.float64)
     by_logits = torch.randn(2, 3, 4, 8, generator=generator(3), dtype=torch.float64)
-    found = torch.autograd.grad(stack(weights, x), list(weights.values()), by_logits)
+    gradients = torch.autograd.grad(stack(weights, x), list(weights.values()), by_logits)
     for lane in range(2):
         for member, network in enumerate(networks(weights, lane)):
             expected = torch.autograd.grad(
                 network(x[lane]), list(network.parameters()), by_logits[lane, member].T
             )
-            for gradient, one in zip(found, expected, strict=True):
-                torch.testing.assert_close(gradient[lane, member], one, rtol=1e-12, atol=1e-13)
+            for gradient, expected_gradient in zip(gradients, expected, strict=True):
+                torch.testing.assert_close(
+                    gradient[lane, member], expected_gradient, rtol=1e-12, atol=1e-13
+                )
 
 
 def test_parameters_are_named_and_shaped_as_torchs():
-    found = MLP(3, (2, 5), (7, 4), 6).parameters
-    assert {name: (p.shape, p.dims) for name, p in found.items()} == {
+    parameters = MLP(3, (2, 5), (7, 4), 6).parameters
+    assert {name: (p.shape, p.dims) for name, p in parameters.items()} == {
         "layer1.weight": ((7, 10), ("unit1", "input")),
         "layer1.bias": ((7,), ("unit1",)),
         "layer2.weight": ((4, 7), ("unit2", "unit1")),
@@ -139,6 +141,6 @@ def test_no_two_members_start_alike():
 
 
 def test_a_recipe_describes_the_stack():
-    made = architectures.build(Members(arch="mlp", count=3, hidden=(7, 4)), (2, 5), 6)
-    assert made.parameters == MLP(3, (2, 5), (7, 4), 6).parameters
-    assert made.initial(generator())["layer1.weight"].shape == (3, 7, 10)
+    stack = architectures.build(Members(arch="mlp", count=3, hidden=(7, 4)), (2, 5), 6)
+    assert stack.parameters == MLP(3, (2, 5), (7, 4), 6).parameters
+    assert stack.initial(generator())["layer1.weight"].shape == (3, 7, 10)

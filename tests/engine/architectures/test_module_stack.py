@@ -29,8 +29,8 @@ class Branching(nn.Module):
         self.linear = nn.Linear(50, CLASSES)
 
     def forward(self, x):
-        found = self.linear(x.flatten(1))
-        return found * 2 if found.sum() > 0 else found
+        logits = self.linear(x.flatten(1))
+        return logits * 2 if logits.sum() > 0 else logits
 
 
 def images(seed=0):
@@ -40,19 +40,19 @@ def images(seed=0):
 
 def beginning(stack):
     drawn = [stack.initial(torch.Generator().manual_seed(lane)) for lane in range(LANES)]
-    return {name: torch.stack([one[name] for one in drawn]) for name in drawn[0]}
+    return {name: torch.stack([state[name] for state in drawn]) for name in drawn[0]}
 
 
 def copies(factory, state):
     """A plain module of each lane and member with its state."""
-    found = {}
+    modules = {}
     for lane in range(LANES):
         for j in range(MEMBERS):
             with torch.random.fork_rng():
                 module = factory().double()
             module.load_state_dict({name: t[lane, j].clone() for name, t in state.items()})
-            found[lane, j] = module
-    return found
+            modules[lane, j] = module
+    return modules
 
 
 def difference(a, b):
@@ -71,13 +71,13 @@ def test_members_are_the_plain_modules(factory, execution, training):
     for step in range(2):
         logits = stack(state, images(step), training=training)
         assert logits.shape == (LANES, MEMBERS, CLASSES, BATCH)
-        found = torch.autograd.grad(logits.square().sum(), list(weights.values()))
+        stacked = torch.autograd.grad(logits.square().sum(), list(weights.values()))
         for (lane, j), module in modules.items():
             book = module.train(training)(images(step)[lane])
             assert difference(logits[lane, j], book.T) < 1e-12
             gradients = torch.autograd.grad(book.square().sum(), list(module.parameters()))
             scale = max(float(g.abs().max()) for g in gradients)
-            for ours, theirs in zip(found, gradients, strict=True):
+            for ours, theirs in zip(stacked, gradients, strict=True):
                 assert float((ours[lane, j] - theirs).abs().max()) < 1e-12 * scale
             for name, buffer in module.named_buffers():
                 assert difference(state[name][lane, j], buffer.double()) < 1e-12, name
@@ -113,11 +113,11 @@ def test_training_moves_buffers_in_place_and_measuring_does_not(execution):
 
 def test_initial_modules_differ_and_depend_on_their_generator_alone():
     stack = ModuleStack(MEMBERS, plain)
-    one, again, other = (stack.initial(torch.Generator().manual_seed(s)) for s in (1, 1, 2))
-    for name, drawn in one.items():
+    first, again, second = (stack.initial(torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    for name, drawn in first.items():
         assert drawn.dtype == torch.float64
         assert torch.equal(drawn, again[name])
-        assert not torch.equal(drawn, other[name])
+        assert not torch.equal(drawn, second[name])
         assert not torch.equal(drawn[0], drawn[1])
 
 
@@ -170,10 +170,12 @@ def test_a_torchvision_resnet_trains(of_images, tmp_path):
     file.write_text(RESNET)
     members = {"arch": "module", "count": 2, "factory": f"{file}:make"}
     recipe = of_images(lam=[0.5], members=members, train={"batch": 16, "lr": 0.01})
-    made = Session.of(recipe)
-    assert sum(p.numel() for p in copies_of_resnet()) == made.extent.parameters_per_member
+    session = Session.of(recipe)
+    assert sum(p.numel() for p in copies_of_resnet()) == session.extent.parameters_per_member
     way = Way(execution="loop", bfloat16=False)
-    group = LaneGroup(recipe, lanes.lanes_of(recipe), made.data, made.stack, made.device, way)
+    group = LaneGroup(
+        recipe, lanes.lanes_of(recipe), session.data, session.stack, session.device, way
+    )
     before = {name: t.detach().clone() for name, t in group.weights.items()}
     rows = group.train_epoch(1)
     assert all((row >= 0).all() for row in rows.values())

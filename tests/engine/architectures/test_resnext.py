@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from jtdiag.engine.architectures.branch_stack import BranchStack
-from jtdiag.engine.architectures.resnext import BranchResNeXt, resnext
+from jtdiag.engine.architectures.resnext_stack import BranchResNeXt, resnext
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.loss import joint_loss
 from jtdiag.engine.session import Session
@@ -24,17 +24,17 @@ def torchvisions(net, blocks=BLOCKS):
     resnet = import_torchvision().models.resnet
     classes = net.fc.out_features
     with torch.random.fork_rng():
-        made = resnet.ResNet(
+        net_of_torchvision = resnet.ResNet(
             resnet.Bottleneck, list(blocks), classes, groups=BRANCHES, width_per_group=WIDTH
         )
-    made.maxpool = net.maxpool
-    made.conv1 = type(net.conv1)(
+    net_of_torchvision.maxpool = net.maxpool
+    net_of_torchvision.conv1 = type(net.conv1)(
         net.conv1.in_channels, 64, net.conv1.kernel_size, net.conv1.stride, net.conv1.padding,
         bias=False,
     )  # fmt: skip
-    made = made.double()
-    made.load_state_dict(net.state_dict())
-    return made
+    net_of_torchvision = net_of_torchvision.double()
+    net_of_torchvision.load_state_dict(net.state_dict())
+    return net_of_torchvision
 
 
 def images(count=6, channels=3, side=16):
@@ -55,14 +55,17 @@ def test_the_mean_of_the_branches_is_torchvisions_network(training, blocks):
     theirs = torchvisions(net, blocks).train(training)
     mean, logits = net(images()).mean(1), theirs(images())
     assert difference(mean, logits) < 1e-12
-    found, book = (
-        torch.autograd.grad(said.square().sum(), list(n.parameters()))
-        for said, n in ((mean, net), (logits, theirs))
+    actual, expected = (
+        torch.autograd.grad(output.square().sum(), list(n.parameters()))
+        for output, n in ((mean, net), (logits, theirs))
     )
-    scale = max(float(g.abs().max()) for g in book)
-    assert max(float((a - b).abs().max()) for a, b in zip(found, book, strict=True)) < 1e-12 * scale
-    for (name, a), (other, b) in zip(net.named_buffers(), theirs.named_buffers(), strict=True):
-        assert name == other
+    scale = max(float(g.abs().max()) for g in expected)
+    assert (
+        max(float((a - b).abs().max()) for a, b in zip(actual, expected, strict=True))
+        < 1e-12 * scale
+    )
+    for (name, a), (other_name, b) in zip(net.named_buffers(), theirs.named_buffers(), strict=True):
+        assert name == other_name
         assert torch.allclose(a, b, rtol=1e-12)
 
 
@@ -74,7 +77,7 @@ def test_a_branch_alone_is_the_network_whose_other_branches_say_the_same():
         block.bn3.weight.mul_(1e-3)  # small additions
         net.layer4[0].bn3.bias.fill_(5)  # to a shortcut that is positive everywhere
         block.bn3.bias.fill_(0)
-        found = net(images())
+        logits = net(images())
         own = block.conv3.weight.view(len(block.conv3.weight), BRANCHES, -1).clone()
         mean = block.bn3.running_mean.clone()
         for j in range(BRANCHES):
@@ -82,7 +85,7 @@ def test_a_branch_alone_is_the_network_whose_other_branches_say_the_same():
             only_j[:, j] = BRANCHES * own[:, j]
             block.conv3.weight.copy_(only_j.view_as(block.conv3.weight))
             block.bn3.running_mean.copy_(mean)
-            assert difference(found[:, j], torchvisions(net).eval()(images())) < 1e-9
+            assert difference(logits[:, j], torchvisions(net).eval()(images())) < 1e-9
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,7 @@ def test_a_stack_has_one_copy_and_a_row_for_each_branch():
     assert isinstance(stack, BranchStack)
     assert (stack.count, stack.executions) == (1, ("loop",))
     drawn = [stack.initial(torch.Generator().manual_seed(lane)) for lane in range(2)]
-    state = {name: torch.stack([one[name] for one in drawn]) for name in drawn[0]}
+    state = {name: torch.stack([state[name] for state in drawn]) for name in drawn[0]}
     x = images(6).view(2, 3, 3, 16, 16)
     logits = stack(state, x)
     assert logits.shape == (2, BRANCHES, CLASSES, 3)
@@ -121,8 +124,8 @@ RESNEXT = {"arch": "resnext", "count": BRANCHES, "blocks": [1, 1, 1, 1], "width"
 def test_steps_of_the_engine_are_those_of_a_plain_loop(of_images, lam):
     """λ = 1 is the ordinary training of torchvision's network; any λ that of the joint loss."""
     recipe = of_images(lam=[lam], members=RESNEXT, train={"lr": 0.01, "momentum": 0.9})
-    made = Session.of(recipe)
-    group = LaneGroup(recipe, lanes.lanes_of(recipe), made.data, made.stack, made.device)
+    session = Session.of(recipe)
+    group = LaneGroup(recipe, lanes.lanes_of(recipe), session.data, session.stack, session.device)
     net = BranchResNeXt(BRANCHES, (1, 1, 1, 1), 2, (3, 8, 8), 3).double()
     start = {
         name: t.detach()[0, 0].clone()
@@ -143,5 +146,5 @@ def test_steps_of_the_engine_are_those_of_a_plain_loop(of_images, lam):
         optimiser.step()
     group.train_epoch(1)
     book = net.state_dict()
-    for name, found in (*group.weights.items(), *group.buffers.items()):
-        assert difference(found[0, 0], book[name].double()) < 1e-9, name
+    for name, value in (*group.weights.items(), *group.buffers.items()):
+        assert difference(value[0, 0], book[name].double()) < 1e-9, name

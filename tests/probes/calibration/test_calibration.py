@@ -15,112 +15,114 @@ class TestCalibration(ProbePromises):
 
 
 @pytest.fixture(scope="module")
-def asked(toy):
+def result(toy):
     return probe.ask(toy, Options())
 
 
-def whole(run, lane, split, epoch):
+def stored_outputs(run, lane, split, epoch):
     blocks = list(run.outputs(lane, epoch, split))
     logits = np.concatenate([b.logits for b in blocks], 1).astype(float)
     return logits, np.concatenate([b.target for b in blocks])
 
 
-def test_every_lane_is_measured_at_the_epoch_that_validation_chose(toy, asked):
+def test_every_lane_is_measured_at_the_epoch_chosen_on_validation(toy, result):
     for lane in toy.lanes:
-        at = (lane.lam_index, lane.trial)
-        assert asked["measured_epoch"].values[at] == toy.chosen_epoch(lane)
+        index = (lane.lam_index, lane.trial)
+        assert result["measured_epoch"].values[index] == toy.chosen_epoch(lane)
 
 
-def test_losses_are_those_of_the_metrics_and_of_scikit_learn(toy, asked):
+def test_losses_are_those_of_the_metrics_and_of_scikit_learn(toy, result):
     metrics = toy.metrics()
     for lane in toy.lanes:
-        at = {"lam": lane.lam_index, "trial": lane.trial}
+        index = {"lam": lane.lam_index, "trial": lane.trial}
         epoch = toy.chosen_epoch(lane)
-        stored = metrics.isel(at).sel(split=["val", "test"], epoch=epoch)
-        found = asked.isel(at).sel(split=["val", "test"])
-        np.testing.assert_allclose(found["member_loss"], stored["member_loss"], rtol=1e-6)
-        np.testing.assert_allclose(found["ensemble_loss"], stored["ensemble_loss"], rtol=1e-6)
-        logits, target = whole(toy, lane, "test", epoch)
+        stored = metrics.isel(index).sel(split=["val", "test"], epoch=epoch)
+        measured = result.isel(index).sel(split=["val", "test"])
+        np.testing.assert_allclose(measured["member_loss"], stored["member_loss"], rtol=1e-6)
+        np.testing.assert_allclose(measured["ensemble_loss"], stored["ensemble_loss"], rtol=1e-6)
+        logits, target = stored_outputs(toy, lane, "test", epoch)
         q = np.exp(logits[1])
         sklearns = log_loss(target, q / q.sum(-1, keepdims=True))
-        assert float(found["member_loss"].sel(split="test", member=1)) == pytest.approx(
+        assert float(measured["member_loss"].sel(split="test", member=1)) == pytest.approx(
             sklearns, rel=1e-6
         )
 
 
-def test_scores_are_of_the_mean_logits_and_of_each_members(toy, asked):
+def test_scores_are_of_the_mean_logits_and_of_each_members(toy, result):
     lane = toy.lanes[1]
-    logits, target = whole(toy, lane, "test", toy.chosen_epoch(lane))
-    found = asked.isel(lam=lane.lam_index, trial=lane.trial).sel(split="test")
-    for who, one in (
-        (found, logits.mean(0)),
-        (found.sel(member=2), logits[2]),
+    logits, target = stored_outputs(toy, lane, "test", toy.chosen_epoch(lane))
+    measured = result.isel(lam=lane.lam_index, trial=lane.trial).sel(split="test")
+    for name, of_predictor, rows in (
+        ("ensemble", measured, logits.mean(0)),
+        ("member", measured.sel(member=2), logits[2]),
     ):
-        name = "ensemble" if who is found else "member"
-        expected = calibration.scores(one, target, float(who[f"{name}_temperature"]))
+        temperature = float(of_predictor[f"{name}_temperature"])
+        expected = calibration.scores(rows, target, temperature)
         for score, value in expected.items():
-            np.testing.assert_allclose(who[f"{name}_{score}"], value, rtol=1e-12, err_msg=score)
+            np.testing.assert_allclose(
+                of_predictor[f"{name}_{score}"], value, rtol=1e-12, err_msg=score
+            )
 
 
-def test_the_temperature_is_fitted_on_val_and_not_on_test(toy, asked):
+def test_the_temperature_is_fitted_on_val_and_not_on_test(toy, result):
     for lane in toy.lanes:
-        logits, target = whole(toy, lane, "val", toy.chosen_epoch(lane))
-        fitted = [reliability.temperature(one, target) for one in (logits.mean(0), *logits)]
-        found = asked.isel(lam=lane.lam_index, trial=lane.trial)
+        logits, target = stored_outputs(toy, lane, "val", toy.chosen_epoch(lane))
+        fitted = [reliability.temperature(rows, target) for rows in (logits.mean(0), *logits)]
+        measured = result.isel(lam=lane.lam_index, trial=lane.trial)
         np.testing.assert_allclose(
-            [found["ensemble_temperature"], *found["member_temperature"]], fitted, rtol=1e-12
+            [measured["ensemble_temperature"], *measured["member_temperature"]], fitted, rtol=1e-12
         )
-    on_val = asked.sel(split="val")
+    on_val = result.sel(split="val")
     assert (on_val["ensemble_loss_scaled"] <= on_val["ensemble_loss"]).all()
     assert (on_val["member_loss_scaled"] <= on_val["member_loss"]).all()
 
 
-def test_training_is_not_measured_where_its_outputs_are_not_kept(asked):
-    on_train = asked.sel(split="train")
+def test_training_is_not_measured_if_its_outputs_are_not_stored(result):
+    on_train = result.sel(split="train")
     assert all(
         on_train[name].isnull().all() for name in calibration.WRITES if name.endswith("_ece")
     )
 
 
 def test_members_read_in_groups_and_chunks_give_the_same(tmp_path, monkeypatch):
-    one = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9]), Options())
+    expected = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9]), Options())
     (tmp_path / "again").mkdir()
     monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     monkeypatch.setattr(calibration, "READ_BYTES", 4 * 40 * 3 * 2)
     run = toy_run(tmp_path / "again", trials=1, lam=[0.9])
-    assert [which for _, which in calibration._groups(run)] == [
+    assert [group for _, group in calibration._groups(run)] == [
         slice(0, 1),
         slice(0, 2),
         slice(2, 3),
     ]
     assert len(list(run.outputs(run.lanes[0], 4, "test"))) > 3
-    xr.testing.assert_allclose(probe.ask(run, Options()), one, rtol=1e-12)
+    xr.testing.assert_allclose(probe.ask(run, Options()), expected, rtol=1e-12)
 
 
-def test_without_val_there_is_no_temperature_and_the_finding_says_what_to_keep(tmp_path):
+def test_without_val_there_is_no_temperature_and_the_finding_names_what_to_store(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"splits": ["test"]})
-    asked = probe.ask(run, Options())
-    assert asked["ensemble_temperature"].isnull().all()
-    assert asked["ensemble_ece_scaled"].isnull().all()
-    assert asked["ensemble_ece"].sel(split="test").notnull().all()
-    asked["ensemble_ece"][:] = 0.4
-    [one] = probe.judge(asked)
-    advice = ' Keep the outputs of val (keep.splits = ["val", "test"]) to fit a temperature.'
-    assert one.sentence.endswith(advice)
+    result = probe.ask(run, Options())
+    assert result["ensemble_temperature"].isnull().all()
+    assert result["ensemble_ece_scaled"].isnull().all()
+    assert result["ensemble_ece"].sel(split="test").notnull().all()
+    result["ensemble_ece"][:] = 0.4
+    [finding] = probe.judge(result)
+    advice = ' Store the outputs of val (keep.splits = ["val", "test"]) to fit a temperature.'
+    assert finding.sentence.endswith(advice)
 
 
 def test_the_last_epoch_kept_stands_in_for_a_chosen_one_that_is_not(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"outputs": [0, 1]})
     assert run.chosen_epoch(run.lanes[0]) > 1
-    asked = probe.ask(run, Options())
-    assert asked["measured_epoch"].item() == 1
-    assert asked["ensemble_ece"].sel(split="test").notnull().all()
+    result = probe.ask(run, Options())
+    assert result["measured_epoch"].item() == 1
+    assert result["ensemble_ece"].sel(split="test").notnull().all()
 
 
-def test_without_outputs_nothing_is_said(small_run):
-    asked = probe.ask(small_run, Options())
-    assert (asked["measured_epoch"] == -1).all()
-    assert probe.judge(asked) == []
+def test_without_outputs_there_is_no_finding(small_run):
+    result = probe.ask(small_run, Options())
+    assert (result["measured_epoch"] == -1).all()
+    assert probe.judge(result) == []
 
 
 def test_a_member_that_diverged_is_nan_and_so_is_the_ensemble(by_hand):
@@ -135,44 +137,48 @@ def test_a_member_that_diverged_is_nan_and_so_is_the_ensemble(by_hand):
         logits={"test": logits},
         target={"test": np.arange(40) % 5},
     ).seal_all()
-    asked = probe.ask(run, Options()).sel(split="test").squeeze()
-    assert asked["member_ece"].notnull().values.tolist() == [True, False, True]
-    assert asked["ensemble_ece"].isnull()
+    result = probe.ask(run, Options()).sel(split="test").squeeze()
+    assert result["member_ece"].notnull().values.tolist() == [True, False, True]
+    assert result["ensemble_ece"].isnull()
     assert probe.judge(probe.ask(run, Options())) == []
 
 
-# --- what it says ---------------------------------------------------------------------------------
+# --- findings -------------------------------------------------------------------------------------
 
 
-def said(asked, error, gap):
+def changed_finding(result, error, gap):
     """The finding at λ = 0.9, with another error on test and confidence off by a gap."""
-    changed = asked.copy(deep=True)
+    changed = result.copy(deep=True)
     changed["ensemble_ece"].loc[{"split": "test"}] = error
     changed["ensemble_bin_confidence"].loc[{"split": "test"}] = (
-        asked["ensemble_bin_accuracy"].sel(split="test") + gap
+        result["ensemble_bin_accuracy"].sel(split="test") + gap
     )
     return next(f for f in probe.judge(changed) if f.lam == 0.9)
 
 
-def test_it_says_in_which_direction_confidence_is_off(asked):
-    assert "λ = 0.9: the ensemble is too sure: on test, its" in said(asked, 0.5, 0.1).sentence
-    assert "λ = 0.9: the ensemble is not sure enough:" in said(asked, 0.5, -0.1).sentence
+@pytest.mark.parametrize(("gap", "direction"), [(0.1, "overconfident"), (-0.1, "underconfident")])
+def test_the_finding_names_the_direction_of_miscalibration(result, gap, direction):
+    finding = changed_finding(result, 0.5, gap)
+    assert finding.sentence.startswith(f"λ = 0.9: the ensemble is {direction}: its")
+    assert finding.headline == f"the ensemble is {direction} at λ = 0.9"
 
 
-def test_an_error_that_chance_explains_is_none(asked):
-    one = said(asked, 0.0, 0.1)
-    assert one.sentence.startswith("λ = 0.9: the ensemble's confidence can be believed: on test")
-    assert "Dividing" not in one.sentence
+def test_an_error_that_chance_explains_is_no_miscalibration(result):
+    finding = changed_finding(result, 0.0, 0.1)
+    assert finding.sentence.startswith("λ = 0.9: no miscalibration was detected: the ensemble's")
+    assert finding.headline == "no miscalibration was detected at λ = 0.9"
+    assert "Temperature" not in finding.sentence
 
 
-def test_the_sentence_gives_the_numbers(asked):
-    one = said(asked, 0.5, 0.1)
-    on_test = asked.sel(lam=0.9, split="test")
-    assert one.number == pytest.approx(0.5)
-    assert one.limit == pytest.approx(2 * float(on_test["ensemble_ece_by_chance"].mean()))
-    heat = float(asked["ensemble_temperature"].sel(lam=0.9).mean())
+def test_the_sentence_gives_the_numbers(result):
+    finding = changed_finding(result, 0.5, 0.1)
+    on_test = result.sel(lam=0.9, split="test")
+    assert finding.number == pytest.approx(0.5)
+    assert finding.limit == pytest.approx(2 * float(on_test["ensemble_ece_by_chance"].mean()))
+    temperature = float(result["ensemble_temperature"].sel(lam=0.9).mean())
     scaled = float(on_test["ensemble_ece_scaled"].mean())
-    assert one.sentence.endswith(
-        f" Dividing its logits by {heat:.2f}, fitted on val, makes that {100 * scaled:.1f} %."
+    assert finding.sentence.endswith(
+        f" Temperature scaling (T = {temperature:.2f}, fitted on val) reduces the ensemble's error "
+        f"to {100 * scaled:.1f} %."
     )
-    assert "50.0 % ± 0.0 (by chance" in one.sentence
+    assert "on test is 50.0 ± 0.0 %, more than twice the" in finding.sentence

@@ -1,4 +1,4 @@
-"""Scores of one predictor: closed forms, scikit-learn, and enumeration of what may happen."""
+"""Scores of one predictor: closed forms, scikit-learn, and enumeration of outcomes."""
 
 import itertools
 import math
@@ -26,8 +26,8 @@ from jtdiag_probes.calibration.reliability import (
 
 
 @pytest.fixture
-def said():
-    """Logits (500, 4) and classes that agree with them to a degree."""
+def predictions():
+    """Logits (500, 4) and classes that partly agree with them."""
     random = np.random.default_rng(0)
     logits = random.normal(0, 2, (500, 4))
     target = (logits + random.gumbel(0, 1.5, logits.shape)).argmax(-1)
@@ -39,8 +39,8 @@ def softmax(logits):
     return q / q.sum(-1, keepdims=True)
 
 
-def test_brier_and_loss_are_scikit_learns(said):
-    logits, target = said
+def test_brier_and_loss_are_scikit_learns(predictions):
+    logits, target = predictions
     q = softmax(logits)
     assert loss(logits, target) == pytest.approx(log_loss(target, q), rel=1e-12)
     sklearns = brier_score_loss(target, q, scale_by_half=False)
@@ -56,8 +56,8 @@ def test_who_knows_nothing_has_the_brier_score_of_a_guess():
         )
 
 
-def test_confidence_and_losses_do_not_depend_on_where_logits_lie(said):
-    logits, target = said
+def test_confidence_and_losses_are_invariant_to_shifts_of_logits(predictions):
+    logits, target = predictions
     far = logits + np.random.default_rng(1).normal(0, 1e4, (500, 1))
     np.testing.assert_allclose(confidence(far), confidence(logits), rtol=1e-10)
     assert brier_score(far, target) == pytest.approx(brier_score(logits, target), rel=1e-10)
@@ -67,23 +67,23 @@ def test_confidence_and_losses_do_not_depend_on_where_logits_lie(said):
 @pytest.mark.parametrize(
     ("binning", "strategy"), [(equal_width, "uniform"), (equal_mass, "quantile")]
 )
-def test_the_curve_is_scikit_learns(said, binning, strategy):
-    logits, target = said
+def test_the_curve_is_scikit_learns(predictions, binning, strategy):
+    logits, target = predictions
     sure, right = confidence(logits), logits.argmax(-1) == target
-    found = in_bins(sure, right, binning(sure, 10), 10)
+    bins = in_bins(sure, right, binning(sure, 10), 10)
     accuracy, mean = calibration_curve(right, sure, n_bins=10, strategy=strategy)
-    filled = found.count > 0
-    np.testing.assert_allclose(found.accuracy[filled], accuracy, rtol=1e-12)
-    np.testing.assert_allclose(found.confidence[filled], mean, rtol=1e-12)
+    filled = bins.count > 0
+    np.testing.assert_allclose(bins.accuracy[filled], accuracy, rtol=1e-12)
+    np.testing.assert_allclose(bins.confidence[filled], mean, rtol=1e-12)
 
 
-def test_the_calibration_error_is_the_slow_sum_over_bins(said):
-    logits, target = said
+def test_the_calibration_error_is_the_slow_sum_over_bins(predictions):
+    logits, target = predictions
     sure, right = confidence(logits), logits.argmax(-1) == target
     slow = 0.0
     for b in range(15):
-        here = [i for i in range(500) if b / 15 < sure[i] <= (b + 1) / 15]
-        slow += abs(sum(right[i] - sure[i] for i in here)) / 500
+        examples = [i for i in range(500) if b / 15 < sure[i] <= (b + 1) / 15]
+        slow += abs(sum(right[i] - sure[i] for i in examples)) / 500
     bins = in_bins(sure, right, equal_width(sure, 15), 15)
     assert calibration_error(bins) == pytest.approx(slow, rel=1e-12)
 
@@ -101,7 +101,7 @@ def test_bins_of_equal_mass_differ_by_one_at_most():
     assert equal_mass(np.full(6, 0.5), 3).tolist() == [0, 0, 1, 1, 2, 2]
 
 
-def test_one_that_is_always_right_and_half_sure_is_off_by_a_half():
+def test_always_correct_predictions_with_confidence_one_half_have_an_error_of_one_half():
     sure, right = np.full(20, 0.5), np.ones(20, bool)
     bins = in_bins(sure, right, equal_width(sure, 15), 15)
     assert calibration_error(bins) == pytest.approx(0.5)
@@ -112,7 +112,7 @@ def test_one_that_is_always_right_and_half_sure_is_off_by_a_half():
 
 
 def outcomes(true):
-    """Every way in which examples may turn out right, with its probability."""
+    """Every combination of correct and wrong examples, with its probability."""
     for right in itertools.product([False, True], repeat=len(true)):
         yield (
             np.array(right),
@@ -122,7 +122,7 @@ def outcomes(true):
 
 @pytest.mark.parametrize("sure", [[0.7] * 6, [0.62, 0.65, 0.71, 0.74, 0.78, 0.79]])
 def test_the_debiased_error_is_right_on_average(sure):
-    """Over all 2⁶ outcomes; the examples of a bin come from one truth, so that doubt is exact."""
+    """Over all 2⁶ outcomes; all examples have one true accuracy, so that the variance is exact."""
     sure = np.array(sure)
     bin_of = np.zeros(6, int)
     if np.ptp(sure) == 0:
@@ -143,10 +143,10 @@ def test_the_debiased_error_is_right_on_average(sure):
 def test_where_confidences_are_equal_the_debiased_error_is_that_of_kumar_and_others():
     right = np.array([True] * 7 + [False] * 3 + [True] * 2 + [False] * 2)
     sure = np.array([0.9] * 10 + [0.4] * 4)
-    found = squared_error(in_bins(sure, right, equal_width(sure, 5), 5))
+    debiased = squared_error(in_bins(sure, right, equal_width(sure, 5), 5))
     first = (0.7 - 0.9) ** 2 - 0.7 * 0.3 / 9
     second = (0.5 - 0.4) ** 2 - 0.5 * 0.5 / 3
-    assert found == pytest.approx(10 / 14 * first + 4 / 14 * second, rel=1e-12)
+    assert debiased == pytest.approx(10 / 14 * first + 4 / 14 * second, rel=1e-12)
 
 
 def test_the_error_by_chance_is_that_of_a_binomial():
@@ -170,30 +170,30 @@ def test_no_examples_and_bins_of_one_have_no_error():
 
 
 def test_the_temperature_of_two_classes_has_a_closed_form():
-    """Logits ±a, right in a share p: q must become p, so 2a/T = log p/(1−p)."""
+    """Logits ±a, correct in a share p: q must become p, so 2a/T = log p/(1−p)."""
     logits = np.tile([[3.0, -3.0]], (10, 1))
     target = np.array([0] * 8 + [1] * 2)
     assert temperature(logits, target) == pytest.approx(6 / math.log(4), rel=1e-9)
 
 
-def test_the_temperature_has_the_lowest_loss(said):
-    logits, target = said
-    found = temperature(logits, target)
+def test_the_temperature_has_the_lowest_loss(predictions):
+    logits, target = predictions
+    fitted = temperature(logits, target)
     searched = minimize_scalar(
         lambda t: loss(logits / t, target), bounds=(0.05, 20), method="bounded"
     )
-    assert found == pytest.approx(searched.x, rel=1e-4)
-    assert loss(logits / found, target) <= searched.fun
+    assert fitted == pytest.approx(searched.x, rel=1e-4)
+    assert loss(logits / fitted, target) <= searched.fun
 
 
-def test_logits_that_were_heated_are_cooled_again(said):
-    logits, target = said
+def test_the_temperature_of_scaled_logits_is_recovered(predictions):
+    logits, target = predictions
     assert temperature(3.7 * logits, target) == pytest.approx(
         3.7 * temperature(logits, target), rel=1e-8
     )
 
 
-def test_beyond_the_bounds_the_bound_is_told():
+def test_beyond_the_bounds_the_bound_is_returned():
     logits = np.array([[1.0, 0.0], [0.0, 1.0]])
     assert temperature(logits, np.array([0, 1])) == reliability.COOLEST
     assert temperature(logits, np.array([1, 0])) == reliability.HOTTEST

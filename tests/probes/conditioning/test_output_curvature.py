@@ -24,13 +24,13 @@ def covariance(logits):
 
 
 def dense(logits, lam):
-    """The Hessian by the outputs (M, K) of one example, written out."""
+    """The dense Hessian of one example with respect to the outputs (M, K)."""
     members, classes = logits.shape
-    found = lam / members**2 * np.kron(np.ones((members, members)), covariance(logits.mean(0)))
+    hessian = lam / members**2 * np.kron(np.ones((members, members)), covariance(logits.mean(0)))
     for j in range(members):
-        at = slice(j * classes, (j + 1) * classes)
-        found[at, at] += (1 - lam) / members * covariance(logits[j])
-    return found
+        block = slice(j * classes, (j + 1) * classes)
+        hessian[block, block] += (1 - lam) / members * covariance(logits[j])
+    return hessian
 
 
 def logits_of(members, classes, examples=5, scale=1.5):
@@ -38,7 +38,7 @@ def logits_of(members, classes, examples=5, scale=1.5):
 
 
 def eigenvalues(logits, lam):
-    """Those that are not zero by theory, ascending."""
+    """Eigenvalues that are nonzero in theory, in ascending order."""
     members, classes = logits.shape
     rank = classes - 1 if lam == 1 else members * (classes - 1)
     return np.linalg.eigvalsh(dense(logits, lam))[-rank:]
@@ -48,12 +48,12 @@ def eigenvalues(logits, lam):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_both_ends_of_the_spectrum_are_those_of_the_dense_hessian(shape, lam):
     logits = logits_of(*shape)
-    found = Spectrum(categorical(logits)).extremes(lam)
+    extremes = Spectrum(categorical(logits)).extremes(lam)
     for i in range(logits.shape[1]):
         expected = eigenvalues(logits[:, i], lam)
-        assert found.smallest[i] == pytest.approx(expected[0], rel=1e-9)
-        assert found.largest[i] == pytest.approx(expected[-1], rel=1e-10)
-        assert found.kappa[i] == pytest.approx(expected[-1] / expected[0], rel=1e-9)
+        assert extremes.smallest[i] == pytest.approx(expected[0], rel=1e-9)
+        assert extremes.largest[i] == pytest.approx(expected[-1], rel=1e-10)
+        assert extremes.kappa[i] == pytest.approx(expected[-1] / expected[0], rel=1e-9)
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.5, 1.0])
@@ -68,8 +68,8 @@ def test_what_is_left_out_is_the_null_space_and_nothing_else(lam):
 @pytest.mark.parametrize("lam", [0.0, 0.5, 0.99])
 def test_where_all_members_agree_kappa_is_that_of_one_over_one_minus_lam(lam):
     logits = np.repeat(logits_of(1, 5), 4, axis=0)
-    one = [np.linalg.eigvalsh(covariance(logits[0, i])) for i in range(5)]
-    expected = [s[-1] / ((1 - lam) * s[1]) for s in one]
+    spectra = [np.linalg.eigvalsh(covariance(logits[0, i])) for i in range(5)]
+    expected = [s[-1] / ((1 - lam) * s[1]) for s in spectra]
     np.testing.assert_allclose(Spectrum(categorical(logits)).extremes(lam).kappa, expected, 1e-10)
 
 
@@ -83,38 +83,38 @@ def test_for_squared_error_kappa_is_one_over_one_minus_lam(lam):
         ensemble_inverse=eye[:, 0],
         singular=np.zeros(2, bool),
     )
-    found = Spectrum(gaussian).extremes(lam)
-    np.testing.assert_allclose(found.kappa, 1 / (1 - lam), rtol=1e-11)
-    np.testing.assert_allclose(found.largest, 1 / 5, rtol=1e-11)
+    extremes = Spectrum(gaussian).extremes(lam)
+    np.testing.assert_allclose(extremes.kappa, 1 / (1 - lam), rtol=1e-11)
+    np.testing.assert_allclose(extremes.largest, 1 / 5, rtol=1e-11)
 
 
 @pytest.mark.parametrize("rare", [1e-3, 1e-12, 1e-40, 1e-200])
-def test_certain_predictions_keep_their_digits(rare):
-    """For q = (1−2t, t, t) the eigenvalues are t and 3t − 6t², far below float64's grain."""
+def test_confident_predictions_keep_their_precision(rare):
+    """For q = (1−2t, t, t) the eigenvalues are t and 3t − 6t², far below float64 precision."""
     logits = np.log(np.array([1 - 2 * rare, rare, rare]))[None, None].repeat(3, 0)
     logits[1] += 7.0  # a private shift changes nothing
-    found = Spectrum(categorical(logits)).extremes(0.9)
-    assert found.smallest[0] == pytest.approx(0.1 * rare / 3, rel=1e-9)
-    assert found.largest[0] == pytest.approx((3 * rare - 6 * rare**2) / 3, rel=1e-9)
+    extremes = Spectrum(categorical(logits)).extremes(0.9)
+    assert extremes.smallest[0] == pytest.approx(0.1 * rare / 3, rel=1e-9)
+    assert extremes.largest[0] == pytest.approx((3 * rare - 6 * rare**2) / 3, rel=1e-9)
 
 
-def test_one_certain_member_beside_others_is_told_to_relative_precision():
-    """Two classes are a matrix of M x M; its smallest eigenvalue from its determinant."""
+def test_one_confident_member_among_others_keeps_a_small_relative_error():
+    """With two classes the matrix is M x M; its smallest eigenvalue from its determinant."""
     rare, lam = 1e-30, 0.5
     logits = np.array([[[0.0, np.log(rare)]], [[0.3, 0.0]]])
-    s = [2 * np.prod(softmax(one[0])) for one in (*logits, logits.mean(0))]
-    own, shared = (1 - lam) / 2 * np.array(s[:2]), lam / 4 * s[2]
-    determinant = own[0] * own[1] + shared * own.sum()
-    trace = own.sum() + 2 * shared
-    found = Spectrum(categorical(logits)).extremes(lam)
-    assert found.smallest[0] * found.largest[0] == pytest.approx(determinant, rel=1e-9)
-    assert found.smallest[0] + found.largest[0] == pytest.approx(trace, rel=1e-9)
+    s = [2 * np.prod(softmax(logits_j[0])) for logits_j in (*logits, logits.mean(0))]
+    separate, shared = (1 - lam) / 2 * np.array(s[:2]), lam / 4 * s[2]
+    determinant = separate[0] * separate[1] + shared * separate.sum()
+    trace = separate.sum() + 2 * shared
+    extremes = Spectrum(categorical(logits)).extremes(lam)
+    assert extremes.smallest[0] * extremes.largest[0] == pytest.approx(determinant, rel=1e-9)
+    assert extremes.smallest[0] + extremes.largest[0] == pytest.approx(trace, rel=1e-9)
 
 
 def test_what_float64_cannot_tell_from_zero_is_infinite():
     logits = np.array([[[0.0, -800.0, -3.0]], [[0.0, 1.0, 2.0]]])
-    found = Spectrum(categorical(logits))
-    assert np.isinf(found.extremes(0.5).kappa).all()
+    spectrum = Spectrum(categorical(logits))
+    assert np.isinf(spectrum.extremes(0.5).kappa).all()
     logits[0, 0, 0] = np.nan
     assert np.isinf(Spectrum(categorical(logits)).extremes(0.5).kappa).all()
 
@@ -143,19 +143,19 @@ def test_the_limit_is_that_of_the_projected_blocks():
 
 
 @pytest.mark.parametrize("lam", LAMS)
-def test_both_ends_lie_within_their_bounds(lam):
+def test_both_ends_are_within_their_bounds(lam):
     logits = logits_of(4, 5)
-    found = Spectrum(categorical(logits)).extremes(lam)
+    extremes = Spectrum(categorical(logits)).extremes(lam)
     for i in range(5):
-        sigma = [covariance(one) for one in logits[:, i]]
-        spectra = [np.linalg.eigvalsh(one) for one in sigma]
+        sigma = [covariance(logits_j) for logits_j in logits[:, i]]
+        spectra = [np.linalg.eigvalsh(sigma_j) for sigma_j in sigma]
         a = min(s[1] for s in spectra)
         pairs = itertools.combinations(sigma, 2)
-        b = min(np.linalg.eigvalsh(one + other)[1] / 2 for one, other in pairs)
+        b = min(np.linalg.eigvalsh(left + right)[1] / 2 for left, right in pairs)
         top = np.linalg.eigvalsh(covariance(logits[:, i].mean(0)))[-1]
-        assert (1 - lam) * a / 4 - 1e-12 <= found.smallest[i] <= (1 - lam) * b / 4 + 1e-12
+        assert (1 - lam) * a / 4 - 1e-12 <= extremes.smallest[i] <= (1 - lam) * b / 4 + 1e-12
         upper = lam * top / 4 + (1 - lam) / 4 * max(s[-1] for s in spectra)
-        assert lam * top / 4 - 1e-12 <= found.largest[i] <= upper + 1e-12 <= 1 / 8 + 1e-12
+        assert lam * top / 4 - 1e-12 <= extremes.largest[i] <= upper + 1e-12 <= 1 / 8 + 1e-12
 
 
 def test_one_member_is_as_well_conditioned_at_every_lam():
@@ -176,15 +176,15 @@ def test_anisotropy_is_the_ratio_of_mean_curvatures(lam):
     hessian = dense(logits, lam)
     along = np.trace(together @ hessian) / 4
     across = np.trace((np.eye(24) - together) @ hessian) / 20
-    found = anisotropy(np.array(lam), gini(logits.mean(0)), gini(logits).mean())
-    assert found == pytest.approx(along / across, abs=1e-10)
+    ratio = anisotropy(np.array(lam), gini(logits.mean(0)), gini(logits).mean())
+    assert ratio == pytest.approx(along / across, abs=1e-10)
 
 
 def test_anisotropy_is_infinite_at_the_end():
     assert anisotropy(np.array(1.0), 0.3, 0.2) == np.inf
 
 
-def test_gini_keeps_its_digits_where_predictions_are_certain():
+def test_gini_keeps_its_precision_for_confident_predictions():
     logits = np.log(np.array([1.0, 1e-30, 2e-30]))
     assert gini(logits) == pytest.approx(6e-30, rel=1e-12)
     q = softmax(logits_of(3, 4), -1)
@@ -211,6 +211,6 @@ def test_the_group_size_is_that_of_the_table(members, lam, expected):
 
 
 def test_the_group_size_is_that_of_dropping_members():
-    """For squared error, averaging m of M members at random is trained by this λ."""
+    """For squared error, training the mean of m random members is equivalent to this λ."""
     for m in range(1, 8):
         assert group_size(7 * (m - 1) / (m * 6), 7) == pytest.approx(m, rel=1e-12)

@@ -11,7 +11,7 @@ K, D = 3, 3
 
 
 def ensemble(hidden, examples, members=3, seed=0):
-    """Perceptrons of one tanh layer, linearised; their Jacobians (M, nK, P)."""
+    """Linearized perceptrons with one tanh layer, and their Jacobians (M, nK, P)."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
@@ -28,8 +28,8 @@ def ensemble(hidden, examples, members=3, seed=0):
     pushed = [tangents.push(e).reshape(members, -1) for e in torch.eye(tangents.size).double()]
     whole = torch.stack(pushed, 2)
     size = tangents.size // members
-    own = torch.stack([whole[j, :, j * size : (j + 1) * size] for j in range(members)])
-    return tangents, own.detach()
+    blocks = torch.stack([whole[j, :, j * size : (j + 1) * size] for j in range(members)])
+    return tangents, blocks.detach()
 
 
 def gauss_newton(tangents, lam):
@@ -48,11 +48,11 @@ def test_kappa_by_the_weights_is_that_of_the_dense_matrix_without_its_null_space
     tangents, _ = ensemble(hidden=6, examples=5)
     curvature = categorical(tangents.outputs.detach().numpy())
     lifted = through_weights(curvature, kernels_without_shifts(tangents))
-    found = Spectrum(lifted).extremes(lam)
+    extremes = Spectrum(lifted).extremes(lam)
     rank = 10 if lam == 1 else 30
     expected = np.linalg.eigvalsh(gauss_newton(tangents, lam))
-    assert found.largest[0] == pytest.approx(expected[-1], rel=1e-9)
-    assert found.smallest[0] == pytest.approx(expected[-rank], rel=1e-6)
+    assert extremes.largest[0] == pytest.approx(expected[-1], rel=1e-9)
+    assert extremes.smallest[0] == pytest.approx(expected[-rank], rel=1e-6)
     assert (expected > 1e-12).sum() == rank
 
 
@@ -89,29 +89,31 @@ def test_the_share_between_members_is_that_of_the_dense_matrix(lam):
     within = np.kron(np.eye(3), np.ones((size, size)))
     expected = (dense * (1 - within) ** 2) ** 2
     curvature = categorical(tangents.outputs.detach().numpy())
-    found = cross_share(curvature, kernels_without_shifts(tangents), lam)
-    assert found == pytest.approx(expected.sum() / (dense**2).sum(), abs=1e-12)
+    share = cross_share(curvature, kernels_without_shifts(tangents), lam)
+    assert share == pytest.approx(expected.sum() / (dense**2).sum(), abs=1e-12)
 
 
 @pytest.mark.parametrize(("hidden", "examples"), [(2, 20), (6, 8)])
 def test_redundancy_is_that_of_soft_ranks_of_the_dense_kernels(hidden, examples):
     tangents, jacobians = ensemble(hidden, examples)
     kernels = (centred(jacobians) @ centred(jacobians).mT).numpy()
-    spectra = [np.linalg.eigvalsh(one) for one in (kernels.mean(0), *kernels)]
+    spectra = [np.linalg.eigvalsh(kernel) for kernel in (kernels.mean(0), *kernels)]
     threshold = 1e-3 * spectra[0][-1]
     together, *each = ((s / (s + threshold)).sum() for s in spectra)
-    found, error = tangent_redundancy(tangents, 60, 16)
-    assert abs(found - (1 - together / sum(each))) < 4 * error
+    redundancy, error = tangent_redundancy(tangents, 60, 16)
+    assert abs(redundancy - (1 - together / sum(each))) < 4 * error
     assert error < 0.05
 
 
 def test_small_members_overlap_little_and_large_ones_wholly():
     small, jacobians = ensemble(hidden=2, examples=40)
-    each = sum(int(torch.linalg.matrix_rank(one, rtol=1e-9)) for one in centred(jacobians))
+    each = sum(
+        int(torch.linalg.matrix_rank(jacobian, rtol=1e-9)) for jacobian in centred(jacobians)
+    )
     joined = torch.cat(list(centred(jacobians)), 1)
     hard = 1 - int(torch.linalg.matrix_rank(joined, rtol=1e-9)) / each
-    found, error = tangent_redundancy(small, 60, 16, share=1e-9)
-    assert abs(found - hard) < 4 * error < 0.3
+    redundancy, error = tangent_redundancy(small, 60, 16, share=1e-9)
+    assert abs(redundancy - hard) < 4 * error < 0.3
     large, _ = ensemble(hidden=8, examples=4)
     assert tangent_redundancy(large, 30, 4, share=1e-9)[0] == pytest.approx(2 / 3, abs=1e-3)
 
@@ -121,14 +123,14 @@ def test_members_that_are_copies_are_redundant_but_for_one():
     w = {name: t.detach().repeat(4, *[1] * (t.ndim - 1)) for name, t in tangents._weights.items()}
     x = torch.randn(8, D, dtype=torch.float64)
     copies = Tangents(lambda v: torch.tanh(x @ v["a"] + v["b"]) @ v["c"] + v["d"], w)
-    found, _ = tangent_redundancy(copies, 40, 3)
-    assert found == pytest.approx(0.75, abs=1e-10)
+    redundancy, _ = tangent_redundancy(copies, 40, 3)
+    assert redundancy == pytest.approx(0.75, abs=1e-10)
 
 
 def test_a_shift_that_all_members_can_make_is_no_redundancy():
-    """Two members move the logits of one example apart in their own way, and shift them alike."""
+    """Two members change the logits of one example differently, except for a common shift."""
     moves = torch.tensor([[[1.0, -1, 0], [1, 1, 1]], [[1, 1, -2], [1, 1, 1]]]).double()
     w = {"a": torch.zeros(2, 1, 2, dtype=torch.float64)}
     tangents = Tangents(lambda v: v["a"] @ moves + (v["a"] ** 2).sum(), w)
-    found, _ = tangent_redundancy(tangents, 3, 8, share=1e-9)
-    assert found == pytest.approx(0, abs=1e-6)
+    redundancy, _ = tangent_redundancy(tangents, 3, 8, share=1e-9)
+    assert redundancy == pytest.approx(0, abs=1e-6)

@@ -13,52 +13,52 @@ class TestFilters(ProbePromises):
 
 
 @pytest.fixture(scope="module")
-def asked(toy):
+def result(toy):
     return probe.ask(toy, Options())
 
 
-def test_norms_and_ways_are_those_of_the_checkpoints(toy, asked):
+def test_norms_and_distances_are_those_of_the_checkpoints(toy, result):
     for lane in toy.lanes:
-        at = (lane.lam_index, lane.trial)
+        index = (lane.lam_index, lane.trial)
         start = toy.checkpoint(lane, 0)["layer1.weight"]
         for epoch in range(5):
-            now = toy.checkpoint(lane, epoch)["layer1.weight"]
-            way = [np.linalg.norm(now[j] - start[j]) for j in range(3)]
-            np.testing.assert_allclose(asked["start_distance"].values[(*at, epoch)], way)
+            weights = toy.checkpoint(lane, epoch)["layer1.weight"]
+            distance = [np.linalg.norm(weights[j] - start[j]) for j in range(3)]
+            np.testing.assert_allclose(result["start_distance"].values[(*index, epoch)], distance)
         chosen = toy.chosen_epoch(lane)
-        assert asked["measured_epoch"].values[at] == chosen
+        assert result["measured_epoch"].values[index] == chosen
         weights = toy.checkpoint(lane, chosen)["layer1.weight"]
         slow = [[np.linalg.norm(weights[j, f]) for f in range(5)] for j in range(3)]
-        np.testing.assert_allclose(asked["filter_norm"].values[at], slow)
+        np.testing.assert_allclose(result["filter_norm"].values[index], slow)
         limit = np.percentile(slow, 95) / 2
-        share = [np.mean([norm >= limit for norm in one]) for one in slow]
-        np.testing.assert_allclose(asked["strong_share"].values[(*at, chosen)], share)
+        share = [np.mean([norm >= limit for norm in norms]) for norms in slow]
+        np.testing.assert_allclose(result["strong_share"].values[(*index, chosen)], share)
 
 
-def test_images_are_the_filters_that_are_named(toy, asked):
+def test_images_are_those_of_the_listed_filters(toy, result):
     for lane in toy.lanes:
         weights = toy.checkpoint(lane, toy.chosen_epoch(lane))["layer1.weight"]
-        one = asked.isel(lam=lane.lam_index, trial=lane.trial)
-        assert one["shown_member"].values.tolist() == [0, 1, 2]
+        of_lane = result.isel(lam=lane.lam_index, trial=lane.trial)
+        assert of_lane["shown_member"].values.tolist() == [0, 1, 2]
         for column in range(3):
-            order = one["shown_filter"].values[column].astype(int)
-            np.testing.assert_allclose(one["image"][column, :, 0], weights[column, order])
-            assert (np.diff(one["filter_norm"].values[column, order]) <= 0).all()
+            order = of_lane["shown_filter"].values[column].astype(int)
+            np.testing.assert_allclose(of_lane["image"][column, :, 0], weights[column, order])
+            assert (np.diff(of_lane["filter_norm"].values[column, order]) <= 0).all()
 
 
 def test_the_images_of_a_lane_are_bounded(toy, monkeypatch):
     monkeypatch.setattr(filters, "SHOWN_MEMBERS", 2)
     monkeypatch.setattr(filters, "SHOWN_PIXELS", 2 * 2 * 3)
-    asked = probe.ask(toy, Options())
-    assert asked["image"].shape == (3, 2, 2, 3, 1, 2)
-    assert asked["image"].dtype == np.float32
+    result = probe.ask(toy, Options())
+    assert result["image"].shape == (3, 2, 2, 3, 1, 2)
+    assert result["image"].dtype == np.float32
 
 
 def test_channels_are_averaged():
     weights = np.arange(2 * 3 * 12.0).reshape(2, 3, 12)
     result = probe_like(members=2, places=3, rows=2, columns=2)
     norm = np.arange(6.0).reshape(2, 3)
-    filters._show(weights, norm, (3, 2, 2), result, (0, 0))
+    filters._store_images(weights, norm, (3, 2, 2), result, (0, 0))
     first = weights[0, 2].reshape(3, 2, 2)
     np.testing.assert_allclose(result["image"].values[0, 0, 0, 0], first.mean(0))
 
@@ -77,18 +77,18 @@ def probe_like(members, places, rows, columns):
     )
 
 
-def test_without_the_start_there_is_no_way_and_no_stagnation(tmp_path):
+def test_without_the_initial_weights_there_is_no_distance_and_no_stagnation(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"checkpoints": [2, "last"]})
-    asked = probe.ask(run, Options())
-    assert asked["start_distance"].isnull().all()
-    assert asked["strong_share"].notnull().values[0, 0, :, 0].tolist() == [0, 0, 1, 0, 1]
-    assert [f.rule for f in probe.judge(asked)] == ["strong-filters"]
+    result = probe.ask(run, Options())
+    assert result["start_distance"].isnull().all()
+    assert result["strong_share"].notnull().values[0, 0, :, 0].tolist() == [0, 0, 1, 0, 1]
+    assert [f.rule for f in probe.judge(result)] == ["strong-filters"]
 
 
-def test_without_checkpoints_nothing_is_said(small_run):
-    asked = probe.ask(small_run, Options())
-    assert (asked["measured_epoch"] == -1).all()
-    assert probe.judge(asked) == []
+def test_without_checkpoints_there_is_no_finding(small_run):
+    result = probe.ask(small_run, Options())
+    assert (result["measured_epoch"] == -1).all()
+    assert probe.judge(result) == []
 
 
 def test_only_the_first_layer_is_read(toy, monkeypatch):
@@ -104,41 +104,34 @@ def test_only_the_first_layer_is_read(toy, monkeypatch):
     assert set(read) == {"layer1.weight"}
 
 
-# --- what it says ---------------------------------------------------------------------------------
+# --- findings -------------------------------------------------------------------------------------
 
 
-def test_members_that_hardly_moved_are_named(toy_copy):
+def test_members_that_barely_moved_are_named(toy_copy):
     store = zarr.open_group(toy_copy.path / "store.zarr", mode="r+")
     weights = store["checkpoints/layer1.weight"]
     for trial, member in ((0, 1), (1, 2)):
         weights[2, trial, 1:, member] = np.stack(4 * [weights[2, trial, 0, member]])
-    asked = probe.ask(toy_copy, Options())
-    [alert] = [f for f in probe.judge(asked) if f.level == "alert"]
+    result = probe.ask(toy_copy, Options())
+    [alert] = [f for f in probe.judge(result) if f.level == "alert"]
     assert (alert.rule, alert.lam) == ("stagnation", 1.0)
     assert (alert.trials, alert.members) == ((0, 1), (1, 2))
     assert alert.number == pytest.approx(1 / 3)
-    assert "in 2 of 2 trials members stagnate" in alert.sentence
+    assert "members stagnate in 2 of 2 trials" in alert.sentence
     assert "(trial 0: member 1; trial 1: member 2)" in alert.sentence
 
 
-def test_many_members_are_counted_and_not_all_named():
-    from jtdiag_probes.filters.filters_verdict import _listed
-
-    assert _listed(np.arange(11)) == "members 0, 1, 2, 3, 4, 5, 6, 7 and 3 more"
-    assert _listed(np.array([4])) == "member 4"
-
-
-def test_each_lambda_has_a_sentence_on_its_strong_filters(toy, asked):
-    said = {f.lam: f for f in probe.judge(asked) if f.rule == "strong-filters"}
-    assert list(said) == [0.0, 0.9, 1.0]
-    for index, (lam, one) in enumerate(said.items()):
+def test_each_lambda_has_a_sentence_on_its_strong_filters(toy, result):
+    findings = {f.lam: f for f in probe.judge(result) if f.rule == "strong-filters"}
+    assert list(findings) == [0.0, 0.9, 1.0]
+    for index, (lam, finding) in enumerate(findings.items()):
         shares = [
             np.sort(
-                asked["strong_share"].values[index, t, asked["measured_epoch"].values[index, t]]
+                result["strong_share"].values[index, t, result["measured_epoch"].values[index, t]]
             )
             for t in (0, 1)
         ]
-        assert one.number == pytest.approx(np.mean([s[1] for s in shares]))
+        assert finding.number == pytest.approx(np.mean([s[1] for s in shares]))
         weakest = 100 * np.mean([s[0] for s in shares])
-        assert f"λ = {lam:g}: " in one.sentence
-        assert f"({weakest:.0f} % of the weakest member's" in one.sentence
+        assert finding.sentence.startswith(f"λ = {lam:g}: ")
+        assert f"the weakest member has {weakest:.0f} %, the strongest" in finding.sentence

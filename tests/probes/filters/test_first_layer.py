@@ -56,9 +56,9 @@ def short(folder, data, **members):
 def test_the_first_layer_is_the_one_that_sees_the_image(tmp_path, images, members, name, image):
     run = short(tmp_path, images, **members)
     assert first_layer.find(run) == name
-    known, whence = image_shape(run, run.parameters[name])
-    assert known == image
-    assert whence == ("data" if members["arch"] == "mlp" else "weights")
+    shape, source = image_shape(run, run.parameters[name])
+    assert shape == image
+    assert source == ("data" if members["arch"] == "mlp" else "weights")
 
 
 MODULE = """
@@ -72,7 +72,7 @@ def make():
 """
 
 
-def test_of_somebody_elses_module_it_is_the_first_in_its_own_order(tmp_path, images):
+def test_for_a_user_defined_module_it_is_the_first_in_the_order_of_the_module(tmp_path, images):
     (tmp_path / "mine.py").write_text(MODULE)
     run = short(tmp_path, images, arch="module", factory=f"{tmp_path / 'mine.py'}:make")
     assert first_layer.find(run) == "y.weight"
@@ -91,14 +91,14 @@ class Branches(torch.nn.Module):
 """
 
 
-def test_branches_of_one_network_have_no_first_layer_of_their_own(tmp_path, images):
+def test_branches_of_one_network_have_no_separate_first_layer(tmp_path, images):
     (tmp_path / "mine.py").write_text(BRANCHES)
     run = short(tmp_path, images, arch="branches", factory=f"{tmp_path / 'mine.py'}:Branches")
     assert run.parameters == {"first.weight": (4, 81), "first.bias": (4,)}
     assert first_layer.find(run) is None
 
 
-def test_names_in_a_densenet_are_known():
+def test_the_first_layer_of_a_densenet_is_found():
     members = Members(arch="densenet", count=2, depth=10, growth=4)
     shapes = build(members, (3, 32, 32), 10).parameters
     assert shapes["layers.first.weight"].shape == (8, 3, 3, 3)
@@ -140,7 +140,7 @@ def test_a_scale_of_all_weights_changes_no_share():
     np.testing.assert_array_equal(strong_share(norm), strong_share(1e3 * norm))
 
 
-def test_who_stagnates_is_told_by_the_longest_way():
+def test_stagnation_is_relative_to_the_largest_distance():
     assert stagnating(np.array([10.0, 1.9, 2.1]), 0.2).tolist() == [False, True, False]
     assert stagnating(np.array([3.0]), 0.2).tolist() == [False]
 

@@ -1,4 +1,4 @@
-"""The oracle is the dense Hessian of the same function, by torch.autograd.functional."""
+"""The reference is the dense Hessian of the same function, by torch.autograd.functional."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,6 @@ from torch.autograd.functional import hessian, jacobian
 from jtdiag import joint_loss
 from jtdiag_probes.conditioning.weight_conditioning import members_ends
 from jtdiag_probes.linalg.curvature_products import (
-    Family,
     Tangents,
     agreement,
     between,
@@ -17,12 +16,15 @@ from jtdiag_probes.linalg.curvature_products import (
     output_hessian,
     own_hessian,
 )
-from jtdiag_probes.linalg.lanczos import alone, lanczos, ritz
+from jtdiag_probes.linalg.lanczos import batch_of_one, lanczos, ritz
 
 M, N, K, D, H = 3, 6, 4, 2, 3
 LAMS = [0.0, 0.6, 1.0]
 SIZES = [D * H, H, H * K, K]
-GAUSSIAN = Family(covariance=lambda eta, v: v)
+
+
+def gaussian(eta, v):
+    return v
 
 
 def weights(seed=0, members=M):
@@ -66,8 +68,8 @@ def tangents():
 
 @pytest.fixture(scope="module")
 def dense_jacobian():
-    found = jacobian(lambda v: outputs(named(v)).reshape(-1), flat(weights()))
-    return found.reshape(M, N * K, -1)
+    dense = jacobian(lambda v: outputs(named(v)).reshape(-1), flat(weights()))
+    return dense.reshape(M, N * K, -1)
 
 
 @pytest.mark.parametrize("lam", LAMS)
@@ -84,10 +86,10 @@ def test_the_hessian_by_the_outputs_is_that_of_the_joint_loss(lam):
     eta = outputs(weights())
     expected = hessian(lambda v: joint_loss(v.view(M, N, K), target, lam), eta.reshape(-1))
     product = output_hessian(eta, lam)
-    found = matrix(lambda v: product(v.view(M, N, K)).reshape(-1), M * N * K)
-    np.testing.assert_allclose(found, expected, atol=1e-15)
-    own = own_hessian(eta, lam)
-    blocks = matrix(lambda v: own(v.view(M, N, K)).reshape(-1), M * N * K)
+    formed = matrix(lambda v: product(v.view(M, N, K)).reshape(-1), M * N * K)
+    np.testing.assert_allclose(formed, expected, atol=1e-15)
+    diagonal = own_hessian(eta, lam)
+    blocks = matrix(lambda v: diagonal(v.view(M, N, K)).reshape(-1), M * N * K)
     mask = torch.block_diag(*[torch.ones(N * K, N * K)] * M)
     np.testing.assert_allclose(blocks, expected * mask, atol=1e-15)
 
@@ -102,7 +104,7 @@ def test_push_and_pull_are_the_jacobian_and_its_transpose(tangents, dense_jacobi
 
 @pytest.mark.parametrize("lam", LAMS)
 def test_between_members_the_hessian_is_the_gauss_newton_matrix(tangents, lam):
-    """Theory: block (j, k) is (λ/M²) J_jᵀ Σ̄ J_k, with no term of the outputs' own curvature."""
+    """Block (j, k) is (λ/M²) J_jᵀ Σ̄ J_k, without a term from the curvature of the outputs."""
     _, target = examples()
     inner = output_hessian(tangents.outputs.detach(), lam)
     ggn = matrix(tangents.gauss_newton(inner), tangents.size)
@@ -124,26 +126,26 @@ def test_along_disagreement_curvature_falls_with_one_minus_lam(tangents):
     tops = []
     for lam in (0.0, 0.9, 0.999):
         inner = between(disagreement, output_hessian(tangents.outputs.detach(), lam))
-        product = alone(tangents.gauss_newton(inner))
+        product = batch_of_one(tangents.gauss_newton(inner))
         start = torch.randn(1, tangents.size, dtype=torch.float64)
         tops.append(float(ritz(lanczos(product, start, 90)).values[-1]) / (1 - lam))
     np.testing.assert_allclose(tops, tops[0], rtol=1e-8)
 
 
-def test_members_side_by_side_are_members_alone(tangents):
+def test_batched_members_equal_members_run_separately(tangents):
     inner = own_hessian(tangents.outputs.detach(), 0.7)
     together = members_ends(tangents, inner, 12)
     product = tangents.gauss_newton(output_hessian(tangents.outputs.detach(), 0.7))
     size = tangents.size // M
     for j in range(M):
-        at = slice(j * size, (j + 1) * size)
+        rows = slice(j * size, (j + 1) * size)
 
-        def block(v, at=at):
+        def block(v, rows=rows):
             whole = torch.zeros(tangents.size, dtype=torch.float64)
-            whole[at] = v
-            return product(whole)[at]
+            whole[rows] = v
+            return product(whole)[rows]
 
-        single = ritz(lanczos(alone(block), together.basis[j, :1], 12))
+        single = ritz(lanczos(batch_of_one(block), together.basis[j, :1], 12))
         np.testing.assert_allclose(ritz(together, j).values, single.values, atol=1e-12)
         dense = torch.linalg.eigvalsh(matrix(block, size))
         assert float(single.values[-1]) == pytest.approx(float(dense[-1]), rel=1e-8)
@@ -151,25 +153,25 @@ def test_members_side_by_side_are_members_alone(tangents):
 
 @pytest.mark.parametrize("lam", [0.0, 0.5, 0.9, 0.99, 0.999])
 def test_for_squared_error_and_linear_members_kappa_is_one_over_one_minus_lam(lam):
-    """With uncorrelated inputs; otherwise the inputs' own condition number is a factor."""
+    """With uncorrelated inputs; otherwise the condition number of the inputs is a factor."""
     x = torch.linalg.qr(torch.randn(12, 5, dtype=torch.float64))[0]
     linear = {"w": torch.randn(4, 5, 2, dtype=torch.float64)}
     tangents = Tangents(lambda w: x @ w["w"], linear)
-    product = tangents.gauss_newton(output_hessian(tangents.outputs.detach(), lam, GAUSSIAN))
+    product = tangents.gauss_newton(output_hessian(tangents.outputs.detach(), lam, gaussian))
     start = torch.randn(1, tangents.size, dtype=torch.float64)
-    found = ritz(lanczos(alone(product), start, 30)).values
-    assert float(found[-1] / found[0]) == pytest.approx(1 / (1 - lam), rel=1e-10)
+    values = ritz(lanczos(batch_of_one(product), start, 30)).values
+    assert float(values[-1] / values[0]) == pytest.approx(1 / (1 - lam), rel=1e-10)
 
 
 @pytest.mark.parametrize("lam", [0.5, 0.999])
 def test_the_inputs_condition_number_is_a_factor_of_kappa(lam):
     x = torch.randn(12, 5, dtype=torch.float64)
     tangents = Tangents(lambda w: x @ w["w"], {"w": torch.randn(4, 5, 2, dtype=torch.float64)})
-    product = tangents.gauss_newton(output_hessian(tangents.outputs.detach(), lam, GAUSSIAN))
+    product = tangents.gauss_newton(output_hessian(tangents.outputs.detach(), lam, gaussian))
     start = torch.randn(1, tangents.size, dtype=torch.float64)
-    found = ritz(lanczos(alone(product), start, 40)).values
-    own = float(torch.linalg.cond(x)) ** 2
-    assert float(found[-1] / found[0]) == pytest.approx(own / (1 - lam), rel=1e-6)
+    values = ritz(lanczos(batch_of_one(product), start, 40)).values
+    condition = float(torch.linalg.cond(x)) ** 2
+    assert float(values[-1] / values[0]) == pytest.approx(condition / (1 - lam), rel=1e-6)
 
 
 def test_the_five_largest_of_a_thousand_weights_are_the_dense_ones_and_scipys():
@@ -183,8 +185,8 @@ def test_the_five_largest_of_a_thousand_weights_are_the_dense_ones_and_scipys():
     assert tangents.size == 960
     dense = np.linalg.eigvalsh(matrix(product, 960).numpy())
     start = torch.randn(1, 960, generator=generator, dtype=torch.float64)
-    found = ritz(lanczos(alone(product), start, 90))
-    np.testing.assert_allclose(found.values[-5:], dense[-5:], rtol=1e-6)
-    np.testing.assert_allclose(found.values[0], dense[0], rtol=1e-6)
+    spectrum = ritz(lanczos(batch_of_one(product), start, 90))
+    np.testing.assert_allclose(spectrum.values[-5:], dense[-5:], rtol=1e-6)
+    np.testing.assert_allclose(spectrum.values[0], dense[0], rtol=1e-6)
     operator = LinearOperator((960, 960), lambda v: product(torch.from_numpy(v)), dtype=float)
     np.testing.assert_allclose(np.sort(eigsh(operator, 5, which="LA")[0]), dense[-5:], rtol=1e-8)

@@ -4,7 +4,7 @@ import torch
 
 from jtdiag_probes.linalg import density
 from jtdiag_probes.linalg.density import axis, decades, integral, mean_and_error, quadratures
-from jtdiag_probes.linalg.lanczos import alone
+from jtdiag_probes.linalg.lanczos import batch_of_one
 from jtdiag_probes.linalg.trace import hutch_plus_plus
 
 
@@ -15,39 +15,41 @@ def symmetric(values, seed=0):
     return (basis * torch.as_tensor(values, dtype=torch.float64)) @ basis.T
 
 
-def asked(matrix, steps, vectors):
+def quadratures_of(matrix, steps, vectors):
     like = torch.zeros((), dtype=torch.float64)
-    return quadratures(alone(lambda v: matrix @ v), len(matrix), steps, vectors, like)
+    return quadratures(batch_of_one(lambda v: matrix @ v), len(matrix), steps, vectors, like)
 
 
 def test_a_quadrature_of_k_steps_is_exact_for_polynomials_of_degree_2k_less_1():
     matrix = symmetric(np.linspace(-1, 2, 30))
-    [found] = asked(matrix, 5, 1)
+    [quadrature] = quadratures_of(matrix, 5, 1)
     vector = density.random_vectors(1, 30, matrix, seed=0)[0]
     vector = vector / vector.norm()
     for power in range(10):
         moment = float(vector @ torch.linalg.matrix_power(matrix, power) @ vector)
-        assert integral([found], lambda x, p=power: x**p)[0] == pytest.approx(moment, rel=1e-11)
+        assert integral([quadrature], lambda x, p=power: x**p)[0] == pytest.approx(
+            moment, rel=1e-11
+        )
 
 
-def test_the_density_of_a_known_spectrum_is_found_within_its_error():
+def test_the_density_of_a_known_spectrum_is_within_its_error():
     values = np.concatenate([np.full(150, 1e-2), np.full(40, 1.0), np.full(10, -0.1)])
-    at, width = axis(401), 0.15
-    found, error = density.density(asked(symmetric(values), 10, 12), at, width)
-    place = decades(at)
+    points, width = axis(401), 0.15
+    estimate, error = density.density(quadratures_of(symmetric(values), 10, 12), points, width)
+    place = decades(points)
     expected = sum(
         share * np.exp(-(((place - decades(np.array(value))) / width) ** 2) / 2) / width
         for share, value in ((0.75, 1e-2), (0.2, 1.0), (0.05, -0.1))
     ) / np.sqrt(2 * np.pi)
-    peaks = [np.argmin(abs(at - value)) for value in (1e-2, 1.0, -0.1)]
-    assert (abs(found - expected)[peaks] < 4 * error[peaks]).all()
-    assert np.trapezoid(found, place) == pytest.approx(1, abs=1e-6)
+    peaks = [np.argmin(abs(points - value)) for value in (1e-2, 1.0, -0.1)]
+    assert (abs(estimate - expected)[peaks] < 4 * error[peaks]).all()
+    assert np.trapezoid(estimate, place) == pytest.approx(1, abs=1e-6)
 
 
 def test_the_axis_is_even_in_decades_and_odd_about_zero():
-    at = axis(5)
-    np.testing.assert_allclose(at[[0, 2, 4]], [-1e4, 0, 1e4], atol=1e-7)
-    np.testing.assert_allclose(np.diff(decades(at)), 3.5, atol=1e-6)
+    points = axis(5)
+    np.testing.assert_allclose(points[[0, 2, 4]], [-1e4, 0, 1e4], atol=1e-7)
+    np.testing.assert_allclose(np.diff(decades(points)), 3.5, atol=1e-6)
     np.testing.assert_allclose(np.diff(decades(np.array([10.0, 100, 1000]))), 1, atol=1e-6)
 
 
@@ -60,8 +62,8 @@ def test_errors_are_over_start_vectors():
 def test_hutch_plus_plus_is_exact_for_a_matrix_of_low_rank():
     values = [0.0] * 190 + list(range(1, 11))
     matrix = symmetric(values)
-    found, error = hutch_plus_plus(lambda v: matrix @ v, matrix[0], 60)
-    assert found == pytest.approx(55, rel=1e-10)
+    trace, error = hutch_plus_plus(lambda v: matrix @ v, matrix[0], 60)
+    assert trace == pytest.approx(55, rel=1e-10)
     assert error < 1e-10
 
 
@@ -70,8 +72,8 @@ def test_hutch_plus_plus_is_right_within_its_error():
     matrix = symmetric(values)
     off = []
     for seed in range(30):
-        found, error = hutch_plus_plus(lambda v: matrix @ v, matrix[0], 45, seed)
-        off.append((found - values.sum()) / error)
+        trace, error = hutch_plus_plus(lambda v: matrix @ v, matrix[0], 45, seed)
+        off.append((trace - values.sum()) / error)
     assert abs(np.mean(off)) < 3 / np.sqrt(30) * 1.3
     assert 0.7 < np.std(off) < 1.6
 
@@ -86,10 +88,10 @@ def test_hutch_plus_plus_beats_plain_signs():
 
 def test_a_small_matrix_is_summed_exactly():
     matrix = symmetric([1.0, 2, 3])
-    found, error = hutch_plus_plus(lambda v: matrix @ v, matrix[0], 30)
-    assert (pytest.approx(6, rel=1e-12), 0.0) == (found, error)
+    trace, error = hutch_plus_plus(lambda v: matrix @ v, matrix[0], 30)
+    assert (pytest.approx(6, rel=1e-12), 0.0) == (trace, error)
 
 
-def test_too_few_products_are_refused():
+def test_too_few_products_raise_an_error():
     with pytest.raises(ValueError, match="products is 5"):
         hutch_plus_plus(lambda v: v, torch.ones(3), 5)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from jtdiag_probes.linalg.lanczos import alone, lanczos, ritz
+from jtdiag_probes.linalg.lanczos import batch_of_one, lanczos, ritz
 
 FLOATS = [torch.float32, torch.float64]
 
@@ -23,16 +23,16 @@ def start(size, dtype=torch.float64, runs=1, seed=1):
 
 
 def run(matrix, steps):
-    return lanczos(alone(lambda v: matrix @ v), start(len(matrix), matrix.dtype), steps)
+    return lanczos(batch_of_one(lambda v: matrix @ v), start(len(matrix), matrix.dtype), steps)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("size", [3, 20, 100, 500])
 def test_a_matrix_of_two_eigenvalues_has_two_ritz_values(size, dtype):
     matrix = symmetric([5.0 if i % 3 else 1.0 for i in range(size)], dtype)
-    found = ritz(run(matrix, 20))
-    np.testing.assert_allclose(found.values, [1, 5], rtol=1e-5)
-    assert (found.residuals < 1e-3).all()
+    spectrum = ritz(run(matrix, 20))
+    np.testing.assert_allclose(spectrum.values, [1, 5], rtol=1e-5)
+    assert (spectrum.residuals < 1e-3).all()
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -53,38 +53,38 @@ def test_the_basis_stays_orthonormal(dtype):
 
 def test_all_steps_give_all_eigenvalues():
     values = torch.linspace(-3, 7, 40)
-    found = ritz(run(symmetric(values), 100))
-    np.testing.assert_allclose(found.values, values.double(), atol=1e-12)
+    spectrum = ritz(run(symmetric(values), 100))
+    np.testing.assert_allclose(spectrum.values, values.double(), atol=1e-12)
 
 
 def test_the_ends_are_those_of_scipy():
     matrix = symmetric(torch.linspace(0, 1, 400) ** 6 * 9 - 0.5)
-    found = ritz(run(matrix, 90))
+    spectrum = ritz(run(matrix, 90))
     operator = LinearOperator(matrix.shape, matvec=lambda v: matrix.numpy() @ v, dtype=float)
     np.testing.assert_allclose(
-        found.values[-5:], np.sort(eigsh(operator, 5, which="LA")[0]), rtol=1e-9
+        spectrum.values[-5:], np.sort(eigsh(operator, 5, which="LA")[0]), rtol=1e-9
     )
 
 
 @pytest.mark.parametrize("steps", [5, 15, 40])
-def test_an_eigenvalue_lies_within_the_residual_and_the_residual_is_one(steps):
+def test_an_eigenvalue_is_within_the_residual(steps):
     matrix = symmetric(torch.linspace(0, 1, 60) ** 3)
     eigenvalues = torch.linalg.eigvalsh(matrix)
     krylov = run(matrix, steps)
-    found = ritz(krylov)
-    for i, (value, residual) in enumerate(zip(found.values, found.residuals, strict=True)):
+    spectrum = ritz(krylov)
+    for i, (value, residual) in enumerate(zip(spectrum.values, spectrum.residuals, strict=True)):
         assert (eigenvalues - value).abs().min() <= residual * (1 + 1e-9)
-        vector = krylov.basis[0].T @ found.vectors[:, i]
+        vector = krylov.basis[0].T @ spectrum.vectors[:, i]
         true = (matrix @ vector - value * vector).norm()
         assert float(residual) == pytest.approx(float(true), rel=1e-6, abs=1e-12)
 
 
 def test_weights_are_shares_of_the_start_vector():
-    found = ritz(run(symmetric(torch.arange(1.0, 9)), 8))
-    assert float(found.weights.sum()) == pytest.approx(1, abs=1e-12)
+    spectrum = ritz(run(symmetric(torch.arange(1.0, 9)), 8))
+    assert float(spectrum.weights.sum()) == pytest.approx(1, abs=1e-12)
     vector = start(8)[0]
     moment = float(vector @ symmetric(torch.arange(1.0, 9)) @ vector / (vector @ vector))
-    assert float(found.weights @ found.values) == pytest.approx(moment, rel=1e-12)
+    assert float(spectrum.weights @ spectrum.values) == pytest.approx(moment, rel=1e-12)
 
 
 def test_negative_eigenvalues_are_counted_and_rounding_is_not():
@@ -93,13 +93,13 @@ def test_negative_eigenvalues_are_counted_and_rounding_is_not():
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_runs_side_by_side_are_the_runs_alone(dtype):
+def test_batched_runs_equal_separate_runs(dtype):
     spectra = [[5.0, 1] * 20, [0.0] * 39 + [3.0], list(range(40))]
     matrices = torch.stack([symmetric(s, dtype, seed=i) for i, s in enumerate(spectra)])
     starts = start(40, dtype, runs=3)
     together = lanczos(lambda v: torch.bmm(matrices, v.unsqueeze(2)).squeeze(2), starts, 12)
     for i, matrix in enumerate(matrices):
-        single = lanczos(alone(lambda v, m=matrix: m @ v), starts[i : i + 1], 12)
+        single = lanczos(batch_of_one(lambda v, m=matrix: m @ v), starts[i : i + 1], 12)
         assert together.steps[i] == single.steps[0]
         np.testing.assert_allclose(
             ritz(together, i).values, ritz(single).values, atol=40 * torch.finfo(dtype).eps * 40

@@ -18,7 +18,7 @@ def test_without_a_rate_nothing_flips(random):
     np.testing.assert_array_equal(flip_bits(weights, 0.0, random), weights)
 
 
-def test_with_certainty_every_bit_flips(random):
+def test_with_probability_one_every_bit_flips(random):
     weights = random.standard_normal((3, 4)).astype(np.float32)
     flipped = flip_bits(weights, 1.0, random)
     np.testing.assert_array_equal(words(flipped), ~words(weights))
@@ -31,7 +31,7 @@ def test_bits_flip_at_the_rate_and_all_kinds_of_them_alike(random):
     np.testing.assert_allclose(share, 1e-2, atol=5 * np.sqrt(1e-2 / 100_000))
 
 
-def test_the_sign_bit_is_among_them_and_changes_the_sign_alone(random):
+def test_the_sign_bit_is_among_them_and_changes_only_the_sign(random):
     weights = np.ones(20_000, np.float32)
     flipped = flip_bits(weights, 1e-3, random)
     assert (flipped == -1).any()

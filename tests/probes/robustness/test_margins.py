@@ -23,13 +23,13 @@ def score(logits, target):
 def obvious(logits, target):
     """The same, example by example."""
     mean = logits.astype(np.float64).mean(0)
-    chosen = [-log_softmax(one)[k] for one, k in zip(mean, target, strict=True)]
+    chosen = [-log_softmax(row)[k] for row, k in zip(mean, target, strict=True)]
     return int((mean.argmax(-1) == target).sum()), sum(chosen)
 
 
 def test_a_margin_is_another_classes_logit_minus_the_targets():
-    found = margins(np.array([[[1.0, 5.0, 7.0], [1.0, 5.0, 7.0]]]), np.array([0, 1]))
-    np.testing.assert_array_equal(found[0], [[6, -4], [4, 2]])
+    measured = margins(np.array([[[1.0, 5.0, 7.0], [1.0, 5.0, 7.0]]]), np.array([0, 1]))
+    np.testing.assert_array_equal(measured[0], [[6, -4], [4, 2]])
 
 
 def test_margins_leave_the_logits_as_they_are():
@@ -40,10 +40,10 @@ def test_margins_leave_the_logits_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("given", "held"), [("float16", "float32"), ("float32", "float32"), ("float64", "float64")]
+    ("dtype", "held"), [("float16", "float32"), ("float32", "float32"), ("float64", "float64")]
 )
-def test_margins_are_held_in_float32_unless_there_are_more_digits(given, held):
-    assert margins(*make(dtype=given)).dtype == held
+def test_margins_are_held_in_float32_unless_there_are_more_digits(dtype, held):
+    assert margins(*make(dtype=dtype)).dtype == held
 
 
 @given(st.integers(1, 5), st.integers(2, 6), st.integers(0, 100))
@@ -89,9 +89,9 @@ def test_pieces_are_all_examples_once(monkeypatch):
     logits, target = make(examples=23)
     parts = list(pieces(logits, target, cells=12))
     assert [part.stop - part.start for _, _, part in parts] == [3] * 7 + [2]
-    np.testing.assert_array_equal(np.concatenate([own for _, own, _ in parts]), target)
+    np.testing.assert_array_equal(np.concatenate([classes for _, classes, _ in parts]), target)
     np.testing.assert_array_equal(
-        np.concatenate([found for found, _, _ in parts], 2), margins(logits, target)
+        np.concatenate([piece for piece, _, _ in parts], 2), margins(logits, target)
     )
 
 

@@ -15,12 +15,12 @@ from jtdiag_probes.robustness.removal import (
 
 
 def make(members=5, examples=40, classes=4, seed=0, spread=1.0, dtype=np.float64):
-    """Members that know something, each with noise of its own."""
+    """Members better than chance, each with independent noise."""
     random = np.random.default_rng(seed)
     target = random.integers(0, classes, examples)
     common = 1.5 * np.eye(classes)[target] + 0.5 * random.standard_normal((examples, classes))
-    own = spread * random.standard_normal((members, examples, classes))
-    return (common + own).astype(dtype), target
+    individual = spread * random.standard_normal((members, examples, classes))
+    return (common + individual).astype(dtype), target
 
 
 def accuracy_and_loss(logits, target):
@@ -30,7 +30,7 @@ def accuracy_and_loss(logits, target):
 
 
 def over_all_subsets(logits, target):
-    """Mean accuracy and loss over every subset of each size 1…M: slow and obvious."""
+    """Mean accuracy and loss over every subset of each size 1…M, by enumeration."""
     members = range(len(logits))
     return np.array(
         [
@@ -79,13 +79,13 @@ def test_over_all_orders_the_mean_is_that_over_all_subsets():
     np.testing.assert_allclose(loss.mean(0), expected[1], rtol=1e-12)
 
 
-def test_with_all_members_every_repeat_says_the_same():
+def test_with_all_members_every_repeat_is_the_same():
     accuracy, loss = curves(SharedSubsets(random_orders(np.random.default_rng(0), 9, 5)), *make())
     assert np.ptp(accuracy[:, -1]) == 0
     assert np.ptp(loss[:, -1]) < 1e-14
 
 
-def test_orders_of_one_member_score_the_members_alone():
+def test_orders_of_one_member_score_single_members():
     logits, target = make()
     accuracy, loss = curves(SharedSubsets(np.arange(5)[:, None]), logits, target)
     expected = [accuracy_and_loss(logits[[j]], target) for j in range(5)]
@@ -94,15 +94,15 @@ def test_orders_of_one_member_score_the_members_alone():
 
 @pytest.mark.parametrize("step", [1, 7, 40])
 @pytest.mark.parametrize("cells", [3, 20, 2**14])
-def test_curves_do_not_depend_on_how_examples_are_cut(monkeypatch, step, cells):
+def test_curves_do_not_depend_on_the_block_size(monkeypatch, step, cells):
     logits, target = make()
     orders = random_orders(np.random.default_rng(1), 3, 5)
     whole = curves(SharedSubsets(orders), logits, target)
-    own = curves(OwnSubsets(generators(3), 5), logits, target)
+    expected = curves(OwnSubsets(generators(3), 5), logits, target)
     monkeypatch.setattr(margins.pieces, "__defaults__", (cells,))
     monkeypatch.setattr(removal, "OWN_CELLS", cells)
     np.testing.assert_allclose(curves(SharedSubsets(orders), logits, target, step), whole)
-    np.testing.assert_allclose(curves(OwnSubsets(generators(3), 5), logits, target, step), own)
+    np.testing.assert_allclose(curves(OwnSubsets(generators(3), 5), logits, target, step), expected)
 
 
 def test_without_loss_the_accuracies_are_the_same():
@@ -115,7 +115,7 @@ def test_without_loss_the_accuracies_are_the_same():
     )
 
 
-def test_a_diverged_member_spoils_the_subsets_that_hold_it_and_no_others():
+def test_a_diverged_member_affects_only_the_subsets_that_contain_it():
     logits, target = make()
     spoilt = logits.copy()
     spoilt[2] = np.nan
@@ -137,9 +137,9 @@ def test_both_kinds_of_subsets_agree_with_the_mean_over_all_subsets():
     expected = over_all_subsets(logits, target)
     orders = random_orders(np.random.default_rng(3), 2000, 4)
     for kind in (SharedSubsets(orders), OwnSubsets(generators(2000), 4)):
-        for found, wanted in zip(curves(kind, logits, target), expected, strict=True):
-            error = found.std(0, ddof=1) / np.sqrt(len(found))
-            assert (np.abs(found.mean(0) - wanted) <= 4 * error + 1e-12).all()
+        for drawn, wanted in zip(curves(kind, logits, target), expected, strict=True):
+            error = drawn.std(0, ddof=1) / np.sqrt(len(drawn))
+            assert (np.abs(drawn.mean(0) - wanted) <= 4 * error + 1e-12).all()
 
 
 def test_where_members_differ_a_subset_for_every_example_varies_less_between_repeats():
@@ -147,12 +147,12 @@ def test_where_members_differ_a_subset_for_every_example_varies_less_between_rep
     logits += np.arange(6)[:, None, None] / 2 * np.eye(4)[target]
     orders = random_orders(np.random.default_rng(3), 60, 6)
     shared = curves(SharedSubsets(orders), logits, target)[1].std(0)
-    own = curves(OwnSubsets(generators(60), 6), logits, target)[1].std(0)
-    assert (own[:-1] < shared[:-1]).all()
+    separate = curves(OwnSubsets(generators(60), 6), logits, target)[1].std(0)
+    assert (separate[:-1] < shared[:-1]).all()
 
 
-def test_every_place_of_an_examples_order_is_another_member():
-    places = removal._places(np.random.default_rng(0), 6, 50)
+def test_an_order_of_an_example_contains_every_member_once():
+    places = removal._columns(np.random.default_rng(0), 6, 50)
     members, example = np.divmod(places, 50)
     np.testing.assert_array_equal(
         np.sort(members, 0), np.broadcast_to(np.arange(6)[:, None], (6, 50))
@@ -161,7 +161,7 @@ def test_every_place_of_an_examples_order_is_another_member():
     assert len({tuple(order) for order in members.T}) > 40
 
 
-def test_random_orders_are_permutations_in_which_places_are_equally_likely():
+def test_random_orders_are_permutations_in_which_all_positions_are_equally_likely():
     orders = random_orders(np.random.default_rng(0), 5000, 4)
     np.testing.assert_array_equal(np.sort(orders, 1)[:10], np.broadcast_to(np.arange(4), (10, 4)))
     share = (orders[..., None] == np.arange(4)).mean(0)
@@ -172,7 +172,7 @@ def test_random_orders_are_permutations_in_which_places_are_equally_likely():
 
 
 def test_of_a_squared_error_the_prediction_is_exact():
-    """The closed form's own case: mean over all subsets of (mean of the kept − y)²."""
+    """The case of the closed form: mean over all subsets of (mean of the kept − y)²."""
     f, y = np.random.default_rng(0).standard_normal(7), 0.3
     ensemble = (f.mean() - y) ** 2
     predicted = predicted_loss(ensemble, ((f - y) ** 2).mean() - ensemble, 7)

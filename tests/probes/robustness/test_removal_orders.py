@@ -27,7 +27,7 @@ def accuracy(logits, target, members):
     return (logits[list(members)].sum(0).argmax(-1) == target).mean()
 
 
-def test_lowest_score_comes_first_then_the_tie_and_unknown_last():
+def test_lowest_score_comes_first_then_the_tie_and_nan_last():
     order = least_first(np.array([0.3, 0.1, np.nan, 0.1]), np.array([0.0, 2.0, 0.0, 1.0]))
     assert order.tolist() == [3, 1, 0, 2]
 
@@ -59,9 +59,9 @@ def test_the_search_is_close_to_the_worst_of_all_subsets(seed):
     for dropped in range(1, 6):
         subsets = itertools.combinations(range(6), 6 - dropped)
         every = [accuracy(logits, target, subset) for subset in subsets]
-        found = accuracy(logits, target, order[dropped:])
-        assert min(every) <= found <= np.mean(every)
-        assert found <= min(every) + 0.02
+        remaining = accuracy(logits, target, order[dropped:])
+        assert min(every) <= remaining <= np.mean(every)
+        assert remaining <= min(every) + 0.02
 
 
 def test_selection_and_removal_beat_random_orders_on_both_sides():

@@ -27,7 +27,7 @@ def test_where_accuracy_never_falls_all_but_one_may_go():
     assert tolerated_fraction(np.full(8, 0.9)) == 7 / 8
 
 
-def test_one_member_or_an_unknown_curve_tolerate_nothing_known():
+def test_the_tolerated_fraction_of_one_member_or_of_a_nan_curve_is_nan():
     assert np.isnan(tolerated_fraction(np.array([0.9])))
     assert np.isnan(tolerated_fraction(np.array([0.9, np.nan, 0.5])))
 
@@ -46,7 +46,7 @@ def test_probabilities_begin_where_the_authors_do(members, expected):
 
 
 def test_the_mean_over_all_masks_is_the_accuracy_by_probability():
-    """Slow and obvious: every subset of four members, with its probability."""
+    """Enumerate every subset of four members, with its probability."""
     value = np.random.default_rng(0).random(16)  # accuracy of each subset, by its bits
     masks = list(itertools.product([0, 1], repeat=4))
     by_size = [
@@ -56,9 +56,9 @@ def test_the_mean_over_all_masks_is_the_accuracy_by_probability():
         expected = sum(
             v * p ** sum(m) * (1 - p) ** (4 - sum(m)) for v, m in zip(value, masks, strict=True)
         )
-        [found] = by_probability(np.array(by_size[1:]), np.array([p]), by_size[0])
-        assert found == pytest.approx(expected, rel=1e-12)
+        [mean] = by_probability(np.array(by_size[1:]), np.array([p]), by_size[0])
+        assert mean == pytest.approx(expected, rel=1e-12)
 
 
-def test_kept_for_certain_all_members_answer():
+def test_kept_with_probability_one_all_members_are_evaluated():
     assert by_probability(np.array([0.5, 0.7]), np.array([1.0]), 0.1) == pytest.approx([0.7])

@@ -16,7 +16,7 @@ from jtdiag_probes.robustness import (
     weights as robustness_weights,
 )
 from jtdiag_probes.robustness.removal import random_orders
-from jtdiag_probes.robustness.robustness import measured_epoch, probe
+from jtdiag_probes.robustness.robustness import epoch_with_outputs, probe
 
 
 class TestRobustness(ProbePromises):
@@ -24,13 +24,13 @@ class TestRobustness(ProbePromises):
 
 
 @pytest.fixture(scope="module")
-def asked(toy):
+def result(toy):
     return probe.ask(toy, Options())
 
 
 @pytest.fixture
 def hand(by_hand):
-    """One lane of six members, two epochs, all outputs kept; returns run, logits and target."""
+    """One lane of six members, two epochs, all outputs stored; returns run, logits and target."""
     random = np.random.default_rng(0)
     target = random.integers(0, 4, 80)
     logits = np.eye(4)[target] * np.linspace(0.3, 1.2, 6)[:, None, None]
@@ -66,51 +66,51 @@ def loss(logits, target):
 # --- which outputs --------------------------------------------------------------------------------
 
 
-def test_each_lane_is_measured_at_the_epoch_that_validation_chose(toy, asked):
+def test_each_lane_is_measured_at_the_epoch_chosen_on_validation(toy, result):
     for lane in toy.lanes:
-        at = {names.LAM: lane.lam_index, names.TRIAL: lane.trial}
+        index = {names.LAM: lane.lam_index, names.TRIAL: lane.trial}
         epoch = toy.chosen_epoch(lane)
-        assert asked["measured_epoch"].isel(at) == epoch
-        whole = asked.isel(at).sel(dropped=0, subsets="shared")
+        assert result["measured_epoch"].isel(index) == epoch
+        whole = result.isel(index).sel(dropped=0, subsets="shared")
         logits, target = outputs(toy, lane, epoch)
         assert float(whole["accuracy"]) == pytest.approx(accuracy(logits, target))
         assert float(whole["loss"]) == pytest.approx(loss(logits, target), rel=1e-6)
 
 
-def test_where_its_outputs_are_not_kept_the_last_that_are_take_its_place(tmp_path):
+def test_without_outputs_of_the_chosen_epoch_the_last_stored_epoch_is_measured(tmp_path):
     run = toy_run(tmp_path, lam=[0.5], trials=1, keep={"outputs": ["last"]})
-    assert measured_epoch(run, run.lanes[0]) == 4
+    assert epoch_with_outputs(run, run.lanes[0]) == 4
     assert probe.ask(run, Options())["measured_epoch"].item() == 4
 
 
-def test_without_outputs_nothing_is_known_and_nothing_is_said_but_why(small_run):
-    asked = probe.ask(small_run, Options())
-    assert (asked["measured_epoch"] == -1).all()
-    assert all(asked[name].isnull().all() for name in asked.data_vars if name != "measured_epoch")
-    [only] = probe.judge(asked)
-    assert only.sentence.startswith("Robustness was not measured: the run has kept no outputs")
+def test_without_outputs_everything_is_nan_and_the_only_finding_is_the_reason(small_run):
+    result = probe.ask(small_run, Options())
+    assert (result["measured_epoch"] == -1).all()
+    assert all(result[name].isnull().all() for name in result.data_vars if name != "measured_epoch")
+    [only] = probe.judge(result)
+    assert only.sentence.startswith("Robustness was not measured: the run stores no outputs")
 
 
-def test_outputs_of_another_split_alone_are_not_enough(tmp_path):
+def test_outputs_of_another_split_are_not_enough(tmp_path):
     run = toy_run(tmp_path, lam=[0.5], trials=1, train={"epochs": 1}, keep={"splits": ["val"]})
-    asked = probe.ask(run, Options())
-    assert asked["measured_epoch"].item() == -1
-    assert [finding.rule for finding in probe.judge(asked)] == ["nothing-kept"]
+    result = probe.ask(run, Options())
+    assert result["measured_epoch"].item() == -1
+    assert [finding.rule for finding in probe.judge(result)] == ["nothing-kept"]
 
 
-def test_a_lane_that_has_not_begun_is_unknown_and_the_others_are_measured(toy_copy, cut_back):
-    asked = probe.ask(cut_back(toy_copy, 4, -1, 4, 4, -1, -1), Options())
-    known = asked["accuracy"].notnull().all(["subsets", "dropped"])
-    assert known.values.tolist() == [[True, True], [False, False], [True, False]]
-    assert {f.lam for f in probe.judge(asked)} == {0.0, 1.0}
+def test_a_lane_that_has_not_started_is_nan_and_the_others_are_measured(toy_copy, cut_back):
+    result = probe.ask(cut_back(toy_copy, 4, -1, 4, 4, -1, -1), Options())
+    measured = result["accuracy"].notnull().all(["subsets", "dropped"])
+    assert measured.values.tolist() == [[True, True], [False, False], [True, False]]
+    assert {f.lam for f in probe.judge(result)} == {0.0, 1.0}
 
 
-def test_outputs_read_in_many_chunks_give_the_same(toy, asked, tmp_path, monkeypatch):
+def test_outputs_read_in_many_chunks_give_the_same(toy, result, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     run = toy_run(tmp_path, trials=1, lam=[0.9])
     assert len(list(run.outputs(run.lanes[0], 4, "test"))) > 3
     chunked = probe.ask(run, Options()).squeeze("trial", drop=True).sel(lam=0.9, drop=True)
-    whole = asked.sel(lam=0.9, trial=0, drop=True)
+    whole = result.sel(lam=0.9, trial=0, drop=True)
     by_lane = [name for name, var in probe.writes.items() if names.TRIAL in var.dims]
     # Another number of trials is another grid of probabilities.
     by_lane.remove("accuracy_by_probability")
@@ -122,107 +122,107 @@ def test_outputs_read_in_many_chunks_give_the_same(toy, asked, tmp_path, monkeyp
 
 def test_curves_are_means_over_repeats_of_random_subsets(hand):
     run, logits, target = hand
-    asked = probe.ask(run, Options()).squeeze(drop=True)
+    result = probe.ask(run, Options()).squeeze(drop=True)
     lane = run.lanes[0]
     orders = random_orders(robustness_outputs.generator(run, lane, 0), 20, 6)
     for dropped in range(6):
         every = [accuracy(logits, target, order[: 6 - dropped]) for order in orders]
-        at = asked.sel(subsets="shared", dropped=dropped)
-        assert float(at["accuracy"]) == pytest.approx(np.mean(every))
+        of_count = result.sel(subsets="shared", dropped=dropped)
+        assert float(of_count["accuracy"]) == pytest.approx(np.mean(every))
         error = np.std(every, ddof=1) / np.sqrt(20)
-        assert float(at["accuracy_repeat_se"]) == pytest.approx(error, abs=1e-12)
+        assert float(of_count["accuracy_repeat_se"]) == pytest.approx(error, abs=1e-12)
 
 
 def test_both_kinds_of_subsets_agree_within_their_errors(hand):
-    asked = probe.ask(hand[0], Options()).squeeze(drop=True)
-    shared, own = (asked.sel(subsets=kind) for kind in ("shared", "own"))
+    result = probe.ask(hand[0], Options()).squeeze(drop=True)
+    shared, separate = (result.sel(subsets=kind) for kind in ("shared", "own"))
     for name in ("accuracy", "loss"):
-        error = np.hypot(shared[f"{name}_repeat_se"], own[f"{name}_repeat_se"])
-        assert (abs(shared[name] - own[name]) <= 4 * error + 1e-9).all()
+        error = np.hypot(shared[f"{name}_repeat_se"], separate[f"{name}_repeat_se"])
+        assert (abs(shared[name] - separate[name]) <= 4 * error + 1e-9).all()
 
 
-def test_shapley_values_add_up_to_what_all_members_gain(asked):
-    full = asked.sel(subsets="shared", dropped=0)
-    np.testing.assert_allclose(asked["shapley_accuracy"].sum("member"), full["accuracy"] - 1 / 3)
+def test_shapley_values_add_up_to_what_all_members_gain(result):
+    full = result.sel(subsets="shared", dropped=0)
+    np.testing.assert_allclose(result["shapley_accuracy"].sum("member"), full["accuracy"] - 1 / 3)
     np.testing.assert_allclose(
-        asked["shapley_loss"].sum("member"), full["loss"] - np.log(3), rtol=1e-6
+        result["shapley_loss"].sum("member"), full["loss"] - np.log(3), rtol=1e-6
     )
 
 
-def test_the_worst_found_is_below_every_other_curve(asked):
-    worst = asked["accuracy_worst"]
-    assert (worst <= asked["accuracy"].sel(subsets="shared") + 1e-12).all()
-    ordered = asked["accuracy_ordered"]
+def test_the_worst_found_is_below_every_other_curve(result):
+    worst = result["accuracy_worst"]
+    assert (worst <= result["accuracy"].sel(subsets="shared") + 1e-12).all()
+    ordered = result["accuracy_ordered"]
     assert (worst <= ordered.fillna(1)).all()
 
 
 def test_members_go_in_the_order_of_their_validation_error(hand):
     run, logits, target = hand
-    asked = probe.ask(run, Options()).squeeze(drop=True)
+    result = probe.ask(run, Options()).squeeze(drop=True)
     order = np.argsort((logits.argmax(-1) != target).mean(1), kind="stable")
-    removed = asked["accuracy_ordered"].sel(removal="best-first")
-    kept = asked["partial_accuracy"].sel(evaluation="best-alone-first")
+    removed = result["accuracy_ordered"].sel(removal="best-first")
+    kept = result["partial_accuracy"].sel(evaluation="best-alone-first")
     for count in range(1, 6):
         expected = accuracy(logits, target, order[count:])
         assert float(removed.sel(dropped=count)) == pytest.approx(expected)
         assert float(kept.sel(kept=count)) == pytest.approx(accuracy(logits, target, order[:count]))
 
 
-def test_members_that_moved_least_go_first(toy, asked):
-    lane = next(one for one in toy.lanes if (one.lam_index, one.trial) == (1, 0))
+def test_members_that_moved_least_go_first(toy, result):
+    lane = next(lane for lane in toy.lanes if (lane.lam_index, lane.trial) == (1, 0))
     epoch = toy.chosen_epoch(lane)
     begin, end = toy.checkpoint(lane, 0), toy.checkpoint(lane, epoch)
     moved = [
         sum(float(((end[name][j] - begin[name][j]) ** 2).sum()) for name in end) for j in range(3)
     ]
     logits, target = outputs(toy, lane, epoch)
-    found = asked["accuracy_ordered"].sel(removal="least-moved-first").isel(lam=1, trial=0)
+    accuracies = result["accuracy_ordered"].sel(removal="least-moved-first").isel(lam=1, trial=0)
     for dropped in range(3):
         kept = np.argsort(moved)[dropped:]
-        assert float(found[dropped]) == pytest.approx(accuracy(logits, target, kept))
+        assert float(accuracies[dropped]) == pytest.approx(accuracy(logits, target, kept))
 
 
-def test_members_are_chosen_on_validation_and_measured_on_test(toy, asked):
+def test_members_are_chosen_on_validation_and_measured_on_test(toy, result):
     lane = toy.lanes[0]
     logits, target = outputs(toy, lane, toy.chosen_epoch(lane), "val")
     alone = [accuracy(logits, target, [j]) for j in range(3)]
     logits, target = outputs(toy, lane, toy.chosen_epoch(lane))
-    found = asked["partial_accuracy"].sel(evaluation="greedy", kept=1).isel(lam=0, trial=0)
+    best_accuracy = result["partial_accuracy"].sel(evaluation="greedy", kept=1).isel(lam=0, trial=0)
     best = {accuracy(logits, target, [j]) for j in range(3) if alone[j] == max(alone)}
-    assert any(float(found) == pytest.approx(one) for one in best)
+    assert any(float(best_accuracy) == pytest.approx(value) for value in best)
 
 
 def test_the_excess_is_one_with_all_members_and_compares_with_the_prediction(hand):
     run, logits, target = hand
-    asked = probe.ask(run, Options()).squeeze(drop=True)
+    result = probe.ask(run, Options()).squeeze(drop=True)
     members = np.mean([loss(logits[[j]], target) for j in range(6)])
-    assert float(asked["predicted_loss"].sel(dropped=5)) == pytest.approx(members)
-    assert float(asked["predicted_loss"].sel(dropped=0)) == pytest.approx(loss(logits, target))
-    ratio = asked["loss"] / asked["predicted_loss"]
-    np.testing.assert_allclose(asked["codependence_excess"], ratio.transpose(*ratio.dims))
-    np.testing.assert_allclose(asked["codependence_excess"].sel(dropped=0), 1, rtol=1e-12)
+    assert float(result["predicted_loss"].sel(dropped=5)) == pytest.approx(members)
+    assert float(result["predicted_loss"].sel(dropped=0)) == pytest.approx(loss(logits, target))
+    ratio = result["loss"] / result["predicted_loss"]
+    np.testing.assert_allclose(result["codependence_excess"], ratio.transpose(*ratio.dims))
+    np.testing.assert_allclose(result["codependence_excess"].sel(dropped=0), 1, rtol=1e-12)
 
 
-def test_means_and_errors_are_over_trials_each_its_mean_over_repeats(asked):
-    two = asked["accuracy"].values
-    np.testing.assert_allclose(asked["accuracy_mean"], two.mean(1))
-    np.testing.assert_allclose(asked["accuracy_se"], two.std(1, ddof=1) / np.sqrt(2), atol=1e-15)
+def test_means_and_errors_are_over_trials_each_its_mean_over_repeats(result):
+    two = result["accuracy"].values
+    np.testing.assert_allclose(result["accuracy_mean"], two.mean(1))
+    np.testing.assert_allclose(result["accuracy_se"], two.std(1, ddof=1) / np.sqrt(2), atol=1e-15)
 
 
 def test_all_lambdas_of_a_trial_lose_the_same_members(toy):
     drawn = {}
     for lane in toy.lanes:
         drawn.setdefault(lane.trial, set()).add(robustness_outputs.generator(toy, lane, 0).random())
-    assert [len(one) for one in drawn.values()] == [1, 1]
+    assert [len(generators) for generators in drawn.values()] == [1, 1]
     assert drawn[0] != drawn[1]
 
 
 def test_of_a_single_member_there_is_nothing_to_drop(tmp_path):
     run = toy_run(tmp_path, members={"count": 1}, lam=[0.5], trials=1)
-    asked = probe.ask(run, Options())
-    assert asked["accuracy"].shape == (1, 1, 2, 1)
-    assert asked["tolerated_fraction"].isnull().all()
-    assert probe.judge(asked) == []
+    result = probe.ask(run, Options())
+    assert result["accuracy"].shape == (1, 1, 2, 1)
+    assert result["tolerated_fraction"].isnull().all()
+    assert probe.judge(result) == []
 
 
 def test_a_diverged_member_does_not_stop_the_probe(toy_copy):
@@ -230,18 +230,18 @@ def test_a_diverged_member_does_not_stop_the_probe(toy_copy):
 
     store = zarr.open_group(toy_copy.path / "store.zarr", mode="r+")
     store["outputs/test/logits"][:, :, :, 1] = np.nan
-    asked = probe.ask(toy_copy, Options())
-    assert (asked["accuracy"].sel(dropped=0) == 0).all()
-    assert (asked["accuracy"].sel(dropped=2) > 0.2).all()
-    probe.judge(asked)
+    result = probe.ask(toy_copy, Options())
+    assert (result["accuracy"].sel(dropped=0) == 0).all()
+    assert (result["accuracy"].sel(dropped=2) > 0.2).all()
+    probe.judge(result)
 
 
 # --- flipped bits and costs -----------------------------------------------------------------------
 
 
-def test_without_flips_the_rebuilt_members_answer_as_the_outputs_do(asked):
-    none = asked["bit_flip_accuracy"].sel(rate=0)
-    np.testing.assert_allclose(none, asked["accuracy"].sel(subsets="shared", dropped=0))
+def test_without_flips_the_rebuilt_members_answer_as_the_outputs_do(result):
+    none = result["bit_flip_accuracy"].sel(rate=0)
+    np.testing.assert_allclose(none, result["accuracy"].sel(subsets="shared", dropped=0))
 
 
 def test_flipped_weights_are_those_of_parameters_and_the_answers_are_theirs(toy, monkeypatch):
@@ -249,7 +249,7 @@ def test_flipped_weights_are_those_of_parameters_and_the_answers_are_theirs(toy,
     monkeypatch.setattr(bit_flips, "DRAWS", 2)
     lane = toy.lanes[0]
     replay = Replay.of(toy, lane, 4)
-    found = robustness_weights.flipped(replay, np.random.default_rng(0), 25.0)
+    flipped = robustness_weights.flipped(replay, np.random.default_rng(0), 25.0)
     random, expected = np.random.default_rng(0), []
     x, target = replay.examples("test")
     for _ in range(2):
@@ -262,33 +262,33 @@ def test_flipped_weights_are_those_of_parameters_and_the_answers_are_theirs(toy,
         logits = np.einsum("mkh,mnh->mnk", weights["layer2.weight"], hidden)
         logits = logits + weights["layer2.bias"][:, None]
         expected.append(bit_flips.accuracy(logits, target.numpy()))
-    np.testing.assert_allclose(found["bit_flip_accuracy"], [np.mean(expected)])
+    np.testing.assert_allclose(flipped["bit_flip_accuracy"], [np.mean(expected)])
 
 
-def test_costs_are_those_of_a_small_perceptron_by_hand(asked):
-    assert asked["parameters_per_member"].item() == (2 * 5 + 5) + (5 * 3 + 3)
-    assert asked["multiply_adds_per_member"].item() == 2 * 5 + 5 * 3
+def test_costs_are_those_of_a_small_perceptron(result):
+    assert result["parameters_per_member"].item() == (2 * 5 + 5) + (5 * 3 + 3)
+    assert result["multiply_adds_per_member"].item() == 2 * 5 + 5 * 3
 
 
-def test_without_data_bit_flips_are_left_out_and_the_reason_is_said(toy_copy):
+def test_without_data_bit_flips_are_skipped_and_the_reason_is_reported(toy_copy):
     text = (toy_copy.path / "recipe.toml").read_text()
     (toy_copy.path / "recipe.toml").write_text(text.replace("toy.npz", "gone.npz"))
-    asked = probe.ask(type(toy_copy)(toy_copy.path), Options())
-    assert asked["bit_flip_accuracy"].isnull().all()
-    assert asked["accuracy"].notnull().all()
-    said = [f.sentence for f in probe.judge(asked) if f.rule == "without-bit-flips"]
-    assert "gone.npz" in said[0]
+    result = probe.ask(type(toy_copy)(toy_copy.path), Options())
+    assert result["bit_flip_accuracy"].isnull().all()
+    assert result["accuracy"].notnull().all()
+    sentences = [f.sentence for f in probe.judge(result) if f.rule == "without-bit-flips"]
+    assert "gone.npz" in sentences[0]
 
 
-def test_without_checkpoints_only_what_needs_them_is_unknown(toy_copy):
+def test_without_checkpoints_only_variables_that_need_them_are_nan(toy_copy):
     shutil.rmtree(toy_copy.path / "store.zarr" / "checkpoints")
     run = type(toy_copy)(toy_copy.path)
     for path in sorted((run.path / "lanes").glob("*.json")):
         path.write_text(
             path.read_text().replace('"checkpoints": [0, 1, 2, 3, 4]', '"checkpoints": []')
         )
-    asked = probe.ask(run, Options())
-    unknown = {str(name) for name in asked.data_vars if bool(asked[name].isnull().any())}
+    result = probe.ask(run, Options())
+    unknown = {str(name) for name in result.data_vars if bool(result[name].isnull().any())}
     assert {"bit_flip_accuracy", "accuracy_ordered", "multiply_adds_per_member"} <= unknown
-    assert asked["accuracy"].notnull().all()
-    assert asked["accuracy_ordered"].sel(removal="greedy").notnull().all()
+    assert result["accuracy"].notnull().all()
+    assert result["accuracy_ordered"].sel(removal="greedy").notnull().all()

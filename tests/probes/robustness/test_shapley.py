@@ -22,13 +22,13 @@ def game(members=4, seed=0):
 
 def by_definition(value, members=4):
     """Σ over subsets without j of |S|!(M−|S|−1)!/M! · (v(S+j) − v(S))."""
-    found = np.zeros(members)
+    exact = np.zeros(members)
     for j in range(members):
         for subset in value:
             if j not in subset:
                 weight = factorial(len(subset)) * factorial(members - len(subset) - 1)
-                found[j] += weight / factorial(members) * (value[subset | {j}] - value[subset])
-    return found
+                exact[j] += weight / factorial(members) * (value[subset | {j}] - value[subset])
+    return exact
 
 
 def along(value, orders):
@@ -42,9 +42,9 @@ ALL_ORDERS = np.array(list(itertools.permutations(range(4))))
 
 def test_one_order_gives_what_each_member_added():
     value, order = game(), np.array([[2, 0, 3, 1]])
-    found, error = shapley_values(along(value, order), order, NONE)
-    assert found[2] == pytest.approx(value[frozenset({2})] - NONE)
-    assert found[0] == pytest.approx(value[frozenset({2, 0})] - value[frozenset({2})])
+    values, error = shapley_values(along(value, order), order, NONE)
+    assert values[2] == pytest.approx(value[frozenset({2})] - NONE)
+    assert values[0] == pytest.approx(value[frozenset({2, 0})] - value[frozenset({2})])
     assert np.isnan(error).all()
 
 
@@ -52,8 +52,8 @@ def test_one_order_gives_what_each_member_added():
 def test_the_values_add_up_to_that_of_all_minus_that_of_none(count):
     value = game()
     orders = ALL_ORDERS[np.random.default_rng(1).integers(0, 24, count)]
-    found, _ = shapley_values(along(value, orders), orders, NONE)
-    assert found.sum() == pytest.approx(value[frozenset(range(4))] - NONE, rel=1e-12)
+    estimates, _ = shapley_values(along(value, orders), orders, NONE)
+    assert estimates.sum() == pytest.approx(value[frozenset(range(4))] - NONE, rel=1e-12)
 
 
 def test_over_many_draws_the_mean_is_the_value_by_definition_and_the_error_is_honest():
@@ -62,24 +62,24 @@ def test_over_many_draws_the_mean_is_the_value_by_definition_and_the_error_is_ho
     for _ in range(3000):
         orders = ALL_ORDERS[random.integers(0, 24, 10)]
         draws.append(shapley_values(along(value, orders), orders, NONE))
-    found, error = (np.array(part) for part in zip(*draws, strict=True))
-    scatter = found.std(0)
+    estimates, error = (np.array(part) for part in zip(*draws, strict=True))
+    scatter = estimates.std(0)
     np.testing.assert_array_less(
-        np.abs(found.mean(0) - by_definition(value)), 4 * scatter / np.sqrt(len(found))
+        np.abs(estimates.mean(0) - by_definition(value)), 4 * scatter / np.sqrt(len(estimates))
     )
     np.testing.assert_allclose(np.sqrt((error**2).mean(0)), scatter, rtol=0.15)
 
 
-def test_what_a_place_is_worth_to_anybody_does_not_blur_equal_members():
+def test_the_effect_of_position_adds_no_error_for_equal_members():
     orders = ALL_ORDERS[[0, 9, 17, 23]]
     values = np.broadcast_to([0.7, 0.8, 0.85, 0.87], (4, 4))
-    found, error = shapley_values(values, orders, NONE)
-    np.testing.assert_allclose(found, (0.87 - NONE) / 4)
+    estimates, error = shapley_values(values, orders, NONE)
+    np.testing.assert_allclose(estimates, (0.87 - NONE) / 4)
     np.testing.assert_allclose(error, 0, atol=1e-15)
 
 
 def test_a_member_that_never_matters_is_worth_nothing_over_all_orders():
     value = {s: NONE + len(s - {3}) ** 2 / 10 for s in game()}
-    found, _ = shapley_values(along(value, ALL_ORDERS), ALL_ORDERS, NONE)
-    assert found[3] == pytest.approx(by_definition(value)[3] + 0, abs=0.05)
+    estimates, _ = shapley_values(along(value, ALL_ORDERS), ALL_ORDERS, NONE)
+    assert estimates[3] == pytest.approx(by_definition(value)[3] + 0, abs=0.05)
     assert by_definition(value)[3] == 0

@@ -1,0 +1,186 @@
+"""DenseNet-BC members, as in Webb et al. 2020: three dense blocks for 32x32 images."""
+
+import math
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from jtdiag.engine.architectures.contract import State
+from jtdiag.engine.architectures.module_stack import ModuleStack
+from jtdiag.errors import RecipeError
+
+BLOCKS = 3
+BOTTLENECK = 4
+"""Filters of the 1x1 convolution of a layer, in units of the growth rate."""
+MOMENTUM = 0.1
+"""Momentum of the running statistics of BatchNorm, torch's default."""
+EPSILON = 1e-5
+"""ε of BatchNorm, torch's default."""
+
+
+class DenseLayer(nn.Module):
+    """BatchNorm, ReLU, 1x1 convolution, the same with 3x3; concatenated with the input."""
+
+    def __init__(self, before: int, growth: int) -> None:
+        super().__init__()
+        bottleneck = BOTTLENECK * growth
+        self.norm1 = _norm(before)
+        self.conv1 = nn.Conv2d(before, bottleneck, 1, bias=False)
+        self.norm2 = _norm(bottleneck)
+        self.conv2 = nn.Conv2d(bottleneck, growth, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return feature maps (B, before + growth, H, W) for (B, before, H, W)."""
+        h = self.conv1(self.norm1(x).relu())
+        h = self.conv2(self.norm2(h).relu())
+        return torch.cat((x, h), 1)
+
+
+class DenseNet(nn.Module):
+    """One member: a 3x3 convolution, dense blocks with transitions, a linear head."""
+
+    def __init__(
+        self, channels: int, depth: int, growth: int, reduction: float, outputs: int
+    ) -> None:
+        super().__init__()
+        width = 2 * growth
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        layers["first"] = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        for i in range(1, BLOCKS + 1):
+            block: OrderedDict[str, nn.Module] = OrderedDict()
+            for j in range(1, layers_per_block(depth) + 1):
+                block[f"layer{j}"] = DenseLayer(width, growth)
+                width += growth
+            layers[f"block{i}"] = nn.Sequential(block)
+            if i < BLOCKS:
+                kept = _kept(width, reduction)
+                layers[f"transition{i}"] = _transition(width, kept)
+                width = kept
+        layers["norm"] = _norm(width)
+        layers["relu"] = nn.ReLU()
+        self.layers = nn.Sequential(layers)
+        self.head = nn.Linear(width, outputs)
+        self._initialize()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (B, K) for images (B, C, H, W)."""
+        logits: Tensor = self.head(self.layers(x).mean((2, 3)))
+        return logits
+
+    def _initialize(self) -> None:
+        """Initialize as Webb et al. did, where it differs from torch's defaults."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                fan_out = math.prod(module.kernel_size) * module.out_channels
+                nn.init.normal_(module.weight, 0, math.sqrt(2 / fan_out))
+        nn.init.zeros_(self.head.bias)
+
+
+class DenseNetStack(ModuleStack):
+    """M DenseNets, stacked as one network of grouped convolutions.
+
+    All members receive the same images, so the first layer is one ordinary convolution per lane;
+    the later layers have one group per lane and member. BatchNorm is independent for each channel,
+    so one BatchNorm over all channels is that of every member.
+    """
+
+    def __init__(
+        self, count: int, channels: int, depth: int, growth: int, reduction: float, outputs: int
+    ) -> None:
+        super().__init__(count, lambda: DenseNet(channels, depth, growth, reduction, outputs))
+        self.layers_per_block = layers_per_block(depth)
+
+    def stacked(self, state: State, x: Tensor, *, training: bool) -> Tensor:
+        """Return logits (L, M, K, B); channels last is fast on CPUs and tensor cores."""
+        lanes, batch = x.shape[:2]
+        members = state["head.bias"].shape[1]  # fewer than M where memory is short
+        h = x.transpose(0, 1).flatten(1, 2)
+        h = h.contiguous(memory_format=torch.channels_last)
+        first = state["layers.first.weight"].flatten(0, 2)
+        h = functional.conv2d(h, first, padding=1, groups=lanes)
+        for i in range(1, BLOCKS + 1):
+            for j in range(1, self.layers_per_block + 1):
+                layer = f"layers.block{i}.layer{j}"
+                new = _stacked_conv(state, f"{layer}.norm1", f"{layer}.conv1", h, training)
+                new = _stacked_conv(state, f"{layer}.norm2", f"{layer}.conv2", new, training)
+                h = _concatenated(h, new, lanes * members)
+            if i < BLOCKS:
+                name = f"layers.transition{i}"
+                h = _stacked_conv(state, f"{name}.norm", f"{name}.conv", h, training)
+                h = functional.avg_pool2d(h, 2)
+        h = _stacked_norm(state, "layers.norm", h, training).relu_()
+        pooled = h.mean((2, 3)).view(batch, lanes, members, -1)
+        weight, bias = state["head.weight"], state["head.bias"]
+        return weight @ pooled.permute(1, 2, 3, 0) + bias.unsqueeze(-1)
+
+
+def layers_per_block(depth: int) -> int:
+    """Return the number of dense layers of each block; a layer has two convolutions.
+
+    Raises:
+        RecipeError: if the layers cannot be divided evenly among the blocks.
+    """
+    layers, rest = divmod(depth - 4, 2 * BLOCKS)
+    if rest or layers < 1:
+        raise RecipeError(
+            f"members.depth is {depth}; a densenet's depth is 4 plus a multiple of 6, "
+            "for example 40, 64 or 100."
+        )
+    return layers
+
+
+def _kept(width: int, reduction: float) -> int:
+    kept = math.floor(width * reduction)
+    if kept < 1:
+        raise RecipeError(
+            f"members.reduction is {reduction:g}, which keeps none of the {width} filters "
+            f"before a transition; set {1 / width:.3g} or more."
+        )
+    return kept
+
+
+def _norm(width: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(width, EPSILON, MOMENTUM)
+
+
+def _transition(before: int, after: int) -> nn.Sequential:
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["norm"] = _norm(before)
+    layers["relu"] = nn.ReLU()
+    layers["conv"] = nn.Conv2d(before, after, 1, bias=False)
+    layers["pool"] = nn.AvgPool2d(2)
+    return nn.Sequential(layers)
+
+
+def _stacked_conv(state: State, norm: str, conv: str, h: Tensor, training: bool) -> Tensor:
+    """Return BatchNorm, ReLU and a convolution of every member; the image size stays the same."""
+    weight = state[f"{conv}.weight"]
+    lanes, members = weight.shape[:2]
+    h = _stacked_norm(state, norm, h, training).relu_()
+    return functional.conv2d(
+        h, weight.flatten(0, 2), padding=weight.shape[-1] // 2, groups=lanes * members
+    )
+
+
+def _stacked_norm(state: State, name: str, h: Tensor, training: bool) -> Tensor:
+    """Return BatchNorm of every member; training updates the running statistics in place."""
+    weight, bias = state[f"{name}.weight"].flatten(), state[f"{name}.bias"].flatten()
+    running = [state[f"{name}.running_{which}"] for which in ("mean", "var")]
+    mean, var = (statistic.contiguous().flatten() for statistic in running)
+    h = functional.batch_norm(h, mean, var, weight, bias, training, MOMENTUM, EPSILON)
+    if training:
+        state[f"{name}.num_batches_tracked"].add_(1)
+        for statistic, moved in zip(running, (mean, var), strict=True):
+            # A copy onto itself would count as a change, and backward rejects changed tensors.
+            if not statistic.is_contiguous():
+                statistic.copy_(moved.view_as(statistic))
+    return h
+
+
+def _concatenated(before: Tensor, new: Tensor, groups: int) -> Tensor:
+    """Return the feature maps of each group followed by its new ones, in channels last."""
+    parts = [t.permute(0, 2, 3, 1) for t in (before, new)]
+    parts = [t.reshape(*t.shape[:3], groups, -1) for t in parts]
+    return torch.cat(parts, 4).flatten(3).permute(0, 3, 1, 2)

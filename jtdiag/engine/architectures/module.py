@@ -1,0 +1,25 @@
+"""The architecture "module": any torch.nn.Module, created by a function of the user."""
+
+from collections.abc import Callable
+from typing import Any
+
+from jtdiag.recipe.members import Architecture, Members
+
+
+def build(
+    members: Members,
+    input_shape: tuple[int, ...],
+    outputs: int,
+    factory: Callable[[], Any] | None,
+) -> Any:
+    """Return the members that the factory creates, which is tested once first."""
+    from jtdiag.engine.architectures.factory import load_factory, try_out
+    from jtdiag.engine.architectures.module_stack import ModuleStack
+
+    create = factory or load_factory(members.factory)
+    try_out(create, members, input_shape, outputs)
+    return ModuleStack(members.count, create, draws=True)
+
+
+# The factory is optional because it can be given to `train` instead.
+ARCHITECTURE = Architecture(name="module", build=build, optional=("factory",))

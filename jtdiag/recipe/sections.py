@@ -1,0 +1,187 @@
+"""Sections of a recipe that are independent of the others: [data], [train], [keep] and [engine]."""
+
+from typing import ClassVar, Literal
+
+import attrs
+
+from jtdiag import names
+from jtdiag.errors import RecipeError, nearest
+from jtdiag.recipe import checks
+from jtdiag.recipe.checks import checked
+
+KeptEpochs = Literal["all", "none"] | tuple[int | str, ...]
+"""Epochs to keep: all, none, or a list of epoch numbers, "best" and "last"."""
+LR_RULES = ("given", "paper", "matched")
+"""Where the learning rates come from: from the user, or from a rule (`learning_rates`)."""
+
+
+@attrs.frozen(kw_only=True, field_transformer=checks.with_checks)
+class Data:
+    """The dataset, and the size of the validation split."""
+
+    SECTION: ClassVar[str] = "data"
+
+    name: str = attrs.field(metadata=checked(checks.text))
+    """Name of a dataset, or a path: an .npz file, or a folder with one subfolder per class."""
+    root: str = attrs.field(default="data", metadata=checked(checks.text))
+    """Folder with the files of a named dataset."""
+    val: int = attrs.field(default=0, metadata=checked(checks.integer, 0))
+    """Number of training examples held out for validation, drawn separately for each trial."""
+    augment: tuple[str, ...] = attrs.field(
+        default=(), metadata=checked(checks.choices, ("crop", "flip"))
+    )
+    """Augmentation of the training images, drawn for each batch and the same for all members:
+    "crop" (a random crop after padding by 4 pixels) and "flip" (left to right, with probability
+    ½)."""
+
+
+class RatesByRule(tuple[float, ...]):
+    """Learning rates that a rule has yet to compute; empty until then."""
+
+    rule: str
+
+
+def _learning_rates(field: str, value: object) -> tuple[float, ...]:
+    """Return checked learning rates, or an empty `RatesByRule` if the value names a rule."""
+    if isinstance(value, RatesByRule):
+        return value
+    if isinstance(value, str):
+        rules = LR_RULES[1:]
+        if value not in rules:
+            raise RecipeError(
+                f"{field} is {value!r}; it must be a number greater than 0, or one of "
+                f"{', '.join(rules)}.{nearest(value, rules)}"
+            )
+        rates = RatesByRule()
+        rates.rule = value
+        return rates
+    return tuple(checks.positive(field, item) for item in checks.several(field, value))
+
+
+def _rule(field: str, value: object, train: "Train") -> str:
+    """Return the rule that `lr` names, or else the value."""
+    if isinstance(train.lr, RatesByRule):
+        return train.lr.rule
+    return checks.choice(field, value, LR_RULES)
+
+
+@attrs.frozen(kw_only=True, field_transformer=checks.with_checks)
+class Train:
+    """Optimizer, learning rate and schedule."""
+
+    SECTION: ClassVar[str] = "train"
+
+    epochs: int = attrs.field(default=10, metadata=checked(checks.integer, 1))
+    batch: int = attrs.field(default=100, metadata=checked(checks.integer, 1))
+    """Batch size; the last batch of an epoch may be smaller."""
+    lr: tuple[float, ...] = attrs.field(default=(0.1,), metadata=checked(_learning_rates))
+    """Learning rate: one for all λs, or one per λ. The loss is a mean over members, so the
+    effective rate of a single member is lr / M; Webb et al. therefore multiply lr by M. "paper"
+    and "matched" are rules, which the recipe replaces by numbers."""
+    lr_rule: str = attrs.field(
+        default="given", metadata=checked(_rule, quiet=True, takes_self=True)
+    )
+    """Where the numbers in lr come from: "given", or the name of a rule."""
+    lr_scale: str = attrs.field(
+        default="none", metadata=checked(checks.choice, ("none", "members"))
+    )
+    """"members" multiplies lr by M, which cancels the mean over members; "none" does not."""
+    optimiser: str = attrs.field(
+        default="sgd", metadata=checked(checks.choice, ("sgd", "adamw", "soap"))
+    )
+    """"sgd", "adamw", or "soap", a second-order method within each layer of each member."""
+    momentum: float = attrs.field(default=0.9, metadata=checked(checks.number, 0, 1))
+    """For sgd only."""
+    nesterov: bool = attrs.field(default=False, metadata=checked(checks.flag))
+    """Whether sgd uses Nesterov momentum."""
+    weight_decay: float = attrs.field(default=0.0, metadata=checked(checks.number, 0))
+    """L2 penalty for sgd; decoupled weight decay (scaled by lr) for adamw and soap."""
+    clip: float = attrs.field(default=0.0, metadata=checked(checks.number, 0))
+    """Maximum gradient norm of each member (gradient clipping); 0 does not clip."""
+    schedule: str = attrs.field(
+        default="milestones", metadata=checked(checks.choice, ("milestones", "cosine"))
+    )
+    """"milestones", or "cosine", which decays to 0 at the last epoch."""
+    warmup: int = attrs.field(default=0, metadata=checked(checks.integer, 0))
+    """Number of epochs over which the learning rate increases linearly to its initial value."""
+    milestones: tuple[int, ...] = attrs.field(default=(), metadata=checked(checks.integers, 1))
+    """Epochs after which the learning rate is multiplied by `lr_factor`."""
+    lr_factor: float = attrs.field(default=0.1, metadata=checked(checks.positive))
+
+    def __attrs_post_init__(self) -> None:
+        if self.nesterov and self.momentum == 0:
+            raise RecipeError("train.nesterov is true; it needs train.momentum greater than 0.")
+
+
+def _kept_epochs(field: str, value: object) -> KeptEpochs:
+    if value == "all":
+        return "all"
+    if value == "none" or checks.listed(value) == ():
+        return "none"
+    items = checks.several(field, value)
+    for item in items:
+        if isinstance(item, str):
+            checks.choice(f"{field} (in a list)", item, ("best", "last"))
+        else:
+            checks.integer(field, item, 0)
+    return checks.different(field, items)
+
+
+def _kept_splits(field: str, value: object) -> tuple[str, ...]:
+    return checks.choices(field, checks.several(field, value), names.SPLITS)
+
+
+@attrs.frozen(kw_only=True, field_transformer=checks.with_checks)
+class Keep:
+    """What the store keeps in addition to the metrics of every epoch."""
+
+    SECTION: ClassVar[str] = "keep"
+
+    outputs: KeptEpochs = attrs.field(default="all", metadata=checked(_kept_epochs))
+    """Epochs whose outputs are kept."""
+    checkpoints: KeptEpochs = attrs.field(default="all", metadata=checked(_kept_epochs))
+    """Epochs whose checkpoints are kept."""
+    splits: tuple[str, ...] = attrs.field(default=(names.TEST,), metadata=checked(_kept_splits))
+    """Splits whose outputs are kept."""
+    dtype: str = attrs.field(
+        default="float32", metadata=checked(checks.choice, ("float32", "float16", "float64"))
+    )
+    """Data type of the kept outputs; float16 halves their size and has 3 significant digits."""
+
+
+@attrs.frozen(kw_only=True, field_transformer=checks.with_checks)
+class Engine:
+    """Where and how the run is computed; it affects results by rounding errors only."""
+
+    SECTION: ClassVar[str] = "engine"
+
+    device: str = attrs.field(default="auto", metadata=checked(checks.text))
+    """auto uses a GPU if there is one; otherwise cpu, cuda or cuda:N."""
+    threads: int | str = attrs.field(default="auto", metadata=checked(checks.integer_or_auto, 1))
+    """CPU threads; auto uses one for small steps, and otherwise all available processors."""
+    precision: str = attrs.field(
+        default="float32", metadata=checked(checks.choice, ("float32", "float64"))
+    )
+    lanes: int | str = attrs.field(default="auto", metadata=checked(checks.integer_or_auto, 1))
+    """Lanes trained together in one batched computation; auto is 1 on a CPU, where more are not
+    faster, and on a GPU as many as fit into memory."""
+    execution: str = attrs.field(
+        default="auto", metadata=checked(checks.choice, ("auto", "stacked", "vmap", "loop"))
+    )
+    """How members are computed: "stacked" (one batched operation per layer), "vmap" or "loop";
+    auto times the available ones on a few steps and uses the fastest."""
+    layout: str = attrs.field(
+        default="auto", metadata=checked(checks.choice, ("auto", "channels_first", "channels_last"))
+    )
+    """Memory format of images in "loop": "channels_first" or "channels_last"; auto times both.
+    "stacked" and "vmap" choose their own."""
+    products: str = attrs.field(
+        default="auto", metadata=checked(checks.choice, ("auto", "float32", "bfloat16"))
+    )
+    """Data type of convolutions and matrix products: "float32", or "bfloat16" with weights, sums
+    and losses in float32; auto times both for convolutional members."""
+    micro_members: int | str = attrs.field(
+        default="auto", metadata=checked(checks.integer_or_auto, 1)
+    )
+    """Members whose activations are in memory at the same time in a training step; auto: all, or
+    as many as fit. The gradient is the same, at the cost of a second forward pass."""

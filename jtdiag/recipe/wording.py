@@ -1,0 +1,74 @@
+"""All sentences about recipes that jtdiag prints or writes, except error messages."""
+
+from collections.abc import Iterable, Sequence
+
+
+def learning_rates(lam: Sequence[float], rates: Sequence[float], rule: str) -> str:
+    """Return the learning rate at each λ; an empty string for one rate that the user set.
+
+    Args:
+        lam: λs of a recipe.
+        rates: Initial learning rate at each λ.
+        rule: Where they come from, as in train.lr_rule.
+    """
+    lams_of: dict[float, list[str]] = {}
+    for value, rate in zip(lam, rates, strict=True):
+        lams_of.setdefault(rate, []).append(f"{value:g}")
+    if rule == "given" and len(lams_of) == 1:
+        return ""
+    text = "; ".join(f"{rate:g} at λ = {', '.join(lams)}" for rate, lams in lams_of.items())
+    return text if rule == "given" else f"{text} (rule '{rule}')"
+
+
+def members(count: int) -> str:
+    """Return a number of members, such as "16 members"."""
+    return f"{count} members" if count != 1 else "1 member"
+
+
+def label(fields: Iterable[tuple[str, object]]) -> str:
+    """Return the label of a run: the fields in which it differs, such as "4 members, hidden 64".
+
+    Args:
+        fields: Full names, such as "members.count", and values.
+    """
+    return ", ".join(_field(name, value) for name, value in fields)
+
+
+def _field(name: str, value: object) -> str:
+    if name == "members.count" and isinstance(value, int):
+        return members(value)
+    if name == "members.arch":
+        return str(value)
+    return f"{name.rpartition('.')[2].replace('_', ' ')} {_short(value)}"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return "/".join(f"{key} {_short(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return "/".join(_short(item) for item in value) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def budget_title(
+    *, count: int, arch: str, size: str, data: str, parameters: int, budget: int
+) -> str:
+    """Return the first line of a recipe that `jtdiag budget` writes.
+
+    Args:
+        count: Number of members.
+        arch: Their architecture.
+        size: Their size, such as "64 hidden units".
+        data: Name of the dataset.
+        parameters: Parameters of all members.
+        budget: Budget of parameters.
+    """
+    noun = f"{arch} member{'' if count == 1 else 's'}"
+    return (
+        f"{count} {noun} of {size} on {data}: {parameters:,} parameters, for a budget of "
+        f"{budget:,}."
+    )
+
+
+ONE_MEMBER = "with one member, the loss is the same for every lambda"
+"""Comment on the λ of a recipe with a single member."""

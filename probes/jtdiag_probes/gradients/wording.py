@@ -1,0 +1,52 @@
+"""Sentences of the gradients probe."""
+
+
+def own_share(lam: float, epoch: int, share: float) -> str:
+    """Return how much of the gradient is specific to members.
+
+    Args:
+        lam: λ.
+        epoch: Epoch of the checkpoints.
+        share: Member-specific share of the squared gradient with respect to the logits, 0 to 1.
+    """
+    return (
+        f"λ = {lam:g}: after epoch {epoch}, {100 * share:.1f} % of the squared gradient with "
+        "respect to the logits is specific to each member; the rest is the same for all members."
+    )
+
+
+def cosine(
+    lam: float, epoch: int, *, median: float, low: float, high: float, negative: float
+) -> str:
+    """Return how well the gradients of a member's own loss and of the ensemble's loss align.
+
+    Args:
+        lam: λ.
+        epoch: Epoch of the checkpoints.
+        median: Median cosine similarity over members and trials.
+        low: Its minimum.
+        high: Its maximum.
+        negative: Share of members and trials at which it is negative, 0 to 1.
+    """
+    opposed = f"; it is negative for {100 * negative:.0f} % of the members" if negative else ""
+    numbers = f"{median:.2f} (median over members; range {low:.2f} to {high:.2f})"
+    return (
+        f"λ = {lam:g}: after epoch {epoch}, the cosine similarity between the gradients of a "
+        f"member's own loss and of the ensemble's loss is {numbers}{opposed}."
+    ).replace("-", "−")
+
+
+def largest_share(lam: float, epoch: int, share: float, members: int) -> str:
+    """Return the largest share of one member in the squared gradient with respect to the weights.
+
+    Args:
+        lam: λ.
+        epoch: Epoch of the checkpoints.
+        share: Its share, 0 to 1.
+        members: Ensemble size, M.
+    """
+    return (
+        f"λ = {lam:g}: after epoch {epoch}, the largest share of one member in the squared "
+        f"gradient with respect to the weights is {100 * share:.1f} % (equal shares: "
+        f"{100 / members:.1f} %)."
+    )

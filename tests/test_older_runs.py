@@ -1,0 +1,114 @@
+"""Runs and results of earlier versions open, and give the numbers that they gave then."""
+
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+
+from jtdiag.commands import main
+from jtdiag.probing import findings, results
+from jtdiag.probing.contract import Options
+from jtdiag.probing.registry import PROBES
+from jtdiag.store.run import Run
+
+ARCHIVE = Path(__file__).parent / "fixtures" / "run-before-rooms.tar.xz"
+MEASURED_THEN = (
+    "alerts",
+    "calibration",
+    "capacity",
+    "collusion",
+    "combiners",
+    "conditioning",
+    "diversity",
+    "dominance",
+    "filters",
+    "gradients",
+    "performance",
+    "robustness",
+    "stacking",
+    "variance",
+    "votes",
+)
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory) -> Path:
+    """The folder of the older run, as that version left it; nobody changes it."""
+    folder = tmp_path_factory.mktemp("older")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "run"
+
+
+@pytest.fixture
+def older(unpacked, tmp_path) -> Run:
+    """A copy of the older run, to be changed."""
+    return Run(shutil.copytree(unpacked, tmp_path / "run"))
+
+
+def test_its_lanes_recipe_and_hash_are_read(unpacked):
+    run = Run(unpacked)
+    assert run.done
+    assert run.recipe.lam == (0.0, 0.9, 1.0)
+    assert len(run.lanes) == 6
+    assert run.recipe_hash == "aee1bef046be74ac"
+    assert run.check() > 0
+
+
+def test_its_findings_are_read(unpacked):
+    stored = findings.read(unpacked)
+    assert {finding.probe for finding in stored} <= set(MEASURED_THEN)
+    assert any(finding.level == "alert" for finding in stored)
+
+
+@pytest.mark.parametrize("name", MEASURED_THEN)
+def test_a_probe_measures_the_numbers_of_that_version(unpacked, name):
+    run = Run(unpacked)
+    then = results.load(run, name)
+    now = PROBES.find(name).ask(run, Options())
+    assert then.data_vars.keys() <= now.data_vars.keys()
+    for variable, stored in then.data_vars.items():
+        assert_same(stored, now[variable])
+
+
+def assert_same(then: xr.DataArray, now: xr.DataArray) -> None:
+    """Compare values, up to the rounding of another processor's sums, and all labels."""
+    assert then.dims == now.dims
+    for dim in then.dims:
+        if dim in then.coords:
+            np.testing.assert_array_equal(then[dim].values, now[dim].values)
+    if then.dtype.kind == "f":
+        np.testing.assert_allclose(now.values, then.values, rtol=1e-6, atol=1e-9)
+    else:
+        np.testing.assert_array_equal(now.values, then.values)
+
+
+def command(*arguments: object) -> str:
+    ran = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert ran.exit_code == 0, ran.output
+    return ran.output
+
+
+def test_figures_and_tables_are_made_of_its_stored_results(older):
+    command("plot", older.path)
+    figures = {path.stem for path in (older.path / "figures").glob("*.png")}
+    assert {"error-against-lambda", "errors-by-epoch", "kappa-against-lambda"} <= figures
+    table = command("table", older.path)
+    for number in (r"\num{11.90(10)}", r"\num{8.50(70)}", r"\num{9.40(240)}"):
+        assert number in table
+
+
+def test_its_report_is_made(older):
+    command("report", older.path)
+    page = (older.path / "report.html").read_text("utf-8")
+    assert "8.5 ± 0.7" in page
+
+
+def test_it_is_probed_again(older):
+    command("probe", older.path, "performance", "dominance", "--force")
+    fresh = [name for name in MEASURED_THEN if results.is_fresh(older, PROBES.find(name))]
+    assert fresh == ["dominance", "performance"]
