@@ -30,7 +30,7 @@ from rich.console import Console
 from stopwatch import machine
 
 from jtdiag import names
-from jtdiag.commands.watch import LEAST_PAUSE
+from jtdiag.commands.watch import MIN_PAUSE
 from jtdiag.recipe.toml import from_table
 from jtdiag.store.lanes import lanes_of
 from jtdiag.store.layout import Extent
@@ -148,10 +148,10 @@ def _watch(
     begun, cpu = time.monotonic(), time.process_time()
     while time.monotonic() < begun + options.seconds:
         look, told = time.monotonic(), []
-        for happened in watched.look():
-            screen.take(happened)
-            if isinstance(happened.what, Sealed):
-                told.append((happened.run.name, happened.what.lane.key, happened.what.epoch))
+        for run_event in watched.poll():
+            screen.take(run_event)
+            if isinstance(run_event.event, Sealed):
+                told.append((run_event.run.name, run_event.event.lane.key, run_event.event.epoch))
         screen.draw()
         console.file.seek(0)
         console.file.truncate()
@@ -159,7 +159,7 @@ def _watch(
         log.writelines(f"{run} {lane} {epoch} {now}\n" for run, lane, epoch in told)
         memory.append(_resident())
         left = look + options.interval - time.monotonic()
-        time.sleep(max(LEAST_PAUSE * options.interval, left))
+        time.sleep(max(MIN_PAUSE * options.interval, left))
     stop.value = True
     share = (time.process_time() - cpu) / (time.monotonic() - begun)
     log.close()

@@ -128,7 +128,7 @@ def small(folder: Path, probes: Sequence[str] | None = None) -> list[Entry]:
         probes: Names of the probes to run; None for all that the figures need.
     """
     study_folder = folder / "study"
-    study.carry_out(studies.read(STUDY), study_folder, lambda: nullcontext(NullListener()))
+    study.run_study(studies.read(STUDY), study_folder, lambda: nullcontext(NullListener()))
     run = Run(study_folder / OF_ALL_FIGURES)
     needed = dict.fromkeys(kind.needs for kind in FIGURES.all())
     for name in needed if probes is None else probes:

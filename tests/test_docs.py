@@ -315,7 +315,7 @@ def test_the_ten_lines_of_the_manual_are_a_probe_when_their_file_is_named(folder
     assert [number.sub("", said) for said in first.stdout.splitlines()[1:]] == [
         number.sub("", said) for said in shown.splitlines()[1:]
     ]
-    assert again.stdout == first.stdout.replace(": measuring.", ": fresh.")
+    assert again.stdout == first.stdout.replace(": running.", ": up to date.")
     error = short_demo.metrics()["member_error"].sel(split="test", lam=1, epoch=4)
     expected = float(error.median() - error.min())
     assert f"λ = 1: lead is {expected:.3g} after epoch 4" in first.stdout

@@ -6,11 +6,13 @@ import click
 
 
 def _counts(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
-    """Return different whole numbers above 0, given with commas between them."""
+    """Return the numbers in a comma-separated list of distinct positive integers."""
     words = text.split(",")
     counts = tuple(int(word) for word in words if word.strip().isdecimal())
     if len(counts) < len(words) or 0 in counts or len(set(counts)) < len(counts):
-        raise click.BadParameter(f"'{text}' must be different whole numbers, such as 1,16,64.")
+        raise click.BadParameter(
+            f"'{text}' must be distinct positive integers separated by commas, such as 1,16,64."
+        )
     return counts
 
 
@@ -19,42 +21,43 @@ def _counts(context: click.Context, option: click.Parameter, text: str) -> tuple
     "--params",
     type=int,
     required=True,
-    help="The budget: parameters of all members together.",
+    help="Parameter budget, summed over all members.",
 )
 @click.option(
     "--arch",
     metavar="ARCH",
     required=True,
-    help="The members' architecture: mlp, conv, densenet, or another one that is installed.",
+    help="Architecture of the members: mlp, conv, densenet or another installed one.",
 )
-@click.option("--data", required=True, help="digits, fashion-mnist, or an .npz file.")
+@click.option("--data", required=True, help="Dataset: digits, fashion-mnist or an .npz file.")
 @click.option(
     "--members",
     metavar="M,M,…",
     required=True,
     callback=_counts,
-    help="Numbers of members, such as 1,16,64,256.",
+    help="Comma-separated numbers of members, such as 1,16,64,256.",
 )
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default="runs",
     show_default=True,
-    help="Folder for the recipes.",
+    help="Output folder for the recipes.",
 )
 def budget(params: int, arch: str, data: str, members: tuple[int, ...], out: Path) -> None:
-    """Spend one budget of parameters on few wide or on many narrow members.
+    """Plan ensembles of different sizes for one parameter budget.
 
-    Prints for each number of members the width that comes nearest to the budget, and writes a
-    recipe for each. No file is overwritten.
+    For each number of members, prints the width whose parameter count is closest to the budget
+    and writes a recipe. Existing files are not overwritten.
     """
     from jtdiag.recipe.budget import plan, write
+    from jtdiag.terminal import wording
 
     configurations = plan(params, arch, data, members)
     row = "{:>7}  {:>6}  {:>21}  {:>15}  {:>10}"
     click.echo(row.format("members", "width", "parameters per member", "total", "difference"))
     for c in configurations:
-        each, total = f"{c.parameters_per_member:,}", f"{c.parameters:,}"
-        click.echo(row.format(c.count, c.width, each, total, f"{c.difference:+.2f} %"))
+        per_member, total = f"{c.parameters_per_member:,}", f"{c.parameters:,}"
+        click.echo(row.format(c.count, c.width, per_member, total, f"{c.difference:+.2f} %"))
     for path in write(configurations, out):
-        click.echo(f"Wrote {path}.")
+        click.echo(wording.recipe_written(path))

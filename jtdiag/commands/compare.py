@@ -14,29 +14,29 @@ import click
     type=click.Choice(["table", "markdown", "json"]),
     default="table",
     show_default=True,
-    help="For a terminal, for a page, or for a program.",
+    help="Output format.",
 )
 def compare(a: Path, b: Path, form: str) -> None:
-    """Say in what the runs in folders A and B differ: recipes, then results with intervals.
+    """Compare two runs: recipes, then test results.
 
-    Results are on test, at every λ that both runs have, each lane at the epoch that validation
-    chose. Of more runs, compare two at a time, or see `jtdiag report`.
+    A and B are run folders. Differences B − A are given with 95 % confidence intervals for every
+    λ that both runs have; each lane is evaluated at the epoch selected on the validation split.
+    To compare more than two runs, use `jtdiag report`.
     """
-    from jtdiag.compare import runs as comparing
+    from jtdiag.compare import runs
     from jtdiag.compare.wording import notes
     from jtdiag.probing.running import probe
     from jtdiag.store.run import Run
     from jtdiag.terminal.comparison import as_json, as_markdown, print_tables
 
     left, right = Run(a), Run(b)
-    fields = comparing.fields(left, right)
-    found = comparing.differences(
-        left, right, probe(left, "performance"), probe(right, "performance")
-    )
-    said = notes(left, right, found)
+    fields = runs.fields(left, right)
+    performance = (probe(left, "performance"), probe(right, "performance"))
+    differences = runs.differences(left, right, *performance)
+    remarks = notes(left, right, differences)
     if form == "json":
-        click.echo(as_json(fields, found, said))
+        click.echo(as_json(fields, differences, remarks))
     elif form == "markdown":
-        click.echo(as_markdown(fields, found, said))
+        click.echo(as_markdown(fields, differences, remarks))
     else:
-        print_tables(fields, found, said)
+        print_tables(fields, differences, remarks)

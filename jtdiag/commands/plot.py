@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     metavar="NAME",
     default="lncs",
     show_default=True,
-    help="Venue: lncs, neurips, iclr, icml, icml-wide, ieee, ieee-wide, nature, nature-wide or "
-    "slides.",
+    help="Style of a venue: lncs, neurips, iclr, icml, icml-wide, ieee, ieee-wide, nature, "
+    "nature-wide or slides.",
 )
 @click.option(
     "--format",
@@ -28,12 +28,22 @@ if TYPE_CHECKING:
     metavar="F,F,…",
     default="pdf,png",
     show_default=True,
-    help="Of pdf, png, svg, eps and pgf.",
+    help="Comma-separated file formats: pdf, png, svg, eps or pgf.",
 )
-@click.option("--dpi", type=click.IntRange(min=30), help="Of pixels [default: the venue's].")
-@click.option("--data", type=click.Choice(["csv", "nc"]), help="Write the numbers as well.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder [default: RUN/figures].")
-@click.option("--watch", is_flag=True, help="Draw again whenever the run has come further.")
+@click.option(
+    "--dpi",
+    type=click.IntRange(min=30),
+    help="Resolution of raster graphics [default: set by the style].",
+)
+@click.option(
+    "--data",
+    type=click.Choice(["csv", "nc"]),
+    help="Also write the plotted numbers, as CSV or netCDF.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Output folder [default: RUN/figures]."
+)
+@click.option("--watch", is_flag=True, help="Redraw after every new epoch until the run ends.")
 def plot(
     run: Path,
     more: tuple[str, ...],
@@ -44,11 +54,11 @@ def plot(
     out: Path | None,
     watch: bool,
 ) -> None:
-    """Draw figures of the runs, or of the study, in folders RUN.
+    """Plot figures of one or more runs, or of a study.
 
-    FIGURE is the name of one, such as errors-by-epoch (the manual lists them, and so does a
-    wrong name); default: all that can be drawn. Figures that compare runs go to the first
-    run's folder. A study has one figure, schemes.
+    FIGURE is the name of a figure, such as errors-by-epoch; an unknown name lists all of them.
+    Without FIGURE, every figure whose data are available is plotted. Figures that compare runs
+    are written to the folder of the first run. A study has one figure, schemes.
     """
     from jtdiag.figures import FIGURES
     from jtdiag.figures.drawing import Output
@@ -63,80 +73,81 @@ def plot(
         click.echo("\n".join(map(str, draw_study(run, more, output))))
         return
     names = [name for name in more if not Path(name).is_dir()]
-    wanted = [FIGURES.find(name) for name in names or FIGURES.names()]
+    drawings = [FIGURES.find(name) for name in names or FIGURES.names()]
     others = [Path(name) for name in more if Path(name).is_dir()]
     if watch:
-        _watch(run, others, wanted, output)
+        _watch(run, others, drawings, output)
     else:
-        _plot(run, others, wanted, output, named=bool(names))
+        _plot(run, others, drawings, output, named=bool(names))
 
 
 def _plot(
-    run: Path, others: list[Path], wanted: "list[FigureKind]", output: "Output", *, named: bool
+    run: Path, others: list[Path], drawings: "list[FigureKind]", output: "Output", *, named: bool
 ) -> None:
-    """Draw what is wanted; by default leave out, and say so, what was not asked yet."""
+    """Plot figures; unless they are named, skip those whose probe has no result."""
     from jtdiag.store.run import Run
+    from jtdiag.terminal import wording
 
     runs = [Run(run), *map(Run, others)]
-    asked = [drawing for drawing in wanted if _measured(runs[0], drawing.needs)]
-    for drawing in wanted:
-        if not named and asked and drawing not in asked:
-            click.echo(f"{drawing.name}: left out. Its probe is {drawing.needs}, not asked yet.")
+    available = [drawing for drawing in drawings if _has_result(runs[0], drawing.needs)]
+    for drawing in drawings:
+        if not named and available and drawing not in available:
+            click.echo(wording.figure_without_result(drawing.name, run, drawing.needs))
             continue
-        for one in runs:
-            _say_if_stale(one, drawing)
-        for drawn in [runs] if drawing.compares else [[one] for one in runs]:
-            _draw(drawn, drawing.name, _place(output, drawn, runs), named=named)
+        for each in runs:
+            _warn_if_outdated(each, drawing)
+        for group in [runs] if drawing.compares else [[each] for each in runs]:
+            _draw(group, drawing.name, _place(output, group, runs), named=named)
 
 
-def _place(output: "Output", drawn: "list[Run]", runs: "list[Run]") -> "Output":
-    """Give each of several runs a folder of its own within the one that is named."""
+def _place(output: "Output", group: "list[Run]", runs: "list[Run]") -> "Output":
+    """Return the output with a subfolder per run if several runs share the output folder."""
     from dataclasses import replace
 
-    if output.folder is None or len(drawn) == len(runs):
+    if output.folder is None or len(group) == len(runs):
         return output
-    return replace(output, folder=output.folder / drawn[0].path.resolve().name)
+    return replace(output, folder=output.folder / group[0].path.resolve().name)
 
 
 def _draw(runs: "list[Run]", name: str, output: "Output", *, named: bool) -> None:
-    """Draw a figure and name its files; leave out, unless it is named, what cannot be drawn."""
+    """Draw a figure and print its files; unless it is named, skip it if it cannot be drawn."""
     from jtdiag.errors import ProbeError
     from jtdiag.figures.drawing import plot as draw
+    from jtdiag.terminal import wording
 
     try:
         for path in draw(runs[0], name, *runs[1:], output=output):
             click.echo(path)
-    except ProbeError as error:  # the run holds nothing for this figure
+    except ProbeError as error:  # the run has no data for this figure
         if named:
             raise
-        click.echo(f"{name}: left out. {error}")
+        click.echo(wording.figure_skipped(name, str(error)))
 
 
-def _watch(run: Path, others: list[Path], wanted: "list[FigureKind]", output: "Output") -> None:
-    """Draw again after every sealed epoch, until the run ends."""
+def _watch(run: Path, others: list[Path], drawings: "list[FigureKind]", output: "Output") -> None:
+    """Redraw figures after every new epoch until the run ends."""
     from jtdiag.watch import wait_for
     from jtdiag.workflows.live_plot import redraw
 
     if others:
-        raise click.UsageError("--watch follows one run; name one.")
-    for event in redraw(wait_for(run), wanted, output):
-        click.echo(event)
+        raise click.UsageError("--watch accepts a single run.")
+    for line in redraw(wait_for(run), drawings, output):
+        click.echo(line)
 
 
-def _measured(run: "Run", probe: str) -> bool:
-    """Tell whether a probe's result is there."""
-    from jtdiag.probing import results as result
+def _has_result(run: "Run", probe: str) -> bool:
+    """Return whether a probe has a result."""
+    from jtdiag.probing import results
 
-    return result.path_of(run, probe).exists()
+    return results.path_of(run, probe).exists()
 
 
-def _say_if_stale(run: "Run", drawing: "FigureKind") -> None:
-    """Say so where a figure will be drawn from an older result."""
-    from jtdiag.probing import results as result
+def _warn_if_outdated(run: "Run", drawing: "FigureKind") -> None:
+    """Print a line if a figure will be drawn from an outdated result."""
+    from jtdiag.probing import results
     from jtdiag.probing.registry import PROBES
+    from jtdiag.terminal import wording
 
-    needs = drawing.needs
-    if result.path_of(run, needs).exists() and not result.is_fresh(run, PROBES.find(needs)):
-        click.echo(
-            f"{drawing.name}: drawn from an older result; jtdiag probe {run.path} {needs} renews it"
-        )
+    probe = drawing.needs
+    if _has_result(run, probe) and not results.is_fresh(run, PROBES.find(probe)):
+        click.echo(wording.figure_outdated(drawing.name, run.path, probe))

@@ -5,7 +5,7 @@ import click
 
 @click.command()
 def presets() -> None:
-    """List the recipes that come with jtdiag."""
+    """List the built-in recipes."""
     from jtdiag.recipe.presets import describe, paths
 
     width = max(len(name) for name in paths())

@@ -13,34 +13,37 @@ import click
     "addresses",
     metavar="FILE.py:NAME",
     multiple=True,
-    help="Ask the probe NAME of a Python file, too; repeatable.",
+    help="Also run the probe NAME defined in a Python file; repeatable.",
 )
-@click.option("--force", is_flag=True, help="Measure again even if the stored result is fresh.")
+@click.option("--force", is_flag=True, help="Recompute results that are up to date.")
 def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: bool) -> None:
-    """Ask the probes NAMES (default: all) of the run in folder RUN and print what they find.
+    """Run the given probes on RUN and print their findings.
 
-    With --probe and no NAMES, only the probes of the files are asked.
+    Without NAMES, all probes that apply to the run are run, or with --probe only the probes of
+    the given files. Results that are up to date are not recomputed.
     """
     from rich.console import Console
 
-    from jtdiag.probing import findings as finding, from_file as probe_file, results as result
+    from jtdiag.probing import findings, from_file, results
     from jtdiag.probing.registry import PROBES
-    from jtdiag.probing.running import probe as ask
+    from jtdiag.probing.running import probe as run_probe
     from jtdiag.store.run import Run
+    from jtdiag.terminal import wording
     from jtdiag.terminal.findings import print_findings
     from jtdiag.terminal.probing import measuring
 
     opened = Run(run)
-    installed = names if names or addresses else PROBES.names()
-    asked = [PROBES.find(name) for name in installed]
-    asked += [probe_file.load(address) for address in addresses]
-    for one in asked:
-        if not names and not one.applies(opened):
-            click.echo(f"{one.name}: passed over; it does not apply to this run. {one.question}")
+    selected = [PROBES.find(name) for name in names or ([] if addresses else PROBES.names())]
+    selected += [from_file.load(address) for address in addresses]
+    for each in selected:
+        if not names and not each.applies(opened):
+            click.echo(wording.probe_not_applicable(each.name, each.question))
             continue
-        fresh = not force and result.is_fresh(opened, one)
-        click.echo(f"{one.name}: {'fresh' if fresh else 'measuring'}. {one.question}")
-        with measuring(opened, one.name):
-            ask(opened, one, force=force)
-    wanted = {one.name for one in asked}
-    print_findings(Console(), [f for f in finding.read(run) if f.probe in wanted])
+        if not force and results.is_fresh(opened, each):
+            click.echo(wording.probe_up_to_date(each.name, each.question))
+        else:
+            click.echo(wording.probe_running(each.name, each.question))
+        with measuring(opened, each.name):
+            run_probe(opened, each, force=force)
+    run_names = {each.name for each in selected}
+    print_findings(Console(), [f for f in findings.read(run) if f.probe in run_names])

@@ -5,10 +5,10 @@ import click
 
 @click.command()
 def probes() -> None:
-    """List the installed probes and the questions they ask."""
+    """List the installed probes and the questions they answer."""
     from jtdiag.probing.registry import PROBES
 
-    found = PROBES.all()
-    width = max((len(probe.name) for probe in found), default=0)
-    for probe in found:
+    installed = PROBES.all()
+    width = max((len(probe.name) for probe in installed), default=0)
+    for probe in installed:
         click.echo(f"{probe.name:{width}}  {probe.question}")

@@ -16,54 +16,57 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The page [default: report.html in the first run's folder].",
+    help="Output file [default: report.html in the first run's folder].",
 )
 @click.option(
     "--ask/--no-ask",
     default=True,
     show_default=True,
-    help="First ask the cheap probes that have no fresh result.",
+    help="First run the cheap probes whose results are missing or outdated.",
 )
 def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
-    """Write what is known of the runs in folders RUN as one HTML page.
+    """Write an HTML report of one or more runs.
 
-    The answer comes first, then figures, tables, findings, the recipe and how to reproduce it.
-    The page loads nothing; send it as it is. Slow probes are not asked: ask them with `jtdiag
-    probe`, and the page has their figures, too. Several runs are compared first.
+    The report starts with the main result, followed by figures, tables, findings, the recipe and
+    how to reproduce the run. It is one self-contained file. With several runs, it starts with a
+    comparison. Slow probes are not run automatically: run them with `jtdiag probe` first to
+    include their figures.
     """
     from jtdiag.report.evidence import ask_cheap, gather
     from jtdiag.report.page import page, write
     from jtdiag.store.run import Run
+    from jtdiag.terminal import wording
 
     opened = [Run(path) for path in runs]
     for run in opened if ask else ():
-        ask_cheap(run, _asking)
-    known = [gather(run) for run in opened]
+        ask_cheap(run, _run_probe)
+    evidence = [gather(run) for run in opened]
     path = out or runs[0] / "report.html"
-    size = write(path, page(known))
-    for evidence in known:
-        _say_what_is_missing(evidence)
-    click.echo(f"{path}: {size / 1e6:.1f} MB")
+    size = write(path, page(evidence))
+    for of_run in evidence:
+        _print_missing(of_run)
+    click.echo(wording.report_written(path, size))
 
 
-def _asking(run: "Run", probe: "Probe") -> None:
-    """Measure, and say so."""
+def _run_probe(run: "Run", probe: "Probe") -> None:
+    """Run a probe and show its progress."""
     from jtdiag.probing.running import measure
+    from jtdiag.terminal import wording
     from jtdiag.terminal.probing import measuring
 
-    click.echo(f"{probe.name}: measuring. {probe.question}")
+    click.echo(wording.probe_running(probe.name, probe.question))
     with measuring(run, probe.name):
         measure(run, probe)
 
 
-def _say_what_is_missing(evidence: "Evidence") -> None:
-    """Name the probes that have not been asked, and the figures that they would add."""
+def _print_missing(evidence: "Evidence") -> None:
+    """Print which probes have no result or an outdated one."""
     from jtdiag.figures import FIGURES
+    from jtdiag.terminal import wording
 
+    path = evidence.run.path
     for probe in evidence.missing:
-        named = [figure.name for figure in FIGURES.all() if figure.needs == probe]
-        adds = f" adds {', '.join(named)}" if named else " adds its findings"
-        click.echo(f"{probe}: not asked yet; jtdiag probe {evidence.run.path} {probe}{adds}.")
+        adds = [figure.name for figure in FIGURES.all() if figure.needs == probe]
+        click.echo(wording.probe_missing(probe, path, adds))
     if evidence.stale:
-        asked = " ".join(evidence.stale)
-        click.echo(f"Of older results; jtdiag probe {evidence.run.path} {asked} renews them.")
+        click.echo(wording.results_outdated(evidence.stale, path))

@@ -9,11 +9,11 @@ import click
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--of",
-    "what",
+    "contents",
     type=click.Choice(["errors", "configurations"]),
     default="errors",
     show_default=True,
-    help="Test errors by λ and scheme, or members and their parameters.",
+    help="Test errors by λ and training scheme, or members and their parameters.",
 )
 @click.option(
     "--format",
@@ -21,19 +21,20 @@ import click
     type=click.Choice(["latex", "markdown", "csv"]),
     default="latex",
     show_default=True,
+    help="Output format.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="File [default: the terminal].")
-def table(runs: tuple[Path, ...], what: str, form: str, out: Path | None) -> None:
-    """Print a table of the runs or studies in folders RUN, a row for each.
+@click.option("--out", type=click.Path(path_type=Path), help="Output file [default: stdout].")
+def table(runs: tuple[Path, ...], contents: str, form: str, out: Path | None) -> None:
+    """Print a table of one or more runs or studies.
 
-    Means with standard errors over trials, the lowest of each row in bold. LaTeX needs booktabs
-    and siunitx, as its first lines say.
+    The table has one row per run. Errors are means with standard errors over trials; the lowest
+    mean of each row is bold. The LaTeX table requires the packages booktabs and siunitx.
     """
     from jtdiag.errors import StoreError
     from jtdiag.tables.registry import TABLES
     from jtdiag.tables.table import FORMATS
 
-    text = FORMATS[form](TABLES[what](runs))
+    text = FORMATS[form](TABLES[contents](runs))
     if out is None:
         click.echo(text, nl=False)
         return

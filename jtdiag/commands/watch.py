@@ -15,42 +15,46 @@ from jtdiag.terminal.alert_options import AlertOptions, alert_options
 if TYPE_CHECKING:
     from jtdiag.alerts.dispatch import Dispatcher
     from jtdiag.watch import FolderWatch, RunWatch
-    from jtdiag.watch.events import Happened
+    from jtdiag.watch.events import RunEvent
 
 ALERTED = 3
-"""Exit status when an alert was raised; 1 and 2 are errors."""
+"""Exit status if an alert was raised; 1 and 2 are errors."""
 INTERRUPTED = 130
-LEAST_PAUSE = 0.2
-"""Share of the interval that is left to others where a look takes long."""
+"""Exit status after Ctrl-C."""
+MIN_PAUSE = 0.2
+"""Shortest pause between two polls, as a fraction of the interval."""
 PATIENCE = 30.0
-"""Seconds for which --until-done waits for the first run of a folder."""
+"""Seconds that --until-done waits for the first run of a folder."""
 
 
 class Display(Protocol):
-    """Shows what happens."""
+    """Displays events."""
 
-    def take(self, happened: "Happened") -> None:
-        """Show an event."""
+    def take(self, run_event: "RunEvent") -> None:
+        """Display an event."""
 
     def draw(self) -> None:
-        """Show how things stand after a look."""
+        """Display the current status after a poll."""
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--plain", "style", flag_value="plain", help="One line an event; the default off a terminal."
+    "--plain",
+    "style",
+    flag_value="plain",
+    help="Print one line per event (default if the output is not a terminal).",
 )
-@click.option("--json", "style", flag_value="json", help="One JSON object an event.")
+@click.option("--json", "style", flag_value="json", help="Print one JSON object per event.")
 @click.option(
     "--interval",
     type=click.FloatRange(min=0.05),
     default=0.5,
     show_default=True,
-    help="Seconds between two looks.",
+    help="Polling interval in seconds.",
 )
-@click.option("--once", is_flag=True, help="Look once, print what is there, and end.")
-@click.option("--until-done", is_flag=True, help="Of a folder: end when no run in it trains.")
+@click.option("--once", is_flag=True, help="Print the status once and exit.")
+@click.option("--until-done", is_flag=True, help="Exit when no run in the folder is training.")
 @alert_options
 def watch(
     run: Path,
@@ -60,37 +64,39 @@ def watch(
     until_done: bool,
     alerts: AlertOptions,
 ) -> None:
-    """Follow the run in folder RUN, or all runs below it, while they train.
+    """Follow a run, or all runs in a folder, during training.
 
-    Shows lanes, errors and findings on a terminal; elsewhere prints a line for
-    each event. A single run is followed to its end, a folder of runs until Ctrl-C.
+    On a terminal, shows the lanes, errors and findings of RUN; otherwise prints one line per
+    event. A single run is followed until it ends, a folder of runs until Ctrl-C.
 
-    Exit status: 0 without an alert, 3 with one, 1 if a run died, 130 on Ctrl-C.
+    Exit status: 0 if no alert was raised, 3 if one was, 1 if a training process exited early,
+    130 on Ctrl-C.
     """
-    from jtdiag.watch import begin
+    from jtdiag.terminal import wording
+    from jtdiag.watch import start
 
-    _encodable()
+    _replace_unencodable()
     try:
         notes = Notes()
         with alerts.dispatcher(notes.take) as dispatcher:
-            watched = begin(run)
+            watched = start(run)
             with notes.kept(), _display(watched, style, once) as display:
-                looking = Looking(watched, display, dispatcher, until_done=until_done)
-                looking.to_the_end(interval, once=once)
+                polling = Polling(watched, display, dispatcher, until_done=until_done)
+                polling.run(interval, once=once)
     except KeyboardInterrupt:
-        click.echo("The watch ended; what trains goes on.", err=True)
+        click.echo(wording.stopped_watching(), err=True)
         raise SystemExit(INTERRUPTED) from None
-    _end(watched)
+    _exit(watched)
 
 
 class Notes:
-    """Lines for the error stream, kept while a screen would paint them over."""
+    """Lines for stderr, held back while the full-screen display is shown."""
 
     def __init__(self) -> None:
         self._kept: list[str] | None = None
 
     def take(self, line: str) -> None:
-        """Write a line, now or when the display has ended."""
+        """Print a line, now or when the display has ended."""
         if self._kept is None:
             click.echo(line, err=True)
         else:
@@ -98,7 +104,7 @@ class Notes:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Keep lines meanwhile where the output is a terminal; then write them."""
+        """Hold lines back if the output is a terminal, and print them afterwards."""
         self._kept = [] if sys.stdout.isatty() else None
         try:
             yield
@@ -108,8 +114,8 @@ class Notes:
                 click.echo(line, err=True)
 
 
-class Looking:
-    """Takes looks: what they find is shown, and told where alerts go."""
+class Polling:
+    """Polls a run or a folder, displays the events and dispatches the alerts."""
 
     def __init__(
         self,
@@ -125,46 +131,50 @@ class Looking:
         self._single = isinstance(watched, RunWatch)
         self._ends = self._single or until_done
 
-    def to_the_end(self, interval: float, *, once: bool) -> None:
-        """Look again and again, until nothing more is to come."""
-        first = begun = time.monotonic()
-        self.look()
+    def run(self, interval: float, *, once: bool) -> None:
+        """Poll until no more events are expected."""
+        started = last = time.monotonic()
+        self.poll()
         while not (once or (self._watched.over and self._ends)):
-            if self._ends and time.monotonic() >= first + PATIENCE:
+            if self._ends and time.monotonic() >= started + PATIENCE:
                 _require_runs(self._watched)
-            time.sleep(max(LEAST_PAUSE * interval, begun + interval - time.monotonic()))
-            begun = time.monotonic()
-            self.look()
+            time.sleep(max(MIN_PAUSE * interval, last + interval - time.monotonic()))
+            last = time.monotonic()
+            self.poll()
 
-    def look(self) -> None:
-        """Take a look and show it."""
-        from jtdiag.watch import look_at
+    def poll(self) -> None:
+        """Poll once and display the events."""
+        from jtdiag.watch import poll
 
-        for happened in look_at(self._watched):
-            if self._single or worth_a_line(happened):
-                self._display.take(happened)
-            self.pass_on(happened)
+        for run_event in poll(self._watched):
+            if self._single or worth_a_line(run_event):
+                self._display.take(run_event)
+            self.dispatch(run_event)
         self._display.draw()
 
-    def pass_on(self, happened: "Happened") -> None:
-        """Tell an alert where alerts go, unless its run was over before the watch began."""
+    def dispatch(self, run_event: "RunEvent") -> None:
+        """Dispatch an alert, unless its run had ended before the watch started."""
         from jtdiag.probing.findings import Finding
 
-        if isinstance(happened.what, Finding) and not happened.old:
-            self._dispatcher.send(happened.run, happened.what)
+        if isinstance(run_event.event, Finding) and not run_event.old:
+            self._dispatcher.send(run_event.run, run_event.event)
 
 
-def worth_a_line(happened: "Happened") -> bool:
-    """Tell whether a folder's log has a line for it: of a run long over, that it is there."""
+def worth_a_line(run_event: "RunEvent") -> bool:
+    """Return whether the log of a folder has a line for an event.
+
+    For a run that had ended before the watch started, epochs and the end are left out.
+    """
     from jtdiag.watch.events import Ended, Sealed
 
-    return not (happened.old and isinstance(happened.what, Sealed | Ended))
+    return not (run_event.old and isinstance(run_event.event, Sealed | Ended))
 
 
 @contextmanager
 def _display(watched: "RunWatch | FolderWatch", style: str | None, once: bool) -> Iterator[Display]:
     from rich.console import Console
 
+    from jtdiag.terminal import wording
     from jtdiag.terminal.watch_lines import JsonLines, Lines, PlainLines
     from jtdiag.terminal.watch_screen import Screen, print_picture
     from jtdiag.watch import FolderWatch
@@ -172,7 +182,7 @@ def _display(watched: "RunWatch | FolderWatch", style: str | None, once: bool) -
     console = Console()
     on_screen = style is None and console.is_terminal
     if isinstance(watched, FolderWatch) and not (once or on_screen or watched.any_below):
-        click.echo(f"{watched.folder} holds no run yet; waiting for one.", err=True)
+        click.echo(wording.waiting_for_runs(watched.folder), err=True)
     if style == "json":
         yield JsonLines()
     elif style == "plain" or not (once or console.is_terminal):
@@ -190,31 +200,31 @@ def _require_runs(watched: "RunWatch | FolderWatch") -> None:
     from jtdiag.watch import FolderWatch
 
     if isinstance(watched, FolderWatch) and not (watched.runs or watched.troubled):
-        raise StoreError(f"{watched.folder} holds no run. Name a run, or a folder of runs.")
+        raise StoreError(f"{watched.folder} contains no runs; pass a run or a folder of runs.")
 
 
-def _encodable() -> None:
-    """Let what the terminal or the log has no letter for, as λ, become a question mark."""
+def _replace_unencodable() -> None:
+    """Replace characters that stdout cannot encode, such as λ, with a question mark."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
 
 
-def _end(watched: "RunWatch | FolderWatch") -> None:
-    """End with the status that says how it went.
+def _exit(watched: "RunWatch | FolderWatch") -> None:
+    """Exit with the status of the watched runs.
 
     Raises:
-        StoreError: if a run died, and no alert was raised.
+        StoreError: if a training process exited early and no alert was raised.
     """
     from jtdiag.errors import StoreError
     from jtdiag.watch import FolderWatch
 
     runs = list(watched.runs.values()) if isinstance(watched, FolderWatch) else [watched]
-    if any(one.alerts for one in runs):
+    if any(run.alerts for run in runs):
         raise SystemExit(ALERTED)
-    dead = [one.path for one in runs if one.state == "dead"]
-    if dead:
-        which = f"{dead[0]}" if len(dead) == 1 else f"{len(dead)} runs, {dead[0]} among them"
+    exited = [run.path for run in runs if run.state == "dead"]
+    if exited:
+        others = f" (and {len(exited) - 1} more)" if len(exited) > 1 else ""
         raise StoreError(
-            f"{which}: the engine is gone before the run was done. "
-            f"Go on with: jtdiag train {dead[0]} --resume"
+            f"{exited[0]}{others}: the training process exited before the run was complete. "
+            f"Resume with: jtdiag train {exited[0]} --resume"
         )

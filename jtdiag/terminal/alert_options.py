@@ -1,4 +1,4 @@
-"""The options that say where alerts go, for every command that raises them."""
+"""Command-line options that select where alerts are sent."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ OPTIONS = (
         "--on-alert",
         metavar="CMD",
         multiple=True,
-        help="Run a command for every alert, without a shell, such as "
+        help="Run a command (without a shell) for every alert, such as "
         "'notify-send {rule} {sentence}'; repeatable.",
     ),
     click.option(
@@ -26,16 +26,16 @@ OPTIONS = (
         multiple=True,
         envvar="JTDIAG_WEBHOOK",
         show_envvar=True,
-        help="Post every alert to URL as JSON; repeatable.",
+        help="Send every alert to URL as JSON (HTTP POST); repeatable.",
     ),
     click.option(
         "--tensorboard",
         metavar="DIR",
         type=click.Path(path_type=Path),
-        help="Write alerts to TensorBoard's folder DIR.",
+        help="Write alerts to the TensorBoard log directory DIR.",
     ),
-    click.option("--mlflow", is_flag=True, help="Tag the run of MLflow in MLFLOW_RUN_ID."),
-    click.option("--wandb", is_flag=True, help="Raise alerts in Weights & Biases."),
+    click.option("--mlflow", is_flag=True, help="Log alerts to the MLflow run in MLFLOW_RUN_ID."),
+    click.option("--wandb", is_flag=True, help="Send alerts to Weights & Biases."),
     click.option(
         "--sink",
         metavar="NAME[=ARGUMENT]",
@@ -47,7 +47,7 @@ OPTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class AlertOptions:
-    """Where alerts go, as the command line says."""
+    """Destinations of alerts given on the command line."""
 
     on_alert: tuple[str, ...] = ()
     webhook: tuple[str, ...] = ()
@@ -57,10 +57,10 @@ class AlertOptions:
     sink: tuple[str, ...] = ()
 
     def dispatcher(self, print_line: "PrintLine | None" = None) -> "Dispatcher":
-        """Return a dispatcher to all these places, which says what was not sent.
+        """Return a dispatcher to all destinations, which reports alerts that could not be sent.
 
         Raises:
-            AlertError: if one of them cannot be used.
+            AlertError: if a destination cannot be used.
         """
         from jtdiag.alerts import dispatch
 
@@ -69,20 +69,20 @@ class AlertOptions:
     def _sinks(self) -> list["Sink"]:
         from jtdiag.alerts import sinks
 
-        chosen = [("command", line) for line in self.on_alert]
-        chosen += [("webhook", url) for url in self.webhook]
+        selected = [("command", line) for line in self.on_alert]
+        selected += [("webhook", url) for url in self.webhook]
         if self.tensorboard is not None:
-            chosen.append(("tensorboard", str(self.tensorboard)))
-        chosen += [(name, "") for name in ("mlflow", "wandb") if getattr(self, name)]
-        chosen += [sinks.parse(text) for text in self.sink]
-        return [sinks.make(name, argument) for name, argument in chosen]
+            selected.append(("tensorboard", str(self.tensorboard)))
+        selected += [(name, "") for name in ("mlflow", "wandb") if getattr(self, name)]
+        selected += [sinks.parse(text) for text in self.sink]
+        return [sinks.make(name, argument) for name, argument in selected]
 
 
 def alert_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options; it takes them together as its argument `alerts`."""
+    """Add the options to a command, which receives them as its argument `alerts`."""
 
     @functools.wraps(command)
-    def gathered(
+    def with_alerts(
         *arguments: Any,
         on_alert: tuple[str, ...],
         webhook: tuple[str, ...],
@@ -92,7 +92,7 @@ def alert_options(command: Callable[..., None]) -> Callable[..., None]:
         sink: tuple[str, ...],
         **more: Any,
     ) -> None:
-        given = AlertOptions(
+        alerts = AlertOptions(
             on_alert=on_alert,
             webhook=webhook,
             tensorboard=tensorboard,
@@ -100,8 +100,8 @@ def alert_options(command: Callable[..., None]) -> Callable[..., None]:
             wandb=wandb,
             sink=sink,
         )
-        command(*arguments, alerts=given, **more)
+        command(*arguments, alerts=alerts, **more)
 
     for option in reversed(OPTIONS):
-        gathered = option(gathered)
-    return gathered
+        with_alerts = option(with_alerts)
+    return with_alerts

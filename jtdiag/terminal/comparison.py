@@ -1,4 +1,4 @@
-"""Differences of two runs as a terminal, a page or a program wants them."""
+"""Print the differences between two runs as tables, Markdown or JSON."""
 
 import json
 import math
@@ -12,21 +12,20 @@ from rich.table import Table
 
 from jtdiag.compare.runs import Difference, Field
 from jtdiag.compare.wording import FIELDS, RESULTS, field_rows, result_rows
-
-SAME = "The recipes do not differ in what decides the outcome."
+from jtdiag.terminal import wording
 
 
 def print_tables(
-    fields: Sequence[Field], found: Sequence[Difference], notes: Sequence[str]
+    fields: Sequence[Field], differences: Sequence[Difference], notes: Sequence[str]
 ) -> None:
-    """Print the differences for a person at a terminal."""
+    """Print the differences as tables on the terminal."""
     console = Console()
     if fields:
-        _print(console, "Recipes", FIELDS, field_rows(fields))
+        _print(console, wording.RECIPES, FIELDS, field_rows(fields))
     else:
-        console.print(SAME)
-    if found:
-        _print(console, "Results on test", RESULTS, result_rows(found))
+        console.print(wording.SAME_RECIPES)
+    if differences:
+        _print(console, wording.TEST_RESULTS, RESULTS, result_rows(differences))
     for note in notes:
         console.print(note, highlight=False, markup=False)
 
@@ -35,17 +34,19 @@ def _print(
     console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place >= 2 and len(headings) > 3 else "left")
+    for column, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if column >= 2 and len(headings) > 3 else "left")
     for row in rows:
         table.add_row(*(cell.replace("[", r"\[") for cell in row))
     console.print(table)
 
 
-def as_markdown(fields: Sequence[Field], found: Sequence[Difference], notes: Sequence[str]) -> str:
+def as_markdown(
+    fields: Sequence[Field], differences: Sequence[Difference], notes: Sequence[str]
+) -> str:
     """Return the differences as Markdown."""
-    parts = [_markdown(FIELDS, field_rows(fields)) if fields else SAME]
-    parts += [_markdown(RESULTS, result_rows(found))] if found else []
+    parts = [_markdown(FIELDS, field_rows(fields)) if fields else wording.SAME_RECIPES]
+    parts += [_markdown(RESULTS, result_rows(differences))] if differences else []
     return "\n\n".join([*parts, *notes])
 
 
@@ -55,25 +56,28 @@ def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
-def as_json(fields: Sequence[Field], found: Sequence[Difference], notes: Sequence[str]) -> str:
-    """Return the differences as JSON; what is not known is null."""
+def as_json(
+    fields: Sequence[Field], differences: Sequence[Difference], notes: Sequence[str]
+) -> str:
+    """Return the differences as JSON; numbers that are not finite become null."""
     results = [
         {
-            **{key: value for key, value in asdict(one).items() if key != "interval"},
-            "difference": one.interval.mean,
-            "low": one.interval.low,
-            "high": one.interval.high,
+            **{key: value for key, value in asdict(difference).items() if key != "interval"},
+            "difference": difference.interval.mean,
+            "low": difference.interval.low,
+            "high": difference.interval.high,
         }
-        for one in found
+        for difference in differences
     ]
-    whole = {"recipe": [asdict(one) for one in fields], "results": results, "notes": list(notes)}
-    return json.dumps(_known(whole), ensure_ascii=False, indent=2, allow_nan=False)
+    recipe = [asdict(field) for field in fields]
+    document = {"recipe": recipe, "results": results, "notes": list(notes)}
+    return json.dumps(_finite(document), ensure_ascii=False, indent=2, allow_nan=False)
 
 
-def _known(value: Any) -> Any:
-    """Return plain values with None in the place of what is no number."""
+def _finite(value: Any) -> Any:
+    """Return a value with None in the place of numbers that are not finite."""
     if isinstance(value, dict):
-        return {key: _known(one) for key, one in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_known(one) for one in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""Findings as a person reads them."""
+"""Print findings, one per line."""
 
 from collections.abc import Iterable
 
@@ -9,15 +9,15 @@ from jtdiag.probing.findings import Finding
 
 
 def print_findings(console: Console, findings: Iterable[Finding]) -> None:
-    """Print each finding as a line, alerts first and marked."""
-    for finding in sorted(findings, key=lambda f: f.level != "alert"):
+    """Print each finding on a line of its own, alerts first."""
+    for finding in sorted(findings, key=lambda finding: finding.level != "alert"):
         print_finding(console, finding)
 
 
-def print_finding(console: Console, finding: Finding, before: str = "") -> None:
-    """Print one finding, with words before its sentence such as the name of the run."""
+def print_finding(console: Console, finding: Finding, prefix: str = "") -> None:
+    """Print a finding, with a prefix before its sentence such as the name of the run."""
     alert = finding.level == "alert"
     mark, style = ("ALERT", "bold red") if alert else ("  -  ", "")
-    # In one piece: a live display draws itself anew between two.
-    line = Text.assemble((mark, style), " ", before, finding.sentence)
+    # A single print: a live display redraws itself between two.
+    line = Text.assemble((mark, style), " ", prefix, finding.sentence)
     console.print(line, highlight=False, soft_wrap=True)

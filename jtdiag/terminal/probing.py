@@ -1,4 +1,4 @@
-"""What a terminal shows while a probe measures."""
+"""Progress of a running probe on a terminal."""
 
 import time
 from collections.abc import Iterator
@@ -8,27 +8,27 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from jtdiag.store.layout import readable
 from jtdiag.store.run import Run
+from jtdiag.terminal import wording
 
 
 class Measuring:
-    """A line that says, when it is drawn, for how long a probe measures and what it has read."""
+    """A line with the time that a probe has been running and the amount of data it has read."""
 
     def __init__(self, run: Run, probe: str) -> None:
         self._run, self._probe = run, probe
-        self._begin, self._before = time.monotonic(), run.bytes_read
+        self._start, self._bytes_before = time.monotonic(), run.bytes_read
 
     def __rich__(self) -> Text:
-        """Return the line as of now."""
-        seconds = time.monotonic() - self._begin
-        read = readable(self._run.bytes_read - self._before)
-        return Text(f"  {self._probe}: {seconds:.0f} s, {read} read")
+        """Return the line as it is now."""
+        seconds = time.monotonic() - self._start
+        bytes_read = self._run.bytes_read - self._bytes_before
+        return Text(wording.probe_progress(self._probe, seconds, bytes_read))
 
 
 @contextmanager
 def measuring(run: Run, probe: str) -> Iterator[None]:
-    """Show progress on a terminal until the block ends, and nothing elsewhere."""
+    """Show progress until the block ends if the output is a terminal."""
     console = Console()
     if not console.is_terminal:
         yield

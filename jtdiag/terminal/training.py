@@ -1,4 +1,4 @@
-"""What a terminal, or a log, shows while the engine trains."""
+"""Progress of training, on a terminal or in a log."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -10,24 +10,23 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from jtdiag.alerts import lane_verdicts
-from jtdiag.alerts.lane_verdicts import LaneVerdict
+from jtdiag.alerts.lane_verdicts import LaneVerdict, of_lane
 from jtdiag.engine.dry_run import Estimate
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.recipe import wording as recipe_wording
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
 from jtdiag.store.lanes import Lane, lanes_of
-from jtdiag.store.layout import readable
+from jtdiag.terminal import wording
 from jtdiag.terminal.findings import print_finding
 
 SIZE_EVERY = 2.0
-"""Seconds between two looks at the size of the store on disk."""
+"""Seconds between two measurements of the size on disk."""
 
 
 @contextmanager
 def display() -> Iterator[Listener]:
-    """Yield a listener: a live display on a terminal, one plain line per epoch elsewhere."""
+    """Yield a listener: a live display on a terminal, otherwise one plain line per epoch."""
     console = Console()
     if not console.is_terminal:
         yield PlainLines(console)
@@ -41,119 +40,121 @@ def display() -> Iterator[Listener]:
         TextColumn("left"),
         console=console,
     )
-    newest = Text()
-    with Live(Group(progress, newest), console=console):
-        yield LiveDisplay(progress, newest)
+    latest = Text()
+    with Live(Group(progress, latest), console=console):
+        yield LiveDisplay(progress, latest)
 
 
 def describe(plan: Plan) -> str:
-    """Return what is about to run, in one paragraph."""
-    recipe, where, size = plan.recipe, plan.settings, plan.size
-    stated = [f"{line}.\n" for line in (schemes(recipe), rates(recipe)) if line]
-    return (
-        f"{recipe.name}: {len(recipe.lam)} lambdas × {recipe.trials} trials, "
-        f"{recipe.train.epochs} epochs; {recipe.members.count} members, "
-        f"{plan.parameters:,} parameters in all.\n"
-        f"{''.join(stated)}"
-        f"On {where['device']}; threads: {where['threads']}; lanes at a time: {where['lanes']}.\n"
-        f"Members by {by(where)}.\n"
-        f"The store in {plan.path} will take {readable(size.total)}: "
-        f"outputs {readable(size.outputs)}, checkpoints {readable(size.checkpoints)}, "
-        f"the rest {readable(size.metrics + size.resuming)}."
+    """Return what is about to run, one line per fact."""
+    recipe, settings = plan.recipe, plan.settings
+    facts = {
+        "Scheme": scheme(recipe),
+        "Learning rate of the joint loss": learning_rates(recipe),
+        "Device": f"{_device(settings)}; {wording.lanes_at_a_time(settings['lanes'])}",
+        "Execution": execution(settings),
+    }
+    return "\n".join(
+        [
+            wording.plan(
+                recipe.name,
+                lambdas=len(recipe.lam),
+                trials=recipe.trials,
+                epochs=recipe.train.epochs,
+                members=recipe.members.count,
+                parameters=plan.parameters,
+            ),
+            *(f"{name}: {text}." for name, text in facts.items() if text),
+            wording.disk_space(plan.path, plan.size),
+        ]
     )
-
-
-def schemes(recipe: Recipe) -> str:
-    """Return how members come about where that is not by the joint loss; else nothing."""
-    if recipe.scheme == "joint":
-        return ""
-    drawn = f", bootstraps as {recipe.bootstrap}" if recipe.scheme == "bagging" else ""
-    return f"Scheme: {recipe.scheme}{drawn}"
-
-
-def rates(recipe: Recipe) -> str:
-    """Return the learning rates of a rule, or of λs that differ in them; else nothing."""
-    by_lam = [recipe.first_lr(i) for i in range(len(recipe.lam))]
-    text = recipe_wording.learning_rates(recipe.lam, by_lam, recipe.train.lr_rule)
-    return f"Learning rate of all members together: {text}" if text else ""
-
-
-def by(settings: Mapping[str, str]) -> str:
-    """Return how members are computed, and why so."""
-    last = ", channels last" if settings["layout"] == "channels_last" else ""
-    held = f"{settings['micro_members']} at once"
-    reason = f": {settings['chosen']}" if settings["chosen"] else ""
-    return f"{settings['execution']}, {settings['products']}{last}, {held}{reason}"
 
 
 def describe_estimate(recipe: Recipe, estimate: Estimate) -> str:
-    """Return what a dry run has found, a fact a line."""
-    where, size = estimate.settings, estimate.size
-    each, members = f"{estimate.parameters_per_member:,}", recipe.members
+    """Return the estimates of a dry run, one line per fact."""
+    settings = estimate.settings
+    count, each = recipe.members.count, estimate.parameters_per_member
     lines = {
-        "members": f"{members.count} branches of one network of {each} parameters"
-        if members.branched
-        else f"{members.count} × {each} parameters, "
-        f"{estimate.copies * estimate.parameters_per_member:,} in all",
-        "lanes": f"{len(recipe.lam)} lambdas × {recipe.trials} trials = {estimate.lanes}, "
-        f"{where['lanes']} at a time",
-        "steps": f"{estimate.steps:,} a lane, {recipe.train.epochs} epochs",
-        "device": f"{where['device']}, {where['threads']} threads",
-        "members by": by(where),
-        "store": f"{readable(size.total)}: outputs {readable(size.outputs)}, "
-        f"checkpoints {readable(size.checkpoints)}",
-        "memory": f"about {readable(estimate.memory)} with the data",
-        "time": f"about {_plain(estimate.total_seconds / 60)} minutes "
-        f"({_plain(1000 * estimate.step_seconds)} ms a step)",
+        "members": wording.branches(count, each)
+        if recipe.members.branched
+        else wording.members(count, each),
+        "lanes": wording.lanes(len(recipe.lam), recipe.trials, settings["lanes"]),
+        "steps": wording.steps(estimate.steps, recipe.train.epochs),
+        "device": _device(settings),
+        "execution": execution(settings),
+        "disk space": wording.store(estimate.size),
+        "memory": wording.memory(estimate.memory),
+        "time": wording.training_time(estimate.total_seconds, estimate.step_seconds),
+        "scheme": scheme(recipe),
+        "rates": learning_rates(recipe),
     }
-    stated = {"scheme": schemes(recipe), "rates": rates(recipe)}
-    lines |= {name: text.partition(": ")[2] for name, text in stated.items() if text}
-    return "\n".join(f"{name:11} {text}" for name, text in lines.items())
+    return "\n".join(f"{name:11} {text}" for name, text in lines.items() if text)
 
 
-def _plain(number: float) -> str:
-    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+def scheme(recipe: Recipe) -> str:
+    """Return the training scheme, or nothing for joint training."""
+    return "" if recipe.scheme == "joint" else wording.scheme(recipe.scheme, recipe.bootstrap)
 
 
-def one_line(plan: Plan, report: EpochReport) -> str:
-    """Return an epoch of a lane in a line."""
-    lam = plan.recipe.lam[report.lane.lam_index]
-    split = "val" if plan.recipe.data.val else "test"
-    return (
-        f"λ = {lam:g}, trial {report.lane.trial}, epoch {report.epoch}: "
-        f"loss {report.train_loss:.4f}, {split} error {100 * report.ensemble_error:.2f} %"
-        f"{_followed(plan.recipe, report)}"
+def learning_rates(recipe: Recipe) -> str:
+    """Return the learning rates; nothing if there is a single one that the recipe gives."""
+    by_lam = [recipe.first_lr(i) for i in range(len(recipe.lam))]
+    return recipe_wording.learning_rates(recipe.lam, by_lam, recipe.train.lr_rule)
+
+
+def execution(settings: Mapping[str, str]) -> str:
+    """Return how the members are computed, and why."""
+    return wording.execution(
+        settings["execution"],
+        settings["products"],
+        settings["micro_members"],
+        channels_last=settings["layout"] == "channels_last",
+        reason=settings["chosen"],
     )
 
 
-def skipped(recipe: Recipe, report: EpochReport) -> int:
-    """Return the epochs that a lane which was stopped leaves out."""
+def _device(settings: Mapping[str, str]) -> str:
+    return wording.device(settings["device"], settings["threads"])
+
+
+def epoch_line(plan: Plan, report: EpochReport) -> str:
+    """Return an epoch of a lane as one line, and what a rule did to the lane."""
+    recipe = plan.recipe
+    line = wording.epoch(
+        recipe.lam[report.lane.lam_index],
+        report.lane.trial,
+        report.epoch,
+        report.train_loss,
+        "val" if recipe.data.val else "test",
+        report.ensemble_error,
+    )
+    if report.stopped:
+        return line + wording.stopped(report.stopped)
+    if report.lowered:
+        return line + wording.lowered(recipe.alerts.lower_lam, report.lowered)
+    return line
+
+
+def skipped_epochs(recipe: Recipe, report: EpochReport) -> int:
+    """Return the number of epochs that a stopped lane will not train."""
     return recipe.train.epochs - report.epoch if report.stopped else 0
 
 
-def _followed(recipe: Recipe, report: EpochReport) -> str:
-    """Return what followed from an alert, or nothing."""
-    if report.stopped:
-        return f"; stopped here on {report.stopped}"
-    lower = f"; goes on with λ = {recipe.alerts.lower_lam:g} on {report.lowered}"
-    return lower if report.lowered else ""
-
-
 def print_alert(console: Console, plan: Plan, lane: Lane, verdict: Verdict) -> None:
-    """Print what a rule says of a lane, if it is an alert."""
+    """Print a verdict on a lane if it is an alert."""
     if verdict.level == "alert":
         lam = plan.recipe.lam[lane.lam_index]
         lane_verdict = LaneVerdict(verdict=verdict, lam=lam, trial=lane.trial)
-        print_finding(console, lane_verdicts.of_lane(lane_verdict, plan.recipe.trials))
+        print_finding(console, of_lane(lane_verdict, plan.recipe.trials))
 
 
 def store_size(path: Path) -> int:
-    """Return the bytes of all files below a folder."""
+    """Return the total size of the files below a folder in bytes."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 class PlainLines:
-    """One line per epoch, for logs and pipes."""
+    """Prints one line per epoch, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -166,14 +167,14 @@ class PlainLines:
         self._print(describe(plan))
 
     def epoch(self, report: EpochReport) -> None:
-        """Print an epoch, how many are done, and the time left."""
+        """Print an epoch, the number of epochs trained and the time left."""
         assert self._plan is not None
         self._done += report.epoch > 0
-        self._skipped += skipped(self._plan.recipe, report)
-        of = self._plan.epochs_to_train - self._skipped
-        each = (time.monotonic() - self._start) / max(1, self._done)
-        left = f"{each * (of - self._done):.0f} s left" if self._done else "starting"
-        self._print(f"[{self._done}/{of}] {one_line(self._plan, report)}; {left}")
+        self._skipped += skipped_epochs(self._plan.recipe, report)
+        total = self._plan.epochs_to_train - self._skipped
+        seconds = (time.monotonic() - self._start) / max(1, self._done)
+        left = seconds * (total - self._done) if self._done else None
+        self._print(wording.progress(self._done, total, epoch_line(self._plan, report), left))
 
     def verdict(self, lane: Lane, verdict: Verdict) -> None:
         """Print an alert."""
@@ -185,39 +186,37 @@ class PlainLines:
 
 
 class LiveDisplay:
-    """A bar over all epochs of all lanes, the newest losses, the time left and the store's size."""
+    """Shows a progress bar over all lanes, the latest epoch, the time left and the disk space."""
 
-    def __init__(self, progress: Progress, newest: Text) -> None:
-        self._progress, self._newest = progress, newest
+    def __init__(self, progress: Progress, latest: Text) -> None:
+        self._progress, self._latest = progress, latest
         self._plan: Plan | None = None
-        self._looked, self._size = 0.0, 0
+        self._measured_at, self._size = 0.0, 0
         self._lanes_done, self._epochs = 0, 0
 
     def begin(self, plan: Plan) -> None:
-        """Print what is about to run and show the bar."""
+        """Print what is about to run and show the progress bar."""
         self._plan = plan
         self._lanes_done, self._epochs = plan.lanes_done, plan.epochs_to_train
         self._progress.console.print(describe(plan), highlight=False, markup=False)
         self._task = self._progress.add_task(plan.recipe.name, total=plan.epochs_to_train)
 
     def epoch(self, report: EpochReport) -> None:
-        """Advance the bar."""
+        """Advance the progress bar and show the epoch below it."""
         assert self._plan is not None
+        recipe = self._plan.recipe
         now = time.monotonic()
-        if now - self._looked > SIZE_EVERY:
-            self._looked, self._size = now, store_size(self._plan.path)
-        left_out = skipped(self._plan.recipe, report)
-        self._lanes_done += report.epoch == self._plan.recipe.train.epochs or bool(left_out)
-        self._epochs -= left_out
-        of = len(lanes_of(self._plan.recipe))
-        self._newest.plain = (
-            f"{one_line(self._plan, report)}\n"
-            f"{self._lanes_done} of {of} lanes done · store {readable(self._size)}"
-        )
+        if now - self._measured_at > SIZE_EVERY:
+            self._measured_at, self._size = now, store_size(self._plan.path)
+        skipped = skipped_epochs(recipe, report)
+        self._lanes_done += report.epoch == recipe.train.epochs or bool(skipped)
+        self._epochs -= skipped
+        lanes = wording.lanes_done(self._lanes_done, len(lanes_of(recipe)), self._size)
+        self._latest.plain = f"{epoch_line(self._plan, report)}\n{lanes}"
         step = int(report.epoch > 0)
         self._progress.update(self._task, advance=step, total=self._epochs)
 
     def verdict(self, lane: Lane, verdict: Verdict) -> None:
-        """Print an alert above the bar."""
+        """Print an alert above the progress bar."""
         assert self._plan is not None
         print_alert(self._progress.console, self._plan, lane, verdict)

@@ -1,4 +1,4 @@
-"""What is watched as lines for a log: a sentence for each event, or a JSON object."""
+"""Print watch events for a log: one sentence or one JSON object per event."""
 
 import dataclasses
 import json
@@ -12,16 +12,17 @@ import click
 from rich.console import Console
 
 from jtdiag.probing.findings import Finding
+from jtdiag.terminal import wording
 from jtdiag.terminal.findings import print_finding
-from jtdiag.terminal.watch_page import counted, duration, percent
 from jtdiag.watch.events import (
     Appeared,
     Ended,
+    Event,
     Gone,
-    Happened,
     Resumed,
+    RunEvent,
     Sealed,
-    Silent,
+    Stalled,
     Trouble,
 )
 
@@ -29,110 +30,106 @@ KINDS: Mapping[type, str] = {
     Appeared: "run",
     Sealed: "epoch",
     Finding: "finding",
-    Silent: "silent",
+    Stalled: "silent",
     Resumed: "resumed",
     Ended: "ended",
     Gone: "gone",
     Trouble: "trouble",
 }
-"""What an event is called in JSON."""
+"""Names of the events in JSON."""
 
 
 class Lines:
-    """Nothing is drawn between events."""
+    """Displays nothing."""
 
-    def take(self, happened: Happened) -> None:
-        """Pass an event over."""
+    def take(self, run_event: RunEvent) -> None:
+        """Ignore an event."""
 
     def draw(self) -> None:
-        """Do nothing: lines are printed as events come."""
+        """Do nothing: lines are printed as events arrive."""
 
 
 class PlainLines(Lines):
-    """One line an event."""
+    """Prints one line per event."""
 
     def __init__(self, console: Console, name: Callable[[Path], str] | None = None) -> None:
-        """Take what runs are called in front of a line, None where there is only one."""
+        """Set the function that names a run at the start of a line; None for a single run."""
         self._console, self._name = console, name
 
-    def take(self, happened: Happened) -> None:
+    def take(self, run_event: RunEvent) -> None:
         """Print an event."""
-        before = f"{self._name(happened.run)}: " if self._name else ""
-        if isinstance(happened.what, Finding):
-            print_finding(self._console, happened.what, before)
-        else:
-            said = sentence(happened)
-            if before or isinstance(happened.what, Sealed | Silent | Trouble):
-                click.echo(before + said)
+        event = run_event.event
+        prefix = f"{self._name(run_event.run)}: " if self._name else ""
+        if isinstance(event, Finding):
+            print_finding(self._console, event, prefix)
+        elif prefix or isinstance(event, Sealed | Stalled | Trouble):
+            click.echo(prefix + sentence(event))
 
 
 class JsonLines(Lines):
-    """One JSON object an event, with its time and its run."""
+    """Prints one JSON object per event, with its time and its run."""
 
-    def take(self, happened: Happened) -> None:
+    def take(self, run_event: RunEvent) -> None:
         """Print an event."""
-        click.echo(json.dumps(as_json(happened), ensure_ascii=False, allow_nan=False))
+        click.echo(json.dumps(as_json(run_event), ensure_ascii=False, allow_nan=False))
 
 
-def sentence(happened: Happened) -> str:
-    """Return an event that is no finding in words."""
-    said = ""
-    match happened.what:
-        case Sealed() as what:
-            said = _sealed(what)
-        case Appeared() as what:
-            size = f"{counted(what.lanes, 'lane')} of {counted(what.epochs, 'epoch')}"
-            said = f"{what.state}; {size}, {counted(what.members, 'member')}"
-        case Silent() as what:
-            said = f"silent for {duration(what.seconds)}: the engine is there, and seals nothing"
-        case Resumed():
-            said = "trains again"
-        case Ended() as what:
-            dead = "dead: the engine is gone before the run was done"
-            said = "done" if what.done else dead
-        case Gone():
-            said = "the folder is gone"
-        case Trouble() as what:
-            said = what.what
-    return said
+def sentence(event: Event) -> str:
+    """Return an event in words."""
+    match event:
+        case Sealed():
+            text = _sealed(event)
+        case Appeared():
+            text = wording.run_appeared(event.state, event.lanes, event.epochs, event.members)
+        case Stalled():
+            text = wording.stalled(event.seconds)
+        case Resumed() | Ended() | Gone():
+            text = _state_change(event)
+        case Finding():
+            text = event.sentence
+        case Trouble():
+            text = event.what
+    return text
 
 
-def _sealed(what: Sealed) -> str:
-    said = f"λ = {what.lam:g}, trial {what.lane.trial}: epoch {what.epoch} is sealed"
-    if what.errors is not None:
-        ensemble, median = percent(what.errors.ensemble), percent(what.errors.median)
-        said += f"; training error {ensemble} (ensemble), {median} (median member)"
-    return f"{said}; stopped here on {what.stopped}" if what.stopped else said
+def _state_change(event: Resumed | Ended | Gone) -> str:
+    if isinstance(event, Ended):
+        return wording.ended(done=event.done)
+    return wording.resumed() if isinstance(event, Resumed) else wording.removed()
 
 
-def as_json(happened: Happened, now: datetime | None = None) -> dict[str, Any]:
-    """Return an event as plain values: ``time``, ``run``, ``event``, and what belongs to it.
+def _sealed(event: Sealed) -> str:
+    errors = None if event.errors is None else (event.errors.ensemble, event.errors.median)
+    line = wording.epoch_saved(event.lam, event.lane.trial, event.epoch, errors)
+    return line + wording.stopped(event.stopped) if event.stopped else line
+
+
+def as_json(run_event: RunEvent, now: datetime | None = None) -> dict[str, Any]:
+    """Return an event as plain values: ``time``, ``run``, ``event`` and its own fields.
 
     Numbers that are not finite become None.
     """
-    at = (now or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    what = happened.what
-    found: dict[str, Any] = {"time": at, "run": str(happened.run), "event": KINDS[type(what)]}
-    values = dataclasses.asdict(what)
-    if isinstance(what, Sealed):
-        values = _flat(what)
-    return found | {name: _finite(value) for name, value in values.items()}
+    time = (now or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    event = run_event.event
+    values = _flat(event) if isinstance(event, Sealed) else dataclasses.asdict(event)
+    head = {"time": time, "run": str(run_event.run), "event": KINDS[type(event)]}
+    return head | {name: _finite(value) for name, value in values.items()}
 
 
-def _flat(what: Sealed) -> dict[str, Any]:
-    errors = what.errors
+def _flat(event: Sealed) -> dict[str, Any]:
+    errors = event.errors
     return {
-        "lam": what.lam,
-        "lam_at": what.lam_at,
-        "trial": what.lane.trial,
-        "epoch": what.epoch,
-        "epochs": what.epochs,
+        "lam": event.lam,
+        "lam_at": event.lam_at,
+        "trial": event.lane.trial,
+        "epoch": event.epoch,
+        "epochs": event.epochs,
         "ensemble_error": errors and errors.ensemble,
         "median_error": errors and errors.median,
         "best_error": errors and errors.best,
         "leader": errors and errors.leader,
-        "done": what.done,
-        "stopped": what.stopped,
+        "done": event.done,
+        "stopped": event.stopped,
     }
 
 

@@ -1,4 +1,4 @@
-"""A screen that one likes to leave open: it is drawn anew after every look."""
+"""The full-screen display of `jtdiag watch`, redrawn after every poll."""
 
 import time
 
@@ -6,25 +6,25 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from jtdiag.terminal import wording
 from jtdiag.terminal.sparkline import BAR, BLOCKS, REST, UNKNOWN
 from jtdiag.terminal.watch_folder import of_folder
 from jtdiag.terminal.watch_page import Page
 from jtdiag.terminal.watch_run import of_run
 from jtdiag.watch import FolderWatch, RunWatch
-from jtdiag.watch.events import Happened
+from jtdiag.watch.events import RunEvent
 
-FOOT = "Ctrl-C ends the watch, not the training"
-CATCHING_UP = 0.5
-"""Seconds after which a look that finds much is shown before it is over."""
+MAX_DELAY = 0.5
+"""Seconds after which the screen is redrawn during a long poll."""
 
 
 def picture(watched: RunWatch | FolderWatch, page: Page) -> list[Text]:
-    """Return a run, or the runs of a folder, as lines that fit a page."""
+    """Return the screen of a run or of a folder as lines that fit the page."""
     return of_folder(watched, page) if isinstance(watched, FolderWatch) else of_run(watched, page)
 
 
 def ascii_only(console: Console) -> bool:
-    """Tell whether a console's encoding lacks what bars and sparklines are drawn with."""
+    """Return whether a console's encoding lacks the characters of bars and sparklines."""
     try:
         (BLOCKS + BAR + REST + UNKNOWN).encode(console.encoding)
     except (UnicodeEncodeError, LookupError):
@@ -33,13 +33,13 @@ def ascii_only(console: Console) -> bool:
 
 
 def print_picture(console: Console, watched: RunWatch | FolderWatch) -> None:
-    """Print the picture as long as it takes."""
+    """Print the screen without limiting its height."""
     page = Page(width=console.width, ascii_only=ascii_only(console))
     console.print(Group(*picture(watched, page)))
 
 
 class Screen:
-    """The picture on the whole of a terminal, with the time; left behind when the watch ends."""
+    """A full-screen display with the time of day; its last content stays on the terminal."""
 
     def __init__(self, console: Console, watched: RunWatch | FolderWatch) -> None:
         self._console, self._watched = console, watched
@@ -47,28 +47,28 @@ class Screen:
         self._drawn = 0.0
 
     def __enter__(self) -> "Screen":
-        """Take the terminal."""
+        """Start the full-screen mode."""
         self._live.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Give the terminal back, with the last picture on it."""
+        """End the full-screen mode and print the last content."""
         self._live.stop()
         print_picture(self._console, self._watched)
 
-    def take(self, happened: Happened) -> None:
-        """Draw what is known so far where a look takes long."""
-        if time.monotonic() - self._drawn > CATCHING_UP:
+    def take(self, run_event: RunEvent) -> None:
+        """Redraw during a poll that takes long."""
+        if time.monotonic() - self._drawn > MAX_DELAY:
             self.draw()
 
     def draw(self) -> None:
-        """Draw the picture as it is now, for the terminal as large as it is now."""
+        """Redraw the screen at the current size of the terminal."""
         size = self._console.size
         page = Page(
             width=size.width, height=max(1, size.height - 1), ascii_only=ascii_only(self._console)
         )
         lines = picture(self._watched, page)
         lines += [Text()] * (size.height - 1 - len(lines))
-        foot = Text(f"{time.strftime('%H:%M:%S')}  {FOOT}", style="dim")
+        foot = Text(f"{time.strftime('%H:%M:%S')}  {wording.CTRL_C}", style="dim")
         self._live.update(Group(*lines, *page.fitted([foot])), refresh=True)
         self._drawn = time.monotonic()

@@ -1,4 +1,4 @@
-"""What can happen to a run that is watched."""
+"""Events of a run that is being watched."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,91 +8,95 @@ from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 
 State = Literal["training", "silent", "done", "dead"]
-"""Of a run. silent: an engine has it in hand and seals nothing; dead: not done, and no engine."""
+"""State of a run.
+
+"silent": the training process is running but has saved no epoch for much longer than usual.
+"dead": the training process exited before the run was complete.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Errors:
-    """Training errors of a lane after an epoch; fractions in the family's measure."""
+    """Training errors of a lane after an epoch; fractions in the family's error measure."""
 
     ensemble: float
     median: float
-    """Of the median member."""
+    """Error of the median member."""
     best: float
-    """Of the leader."""
+    """Error of the best member."""
     leader: int
-    """Member with the lowest error, of equals the one with the lowest loss."""
+    """Index of the member with the lowest error; ties are broken by the lowest loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Appeared:
-    """A run is seen for the first time; what it had sealed before follows."""
+    """A run is seen for the first time; the epochs it has already saved follow."""
 
     state: State
     lanes: int
     epochs: int
-    """Of each lane, by the recipe."""
+    """Epochs per lane, from the recipe."""
     members: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sealed:
-    """A lane has come to this epoch."""
+    """A lane has saved an epoch."""
 
     lane: Lane
     epoch: int
     epochs: int = field(default=0, compare=False)
-    """That the recipe has."""
+    """Epochs per lane, from the recipe."""
     lam: float = field(default=float("nan"), compare=False)
-    """The lane's, by the recipe."""
+    """λ of the lane, from the recipe."""
     lam_at: float = field(default=float("nan"), compare=False)
-    """With which the epoch was trained."""
+    """λ that the epoch was trained with."""
     errors: Errors | None = field(default=None, compare=False)
     done: bool = field(default=False, compare=False)
     stopped: str = field(default="", compare=False)
-    """Rule that ended the lane here."""
+    """Name of the rule that stopped the lane after this epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Silent:
-    """The engine is there and has sealed nothing for far longer than it usually takes."""
+class Stalled:
+    """The training process is running but has saved no epoch for much longer than usual."""
 
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resumed:
-    """A run that was dead trains again."""
+    """A run whose training process had exited is training again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """Nothing more will come: the run is done, or whoever trained it is gone."""
+    """The run is complete, or its training process exited early; no more events will follow."""
 
     done: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gone:
-    """The run's folder is no longer there."""
+    """The run's folder no longer exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """A run cannot be read, or its findings cannot be kept in its folder; the watch goes on."""
+    """A run cannot be read, or its findings cannot be written; watching continues."""
 
     what: str
-    """One line: what is, and what to do."""
+    """The problem and how to fix it, in one line."""
 
 
-Event = Appeared | Sealed | Finding | Silent | Resumed | Ended | Gone | Trouble
+Event = Appeared | Sealed | Finding | Stalled | Resumed | Ended | Gone | Trouble
 
 
 @dataclass(frozen=True, kw_only=True)
-class Happened:
-    """An event, and the run that it happened to."""
+class RunEvent:
+    """An event and the run that it belongs to."""
 
     run: Path
-    what: Event
+    event: Event
     old: bool = False
-    """True for what a run tells that was over when it was first seen."""
+    """True for events of a run that had already ended when it was first seen."""

@@ -1,55 +1,55 @@
-"""When a run that seals nothing is called silent."""
+"""Detect runs that have stopped saving epochs."""
 
 import time
 from collections import deque
 
-LEAST = 60.0
-"""Seconds for which no run is called silent."""
-PATIENCE = 5.0
-"""Times the longest of its recent pauses that a run may be quiet."""
-UNKNOWN = 600.0
-"""Seconds that it may be quiet while nobody knows how long an epoch takes."""
+MIN_LIMIT = 60.0
+"""Shortest time without a new epoch, in seconds, after which a run counts as stalled."""
+FACTOR = 5.0
+"""Multiple of the longest recent pause after which a run counts as stalled."""
+DEFAULT_LIMIT = 600.0
+"""Limit in seconds while the duration of an epoch is unknown."""
 
 
 class Heartbeat:
-    """The pauses between a run's seals, as one observer sees them.
+    """Pauses between the epochs that a run saves, as measured by one observer.
 
-    Only pauses count that the observer has seen himself, by his own clock; what he is told at the
-    beginning stands in until then.
+    Pauses are measured with the observer's own clock. The estimate passed to the constructor is
+    used until the first pause has been measured.
     """
 
-    def __init__(self, quiet: float = 0.0, usual: float | None = None) -> None:
-        """Begin to listen.
+    def __init__(self, idle: float = 0.0, pause: float | None = None) -> None:
+        """Start measuring.
 
         Args:
-            quiet: Seconds since the last beat, at least 0.
-            usual: Seconds between two beats so far, if anybody knows.
+            idle: Seconds since the last epoch was saved; negative values count as 0.
+            pause: Estimated seconds between two epochs, if known.
         """
-        self._last = time.monotonic() - max(0.0, quiet)
-        self._pauses: deque[float] = deque([] if usual is None else [usual], maxlen=16)
+        self._last = time.monotonic() - max(0.0, idle)
+        self._pauses: deque[float] = deque([] if pause is None else [pause], maxlen=16)
 
     def beat(self) -> None:
-        """Note that something was sealed."""
-        self._pauses.append(self.quiet)
+        """Record that an epoch was saved."""
+        self._pauses.append(self.idle)
         self._last = time.monotonic()
 
     def restart(self) -> None:
-        """Count from now, without calling what has passed a pause."""
+        """Measure from now on, without recording the time before as a pause."""
         self._last = time.monotonic()
 
     @property
-    def quiet(self) -> float:
-        """Seconds since the last beat."""
+    def idle(self) -> float:
+        """Seconds since the last epoch was saved."""
         return time.monotonic() - self._last
 
     @property
     def limit(self) -> float:
-        """Seconds of quiet after which the run is silent."""
+        """Seconds without a new epoch after which the run counts as stalled."""
         if not self._pauses:
-            return UNKNOWN
-        return max(LEAST, PATIENCE * max(self._pauses))
+            return DEFAULT_LIMIT
+        return max(MIN_LIMIT, FACTOR * max(self._pauses))
 
     @property
-    def stopped(self) -> bool:
-        """True when the run has been quiet for too long."""
-        return self.quiet > self.limit
+    def stalled(self) -> bool:
+        """True if no epoch was saved for longer than the limit."""
+        return self.idle > self.limit

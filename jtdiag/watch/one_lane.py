@@ -1,4 +1,4 @@
-"""What a watcher knows of one lane: its seal, its last errors, and their course by epoch."""
+"""Watch one lane: its seal, its latest errors, its error curves and its verdicts."""
 
 import os
 from pathlib import Path
@@ -14,23 +14,23 @@ from jtdiag.store.run import Run
 from jtdiag.watch.events import Errors
 
 POINTS = 64
-"""Of a course at most: all that a watcher remembers of a lane's epochs."""
+"""Maximum length of a stored error curve; bounds the memory used per lane."""
 
 
 class LaneWatch:
-    """One lane as it grows. Its files are read only when its seal has changed."""
+    """A lane that is being trained. Its metrics are read only when its seal has changed."""
 
     def __init__(self, run: Run, lane: Lane) -> None:
         self.lane = lane
         self.lam = run.lam(lane)
         self.lam_now = self.lam
-        """With which the last epoch was trained; differs where a schedule or a rule moved it."""
+        """λ of the latest epoch; differs from `lam` if a schedule or a rule changed it."""
         self.seal = Seal()
         self.errors: Errors | None = None
         self.ensemble: tuple[float, ...] = ()
-        """Training error of the ensemble by epoch, at most `POINTS` numbers."""
+        """Training error of the ensemble by epoch, at most `POINTS` values."""
         self.median: tuple[float, ...] = ()
-        """The same of the median member."""
+        """Training error of the median member by epoch, at most `POINTS` values."""
         self._log = VerdictLog[Lane]()
         self._path = run.path / lanes.FOLDER / f"{lane.key}.json"
         self._stamp: tuple[int, ...] = ()
@@ -38,38 +38,35 @@ class LaneWatch:
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """The first verdict of each rule that fired."""
+        """First verdict of each rule that has fired."""
         return self._log.verdicts(self.lane)
 
     @property
     def alerts(self) -> list[Verdict]:
-        """The verdicts that are alerts."""
+        """Verdicts at level "alert"."""
         return [verdict for verdict in self.verdicts if verdict.level == "alert"]
 
     def newly_sealed(self, run: Run) -> bool:
-        """Read the seal if its file has changed; tell whether there are epochs yet to be read."""
-        stamp = () if self.seal.done else self._look()
+        """Read the seal if its file has changed; return whether there are epochs yet to be read."""
+        stamp = () if self.seal.done else self._stat()
         if stamp and stamp != self._stamp:
             self.seal, self._stamp = run.seal(self.lane), stamp
         return self.seal.epoch > self._judged
 
-    def _look(self) -> tuple[int, ...]:
-        """Return what changes with the seal's file, which is replaced and never overwritten.
-
-        Nothing where there is no file.
-        """
+    def _stat(self) -> tuple[int, ...]:
+        """Return a stamp that changes when the seal's file is replaced; empty without a file."""
         try:
-            found = os.stat(self._path)
+            stat = os.stat(self._path)
         except FileNotFoundError:
             return ()
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
     def read(self, run: Run) -> None:
-        """Read the lane's metrics up to its seal, and ask the rules about the new epochs."""
-        found = run.history(self.lane)
-        if found is None:  # the seal was taken away meanwhile
+        """Read the lane's metrics up to its seal and evaluate the rules on the new epochs."""
+        whole = run.history(self.lane)
+        if whole is None:  # the seal was removed in the meantime
             return
-        history = found.until(self.seal.epoch)
+        history = whole.until(self.seal.epoch)
         self.lam_now = self.lam if history.lam is None else float(history.lam[-1])
         error, loss = history.member_error, history.member_loss
         leader = int(np.lexsort((loss[-1], error[-1]))[0])
@@ -86,24 +83,25 @@ class LaneWatch:
 
 
 def thin(values: ArrayLike, points: int = POINTS) -> tuple[float, ...]:
-    """Return a course (E,) as at most so many numbers: means of neighbours that are finite.
+    """Return a curve (E,) as at most `points` values: means of the finite neighbors.
 
-    NaN where none of the neighbours is.
+    The result is NaN where no neighbor is finite.
     """
-    course = np.asarray(values, dtype=np.float64)
-    pieces = [course[i : i + 1] for i in range(course.size)]
-    if course.size > points:
-        pieces = np.array_split(course, points)
+    curve = np.asarray(values, dtype=np.float64)
+    pieces = [curve[i : i + 1] for i in range(curve.size)]
+    if curve.size > points:
+        pieces = np.array_split(curve, points)
     finite = [piece[np.isfinite(piece)] for piece in pieces]
     return tuple(float(piece.mean()) if piece.size else float("nan") for piece in finite)
 
 
 def seal_times(run: Path, watched: list[LaneWatch]) -> list[float]:
-    """Return when each lane that has begun was last sealed, by the clock of the file system."""
-    found = []
-    for one in watched:
+    """Return the modification times of the lanes' seals; lanes not yet started have none."""
+    times = []
+    for lane_watch in watched:
+        path = run / lanes.FOLDER / f"{lane_watch.lane.key}.json"
         try:
-            found.append((run / lanes.FOLDER / f"{one.lane.key}.json").stat().st_mtime)
+            times.append(path.stat().st_mtime)
         except FileNotFoundError:
             continue
-    return found
+    return times

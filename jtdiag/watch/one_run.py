@@ -1,4 +1,4 @@
-"""One run that is watched: what has changed since the last look, told as events."""
+"""Watch one run and report what has changed as events."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,10 +8,10 @@ from jtdiag import rules
 from jtdiag.alerts import lane_verdicts
 from jtdiag.alerts.lane_verdicts import LaneVerdict
 from jtdiag.errors import StoreError
-from jtdiag.probing import findings as finding
+from jtdiag.probing import findings
 from jtdiag.probing.findings import Finding
 from jtdiag.store.run import RECIPE, Run
-from jtdiag.watch.events import Appeared, Ended, Event, Resumed, Sealed, Silent, State, Trouble
+from jtdiag.watch.events import Appeared, Ended, Event, Resumed, Sealed, Stalled, State, Trouble
 from jtdiag.watch.heartbeat import Heartbeat
 from jtdiag.watch.one_lane import LaneWatch, seal_times
 
@@ -21,68 +21,69 @@ AtTheEnd = Callable[[Run], list[Finding]]
 
 
 class RunWatch:
-    """A run and what is remembered of it, which does not grow with its epochs.
+    """A run that is being watched. Memory use does not grow with the number of epochs.
 
     Raises:
-        StoreError: if the folder holds no run; later, if what it holds cannot be read.
-        RecipeError: if its recipe is none.
+        StoreError: if the folder is not a run; later, if its data cannot be read.
+        RecipeError: if its recipe is invalid.
     """
 
     def __init__(self, path: Path, at_the_end: AtTheEnd | None = None) -> None:
-        """Take a run's folder, and what may be asked of the run when it is over."""
+        """Open a run; `at_the_end` computes further findings when the run has ended."""
         self.path = path
         self.run = Run(path)
         self.lanes = [LaneWatch(self.run, lane) for lane in self.run.lanes]
         self.state: State | None = None
-        """None before the first look."""
+        """None before the first poll."""
         self.findings: list[Finding] = []
-        """As they stand after the last look: of the rules, and of what was asked at the end."""
+        """Findings of the rules so far and, after the run has ended, of `at_the_end`."""
         self.newest: LaneWatch | None = None
-        """The lane that was sealed last."""
+        """Lane with the most recently saved epoch."""
         self.heartbeat = Heartbeat()
         self.old = False
-        """True for a run that was over when it was first seen."""
+        """True for a run that had already ended when it was first seen."""
         self.trouble = ""
-        """Why findings could not be kept in the run's folder; "" where they are."""
+        """Reason why findings could not be written to the run's folder, or ""."""
         self._at_the_end = at_the_end
-        self._spoken = 0
-        self._told: set[tuple[object, ...]] = set()
+        self._verdicts = 0
+        self._reported: set[tuple[object, ...]] = set()
         self._lock_unseen = False
         self._epochs = self.run.recipe.train.epochs
 
     @property
     def epochs(self) -> tuple[int, int]:
-        """Epochs of all lanes together that are sealed, and those that the recipe has.
+        """Number of saved epochs and total number of epochs, summed over the lanes.
 
-        What a lane leaves out that was stopped early counts for neither.
+        Epochs that a stopped lane does not train count for neither.
         """
         sealed = [max(0, lane.seal.epoch) for lane in self.lanes]
-        whole = [
+        total = [
             epoch if lane.seal.done else self._epochs
             for lane, epoch in zip(self.lanes, sealed, strict=True)
         ]
-        return sum(sealed), sum(whole)
+        return sum(sealed), sum(total)
 
     @property
     def alerts(self) -> list[Finding]:
-        """The findings that are alerts."""
-        return [one for one in self.findings if one.level == "alert"]
+        """Findings at level "alert"."""
+        return [finding for finding in self.findings if finding.level == "alert"]
 
     @property
     def over(self) -> bool:
-        """True when nothing more is expected."""
+        """True if the run is complete or its training process has exited."""
         return self.state in OVER
 
-    def look(self) -> Iterator[Event]:
-        """Yield what has happened since the last look: first what was sealed, then what it says."""
+    def poll(self) -> Iterator[Event]:
+        """Yield the events since the last call: first saved epochs, then findings."""
         if not (self.path / RECIPE).exists():
-            raise StoreError(f"{self.path} is gone: somebody has removed or renamed the folder.")
+            raise StoreError(f"{self.path} no longer exists: the folder was removed or renamed.")
         first, was_over = self.state is None, self.over
-        held = self.run.training  # before the seals: what it sealed last is still seen
+        # Read before the seals, so that the last epochs of a process that exits are still seen.
+        locked = self.run.training
         fresh = [lane for lane in self.lanes if lane.newly_sealed(self.run)]
-        state = self._state(held, moved=bool(fresh) and not first)
+        state = self._next_state(locked, moved=bool(fresh) and not first)
         if first:
-            yield self._appear(state)
+            yield self._first_poll(state)
         elif was_over and state not in OVER:
             self.old = False
             self.heartbeat.restart()
@@ -90,13 +91,13 @@ class RunWatch:
         elif fresh:
             self.heartbeat.beat()
         yield from self._read(fresh)
-        yield from self._turn(state)
+        yield from self._enter(state)
 
-    def _appear(self, state: State) -> Appeared:
-        """Take the first look, and estimate from the dates of files how long epochs take."""
+    def _first_poll(self, state: State) -> Appeared:
+        """Set up the heartbeat of a run that is training."""
         self.old = state in OVER
         if not self.old:
-            self.heartbeat = self._listen()
+            self.heartbeat = self._heartbeat()
         recipe = self.run.recipe
         return Appeared(
             state=state,
@@ -105,31 +106,32 @@ class RunWatch:
             members=recipe.members.count,
         )
 
-    def _listen(self) -> Heartbeat:
-        begun = (self.path / RECIPE).stat().st_mtime
+    def _heartbeat(self) -> Heartbeat:
+        """Return a heartbeat with the mean duration of an epoch, from the dates of the files."""
+        started = (self.path / RECIPE).stat().st_mtime
         times = seal_times(self.path, self.lanes)
-        quiet = time.time() - max(times, default=begun)
+        idle = time.time() - max(times, default=started)
         if not times:
-            return Heartbeat(quiet)
-        at_once = int(self.run.settings.get("lanes", "1"))
+            return Heartbeat(idle)
+        at_a_time = int(self.run.settings.get("lanes", "1"))
         sealed = sum(lane.seal.epoch + 1 for lane in self.lanes)
-        return Heartbeat(quiet, max(0.0, max(times) - begun) * at_once / max(1, sealed))
+        return Heartbeat(idle, max(0.0, max(times) - started) * at_a_time / max(1, sealed))
 
-    def _state(self, held: bool, *, moved: bool) -> State:
+    def _next_state(self, locked: bool, *, moved: bool) -> State:
         """Return the run's state.
 
-        A run that grows although no lock is seen is trained on a machine whose locks are not
-        visible here; from then on only its silence says that it is dead.
+        A run that grows without a visible lock is trained on another machine whose locks cannot
+        be seen here. From then on it counts as dead only if it saves no epoch for too long.
         """
         if all(lane.seal.done for lane in self.lanes):
             return "done"
-        if not held and moved and self.state == "dead":
+        if not locked and moved and self.state == "dead":
             self._lock_unseen = True
-        if self._lock_unseen and not held:
-            return "training" if moved or not self.heartbeat.stopped else "dead"
-        if not held:
+        if self._lock_unseen and not locked:
+            return "training" if moved or not self.heartbeat.stalled else "dead"
+        if not locked:
             return "dead"
-        return "silent" if not moved and self.state and self.heartbeat.stopped else "training"
+        return "silent" if not moved and self.state and self.heartbeat.stalled else "training"
 
     def _read(self, fresh: list[LaneWatch]) -> Iterator[Event]:
         for lane in fresh:
@@ -145,73 +147,74 @@ class RunWatch:
                 done=lane.seal.done,
                 stopped=lane.seal.stopped,
             )
-        spoken = sum(len(lane.verdicts) for lane in self.lanes)
-        if spoken > self._spoken:
-            self._spoken, self.findings = spoken, self._from_rules()
+        verdicts = sum(len(lane.verdicts) for lane in self.lanes)
+        if verdicts > self._verdicts:
+            self._verdicts, self.findings = verdicts, self._from_rules()
             if self._at_the_end or not self.old:
                 yield from self._record()
-            yield from self._untold(self.alerts)
+            yield from self._new(self.alerts)
 
-    def _turn(self, state: State) -> Iterator[Event]:
-        """Pass to a state, and tell it where it is another."""
-        before, self.state = self.state, state
-        if state == before:
+    def _enter(self, state: State) -> Iterator[Event]:
+        """Change to a state and yield the events that follow from the change."""
+        previous, self.state = self.state, state
+        if state == previous:
             return
         if state == "silent":
-            yield Silent(seconds=self.heartbeat.quiet)
+            yield Stalled(seconds=self.heartbeat.idle)
         elif state in OVER:
-            yield from self._untold(self.findings)
-            if self._at_the_end and self.newest:  # else there is nothing to ask about
-                self.findings = _joined(self.findings, self._at_the_end(self.run))
-                yield from self._untold(self.findings)
-            self.run = Run(self.path)  # lets go of the store's metadata
+            yield from self._new(self.findings)
+            if self._at_the_end and self.newest:  # without an epoch there is nothing to evaluate
+                self.findings = _merged(self.findings, self._at_the_end(self.run))
+                yield from self._new(self.findings)
+            self.run = Run(self.path)  # frees the cached metadata of the store
             yield Ended(done=state == "done")
 
     # --- findings ------------------------------------------------------------------------------
 
     def _from_rules(self) -> list[Finding]:
-        """Return what the rules have said so far, one finding for each rule and λ."""
+        """Return the findings of the rules so far, one for each rule and λ."""
         groups: dict[tuple[int, float], list[LaneVerdict]] = {}
         for lane in self.lanes:
             for verdict in lane.verdicts:
-                told = LaneVerdict(verdict=verdict, lam=lane.lam, trial=lane.lane.trial)
-                groups.setdefault((rules.rank(verdict.rule), lane.lam), []).append(told)
+                key = rules.rank(verdict.rule), lane.lam
+                lane_verdict = LaneVerdict(verdict=verdict, lam=lane.lam, trial=lane.lane.trial)
+                groups.setdefault(key, []).append(lane_verdict)
         return [
-            one
+            finding
             for _, group in sorted(groups.items(), key=lambda item: item[0])
-            for one in lane_verdicts.findings(group, trials=self._reached(group))
+            for finding in lane_verdicts.findings(group, trials=self._trials(group))
         ]
 
-    def _reached(self, group: list[LaneVerdict]) -> int:
-        """Return in how many trials of a λ the epoch is sealed at which a rule first spoke."""
-        epoch = min(one.verdict.epoch for one in group)
+    def _trials(self, group: list[LaneVerdict]) -> int:
+        """Return the number of trials of a λ that have saved the epoch of the first verdict."""
+        epoch = min(lane_verdict.verdict.epoch for lane_verdict in group)
         return sum(lane.lam == group[0].lam and lane.seal.epoch >= epoch for lane in self.lanes)
 
     def _record(self) -> Iterator[Trouble]:
-        """Keep the findings of the rules in the run's folder, where others stand there.
+        """Write the findings of the rules to the run's folder if they have changed.
 
-        That a folder is not to be written hinders nobody from watching; it is told once.
+        A folder that cannot be written can still be watched; the problem is reported once.
         """
         try:
-            kept = [one for one in finding.read(self.path) if one.probe == lane_verdicts.SOURCE]
+            recorded = [f for f in findings.read(self.path) if f.probe == lane_verdicts.SOURCE]
             # The probe alerts has a finding of its own, "carried", besides those of the rules.
-            if [one for one in kept if one.rule != "carried"] != self.findings:
-                finding.record(self.path, lane_verdicts.SOURCE, self.findings)
+            if [f for f in recorded if f.rule != "carried"] != self.findings:
+                findings.record(self.path, lane_verdicts.SOURCE, self.findings)
         except StoreError as error:
             if self.trouble != str(error):
                 self.trouble = str(error)
                 yield Trouble(what=self.trouble)
 
-    def _untold(self, findings: list[Finding]) -> Iterator[Finding]:
-        """Yield each finding once, and again only when further trials join it."""
-        for one in findings:
-            key = (one.probe, one.rule, one.lam, one.trials)
-            if key not in self._told:
-                self._told.add(key)
-                yield one
+    def _new(self, candidates: list[Finding]) -> Iterator[Finding]:
+        """Yield each finding once, and again only if it holds in further trials."""
+        for finding in candidates:
+            key = (finding.probe, finding.rule, finding.lam, finding.trials)
+            if key not in self._reported:
+                self._reported.add(key)
+                yield finding
 
 
-def _joined(first: list[Finding], second: list[Finding]) -> list[Finding]:
-    """Return the findings of both, those of a probe that both have from the second."""
-    asked = {one.probe for one in second}
-    return [one for one in first if one.probe not in asked] + second
+def _merged(first: list[Finding], second: list[Finding]) -> list[Finding]:
+    """Return the findings of both lists; for a probe in both, only those of the second."""
+    replaced = {finding.probe for finding in second}
+    return [finding for finding in first if finding.probe not in replaced] + second

@@ -1,4 +1,4 @@
-"""The demo: a small run from training to figures, with nothing to download."""
+"""The demo: train, probe and plot a small run without downloading anything."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from jtdiag.engine.progress import Listener
 from jtdiag.engine.train import train
 from jtdiag.figures import FIGURES
 from jtdiag.figures.drawing import plot
-from jtdiag.probing import findings as finding
+from jtdiag.probing import findings
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe
@@ -18,8 +18,8 @@ from jtdiag.store.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
-    """What the demo has to show."""
+class DemoResult:
+    """The run of the demo, its results and its figures."""
 
     run: Run
     performance: xr.Dataset
@@ -27,16 +27,16 @@ class Shown:
     figures: list[Path]
 
 
-def run_demo(out: Path, listener: Listener) -> Shown:
-    """Train the demo recipe unless that is done already; ask and draw what takes a moment."""
+def run_demo(out: Path, listener: Listener) -> DemoResult:
+    """Train the demo recipe unless it is already trained, run the cheap probes and plot."""
     run = train(presets.find("demo"), out, resume=True, listener=listener)
-    quick = [one.name for one in PROBES.all() if one.cost == "cheap"]
-    for name in quick:
+    cheap = [each.name for each in PROBES.all() if each.cost == "cheap"]
+    for name in cheap:
         probe(run, name)
-    drawn = [figure.name for figure in FIGURES.all() if figure.needs in quick]
-    return Shown(
+    drawn = [figure.name for figure in FIGURES.all() if figure.needs in cheap]
+    return DemoResult(
         run=run,
         performance=probe(run, "performance"),
-        findings=finding.read(run.path),
+        findings=findings.read(run.path),
         figures=[path for name in drawn for path in plot(run, name)],
     )

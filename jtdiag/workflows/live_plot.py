@@ -1,4 +1,4 @@
-"""Drawing a run's figures again and again while it trains."""
+"""Redraw the figures of a run during training."""
 
 import time
 from collections.abc import Iterator
@@ -11,71 +11,76 @@ from jtdiag.figures.drawing import DEFAULT, Output, draw_results
 from jtdiag.probing.contract import Options, Probe
 from jtdiag.probing.registry import PROBES
 from jtdiag.store.run import Run
+from jtdiag.workflows import wording
 
 
 def redraw(
     run: Run, wanted: list[FigureKind], output: Output = DEFAULT, interval: float = 0.5
 ) -> Iterator[str]:
-    """Draw figures of a run after every epoch that is sealed; yield a line for each that changed.
+    """Draw figures of a run after every new epoch and yield a line for each figure drawn.
 
-    A probe that suffices with the metrics is asked of them; another is asked in full if it is
-    cheap. Figures of slow probes are left out. Nothing is written into the run but its figures.
+    Probes that only need the metrics are computed from the metrics; of the others, only the cheap
+    ones are run. Figures of slow probes are skipped. Apart from the figures, nothing is written to
+    the run.
 
     Args:
-        run: A run that trains, or has trained.
-        wanted: What to draw.
-        output: What is written, and where.
-        interval: Seconds between two looks.
+        run: A run that is training, or whose training has ended.
+        wanted: Figures to draw.
+        output: Style, formats and folder of the files.
+        interval: Polling interval in seconds.
     """
     probes = {name: PROBES.find(name) for name in {drawing.needs for drawing in wanted}}
-    drawn = [one for one in wanted if probes[one.needs].cost == "cheap" or _light(one, probes)]
-    drawn = [one for one in drawn if probes[one.needs].applies(run)]
-    for one in wanted:
-        if one not in drawn:
-            yield (
-                f"{one.name}: left out while the run trains. "
-                f"First run: jtdiag probe {run.path} {one.needs}"
-            )
-    for _ in _looks_that_find_more(run, interval):
-        yield from _draw_all(run, drawn, probes, output)
-    yield "The run is done." if run.done else f"{run.path}: nobody trains it."
+    drawings = []
+    for drawing in wanted:
+        probe = probes[drawing.needs]
+        if not (probe.cost == "cheap" or _metrics_suffice(drawing, probe)):
+            yield wording.figure_needs_probe(drawing.name, run.path, drawing.needs)
+        elif not probe.applies(run):
+            yield wording.figure_not_applicable(drawing.name)
+        else:
+            drawings.append(drawing)
+    for _ in _polls_with_new_epochs(run, interval):
+        yield from _draw_all(run, drawings, probes, output)
+    yield wording.RUN_COMPLETE if run.done else wording.exited_early(run.path)
 
 
-def _looks_that_find_more(run: Run, interval: float) -> Iterator[None]:
-    """Yield whenever a lane has come further, until the run is done or nobody trains it."""
-    seen = dict.fromkeys(run.lanes, -1)
+def _polls_with_new_epochs(run: Run, interval: float) -> Iterator[None]:
+    """Yield whenever a lane has saved an epoch, until the run is complete or no longer trained."""
+    previous = dict.fromkeys(run.lanes, -1)
     while True:
-        training = run.training  # before the seals: what it sealed last is still seen
-        now = {lane: run.seal(lane).epoch for lane in run.lanes}
+        # Read before the seals, so that the last epochs of a process that exits are still seen.
+        training = run.training
+        epochs = {lane: run.seal(lane).epoch for lane in run.lanes}
         over = run.done or not training
-        if now != seen:
-            seen = now
+        if epochs != previous:
+            previous = epochs
             yield
         if over:
             return
         time.sleep(interval)
 
 
-def _light(drawing: FigureKind, probes: dict[str, Probe]) -> bool:
-    """Tell whether a figure draws only what its probe finds in the metrics."""
-    return not any(probes[drawing.needs].writes[name].from_outputs for name in drawing.uses)
+def _metrics_suffice(drawing: FigureKind, probe: Probe) -> bool:
+    """Return whether a figure uses only variables that its probe computes from the metrics."""
+    return not any(probe.writes[name].from_outputs for name in drawing.uses)
 
 
 def _draw_all(
-    run: Run, drawn: list[FigureKind], probes: dict[str, Probe], output: Output
+    run: Run, drawings: list[FigureKind], probes: dict[str, Probe], output: Output
 ) -> Iterator[str]:
-    """Ask each probe once and draw what is drawn from it."""
+    """Compute the result of each probe once and draw its figures."""
     epoch = max(run.seal(lane).epoch for lane in run.lanes)
-    found: dict[tuple[str, bool], xr.Dataset] = {}
-    for drawing in drawn:
-        light = _light(drawing, probes)
-        asked = drawing.needs, light
+    results: dict[tuple[str, bool], xr.Dataset] = {}
+    for drawing in drawings:
+        probe = probes[drawing.needs]
+        metrics_only = _metrics_suffice(drawing, probe)
+        key = drawing.needs, metrics_only
         try:
-            if asked not in found:
-                probe = probes[drawing.needs]
-                about = {"jtdiag": "", "recipe_hash": run.recipe_hash}
-                found[asked] = probe.ask(run, Options(metrics_only=light)).assign_attrs(about)
-            [path, *_] = draw_results([run], drawing, [found[asked]], output)
-            yield f"epoch {epoch}: {path}"
-        except JtdiagError as error:  # not yet
-            yield f"epoch {epoch}: {drawing.name} left out. {error}"
+            if key not in results:
+                origin = {"jtdiag": "", "recipe_hash": run.recipe_hash}
+                result = probe.ask(run, Options(metrics_only=metrics_only))
+                results[key] = result.assign_attrs(origin)
+            [path, *_] = draw_results([run], drawing, [results[key]], output)
+            yield wording.figure_drawn(epoch, path)
+        except JtdiagError as error:  # cannot be drawn yet
+            yield wording.figure_skipped(epoch, drawing.name, str(error))

@@ -1,4 +1,4 @@
-"""Carrying out a study: its runs one after another, and what they come to, side by side."""
+"""Run a study: train and probe its runs one after another, and plot them side by side."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -20,39 +20,41 @@ from jtdiag.tables.schemes import PROBES, of_study, to_dataset
 FIGURE = schemes.FIGURE.name
 
 
-def carry_out(
+def run_study(
     study: Study, folder: Path, display: Callable[[], AbstractContextManager[Listener]]
 ) -> None:
-    """Train every run of a study that is not trained yet, and ask what the comparison needs.
+    """Train every run of a study that is not trained yet and run the probes that it needs.
 
     Args:
-        study: What to carry out.
-        folder: Every run becomes a folder in it.
-        display: Shows the training of one run.
+        study: The study.
+        folder: Folder of the study; every run is a folder in it.
+        display: Displays the training of one run.
 
     Raises:
-        JtdiagError: if folder, data or disk do not allow it; what is sealed stays.
+        JtdiagError: if a run cannot be trained; epochs that are already saved are kept.
     """
-    _begin(study, folder)
+    _prepare(study, folder)
     for name, recipe in study.runs.items():
         with display() as listener:
             run = train(recipe, folder / name, resume=True, listener=listener)
-        for asked in PROBES:
-            probe(run, asked)
+        for probe_name in PROBES:
+            probe(run, probe_name)
 
 
-def _begin(study: Study, folder: Path) -> None:
-    """Write the study's file into its folder, or refuse the folder of another."""
+def _prepare(study: Study, folder: Path) -> None:
+    """Write the study's file into its folder; refuse a folder with other contents."""
     if studies.is_study(folder):
-        other = studies.differences(studies.read(folder / FILE), study)
-        if other:
+        differing = studies.differences(studies.read(folder / FILE), study)
+        if differing:
             raise StoreError(
-                f"{folder} was made by another study, with other {', '.join(other)}. "
-                "Go on with the same one, or name another folder with --out."
+                f"{folder} contains another study, which differs in {', '.join(differing)}. "
+                "Resume with the same study, or choose another folder with --out."
             )
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StoreError(f"{folder} is not empty and holds no study; name another with --out.")
+        raise StoreError(
+            f"{folder} is not empty and is not a study; choose another folder with --out."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / FILE, studies.to_toml(study))
@@ -61,26 +63,26 @@ def _begin(study: Study, folder: Path) -> None:
 
 
 def plot(folder: Path, wanted: Sequence[str] = (), output: Output = DEFAULT) -> list[Path]:
-    """Draw a study's schemes; return the files, ``figures/schemes.pdf`` and ``.png``.
+    """Plot the schemes of a study; return the files, ``figures/schemes.pdf`` and ``.png``.
 
     Args:
-        folder: Of the study.
-        wanted: Names of figures, of which a study has one.
-        output: What is written, and where.
+        folder: Folder of the study.
+        wanted: Names of figures; a study has only one.
+        output: Style, formats and folder of the files.
 
     Raises:
-        ProbeError: if another figure is wanted.
-        StoreError: if a result is missing, or the disk refuses.
+        ProbeError: if another figure is requested.
+        StoreError: if a result is missing or a file cannot be written.
     """
     if {*wanted} - {FIGURE}:
         raise ProbeError(
-            f"{folder} is a study, whose figure is '{FIGURE}'; name the folder of one of its runs "
-            f"for {', '.join(wanted)}."
+            f"{folder} is a study, whose only figure is '{FIGURE}'; to plot "
+            f"{', '.join(wanted)}, pass the folder of one of its runs."
         )
-    one = Run(folder / next(iter(studies.read(folder / FILE).runs)))
-    made_by = results.load(one, PROBES[0]).attrs
-    date = f", {made_by['date']}" if "date" in made_by else ""
-    origin = f"jtdiag {made_by['jtdiag']}, study {folder.name}{date}"
+    first = Run(folder / next(iter(studies.read(folder / FILE).runs)))
+    attrs = results.load(first, PROBES[0]).attrs
+    date = f", {attrs['date']}" if "date" in attrs else ""
+    origin = f"jtdiag {attrs['jtdiag']}, study {folder.name}{date}"
     table = to_dataset(of_study(folder))
     name = folder.resolve().name
     return save(

@@ -152,7 +152,7 @@ def test_interrupted_while_a_webhook_hangs_it_ends(server, impatient, monkeypatc
     ran = train("--webhook", server.url, status=130)
     waited, _, going_on = ran.stderr.splitlines()
     assert waited.endswith(": gave up waiting for it to send 1 of 1 alert.")
-    assert going_on.startswith("Interrupted; every sealed epoch is safe.")
+    assert going_on.startswith("Interrupted. All completed epochs are saved;")
 
 
 KILLED = """

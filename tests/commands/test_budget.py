@@ -21,14 +21,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def ask(**changes):
+def budget(**changes):
     options = {**PAPER, **{f"--{name}": value for name, value in changes.items()}}
     arguments = [word for pair in options.items() for word in pair]
     return CliRunner().invoke(main, ["budget", *arguments])
 
 
 def test_the_table_has_a_line_for_each_number_of_members():
-    ran = ask()
+    ran = budget()
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert ran.stdout.splitlines()[:5] == [
         "members   width  parameters per member            total  difference",
@@ -40,7 +40,7 @@ def test_the_table_has_a_line_for_each_number_of_members():
 
 
 def test_recipes_go_to_runs_and_each_is_named(folder):
-    lines = ask().stdout.splitlines()[5:]
+    lines = budget().stdout.splitlines()[5:]
     names = [f"fashion-mnist-mlp-{size}" for size in ("1x1024", "16x64", "64x16", "256x4")]
     assert lines == [f"Wrote runs/{name}.toml." for name in names]
     for name in names:
@@ -49,14 +49,14 @@ def test_recipes_go_to_runs_and_each_is_named(folder):
 
 
 def test_another_folder_can_be_named(folder):
-    assert ask(out="a/b").exit_code == 0
+    assert budget(out="a/b").exit_code == 0
     assert len(list((folder / "a" / "b").glob("*.toml"))) == 4
     assert not (folder / "runs").exists()
 
 
 def test_the_table_is_told_before_a_file_in_the_way_is(folder):
-    ask(members="256")
-    ran = ask()
+    budget(members="256")
+    ran = budget()
     assert ran.exit_code == 1
     assert len(ran.stdout.splitlines()) == 5
     assert ran.stderr == (
@@ -79,7 +79,7 @@ def test_the_table_is_told_before_a_file_in_the_way_is(folder):
     ids=str,
 )
 def test_a_users_mistake_is_one_line_and_nothing_is_written(changes, message, folder):
-    ran = ask(**changes)
+    ran = budget(**changes)
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert ran.stderr.startswith("Error: ")
     assert ran.stderr.count("\n") == 1
@@ -89,13 +89,13 @@ def test_a_users_mistake_is_one_line_and_nothing_is_written(changes, message, fo
 
 @pytest.mark.parametrize("members", ["", "1,x", "0,1", "1,16,1", "-4", "1;2", "1,,2", "²"])
 def test_members_that_are_no_list_of_different_numbers_are_not_understood(members):
-    ran = ask(members=members)
+    ran = budget(members=members)
     assert ran.exit_code == 2
-    assert "must be different whole numbers, such as 1,16,64." in ran.stderr
+    assert "must be distinct positive integers separated by commas, such as 1,16,64." in ran.stderr
 
 
 def test_spaces_between_the_numbers_do_no_harm():
-    assert ask(members="16, 64").exit_code == 0
+    assert budget(members="16, 64").exit_code == 0
 
 
 def test_planning_imports_no_torch():

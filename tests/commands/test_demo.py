@@ -44,10 +44,10 @@ def test_the_demo_trains_probes_warns_and_plots_and_shows_it_again(tmp_path, mon
         assert [cell.strip() for cell in line.strip("│").split("│")] == list(row)
 
     lines = first.stdout.splitlines()
-    told = findings.read(run.path)
+    recorded = findings.read(run.path)
     alert, *_ = [line for line in lines if line.startswith("ALERT")]
     assert alert.startswith("ALERT λ = 1: after epoch 3, ")
-    assert all(any(line.endswith(f.sentence) for line in lines) for f in told)
+    assert all(any(line.endswith(f.sentence) for line in lines) for f in recorded)
 
     for name in QUICK:
         for ending in ("pdf", "png"):

@@ -90,15 +90,15 @@ print(*sorted({HEAVY} & set(sys.modules)))
 
 def test_the_options_of_every_command_are_these_and_no_more():
     context = click.Context(main)
-    found = {}
+    options = {}
     for name in COMMANDS:
         command = main.get_command(context, name)
         assert command.name == name
-        found[name] = [
+        options[name] = [
             p.opts[0] if isinstance(p, click.Option) else p.make_metavar(context)
             for p in command.params
         ]
-    assert found == OPTIONS
+    assert options == OPTIONS
 
 
 def test_the_version_is_told():

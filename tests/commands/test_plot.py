@@ -33,8 +33,8 @@ def test_what_a_run_holds_nothing_for_is_left_out_by_default_and_told(small_run)
         ask(small_run, name)
     ran = plot(small_run)
     assert (ran.exit_code, ran.stderr) == (0, "")
-    left_out = [line for line in ran.stdout.splitlines() if "left out" in line]
-    reliability = "reliability: left out. The run stores no outputs on the test split"
+    left_out = [line for line in ran.stdout.splitlines() if ": skipped" in line]
+    reliability = "reliability: skipped. The run stores no outputs on the test split"
     assert any(reliability in line for line in left_out)
     drawn = [
         name for name in FIGURES.names() if not any(line.startswith(name) for line in left_out)
@@ -86,8 +86,8 @@ def test_a_figure_of_an_older_result_says_so(warned):
     warned.seal_up_to(3)
     stale = plot(warned.run, "error-against-lambda")
     assert stale.stdout.splitlines() == [
-        "error-against-lambda: drawn from an older result; "
-        f"jtdiag probe {warned.run.path} performance renews it",
+        "error-against-lambda: drawn from an outdated result. "
+        f"To update it: jtdiag probe {warned.run.path} performance",
         *fresh.stdout.splitlines(),
     ]
 

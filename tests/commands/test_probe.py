@@ -19,14 +19,14 @@ def asked_lines(ran):
 def test_every_probe_is_asked_by_default(small_run):
     ran = probe(small_run)
     assert (ran.exit_code, ran.stderr) == (0, "")
-    assert asked_lines(ran) == [f"{n}: measuring. {PROBES.find(n).question}" for n in NAMES]
+    assert asked_lines(ran) == [f"{n}: running. {PROBES.find(n).question}" for n in NAMES]
     assert {path.stem for path in (small_run.path / "results").iterdir()} == set(NAMES)
 
 
 def test_only_those_named_are_asked(small_run):
     ran = probe(small_run, "performance")
     assert asked_lines(ran) == [
-        "performance: measuring. How good are the ensemble and its members, at each lambda?"
+        "performance: running. How good are the ensemble and its members, at each lambda?"
     ]
     assert [path.stem for path in (small_run.path / "results").iterdir()] == ["performance"]
 
@@ -34,32 +34,32 @@ def test_only_those_named_are_asked(small_run):
 def test_what_is_fresh_is_not_measured_again_unless_forced(small_run):
     probe(small_run, "performance")
     before = results.path_of(small_run, "performance").stat().st_ino
-    assert asked_lines(probe(small_run, "performance"))[0].startswith("performance: fresh. ")
+    assert asked_lines(probe(small_run, "performance"))[0].startswith("performance: up to date. ")
     assert results.path_of(small_run, "performance").stat().st_ino == before
     ran = probe(small_run, "performance", "--force")
-    assert asked_lines(ran)[0].startswith("performance: measuring. ")
+    assert asked_lines(ran)[0].startswith("performance: running. ")
     assert results.path_of(small_run, "performance").stat().st_ino != before
 
 
 def test_every_finding_is_a_line_and_alerts_come_first(small_run):
     ran = probe(small_run)
-    told = ran.stdout.splitlines()[len(NAMES) :]
-    found = findings.read(small_run.path)
-    alerts = [f"ALERT {f.sentence}" for f in found if f.level == "alert"]
-    infos = [f"  -   {f.sentence}" for f in found if f.level == "info"]
+    lines = ran.stdout.splitlines()[len(NAMES) :]
+    recorded = findings.read(small_run.path)
+    alerts = [f"ALERT {f.sentence}" for f in recorded if f.level == "alert"]
+    infos = [f"  -   {f.sentence}" for f in recorded if f.level == "info"]
     assert len(alerts) == 1
-    assert told == alerts + infos
+    assert lines == alerts + infos
 
 
 def test_findings_of_probes_that_were_not_asked_are_not_told(small_run):
     probe(small_run)
-    told = probe(small_run, "performance").stdout.splitlines()[1:]
-    assert [line.split(":")[0] for line in told] == ["  -   λ = 0.9"]
+    lines = probe(small_run, "performance").stdout.splitlines()[1:]
+    assert [line.split(":")[0] for line in lines] == ["  -   λ = 0.9"]
 
 
 def test_fresh_results_are_told_again(small_run):
     first, second = probe(small_run), probe(small_run)
-    assert second.stdout == first.stdout.replace(": measuring.", ": fresh.")
+    assert second.stdout == first.stdout.replace(": running.", ": up to date.")
 
 
 def test_damaged_findings_can_be_mended_as_the_error_says(small_run):
@@ -82,7 +82,7 @@ def test_a_sentence_with_brackets_is_told_as_it_is(small_run, foreign):
 def test_a_probe_of_somebody_else_is_asked(small_run, foreign):
     ran = probe(small_run, "foreign")
     assert ran.stdout == (
-        "foreign: measuring. How many lanes are there?\n  -   The run has 2 lanes.\n"
+        "foreign: running. How many lanes are there?\n  -   The run has 2 lanes.\n"
     )
 
 

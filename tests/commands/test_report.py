@@ -14,10 +14,10 @@ def test_the_cheap_probes_are_asked_and_the_rest_is_named_with_what_it_adds(smal
     assert (ran.exit_code, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
     path = small_run.path / "report.html"
-    assert lines[-1] == f"{path}: {path.stat().st_size / 1e6:.1f} MB"
-    assert any(line.startswith("performance: measuring.") for line in lines)
+    assert lines[-1] == f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB)."
+    assert any(line.startswith("performance: running.") for line in lines)
     assert (
-        f"calibration: not asked yet; jtdiag probe {small_run.path} calibration adds reliability."
+        f"calibration: no result yet. To add reliability: jtdiag probe {small_run.path} calibration"
     ) in lines
     assert path.read_text("utf-8").startswith("<!DOCTYPE html>")
 

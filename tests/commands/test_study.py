@@ -34,7 +34,7 @@ def here(tmp_path, monkeypatch):
 def test_one_command_trains_probes_tabulates_and_draws(here):
     ran = jtdiag("study", "mine.toml", "--set", "train.epochs=1", "--set", "runs.joint.seed=2")
     assert (ran.exit_code, ran.stderr) == (0, "")
-    assert "Learning rate of all members together: 0.06 at λ = 0, 0.95" in ran.stdout
+    assert "Learning rate of the joint loss: 0.06 at λ = 0, 0.95" in ran.stdout
     cells = [[c.strip() for c in line.split("│")[1:-1]] for line in ran.stdout.splitlines()]
     rows = [row[:4] for row in cells if row]
     assert rows == [
@@ -45,7 +45,7 @@ def test_one_command_trains_probes_tabulates_and_draws(here):
     ]
     figures = here / "runs" / "mine" / "figures"
     assert {path.name for path in figures.iterdir()} == {"schemes.pdf", "schemes.png"}
-    assert ran.stdout.endswith("Figure:\n  runs/mine/figures/schemes.pdf\n  "
+    assert ran.stdout.endswith("Figures:\n  runs/mine/figures/schemes.pdf\n  "
                                "runs/mine/figures/schemes.png\n")  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def test_an_interrupted_study_says_how_to_go_on(here, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jtdiag.workflows.study.carry_out", interrupted)
+    monkeypatch.setattr("jtdiag.workflows.study.run_study", interrupted)
     ran = jtdiag("study", "mine.toml")
     assert ran.exit_code == 130
-    assert "Go on with: jtdiag study runs/mine" in ran.stderr
+    assert "resume with: jtdiag study runs/mine" in ran.stderr

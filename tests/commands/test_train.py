@@ -11,7 +11,7 @@ from jtdiag.recipe.toml import from_table
 from jtdiag.terminal.training import PlainLines
 from jtdiag.testing import TOY, toy_data
 
-DONE = r"Trained mine, with [\d.]+ [MG]B of memory at most\. Next: jtdiag probe mine"
+DONE = r"Training finished: mine \(peak memory [\d.]+ [MG]B\)\. Next: jtdiag probe mine"
 LINE = re.compile(
     r"\[(\d+)/(\d+)\] λ = (\S+), trial (\d+), epoch (\d+): "
     r"loss (\d\.\d{4}), val error (\d+\.\d\d) %; (starting|\d+ s left)"
@@ -37,16 +37,18 @@ def test_without_a_terminal_there_is_one_line_for_each_epoch(recipe):
     ran = train(recipe, "--out", "mine")
     assert (ran.exit_code, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
-    assert lines[0] == "toy: 2 lambdas × 1 trials, 2 epochs; 3 members, 99 parameters in all."
-    assert lines[1] == "On cpu; threads: 1; lanes at a time: 1."
-    assert lines[2] == "Members by stacked, float64, 3 at once."
-    assert lines[3].startswith("The store in mine will take ")
+    assert lines[0] == (
+        "toy: 2 lanes (2 values of λ × 1 trial), 2 epochs each; 3 members, 99 parameters in total."
+    )
+    assert lines[1] == "Device: cpu, 1 thread; 1 lane at a time."
+    assert lines[2] == "Execution: stacked, float64, 3 members at a time."
+    assert lines[3].startswith("Disk space for mine: ")
     assert re.fullmatch(DONE, lines[-1])
-    found = [LINE.fullmatch(line).groups() for line in lines[4:-1]]
-    assert [(lam, trial, epoch) for _, _, lam, trial, epoch, *_ in found] == [
+    fields = [LINE.fullmatch(line).groups() for line in lines[4:-1]]
+    assert [(lam, trial, epoch) for _, _, lam, trial, epoch, *_ in fields] == [
         (lam, "0", epoch) for lam in "01" for epoch in "012"
     ]
-    assert [(done, of) for done, of, *_ in found] == [(d, "4") for d in "012234"]
+    assert [(done, of) for done, of, *_ in fields] == [(d, "4") for d in "012234"]
 
 
 def test_a_dry_run_says_what_would_run_and_writes_nothing(recipe):
@@ -55,13 +57,15 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(recipe):
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert sorted(Path().rglob("*")) == before
     lines = dict(re.split(r"  +", line, maxsplit=1) for line in ran.stdout.splitlines())
-    assert lines["members"] == "3 × 33 parameters, 99 in all"
-    assert lines["lanes"] == "2 lambdas × 1 trials = 2, 1 at a time"
-    assert lines["steps"] == "10 a lane, 2 epochs"
-    assert lines["device"] == "cpu, 1 threads"
-    assert lines["members by"] == "stacked, float64, 3 at once"
-    assert re.fullmatch(r"\d+\.\d MB: outputs \d+\.\d MB, checkpoints \d.\d MB", lines["store"])
-    assert re.fullmatch(r"about \S+ minutes \(\S+ ms a step\)", lines["time"])
+    assert lines["members"] == "3 × 33 parameters, 99 in total"
+    assert lines["lanes"] == "2 (2 values of λ × 1 trial), 1 at a time"
+    assert lines["steps"] == "10 per lane, 2 epochs"
+    assert lines["device"] == "cpu, 1 thread"
+    assert lines["execution"] == "stacked, float64, 3 members at a time"
+    assert re.fullmatch(
+        r"\d+\.\d MB \(outputs \d+\.\d MB, checkpoints \d.\d MB\)", lines["disk space"]
+    )
+    assert re.fullmatch(r"about \S+ s \(\S+ ms per step\)", lines["time"])
 
 
 def test_a_dry_run_of_missing_data_is_one_line(recipe):
@@ -119,11 +123,11 @@ def test_a_folder_that_holds_anything_else_is_refused_in_one_line(recipe, tmp_pa
 
 @pytest.mark.parametrize("by", ["recipe", "folder"])
 def test_interrupted_it_says_how_to_go_on_and_goes_on(recipe, monkeypatch, by):
-    told = []
+    reports = []
 
     def interrupted(self, report):
-        told.append(report)
-        if len(told) == 5:
+        reports.append(report)
+        if len(reports) == 5:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -131,7 +135,7 @@ def test_interrupted_it_says_how_to_go_on_and_goes_on(recipe, monkeypatch, by):
         ran = train(recipe, "--out", "mine")
     assert ran.exit_code == 130
     assert ran.stderr == (
-        "\nInterrupted; every sealed epoch is safe. Go on with: jtdiag train mine --resume\n"
+        "\nInterrupted. All completed epochs are saved; resume with: jtdiag train mine --resume\n"
     )
     assert "Trained" not in ran.stdout
     run = Run("mine")
@@ -157,7 +161,7 @@ def test_interrupted_before_anything_was_written_it_says_so(recipe, monkeypatch,
     before = set(tmp_path.iterdir())
     ran = train(recipe, "--out", "mine")
     assert ran.exit_code == 130
-    assert ran.stderr == "\nInterrupted; nothing was written yet.\n"
+    assert ran.stderr == "\nInterrupted before anything was written.\n"
     assert set(tmp_path.iterdir()) == before
 
 

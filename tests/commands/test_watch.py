@@ -28,10 +28,10 @@ from jtdiag.watch.events import (
     Ended,
     Errors,
     Gone,
-    Happened,
     Resumed,
+    RunEvent,
     Sealed,
-    Silent,
+    Stalled,
     Trouble,
 )
 
@@ -48,10 +48,9 @@ def test_with_an_alert_the_exit_status_is_3(warned):
     assert ran.stderr == ""
     lines = ran.stdout.splitlines()
     assert lines[0] == (
-        "λ = 0.9, trial 0: epoch 4 is sealed; training error 10.0 % (ensemble), "
-        "15.5 % (median member)"
+        "λ = 0.9, trial 0, epoch 4: training error 10.0 % (ensemble), 15.5 % (median member)"
     )
-    assert lines[1].startswith("λ = 1, trial 0: epoch 4 is sealed; training error 10.0 % (ensem")
+    assert lines[1].startswith("λ = 1, trial 0, epoch 4: training error 10.0 % (ensem")
     assert lines[2].startswith("ALERT λ = 1: after epoch 3, one member ")
     assert all(line.startswith(("  -   λ = ", "  -   At λ = ")) for line in lines[3:])
     assert len(lines) > 5
@@ -71,8 +70,8 @@ def test_of_a_run_that_died_it_says_in_one_line_how_to_go_on(warned):
     assert ran.exit_code == 1
     path = warned.run.path
     assert ran.stderr == (
-        f"Error: {path}: the engine is gone before the run was done. "
-        f"Go on with: jtdiag train {path} --resume\n"
+        f"Error: {path}: the training process exited before the run was complete. "
+        f"Resume with: jtdiag train {path} --resume\n"
     )
 
 
@@ -97,14 +96,14 @@ def test_a_run_that_is_removed_while_it_is_watched_is_one_line(warned, asleep):
     asleep(lambda: shutil.rmtree(warned.run.path))
     ran = watch(warned.run)
     assert ran.exit_code == 1
-    assert ran.stderr.startswith(f"Error: {warned.run.path} is gone")
+    assert ran.stderr.startswith(f"Error: {warned.run.path} no longer exists")
 
 
 def test_interrupted_it_says_that_training_goes_on(warned, asleep):
     asleep(interrupt)
     ran = watch(warned.run)
     assert ran.exit_code == INTERRUPTED == 130
-    assert ran.stderr == "The watch ended; what trains goes on.\n"
+    assert ran.stderr == "Stopped watching; training is not affected.\n"
 
 
 def test_once_the_picture_is_printed_and_the_run_goes_on(warned, asleep):
@@ -147,7 +146,7 @@ def test_every_event_has_its_fields_in_json():
         Appeared(state="training", lanes=1, epochs=2, members=3),
         Sealed(lane=Lane(0, 0), epoch=1),
         Finding(probe="p", rule="r", level="info", number=1.0, sentence="S."),
-        Silent(seconds=70.0),
+        Stalled(seconds=70.0),
         Resumed(),
         Ended(done=True),
         Gone(),
@@ -155,9 +154,9 @@ def test_every_event_has_its_fields_in_json():
     ]
     assert [KINDS[type(event)] for event in events] == list(FIELDS) == list(KINDS.values())
     for event in events:
-        found = as_json(Happened(run=Path("runs/a"), what=event))
-        assert found["run"] == "runs/a"
-        assert found.keys() == {"time", "run", "event"} | FIELDS[found["event"]]
+        values = as_json(RunEvent(run=Path("runs/a"), event=event))
+        assert values["run"] == "runs/a"
+        assert values.keys() == {"time", "run", "event"} | FIELDS[values["event"]]
 
 
 def test_every_field_is_described_in_the_manual():
@@ -169,26 +168,30 @@ def test_every_field_is_described_in_the_manual():
 
 def test_an_event_in_json_has_its_time_in_utc():
     now = datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC)
-    told = as_json(Happened(run=Path("a"), what=Gone()), now)
-    assert told == {"time": "2026-01-02T03:04:05.678Z", "run": "a", "event": "gone"}
+    values = as_json(RunEvent(run=Path("a"), event=Gone()), now)
+    assert values == {"time": "2026-01-02T03:04:05.678Z", "run": "a", "event": "gone"}
 
 
 def test_a_number_that_is_none_is_null_in_json():
     errors = Errors(ensemble=math.nan, median=math.inf, best=0.5, leader=0)
-    told = as_json(Happened(run=Path("a"), what=Sealed(lane=Lane(1, 2), epoch=3, errors=errors)))
-    assert (told["ensemble_error"], told["median_error"], told["best_error"]) == (None, None, 0.5)
-    assert told["trial"] == 1
-    json.dumps(told, allow_nan=False)
+    values = as_json(RunEvent(run=Path("a"), event=Sealed(lane=Lane(1, 2), epoch=3, errors=errors)))
+    assert (values["ensemble_error"], values["median_error"], values["best_error"]) == (
+        None,
+        None,
+        0.5,
+    )
+    assert values["trial"] == 1
+    json.dumps(values, allow_nan=False)
 
 
 def test_a_run_in_json(warned):
     ran = watch(warned.seal_all(), "--json")
     assert ran.exit_code == 3
-    told = objects(ran)
-    assert [one["event"] for one in told][:4] == ["run", "epoch", "epoch", "finding"]
-    assert told[-1]["event"] == "ended"
-    assert told[1]["median_error"] == pytest.approx(0.155)
-    assert {one["run"] for one in told} == {str(warned.run.path)}
+    events = objects(ran)
+    assert [values["event"] for values in events][:4] == ["run", "epoch", "epoch", "finding"]
+    assert events[-1]["event"] == "ended"
+    assert events[1]["median_error"] == pytest.approx(0.155)
+    assert {values["run"] for values in events} == {str(warned.run.path)}
 
 
 # --- a folder of runs -----------------------------------------------------------------------------
@@ -234,9 +237,9 @@ def test_a_folder_is_watched_until_it_is_interrupted(two, asleep, tmp_path):
         "good: training; 1 lane of 4 epochs, 4 members",
         "led: training; 1 lane of 4 epochs, 4 members",
     ]
-    assert lines[2].startswith("good: λ = 0.5, trial 0: epoch 4 is sealed; training error 10.0 %")
+    assert lines[2].startswith("good: λ = 0.5, trial 0, epoch 4: training error 10.0 %")
     assert lines[3] == "good: done"
-    assert lines[4].startswith("led: λ = 1, trial 0: epoch 3 is sealed")
+    assert lines[4].startswith("led: λ = 1, trial 0, epoch 3: training error")
     assert lines[5].startswith("ALERT led: λ = 1: after epoch 3, one member dominates the ensemble")
     assert len(lines) == 6
 
@@ -257,8 +260,8 @@ def test_until_done_without_an_alert_the_dead_are_named(two, tmp_path):
     ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"])
     assert ran.exit_code == 1
     assert ran.stderr == (
-        f"Error: {led.run.path}: the engine is gone before the run was done. "
-        f"Go on with: jtdiag train {led.run.path} --resume\n"
+        f"Error: {led.run.path}: the training process exited before the run was complete. "
+        f"Resume with: jtdiag train {led.run.path} --resume\n"
     )
 
 
@@ -266,7 +269,7 @@ def test_of_runs_that_were_over_a_log_says_that_they_are_there(two, tmp_path):
     for run in two:
         run.seal_all()
     ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done", "--json"])
-    assert [(one["event"], Path(one["run"]).name) for one in objects(ran)] == [
+    assert [(values["event"], Path(values["run"]).name) for values in objects(ran)] == [
         ("run", "good"),
         ("run", "led"),
         ("finding", "led"),
@@ -284,7 +287,7 @@ def test_a_folder_without_runs_is_waited_in(asleep, tmp_path):
     asleep(interrupt)
     ran = CliRunner().invoke(main, ["watch", str(tmp_path)])
     assert ran.exit_code == 130
-    assert ran.stderr.startswith(f"{tmp_path} holds no run yet; waiting for one.\n")
+    assert ran.stderr.startswith(f"No runs in {tmp_path} yet; waiting.\n")
 
 
 def test_a_folder_that_stays_without_runs_is_not_waited_in_until_done(tmp_path, monkeypatch):
@@ -292,16 +295,16 @@ def test_a_folder_that_stays_without_runs_is_not_waited_in_until_done(tmp_path, 
     ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"])
     assert ran.exit_code == 1
     assert ran.stderr.endswith(
-        f"Error: {tmp_path} holds no run. Name a run, or a folder of runs.\n"
+        f"Error: {tmp_path} contains no runs; pass a run or a folder of runs.\n"
     )
 
 
 def test_alerts_go_where_they_are_sent_but_for_those_of_runs_that_were_over(
     two, by_hand, stories, asleep, tmp_path, monkeypatch
 ):
-    told = []
+    sent = []
     monkeypatch.setattr(
-        Dispatcher, "tell", lambda self, run, found: told.append((run.name, found.rule))
+        Dispatcher, "send", lambda self, run, finding: sent.append((run.name, finding.rule))
     )
     two[1].seal_all()
     ensemble = [[[[e] * 3 for e in stories.ensemble]]]
@@ -309,7 +312,7 @@ def test_alerts_go_where_they_are_sent_but_for_those_of_runs_that_were_over(
     asleep(two[0].seal_all, together.seal_all)
     ran = CliRunner().invoke(main, ["watch", str(tmp_path), "--until-done"])
     assert ran.stdout.count("ALERT") == 2
-    assert told == [("together", "codependence")]
+    assert sent == [("together", "codependence")]
 
 
 def test_what_was_not_sent_is_told_when_the_screen_has_ended(monkeypatch, capsys):
@@ -328,12 +331,12 @@ def test_what_was_not_sent_is_told_when_the_screen_has_ended(monkeypatch, capsys
 
 @pytest.mark.slow
 def test_another_process_prints_the_alert_while_the_run_trains(short_demo_recipe, tmp_path):
-    told = threading.Event()
+    warned_event = threading.Event()
 
     class WaitsForTheWarning(SilentListener):
         def epoch(self, report):
             if report.epoch == 3:  # it has been handed to the writer
-                told.wait(60)
+                warned_event.wait(60)
 
     path = tmp_path / "demo"
     program = "from jtdiag.commands import main; main()"
@@ -356,12 +359,12 @@ def test_another_process_prints_the_alert_while_the_run_trains(short_demo_recipe
                     break
             else:
                 pytest.fail(f"no alert came while the run trained: {watching.stderr.read()}")
-            assert not told.is_set()
+            assert not warned_event.is_set()
             assert '"done": true' not in (path / "lanes" / "lam0-trial0.json").read_text()
-            told.set()
+            warned_event.set()
             rest, stderr = watching.communicate()
         assert (watching.returncode, stderr) == (3, "")
-        assert "epoch 4 is sealed" in rest
+        assert "trial 0, epoch 4: " in rest
     finally:
-        told.set()
+        warned_event.set()
         training.join()

@@ -31,9 +31,7 @@ def probe(run, *arguments):
 def test_a_probe_given_by_file_and_name_is_the_only_one_that_runs(small_run, file):
     ran = probe(small_run, "--probe", f"{file}:lanes")
     assert (ran.exit_code, ran.stderr) == (0, "")
-    assert ran.stdout == (
-        "lanes: measuring. How many lanes are there?\n  -   lanes is 2 (lanes).\n"
-    )
+    assert ran.stdout == ("lanes: running. How many lanes are there?\n  -   lanes is 2 (lanes).\n")
     assert [path.stem for path in (small_run.path / "results").iterdir()] == ["lanes"]
 
 
@@ -48,10 +46,10 @@ def test_probes_given_by_name_run_as_well(small_run, file):
 
 def test_it_is_measured_again_when_its_file_has_changed(small_run, file):
     probe(small_run, "--probe", f"{file}:lanes")
-    assert probe(small_run, "--probe", f"{file}:lanes").stdout.startswith("lanes: fresh.")
+    assert probe(small_run, "--probe", f"{file}:lanes").stdout.startswith("lanes: up to date.")
     file.write_text(SHORT.replace("len(run.lanes)", "7 * len(run.lanes)"))
     ran = probe(small_run, "--probe", f"{file}:lanes")
-    assert ran.stdout.startswith("lanes: measuring.")
+    assert ran.stdout.startswith("lanes: running.")
     assert "lanes is 14 (lanes)." in ran.stdout
 
 

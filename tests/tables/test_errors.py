@@ -74,7 +74,7 @@ def test_a_study_is_a_row_with_a_column_for_each_scheme(tmp_path):
     file = tmp_path / "toys.toml"
     file.write_text(STUDY.format(data=tmp_path / "toy.npz"), "utf-8")
     folder = tmp_path / "fashion"
-    study.carry_out(studies.read(file), folder, lambda: nullcontext(NullListener()))
+    study.run_study(studies.read(file), folder, lambda: nullcontext(NullListener()))
     table = errors([folder])
     assert table.columns == (
         "λ = 0", "λ = 1", "Bagging", "Stacking", "Single network", "Stacking (stacked)",

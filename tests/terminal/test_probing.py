@@ -9,7 +9,7 @@ from jtdiag.terminal.probing import Measuring, measuring
 def test_the_line_tells_the_time_and_what_was_read_since(toy):
     list(toy.outputs(toy.lanes[0], 1, "test"))  # before
     line = Measuring(toy, "votes")
-    line._begin -= 7
+    line._start -= 7
     [block] = toy.outputs(toy.lanes[0], 2, "test")
     assert line.__rich__().plain == f"  votes: 7 s, {block.logits.nbytes / 1e6:.1f} MB read"
 

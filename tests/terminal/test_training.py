@@ -18,7 +18,7 @@ from jtdiag.terminal.training import (
     PlainLines,
     describe,
     display,
-    one_line,
+    epoch_line,
     store_size,
 )
 
@@ -53,25 +53,25 @@ def report(epoch, error=0.125):
     return EpochReport(lane=lane, epoch=epoch, train_loss=1.23456, ensemble_error=error)
 
 
-# --- what is said ---------------------------------------------------------------------------------
+# --- descriptions --------------------------------------------------------------------------------
 
 
 def test_the_plan_is_described_before_it_runs():
     assert describe(plan()) == (
-        "demo: 3 lambdas × 3 trials, 12 epochs; 4 members, 1,234,567 parameters in all.\n"
-        "On cpu; threads: 2; lanes at a time: 1.\n"
-        "Members by loop, bfloat16, channels last, 4 at once: "
+        "demo: 9 lanes (3 values of λ × 3 trials), 12 epochs each; "
+        "4 members, 1,234,567 parameters in total.\n"
+        "Device: cpu, 2 threads; 1 lane at a time.\n"
+        "Execution: loop, bfloat16, channels last, 4 members at a time; "
         "a step takes loop bfloat16 2 ms, loop 3 ms.\n"
-        "The store in runs/demo will take 2.0 GB: outputs 2.0 GB, checkpoints 3.0 MB, "
-        "the rest 1.5 MB."
+        "Disk space for runs/demo: 2.0 GB (outputs 2.0 GB, checkpoints 3.0 MB, other 1.5 MB)."
     )
 
 
 def test_schemes_and_rates_by_a_rule_are_described():
     bagged = plan(overrides=["scheme=bagging", "lam=0", "train.lr=paper"])
     assert describe(bagged).splitlines()[1:3] == [
-        "Scheme: bagging, bootstraps as weights.",
-        "Learning rate of all members together: 0.08 at λ = 0 (rule 'paper').",
+        "Scheme: bagging, bootstrap by weights.",
+        "Learning rate of the joint loss: 0.08 at λ = 0 (rule 'paper').",
     ]
     single = plan(overrides=["scheme=single", "lam=0", "members.count=1"])
     assert describe(single).splitlines()[1] == "Scheme: single."
@@ -80,19 +80,19 @@ def test_schemes_and_rates_by_a_rule_are_described():
 def test_learning_rates_that_differ_between_lambdas_are_described():
     differing = plan(overrides=["train.lr=[0.2, 0.2, 0.1]"])
     assert describe(differing).splitlines()[1] == (
-        "Learning rate of all members together: 0.2 at λ = 0, 0.9; 0.1 at λ = 1."
+        "Learning rate of the joint loss: 0.2 at λ = 0, 0.9; 0.1 at λ = 1."
     )
 
 
 def test_an_epoch_is_one_line_with_its_lambda_and_error_in_percent():
-    assert one_line(plan(), report(7)) == (
+    assert epoch_line(plan(), report(7)) == (
         "λ = 0.9, trial 2, epoch 7: loss 1.2346, val error 12.50 %"
     )
 
 
 def test_without_validation_the_error_is_of_the_test_split():
     without = plan(overrides=("data.val=0", "keep.splits=test"))
-    assert one_line(without, report(7)).endswith("test error 12.50 %")
+    assert epoch_line(without, report(7)).endswith("test error 12.50 %")
 
 
 def test_the_size_of_a_store_is_that_of_its_files(tmp_path):
@@ -109,18 +109,18 @@ def plain(*reports, of=108):
     console = Console(file=io.StringIO(), width=40)
     lines = PlainLines(console)
     lines.begin(plan(epochs_to_train=of))
-    for one in reports:
-        lines.epoch(one)
+    for each in reports:
+        lines.epoch(each)
     return console.file.getvalue().splitlines()[4:]
 
 
 def test_lines_are_not_wrapped_and_count_the_epochs():
     lines = plain(report(0), report(1), report(2), of=3)
     assert len(lines) == 3
-    told = "λ = 0.9, trial 2, epoch {}: loss 1.2346, val error 12.50 %; "
-    assert lines[0] == f"[0/3] {told.format(0)}starting"
-    assert re.fullmatch(re.escape(f"[1/3] {told.format(1)}") + r"\d+ s left", lines[1])
-    assert re.fullmatch(re.escape(f"[2/3] {told.format(2)}") + r"\d+ s left", lines[2])
+    line = "λ = 0.9, trial 2, epoch {}: loss 1.2346, val error 12.50 %; "
+    assert lines[0] == f"[0/3] {line.format(0)}starting"
+    assert re.fullmatch(re.escape(f"[1/3] {line.format(1)}") + r"\d+ s left", lines[1])
+    assert re.fullmatch(re.escape(f"[2/3] {line.format(2)}") + r"\d+ s left", lines[2])
 
 
 def test_the_time_left_is_that_of_the_epochs_so_far(monkeypatch):
@@ -160,8 +160,8 @@ def test_below_stand_the_newest_losses_the_lanes_and_the_size_of_the_store(live,
     shown.begin(plan(tmp_path))
     shown.epoch(report(3))
     first, second = newest.plain.splitlines()
-    assert first == one_line(plan(), report(3))
-    assert second == "0 of 9 lanes done · store 2.5 MB"
+    assert first == epoch_line(plan(), report(3))
+    assert second == "0 of 9 lanes done · 2.5 MB on disk"
 
 
 def test_a_lane_is_done_with_its_last_epoch_and_those_done_before_count(live, tmp_path):
@@ -204,10 +204,10 @@ def test_a_terminal_of_80_columns_gets_a_live_display(monkeypatch, tmp_path):
         listener.begin(plan(tmp_path))
         listener.epoch(report(1))
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).splitlines()
-    assert any(line.startswith("demo: 3 lambdas × 3 trials") for line in lines)
+    assert any(line.startswith("demo: 9 lanes (3 values of λ × 3 trials)") for line in lines)
     [bar] = [line for line in lines if " 1/108 epochs · " in line]
     assert bar.rstrip().endswith(" left")
-    assert one_line(plan(), report(1)) in [line.rstrip() for line in lines]
+    assert epoch_line(plan(), report(1)) in [line.rstrip() for line in lines]
 
 
 def test_what_is_no_terminal_gets_plain_lines(monkeypatch):
@@ -218,7 +218,7 @@ def test_what_is_no_terminal_gets_plain_lines(monkeypatch):
 
 def test_an_alert_stands_in_one_piece_above_the_live_display(monkeypatch, tmp_path):
     file = on(monkeypatch, terminal=True)
-    said = Verdict(
+    verdict = Verdict(
         rule="dominance",
         level="alert",
         epoch=3,
@@ -229,6 +229,6 @@ def test_an_alert_stands_in_one_piece_above_the_live_display(monkeypatch, tmp_pa
     )
     with display() as listener:
         listener.begin(plan(tmp_path))
-        listener.verdict(Lane(trial=0, lam_index=2), said)
+        listener.verdict(Lane(trial=0, lam_index=2), verdict)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
     assert "ALERT λ = 1, trial 0: after epoch 3, so. Act.\n" in shown

@@ -13,14 +13,14 @@ from rich.console import Console
 from jtdiag.probing.findings import Finding
 from jtdiag.store import lanes
 from jtdiag.terminal import watch_screen
-from jtdiag.terminal.watch_page import Page, duration, percent
+from jtdiag.terminal.watch_page import Page
 from jtdiag.terminal.watch_screen import Screen, ascii_only, picture
-from jtdiag.watch import FolderWatch, RunWatch, look_at
-from jtdiag.watch.events import Happened
+from jtdiag.watch import FolderWatch, RunWatch, poll
+from jtdiag.watch.events import RunEvent
 
 
 def looked(watched):
-    list(look_at(watched))
+    list(poll(watched))
     return watched
 
 
@@ -57,9 +57,9 @@ def test_a_lane_has_its_errors_its_leader_and_its_state(warned):
     assert lines[0].startswith("…")
     assert "by-hand  done" in lines[0]  # of the path, its end
     assert lines[0].endswith("1 alert")
-    said = " ".join(rows(lines)["1", "0"])
-    assert said.startswith("1 0 4/4 ━━")
-    assert said.endswith("10.0 % █▁▁▁▁ 71.0 % █▇▇▇▇ 12.0 % #1 done")
+    row = " ".join(rows(lines)["1", "0"])
+    assert row.startswith("1 0 4/4 ━━")
+    assert row.endswith("10.0 % █▁▁▁▁ 71.0 % █▇▇▇▇ 12.0 % #1 done")
     alert = "ALERT λ = 1: after epoch 3, one member dominates"
     assert any(line.startswith(alert) for line in lines)
 
@@ -68,15 +68,15 @@ def test_lanes_wait_train_and_die(warned):
     first, second = warned.run.lanes
     warned.seal_up_to(2, first)
     watched = looked(RunWatch(warned.run.path))
-    found = rows(drawn(watched))
-    assert (found["0.9", "0"][-1], found["1", "0"][-1]) == ("training", "waiting")
+    cells = rows(drawn(watched))
+    assert (cells["0.9", "0"][-1], cells["1", "0"][-1]) == ("training", "waiting")
     warned.seal_up_to(4, first)
     warned.seal_up_to(1, second)
     warned.close()
     lines = drawn(looked(watched))
-    found = rows(lines)
-    assert (found["0.9", "0"][-1], found["1", "0"][-1]) == ("done", "dead")
-    assert "  dead  " in lines[0]
+    cells = rows(lines)
+    assert (cells["0.9", "0"][-1], cells["1", "0"][-1]) == ("done", "exited")
+    assert "  exited  " in lines[0]
 
 
 def test_a_lane_that_a_rule_stopped_says_so(warned):
@@ -97,8 +97,8 @@ def test_a_lane_whose_engine_is_silent_says_so(warned):
     watched = looked(RunWatch(warned.run.path))
     watched.heartbeat._last -= 720
     lines = drawn(looked(watched))
-    assert "silent 12m" in lines[0]
-    assert [row[-1] for row in rows(lines).values()] == ["silent", "silent"]
+    assert "stalled 12m" in lines[0]
+    assert [row[-1] for row in rows(lines).values()] == ["stalled", "stalled"]
 
 
 def test_a_lambda_that_was_lowered_is_shown_with_what_it_became(warned):
@@ -133,8 +133,8 @@ def test_of_many_lanes_those_that_matter_are_shown_and_the_rest_is_counted(wide)
 def test_findings_have_at_least_a_third_of_the_screen_and_alerts_come_first(wide):
     wide.seal_up_to(4, wide.run.lanes[9])
     watched = looked(RunWatch(wide.run.path))
-    one = Finding(probe="p", rule="r", level="info", number=0.0, sentence="Word " * 60 + "end.")
-    watched.findings = [one, *watched.findings, one]
+    finding = Finding(probe="p", rule="r", level="info", number=0.0, sentence="Word " * 60 + "end.")
+    watched.findings = [finding, *watched.findings, finding]
     lines = drawn(watched)
     begin = next(i for i, line in enumerate(lines) if line.startswith("ALERT"))
     assert 6 <= len(lines) - begin <= 8
@@ -145,16 +145,16 @@ def test_findings_have_at_least_a_third_of_the_screen_and_alerts_come_first(wide
 def test_with_room_every_finding_is_told_to_its_end(warned):
     warned.seal_up_to(4)
     lines = drawn(looked(RunWatch(warned.run.path)), height=None)
-    told = " ".join(line.strip() for line in lines)
-    assert "missing members with the probe robustness." in told
+    text = " ".join(line.strip() for line in lines)
+    assert "missing members with the probe robustness." in text
     assert "…" not in " ".join(lines[1:])
 
 
 def test_without_unicode_the_picture_is_ascii(warned):
     warned.seal_up_to(4)
-    found = rows(drawn(looked(RunWatch(warned.run.path)), ascii_only=True))["1", "0"]
-    assert all(cell.isascii() for cell in found)
-    assert "#____" in found
+    cells = rows(drawn(looked(RunWatch(warned.run.path)), ascii_only=True))["1", "0"]
+    assert all(cell.isascii() for cell in cells)
+    assert "#____" in cells
 
 
 # --- a folder -------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def many(by_hand, stories, tmp_path):
 
 def test_a_folder_says_how_many_runs_are_in_which_state(many):
     lines = drawn(many, width=170)
-    assert lines[0].endswith("14 runs: 1 training, 1 dead, 1 unreadable, 11 done  1 with alerts")
+    assert lines[0].endswith("14 runs: 1 training, 1 exited, 1 unreadable, 11 done  1 with alerts")
 
 
 def test_what_needs_a_person_comes_first_and_the_rest_is_counted(many):
@@ -217,7 +217,7 @@ def test_runs_that_are_not_shown_are_counted_with_their_alerts(many):
 
 
 def test_an_empty_folder_says_that_it_is(tmp_path):
-    assert drawn(looked(FolderWatch(tmp_path)))[-1].startswith("There is no run in")
+    assert drawn(looked(FolderWatch(tmp_path)))[-1].startswith("No runs in")
 
 
 # --- the terminal ---------------------------------------------------------------------------------
@@ -236,12 +236,12 @@ def test_the_screen_is_as_large_as_the_terminal_and_stays_behind(warned):
     warned.seal_up_to(3)
     watched = RunWatch(warned.run.path)
     with Screen(console, watched) as screen:
-        for event in watched.look():
-            screen.take(Happened(run=watched.path, what=event))
+        for event in watched.poll():
+            screen.take(RunEvent(run=watched.path, event=event))
         screen.draw()
         shown = stream.getvalue().rpartition("\x1b[H")[2].split("\n")
         assert len(shown) == 24
-        assert "Ctrl-C ends the watch, not the training" in shown[-1]
+        assert "Ctrl-C stops watching; training continues" in shown[-1]
     assert "ALERT λ = 1" in stream.getvalue().rpartition("\x1b[?1049l")[2]
 
 
@@ -265,24 +265,3 @@ def test_a_look_that_finds_much_is_shown_before_it_is_over(warned, monkeypatch):
 def test_what_the_terminal_has_no_letters_for_is_drawn_in_ascii(encoding, plain):
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     assert ascii_only(Console(file=stream)) is plain
-
-
-def test_an_error_is_never_wider_than_its_column():
-    errors = [0.0, 0.12345, 0.9999, 1.5, 12.0, 99.99, 1e9, float("nan"), float("inf")]
-    said = [percent(error) for error in errors]
-    assert said == [
-        "0.0 %",
-        "12.3 %",
-        "100.0 %",
-        "150.0 %",
-        "1200 %",
-        "9999 %",
-        ">9999 %",
-        "-",
-        "-",
-    ]
-    assert max(map(len, said)) == 7
-
-
-def test_a_duration_has_one_unit():
-    assert [duration(s) for s in (5.2, 59, 61, 3599, 7300)] == ["5s", "59s", "1m", "60m", "2h"]

@@ -14,10 +14,10 @@ from jtdiag.watch.events import (
     Appeared,
     Ended,
     Gone,
-    Happened,
     Resumed,
+    RunEvent,
     Sealed,
-    Silent,
+    Stalled,
     Trouble,
 )
 from jtdiag.watch.folder import RETRY, FolderWatch, runs_below
@@ -52,7 +52,7 @@ def clock(monkeypatch):
 
 def looked(watched):
     """What a look tells, as pairs (name of the run, event)."""
-    return [(watched.name(told.run), told.what) for told in watched.look()]
+    return [(watched.name(run_event.run), run_event.event) for run_event in watched.poll()]
 
 
 def kinds(watched):
@@ -80,10 +80,10 @@ def test_runs_grow_side_by_side_and_end_one_by_one(watched, run_of):
     second.seal_up_to(2)
     assert [(name, e.epoch) for name, e in looked(watched)] == [("a", 0), ("b", 2)]
     second.seal_all()
-    told = looked(watched)
-    assert told[0][1].epoch == 4
-    assert ("b", Ended(done=True)) in told
-    assert {name for name, _ in told} == {"b"}
+    events = looked(watched)
+    assert events[0][1].epoch == 4
+    assert ("b", Ended(done=True)) in events
+    assert {name for name, _ in events} == {"b"}
     assert not watched.over
     first.close()
     assert looked(watched) == [("a", Ended(done=False))]
@@ -126,9 +126,9 @@ def test_an_alert_is_told_once_with_its_run_and_kept_in_its_folder(watched, run_
 def test_a_run_that_was_over_before_is_old_and_its_folder_is_left_alone(watched, run_of, stories):
     run = run_of("a", stories.led).seal_all()
     before = sorted(os.listdir(run.path))
-    told = list(watched.look())
-    assert all(isinstance(one, Happened) and one.old for one in told)
-    assert [e.what.rule for e in told if isinstance(e.what, Finding)] == ["dominance"]
+    run_events = list(watched.poll())
+    assert all(isinstance(run_event, RunEvent) and run_event.old for run_event in run_events)
+    assert [e.event.rule for e in run_events if isinstance(e.event, Finding)] == ["dominance"]
     assert sorted(os.listdir(run.path)) == before
     assert watched.over
 
@@ -210,7 +210,7 @@ def test_an_engine_that_seals_nothing_for_long_is_silent_until_it_does(watched, 
     clock.time += 99
     assert looked(watched) == []
     clock.time += 2
-    assert looked(watched) == [("a", Silent(seconds=101.0))]
+    assert looked(watched) == [("a", Stalled(seconds=101.0))]
     assert watched.runs[run.run.path].state == "silent"
     assert not watched.over
     assert looked(watched) == []
@@ -229,7 +229,7 @@ def test_how_long_epochs_take_is_estimated_from_the_dates_of_files(watched, run_
     looked(watched)
     heart = watched.runs[run.run.path].heartbeat
     assert heart.limit == pytest.approx(5 * 3900 / 4)
-    assert heart.quiet == pytest.approx(100, abs=60)
+    assert heart.idle == pytest.approx(100, abs=60)
 
 
 # --- removed, replaced, damaged -------------------------------------------------------------------
@@ -290,9 +290,9 @@ def test_metrics_that_are_missing_are_trouble_and_no_alert(watched, run_of):
     run = run_of("a")
     run.seal_up_to(3)
     shutil.rmtree(run.run.path / "store.zarr" / "metrics" / "member_loss" / "c")
-    told = looked(watched)
-    assert [type(what) for _, what in told] == [Appeared, Trouble]
-    assert "missing" in told[1][1].what
+    events = looked(watched)
+    assert [type(event) for _, event in events] == [Appeared, Trouble]
+    assert "missing" in events[1][1].what
 
 
 def test_findings_that_cannot_be_kept_are_told_once_and_the_run_is_watched_on(
@@ -301,9 +301,9 @@ def test_findings_that_cannot_be_kept_are_told_once_and_the_run_is_watched_on(
     run = run_of("a", stories.led)
     (run.run.path / finding.LOG).write_text("[]\n{")
     run.seal_up_to(3)
-    told = [what for _, what in looked(watched)]
-    assert [type(what) for what in told] == [Appeared, Sealed, Trouble, Finding]
-    assert "is not a list of findings" in told[2].what
+    events = [event for _, event in looked(watched)]
+    assert [type(event) for event in events] == [Appeared, Sealed, Trouble, Finding]
+    assert "is not a list of findings" in events[2].what
     run.seal_up_to(4)
-    assert [type(what) for _, what in looked(watched)][:1] == [Sealed]
+    assert [type(event) for _, event in looked(watched)][:1] == [Sealed]
     assert watched.troubled == {}

@@ -44,7 +44,7 @@ def test_a_lane_that_is_done_is_not_looked_at_again(warned, monkeypatch):
     lane = LaneWatch(run, run.lanes[0])
     assert lane.newly_sealed(run)
     lane.read(run)
-    monkeypatch.setattr(LaneWatch, "_look", lambda self: pytest.fail("its file is asked for"))
+    monkeypatch.setattr(LaneWatch, "_stat", lambda self: pytest.fail("its file is asked for"))
     assert not lane.newly_sealed(run)
 
 

@@ -48,21 +48,21 @@ def alerts(events):
     return [e for e in events if isinstance(e, Finding) and e.level == "alert"]
 
 
-# --- what is told ---------------------------------------------------------------------------------
+# --- events ---------------------------------------------------------------------------------------
 
 
 def test_every_epoch_is_told_as_it_is_sealed(warned, asleep):
     asleep(*by_step(warned, 4))
     events = list(follow(warned.run))
-    told = [event for event in events if isinstance(event, Sealed)]
-    assert told == sealed(warned, 0, 1, 2, 3, 4)
+    epochs = [event for event in events if isinstance(event, Sealed)]
+    assert epochs == sealed(warned, 0, 1, 2, 3, 4)
     assert events[-1] == Ended(done=True)
 
 
 def test_epochs_sealed_between_two_looks_are_told_as_one(warned, asleep):
     asleep(lambda: warned.seal_up_to(1), lambda: warned.seal_up_to(4))
-    told = [event for event in follow(warned.run) if isinstance(event, Sealed)]
-    assert told == sealed(warned, 1, 4)
+    epochs = [event for event in follow(warned.run) if isinstance(event, Sealed)]
+    assert epochs == sealed(warned, 1, 4)
 
 
 def test_the_alert_is_told_before_the_next_epoch(warned, asleep):
@@ -84,8 +84,8 @@ def test_what_is_no_alert_is_told_at_the_end(warned, asleep):
 
 def test_a_finding_is_told_once(warned, asleep):
     asleep(*by_step(warned, 4))
-    told = [e.sentence for e in follow(warned.run) if isinstance(e, Finding)]
-    assert len(told) == len(set(told))
+    sentences = [e.sentence for e in follow(warned.run) if isinstance(e, Finding)]
+    assert len(sentences) == len(set(sentences))
 
 
 def test_an_alert_is_told_again_when_another_trial_joins_it(by_hand, stories, asleep):
@@ -104,11 +104,11 @@ def test_an_alert_is_told_again_when_another_trial_joins_it(by_hand, stories, as
 
 
 def test_the_rules_say_in_the_watch_what_the_probe_says_of_the_whole_run(toy_copy):
-    told = RunWatch(toy_copy.path)
-    list(told.look())
+    watched = RunWatch(toy_copy.path)
+    list(watched.poll())
     judged = PROBES.find("alerts").judge(ask(toy_copy, "alerts"))
-    assert told.findings == [finding for finding in judged if finding.rule != "carried"]
-    assert told.findings
+    assert watched.findings == [finding for finding in judged if finding.rule != "carried"]
+    assert watched.findings
 
 
 # --- the end --------------------------------------------------------------------------------------
@@ -163,15 +163,15 @@ def test_slow_probes_are_not_asked(warned, asleep, monkeypatch):
     probes = [slow, PROBES.find("performance")]
     monkeypatch.setattr(Registry, "all", lambda self: probes)
     asleep(*by_step(warned, 4))
-    told = [e for e in follow(warned.run) if isinstance(e, Finding)]
-    assert {e.probe for e in told} == {"alerts", "performance"}
+    reported = [e for e in follow(warned.run) if isinstance(e, Finding)]
+    assert {e.probe for e in reported} == {"alerts", "performance"}
 
 
 def test_a_cheap_probe_of_somebody_else_is_asked(warned, foreign):
     foreign.write_text(foreign.read_text().replace('cost="slow"', 'cost="cheap"'))
     warned.seal_all()
-    told = [e.sentence for e in follow(warned.run) if isinstance(e, Finding)]
-    assert "The run has 2 lanes." in told
+    sentences = [e.sentence for e in follow(warned.run) if isinstance(e, Finding)]
+    assert "The run has 2 lanes." in sentences
 
 
 def test_findings_are_recorded_while_the_run_trains(warned, asleep):
@@ -180,9 +180,9 @@ def test_findings_are_recorded_while_the_run_trains(warned, asleep):
         lambda: warned.seal_up_to(3),
         lambda: (seen.extend(findings.read(warned.run.path)), warned.seal_up_to(4)),
     )
-    told = [e for e in follow(warned.run) if isinstance(e, Finding)]
+    reported = [e for e in follow(warned.run) if isinstance(e, Finding)]
     assert [f.rule for f in seen if f.level == "alert"] == ["dominance"]
-    assert sorted(map(str, findings.read(warned.run.path))) == sorted(map(str, told))
+    assert sorted(map(str, findings.read(warned.run.path))) == sorted(map(str, reported))
 
 
 def test_the_findings_of_a_fuller_result_stand(toy_copy):
@@ -228,13 +228,13 @@ def test_a_folder_that_holds_something_else_is_not_waited_for(tmp_path, asleep):
 
 
 def test_a_run_that_trains_is_warned_of_while_it_trains(short_demo_recipe, tmp_path):
-    told = threading.Event()
+    warned_event = threading.Event()
     recipe = attrs.evolve(short_demo_recipe, lam=(1.0,))
 
     class WaitsForTheWarning(NullListener):
         def epoch(self, report):
             if report.epoch == 3:  # it has been handed to the writer
-                told.wait(60)
+                warned_event.wait(60)
 
     path = tmp_path / "demo"
     training = threading.Thread(
@@ -253,8 +253,8 @@ def test_a_run_that_trains_is_warned_of_while_it_trains(short_demo_recipe, tmp_p
         assert alert.lam == 1
         assert not run.done
         assert run.training
-        told.set()
+        warned_event.set()
         assert list(events)[-1] == Ended(done=True)
     finally:
-        told.set()
+        warned_event.set()
         training.join()

@@ -29,11 +29,11 @@ def test_figures_are_drawn_again_after_every_epoch_until_the_run_ends(warned, as
     steps = [lambda e=e: warned.seal_up_to(e) for e in (0, 2, 4)]
     asleep(*steps, warned.close)
     wanted = [FIGURES.find("error-against-lambda"), FIGURES.find("errors-by-epoch")]
-    told = list(redraw(warned.run, wanted, PNG))
+    lines = list(redraw(warned.run, wanted, PNG))
     where = warned.run.path / "figures"
-    assert told == [
-        *(f"epoch {e}: {where / one.name}.png" for e in (0, 2, 4) for one in wanted),
-        "The run is done.",
+    assert lines == [
+        *(f"epoch {e}: {where / each.name}.png" for e in (0, 2, 4) for each in wanted),
+        "The run is complete.",
     ]
 
 
@@ -42,8 +42,8 @@ def test_it_draws_the_epochs_that_are_sealed(warned, asleep, monkeypatch):
     asleep(lambda: warned.seal_up_to(1), lambda: warned.seal_up_to(4), warned.close)
     drawing = FIGURES.find("errors-by-epoch")
     name = "jtdiag.workflows.live_plot.draw_results"
-    monkeypatch.setattr(name, lambda runs, one, found, output: (
-        seen.append(int(found[0]["ensemble_error"].notnull().any(("lam", "split")).sum())),
+    monkeypatch.setattr(name, lambda runs, drawing, results, output: (
+        seen.append(int(results[0]["ensemble_error"].notnull().any(("lam", "split")).sum())),
         ["x"],
     )[1])  # fmt: skip
     list(redraw(warned.run, [drawing]))
@@ -54,10 +54,10 @@ def test_figures_of_slow_probes_are_left_out_and_told_once(warned, asleep):
     asleep(lambda: warned.seal_up_to(4), warned.close)
     [left_out, done] = redraw(warned.run, [FIGURES.find("reliability")], PNG)
     assert left_out == (
-        "reliability: left out while the run trains. "
-        f"First run: jtdiag probe {warned.run.path} calibration"
+        "reliability: skipped, its probe is slow. "
+        f"To draw it: jtdiag probe {warned.run.path} calibration"
     )
-    assert done == "The run is done."
+    assert done == "The run is complete."
     assert not (warned.run.path / "figures").exists()
 
 
@@ -65,9 +65,9 @@ def test_what_cannot_be_drawn_yet_is_a_line_and_the_rest_goes_on(warned, asleep)
     asleep(lambda: warned.seal_up_to(2), warned.close)
     wanted = [FIGURES.find("leader-by-epoch"), FIGURES.find("error-against-lambda")]
     first, second, last = redraw(warned.run, wanted, PNG)
-    assert first.startswith("epoch 2: leader-by-epoch left out. No lane has completed all epochs")
+    assert first.startswith("epoch 2: leader-by-epoch skipped. No lane has completed all epochs")
     assert second.endswith("error-against-lambda.png")
-    assert last == f"{warned.run.path}: nobody trains it."
+    assert last == f"{warned.run.path}: the training process exited early."
 
 
 def test_nothing_is_written_into_the_run_but_figures(warned, asleep):
@@ -81,13 +81,13 @@ def test_plot_watch_of_a_finished_run_draws_once_and_ends(small_run):
     ran = CliRunner().invoke(main, ["plot", str(small_run.path), "errors-by-epoch", "--watch"])
     assert (ran.exit_code, ran.stderr) == (0, "")
     figure = small_run.path / "figures" / "errors-by-epoch.pdf"
-    assert ran.stdout.splitlines() == [f"epoch 4: {figure}", "The run is done."]
+    assert ran.stdout.splitlines() == [f"epoch 4: {figure}", "The run is complete."]
 
 
 def test_plot_watch_follows_one_run(small_run):
     ran = CliRunner().invoke(main, ["plot", str(small_run.path), str(small_run.path), "--watch"])
     assert ran.exit_code == 2
-    assert "--watch follows one run" in ran.stderr
+    assert "--watch accepts a single run" in ran.stderr
 
 
 def test_ctrl_c_ends_watching_without_a_traceback(small_run, monkeypatch):

@@ -62,22 +62,22 @@ def made(tmp_path_factory):
     toy_data(folder / "toy.npz")
     file = folder / "toys.toml"
     file.write_text(STUDY.format(data=folder / "toy.npz"), "utf-8")
-    found = studies.read(file)
-    study.carry_out(found, folder / "toys", quiet)
-    return found, folder / "toys"
+    definition = studies.read(file)
+    study.run_study(definition, folder / "toys", quiet)
+    return definition, folder / "toys"
 
 
 def test_every_run_is_a_run_of_its_own(made):
-    found, folder = made
-    for name, recipe in found.runs.items():
+    definition, folder = made
+    for name, recipe in definition.runs.items():
         run = Run(folder / name)
         assert run.done
         assert run.recipe == recipe
 
 
 def test_the_folder_knows_its_study(made):
-    found, folder = made
-    assert studies.find(str(folder)) == found
+    definition, folder = made
+    assert studies.find(str(folder)) == definition
 
 
 def test_bars_are_in_the_order_of_schemes_whatever_the_order_of_runs(made):
@@ -125,24 +125,24 @@ def test_members_and_batches_are_the_same_in_every_scheme(made):
 
 
 def test_what_is_done_is_not_trained_again_and_a_study_goes_on(made, tmp_path):
-    found, folder = made
+    definition, folder = made
     seals = [p.stat().st_mtime_ns for p in sorted(folder.glob("*/lanes/*.json"))]
-    study.carry_out(found, folder, quiet)
+    study.run_study(definition, folder, quiet)
     assert [p.stat().st_mtime_ns for p in sorted(folder.glob("*/lanes/*.json"))] == seals
 
 
 def test_the_folder_of_another_study_is_refused(made):
-    found, folder = made
+    definition, folder = made
     other = studies.read(folder / studies.FILE, ["runs.joint.seed=9"])
-    with pytest.raises(StoreError, match=r"with other runs\.joint\.seed\. Go on"):
-        study.carry_out(other, folder, quiet)
-    assert studies.find(str(folder)) == found
+    with pytest.raises(StoreError, match=r"which differs in runs\.joint\.seed\. Resume with"):
+        study.run_study(other, folder, quiet)
+    assert studies.find(str(folder)) == definition
 
 
 def test_a_folder_that_holds_something_else_is_refused(made, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(StoreError, match="is not empty and holds no study"):
-        study.carry_out(made[0], tmp_path, quiet)
+    with pytest.raises(StoreError, match="is not empty and is not a study"):
+        study.run_study(made[0], tmp_path, quiet)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -154,5 +154,5 @@ def test_the_figure_lies_in_the_studys_folder(made):
         "figures/schemes.png",
     ]
     assert all(path.stat().st_size for path in drawn)
-    with pytest.raises(ProbeError, match="whose figure is 'schemes'"):
+    with pytest.raises(ProbeError, match="whose only figure is 'schemes'"):
         study.plot(folder, ["errors-by-epoch"])

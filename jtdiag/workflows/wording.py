@@ -1,0 +1,30 @@
+"""The lines that workflows print, as pure functions of plain values."""
+
+from pathlib import Path
+
+RUN_COMPLETE = "The run is complete."
+
+
+def figure_needs_probe(figure: str, run: Path, probe: str) -> str:
+    """Return that a figure is not drawn during training because its probe is slow."""
+    return f"{figure}: skipped, its probe is slow. To draw it: jtdiag probe {run} {probe}"
+
+
+def figure_not_applicable(figure: str) -> str:
+    """Return that a figure is not drawn because its probe does not apply to the run."""
+    return f"{figure}: skipped, not applicable to this run."
+
+
+def figure_drawn(epoch: int, path: Path) -> str:
+    """Return the file of a figure that was drawn after an epoch."""
+    return f"epoch {epoch}: {path}"
+
+
+def figure_skipped(epoch: int, figure: str, reason: str) -> str:
+    """Return why a figure was not drawn after an epoch; the reason is a sentence."""
+    return f"epoch {epoch}: {figure} skipped. {reason}"
+
+
+def exited_early(run: Path) -> str:
+    """Return that a run is not complete and no process is training it."""
+    return f"{run}: the training process exited early."

@@ -1,0 +1,34 @@
+"""Every line that workflows print."""
+
+from pathlib import Path
+
+from jtdiag.workflows import wording
+
+RUN = Path("runs/demo")
+
+SENTENCES = {
+    wording.RUN_COMPLETE: "The run is complete.",
+    wording.figure_needs_probe("reliability", RUN, "calibration"): (
+        "reliability: skipped, its probe is slow. To draw it: jtdiag probe runs/demo calibration"
+    ),
+    wording.figure_not_applicable("filters"): "filters: skipped, not applicable to this run.",
+    wording.figure_drawn(3, Path("figures/a.png")): "epoch 3: figures/a.png",
+    wording.figure_skipped(3, "displacement", "There are no checkpoints."): (
+        "epoch 3: displacement skipped. There are no checkpoints."
+    ),
+    wording.exited_early(RUN): "runs/demo: the training process exited early.",
+}
+
+
+def test_every_line_reads_as_written_here():
+    assert list(SENTENCES) == list(SENTENCES.values())
+
+
+def test_no_line_is_forgotten():
+    source = Path(__file__).read_text("utf-8")
+    public = [name for name in vars(wording) if name[0] != "_" and name not in {"Path"}]
+    assert [name for name in public if f"wording.{name}" not in source] == []
+
+
+def test_no_line_has_stray_spaces():
+    assert not any("  " in text or " ." in text for text in SENTENCES)
