@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from jtdiag import names
 from jtdiag.engine.lane_group import LaneGroup
-from jtdiag.engine.running_means import Tally
+from jtdiag.engine.running_means import RunningMeans
 
 Metrics = dict[str, NDArray[np.float64]]
 """Means over the examples seen: (M,) for the members, () for the ensemble."""
@@ -49,23 +49,23 @@ class Jtdiag:
         weights, memory = group.snapshot(0)
         self._start = {f"weight/{name}": w.cpu().numpy() for name, w in weights.items()}
         self._start |= {f"memory/{name}": v.cpu().numpy() for name, v in memory.items()}
-        self._tally = self._empty()
+        self._means = self._empty()
 
-    def _empty(self) -> Tally:
-        return Tally(1, self.group.recipe.members.count, self.group.device)
+    def _empty(self) -> RunningMeans:
+        return RunningMeans(1, self.group.recipe.members.count, self.group.device)
 
     def reset(self) -> None:
         """Go back to the initial weights, with nothing counted."""
         self.group.restore([self._start])
-        self._tally = self._empty()
+        self._means = self._empty()
 
     def step(self, x: Tensor, target: Tensor) -> None:
         """Take one step."""
-        self.group._step((1, 0), x[None], target[None], self._lr, self._tally)
+        self.group._step((1, 0), x[None], target[None], self._lr, self._means)
 
     def metrics(self) -> Metrics:
         """Return what was counted."""
-        return {name: values[0] for name, values in self._tally.means().items()}
+        return {name: values[0] for name, values in self._means.means().items()}
 
     def weights(self) -> Weights:
         """Return the weights as they are."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 from workload import lane_group, noise
 
-from jtdiag.engine.execution import Way, fastest, ways
+from jtdiag.engine.execution import ExecutionPlan, candidate_plans, fastest
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.recipe.recipe import Data, Keep, Members, Recipe, Train
 
@@ -32,7 +32,7 @@ def main() -> None:
     device = torch.device(options.device)
     torch.set_num_threads(options.threads)
     group = _group(options, device)
-    open_ways = ways(group.recipe, group.stack, images=True)
+    open_ways = candidate_plans(group.recipe, group.stack, images=True)
     auto = fastest(open_ways, group.try_step, device)
     order = group._order(1)[:, : options.batch]
     [(x, target)] = group._batches(order, options.batch, "train")
@@ -40,12 +40,12 @@ def main() -> None:
     contenders = {"the authors'": Contender(step=lambda: _backward(group, _authors(group, x)))}
     for way in open_ways:
         contenders[way.text] = _contender(group, way, x)
-    lr, tally = group._per_lane([0.0]), group._tally()
+    lr, tally = group._per_lane([0.0]), group._running_means()
     contenders["a whole step, auto"] = Contender(
         step=lambda: group._step((1, 0), x, target, lr, tally),
-        prepare=lambda: setattr(group, "way", auto.way),
+        prepare=lambda: setattr(group, "plan", auto.plan),
     )
-    _show(race(contenders, options.rounds, options.steps, device), auto.way.text)
+    _show(race(contenders, options.rounds, options.steps, device), auto.plan.text)
     print(f"\n{machine(device)}")
 
 
@@ -78,10 +78,10 @@ def _group(options: argparse.Namespace, device: torch.device) -> LaneGroup:
     return lane_group(recipe, noise(options.batch, 10, SHAPE), device)
 
 
-def _contender(group: LaneGroup, way: Way, x: Tensor) -> Contender:
+def _contender(group: LaneGroup, way: ExecutionPlan, x: Tensor) -> Contender:
     return Contender(
         step=lambda: _backward(group, group._logits(group._state, x)),
-        prepare=lambda: setattr(group, "way", way),
+        prepare=lambda: setattr(group, "plan", way),
     )
 
 
@@ -105,7 +105,7 @@ def _authors(group: LaneGroup, x: Tensor) -> Tensor:
 
 
 def _agree(group: LaneGroup, x: Tensor) -> None:
-    group.way = Way(execution="stacked")
+    group.plan = ExecutionPlan(execution="stacked")
     with torch.no_grad():
         ours, theirs = group._logits(group._state, x), _authors(group, x)
     print(f"logits differ by at most {float((ours - theirs).abs().max() / theirs.abs().max()):.1e}")

@@ -91,7 +91,7 @@ def _stepping(group: LaneGroup) -> Contender:
     batches = list(group._batches(order, group.recipe.train.batch, names.TRAIN))
     turn = itertools.cycle(batches)
     lr = group._per_lane([group.recipe.lr(lane.lam_index, 1) for lane in group.lanes])
-    tally = group._tally()
+    tally = group._running_means()
     start = [_state(group, index) for index in range(len(group.lanes))]
     return Contender(
         step=lambda: group._step((1, 0), *next(turn), lr, tally),

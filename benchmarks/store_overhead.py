@@ -35,7 +35,7 @@ from stopwatch import Times, machine
 from workload import SHAPE, Config, noise, recipe
 
 from jtdiag.engine import train as engine
-from jtdiag.engine.progress import EpochReport, Silent
+from jtdiag.engine.progress import EpochReport, NullListener
 from jtdiag.engine.writer import BackgroundWriter, Job
 
 KEPT = {"stored": "all", "dropped": "all", "metrics": "none", "nothing": "none"}
@@ -46,7 +46,7 @@ CPU = torch.device("cpu")
 
 
 @dataclass
-class Clock(Silent):
+class Clock(NullListener):
     """What one run took from the end of epoch 0 on, in seconds."""
 
     drops: bool

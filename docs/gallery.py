@@ -1,4 +1,4 @@
-"""Every figure for the manual's gallery: of runs at hand, and of a small study of the build's.
+"""Draw all figures for the gallery of the manual, from existing runs or from a small study.
 
 python docs/gallery.py real RUN... --study FOLDER --out docs/images/gallery
 python docs/gallery.py small FOLDER
@@ -15,10 +15,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import jtdiag
-from jtdiag import figures
-from jtdiag.engine.progress import Silent
+from jtdiag.engine.progress import NullListener
 from jtdiag.errors import JtdiagError
-from jtdiag.figures import drawing
+from jtdiag.figures import FIGURES, drawing
 from jtdiag.figures.drawing import Output
 from jtdiag.figures.kinds import schemes
 from jtdiag.probing import results
@@ -29,7 +28,7 @@ from jtdiag.workflows import study
 
 STUDY = Path(__file__).with_name("gallery.toml")
 OF_ALL_FIGURES = "joint"
-"""The run of that study which every figure but `schemes` is drawn of."""
+"""The run of that study from which all figures except `schemes` are drawn."""
 OF_THE_PAPER = (
     (study.FIGURE, "2"),
     ("error-against-lambda", "3"),
@@ -41,39 +40,39 @@ OF_THE_PAPER = (
     ("accuracy-against-dropped", "7 and 8"),
     ("diversity-against-lambda", "9"),
 )
-"""Figures in the order of Webb et al. 2020, with their numbers there."""
-NAMES = tuple(dict.fromkeys((*dict(OF_THE_PAPER), *figures.FIGURES)))
+"""Figures in the order of Webb et al. (2020), with their numbers in the paper."""
+NAMES = tuple(dict.fromkeys((*dict(OF_THE_PAPER), *FIGURES.names())))
 """All figures, in the order of the gallery."""
 QUALITIES = ((150, 256), (150, 32), (120, 32), (100, 32), (80, 32))
-"""Dots per inch and levels of each colour, in the order in which they are tried."""
+"""Resolution in dots per inch and levels of each color channel, tried in this order."""
 LARGEST = 60_000
-"""Bytes of an image, beyond which the next quality is tried."""
+"""Maximum size of an image in bytes; if it is larger, the next quality is tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
-    """A figure of the gallery."""
+class Entry:
+    """A figure in the gallery."""
 
     name: str
     image: Path | None
-    """None where it could not be drawn."""
-    why_not: str = ""
-    """What is missing then, in one line."""
+    """None if it could not be drawn."""
+    reason: str = ""
+    """Why it could not be drawn, in one line."""
 
 
 def caption(name: str) -> str:
-    """Return the first sentence of a figure's docstring."""
-    text = (schemes.__doc__ or "") if name == study.FIGURE else figures.find(name).caption
-    return text.partition("\n")[0]
+    """Return the first sentence of a figure's caption."""
+    return (schemes.FIGURE if name == study.FIGURE else FIGURES.find(name)).title
 
 
-def draw(runs: Sequence[Run], of_study: Path | None, out: Path) -> list[Drawn]:
-    """Draw all figures as small PNGs into a folder.
+def draw(runs: Sequence[Run], of_study: Path | None, out: Path) -> list[Entry]:
+    """Draw all figures as small PNGs.
 
     Args:
-        runs: A figure that compares runs shows all that were probed for it; any other the first.
+        runs: Runs to draw. Figures that compare runs show all that have the result of their
+            probe; the others show the first.
         of_study: Folder of a study, for `schemes`.
-        out: The PNGs' folder; it is made.
+        out: Folder for the PNGs; it is created.
     """
     return [
         _of_study(of_study, out) if name == study.FIGURE else _of_runs(runs, name, out)
@@ -81,67 +80,67 @@ def draw(runs: Sequence[Run], of_study: Path | None, out: Path) -> list[Drawn]:
     ]
 
 
-def _of_study(folder: Path | None, out: Path) -> Drawn:
+def _of_study(folder: Path | None, out: Path) -> Entry:
     if folder is None:
-        return Drawn(name=study.FIGURE, image=None, why_not="It is drawn of a study.")
+        return Entry(name=study.FIGURE, image=None, reason="It needs a study.")
     return _try(study.FIGURE, out, lambda output: study.plot(folder, output=output))
 
 
-def _of_runs(runs: Sequence[Run], name: str, out: Path) -> Drawn:
-    needs = figures.find(name).needs
-    asked = [run for run in runs if results.path_of(run, needs).exists()]
-    if not asked:
-        return Drawn(name=name, image=None, why_not=f"Its probe, {needs}, was not asked.")
-    return _try(name, out, lambda output: drawing.plot(asked[0], name, *asked[1:], output=output))
+def _of_runs(runs: Sequence[Run], name: str, out: Path) -> Entry:
+    needs = FIGURES.find(name).needs
+    probed = [run for run in runs if results.path_of(run, needs).exists()]
+    if not probed:
+        return Entry(name=name, image=None, reason=f"The probe {needs} has not been run.")
+    return _try(name, out, lambda output: drawing.plot(probed[0], name, *probed[1:], output=output))
 
 
-def _try(name: str, out: Path, make: Callable[[Output], list[Path]]) -> Drawn:
-    """Return what was drawn, small enough, or the line that says what is missing."""
+def _try(name: str, out: Path, make: Callable[[Output], list[Path]]) -> Entry:
+    """Draw a figure at the best quality that is small enough, or say why it cannot be drawn."""
     try:
         for dpi, levels in QUALITIES:
             [image] = make(Output(formats=("png",), dpi=dpi, folder=out))
-            _few_colours(image, levels)
+            _reduce_colors(image, levels)
             if image.stat().st_size <= LARGEST:
                 break
     except JtdiagError as error:
-        return Drawn(name=name, image=None, why_not=str(error))
-    return Drawn(name=name, image=image)
+        return Entry(name=name, image=None, reason=str(error))
+    return Entry(name=name, image=image)
 
 
-def _few_colours(path: Path, levels: int) -> None:
-    """Write a PNG again with a palette, at a third of its size; its origin stays in it."""
+def _reduce_colors(path: Path, levels: int) -> None:
+    """Convert a PNG to a palette, which makes it three times smaller; its metadata is kept."""
     last = levels - 1
     even = [round(round(value * last / 255) * 255 / last) for value in range(256)]
     with Image.open(path) as image:
-        kept = PngInfo()
+        metadata = PngInfo()
         for key, text in image.info.items():
             if isinstance(text, str):
-                kept.add_itxt(key, text)
-        few = image.convert("RGB").point(3 * even).quantize(256, dither=Image.Dither.NONE)
-    few.save(path, optimize=True, pnginfo=kept)
+                metadata.add_itxt(key, text)
+        reduced = image.convert("RGB").point(3 * even).quantize(256, dither=Image.Dither.NONE)
+    reduced.save(path, optimize=True, pnginfo=metadata)
 
 
-def small(folder: Path, probes: Sequence[str] | None = None) -> list[Drawn]:
-    """Carry out the small study, ask the probes and draw all figures into ``images``.
+def small(folder: Path, probes: Sequence[str] | None = None) -> list[Entry]:
+    """Run the small study and its probes, and draw all figures into the subfolder ``images``.
 
     Args:
-        folder: What was done in it before is not done again.
-        probes: Names of those to ask; None for all that figures need.
+        folder: Folder of the study; what is already there is not computed again.
+        probes: Names of the probes to run; None for all that the figures need.
     """
-    made = folder / "study"
-    study.run_study(studies.read(STUDY), made, lambda: nullcontext(Silent()))
-    run = Run(made / OF_ALL_FIGURES)
-    needed = dict.fromkeys(figures.find(name).needs for name in figures.FIGURES)
+    study_folder = folder / "study"
+    study.run_study(studies.read(STUDY), study_folder, lambda: nullcontext(NullListener()))
+    run = Run(study_folder / OF_ALL_FIGURES)
+    needed = dict.fromkeys(kind.needs for kind in FIGURES.all())
     for name in needed if probes is None else probes:
         probe(run, name)
-    return draw([run], made, folder / "images")
+    return draw([run], study_folder, folder / "images")
 
 
 def built_page(build: Path) -> str:
-    """Return the figures of the small study as Markdown; they are made once for each version.
+    """Return the figures of the small study as Markdown, computed once per version.
 
     Args:
-        build: Where built things lie, below the folder of the page.
+        build: Build folder, below the folder of the page.
     """
     recipe = studies.to_toml(studies.read(STUDY))
     key = hashlib.sha256(recipe.encode()).hexdigest()[:8]
@@ -152,20 +151,20 @@ def built_page(build: Path) -> str:
     return page.read_text("utf-8")
 
 
-def _sections(drawn: Sequence[Drawn], origin: Path) -> Iterator[str]:
-    for one in drawn:
-        yield f"\n## {one.name}\n"
-        if one.image:
-            where = one.image.relative_to(origin).as_posix()
-            yield f"![{one.name} of the small study: {caption(one.name)}]({where})\n"
-            yield caption(one.name)
+def _sections(entries: Sequence[Entry], origin: Path) -> Iterator[str]:
+    for entry in entries:
+        yield f"\n## {entry.name}\n"
+        if entry.image:
+            path = entry.image.relative_to(origin).as_posix()
+            yield f"![{entry.name} of the small study: {caption(entry.name)}]({path})\n"
+            yield caption(entry.name)
         else:
-            yield f"Left out: {one.why_not}"
+            yield f"Not drawn: {entry.reason}"
 
 
 @click.group(help="Draw the figures of the manual's gallery.")
 def main() -> None:
-    """Leave the work to a command."""
+    """Group of commands."""
 
 
 @main.command("real")
@@ -173,20 +172,20 @@ def main() -> None:
 @click.option("--study", "of_study", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 def draw_real(runs: tuple[Path, ...], of_study: Path | None, out: Path) -> None:
-    """Draw all figures of RUNS, of the first where a figure shows one."""
-    _tell(draw([Run(run) for run in runs], of_study, out))
+    """Draw all figures of RUNS; figures of a single run show the first."""
+    _report(draw([Run(run) for run in runs], of_study, out))
 
 
 @main.command("small")
 @click.argument("folder", type=click.Path(path_type=Path))
 def draw_small(folder: Path) -> None:
-    """Carry out the small study in FOLDER and draw it."""
-    _tell(small(folder))
+    """Run the small study in FOLDER and draw its figures."""
+    _report(small(folder))
 
 
-def _tell(drawn: Sequence[Drawn]) -> None:
-    for one in drawn:
-        click.echo(one.image or f"{one.name}: left out. {one.why_not}")
+def _report(entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        click.echo(entry.image or f"{entry.name}: not drawn. {entry.reason}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""jtdiag: is this an ensemble or one big model, and which should it be?
+"""jtdiag: diagnostics for jointly trained ensembles.
 
-The public names, loaded on first use so that asking for help does not import torch:
+Public names, imported on first use so that ``jtdiag --help`` does not import torch:
 
-- `train`: carry out a recipe; the engine writes a run.
-- `Run`: read a run: its recipe, its sealed epochs as an xarray DataTree, its outputs.
-- `probe`: ask a probe of a run and get an xarray Dataset.
-- `asks`, `Var`: make a probe of your own of a function.
-- `joint_loss`: the loss of Eq. 4 (Webb et al. 2020), for a training loop of your own.
-- `DominanceMonitor`: the early warning in a training loop of your own; `watch_branches` for the
-  branches of one network.
-- `Recipe`: everything that decides the outcome of a run; `find_recipe` finds one by name.
+- `train`: train the ensembles that a recipe describes and write a run.
+- `Run`: read a run: its recipe, its completed epochs as an xarray DataTree, its outputs.
+- `probe`: run a probe on a run and return an xarray Dataset.
+- `asks`, `Var`: turn a function into a user-defined probe.
+- `joint_loss`: the joint-training loss (Webb et al. 2020, Eq. 4), for any training loop.
+- `DominanceMonitor`: early warning in any training loop; `watch_branches` for the branches of one
+  network.
+- `Recipe`: everything that determines the outcome of a run; `find_recipe` finds one by name.
+- `JtdiagError`: base class of all errors that a user can fix.
 """
 
 from importlib import import_module
@@ -44,7 +45,7 @@ __all__ = [
     "watch_branches",
 ]
 
-_HOMES = {
+_MODULES = {
     "DominanceMonitor": ("jtdiag.monitor.monitor", "DominanceMonitor"),
     "JtdiagError": ("jtdiag.errors", "JtdiagError"),
     "Recipe": ("jtdiag.recipe.recipe", "Recipe"),
@@ -61,7 +62,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'jtdiag' has no attribute '{name}'")
-    module, attribute = _HOMES[name]
+    module, attribute = _MODULES[name]
     return getattr(import_module(module), attribute)

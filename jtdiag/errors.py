@@ -1,7 +1,7 @@
-"""What can go wrong by a user's doing: one line each, saying what is, what should be, what to do.
+"""Errors that a user can fix. Each message is one line: what is wrong, and what to do.
 
-The command line prints the members of this family as one line with exit status 1. Any other
-exception is a bug of ours and keeps its traceback.
+The command line prints these errors without a traceback and exits with status 1. Any other
+exception is a bug in jtdiag and keeps its traceback.
 """
 
 from collections.abc import Iterable
@@ -9,35 +9,35 @@ from difflib import get_close_matches
 
 
 class JtdiagError(Exception):
-    """A mistake that the user can mend; the message says how."""
+    """An error that the user can fix; the message says how."""
 
 
 class RecipeError(JtdiagError, ValueError):
-    """A recipe that cannot be carried out."""
+    """An invalid recipe, or one that cannot be run on this machine."""
 
 
 class DataError(JtdiagError, ValueError):
-    """Data that are missing or not what they should be."""
+    """Data that are missing or invalid."""
 
 
 class StoreError(JtdiagError, OSError):
-    """A run, store or result that is missing, damaged or in the way."""
+    """A run, store or result that is missing, damaged, locked or already exists."""
 
 
 class ProbeError(JtdiagError, LookupError):
-    """A probe or figure that does not exist, or that breaks its promise."""
+    """A probe or figure that does not exist or violates its contract."""
 
 
 class AlertError(JtdiagError, ValueError):
-    """A place for alerts that cannot be used."""
+    """An alert destination that cannot be used."""
 
 
 _ALIASES = {"lambda": "lam", "λ": "lam", "dataset": "data"}
-"""Common slips that similarity of spelling does not resolve."""
+"""Common mistakes that spelling similarity does not resolve."""
 
 
 def nearest(word: object, allowed: Iterable[str]) -> str:
-    """Return " Did you mean '…'?" with the most similar allowed word, or an empty text."""
+    """Return " Did you mean '…'?" with the most similar allowed word, or "" if none is."""
     word, words = str(word), list(allowed)
     if _ALIASES.get(word) in words:
         return f" Did you mean '{_ALIASES[word]}'?"

@@ -1,6 +1,7 @@
-"""Files that others read or write at the same time: replaced whole, and locked."""
+"""Files shared between processes: atomic replacement and locks."""
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from jtdiag.errors import StoreError
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a text file, so that a reader finds the old content or the new, never a part."""
+    """Replace a text file atomically: a reader sees the old content or the new, never a mix."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     try:
         with draft.open("w", encoding="utf-8") as stream:
@@ -21,27 +22,44 @@ def write_atomically(path: Path, text: str) -> None:
             os.fsync(stream.fileno())
         draft.replace(path)
     except OSError:
-        draft.unlink(missing_ok=True)  # on a full disk, half a draft takes room
+        draft.unlink(missing_ok=True)  # free the space again on a full disk
         raise
+
+
+def acquire(path: Path, timeout: float) -> FileLock:
+    """Acquire the lock of a file; call ``release()`` on what is returned, from any thread.
+
+    The operating system releases the lock when the process exits, however it exits.
+
+    Args:
+        path: The lock file. It is created if missing and remains, empty, after release.
+        timeout: Seconds to wait if the lock is held.
+
+    Raises:
+        TimeoutError: if the lock is still held after that time.
+        OSError: if the lock file cannot be written.
+    """
+    lock = FileLock(path, timeout=timeout, thread_local=False)
+    lock.acquire()
+    return lock
 
 
 @contextmanager
 def locked(path: Path, timeout: float) -> Iterator[None]:
-    """Hold the lock of a file while the block runs; it ends with its process, however that ends.
+    """Hold the lock of a file while the block runs.
 
     Args:
-        path: The lock file; it stays behind, empty.
-        timeout: Seconds to wait for another process that holds it.
+        path: As in `acquire`.
+        timeout: As in `acquire`.
 
     Raises:
-        StoreError: if another process still holds it then.
+        StoreError: if the lock is still held after the timeout.
         OSError: if the lock file cannot be written.
     """
     if not path.parent.is_dir():  # FileLock would create the folder
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
-    lock = FileLock(path, timeout=timeout)
     try:
-        lock.acquire()
+        lock = acquire(path, timeout)
     except Timeout as error:
         raise StoreError(
             f"{path}: another process has held this lock for {timeout:g} seconds; "
@@ -51,3 +69,19 @@ def locked(path: Path, timeout: float) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Check whether any process, including this one, holds the lock of a file.
+
+    Nothing is written, so a read-only file can be checked. The check holds a shared lock for an
+    instant: a process that acquires the lock at that moment succeeds if its timeout is not 0.
+    """
+    try:
+        with path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -1,8 +1,8 @@
-"""Python objects found by name or by address: what jtdiag brings, and what users add.
+"""Find Python objects by name or by address: built-in, third-party and user-defined ones.
 
-Every extension point (`Registry`) is a group of entry points. The built-in objects are registered
-in jtdiag's own pyproject.toml, by the same entry points that anybody else's package uses. An
-object that is not installed has an address: ``package.module:name`` or ``path/file.py:name``.
+Every extension point is a `Registry`: a group of entry points. Built-in objects are registered in
+jtdiag's own pyproject.toml, with the same entry points that third-party packages use. An object
+that is not installed is given by its address: ``package.module:name`` or ``path/file.py:name``.
 """
 
 import functools
@@ -24,21 +24,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Registry(Generic[T]):
-    """All objects of one kind that are installed, found by the entry points of a group."""
+    """All installed objects of one kind, found through a group of entry points."""
 
     group: str
-    """Such as ``jtdiag.probes``."""
+    """Group of entry points, such as ``jtdiag.probes``."""
     kind: str
-    """Class that every entry point must give an instance of, as ``package.module:Class``; it is
-    imported when the first object is."""
+    """Class of the objects, as ``package.module:Class``; imported with the first object."""
     noun: str
-    """What messages call an object, such as "probe"."""
+    """Name of the kind in messages, such as "probe"."""
     plural: str
-    """The same for several, such as "probes"."""
+    """Its plural, such as "probes"."""
     error: type[JtdiagError]
-    """Raised where there is no such object, or it is of another kind."""
+    """Raised if an object does not exist or is of the wrong class."""
     order: tuple[str, ...] = ()
-    """Names that come first, in this order; all others follow alphabetically."""
+    """Names listed first, in this order; the others follow alphabetically."""
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all installed objects, without importing any."""
@@ -47,11 +46,11 @@ class Registry(Generic[T]):
         return (*first, *sorted(installed.keys() - set(first)))
 
     def find(self, name: str) -> T:
-        """Return the object of that name; its module is imported now.
+        """Import and return the object with that name.
 
         Raises:
-            JtdiagError: `error`, if there is none of that name, what its entry point gives is of
-                another kind, or its own ``name`` differs from that of the entry point.
+            JtdiagError: `error`, if there is no object with that name, if it is of the wrong class,
+                or if its attribute ``name`` differs from the name of the entry point.
         """
         entry = _entries(self.group, tuple(sys.path)).get(name)
         if entry is None:
@@ -70,11 +69,11 @@ class Registry(Generic[T]):
         own_name = getattr(loaded, "name", name)
         if own_name != name:
             raise self.error(
-                f"Entry point '{name}' of {self.group} ({entry.value}) gives a {self.noun} named "
+                f"Entry point '{name}' of {self.group} ({entry.value}) is a {self.noun} named "
                 f"'{own_name}'; the two names must be the same."
             )
-        found: T = loaded
-        return found
+        result: T = loaded
+        return result
 
     def all(self) -> list[T]:
         """Return all installed objects, in the order of `names`."""
@@ -83,32 +82,32 @@ class Registry(Generic[T]):
 
 @functools.lru_cache(maxsize=64)
 def _entries(group: str, search_path: tuple[str, ...]) -> dict[str, EntryPoint]:
-    """Return the entry points of a group by name; read once for each state of sys.path."""
+    """Return the entry points of a group by name, cached for each value of sys.path."""
     return {entry.name: entry for entry in entry_points(group=group)}
 
 
 def split(address: str) -> tuple[str, str]:
-    """Return module or file, and name, of an address; two empty texts if it is none."""
-    where, colon, name = address.rpartition(":")
-    return (where, name) if colon and where and name else ("", "")
+    """Split an address into module or file, and name; return two empty strings if it is invalid."""
+    module, colon, name = address.rpartition(":")
+    return (module, name) if colon and module and name else ("", "")
 
 
 def load(field: str, address: str, kind: str, error: type[JtdiagError]) -> Any:
-    """Return what an address names.
+    """Import the object at an address.
 
     Args:
-        field: Where the address was given, such as "members.factory", for messages.
-        address: ``package.module:name``, or ``path/file.py:name`` with the path relative to the
+        field: Field that contains the address, such as "members.factory"; used in messages.
+        address: ``package.module:name``, or ``path/file.py:name`` with a path relative to the
             current folder.
-        kind: What should be there, such as "function", for messages.
-        error: What is raised.
+        kind: Expected kind of object, such as "function"; used in messages.
+        error: Class of the exception.
 
     Raises:
-        JtdiagError: `error`, if there is no such module, file or name, or importing it fails; the
-            message names file and line.
+        JtdiagError: `error`, if there is no such module, file or name, or if the import fails;
+            the message then contains file and line.
     """
-    where, name = split(address)
-    if not where:
+    module_name, name = split(address)
+    if not module_name:
         raise error(
             f"{field} is {address!r}; it must be package.module:{kind} or path/file.py:{kind}."
         )
@@ -116,38 +115,38 @@ def load(field: str, address: str, kind: str, error: type[JtdiagError]) -> Any:
     if not callable(getattr(module, name, None)):
         public = [n for n, value in vars(module).items() if callable(value) and n[:1] != "_"]
         raise error(
-            f"{field} is {address!r}; {where} has no {kind} '{name}'.{nearest(name, public)}"
+            f"{field} is {address!r}; {module_name} has no {kind} '{name}'.{nearest(name, public)}"
         )
     return getattr(module, name)
 
 
 def load_module(field: str, address: str, error: type[JtdiagError]) -> ModuleType:
-    """Return the module of an address, imported by its dotted name or run from its file.
+    """Import the module of an address, by its dotted name or from its file.
 
     Raises:
-        JtdiagError: as `load`.
+        JtdiagError: as for `load`.
     """
-    where, _ = split(address)
-    if not where.endswith(".py"):
+    location, _ = split(address)
+    if not location.endswith(".py"):
         try:
-            return importlib.import_module(where)
+            return importlib.import_module(location)
         except ModuleNotFoundError as missing:
             raise error(
                 f"{field} is {address!r}; there is no module '{missing.name}' to import."
             ) from missing
-    path = Path(where)
+    path = Path(location)
     if not path.is_file():
-        raise error(f"{field} is {address!r}; there is no file {where}.")
-    return _run_file(path.resolve(), where, error)
+        raise error(f"{field} is {address!r}; there is no file {location}.")
+    return _run_file(path.resolve(), location, error)
 
 
-def _run_file(path: Path, where: str, error: type[JtdiagError]) -> ModuleType:
-    """Return a file as a module, under a name in sys.modules that no other file has."""
+def _run_file(path: Path, location: str, error: type[JtdiagError]) -> ModuleType:
+    """Import a file as a module, with a unique name in sys.modules."""
     spec = importlib.util.spec_from_file_location(_module_name(path), path)
     if spec is None or spec.loader is None:
-        raise error(f"{where} cannot be imported as Python.")
+        raise error(f"{location} cannot be imported as Python.")
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses, pickle and typing look up the module of a class there.
+    # Dataclasses, pickle and typing look up the module of a class in sys.modules.
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
@@ -155,18 +154,18 @@ def _run_file(path: Path, where: str, error: type[JtdiagError]) -> ModuleType:
         del sys.modules[spec.name]
         message = " ".join(str(failure).split()) or "no message"
         raise error(
-            f"{where}, line {_line(failure, path)}: {type(failure).__name__}: {message}"
+            f"{location}, line {_line(failure, path)}: {type(failure).__name__}: {message}"
         ) from failure
     return module
 
 
 def _module_name(path: Path) -> str:
-    """Return a name that is the same in every process and different for every file."""
+    """Return a module name that is the same in every process and unique to the file."""
     return f"jtdiag_file_{hashlib.sha256(bytes(path)).hexdigest()[:8]}_{path.stem}"
 
 
 def _line(failure: Exception, path: Path) -> int:
-    """Return the last line of the file itself that an exception has passed."""
+    """Return the last line of the file in the traceback of an exception."""
     if isinstance(failure, SyntaxError) and failure.filename == str(path):
         return failure.lineno or 0
     frames = traceback.extract_tb(failure.__traceback__)

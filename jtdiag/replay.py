@@ -1,4 +1,4 @@
-"""Rebuilding the ensemble of a sealed epoch from its checkpoint, where outputs do not suffice."""
+"""Rebuild the ensemble of a sealed epoch from its checkpoint, for what outputs cannot answer."""
 
 import math
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ from jtdiag.store.run import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """The members as they were at the end of an epoch, with the data they saw, on the CPU."""
+    """The members at the end of an epoch, with their data, on the CPU."""
 
     session: Session
     lane: Lane
     weights: dict[str, Tensor]
-    """Parameters (M, …) by name, or (1, …) of branches; ask for gradients as you need them."""
+    """Parameters and buffers (M, …) by name, (1, …) for branches; without requires_grad."""
 
     @classmethod
     def of(
@@ -37,24 +37,24 @@ class Replay:
         factory: Factory | None = None,
         beside: "Replay | None" = None,
     ) -> "Replay":
-        """Return the members of one lane and epoch.
+        """Load the members of one lane and epoch.
 
         Args:
             run: The run.
-            lane: One λ and trial of it.
+            lane: A λ and a trial of the run.
             epoch: A sealed epoch whose checkpoint is kept.
-            factory: What was given to `train`, where the store has no address of it.
-            beside: Another replay of the same run, whose data are used and not read again.
+            factory: The factory passed to `train`, if the store has no address of it.
+            beside: Another replay of the same run; its data are reused.
 
         Raises:
-            StoreError: if that checkpoint is not kept.
-            DataError: if the run's data are not where its recipe says; or if the run was recorded
-                from a loop of its user's, which cannot be repeated.
+            StoreError: if the checkpoint is not kept.
+            DataError: if the data are missing, or if the run was recorded from a user's training
+                loop, which cannot be replayed.
         """
         if run.recorded:
             raise DataError(
-                f"{run.path} was recorded from a training loop of its user's, whose data and code "
-                "are not known here; ask probes that need outputs and metrics alone."
+                f"{run.path} was recorded from a user's training loop and cannot be replayed; "
+                "run probes that need only outputs and metrics."
             )
         checkpoint = run.checkpoint(lane, epoch)
         return cls(
@@ -66,16 +66,14 @@ class Replay:
         )
 
     def examples(self, split: str) -> tuple[Tensor, Tensor]:
-        """Return inputs (n, …) and targets (n,) or (n, K) of a split, as its outputs lie."""
-        part, at = (
-            self.session.data.part(split),
-            self.session.data.positions(split, self.lane.trial),
-        )
-        return part.x[at], part.y[at]
+        """Return inputs (n, …) and targets (n,) or (n, K) of a split, ordered like its outputs."""
+        part = self.session.data.part(split)
+        positions = self.session.data.positions(split, self.lane.trial)
+        return part.x[positions], part.y[positions]
 
     @property
     def trained(self) -> dict[str, Tensor]:
-        """Those of the weights that are trained; the others are running statistics."""
+        """The trained parameters among the weights, without buffers such as running statistics."""
         return {name: self.weights[name] for name in self.session.stack.parameters}
 
     @property
@@ -84,42 +82,42 @@ class Replay:
         return self.session.recipe.lam[self.lane.lam_index]
 
     def threads(self) -> AbstractContextManager[None]:
-        """Compute with the CPU threads that the engine would use for members of this size."""
+        """Use the number of CPU threads that training would use, inside the context."""
         return torch_threads(self.session.threads)
 
     def double(self) -> "Replay":
-        """Return the same members in float64; give them inputs in float64."""
+        """Return the same members in float64; inputs must then be float64."""
         return replace(self, weights={name: w.double() for name, w in self.weights.items()})
 
     def logits(self, x: Tensor) -> Tensor:
-        """Return what the members say of inputs (n, …), as (M, n, K) in nats."""
+        """Return the members' logits (M, n, K) for inputs (n, …), in nats."""
         return self.logits_of(self.weights, x)
 
     def logits_of(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
-        """Return what the members would say with other weights; what is not given stays."""
+        """Return the logits with some of the weights replaced."""
         stacked = {n: w.unsqueeze(0) for n, w in {**self.weights, **weights}.items()}
         raw = self.session.stack(stacked, x.unsqueeze(0))[0].transpose(1, 2)
         return self.session.data.family.parameter(raw)
 
     def loss(self, x: Tensor, target: Tensor) -> Tensor:
-        """Return the joint-training loss (Eq. 4) on examples, in nats, at the lane's own λ."""
+        """Return the joint-training loss (Eq. 4) on examples at the lane's λ, in nats."""
         return self.loss_of(self.logits(x), target)
 
     def loss_of(self, logits: Tensor, target: Tensor, lam: float | None = None) -> Tensor:
-        """Return the joint-training loss for logits (M, n, K), in nats; by default at its own λ."""
+        """Return the joint-training loss for logits (M, n, K) at lam or the lane's λ, in nats."""
         family, combiner = self.session.data.family, self.session.recipe.combiner
         weight = self.lam if lam is None else lam
         return joint_loss(logits, target, weight, family=family, combiner=combiner)
 
 
 def parameters_per_member(run: Run) -> int:
-    """Return how many parameters a member has: by the checkpoints, or else by the recipe.
+    """Return the number of parameters of a member, from its checkpoints or else from the recipe.
 
-    Where members are branches of one network it is the network's.
+    If members are branches of one network, the number is that of the network.
 
     Raises:
-        DataError: if no checkpoint is kept and the shape of the data is not known.
-        RecipeError: if no checkpoint is kept and a member cannot be made.
+        DataError: if no checkpoint is kept and the shape of the data cannot be determined.
+        RecipeError: if no checkpoint is kept and a member cannot be built.
     """
     shapes = list(run.parameters.values())
     if not shapes:

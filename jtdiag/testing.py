@@ -1,9 +1,11 @@
-"""For the tests of whoever writes a probe or a family: a small real run, and what each must keep.
+"""Test tools for user-defined probes and families: contract tests, and a small trained run.
 
-from jtdiag.testing import FamilyPromises, ProbePromises, toy_run
+Inherit the contract tests in a test module::
 
-class TestMine(ProbePromises):
-    probe = mine
+    from jtdiag.testing import ProbePromises
+
+    class TestMine(ProbePromises):
+        probe = mine
 """
 
 import hashlib
@@ -34,16 +36,16 @@ TOY: dict[str, Any] = {
     "keep": {"splits": ["val", "test"]},
     "engine": {"device": "cpu", "threads": 1, "precision": "float64"},
 }
-"""Recipe of `toy_run` as a table of plain values."""
+"""Recipe of `toy_run`, as a table."""
 
 
 def toy_run(folder: Path, **changes: Any) -> Run:
-    """Train a recipe of seconds on three noisy classes in the plane and return its run.
+    """Train a small ensemble on three noisy classes in the plane; it takes about a second.
 
     Args:
-        folder: An existing folder; the data go to ``toy.npz`` in it, the run to ``toy``.
-        changes: Sections or fields of the recipe `TOY`, such as ``lam=[0.5]`` or
-            ``train={"epochs": 1}``; a section is merged into the toy's.
+        folder: An existing folder; data are written to ``toy.npz`` in it and the run to ``toy``.
+        changes: Changes to the recipe `TOY`, such as ``lam=[0.5]`` or ``train={"epochs": 1}``;
+            a section is merged into that of the recipe.
     """
     toy_data(folder / "toy.npz")
     table = {key: dict(value) if isinstance(value, dict) else value for key, value in TOY.items()}
@@ -54,25 +56,25 @@ def toy_run(folder: Path, **changes: Any) -> Run:
 
 
 def toy_data(path: Path, train_examples: int = 100, test_examples: int = 40) -> None:
-    """Write an .npz of points around three centres, one for each class."""
+    """Write an .npz file of points around three class centers."""
     random = np.random.default_rng(0)
     arrays: dict[str, NDArray[Any]] = {}
     for part, count in (("train", train_examples), ("test", test_examples)):
         target = np.arange(count) % 3
-        centre = np.stack([np.cos(target * 2.1), np.sin(target * 2.1)], 1)
-        arrays[f"x_{part}"] = (centre + random.normal(0, 0.5, (count, 2))).astype(np.float32)
+        center = np.stack([np.cos(target * 2.1), np.sin(target * 2.1)], 1)
+        arrays[f"x_{part}"] = (center + random.normal(0, 0.5, (count, 2))).astype(np.float32)
         arrays[f"y_{part}"] = target
     np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
 class ProbePromises:
-    """Inherit this, set `probe`, and pytest asks of it what jtdiag asks of every probe."""
+    """Contract tests for a probe: inherit this class and set `probe`."""
 
     probe: Probe
 
     @property
     def run(self) -> Run:
-        """A small finished run with outputs and checkpoints of every epoch."""
+        """A small completed run with outputs and checkpoints of every epoch."""
         return _toy()
 
     def test_the_question_is_a_question(self) -> None:
@@ -105,13 +107,13 @@ class ProbePromises:
 
 
 class FamilyPromises:
-    """Inherit this, set `family` and some targets, and pytest asks what jtdiag asks of a family."""
+    """Contract tests for a family: inherit this class and set `family`, `target` and `outputs`."""
 
     family: Family
     target: NDArray[Any]
-    """(N,) classes or (N, K) numbers of the family."""
+    """Example targets, (N,) classes or (N, K) numbers."""
     outputs: int
-    """K."""
+    """Number of outputs, K."""
 
     @property
     def eta(self) -> torch.Tensor:
@@ -139,9 +141,9 @@ class FamilyPromises:
     def test_the_gradient_of_the_loss_is_mean_minus_statistic(self) -> None:
         eta, target = self.eta.requires_grad_(), torch.from_numpy(self.target)
         total = combining.member_losses(self.family, eta, target).sum()
-        [found] = torch.autograd.grad(total, eta)
+        [gradient] = torch.autograd.grad(total, eta)
         statistic = self.family.statistic(target, self.outputs).to(eta.dtype)
-        torch.testing.assert_close(found, self.family.mean(eta.detach()) - statistic)
+        torch.testing.assert_close(gradient, self.family.mean(eta.detach()) - statistic)
 
     def test_equation_4_is_equation_5(self) -> None:
         eta, target = self.eta, torch.from_numpy(self.target)
@@ -156,15 +158,15 @@ class FamilyPromises:
         assert bool(torch.isfinite(error).all() and (error >= 0).all())
 
 
-_KEPT: dict[str, tuple[tempfile.TemporaryDirectory[str], Run]] = {}
+_CACHE: dict[str, tuple[tempfile.TemporaryDirectory[str], Run]] = {}
 
 
 def _toy() -> Run:
-    """Return one toy run for all tests of a process; its folder goes when the process ends."""
-    if "toy" not in _KEPT:
+    """Return a toy run shared by all tests of a process; it is deleted when the process exits."""
+    if "toy" not in _CACHE:
         folder = tempfile.TemporaryDirectory(prefix="jtdiag-toy-")
-        _KEPT["toy"] = (folder, toy_run(Path(folder.name)))
-    return _KEPT["toy"][1]
+        _CACHE["toy"] = (folder, toy_run(Path(folder.name)))
+    return _CACHE["toy"][1]
 
 
 def _contents(folder: Path) -> Iterator[tuple[str, str]]:

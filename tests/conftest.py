@@ -1,4 +1,4 @@
-"""Runs that many tests share: a trained toy, the shortened demo, and runs written by hand."""
+"""Runs that many tests share: a trained toy, the shortened demo, and runs with given numbers."""
 
 import resource
 import shutil
@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from jtdiag import find_recipe, names, probe, train
+from jtdiag import find_recipe, names, probe, testing, train
 from jtdiag.probing.registry import PROBES
+from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
-from jtdiag.store import lanes
+from jtdiag.store import lanes, layout
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.layout import Extent
 from jtdiag.store.run import Run
-from jtdiag.store.writer import EpochBlock, Examples, RunWriter
+from jtdiag.store.writer import EpochBlock, Examples, RunWriter, refuse_occupied
 from jtdiag.testing import ProbePromises
 
 # No test is timed.
@@ -55,10 +56,10 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 class HandWrittenRun:
-    """A run whose numbers a test chooses, sealed epoch by epoch when the test says so.
+    """A run with numbers that a test chooses, sealed epoch by epoch.
 
-    Epochs beyond the given errors belong to the recipe and cannot be sealed. What is not given:
-    losses are 1 nat plus the error, and no outputs are kept.
+    Epochs beyond the given errors belong to the recipe and cannot be sealed. By default losses are
+    1 nat plus the error, and no outputs are kept.
     """
 
     def __init__(
@@ -77,10 +78,10 @@ class HandWrittenRun:
         target: dict[str, Any] | None = None,
         keep_dtype: str = "float64",
     ) -> None:
-        """Take errors (lam, trial, epoch, split, member) and (lam, trial, epoch, split).
+        """Create a run from errors (lam, trial, epoch, split, member), and those of the ensemble.
 
-        Logits (lam, trial, epoch, member, example, output) and targets (example) come by split,
-        test alone.
+        Logits (lam, trial, epoch, member, example, output) and targets (example) are given by
+        split, only for test.
         """
         error, ensemble = np.asarray(member_error, float), np.asarray(ensemble_error, float)
         self._rows = {
@@ -119,48 +120,48 @@ class HandWrittenRun:
 
     def seal(self, lane: Lane, epoch: int) -> None:
         """Write and seal the next epoch of a lane."""
-        at = (lane.lam_index, lane.trial, epoch)
+        index = (lane.lam_index, lane.trial, epoch)
         self._writer.write(
             EpochBlock(
                 lane=lane,
                 epoch=epoch,
-                metrics={name: values[at] for name, values in self._rows.items()},
-                outputs={split: values[at] for split, values in self._logits.items()},
+                metrics={name: values[index] for name, values in self._rows.items()},
+                outputs={split: values[index] for split, values in self._logits.items()},
                 checkpoint={},
                 state={},
             )
         )
 
     def seal_up_to(self, epoch: int, *which: Lane) -> None:
-        """Seal all epochs up to one, lane after lane; all lanes, or those that are named."""
+        """Seal all epochs up to one, lane by lane, of all lanes or of those given."""
         for lane in which or self.run.lanes:
             for next_epoch in range(self.run.seal(lane).epoch + 1, epoch + 1):
                 self.seal(lane, next_epoch)
 
     def seal_all(self) -> Run:
-        """Seal every epoch of every lane, let go of the run and return it."""
+        """Seal every epoch of every lane, close the run and return it."""
         self.seal_up_to(self._rows[names.MEMBER_ERROR].shape[2] - 1)
         self.close()
         return self.run
 
     def close(self) -> None:
-        """Let go of the run, as an engine does that ends or dies."""
+        """Release the run, as training does when it ends."""
         self._writer.close()
 
 
 @pytest.fixture
 def by_hand(tmp_path: Path) -> Iterator[Callable[..., HandWrittenRun]]:
-    """Return a function that begins a run written by hand, in the folder ``by-hand``."""
-    made = []
+    """Return a function that creates a run with given numbers, in the folder ``by-hand``."""
+    runs = []
 
     def begin(member_error: Any, ensemble_error: Any, **more: Any) -> HandWrittenRun:
         name = more.pop("name", "by-hand")
-        made.append(HandWrittenRun(tmp_path / name, member_error, ensemble_error, **more))
-        return made[-1]
+        runs.append(HandWrittenRun(tmp_path / name, member_error, ensemble_error, **more))
+        return runs[-1]
 
     yield begin
-    for one in made:
-        one.close()
+    for run in runs:
+        run.close()
 
 
 def errors_of_members(*lams: list[list[float]], splits: int = 3) -> np.ndarray:
@@ -201,13 +202,65 @@ def warned(by_hand) -> HandWrittenRun:
 
 @pytest.fixture
 def small_run(warned: HandWrittenRun) -> Run:
-    """The same, sealed to its end: a run to be changed that takes a moment to make."""
+    """The same, completely sealed: a run that is quick to make and may be changed."""
     return warned.seal_all()
+
+
+class ToyRuns:
+    """Trains each recipe of `toy_run` once per process; later calls get a copy of that run.
+
+    A copy equals a run trained in its folder: the folder's name in it is replaced.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.enabled = True
+        self.trained = 0
+        self._folder = folder
+        self._runs: dict[str, tuple[Path, str]] = {}
+
+    def train(self, recipe: Any, path: Path) -> Run:
+        """Do what `jtdiag.train` does, for a recipe whose data lie beside the run."""
+        data = str(Path(recipe.data.name).parent)
+        key = f"{layout.CHUNK_BYTES} {toml.to_toml(recipe).replace(data, 'FOLDER')}"
+        if not self.enabled or not path.is_absolute():
+            return train(recipe, path)
+        if key in self._runs:
+            refuse_occupied(path)
+            return self._copy(key, path, data)
+        run = train(recipe, path)
+        self.trained += 1
+        copy = self._folder / str(len(self._runs))
+        shutil.copytree(path, copy)
+        self._runs[key] = (copy, data)
+        return run
+
+    def _copy(self, key: str, path: Path, data: str) -> Run:
+        source, old_data = self._runs[key]
+        shutil.copytree(source, path, dirs_exist_ok=True)
+        for name in ("recipe.toml", "store.zarr/zarr.json"):
+            text = (path / name).read_text("utf-8")
+            (path / name).write_text(text.replace(old_data, data), "utf-8")
+        return Run(path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def toy_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToyRuns]:
+    """Let `toy_run` train each recipe once in the session."""
+    runs = ToyRuns(tmp_path_factory.mktemp("toy-runs"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(testing, "train", runs.train)
+        yield runs
+
+
+@pytest.fixture(autouse=True)
+def _train_where_code_is_patched(toy_runs: ToyRuns, request: pytest.FixtureRequest) -> None:
+    """Train again in tests that patch code: the patch may concern the training."""
+    toy_runs.enabled = "monkeypatch" not in request.fixturenames
 
 
 @pytest.fixture(scope="session")
 def probed_run(toy: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The toy run when every probe has been asked; figures may be drawn, nothing else changes."""
+    """The toy run with the results of every probe; tests may draw figures in it, no more."""
     run = Run(shutil.copytree(toy.path, tmp_path_factory.mktemp("probed") / "toy"))
     for name in PROBES.names():
         probe(run, name)
@@ -216,35 +269,35 @@ def probed_run(toy: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def toy() -> Run:
-    """The toy run that the promises of probes are asked of; nobody changes it."""
+    """The toy run used by the contract tests of probes; tests must not change it."""
     return ProbePromises().run
 
 
 @pytest.fixture
 def toy_copy(toy: Run, tmp_path: Path) -> Run:
-    """A copy of the toy run, to be changed; `small_run` is quicker where no outputs are needed."""
+    """A copy of the toy run that may be changed; `small_run` is quicker but has no outputs."""
     shutil.copytree(toy.path, tmp_path / "toy")
     return Run(tmp_path / "toy")
 
 
 @pytest.fixture(scope="session")
 def short_demo_recipe() -> Any:
-    """The demo's recipe, one trial of four epochs."""
+    """The recipe of the demo with one trial of four epochs."""
     return find_recipe("demo", ("train.epochs=4", "trials=1"))
 
 
 @pytest.fixture(scope="session")
 def short_demo(short_demo_recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The shortened demo, trained; nobody changes it."""
+    """The trained shortened demo; tests must not change it."""
     return train(short_demo_recipe, tmp_path_factory.mktemp("short") / "demo")
 
 
 @pytest.fixture
 def cut_back() -> Callable[..., Run]:
-    """Return a function that takes seals of a run back, as if its lanes had come less far."""
+    """Return a function that resets the seals of a run to earlier epochs."""
 
     def cut(run: Run, *epochs: int) -> Run:
-        """Seal each lane up to an epoch; -1 for a lane that has not begun."""
+        """Seal each lane up to an epoch; -1 for a lane that has not started."""
         for lane, epoch in zip(run.lanes, epochs, strict=True):
             sealed = tuple(range(epoch + 1))
             best = {"best": 1, "best_error": 0.0} if epoch >= 1 and run.recipe.data.val else {}
@@ -286,17 +339,33 @@ probe = Probe(
 
 
 @pytest.fixture
-def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Install a distribution with one more probe, `foreign`; return the file of its code."""
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Return a function that installs a third-party distribution for the duration of the test.
+
+    ``install("jtdiag.probes", "foreign", code, "probe")`` installs a module with that code and an
+    entry point ``foreign`` that refers to its attribute ``probe``; it returns the module's file.
+    """
     site = tmp_path / "site"
-    info = site / "foreign_probes-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign-probes\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[jtdiag.probes]\nforeign = foreign_probes_of_a_test:probe\n"
-    )
-    code = site / "foreign_probes_of_a_test.py"
-    code.write_text(FOREIGN)
-    monkeypatch.syspath_prepend(site)
-    yield code
-    sys.modules.pop("foreign_probes_of_a_test", None)
+    installed: list[str] = []
+
+    def install_one(group: str, name: str, code: str, attribute: str, module: str = "") -> Path:
+        module = module or f"third_party_{len(installed)}_of_a_test"
+        info = site / f"{module}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}:{attribute}\n")
+        path = site / f"{module}.py"
+        path.write_text(code)
+        monkeypatch.syspath_prepend(site)
+        installed.append(module)
+        return path
+
+    yield install_one
+    for module in installed:
+        sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def foreign(install: Callable[..., Path]) -> Path:
+    """Install a distribution with a third-party probe, `foreign`; return the file of its code."""
+    return install("jtdiag.probes", "foreign", FOREIGN, "probe", "foreign_probes_of_a_test")

@@ -126,7 +126,7 @@ def test_every_command_line_of_the_manual_is_understood(line):
 # --- figures, public names, the store ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("figure", figures.FIGURES)
+@pytest.mark.parametrize("figure", figures.FIGURES.names())
 def test_every_figure_has_a_section(figure):
     assert figure in headings(text("figures.md"), 2)
 

@@ -27,7 +27,7 @@ def of(name: str) -> str:
     return re.split(r"^##+ ", below, maxsplit=1, flags=re.M)[0]
 
 
-NAMES = ("schemes", *figures.FIGURES)
+NAMES = ("schemes", *figures.FIGURES.names())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -45,7 +45,7 @@ def test_every_figure_is_in_the_gallery_with_a_small_image_and_words_for_who_can
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_figure_of_the_gallery_has_the_first_sentence_of_its_docstring_and_its_command(
+def test_a_figure_of_the_gallery_has_the_first_sentence_of_its_caption_and_its_command(
     name, gallery
 ):
     assert gallery.caption(name) in of(name).splitlines()
@@ -70,14 +70,14 @@ def test_the_script_draws_every_figure_of_the_first_run_that_was_probed(
             assert one.image == tmp_path / f"{one.name}.png"
             assert one.image.stat().st_size <= gallery.LARGEST
         else:
-            assert one.why_not
+            assert one.reason
     assert [one.name for one in drawn if not one.image] == ["schemes"]
 
 
 def test_a_figure_whose_probe_was_not_asked_is_left_out_by_name(gallery, small_run, tmp_path):
-    found = {one.name: one for one in gallery.draw([small_run], None, tmp_path)}
-    assert found["gradients"].why_not == "Its probe, gradients, was not asked."
-    assert not any(one.image for one in found.values())
+    entries = {entry.name: entry for entry in gallery.draw([small_run], None, tmp_path)}
+    assert entries["gradients"].reason == "The probe gradients has not been run."
+    assert not any(entry.image for entry in entries.values())
 
 
 def test_the_page_of_a_build_is_made_once(gallery, tmp_path, monkeypatch):
@@ -89,8 +89,8 @@ def test_the_page_of_a_build_is_made_once(gallery, tmp_path, monkeypatch):
         image.parent.mkdir(parents=True)
         image.touch()
         return [
-            gallery.Drawn(name="filters", image=image),
-            gallery.Drawn(name="capacity", image=None, why_not="Ask capacity."),
+            gallery.Entry(name="filters", image=image),
+            gallery.Entry(name="capacity", image=None, reason="Run capacity."),
         ]
 
     monkeypatch.setitem(gallery.built_page.__globals__, "small", small)
@@ -98,7 +98,7 @@ def test_the_page_of_a_build_is_made_once(gallery, tmp_path, monkeypatch):
     assert first == again
     [folder] = asked
     assert f"]({folder.relative_to(tmp_path).as_posix()}/images/filters.png)" in first
-    assert "Left out: Ask capacity." in first
+    assert "Not drawn: Run capacity." in first
 
 
 def test_the_small_study_can_be_read_and_has_the_run_that_is_drawn(gallery):

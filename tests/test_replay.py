@@ -123,7 +123,7 @@ def test_members_can_be_computed_in_float64_whatever_they_were_trained_in(tmp_pa
 def test_a_checkpoint_that_is_not_kept_is_named(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], keep={"checkpoints": ["last"]})
     assert Replay.of(run, run.lanes[0], 4).weights
-    with pytest.raises(StoreError, match="lam0-trial0 keeps no checkpoint of epoch 2"):
+    with pytest.raises(StoreError, match="lam0-trial0 has no checkpoint of epoch 2"):
         Replay.of(run, run.lanes[0], 2)
 
 

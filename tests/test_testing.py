@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -140,3 +141,29 @@ def test_toy_data_are_three_classes_around_three_centres(tmp_path):
             mean = a["x_train"][a["y_train"] == k].mean(0)
             centre = [np.cos(2.1 * k), np.sin(2.1 * k)]
             np.testing.assert_allclose(mean, centre, atol=5 * 0.5 / np.sqrt(1000))
+
+
+def test_a_copied_toy_run_equals_a_trained_one(tmp_path, toy_runs):
+    toy_runs.enabled = True
+    changes = {"lam": [0.25], "trials": 1, "train": {"epochs": 1}}
+    toy_run_in(tmp_path / "first", changes)
+    before = toy_runs.trained
+    copied = toy_run_in(tmp_path / "second", changes)
+    assert toy_runs.trained == before
+    kept = files_of(copied.path)
+    shutil.rmtree(tmp_path / "second")
+    toy_runs.enabled = False
+    trained = toy_run_in(tmp_path / "second", changes)
+    assert files_of(trained.path) == kept
+    assert trained.recipe_hash == copied.recipe_hash
+
+
+def toy_run_in(folder, changes):
+    folder.mkdir()
+    return toy_run(folder, **changes)
+
+
+def files_of(path):
+    return {
+        str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()
+    }

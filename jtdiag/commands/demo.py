@@ -23,7 +23,7 @@ def demo(out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from jtdiag.tables.table import HEADINGS, performance_rows
+    from jtdiag.tables.performance import HEADINGS, performance_rows
     from jtdiag.terminal import wording
     from jtdiag.terminal.findings import print_findings
     from jtdiag.terminal.training import display

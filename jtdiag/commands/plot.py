@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from jtdiag.figures import Drawing
+    from jtdiag.figures.contract import FigureKind
     from jtdiag.figures.drawing import Output
     from jtdiag.store.run import Run
 
@@ -60,7 +60,7 @@ def plot(
     Without FIGURE, every figure whose data are available is plotted. Figures that compare runs
     are written to the folder of the first run. A study has one figure, schemes.
     """
-    from jtdiag import figures
+    from jtdiag.figures import FIGURES
     from jtdiag.figures.drawing import Output
     from jtdiag.recipe import studies
 
@@ -73,7 +73,7 @@ def plot(
         click.echo("\n".join(map(str, draw_study(run, more, output))))
         return
     names = [name for name in more if not Path(name).is_dir()]
-    drawings = [figures.find(name) for name in names or figures.FIGURES]
+    drawings = [FIGURES.find(name) for name in names or FIGURES.names()]
     others = [Path(name) for name in more if Path(name).is_dir()]
     if watch:
         _watch(run, others, drawings, output)
@@ -82,7 +82,7 @@ def plot(
 
 
 def _plot(
-    run: Path, others: list[Path], drawings: "list[Drawing]", output: "Output", *, named: bool
+    run: Path, others: list[Path], drawings: "list[FigureKind]", output: "Output", *, named: bool
 ) -> None:
     """Plot figures; unless they are named, skip those whose probe has no result."""
     from jtdiag.store.run import Run
@@ -124,7 +124,7 @@ def _draw(runs: "list[Run]", name: str, output: "Output", *, named: bool) -> Non
         click.echo(wording.figure_skipped(name, str(error)))
 
 
-def _watch(run: Path, others: list[Path], drawings: "list[Drawing]", output: "Output") -> None:
+def _watch(run: Path, others: list[Path], drawings: "list[FigureKind]", output: "Output") -> None:
     """Redraw figures after every new epoch until the run ends."""
     from jtdiag.watch import wait_for
     from jtdiag.workflows.live_plot import redraw
@@ -142,7 +142,7 @@ def _has_result(run: "Run", probe: str) -> bool:
     return results.path_of(run, probe).exists()
 
 
-def _warn_if_outdated(run: "Run", drawing: "Drawing") -> None:
+def _warn_if_outdated(run: "Run", drawing: "FigureKind") -> None:
     """Print a line if a figure will be drawn from an outdated result."""
     from jtdiag.probing import results
     from jtdiag.probing.registry import PROBES

@@ -61,12 +61,12 @@ def _run_probe(run: "Run", probe: "Probe") -> None:
 
 def _print_missing(evidence: "Evidence") -> None:
     """Print which probes have no result or an outdated one."""
-    from jtdiag import figures
+    from jtdiag.figures import FIGURES
     from jtdiag.terminal import wording
 
     path = evidence.run.path
     for probe in evidence.missing:
-        adds = [name for name in figures.FIGURES if figures.find(name).needs == probe]
+        adds = [figure.name for figure in FIGURES.all() if figure.needs == probe]
         click.echo(wording.probe_missing(probe, path, adds))
     if evidence.stale:
         click.echo(wording.results_outdated(evidence.stale, path))

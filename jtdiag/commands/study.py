@@ -43,7 +43,7 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None) -> None:
     table = Table(title=wording.error_table_title())
     for heading in schemes.HEADINGS:
         table.add_column(heading, justify="left" if heading == "scheme" else "right")
-    for row in schemes.rows(schemes.bars(folder)):
+    for row in schemes.rows(schemes.of_study(folder)):
         table.add_row(*row)
     Console().print(table)
     click.echo(f"\n{wording.files(plot(folder))}")

@@ -31,7 +31,7 @@ def table(runs: tuple[Path, ...], contents: str, form: str, out: Path | None) ->
     mean of each row is bold. The LaTeX table requires the packages booktabs and siunitx.
     """
     from jtdiag.errors import StoreError
-    from jtdiag.tables.paper import TABLES
+    from jtdiag.tables.registry import TABLES
     from jtdiag.tables.table import FORMATS
 
     text = FORMATS[form](TABLES[contents](runs))

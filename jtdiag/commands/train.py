@@ -53,7 +53,7 @@ def train(
     is saved after every epoch; existing runs are never overwritten.
     """
     from jtdiag.alerts.listener import alerting
-    from jtdiag.engine.dry_run import peak_memory, rehearse
+    from jtdiag.engine.dry_run import estimate, peak_memory
     from jtdiag.engine.train import train as run_training
     from jtdiag.recipe.presets import find
     from jtdiag.terminal import wording
@@ -61,7 +61,7 @@ def train(
 
     resolved = find(recipe, (*overrides, *_alert_overrides(stop_on, lower_lambda)))
     if dry_run:
-        click.echo(describe_estimate(resolved, rehearse(resolved)))
+        click.echo(describe_estimate(resolved, estimate(resolved)))
         return
     if out is None:
         out = Path(recipe) if resume and Path(recipe).is_dir() else Path("runs") / resolved.name

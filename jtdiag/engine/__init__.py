@@ -1,1 +1,5 @@
-"""The engine: the only part that knows torch, and the only writer of runs."""
+"""The engine: trains a recipe in torch and writes the run.
+
+Torch is also used in `jtdiag.families`, `jtdiag.replay`, `jtdiag.monitor` and
+`jtdiag.integrations`; the monitor also writes runs, recorded from a user's training loop.
+"""

@@ -1,4 +1,4 @@
-"""A dry run: what a recipe would take, measured on a few steps, with nothing written."""
+"""Dry runs: estimate the time, memory and disk space of a recipe without writing anything."""
 
 import math
 import resource
@@ -19,42 +19,42 @@ STEPS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What a run would be."""
+    """Sizes, time and memory of a run."""
 
     settings: dict[str, str]
     parameters_per_member: int
-    """Of the whole network, where members are its branches."""
+    """Of the entire network if members are its branches."""
     copies: int
-    """Networks with parameters of their own: members, or 1 for branches."""
+    """Networks with separate parameters: the number of members, or 1 for branches."""
     lanes: int
     steps: int
     """Training steps of one lane."""
     size: layout.Size
     step_seconds: float
-    """Of one group of lanes, the quickest of a few."""
+    """Time of a training step of one group of lanes; the minimum of a few."""
     total_seconds: float
-    """All training steps and measurements; writing goes on beside them."""
+    """Time of all training steps and evaluations; data are written in parallel."""
     memory: int
-    """Largest memory of this process, or of the GPU, so far: data and a training step."""
+    """Peak memory of this process, or of the GPU, after loading the data and a training step."""
 
 
-def rehearse(recipe: Recipe) -> Estimate:
-    """Return what a recipe would take here.
+def estimate(recipe: Recipe) -> Estimate:
+    """Estimate what training a recipe would take on this machine.
 
     Raises:
-        JtdiagError: whatever `train` would raise before it starts.
+        JtdiagError: as `train` would before it starts.
     """
-    session = Session.of(recipe).in_fastest_way()
+    session = Session.of(recipe).with_fastest_plan()
     groups = session.groups()
     group = session.lane_group(groups[0])
     with torch_threads(session.threads):
-        step = min(_seconds(session, lambda: group.try_step(session.way)) for _ in range(STEPS))
+        step = min(_seconds(session, lambda: group.try_step(session.plan)) for _ in range(STEPS))
         part = slice(0, EVALUATION_BATCH)
-        measured = _seconds(session, lambda: group.measure(names.TEST, part=part))
+        batch_seconds = _seconds(session, lambda: group.measure(names.TEST, part=part))
     examples = {split: session.data.count(split) for split in recipe.splits}
     steps = math.ceil(examples[names.TRAIN] / recipe.train.batch) * recipe.train.epochs
     held_out = sum(count for split, count in examples.items() if split != names.TRAIN)
-    evaluation = measured * held_out / min(EVALUATION_BATCH, examples[names.TEST])
+    evaluation = batch_seconds * held_out / min(EVALUATION_BATCH, examples[names.TEST])
     return Estimate(
         settings=session.settings(),
         parameters_per_member=session.extent.parameters_per_member,
@@ -69,15 +69,15 @@ def rehearse(recipe: Recipe) -> Estimate:
 
 
 def _seconds(session: Session, job: Callable[[], object]) -> float:
-    begin = time.perf_counter()
+    start = time.perf_counter()
     job()
     if session.device.type == "cuda":
         torch.cuda.synchronize(session.device)
-    return time.perf_counter() - begin
+    return time.perf_counter() - start
 
 
 def peak_memory(device: torch.device | str = "cpu") -> int:
-    """Return the largest memory so far, in bytes: of this process, or on a GPU."""
+    """Return the peak memory so far in bytes, of this process or of a GPU."""
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)

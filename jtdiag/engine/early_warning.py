@@ -1,4 +1,4 @@
-"""Early-warning rules during training: evaluate them after each epoch, and act on alerts."""
+"""Early warning during training: evaluate the rules after every epoch and act on them."""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from jtdiag import names
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules import VerdictLog
 from jtdiag.rules.contract import History, Verdict
-from jtdiag.store.lanes import Lane
+from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction
 
 Row = dict[str, NDArray[np.float64]]
 """Training metrics of one lane after one epoch, (M,) or () each, by name."""
@@ -19,50 +19,47 @@ Row = dict[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The new verdicts on a lane after an epoch, and the actions that the recipe takes on them."""
+    """Rules that fired on a lane after an epoch, and what they do to it."""
 
     verdicts: tuple[Verdict, ...] = ()
     """Of rules that fire on this lane for the first time."""
-    stopped: str = ""
-    """Rule that stops the lane after this epoch; empty if none does."""
-    lowered: str = ""
-    """Rule that lowers λ from the next epoch on; empty if none does."""
+    action: RuleAction = NO_ACTION
 
 
 class EarlyWarning:
-    """Evaluates the rules on the training metrics of lanes; each rule fires once per lane."""
+    """Follows the training metrics of lanes. Every rule fires at most once per lane."""
 
     def __init__(self, recipe: Recipe, chance_error: float, classes: int | None) -> None:
         self._recipe = recipe
         self._chance_error = chance_error
         self._chance_loss = math.log(classes) if classes else None
-        self._histories: dict[Lane, History] = {}
+        self._history: dict[Lane, History] = {}
         self._log = VerdictLog[Lane]()
 
-    def remember(self, lane: Lane, history: History) -> None:
-        """Take over the sealed epochs of a resumed lane; rules that fired do not fire again."""
-        self._histories[lane] = history
+    def restore(self, lane: Lane, history: History) -> None:
+        """Load the sealed history of a lane; rules that fired during it do not fire again."""
+        self._history[lane] = history
         self._log.replay(lane, history)
 
     def judge(self, lane: Lane, epoch: int, row: Row, lam: float) -> Decision:
-        """Evaluate the rules after an epoch; return new verdicts and the resulting actions."""
+        """Evaluate the rules after an epoch and return which fire and what follows."""
         verdicts = self._log.judge(lane, self._extended(lane, epoch, row, lam))
         fired = {verdict.rule for verdict in verdicts}
         alerts = self._recipe.alerts
         lower = alerts.lower_lam < lam
-        return Decision(
-            verdicts=tuple(verdicts),
+        action = RuleAction(
             stopped=next((name for name in alerts.stop_on if name in fired), ""),
             lowered=next((name for name in alerts.lower_on if lower and name in fired), ""),
         )
+        return Decision(verdicts=tuple(verdicts), action=action)
 
     def _extended(self, lane: Lane, epoch: int, row: Row, lam: float) -> History:
-        """Append an epoch to a lane's history; later epochs are dropped."""
+        """Append an epoch to the history of a lane; discard that epoch and later ones first."""
         new = self._row(epoch, row, lam)
-        before = self._histories.get(lane)
+        before = self._history.get(lane)
         if before is not None and before.epoch[0] < epoch:
             new = _joined(before.until(epoch - 1), new)
-        self._histories[lane] = new
+        self._history[lane] = new
         return new
 
     def _row(self, epoch: int, row: Row, lam: float) -> History:

@@ -1,7 +1,6 @@
-"""How members are computed, chosen by timing: which way is fastest depends on the machine.
+"""How members are computed: candidate plans are timed, since the fastest depends on the machine.
 
-Every way gives the same numbers up to the rounding of its type; the loop over members is what
-the others are tested against.
+All plans give the same numbers up to rounding; the loop over members is the reference in tests.
 """
 
 import time
@@ -15,64 +14,64 @@ from jtdiag.engine.architectures.module_stack import Execution, ModuleStack
 from jtdiag.errors import RecipeError
 from jtdiag.recipe.recipe import Recipe
 
-HOPELESS = 3.0
-"""A step this many times slower than the best so far ends a candidate's timing."""
+TOO_SLOW = 3.0
+"""A candidate whose step takes this many times longer than the best so far is not timed further."""
 STEPS = 3
-"""Steps that are timed, after one that warms up."""
-ENOUGH = 2.0
+"""Timed steps, after one for warm-up."""
+TIMING_SECONDS = 2.0
 """Seconds after which a candidate is not timed further."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
-    """One way to compute the members of a stack."""
+class ExecutionPlan:
+    """How the members of a stack are computed."""
 
     execution: Execution
     bfloat16: bool = False
     channels_last: bool = False
-    """Order of images in memory, in the loop; the other executions have one of their own."""
+    """Memory format of images in the loop; the other executions use their own."""
 
     @property
     def text(self) -> str:
-        """The way in a few words."""
+        """Short description, such as "bfloat16 channels last loop"."""
         words = ["bfloat16"] * self.bfloat16 + ["channels last"] * self.channels_last
         return " ".join([self.execution, *words])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The way that was taken, and what was found out about it and the others."""
+    """The selected plan, and the timings it was selected by."""
 
-    way: Way
+    plan: ExecutionPlan
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """Of a training step, in each way that was timed."""
-    refused: Mapping[str, str] = field(default_factory=dict)
-    """Why a way is impossible for these members."""
+    """Time of a training step with each plan that was timed."""
+    impossible: Mapping[str, str] = field(default_factory=dict)
+    """Plans that do not work for these members, with the reason."""
 
     @property
     def reason(self) -> str:
-        """What a step takes in each way, in a line; empty where there was nothing to choose."""
+        """One line with the step time of each plan; empty if there was only one plan."""
         if not self.seconds:
             return ""
-        took = ", ".join(f"{way} {_readable(s)}" for way, s in self.seconds.items())
-        refused = [f"{way} is impossible ({why})" for way, why in self.refused.items()]
-        return "; ".join([f"a step takes {took}", *refused])
+        times = ", ".join(f"{plan} {_readable(s)}" for plan, s in self.seconds.items())
+        failures = [f"{plan} does not work ({why})" for plan, why in self.impossible.items()]
+        return "; ".join([f"time per step: {times}", *failures])
 
 
 def _readable(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
-def ways(recipe: Recipe, stack: ModuleStack, *, images: bool) -> list[Way]:
-    """Return the ways that a recipe leaves open, the likeliest fastest first.
+def candidate_plans(recipe: Recipe, stack: ModuleStack, *, images: bool) -> list[ExecutionPlan]:
+    """Return the plans that a recipe allows, the one that is likely fastest first.
 
     Args:
-        recipe: Says what it wants in [engine].
-        stack: Knows some executions.
+        recipe: Its [engine] section may fix parts of the plan.
+        stack: Defines the executions that its architecture supports.
         images: Whether an example is (C, H, W).
 
     Raises:
-        RecipeError: if the architecture does not know the execution that is asked for.
+        RecipeError: if the architecture does not support the requested execution.
     """
     engine = recipe.engine
     executions = stack.executions
@@ -80,16 +79,16 @@ def ways(recipe: Recipe, stack: ModuleStack, *, images: bool) -> list[Way]:
         if engine.execution not in executions:
             raise RecipeError(
                 f"engine.execution is {engine.execution!r}; members.arch = "
-                f"'{recipe.members.arch}' has {', '.join(executions)}."
+                f"'{recipe.members.arch}' supports {', '.join(executions)}."
             )
         executions = tuple(e for e in executions if e == engine.execution)
     elif recipe.members.architecture.auto_executions:
         automatic = recipe.members.architecture.auto_executions
         executions = tuple(e for e in executions if e in automatic)
     elif "stacked" in executions:
-        executions = ("stacked", "loop")  # vmap takes the same convolutions in a slower order
+        executions = ("stacked", "loop")  # vmap runs the same convolutions more slowly
     return [
-        Way(execution=e, bfloat16=t, channels_last=last)
+        ExecutionPlan(execution=e, bfloat16=t, channels_last=last)
         for t in _types(recipe)
         for e in executions
         for last in _layouts(recipe, e, images)
@@ -97,7 +96,7 @@ def ways(recipe: Recipe, stack: ModuleStack, *, images: bool) -> list[Way]:
 
 
 def _types(recipe: Recipe) -> tuple[bool, ...]:
-    """Return whether bfloat16 is used, or what is to be tried."""
+    """Return the values of `bfloat16` to try."""
     engine = recipe.engine
     if engine.products != "auto":
         return (engine.products == "bfloat16",)
@@ -106,78 +105,87 @@ def _types(recipe: Recipe) -> tuple[bool, ...]:
 
 
 def _layouts(recipe: Recipe, execution: Execution, images: bool) -> tuple[bool, ...]:
-    """Return whether images are channels last, or what is to be tried."""
+    """Return the values of `channels_last` to try."""
     if execution != "loop" or not images or not recipe.members.architecture.try_channels_last:
         return (False,)
-    wanted = recipe.engine.layout
-    return (True, False) if wanted == "auto" else (wanted == "channels_last",)
+    layout = recipe.engine.layout
+    return (True, False) if layout == "auto" else (layout == "channels_last",)
 
 
-def fastest(choices: list[Way], step: Callable[[Way], None], device: torch.device) -> Choice:
-    """Return the fastest way, with the times of all that work and the reasons of those that don't.
+def fastest(
+    candidates: list[ExecutionPlan], step: Callable[[ExecutionPlan], None], device: torch.device
+) -> Choice:
+    """Time the candidates and return the fastest.
 
     Args:
-        choices: At least one; a single one is taken as it is, but for vmap, which is tried.
-        step: Takes one training step in a way; raises where that is impossible, as vmap does
-            for a module with data-dependent control flow.
-        device: Waited for before the clock is read.
+        candidates: At least one. A single one is not timed, except for vmap, which may fail.
+        step: Takes one training step with a plan; raises if that is impossible, as vmap does for
+            a module with data-dependent control flow.
+        device: Synchronized before the clock is read.
 
     Raises:
-        RecipeError: if vmap, the only way left open, is impossible.
+        RecipeError: if vmap is the only candidate and does not work.
     """
-    best = choices[0]
-    if len(choices) == 1 and best.execution != "vmap":
-        return Choice(way=best)
+    best = candidates[0]
+    if len(candidates) == 1 and best.execution != "vmap":
+        return Choice(plan=best)
     seconds: dict[str, float] = {}
-    failed: dict[Way, Exception] = {}
-    for way in choices:
+    failed: dict[ExecutionPlan, Exception] = {}
+    for plan in candidates:
         fastest_yet = min(seconds.values(), default=float("inf"))
         try:
-            seconds[way.text] = _time(way, step, device, HOPELESS * fastest_yet)
+            seconds[plan.text] = _time(plan, step, device, TOO_SLOW * fastest_yet)
         except (RuntimeError, TypeError, ValueError) as error:
-            failed[way] = error
+            failed[plan] = error
             continue
-        if seconds[way.text] < fastest_yet:
-            best = way
+        if seconds[plan.text] < fastest_yet:
+            best = plan
     if not seconds:
-        _refuse(failed)
-    refused = {way.text: _first_sentence(error) for way, error in failed.items()}
-    return Choice(way=best, seconds=seconds, refused=refused)
+        _raise_failure(failed)
+    impossible = {plan.text: _first_sentence(error) for plan, error in failed.items()}
+    return Choice(plan=best, seconds=seconds, impossible=impossible)
 
 
-def _refuse(failed: Mapping[Way, Exception]) -> NoReturn:
-    """Raise what no way could do; where the loop fails too, the fault lies in the members."""
-    for way, error in failed.items():
-        if way.execution != "vmap":
+def _raise_failure(failed: Mapping[ExecutionPlan, Exception]) -> NoReturn:
+    """Raise the error of a plan other than vmap, which has its cause in the members, or of vmap."""
+    for plan, error in failed.items():
+        if plan.execution != "vmap":
             raise error
     why = _first_sentence(next(iter(failed.values())))
     raise RecipeError(
-        f"engine.execution is 'vmap', which is impossible for these members ({why}); "
-        "use 'loop', or leave it out."
+        f"engine.execution is 'vmap', which does not work for these members ({why}); "
+        "use 'loop', or remove engine.execution."
     )
 
 
 def _first_sentence(error: Exception) -> str:
-    said = " ".join(str(error).split()) or type(error).__name__
-    return said.partition(". ")[0][:120]
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message.partition(". ")[0][:120]
 
 
-def _time(way: Way, step: Callable[[Way], None], device: torch.device, hopeless: float) -> float:
-    """Return the seconds of the quickest of some steps, after one that warms up."""
-    warm_up = _seconds(way, step, device)
-    if warm_up > HOPELESS * hopeless:
+def _time(
+    plan: ExecutionPlan,
+    step: Callable[[ExecutionPlan], None],
+    device: torch.device,
+    limit: float,
+) -> float:
+    """Return the minimum time of a few steps, after one for warm-up, in seconds."""
+    warm_up = _seconds(plan, step, device)
+    if warm_up > TOO_SLOW * limit:
         return warm_up
-    taken: list[float] = []
-    while len(taken) < STEPS and sum(taken) < ENOUGH:
-        taken.append(_seconds(way, step, device))
-        if taken[-1] > hopeless:
+    times: list[float] = []
+    while len(times) < STEPS and sum(times) < TIMING_SECONDS:
+        times.append(_seconds(plan, step, device))
+        if times[-1] > limit:
             break
-    return min(taken)
+    return min(times)
 
 
-def _seconds(way: Way, step: Callable[[Way], None], device: torch.device) -> float:
-    begin = time.perf_counter()
-    step(way)
+def _seconds(
+    plan: ExecutionPlan, step: Callable[[ExecutionPlan], None], device: torch.device
+) -> float:
+    start = time.perf_counter()
+    step(plan)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - begin
+    return time.perf_counter() - start

@@ -1,6 +1,6 @@
-"""A group of lanes in one batched computation: their weights, an epoch of steps, a measurement.
+"""A group of lanes in one batched computation: weights, training epochs, evaluation.
 
-Shape suffixes: L lanes, M members, K outputs, N or B examples.
+Shape suffixes: L lanes, M members, K outputs, N examples of a split, B examples of a batch.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,34 +18,34 @@ from jtdiag.engine.architectures.module_stack import ModuleStack
 from jtdiag.engine.datasets.augmentation import Augmentation, draw
 from jtdiag.engine.datasets.bootstrap import Bootstrap
 from jtdiag.engine.datasets.splits import DataSet
-from jtdiag.engine.execution import Way
+from jtdiag.engine.execution import ExecutionPlan
 from jtdiag.engine.loss import StepLosses
-from jtdiag.engine.running_means import Tally
+from jtdiag.engine.running_means import RunningMeans
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store.lanes import Lane
 
 EVALUATION_BATCH = 1000
-"""Examples measured at once: large enough for the products, small enough for the caches."""
+"""Examples per evaluation batch: large enough for fast products, small enough for the caches."""
 
 Rows = dict[str, NDArray[np.float64]]
 """Metrics by name, (L, M) or (L,)."""
 
 Shares = tuple[Tensor | None, Tensor | None]
-"""Members' parts of an example's ensemble, and what their gradients weigh; None: all the same."""
-ALIKE: Shares = (None, None)
+"""Each member's share of an example's ensemble, and weights of the gradients; None: uniform."""
+UNIFORM: Shares = (None, None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One split, measured without training."""
+    """Results of evaluating one split."""
 
     rows: Rows
     logits: Tensor | None
-    """(L, M, K, N) on the device, in the type in which outputs are kept; None unless asked for."""
+    """(L, M, K, N) on the device, in the dtype in which outputs are kept; None if not requested."""
 
 
 class LaneGroup:
-    """Lanes that take every step together; each lane's numbers are its own."""
+    """Lanes that are trained in the same batched operations; their results are independent."""
 
     def __init__(
         self,
@@ -54,9 +54,9 @@ class LaneGroup:
         data: DataSet,
         stack: ModuleStack,
         device: torch.device,
-        way: Way | None = None,
+        plan: ExecutionPlan | None = None,
         *,
-        at_once: int | None = None,
+        micro_members: int | None = None,
         evaluation_batch: int = EVALUATION_BATCH,
     ) -> None:
         self.recipe, self.lanes, self.data, self.stack = recipe, tuple(lanes), data, stack
@@ -67,37 +67,37 @@ class LaneGroup:
         self._optimiser = optimisers.build(recipe.train)
         self._augment = self._augmentation()
         self._bootstrap = self._bootstraps()
-        self.way = way or Way(execution=stack.executions[0], bfloat16=False)
-        self.at_once = at_once or stack.count
-        """Members whose activations are held at once in a step."""
+        self.plan = plan or ExecutionPlan(execution=stack.executions[0])
+        self.micro_members = micro_members or stack.count
+        """Number of members whose activations a step keeps at the same time."""
         self.evaluation_batch = evaluation_batch
         self._state = self._initial_state()
-        self._start = {n: self._state[n].clone() for n in self._moving()}
+        self._start = {n: self._state[n].clone() for n in self._separate_parameters()}
         self.weights = {n: self._state[n].requires_grad_() for n in stack.parameters}
         self.buffers = {n: self._state[n] for n in stack.buffers}
         self.memory = self._optimiser.start(self.weights)
-        """What the optimiser remembers, by name; the first axis is the lane."""
+        """State of the optimizer by name; the first axis is the lane."""
 
-    def _moving(self) -> tuple[str, ...]:
-        """Return the parameters that every member has of its own."""
+    def _separate_parameters(self) -> tuple[str, ...]:
+        """Return the names of parameters that are not shared between members."""
         return () if self.recipe.members.branched else tuple(self.stack.parameters)
 
     def _per_lane(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self.device)
 
     def _lam(self, epoch: int) -> Tensor:
-        """Return the λ that the schedule has for each lane's epoch, (L,)."""
+        """Return the scheduled λ of each lane, (L,)."""
         return self._per_lane([self.recipe.lam_at(lane.lam_index, epoch) for lane in self.lanes])
 
     def _initial_state(self) -> dict[str, Tensor]:
-        """Return parameters and buffers (L, M, …): all lambdas of a trial start from the same."""
+        """Return initial parameters and buffers (L, M, …), the same for every λ of a trial."""
         trials = sorted({lane.trial for lane in self.lanes})
         seed = self.recipe.seed
-        made = {
+        initial = {
             t: self.stack.initial(seeds.generator(seed, seeds.Purpose.WEIGHTS, t)) for t in trials
         }
         return {
-            name: torch.stack([made[lane.trial][name] for lane in self.lanes]).to(
+            name: torch.stack([initial[lane.trial][name] for lane in self.lanes]).to(
                 self.device, self._dtype
             )
             for name in (*self.stack.parameters, *self.stack.buffers)
@@ -106,24 +106,26 @@ class LaneGroup:
     # --- training --------------------------------------------------------------------------------
 
     def train_epoch(self, epoch: int, lams: Sequence[float] | None = None) -> Rows:
-        """Take one pass of steps; return running means, before each update, over its batches.
+        """Train one epoch; return running means of the metrics, computed before each update.
 
         Args:
-            epoch: 1 is the first.
-            lams: λ of each lane; by default the schedule's.
+            epoch: The epoch; the first is 1.
+            lams: λ of each lane; by default the scheduled values.
         """
         lr_L = self._per_lane([self.recipe.lr(lane.lam_index, epoch) for lane in self.lanes])
         self._lam_L = self._lam(epoch) if lams is None else self._per_lane(lams)
-        tally = self._tally()
-        moves, drops, ranks = self._moves(epoch), self._drops(epoch), self._ranks(epoch)
+        means = self._running_means()
+        transforms, drops, ranks = self._transforms(epoch), self._drops(epoch), self._ranks(epoch)
         size = self.recipe.train.batch
-        for i, (x, target_LB) in enumerate(self._batches(self._at(ranks), size, names.TRAIN)):
+        for i, (x, target_LB) in enumerate(
+            self._batches(self._positions(ranks), size, names.TRAIN)
+        ):
             part = slice(i * size, i * size + x.shape[1])
             if self._augment is not None:
-                x = self._augment(x, moves[..., part].expand(-1, len(x), -1))
+                x = self._augment(x, transforms[..., part].expand(-1, len(x), -1))
             shares = self._shares(drops, ranks[:, part])
-            self._step((epoch, i), x, target_LB, lr_L, tally, shares)
-        return self.measure(names.TRAIN).rows if self._own_batches else tally.means()
+            self._step((epoch, i), x, target_LB, lr_L, means, shares)
+        return self.measure(names.TRAIN).rows if self._own_batches else means.means()
 
     def _bootstraps(self) -> Bootstrap | None:
         if self.recipe.scheme != "bagging":
@@ -132,7 +134,7 @@ class LaneGroup:
 
     @property
     def _own_batches(self) -> bool:
-        """Whether every member takes steps on examples of its own."""
+        """Whether every member is trained on separate batches."""
         return self._bootstrap is not None and self._bootstrap.own
 
     def _augmentation(self) -> Augmentation | None:
@@ -140,8 +142,8 @@ class LaneGroup:
         like = data.part(names.TRAIN).x
         return Augmentation.of(kinds, data.input_shape, data.moments, like) if kinds else None
 
-    def _moves(self, epoch: int) -> Tensor:
-        """Return how each training image moves in this epoch, (3, L, N), equal at every λ."""
+    def _transforms(self, epoch: int) -> Tensor:
+        """Draw the augmentation of each training image, (3, L, N), the same for every λ."""
         count = self.data.count(names.TRAIN)
         seed = self.recipe.seed
         drawn = {
@@ -151,126 +153,138 @@ class LaneGroup:
         return torch.stack([drawn[lane.trial] for lane in self.lanes], -2).to(self.device)
 
     def _drops(self, epoch: int) -> dict[int, torch.Generator]:
-        """Return what decides by trial who is dropped in this epoch, the same at every λ."""
+        """Return the generators, by trial, that drop members; they are the same for every λ."""
         trials = {lane.trial for lane in self.lanes} if self.recipe.objective.drop else ()
-        which = seeds.Purpose.DROP
-        return {t: seeds.generator(self.recipe.seed, which, t, epoch) for t in trials}
+        seed = self.recipe.seed
+        return {t: seeds.generator(seed, seeds.Purpose.DROP, t, epoch) for t in trials}
 
     def _kept(self, batch: int, drops: Mapping[int, torch.Generator]) -> Tensor:
-        """Return 1 where a member counts for an example of this step and 0 elsewhere, (L, M, B)."""
+        """Return 1 where a member is kept for an example of this batch, else 0, (L, M, B)."""
         shape, drop = (self.recipe.members.count, batch), self.recipe.objective.drop
         kept = {t: torch.rand(shape, generator=generator) >= drop for t, generator in drops.items()}
         return torch.stack([kept[lane.trial] for lane in self.lanes]).to(self.device, self._dtype)
 
     def _shares(self, drops: Mapping[int, torch.Generator], rank_LB: Tensor) -> Shares:
-        """Return what each member's examples of a step count for."""
+        """Return shares and weights of the members for the examples of a batch."""
         if drops:
             return objectives.shares_of_kept(self._kept(rank_LB.shape[1], drops))
         if self._bootstrap is None or self._bootstrap.own:
-            return ALIKE
+            return UNIFORM
         return None, self._bootstrap.weights(rank_LB).to(self._dtype)
 
     def _step(
         self,
-        at: tuple[int, int],
+        step: tuple[int, int],
         x: Tensor,
         target_LB: Tensor,
         lr_L: Tensor,
-        tally: Tally,
-        shares: Shares = ALIKE,
+        means: RunningMeans,
+        shares: Shares = UNIFORM,
     ) -> None:
-        """Take the step `at`, an epoch and its number in there.
+        """Take one training step, identified by its epoch and its number in the epoch.
 
-        Where members have batches of their own, x and targets are (M, B, …).
+        If members have separate batches, x and targets are (M, B, …).
         """
-        whole = self.at_once >= self.stack.count
-        logits = self._drawn(at, 0, self._state, x) if whole else self._logits_in_pieces(at, x)
+        all_at_once = self.micro_members >= self.stack.count
+        if all_at_once:
+            logits = self._training_logits(step, 0, self._state, x)
+        else:
+            logits = self._chunked_logits(step, x)
         with torch.no_grad():
-            found, by_logits = self._losses_and_gradient(logits, target_LB, shares)
-        if whole:
+            losses, by_logits = self._losses_and_gradient(logits, target_LB, shares)
+        if all_at_once:
             gradients = _gradients(logits, self.weights, by_logits)
         else:
-            gradients = self._gradients_in_pieces(at, x, by_logits)
-        if not self._own_batches:  # members that see different examples are no ensemble there
-            tally.add(logits.detach(), target_LB, found)
+            gradients = self._chunked_gradients(step, x, by_logits)
+        if not self._own_batches:  # members that see different examples form no ensemble
+            means.add(logits.detach(), target_LB, losses)
         self._optimiser.step(self.weights, self.memory, gradients, lr_L)
 
     def _losses_and_gradient(
         self, logits: Tensor, target: Tensor, shares: Shares
     ) -> tuple[StepLosses, Tensor]:
-        """Return the losses and the gradient of the lanes' objective by the logits."""
+        """Return the losses and the gradient of the objective with respect to the logits."""
         if not self._own_batches:
             return self._objective.losses_and_gradient(logits, target, self._lam_L, *shares)
-        # Each member takes a lane's place, as an ensemble of one; Eq. 4 averages over M of them.
-        apart, members = logits.transpose(0, 1), self.stack.count
+        # Each member is treated as a lane with an ensemble of one; Eq. 4 averages over M of them.
+        as_lanes, members = logits.transpose(0, 1), self.stack.count
         lam = self._lam_L.expand(members)
-        found, by_logits = self._objective.losses_and_gradient(apart, target, lam)
-        return found, by_logits.transpose(0, 1) / members
+        losses, by_logits = self._objective.losses_and_gradient(as_lanes, target, lam)
+        return losses, by_logits.transpose(0, 1) / members
 
-    def try_step(self, way: Way) -> None:
-        """Take one training step in a way, for its time; the weights move."""
-        self.way = way
+    def try_step(self, plan: ExecutionPlan) -> None:
+        """Take one training step with a plan, to time it; optimizer state and buffers change."""
+        self.plan = plan
         ranks = self._ranks(1)[:, : self.recipe.train.batch]
-        at_LN = self._at(ranks)
+        index_LN = self._positions(ranks)
         lr_L = self._per_lane([0.0] * len(self.lanes))
         shares = self._shares(self._drops(1), ranks)
-        for x, target_LB in self._batches(at_LN, at_LN.shape[1], names.TRAIN):
-            self._step((0, 0), x, target_LB, lr_L, self._tally(), shares)
+        for x, target_LB in self._batches(index_LN, index_LN.shape[1], names.TRAIN):
+            self._step((0, 0), x, target_LB, lr_L, self._running_means(), shares)
 
-    def _pieces(self) -> Iterator[slice]:
-        size, count = self.at_once, self.stack.count
+    def _member_chunks(self) -> Iterator[slice]:
+        size, count = self.micro_members, self.stack.count
         return (slice(i, min(i + size, count)) for i in range(0, count, size))
 
     @torch.no_grad()
-    def _logits_in_pieces(self, at: tuple[int, int], x: Tensor) -> Tensor:
-        """Return all logits without keeping activations; the buffers move in the second pass."""
+    def _chunked_logits(self, step: tuple[int, int], x: Tensor) -> Tensor:
+        """Return all logits, chunk by chunk of members, without keeping activations.
+
+        Buffers are copied: the second pass, for the gradients, updates them.
+        """
         state = {**self._state, **{name: b.clone() for name, b in self.buffers.items()}}
         parts = [
-            self._drawn(
-                at, piece.start, {n: t[:, piece] for n, t in state.items()}, self._seen(x, piece)
+            self._training_logits(
+                step,
+                chunk.start,
+                {name: tensor[:, chunk] for name, tensor in state.items()},
+                self._inputs(x, chunk),
             )
-            for piece in self._pieces()
+            for chunk in self._member_chunks()
         ]
         return torch.cat(parts, 1)
 
-    def _gradients_in_pieces(
-        self, at: tuple[int, int], x: Tensor, by_logits: Tensor
+    def _chunked_gradients(
+        self, step: tuple[int, int], x: Tensor, by_logits: Tensor
     ) -> dict[str, Tensor]:
-        """Return the same gradients with the activations of some members at a time.
+        """Return the gradients, keeping the activations of one chunk of members at a time.
 
-        The ensemble's mean needs all logits, so they are known already; given their gradient,
-        members no longer depend on each other.
+        The ensemble's mean needs all logits, which the first pass has computed. Given the gradient
+        with respect to the logits, members no longer depend on each other.
         """
         parts = []
-        for piece in self._pieces():
-            state = {name: tensor[:, piece] for name, tensor in self._state.items()}
+        for chunk in self._member_chunks():
+            state = {name: tensor[:, chunk] for name, tensor in self._state.items()}
             weights = {name: state[name] for name in self.weights}
-            logits = self._drawn(at, piece.start, state, self._seen(x, piece))
-            parts.append(_gradients(logits, weights, by_logits[:, piece]))
+            logits = self._training_logits(step, chunk.start, state, self._inputs(x, chunk))
+            parts.append(_gradients(logits, weights, by_logits[:, chunk]))
         return {name: torch.cat([part[name] for part in parts], 1) for name in self.weights}
 
-    def _seen(self, x: Tensor, piece: slice) -> Tensor:
-        """Return the inputs that a piece of the members sees in training."""
-        return x[piece] if self._own_batches else x
+    def _inputs(self, x: Tensor, chunk: slice) -> Tensor:
+        """Return the training inputs of a chunk of members."""
+        return x[chunk] if self._own_batches else x
 
-    def _drawn(self, at: tuple[int, int], member: int, state: State, x: Tensor) -> Tensor:
-        """Return training logits; what members draw is the recipe's, the same at every λ."""
+    def _training_logits(
+        self, step: tuple[int, int], member: int, state: State, x: Tensor
+    ) -> Tensor:
+        """Return logits in training mode; random draws, as of dropout, are the same for every λ."""
         if not self.stack.draws:
             return self._logits(state, x)
         trial = self.lanes[0].trial
-        with seeds.torchs_own(self.device, self.recipe.seed, trial, *at, member):
+        with seeds.global_generator(self.device, self.recipe.seed, trial, *step, member):
             return self._logits(state, x)
 
     def _logits(self, state: State, x: Tensor, *, training: bool = True) -> Tensor:
-        """Return logits (L, M, K, B) in the weights' type, whatever that of the products."""
-        self.stack.execution, self.stack.channels_last = self.way.execution, self.way.channels_last
-        if training and self._own_batches:  # of one lane: every member takes a lane's place
-            apart = {name: tensor.transpose(0, 1) for name, tensor in state.items()}
-            return self._called(apart, x, training).transpose(0, 1)
-        return self._called(state, x, training)
+        """Return logits (L, M, K, B) in the dtype of the weights, whatever that of the products."""
+        self.stack.execution = self.plan.execution
+        self.stack.channels_last = self.plan.channels_last
+        if training and self._own_batches:  # a single lane: the axis of lanes is used for members
+            as_lanes = {name: tensor.transpose(0, 1) for name, tensor in state.items()}
+            return self._forward(as_lanes, x, training).transpose(0, 1)
+        return self._forward(state, x, training)
 
-    def _called(self, state: State, x: Tensor, training: bool) -> Tensor:
-        if not self.way.bfloat16:
+    def _forward(self, state: State, x: Tensor, training: bool) -> Tensor:
+        if not self.plan.bfloat16:
             raw = self.stack(state, x, training=training)
         else:
             with torch.autocast(self.device.type, torch.bfloat16):
@@ -279,70 +293,78 @@ class LaneGroup:
         return raw if family.free else family.parameter(raw.transpose(2, 3)).transpose(2, 3)
 
     def _ranks(self, epoch: int) -> Tensor:
-        """Return ranks (L, N) of the training examples in their split, in this epoch's order."""
+        """Return the order of training examples in an epoch, as ranks (L, N) in their split."""
         count, seed = self.data.count(names.TRAIN), self.recipe.seed
         trials = {lane.trial for lane in self.lanes}
         orders = {t: seeds.batch_order(count, seed, t, epoch) for t in trials}
         return torch.stack([orders[lane.trial] for lane in self.lanes]).to(self.device)
 
     def _order(self, epoch: int) -> Tensor:
-        """Return positions (L, N) of the training examples in the order of this epoch."""
-        return self._at(self._ranks(epoch))
+        """Return the order of training examples in an epoch, as positions (L, N) in their part."""
+        return self._positions(self._ranks(epoch))
 
-    def _at(self, rank_LN: Tensor) -> Tensor:
-        """Return the positions of training examples by their ranks; (M, N) of members' own."""
-        at = torch.stack([self.data.positions(names.TRAIN, lane.trial) for lane in self.lanes])
+    def _positions(self, rank_LN: Tensor) -> Tensor:
+        """Return the positions of training examples; (M, N) if members have separate batches."""
+        index = torch.stack([self.data.positions(names.TRAIN, lane.trial) for lane in self.lanes])
         if self._bootstrap is not None and self._bootstrap.own:
             rank_LN = self._bootstrap.samples(rank_LN)
-            at = at.expand(len(rank_LN), -1)
-        return at.to(self.device).gather(1, rank_LN)
+            index = index.expand(len(rank_LN), -1)
+        return index.to(self.device).gather(1, rank_LN)
 
-    def _batches(self, at_LN: Tensor, size: int, split: str) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield inputs (L, B, …) and targets (L, B) or (L, B, K) at positions (L, N), in order."""
+    def _batches(self, index_LN: Tensor, size: int, split: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield batches at positions (L, N): inputs (L, B, …), targets (L, B) or (L, B, K)."""
         part = self.data.part(split)
-        lanes, count = at_LN.shape
+        lanes, count = index_LN.shape
         for start in range(0, count, size):
-            at = at_LN[:, start : start + size]
-            flat = at.reshape(-1)
+            index_LB = index_LN[:, start : start + size]
+            flat = index_LB.reshape(-1)
             yield (
-                part.x[flat].view(lanes, at.shape[1], *part.x.shape[1:]),
-                part.y[flat].view(lanes, at.shape[1], *part.y.shape[1:]),
+                part.x[flat].view(lanes, index_LB.shape[1], *part.x.shape[1:]),
+                part.y[flat].view(lanes, index_LB.shape[1], *part.y.shape[1:]),
             )
 
-    def _tally(self) -> Tally:
-        return Tally(
+    def _running_means(self) -> RunningMeans:
+        return RunningMeans(
             len(self.lanes), self.recipe.members.count, self.device, self._objective.errors
         )
 
-    # --- measuring -------------------------------------------------------------------------------
+    # --- evaluation ------------------------------------------------------------------------------
 
     @torch.no_grad()
     def measure(
         self, split: str, keep: torch.dtype | None = None, part: slice = slice(None)
     ) -> Measured:
-        """Measure a split, or a part, with the weights as they are; keep logits if given a type."""
-        at_LN = torch.stack([self.data.positions(split, lane.trial)[part] for lane in self.lanes])
+        """Evaluate a split, or part of it, with the current weights.
+
+        Args:
+            split: The split.
+            keep: dtype in which logits are returned; None returns none.
+            part: Examples of the split to evaluate.
+        """
+        index_LN = torch.stack(
+            [self.data.positions(split, lane.trial)[part] for lane in self.lanes]
+        )
         kept: Tensor | None = None
-        tally = self._tally()
+        means = self._running_means()
         start = 0
-        for x, target_LB in self._batches(at_LN.to(self.device), self.evaluation_batch, split):
+        for x, target_LB in self._batches(index_LN.to(self.device), self.evaluation_batch, split):
             logits = self._logits(self._state, x, training=False)
-            tally.add(logits, target_LB, self._objective.losses(logits, target_LB))
+            means.add(logits, target_LB, self._objective.losses(logits, target_LB))
             if keep is not None:
                 kept = (
-                    logits.new_empty((*logits.shape[:3], at_LN.shape[1]), dtype=keep)
+                    logits.new_empty((*logits.shape[:3], index_LN.shape[1]), dtype=keep)
                     if kept is None
                     else kept
                 )
                 kept[..., start : start + logits.shape[3]] = logits
             start += logits.shape[3]
-        return Measured(rows=tally.means(), logits=kept)
+        return Measured(rows=means.means(), logits=kept)
 
     @torch.no_grad()
     def displacement(self) -> Rows:
-        """Return how far each member's parameters are from epoch 0, (L, M), Euclidean.
+        """Return the Euclidean distance of each member's parameters from initialization, (L, M).
 
-        Nothing where members are branches of one network: they move together.
+        Empty if members are branches of one network, which share parameters.
         """
         if not self._start:
             return {}
@@ -359,25 +381,25 @@ class LaneGroup:
 
     @torch.no_grad()
     def of_lanes(self, indices: Sequence[int]) -> "LaneGroup":
-        """Return a group of some of the lanes, as they are now."""
-        at = list(indices)
-        made = LaneGroup(
+        """Return a new group with some of the lanes, in their current state."""
+        rows = list(indices)
+        group = LaneGroup(
             self.recipe,
-            [self.lanes[i] for i in at],
+            [self.lanes[i] for i in rows],
             self.data,
             self.stack,
             self.device,
-            self.way,
-            at_once=self.at_once,
+            self.plan,
+            micro_members=self.micro_members,
             evaluation_batch=self.evaluation_batch,
         )
-        for mine, theirs in ((self._state, made._state), (self.memory, made.memory)):
-            for name, tensor in theirs.items():
-                tensor.copy_(mine[name][at])
-        return made
+        for source, target in ((self._state, group._state), (self.memory, group.memory)):
+            for name, tensor in target.items():
+                tensor.copy_(source[name][rows])
+        return group
 
     def snapshot(self, index: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return copies, on the device, of one lane: its whole state, the optimiser's memory."""
+        """Return copies, on the device, of a lane's weights and buffers and its optimizer state."""
         return (
             {name: tensor.detach()[index].clone() for name, tensor in self._state.items()},
             {name: tensor[index].clone() for name, tensor in self.memory.items()},
@@ -385,7 +407,7 @@ class LaneGroup:
 
     @torch.no_grad()
     def restore(self, states: Sequence[Mapping[str, NDArray[np.floating]]]) -> None:
-        """Take over weights, buffers and the optimiser's memory from one state for each lane."""
+        """Load weights, buffers and optimizer state, given one state per lane."""
         for index, state in enumerate(states):
             for kind, tensors in (("weight", self._state), ("memory", self.memory)):
                 for name, tensor in tensors.items():
@@ -395,5 +417,5 @@ class LaneGroup:
 def _gradients(
     logits: Tensor, weights: Mapping[str, Tensor], by_logits: Tensor
 ) -> dict[str, Tensor]:
-    found = torch.autograd.grad(logits, list(weights.values()), by_logits)
-    return dict(zip(weights, found, strict=True))
+    gradients = torch.autograd.grad(logits, list(weights.values()), by_logits)
+    return dict(zip(weights, gradients, strict=True))

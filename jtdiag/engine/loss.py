@@ -1,8 +1,8 @@
 """The joint-training loss, Eq. 4 of Webb et al. 2020, and its gradient in closed form.
 
 Shape suffixes: L lanes, M members, K outputs, N or B examples. Inside the engine logits are
-class-major, LMKB: the first layer then is one matrix product over all members without any
-transposition, and sums over classes run along memory.
+class-major, LMKB: the first layer is then one matrix product over all members without a
+transposition, and sums over classes are contiguous in memory.
 """
 
 from dataclasses import dataclass
@@ -25,39 +25,40 @@ def joint_loss(
 ) -> Tensor:
     """Return the joint-training loss λ·loss(ensemble) + (1−λ)·mean loss(members), in nats.
 
-    Differentiable as often as needed; for any training loop. The ensemble's prediction is the
-    softmax of the mean logits, the normalised geometric mean (Webb et al. 2020, Eq. 2 to 4).
+    It can be used in any training loop and supports higher-order derivatives. The prediction of the
+    ensemble is the softmax of the mean logits, the normalized geometric mean (Webb et al. 2020,
+    Eq. 2 to 4).
 
     Args:
-        logits: (..., M, N, K), what the M members say of N examples.
-        targets: (..., N), classes 0 … K−1; or (..., N, K), numbers, for other families.
+        logits: (..., M, N, K), logits of M members for N examples.
+        targets: (..., N), classes 0 … K−1; or (..., N, K), numbers, for families of numbers.
         lam: the weight λ in [0, 1], a number or a tensor of shape (...).
-        family: the likelihood, by its name or as an object.
+        family: the likelihood, as a name or an object.
         combiner: what the ensemble averages, "logits" or "probabilities".
 
     Returns:
         The mean over examples, (...); a scalar for logits (M, N, K).
 
     Raises:
-        ValueError: if the shapes do not fit or λ lies outside [0, 1].
+        ValueError: if the shapes do not match or λ is outside [0, 1].
     """
-    known = families.find(family) if isinstance(family, str) else family
-    _check_shapes(logits, targets, known)
+    likelihood = families.find(family) if isinstance(family, str) else family
+    _check_shapes(logits, targets, likelihood)
     weight = torch.as_tensor(lam, dtype=logits.dtype, device=logits.device)
     if not bool(((weight >= 0) & (weight <= 1)).all()):
-        reason = ", and beyond 1 the loss has no lower bound" if bool((weight > 1).any()) else ""
-        raise ValueError(f"lam is {lam}{reason}; it must lie in [0, 1].")
-    ensemble = combining.ensemble_loss(known, logits, targets, combiner).mean(-1)
-    members = combining.member_losses(known, logits, targets).mean((-2, -1))
+        reason = " (above 1 the loss has no lower bound)" if bool((weight > 1).any()) else ""
+        raise ValueError(f"lam is {lam}{reason}; it must be in [0, 1].")
+    ensemble = combining.ensemble_loss(likelihood, logits, targets, combiner).mean(-1)
+    members = combining.member_losses(likelihood, logits, targets).mean((-2, -1))
     return weight * ensemble + (1 - weight) * members
 
 
 def _check_shapes(logits: Tensor, targets: Tensor, family: Family) -> None:
-    wanted = logits.shape[:-3] + logits.shape[-2 : -1 if family.classes else None]
-    if logits.ndim < 3 or targets.shape != wanted:
+    expected = logits.shape[:-3] + logits.shape[-2 : -1 if family.classes else None]
+    if logits.ndim < 3 or targets.shape != expected:
         shape = "(..., N)" if family.classes else "(..., N, K)"
         raise ValueError(
-            f"logits are {tuple(logits.shape)} and targets {tuple(targets.shape)}; "
+            f"logits have shape {tuple(logits.shape)} and targets {tuple(targets.shape)}; "
             f"they must be (..., M, N, K) and {shape}."
         )
 
@@ -82,21 +83,21 @@ def losses(logits_LMKB: Tensor, target_LB: Tensor) -> StepLosses:
 def losses_and_gradient(
     logits_LMKB: Tensor, target_LB: Tensor, lam_L: Tensor
 ) -> tuple[StepLosses, Tensor]:
-    """Return the losses and the gradient of Eq. 4, averaged over the batch, by the logits.
+    """Return the losses, and the batch mean of the gradient of Eq. 4 with respect to the logits.
 
     For member j it is ((1−λ)·q_j + λ·q̄ − y) / (M·B), with q the predicted probabilities and y
-    the one-hot target. One pass over the logits serves losses and gradient.
+    the one-hot target.
     """
     _, members, _, batch = logits_LMKB.shape
     log_q = torch.log_softmax(logits_LMKB, 2)
     log_q_bar = torch.log_softmax(logits_LMKB.mean(1), 1)
-    found = _losses(log_q, log_q_bar, target_LB)
+    step_losses = _losses(log_q, log_q_bar, target_LB)
     lam = lam_L[:, None, None]
     minus_one = lam.new_full((1, 1, 1), -1).expand_as(target_LB[:, None])
     shared = (lam * log_q_bar.exp()).scatter_add_(1, target_LB[:, None], minus_one)
     count = members * batch
     gradient = torch.addcmul(shared[:, None] / count, log_q.exp_(), (1 - lam)[:, None] / count)
-    return found, gradient
+    return step_losses, gradient
 
 
 def _losses(log_q: Tensor, log_q_bar: Tensor, target_LB: Tensor) -> StepLosses:
@@ -113,9 +114,9 @@ def vote_errors(logits_LMKB: Tensor, target_LB: Tensor) -> tuple[Tensor, Tensor]
 
 
 def at_target(values: Tensor, target: Tensor) -> Tensor:
-    """Return values (..., K, B) of the target class, (..., B), for a target that broadcasts so.
+    """Return the values (..., B) of the target class from values (..., K, B); targets broadcast.
 
-    On a CPU a gather along the flattened last axes takes half the time of one along K.
+    On a CPU, gathering along the flattened last axes takes half the time of gathering along K.
     """
     batch = values.shape[-1]
     flat = target * batch + torch.arange(batch, device=target.device)
@@ -123,14 +124,14 @@ def at_target(values: Tensor, target: Tensor) -> Tensor:
 
 
 def wrong_votes(logits: Tensor, target: Tensor) -> Tensor:
-    """Return where the class with the largest logit, the first of equals, is not the target.
+    """Return where the class with the largest logit, the first if several tie, is not the target.
 
-    The same as ``logits.argmax(-2) != target``, which torch computes slowly along any axis but
-    the last: on a CPU it would take as long as the rest of a step. A NaN counts as wrong.
+    Equivalent to ``logits.argmax(-2) != target``, which torch computes slowly along axes other than
+    the last: on a CPU it would take as long as the rest of a step. NaN counts as wrong.
 
     Args:
         logits: (..., K, B)
-        target: (B,) or anything that broadcasts to (..., B).
+        target: (B,) or any shape that broadcasts to (..., B).
     """
     own = at_target(logits, target)
     classes = torch.arange(logits.shape[-2], device=logits.device)[:, None]

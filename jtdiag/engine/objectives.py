@@ -1,4 +1,4 @@
-"""What a training step descends: the joint loss of any family and combiner, and its relatives.
+"""Training objectives: the joint loss for any family and combiner, and related losses.
 
 Shape suffixes as in `loss`: class-major logits LMKB, targets LB for classes and LBK for numbers.
 """
@@ -17,17 +17,17 @@ from jtdiag.families.contract import Family
 from jtdiag.recipe.recipe import Recipe
 
 PerExample = Callable[[Family, Tensor, Tensor, Tensor], Tensor]
-"""From a family, η (..., M, N, K), targets and λ to losses (..., N)."""
+"""Maps a family, η (..., M, N, K), targets and λ to losses (..., N)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Objective:
-    """Losses, errors and the gradient by the logits, for one family and combiner."""
+class TrainingObjective:
+    """Losses, errors, and the gradient with respect to logits, for one family and combiner."""
 
     family: Family
     combiner: str = "logits"
     error_scale: float = 1.0
-    """What the family's errors are divided by."""
+    """Divisor of the family's errors."""
 
     def losses(self, logits_LMKB: Tensor, target: Tensor) -> StepLosses:
         """Return every member's and the ensemble's loss on every example."""
@@ -45,15 +45,15 @@ class Objective:
         share: Tensor | None = None,
         weight: Tensor | None = None,
     ) -> tuple[StepLosses, Tensor]:
-        """Return the losses, and the gradient of the batch's mean objective by the logits.
+        """Return the losses, and the gradient of the mean objective with respect to the logits.
 
         Args:
-            logits_LMKB: Of all members.
+            logits_LMKB: Logits of all members.
             target: (L, B), or (L, B, K) for numbers.
             lam_L: λ of each lane.
-            share: (L, M, B), each member's part of an example's ensemble; by default 1/M.
-            weight: Broadcasts against (L, M, B); multiplies the gradient of a member's example.
-                The losses know nothing of shares and weights.
+            share: (L, M, B), each member's share of an example's ensemble; by default 1/M.
+            weight: Broadcasts against (L, M, B); factor on the gradient of each member and
+                example. Shares and weights do not affect the returned losses.
         """
         eta = logits_LMKB.transpose(2, 3)
         gradient = self.gradient(eta, target, lam_L[:, None], share) / eta.shape[2]
@@ -62,21 +62,21 @@ class Objective:
         return self.losses(logits_LMKB, target), gradient.transpose(2, 3)
 
     def gradient(self, eta: Tensor, target: Tensor, lam: Tensor, share: Tensor | None) -> Tensor:
-        """Return the gradient of every example's objective by η, (L, M, B, K)."""
+        """Return the gradient of each example's objective with respect to η, (L, M, B, K)."""
         return combining.gradient(self.family, eta, target, lam, self.combiner, share)
 
     def errors(self, logits_LMKB: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Return the errors of members (L, M, B) and of the ensemble (L, B)."""
         eta = logits_LMKB.transpose(2, 3)
-        of_each = combining.for_members(self.family, target)
-        members = self.family.error(self.family.mean(eta), of_each)
+        expanded = combining.for_members(self.family, target)
+        members = self.family.error(self.family.mean(eta), expanded)
         mean = combining.prediction(self.family, eta, self.combiner)
         return members / self.error_scale, self.family.error(mean, target) / self.error_scale
 
 
 @dataclass(frozen=True, kw_only=True)
-class Classes(Objective):
-    """Eq. 4 of classes and averaged logits in closed form: one pass over the logits for all."""
+class Classes(TrainingObjective):
+    """Eq. 4 for classes and averaged logits in closed form, in a single pass over the logits."""
 
     def losses(self, logits_LMKB: Tensor, target: Tensor) -> StepLosses:
         """Return every member's and the ensemble's cross-entropy on every example."""
@@ -93,34 +93,34 @@ class Classes(Objective):
         """Return the losses and the gradient of Eq. 4, averaged over the batch."""
         if share is not None:
             return super().losses_and_gradient(logits_LMKB, target, lam_L, share, weight)
-        found, gradient = loss.losses_and_gradient(logits_LMKB, target, lam_L)
-        return found, gradient if weight is None else gradient * weight.unsqueeze(2)
+        losses, gradient = loss.losses_and_gradient(logits_LMKB, target, lam_L)
+        return losses, gradient if weight is None else gradient * weight.unsqueeze(2)
 
     def errors(self, logits_LMKB: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return where votes are wrong."""
+        """Return where the predicted class is wrong."""
         return loss.vote_errors(logits_LMKB, target)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Differentiated(Objective):
-    """An objective without a gradient on paper: autograd differentiates it by the logits."""
+class Differentiated(TrainingObjective):
+    """An objective without a closed-form gradient: autograd computes it."""
 
     per_example: PerExample
 
     def gradient(self, eta: Tensor, target: Tensor, lam: Tensor, share: Tensor | None) -> Tensor:
-        """Return the gradient of every example's objective by η, (L, M, B, K)."""
+        """Return the gradient of each example's objective with respect to η, (L, M, B, K)."""
         with torch.enable_grad():
             leaf = eta.detach().requires_grad_()
             total = self.per_example(self.family, leaf, target, lam).sum()
-        [found] = torch.autograd.grad(total, leaf)
-        return found
+        [gradient] = torch.autograd.grad(total, leaf)
+        return gradient
 
 
-def build(recipe: Recipe, family: Family, error_scale: float = 1.0) -> Objective:
-    """Return the objective of a recipe, for its family."""
+def build(recipe: Recipe, family: Family, error_scale: float = 1.0) -> TrainingObjective:
+    """Create the training objective of a recipe."""
     if recipe.objective.loss == "gncl-exact":
         return Differentiated(family=family, error_scale=error_scale, per_example=gncl_exact)
-    kind = Objective
+    kind = TrainingObjective
     if type(family) is Categorical and recipe.combiner == "logits":
         kind = Classes
     return kind(family=family, combiner=recipe.combiner, error_scale=error_scale)
@@ -137,9 +137,9 @@ def gncl_exact(family: Family, eta: Tensor, target: Tensor, lam: float | Tensor)
     bound at any λ above 0, since losses grow linearly with the spread and the square outgrows them.
     """
     mean = eta.mean(-3)
-    apart = eta - mean.unsqueeze(-3)
-    curved = torch.einsum("...nij,...mnj->...mni", family.hessian(mean), apart)
-    second_order = 0.5 * (apart * curved).sum(-1).mean(-2)
+    deviation = eta - mean.unsqueeze(-3)
+    product = torch.einsum("...nij,...mnj->...mni", family.hessian(mean), deviation)
+    second_order = 0.5 * (deviation * product).sum(-1).mean(-2)
     return combining.member_losses(family, eta, target).mean(-2) - lam * second_order
 
 
@@ -180,21 +180,21 @@ def coupled(name: str, eta: Tensor, target: Tensor) -> Tensor:
 def shares_of_kept(kept: Tensor) -> tuple[Tensor, Tensor]:
     """Return shares (L, M, B) and weights (L, 1, B) of examples for members kept (L, M, B).
 
-    As in Jeffares et al. 2023 (arXiv 2301.11323): those kept share an example evenly; an example
-    for which nobody is kept does not count, and the mean is over those that do.
+    As in Jeffares et al. 2023 (arXiv 2301.11323): the kept members share an example equally. An
+    example for which no member is kept is left out of the mean.
     """
     count = kept.sum(1, keepdim=True)
     counts = count > 0
     members = kept.shape[1]
     share = torch.where(counts, kept / count.clamp(min=1), torch.full_like(kept, 1 / members))
-    of = counts.sum(-1, keepdim=True).clamp(min=1)
-    return share, counts.to(kept.dtype) * counts.shape[-1] / of
+    used = counts.sum(-1, keepdim=True).clamp(min=1)
+    return share, counts.to(kept.dtype) * counts.shape[-1] / used
 
 
 def dropout_lam(members: int, kept: int) -> float:
-    """Return λ = M(m−1)/(m(M−1)), to which training on random subsets of m amounts.
+    """Return λ = M(m−1)/(m(M−1)), which training on random subsets of m members is equivalent to.
 
-    Exact for Gaussian members, for whom the subsets' mean loss is Eq. 4; for other families to
-    second order in their spread.
+    Exact for the Gaussian family, where the mean loss of subsets is Eq. 4; for other families to
+    second order in the spread of members.
     """
     return 1.0 if members == 1 else members * (kept - 1) / (kept * (members - 1))

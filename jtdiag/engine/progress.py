@@ -1,4 +1,4 @@
-"""What the engine tells while it trains; whoever listens decides how it looks."""
+"""Events that training reports to a listener, such as a progress display."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Protocol
 
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
-from jtdiag.store.lanes import Lane
+from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction
 from jtdiag.store.layout import Size
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is about to run."""
+    """What a run will compute and write."""
 
     recipe: Recipe
     path: Path
@@ -20,44 +20,52 @@ class Plan:
     parameters: int
     """Parameters of all members together."""
     settings: dict[str, str]
-    """Device, threads, lanes and versions."""
+    """Device, threads, lanes per group, and versions."""
     lanes_done: int
-    """Lanes that a run to be resumed has done already."""
+    """Lanes that are already done in a run to be resumed."""
     epochs_to_train: int
-    """Epochs summed over the lanes that are left to train; epoch 0 does not count."""
+    """Epochs left to train, summed over lanes; epoch 0 does not count."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochReport:
-    """One epoch of one lane, as it leaves the device."""
+    """Results of one epoch of one lane."""
 
     lane: Lane
     epoch: int
     train_loss: float
     """Running mean of the joint-training loss, nats."""
     ensemble_error: float
-    """On the validation split, or on the test split where none is held out."""
-    stopped: str = ""
-    """Rule that ended the lane with this epoch."""
-    lowered: str = ""
-    """Rule on which λ is lowered from the next epoch on."""
+    """On the validation split, or on the test split if there is none."""
+    action: RuleAction = NO_ACTION
+    """What rules did to the lane after this epoch."""
+
+    @property
+    def stopped(self) -> str:
+        """Rule that stopped the lane after this epoch; "" if none did."""
+        return self.action.stopped
+
+    @property
+    def lowered(self) -> str:
+        """Rule that lowered λ from the next epoch on; "" if none did."""
+        return self.action.lowered
 
 
 class Listener(Protocol):
-    """Hears of a run; nothing it does changes a number."""
+    """Receives the events of a run. It cannot influence the training."""
 
     def begin(self, plan: Plan) -> None:
-        """Hear what is about to run, before anything is written."""
+        """Handle the start of a run, before anything is written."""
 
     def epoch(self, report: EpochReport) -> None:
-        """Hear that an epoch of a lane has been handed to the writer."""
+        """Handle an epoch of a lane; it has been queued for writing."""
 
     def verdict(self, lane: Lane, verdict: Verdict) -> None:
-        """Hear what a rule says of a lane, once; its epoch is heard of next."""
+        """Handle a rule that fires on a lane; the report on its epoch follows."""
 
 
-class Silent:
-    """Hears nothing."""
+class NullListener:
+    """Ignores all events. Subclass it to handle some of them."""
 
     def begin(self, plan: Plan) -> None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""Running means of losses and errors over batches, kept on the device until an epoch ends."""
+"""Running means of losses and errors over batches, accumulated on the device."""
 
 from collections.abc import Callable
 
@@ -11,11 +11,11 @@ from jtdiag import names
 from jtdiag.engine.loss import StepLosses, vote_errors
 
 Errors = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""From logits (L, M, K, B) and targets to errors of members (L, M, B) and ensemble (L, B)."""
+"""Maps logits (L, M, K, B) and targets to errors of members (L, M, B) and ensemble (L, B)."""
 
 
-class Tally:
-    """Sums over examples for L lanes and M members; `add` never waits for the device."""
+class RunningMeans:
+    """Means over examples for L lanes and M members; `add` never synchronizes with the device."""
 
     def __init__(
         self, lanes: int, members: int, device: torch.device, errors: Errors = vote_errors
@@ -35,15 +35,15 @@ class Tally:
 
     @torch.no_grad()
     def add(self, logits_LMKB: Tensor, target: Tensor, losses: StepLosses) -> None:
-        """Count one batch."""
+        """Add one batch."""
         sums = self._sums
         sums[names.MEMBER_LOSS] += losses.members.sum(-1)
         sums[names.ENSEMBLE_LOSS] += losses.ensemble.sum(-1)
-        of_members, of_ensemble = self._errors(logits_LMKB, target)
-        sums[names.MEMBER_ERROR] += of_members.sum(-1)
-        sums[names.ENSEMBLE_ERROR] += of_ensemble.sum(-1)
+        members, ensemble = self._errors(logits_LMKB, target)
+        sums[names.MEMBER_ERROR] += members.sum(-1)
+        sums[names.ENSEMBLE_ERROR] += ensemble.sum(-1)
         self._examples += target.shape[1]
 
     def means(self) -> dict[str, NDArray[np.float64]]:
-        """Return means over the examples by name, (L, M) or (L,), on the host."""
+        """Return the means over all examples by name, (L, M) or (L,), on the host."""
         return {name: (total / self._examples).cpu().numpy() for name, total in self._sums.items()}

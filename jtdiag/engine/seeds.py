@@ -1,6 +1,6 @@
-"""Random numbers with an owner: one generator for one purpose, made from the recipe's seed.
+"""Random number generators, one per purpose, derived from the seed of a recipe.
 
-Nothing here leaves a trace in torch's global generator, so measuring can never move training.
+Torch's global generator is left unchanged, so evaluation cannot influence training.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 class Purpose(IntEnum):
-    """What a generator is for; the numbers are part of every run's definition and never change."""
+    """Purpose of a generator. The numbers determine the results of runs and must never change."""
 
     WEIGHTS = 1
     SPLIT = 2
@@ -25,9 +25,9 @@ class Purpose(IntEnum):
     BOOTSTRAP = 7
 
 
-def generator(seed: int, purpose: Purpose, *which: int) -> torch.Generator:
-    """Return the CPU generator of one purpose, for example of one trial and epoch."""
-    return torch.Generator().manual_seed(_mixed(seed, purpose, *which))
+def generator(seed: int, purpose: Purpose, *keys: int) -> torch.Generator:
+    """Return the CPU generator for a purpose and keys such as trial and epoch."""
+    return torch.Generator().manual_seed(_mixed(seed, purpose, *keys))
 
 
 def _mixed(*keys: int) -> int:
@@ -35,33 +35,33 @@ def _mixed(*keys: int) -> int:
 
 
 @contextmanager
-def torchs_own(device: torch.device, seed: int, *which: int) -> Iterator[None]:
-    """Let modules that draw from torch's global generator, as dropout does, draw from a seed.
+def global_generator(device: torch.device, seed: int, *keys: int) -> Iterator[None]:
+    """Seed torch's global generator inside the context, for modules such as dropout that use it.
 
-    Afterwards the generator is what it was.
+    Its state is restored afterwards.
 
     Args:
-        device: On which they draw.
-        seed: The recipe's.
-        which: Trial, epoch, step, and the first of the members that are computed together.
+        device: Device on which the modules draw.
+        seed: The seed of the recipe.
+        keys: Trial, epoch, step, and the first of the members that are computed together.
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(_mixed(seed, Purpose.DROPOUT, *which))
+        torch.manual_seed(_mixed(seed, Purpose.DROPOUT, *keys))
         yield
 
 
 @cache
 def held_out(examples: int, val: int, seed: int, trial: int) -> tuple[Tensor, Tensor]:
-    """Return the positions of a trial's training and validation examples, both ascending."""
+    """Return the positions of a trial's training and validation examples, both sorted."""
     order = torch.randperm(examples, generator=generator(seed, Purpose.SPLIT, trial))
     return order[val:].sort().values, order[:val].sort().values
 
 
 def augmentation(seed: int, trial: int, epoch: int) -> torch.Generator:
-    """Return the generator that decides how a trial's images move in one epoch, at every λ."""
+    """Return the generator of a trial's augmentation in one epoch, the same for every λ."""
     return generator(seed, Purpose.AUGMENT, trial, epoch)
 
 
 def batch_order(examples: int, seed: int, trial: int, epoch: int) -> Tensor:
-    """Return the order in which a trial sees its examples in one epoch, the same at every λ."""
+    """Return the order of a trial's training examples in one epoch, the same for every λ."""
     return torch.randperm(examples, generator=generator(seed, Purpose.ORDER, trial, epoch))

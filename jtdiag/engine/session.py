@@ -1,4 +1,4 @@
-"""What a run needs before its first step: the device, the data, the members, and their sizes."""
+"""Setup of a run: the device, the data, the members, and the execution plan."""
 
 import functools
 import platform
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.engine import architectures, optimisers
 from jtdiag.engine.architectures.module_stack import Execution, Factory, ModuleStack
-from jtdiag.engine.datasets import bootstrap, splits as datasets
+from jtdiag.engine.datasets import bootstrap, splits
 from jtdiag.engine.early_warning import EarlyWarning
-from jtdiag.engine.execution import Choice, Way, fastest, ways
+from jtdiag.engine.execution import Choice, ExecutionPlan, candidate_plans, fastest
 from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup
 from jtdiag.errors import RecipeError
 from jtdiag.recipe.recipe import Recipe
@@ -27,120 +27,121 @@ from jtdiag.store.layout import Extent
 from jtdiag.store.writer import Examples
 
 SMALL_STEP = 20_000_000
-"""Products of weights and examples in a step below which one CPU thread is used."""
+"""Multiplications in a step below which a single CPU thread is used."""
 
 CPU_ACTIVATIONS = 2 * 2**30
-"""Bytes of activations that a training step on a CPU may hold."""
+"""Memory in bytes for the activations of a training step on a CPU."""
 ACTIVATION_SAMPLE = 4
-"""Examples on which the activations of one member are measured."""
-MEASURING_SHARE = 8
-"""Times as many examples as a training step holds fit without what its backward pass keeps."""
+"""Examples used to measure the activations of one member."""
+EVALUATION_FACTOR = 8
+"""Evaluation fits this many times the examples of a training step: nothing is kept for backward."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """A recipe with everything it names at hand."""
+    """A recipe with its data loaded, its members built and its device selected."""
 
     recipe: Recipe
     device: torch.device
-    data: datasets.DataSet
+    data: splits.DataSet
     stack: ModuleStack
     choice: Choice
     recorded: Mapping[str, str] = field(default_factory=dict)
-    """Settings of the run that this session continues."""
+    """Settings of the run that this session resumes; empty for a new run."""
 
     @classmethod
     def of(
         cls, recipe: Recipe, device: str | None = None, factory: Factory | None = None
     ) -> "Session":
-        """Return a session for a recipe, on its device or on another.
+        """Set up a session for a recipe.
 
         Args:
-            recipe: What is to run.
-            device: Instead of the recipe's.
-            factory: Makes a member, where members.factory is not an address.
+            recipe: The recipe to run.
+            device: Overrides the device in the recipe.
+            factory: Creates a member, if members.factory is not an address.
 
         Raises:
-            DataError: if the data are missing or do not fit.
-            RecipeError: if the device is not there.
+            DataError: if the data are missing or do not fit the recipe.
+            RecipeError: if the device is not available.
         """
-        there = _device(device or recipe.engine.device)
-        data = datasets.load(recipe, there)
+        torch_device = _device(device or recipe.engine.device)
+        data = splits.load(recipe, torch_device)
         stack = architectures.build(recipe.members, data.input_shape, len(data.classes), factory)
-        choice = Choice(way=Way(execution=stack.executions[0]))
-        return cls(recipe=recipe, device=there, data=data, stack=stack, choice=choice)
+        choice = Choice(plan=ExecutionPlan(execution=stack.executions[0]))
+        return cls(recipe=recipe, device=torch_device, data=data, stack=stack, choice=choice)
 
     @property
-    def way(self) -> Way:
+    def plan(self) -> ExecutionPlan:
         """How members are computed."""
-        return self.choice.way
+        return self.choice.plan
 
-    def in_fastest_way(self) -> "Session":
-        """Return the session with the way of computing members that is fastest here."""
-        choices = ways(self.recipe, self.stack, images=len(self.data.input_shape) == 3)
-        trial = self.lane_group(self.groups()[0])
+    def with_fastest_plan(self) -> "Session":
+        """Return the session with the execution plan that is fastest on this machine."""
+        images = len(self.data.input_shape) == 3
+        candidates = candidate_plans(self.recipe, self.stack, images=images)
+        group = self.lane_group(self.groups()[0])
         with torch_threads(self.threads):
-            return replace(self, choice=fastest(choices, trial.try_step, self.device))
+            return replace(self, choice=fastest(candidates, group.try_step, self.device))
 
-    def in_way(self, settings: Mapping[str, str]) -> "Session":
-        """Return the session with the way of computing that a run's settings record."""
-        way = Way(
-            execution=cast(Execution, settings.get("execution", self.way.execution)),
+    def with_recorded_plan(self, settings: Mapping[str, str]) -> "Session":
+        """Return the session with the execution plan in the settings of an existing run."""
+        plan = ExecutionPlan(
+            execution=cast(Execution, settings.get("execution", self.plan.execution)),
             bfloat16=settings.get("products") == "bfloat16",
             channels_last=settings.get("layout") == "channels_last",
         )
-        return replace(self, choice=Choice(way=way), recorded=settings)
+        return replace(self, choice=Choice(plan=plan), recorded=settings)
 
     def lane_group(self, lanes: Sequence[Lane]) -> LaneGroup:
-        """Return a group of lanes at its initial weights, computed in the session's way."""
+        """Create a group of lanes with initial weights, computed with the session's plan."""
         return LaneGroup(
             self.recipe,
             lanes,
             self.data,
             self.stack,
             self.device,
-            self.way,
-            at_once=self.at_once,
+            self.plan,
+            micro_members=self.micro_members,
             evaluation_batch=self.evaluation_batch,
         )
 
     @functools.cached_property
-    def at_once(self) -> int:
-        """Members whose activations a training step holds at once."""
-        wanted = self.recipe.engine.micro_members
-        if wanted == "auto":
-            wanted = self.recorded.get("micro_members", "auto")
-        if wanted != "auto":
-            return min(int(wanted), self.stack.count)
-        one = self._activations * self.recipe.train.batch
-        return max(1, min(self.stack.count, int(self._activation_room() / one)))
+    def micro_members(self) -> int:
+        """Number of members whose activations a training step keeps at the same time."""
+        setting = self.recipe.engine.micro_members
+        if setting == "auto":
+            setting = self.recorded.get("micro_members", "auto")
+        if setting != "auto":
+            return min(int(setting), self.stack.count)
+        per_member = self._activations * self.recipe.train.batch
+        return max(1, min(self.stack.count, int(self._activation_memory() / per_member)))
 
     @functools.cached_property
     def evaluation_batch(self) -> int:
-        """Examples that are measured at once."""
+        """Number of examples in a batch of an evaluation."""
         if "evaluation_batch" in self.recorded:
             return int(self.recorded["evaluation_batch"])
-        one = self._activations * self.stack.count
-        fitting = int(MEASURING_SHARE * self._activation_room() / one)
-        return max(1, min(EVALUATION_BATCH, fitting))
+        per_example = self._activations * self.stack.count
+        limit = int(EVALUATION_FACTOR * self._activation_memory() / per_example)
+        return max(1, min(EVALUATION_BATCH, limit))
 
     @functools.cached_property
     def _activations(self) -> float:
-        """Bytes that a training step keeps of one member and example, for its lanes together."""
+        """Bytes of activations per member and example in a training step, summed over lanes."""
         x = self.data.part(names.TRAIN).x
-        few = x[:ACTIVATION_SAMPLE].clone()  # a storage of its own, to be counted
-        one = self.stack.activation_bytes(few) / len(few)
-        return one * len(self.groups()[0]) * x.element_size() / 4
+        sample = x[:ACTIVATION_SAMPLE].clone()  # its own storage, so that it is counted
+        per_example = self.stack.activation_bytes(sample) / len(sample)
+        return per_example * len(self.groups()[0]) * x.element_size() / 4
 
-    def _activation_room(self) -> int:
-        """Return the bytes that activations may take: on a CPU, more would not make it faster."""
+    def _activation_memory(self) -> int:
+        """Return the memory for activations in bytes; on a CPU more would not be faster."""
         if self.device.type == "cuda":
             return torch.cuda.mem_get_info(self.device)[0] // 2
         return CPU_ACTIVATIONS
 
     @property
     def extent(self) -> Extent:
-        """Sizes of data and members."""
+        """Sizes of the data and the members, which determine the layout of a store."""
         return Extent(
             examples={split: self.data.count(split) for split in self.recipe.splits},
             outputs=len(self.data.classes),
@@ -151,7 +152,7 @@ class Session:
         )
 
     def _optimiser_bytes(self) -> int:
-        """Return what the optimiser remembers of a lane, by tensors that hold no numbers."""
+        """Return the size of the optimizer state of a lane, computed on the meta device."""
         dtype = getattr(torch, self.recipe.engine.precision)
         weights = {
             name: torch.empty((1, self.stack.count, *p.shape), dtype=dtype, device="meta")
@@ -160,8 +161,8 @@ class Session:
         memory = optimisers.build(self.recipe.train).start(weights)
         return sum(tensor.nbytes for tensor in memory.values())
 
-    def supervision(self) -> EarlyWarning:
-        """Return the rules at work, for lanes that have not begun."""
+    def early_warning(self) -> EarlyWarning:
+        """Create the early warning, without a history of any lane."""
         outputs = len(self.data.classes)
         chance = self.data.target_facts.chance_error
         return EarlyWarning(
@@ -171,44 +172,45 @@ class Session:
         )
 
     def examples(self) -> dict[str, Examples]:
-        """Return classes and origins of the examples of every split whose outputs are kept."""
+        """Return targets and source indices of every split whose outputs are kept."""
         return {split: self._examples(split) for split in self.recipe.keep.splits}
 
     def _examples(self, split: str) -> Examples:
         trials = 1 if split == names.TEST else self.recipe.trials
-        at = np.stack([self.data.positions(split, t).numpy() for t in range(trials)])
-        target = self.data.part(split).y.cpu().numpy()[at]
+        index = np.stack([self.data.positions(split, t).numpy() for t in range(trials)])
+        target = self.data.part(split).y.cpu().numpy()[index]
         if split == names.TEST:
-            at, target = at[0], target[0]
-        return Examples(target=target, source_index=at)
+            index, target = index[0], target[0]
+        return Examples(target=target, source_index=index)
 
     def bootstraps(self) -> dict[str, NDArray[np.integer]]:
-        """Return what a store keeps of bagging, by path: counts, and the examples they count."""
+        """Return what a store keeps of bagging, by path: counts, and the source indices."""
         if self.recipe.scheme != "bagging":
             return {}
         examples, trials = self.data.count(names.TRAIN), range(self.recipe.trials)
         members, seed = self.recipe.members.count, self.recipe.seed
         drawn = [bootstrap.counts(examples, members, seed, t).numpy() for t in trials]
-        at = [self.data.positions(names.TRAIN, t).numpy() for t in trials]
-        return {names.BOOTSTRAP_COUNT: np.stack(drawn), names.BOOTSTRAP_SOURCE: np.stack(at)}
+        source = [self.data.positions(names.TRAIN, t).numpy() for t in trials]
+        return {names.BOOTSTRAP_COUNT: np.stack(drawn), names.BOOTSTRAP_SOURCE: np.stack(source)}
 
     def groups(self) -> list[list[Lane]]:
-        """Return the lanes in groups that train side by side.
+        """Return the lanes in groups that are trained together.
 
-        On a CPU one lane's matrix products fill the cores already (stacking lanes measured no
-        faster), and a lane alone is bit for bit the same whatever the recipe's other lanes are.
+        On a CPU the matrix products of one lane use all cores already (stacking lanes was not
+        faster when measured), and training lanes one by one makes each bit for bit independent
+        of the recipe's other lanes.
         """
-        wanted = self.recipe.engine.lanes
+        setting = self.recipe.engine.lanes
         if self.recipe.bootstrap == "batches":
-            wanted = 1  # members with batches of their own take the lanes' place
+            setting = 1  # the axis of lanes is used for members with separate batches
         every = lanes.lanes_of(self.recipe)
-        if wanted == "auto":
-            wanted = 1 if self.device.type == "cpu" else self._lanes_that_fit()
-        step = int(wanted)
+        if setting == "auto":
+            setting = 1 if self.device.type == "cpu" else self._lanes_that_fit()
+        step = int(setting)
         return [every[i : i + step] for i in range(0, len(every), step)]
 
     def _lanes_that_fit(self) -> int:
-        """Return how many lanes a GPU's free memory holds with weights, gradients and outputs."""
+        """Return how many lanes fit in free GPU memory, with weights, gradients and outputs."""
         free, _ = torch.cuda.mem_get_info(self.device)
         recipe, extent = self.recipe, self.extent
         outputs = sum(extent.examples[split] for split in recipe.keep.splits) * extent.outputs
@@ -218,59 +220,63 @@ class Session:
 
     @property
     def threads(self) -> int:
-        """CPU threads; auto: one for small steps, else the processors open to this process.
+        """Number of CPU threads; "auto": one for small steps, else all available processors.
 
-        Below some millions of products a step, threads wait for each other longer than they
-        compute, and many times longer where other work takes a processor away.
+        In steps of fewer than some million multiplications, threads wait for each other longer
+        than they compute, and much longer if other processes use the processors.
         """
-        wanted = self.recipe.engine.threads
-        if wanted != "auto":
-            return int(wanted)
+        setting = self.recipe.engine.threads
+        if setting != "auto":
+            return int(setting)
         products = self.extent.parameters_per_member * self.stack.count
         products *= self.recipe.train.batch
         return 1 if products < SMALL_STEP else joblib.cpu_count()
 
     def settings(self) -> dict[str, str]:
-        """Return where and how the arithmetic runs, for the record."""
+        """Return where and how the run is computed; stored with the run."""
         gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
         return {
             "device": f"{self.device} {gpu}".strip(),
             "threads": str(self.threads),
             "lanes": str(len(self.groups()[0])),
             "precision": self.recipe.engine.precision,
-            "execution": self.way.execution,
-            "layout": "channels_last" if self.way.channels_last else "channels_first",
+            "execution": self.plan.execution,
+            "layout": "channels_last" if self.plan.channels_last else "channels_first",
             "chosen": self.choice.reason,
-            "micro_members": str(self.at_once),
+            "micro_members": str(self.micro_members),
             "evaluation_batch": str(self.evaluation_batch),
-            "products": "bfloat16" if self.way.bfloat16 else self.recipe.engine.precision,
+            "products": "bfloat16" if self.plan.bfloat16 else self.recipe.engine.precision,
             "torch": torch.__version__,
             "machine": platform.machine(),
         }
 
 
-def _device(wanted: str) -> torch.device:
-    if wanted == "auto":
+def _device(name: str) -> torch.device:
+    if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        device = torch.device(wanted)
+        device = torch.device(name)
     except RuntimeError as error:
         raise RecipeError(
-            f"engine.device is {wanted!r}; it must be auto, cpu, cuda or cuda:N."
+            f"engine.device is {name!r}; it must be auto, cpu, cuda or cuda:N."
         ) from error
     if device.type not in ("cpu", "cuda"):
-        raise RecipeError(f"engine.device is {wanted!r}; it must be auto, cpu, cuda or cuda:N.")
+        raise RecipeError(f"engine.device is {name!r}; it must be auto, cpu, cuda or cuda:N.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise RecipeError(
-            f"engine.device is {wanted!r}; torch sees {torch.cuda.device_count()} GPUs here. "
-            "Use engine.device=auto, or a torch built for this machine's GPU."
+            f"engine.device is {name!r}; torch finds {_gpus(torch.cuda.device_count())}. "
+            "Use engine.device=auto, or install a build of torch for this machine's GPU."
         )
     return device
 
 
+def _gpus(count: int) -> str:
+    return {0: "no GPU", 1: "1 GPU"}.get(count, f"{count} GPUs")
+
+
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use a number of threads, and afterwards as many as before."""
+    """Let torch use a number of threads inside the context, then restore the previous number."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

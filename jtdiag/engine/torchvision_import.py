@@ -1,12 +1,13 @@
-"""Import torchvision, also where its wheel was built for another torch than the one installed.
+"""Import torchvision even if its wheel was built for another torch than the one installed.
 
-torchvision's wheel is built against CUDA torch. Beside a CPU-only torch its compiled library does
-not load, the operators of that library are never declared, and `import torchvision` fails where
-it gives two of them a shape rule: "operator torchvision::nms does not exist". jtdiag needs
-neither operator, only data sets, transforms and models, and these work once the operators are
-declared. Calling one of the two still fails, as it must, with torchvision's own explanation.
+The torchvision wheel on PyPI is built against CUDA torch. With a CPU-only torch its compiled
+library does not load, its operators are never declared, and `import torchvision` fails when it
+registers shape functions for two of them: "operator torchvision::nms does not exist". jtdiag needs
+neither operator, only data sets, transforms and models, which work once the operators are declared.
+Calling an operator still fails with torchvision's own message.
 
-The detour may go when CPU-only torch and the plain torchvision wheel import side by side.
+This workaround can be removed when CPU-only torch and the torchvision wheel from PyPI can be
+imported together.
 """
 
 import importlib
@@ -25,32 +26,32 @@ _SCHEMAS: Final = tuple(
     for operator in ("nms", "qnms")
 )
 _declared: list[torch.library.Library] = []
-"""Keeps the declarations alive: torch withdraws them when their library object goes."""
+"""Keeps the declarations alive: torch removes them when the library object is deleted."""
 
 
 def import_torchvision() -> ModuleType:
-    """Return the module torchvision; a second call costs nothing and declares nothing.
+    """Import torchvision, with the workaround if necessary.
 
     Raises:
-        DataError: torchvision is not installed.
-        Exception: Whatever else its import raises, as it is.
+        DataError: if torchvision is not installed.
+        Exception: any other exception of the import, unchanged.
     """
     try:
         return importlib.import_module(_NAME)
     except ModuleNotFoundError as error:
         if error.name != _NAME:
-            raise  # torchvision is there, and misses a package of its own
+            raise  # torchvision is installed, but one of its dependencies is missing
         raise DataError(
             "torchvision is not installed, and this data set needs it: pip install torchvision."
         ) from error
     except RuntimeError as error:
-        if not mended(error):
+        if not fixed(error):
             raise
     return importlib.import_module(_NAME)
 
 
-def mended(error: Exception) -> bool:
-    """Tell whether an import failed for what torchvision lacks, and declare that if so."""
+def fixed(error: Exception) -> bool:
+    """Declare the missing operators if they are why an import failed; return whether they were."""
     if _SYMPTOM not in str(error):
         return False
     _declare_operators()
@@ -59,8 +60,8 @@ def mended(error: Exception) -> bool:
 
 
 def _declare_operators() -> None:
-    """Declare the two operators that torchvision's own library would have declared."""
-    # A fragment, since "DEF" would claim the whole namespace.
+    """Declare the two operators that torchvision's compiled library would declare."""
+    # A fragment, since "DEF" would claim the entire namespace.
     library = torch.library.Library(_NAME, "FRAGMENT")  # type: ignore[no-untyped-call]
     _declared.append(library)
     for schema in _SCHEMAS:
@@ -68,7 +69,7 @@ def _declare_operators() -> None:
 
 
 def _forget_half_imported() -> None:
-    """Drop the submodules that the failed import left behind, so that all of it runs again."""
+    """Remove what the failed import left in sys.modules, so that everything is imported again."""
     for module in list(sys.modules):
         if module.partition(".")[0] == _NAME:
             del sys.modules[module]

@@ -1,6 +1,8 @@
-"""Training a recipe: every lane, epoch by epoch, each handed to the writer as it is done."""
+"""Training a recipe: every lane epoch by epoch, while a thread writes the results."""
 
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from jtdiag.engine.architectures.factory import address_of
 from jtdiag.engine.architectures.module_stack import Factory
 from jtdiag.engine.early_warning import Decision
 from jtdiag.engine.lane_group import LaneGroup, Measured, Rows
-from jtdiag.engine.progress import EpochReport, Listener, Plan, Silent
+from jtdiag.engine.progress import EpochReport, Listener, NullListener, Plan
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.engine.writer import BackgroundWriter
 from jtdiag.errors import RecipeError, StoreError
@@ -39,28 +41,31 @@ def train(
     Args:
         recipe: A recipe, or the name of a preset or file.
         out: The run's folder; by default ``runs/<name>``.
-        resume: Continue the run in that folder, if there is one, from its sealed epochs. On a
-            CPU the store then equals, bit for bit, that of a run never interrupted.
-        listener: Hears of the plan and of every epoch.
-        factory: Makes one member, for members.arch = "module" (or one network with all its
-            branches, for "branches"); instead of the address in members.factory. What the
-            store keeps of it is its address, if it can be imported, or else its name.
+        resume: Resume the run in that folder, if there is one, from its last sealed epochs. On a
+            CPU the resulting store is bit for bit that of an uninterrupted run.
+        listener: Receives the plan, every epoch, and every rule that fires.
+        factory: Function that creates one member, for members.arch = "module", or one network
+            with all branches, for "branches"; replaces the address in members.factory. The store
+            keeps its address if it can be imported, else its name.
 
     Raises:
-        JtdiagError: if recipe, data, folder or disk do not allow it; what is sealed stays.
+        JtdiagError: if the recipe, the data, the folder or the disk prevent it. Sealed epochs are
+            kept.
     """
     if isinstance(recipe, str):
         recipe = presets.find(recipe)
     if factory is not None:
         recipe = _with_factory(recipe, factory)
     path = Path(out) if out is not None else Path("runs") / recipe.name
-    continuing = resume and path.is_dir() and any(path.iterdir())
-    if not continuing:
+    resuming = resume and path.is_dir() and any(path.iterdir())
+    if not resuming:
         refuse_occupied(path)
     session = Session.of(recipe, factory=factory)
-    session = session.in_way(Run(path).settings) if continuing else session.in_fastest_way()
-    store = RunWriter.reopen(path, recipe) if continuing else None
-    listener = listener or Silent()
+    session = (
+        session.with_recorded_plan(Run(path).settings) if resuming else session.with_fastest_plan()
+    )
+    store = RunWriter.reopen(path, recipe) if resuming else None
+    listener = listener or NullListener()
     listener.begin(_plan(session, path, store))
     if store is None:
         store = RunWriter.create(
@@ -69,7 +74,7 @@ def train(
             session.extent,
             session.examples(),
             session.settings(),
-            known=session.bootstraps(),
+            initial=session.bootstraps(),
         )
     try:
         with torch_threads(session.threads), BackgroundWriter() as writer:
@@ -83,14 +88,14 @@ def train(
 def _with_factory(recipe: Recipe, factory: Factory) -> Recipe:
     if "factory" not in recipe.members.architecture.fields:
         raise RecipeError(
-            f"members.arch is '{recipe.members.arch}', and factory is given; "
+            f"members.arch is '{recipe.members.arch}', but a factory was passed; "
             "use arch = 'module' or 'branches'."
         )
     return evolve(recipe, members=evolve(recipe.members, factory=address_of(factory)))
 
 
 def _plan(session: Session, path: Path, store: RunWriter | None) -> Plan:
-    """Return what will run, after refusing what the disk cannot hold."""
+    """Return the plan of a run, after checking that a new one fits on the disk."""
     recipe = session.recipe
     size = layout.size(recipe, session.extent)
     every = lanes.lanes_of(recipe)
@@ -116,14 +121,54 @@ def _check_disk(path: Path, size: layout.Size) -> None:
     free = shutil.disk_usage(parent).free
     if size.total > free:
         raise StoreError(
-            f"{path} would take {layout.readable(size.total)}, {layout.readable(size.outputs)} of "
-            f"it for outputs, and its disk has {layout.readable(free)} free; keep fewer epochs "
-            "with keep.outputs and keep.checkpoints, or name a folder on another disk with --out."
+            f"{path} would take {layout.readable(size.total)}, of which outputs take "
+            f"{layout.readable(size.outputs)}, but only {layout.readable(free)} of disk space are "
+            "free; keep fewer epochs with keep.outputs and keep.checkpoints, or choose a folder on "
+            "another disk with --out."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochResult:
+    """What one epoch of a group of lanes has computed; rows and logits have the lane first."""
+
+    epoch: int
+    lams: Sequence[float]
+    """λ of each lane during the epoch."""
+    rows: Mapping[str, Rows]
+    """Metrics by split."""
+    logits: Mapping[str, Tensor]
+    """Outputs (L, M, K, N) by split, on the device, of splits whose outputs are kept."""
+    decisions: Sequence[Decision]
+    """What rules decide for each lane."""
+
+    def metrics(self, index: int, splits: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+        """Return the metrics of one lane, in the form that the store keeps."""
+        metrics = {
+            name: np.stack([self.rows[split][name][index] for split in splits])
+            for name in names.METRIC_VARIABLES
+        }
+        moved = self.rows[names.TRAIN].get(names.DISPLACEMENT)
+        return metrics if moved is None else metrics | {names.DISPLACEMENT: moved[index]}
+
+    def report(self, index: int, lane: Lane) -> EpochReport:
+        """Return the report on one lane for a listener."""
+        train = self.rows[names.TRAIN]
+        ensemble = float(train[names.ENSEMBLE_LOSS][index])
+        members = float(train[names.MEMBER_LOSS][index].mean())
+        lam = self.lams[index]
+        held_out = names.VAL if names.VAL in self.rows else names.TEST
+        return EpochReport(
+            lane=lane,
+            epoch=self.epoch,
+            train_loss=lam * ensemble + (1 - lam) * members,
+            ensemble_error=float(self.rows[held_out][names.ENSEMBLE_ERROR][index]),
+            action=self.decisions[index].action,
         )
 
 
 class _GroupRun:
-    """Trains one group of lanes from its seals to the last epoch."""
+    """Trains one group of lanes from its last sealed epoch to the end."""
 
     def __init__(
         self,
@@ -137,135 +182,134 @@ class _GroupRun:
         self.writer, self.listener, self.session = writer, listener, session
         self._lanes = tuple(group)
         group = [lane for lane in group if not store.seal(lane).stopped]
-        # Resumed with its lanes grouped otherwise, a lane may have finished in another group.
-        least = min((store.seal(lane).epoch for lane in group), default=0)
-        self.group = [lane for lane in group if not store.finished_before(lane, least)] or group
+        # After resuming with another grouping, a lane may have finished as part of another group.
+        first = min((store.seal(lane).epoch for lane in group), default=0)
+        self.group = [lane for lane in group if not store.finished_before(lane, first)] or group
         self.seals: dict[Lane, Seal] = {lane: store.seal(lane) for lane in self.group}
         self._keep_dtype = getattr(torch, self.recipe.keep.dtype)
-        self._supervision = session.supervision()
+        self._early_warning = session.early_warning()
 
     def run(self) -> None:
-        """Train; lanes of the group that are sealed further than the others wait for them."""
+        """Train; all lanes resume from the earliest last epoch in the group."""
         last = self.recipe.train.epochs
         done = min((seal.epoch for seal in self.seals.values()), default=last)
         if done < last:
-            lanes_in_step = self.session.lane_group(self.group)
+            lane_group = self.session.lane_group(self.group)
             if done >= 0:
-                self._go_on_from(done, lanes_in_step)
+                self._resume(done, lane_group)
             for epoch in range(done + 1, last + 1):
-                self._epoch(lanes_in_step, epoch)
-                lanes_in_step = self._without_stopped(lanes_in_step)
+                self._epoch(lane_group, epoch)
+                lane_group = self._without_stopped(lane_group)
         self._forget_states(self._lanes, last)
 
-    def _go_on_from(self, epoch: int, lane_group: LaneGroup) -> None:
+    def _resume(self, epoch: int, lane_group: LaneGroup) -> None:
         lane_group.restore([self.store.state(lane, epoch) for lane in self.group])
         run = Run(self.store.path)
         for lane in self.group:
-            sealed = run.history(lane)
-            assert sealed is not None
-            self._supervision.remember(lane, sealed.until(epoch))
+            history = run.history(lane)
+            assert history is not None
+            self._early_warning.restore(lane, history.until(epoch))
 
     def _without_stopped(self, lane_group: LaneGroup) -> LaneGroup:
-        """Return the lanes that train on; the group shrinks to them."""
-        left = [i for i, lane in enumerate(self.group) if not self.seals[lane].stopped]
-        if len(left) == len(self.group):
+        """Drop stopped lanes from the group and return the remaining lanes."""
+        remaining = [i for i, lane in enumerate(self.group) if not self.seals[lane].stopped]
+        if len(remaining) == len(self.group):
             return lane_group
-        self.group = [self.group[i] for i in left]
-        return lane_group.of_lanes(left) if left else lane_group
+        self.group = [self.group[i] for i in remaining]
+        return lane_group.of_lanes(remaining) if remaining else lane_group
 
     def _forget_states(self, group: tuple[Lane, ...], epoch: int) -> None:
         self.writer.put(lambda: self.store.forget_states(group, epoch))
 
     def _lams(self, epoch: int) -> list[float]:
-        """Return the λ of each lane's epoch: the schedule's, or lower after an alert."""
+        """Return λ of each lane: the schedule's value, or a lower one after an alert."""
         return [
             self.seals[lane].lam(self.recipe.lam_at(lane.lam_index, epoch), epoch, self.recipe)
             for lane in self.group
         ]
 
     def _epoch(self, lane_group: LaneGroup, epoch: int) -> None:
-        if not self.group:  # all have been stopped
+        if not self.group:  # every lane has been stopped
             return
-        lams = self._lams(epoch)
-        if epoch == 0:
-            rows = {names.TRAIN: lane_group.measure(names.TRAIN).rows}
-        else:
-            rows = {names.TRAIN: lane_group.train_epoch(epoch, lams)}
-        rows[names.TRAIN] |= lane_group.displacement()
-        decisions = self._judge(epoch, rows[names.TRAIN], lams)
-        measured = self._measure(lane_group, epoch, rows, decisions)
+        result = self._compute(lane_group, epoch)
         for index, lane in enumerate(self.group):
-            self._hand_over(lane_group, index, epoch, rows, measured, decisions[lane])
-            for verdict in decisions[lane].verdicts:
+            self._write(lane_group, index, result)
+            for verdict in result.decisions[index].verdicts:
                 self.listener.verdict(lane, verdict)
-            report = self._report(lane, index, epoch, rows, lams[index], decisions[lane])
-            self.listener.epoch(report)
+            self.listener.epoch(result.report(index, lane))
         self._forget_states(tuple(self.group), epoch)
 
-    def _judge(self, epoch: int, train: Rows, lams: list[float]) -> dict[Lane, Decision]:
-        return {
-            lane: self._supervision.judge(
+    def _compute(self, lane_group: LaneGroup, epoch: int) -> EpochResult:
+        """Train one epoch, apply the rules, advance the seals, and evaluate the other splits."""
+        lams = self._lams(epoch)
+        if epoch == 0:
+            train = lane_group.measure(names.TRAIN).rows
+        else:
+            train = lane_group.train_epoch(epoch, lams)
+        train = train | lane_group.displacement()
+        decisions = self._judge(epoch, train, lams)
+        # Validation comes first: it decides whether the epoch's outputs are kept.
+        measured = self._validate(lane_group, epoch)
+        self._advance_seals(epoch, measured, decisions)
+        measured |= self._evaluate(lane_group, epoch)
+        return EpochResult(
+            epoch=epoch,
+            lams=lams,
+            rows={split: result.rows for split, result in measured.items()} | {names.TRAIN: train},
+            logits={
+                split: result.logits
+                for split, result in measured.items()
+                if result.logits is not None
+            },
+            decisions=decisions,
+        )
+
+    def _judge(self, epoch: int, train: Rows, lams: list[float]) -> list[Decision]:
+        return [
+            self._early_warning.judge(
                 lane, epoch, {name: rows[i] for name, rows in train.items()}, lams[i]
             )
             for i, lane in enumerate(self.group)
-        }
+        ]
 
-    def _measure(
-        self,
-        lane_group: LaneGroup,
-        epoch: int,
-        rows: dict[str, Rows],
-        decisions: dict[Lane, Decision],
-    ) -> dict[str, Measured]:
-        """Measure validation first, since it decides whether the epoch's outputs are kept."""
-        measured: dict[str, Measured] = {}
-        if names.VAL in self.recipe.splits:
-            wants_val = names.VAL in self.recipe.keep.splits and self._may_keep(epoch)
-            measured[names.VAL] = lane_group.measure(
-                names.VAL, self._keep_dtype if wants_val else None
-            )
-            rows[names.VAL] = measured[names.VAL].rows
+    def _validate(self, lane_group: LaneGroup, epoch: int) -> dict[str, Measured]:
+        if names.VAL not in self.recipe.splits:
+            return {}
+        may_keep = epoch in Seal().after(epoch, 0.0, self.recipe).outputs
+        keep = names.VAL in self.recipe.keep.splits and may_keep
+        return {names.VAL: lane_group.measure(names.VAL, self._keep_dtype if keep else None)}
+
+    def _advance_seals(
+        self, epoch: int, measured: Mapping[str, Measured], decisions: Sequence[Decision]
+    ) -> None:
         for index, lane in enumerate(self.group):
-            error = float(rows[names.VAL][names.ENSEMBLE_ERROR][index]) if measured else None
-            said = decisions[lane]
-            self.seals[lane] = self.seals[lane].after(
-                epoch, error, self.recipe, stopped=said.stopped, lowered=said.lowered
-            )
-        keeps = any(epoch in seal.outputs for seal in self.seals.values())
+            error = None
+            if names.VAL in measured:
+                error = float(measured[names.VAL].rows[names.ENSEMBLE_ERROR][index])
+            action = decisions[index].action
+            self.seals[lane] = self.seals[lane].after(epoch, error, self.recipe, action)
+
+    def _evaluate(self, lane_group: LaneGroup, epoch: int) -> dict[str, Measured]:
+        """Evaluate the test split, and the training split if its outputs are kept."""
+        kept = any(epoch in seal.outputs for seal in self.seals.values())
+        measured = {}
         for split in (names.TEST, names.TRAIN):
-            wanted = keeps and split in self.recipe.keep.splits
-            if split == names.TEST or wanted:
-                measured[split] = lane_group.measure(split, self._keep_dtype if wanted else None)
-        rows[names.TEST] = measured[names.TEST].rows
+            keep = kept and split in self.recipe.keep.splits
+            if split == names.TEST or keep:
+                measured[split] = lane_group.measure(split, self._keep_dtype if keep else None)
         return measured
 
-    def _may_keep(self, epoch: int) -> bool:
-        """Tell whether the epoch's outputs may be kept, before validation has spoken."""
-        best = Seal().after(epoch, 0.0, self.recipe)
-        return epoch in best.outputs
-
-    def _hand_over(
-        self,
-        lane_group: LaneGroup,
-        index: int,
-        epoch: int,
-        rows: dict[str, Rows],
-        measured: dict[str, Measured],
-        decision: Decision,
-    ) -> None:
+    def _write(self, lane_group: LaneGroup, index: int, result: EpochResult) -> None:
         """Queue one lane's epoch; copies stay on the device until the writer fetches them."""
         lane = self.group[index]
         seal = self.seals[lane]
         weights, memory = lane_group.snapshot(index)
         logits: dict[str, Tensor] = {}
-        if epoch in seal.outputs:
-            logits = {
-                split: found.logits[index]
-                for split, found in measured.items()
-                if found.logits is not None
-            }
-        metrics = self._metrics(rows, index)
-        keeps_weights = epoch in seal.checkpoints
+        if result.epoch in seal.outputs:
+            logits = {split: tensor[index] for split, tensor in result.logits.items()}
+        metrics = result.metrics(index, self.recipe.splits)
+        action = result.decisions[index].action
+        epoch, keep_weights = result.epoch, result.epoch in seal.checkpoints
 
         def job() -> None:
             host = {name: tensor.cpu().numpy() for name, tensor in weights.items()}
@@ -276,42 +320,10 @@ class _GroupRun:
                 epoch=epoch,
                 metrics=metrics,
                 outputs={s: t.cpu().numpy().swapaxes(1, 2) for s, t in logits.items()},
-                checkpoint=host if keeps_weights else {},
+                checkpoint=host if keep_weights else {},
                 state=state,
-                stopped=decision.stopped,
-                lowered=decision.lowered,
+                action=action,
             )
             self.store.write(block)
 
         self.writer.put(job)
-
-    def _metrics(self, rows: dict[str, Rows], index: int) -> dict[str, NDArray[np.float64]]:
-        """Return what the store keeps of one lane's epoch as metrics."""
-        found = {
-            name: np.stack([rows[split][name][index] for split in self.recipe.splits])
-            for name in names.METRIC_VARIABLES
-        }
-        moved = rows[names.TRAIN].get(names.DISPLACEMENT)
-        return found if moved is None else found | {names.DISPLACEMENT: moved[index]}
-
-    def _report(
-        self,
-        lane: Lane,
-        index: int,
-        epoch: int,
-        rows: dict[str, Rows],
-        lam: float,
-        decision: Decision,
-    ) -> EpochReport:
-        train = rows[names.TRAIN]
-        ensemble = float(train[names.ENSEMBLE_LOSS][index])
-        members = float(train[names.MEMBER_LOSS][index].mean())
-        watched = names.VAL if names.VAL in rows else names.TEST
-        return EpochReport(
-            lane=lane,
-            epoch=epoch,
-            train_loss=lam * ensemble + (1 - lam) * members,
-            ensemble_error=float(rows[watched][names.ENSEMBLE_ERROR][index]),
-            stopped=decision.stopped,
-            lowered=decision.lowered,
-        )

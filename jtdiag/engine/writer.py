@@ -1,4 +1,4 @@
-"""Writing beside training: jobs in a bounded queue, done by one thread."""
+"""Writing in parallel with training: a bounded queue of jobs and one thread."""
 
 import queue
 import threading
@@ -9,10 +9,10 @@ Job = Callable[[], None]
 
 
 class BackgroundWriter:
-    """Does jobs in order on a thread of its own, at most `depth` of them waiting.
+    """Runs jobs in order on a separate thread, with at most `depth` of them waiting.
 
-    A full queue makes `put` wait, so memory stays bounded. What a job raises comes up in the
-    main thread at the next `put`, or when the context is left; jobs after it are dropped.
+    `put` blocks while the queue is full, so memory is bounded. An exception in a job is raised in
+    the main thread by the next `put`, or on leaving the context; later jobs are dropped.
     """
 
     def __init__(self, depth: int = 2) -> None:
@@ -30,17 +30,17 @@ class BackgroundWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish what is queued, then raise what a job raised, unless something worse has."""
+        """Finish the queued jobs, then raise the exception of a job, if no other is active."""
         self._jobs.put(None)
         self._thread.join()
         if error is None:
             self._raise()
 
     def put(self, job: Job) -> None:
-        """Queue a job; wait while the queue is full.
+        """Queue a job; block while the queue is full.
 
         Raises:
-            Exception: whatever an earlier job raised.
+            Exception: the exception of an earlier job.
         """
         self._raise()
         self._jobs.put(job)

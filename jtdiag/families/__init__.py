@@ -1,7 +1,7 @@
-"""Likelihoods: exponential families, one file each, for the engine and for probes alike.
+"""Likelihoods: exponential families, one file each, used by the engine and by probes.
 
-`contract` says what a family is, `combining` what follows for an ensemble of them: losses,
-gradient, diversity, curvature. Importing this package does not import torch; finding one does.
+`contract` defines a family; `combining` derives losses, gradients, diversity and curvature of an
+ensemble from it. Importing this package does not import torch; `find` does.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -20,25 +20,25 @@ FAMILIES: Final[loading.Registry["Family"]] = loading.Registry(
     error=RecipeError,
     order=("categorical", "gaussian", "poisson", "bernoulli"),
 )
-"""Installed families; the address of a class of your own may be given as well."""
+"""Installed families. A user-defined class can also be given by its address."""
 COMBINERS: Final = ("logits", "probabilities")
-"""What the ensemble averages: canonical parameters, or probabilities (densities)."""
+"""What an ensemble averages: canonical parameters ("logits"), or probabilities or densities."""
 
 
 def find(name: str) -> "Family":
-    """Return the family of that name, or the one at that address, such as ``mine.py:Binomial``.
+    """Return the family with that name, or at that address, such as ``mine.py:Binomial``.
 
     Raises:
-        RecipeError: if there is none, or what is there is no family.
+        RecipeError: if there is no such family, or the object is not a family.
     """
     from jtdiag.families.contract import Family
 
     if not loading.split(name)[0]:
         return FAMILIES.find(name)
-    made = loading.load("family", name, "class", RecipeError)()
-    if not isinstance(made, Family):
+    family = loading.load("family", name, "class", RecipeError)()
+    if not isinstance(family, Family):
         raise RecipeError(
-            f"family is {name!r}; it makes a {type(made).__name__}, and must make a "
+            f"family is {name!r}, which creates a {type(family).__name__}; it must create a "
             "jtdiag.families.contract.Family."
         )
-    return made
+    return family

@@ -8,7 +8,7 @@ from jtdiag.families.contract import Family
 
 
 class Categorical(Family):
-    """Classes. Logits are canonical parameters, up to a shift that changes no prediction."""
+    """One of K classes. Logits are canonical parameters, up to a shift without effect."""
 
     classes = True
     relative = False
@@ -19,7 +19,7 @@ class Categorical(Family):
         return torch.logsumexp(eta, -1)
 
     def link(self, mean: Tensor) -> Tensor:
-        """Return log probabilities, of all equal logits the one with A = 0."""
+        """Return log probabilities: of all equivalent logits, those with A(η) = 0."""
         return mean.log()
 
     def mean(self, eta: Tensor) -> Tensor:
@@ -32,11 +32,11 @@ class Categorical(Family):
         return torch.diag_embed(q) - q.unsqueeze(-1) * q.unsqueeze(-2)
 
     def statistic(self, target: Tensor, outputs: int) -> Tensor:
-        """Return one-hot rows."""
+        """Return the one-hot encoding of the class."""
         return functional.one_hot(target, outputs)
 
     def base(self, target: Tensor) -> Tensor:
-        """Return 0: probabilities are of counting measure."""
+        """Return 0."""
         return torch.zeros(target.shape, device=target.device)
 
     def loss(self, eta: Tensor, target: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ class Categorical(Family):
         return torch.logsumexp(eta, -1) - eta.gather(-1, chosen).squeeze(-1)
 
     def divergence(self, eta: Tensor, other: Tensor) -> Tensor:
-        """Return Σ q (log q − log other), in log space: saturated predictions stay exact."""
+        """Return Σ q (log q − log other), in log space, accurate for saturated predictions."""
         log_q = torch.log_softmax(eta, -1)
         return (log_q.exp() * (log_q - torch.log_softmax(other, -1))).sum(-1)
 
@@ -54,12 +54,12 @@ class Categorical(Family):
         return eta - eta.mean(-1, keepdim=True)
 
     def error(self, mean: Tensor, target: Tensor) -> Tensor:
-        """Return 1 where the likeliest class, the first of equals, is not the target's."""
+        """Return 1 where the most probable class, the first if several tie, is not the target."""
         wrong = (mean.argmax(-1) != target) | mean.isnan().any(-1)
         return wrong.to(mean.dtype)
 
     def vote_error(self, mean: Tensor, target: Tensor) -> Tensor:
-        """Return the chance that the class with the most votes, one a member, is not the target."""
+        """Return the probability that the class with the most votes is not the target."""
         casts = ~mean.isnan().any(-1, keepdim=True)
         count = (functional.one_hot(mean.argmax(-1), mean.shape[-1]) * casts).sum(0)
         first = count == count.amax(-1, keepdim=True)
@@ -67,7 +67,7 @@ class Categorical(Family):
         return 1 - right.to(mean.dtype) / first.sum(-1)
 
     def chance(self, target: Tensor, outputs: int) -> float:
-        """Return the error of a guess among classes of equal size."""
+        """Return the error of a uniform guess."""
         return 1 - 1 / outputs
 
 

@@ -1,13 +1,13 @@
-"""What follows for an ensemble of any family: losses, gradient, diversity, curvature.
+"""Losses, gradients, diversity and curvature of an ensemble, for any family.
 
-Everywhere η is (..., M, N, K): M members on N examples; targets are (..., N) classes or (..., N, K)
-numbers. Two ways to combine members are known. "logits" averages canonical parameters, which is
-the normalised geometric mean of the predictions (Webb et al. 2020, Eq. 2 and 3). "probabilities"
-averages the predicted probabilities, or densities: the ensemble is the mixture of its members,
-with loss −log mean_j q_j(y).
+Throughout, η is (..., M, N, K) for M members and N examples; targets are (..., N) classes or
+(..., N, K) numbers. There are two ways to combine members. "logits" averages canonical parameters,
+which gives the normalized geometric mean of the predictions (Webb et al. 2020, Eq. 2 and 3).
+"probabilities" averages the predicted probabilities, or densities: the ensemble is the mixture of
+its members, with loss −log mean_j q_j(y).
 
-A share (..., M, N) gives each member its part of each example's ensemble; shares of an example add
-up to 1, and 1/M is the plain average.
+Shares (..., M, N) weight the members in each example's ensemble; they sum to 1 for an example, and
+1/M is the uniform average.
 """
 
 import math
@@ -19,7 +19,7 @@ from jtdiag.families.contract import Family
 
 
 def for_members(family: Family, target: Tensor) -> Tensor:
-    """Return targets with an axis for members: (..., 1, N) classes or (..., 1, N, K) numbers."""
+    """Add an axis for members to targets: (..., 1, N) classes or (..., 1, N, K) numbers."""
     return target.unsqueeze(-2 if family.classes else -3)
 
 
@@ -78,7 +78,7 @@ def divergences(family: Family, eta: Tensor) -> Tensor:
 def responsibilities(
     family: Family, eta: Tensor, target: Tensor, share: Tensor | None = None
 ) -> Tensor:
-    """Return ρ_j = q_j(y) / Σ_i q_i(y), (..., M, N): who explains the target; they add up to 1."""
+    """Return ρ_j = q_j(y) / Σ_i q_i(y), (..., M, N): how well each member explains the target."""
     losses = member_losses(family, eta, target)
     return torch.softmax(_log_share(eta, share) - losses, -2)
 
@@ -88,7 +88,7 @@ def diversities(family: Family, eta: Tensor, target: Tensor, combiner: str = "lo
 
     For averaged logits they are KL(q̄‖q_j), whatever the target. For averaged probabilities they
     are log(q̄(y)/q_j(y)) = −log(M ρ_j), which depends on the target (Jeffares et al. 2023): single
-    terms may be negative, their mean is KL(uniform‖ρ), 0 or more.
+    terms may be negative, but their mean is KL(uniform‖ρ) ≥ 0.
     """
     if combiner == "logits":
         return divergences(family, eta)
@@ -105,7 +105,7 @@ def eq5(
 
 
 def label_term(log_q: Tensor, target: Tensor) -> Tensor:
-    """Return the part of the diversity of averaged probabilities that hangs on the class, (..., N).
+    """Return the class-dependent part of the diversity of averaged probabilities, (..., N).
 
     mean_j log(q̄(y)/q_j(y)) = mean_j KL(q̄‖q_j) + ⟨log q̄ − mean_j log q_j, y − q̄⟩, with q̄ the mean
     of the probabilities; this is the last term (Wood et al. 2023, for a combiner that is not the
@@ -116,10 +116,10 @@ def label_term(log_q: Tensor, target: Tensor) -> Tensor:
         target: (..., N) classes.
     """
     log_bar = torch.logsumexp(log_q, -3) - math.log(log_q.shape[-3])
-    # Where q̄ is 0 no member says anything else, and 0 · (−∞) is to be 0.
-    apart = log_bar - log_q.mean(-3)
-    at_target = apart.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-    return at_target - (log_bar.exp() * apart).sum(-1)
+    # Where q̄ is 0, so is every q_j, and 0 · (−∞) counts as 0.
+    difference = log_bar - log_q.mean(-3)
+    at_target = difference.gather(-1, target.unsqueeze(-1)).squeeze(-1)
+    return at_target - (log_bar.exp() * difference).sum(-1)
 
 
 def _log_share(eta: Tensor, share: Tensor | None) -> Tensor:
@@ -139,11 +139,11 @@ def gradient(
     combiner: str = "logits",
     share: Tensor | None = None,
 ) -> Tensor:
-    """Return the gradient of `eq4` by η, of every example by itself, (..., M, N, K).
+    """Return the gradient of `eq4` with respect to η, per example, (..., M, N, K).
 
-    (1−λ) s_j (μ_j − T) + λ s_j (μ̄ − T) for averaged logits with shares s_j: at λ = 1 the same
-    for all members. For averaged probabilities the ensemble's part is λ ρ_j (μ_j − T): those
-    members move that explain the target already.
+    (1−λ) s_j (μ_j − T) + λ s_j (μ̄ − T) for averaged logits with shares s_j: at λ = 1 it is
+    the same for all members. For averaged probabilities the ensemble term is λ ρ_j (μ_j − T), which
+    is largest for members that already explain the target.
     """
     statistic = family.statistic(target, eta.shape[-1]).to(eta.dtype)
     own = family.mean(eta) - statistic.unsqueeze(-3)
@@ -165,11 +165,11 @@ def curvature(
     combiner: str = "logits",
     target: Tensor | None = None,
 ) -> Tensor:
-    """Return the Hessian of `eq4` by the stacked outputs of one example each, (..., N, MK, MK).
+    """Return the Hessian of `eq4` with respect to all outputs of an example, (..., N, MK, MK).
 
     Averaged logits: block (j, k) is (λ/M²) Σ̄ + δ_jk ((1−λ)/M) Σ_j, whatever the target, positive
     semidefinite for λ in [0, 1]. Averaged probabilities: δ_jk [((1−λ)/M + λ ρ_j) Σ_j − λ ρ_j r_j
-    r_jᵀ] + λ ρ_j ρ_k r_j r_kᵀ with r_j = μ_j − T, which hangs on the target and may be indefinite.
+    r_jᵀ] + λ ρ_j ρ_k r_j r_kᵀ with r_j = μ_j − T. It depends on the target; it can be indefinite.
     """
     members, outputs = eta.shape[-3], eta.shape[-1]
     by_example = eta.transpose(-3, -2)  # (..., N, M, K)
@@ -195,7 +195,7 @@ def curvature(
 def _stacked(blocks: Tensor, diagonal: Tensor) -> Tensor:
     """Return blocks (..., M, K, M, K) with blocks (..., M, K, K) added on the diagonal."""
     members, outputs = blocks.shape[-4:-2]
-    found = blocks.clone()
+    summed = blocks.clone()
     for j in range(members):
-        found[..., j, :, j, :] += diagonal[..., j, :, :]
-    return found.reshape(*blocks.shape[:-4], members * outputs, members * outputs)
+        summed[..., j, :, j, :] += diagonal[..., j, :, :]
+    return summed.reshape(*blocks.shape[:-4], members * outputs, members * outputs)

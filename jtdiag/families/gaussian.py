@@ -1,6 +1,6 @@
-"""Numbers with noise of variance 1: A(η) = ½‖η‖², the loss is half the squared error.
+"""Real numbers with unit noise variance: A(η) = ½‖η‖², the loss is half the squared error.
 
-With it Eq. 5 of Webb et al. 2020 is Negative Correlation Learning (Liu & Yao 1999).
+For this family Eq. 5 of Webb et al. 2020 is Negative Correlation Learning (Liu & Yao 1999).
 """
 
 import torch
@@ -10,7 +10,7 @@ from jtdiag.families.contract import Family
 
 
 class Gaussian(Family):
-    """Real numbers. Targets are standardised, so that the variance 1 is theirs."""
+    """Real numbers. Targets are standardized to variance 1."""
 
     standardised = True
     error_measure = "fraction of variance unexplained"

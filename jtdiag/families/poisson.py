@@ -7,7 +7,7 @@ from jtdiag.families.contract import Family
 
 
 class Poisson(Family):
-    """Counts 0, 1, 2, … A member says log rates."""
+    """Counts 0, 1, 2, … A member predicts log rates."""
 
     def log_partition(self, eta: Tensor) -> Tensor:
         """Return Σ exp η, the sum of the rates."""
@@ -30,9 +30,9 @@ class Poisson(Family):
         return torch.lgamma(target + 1).sum(-1)
 
     def divergence(self, eta: Tensor, other: Tensor) -> Tensor:
-        """Return Σ rate · (exp(d) − 1 − d) with d = other − η, exact also where d is small."""
-        apart = other - eta
-        return (eta.exp() * (apart.expm1() - apart)).sum(-1)
+        """Return Σ rate · (exp(d) − 1 − d) with d = other − η, accurate for small d."""
+        difference = other - eta
+        return (eta.exp() * (difference.expm1() - difference)).sum(-1)
 
     def error(self, mean: Tensor, target: Tensor) -> Tensor:
         """Return the deviance 2 Σ (y log(y/μ) − y + μ), with 0 log 0 = 0."""
@@ -40,9 +40,9 @@ class Poisson(Family):
         return 2 * (torch.xlogy(y, y) - torch.xlogy(y, mean) - y + mean).sum(-1)
 
     def complaint(self, target: Tensor) -> str:
-        """Refuse what is no count."""
+        """Require non-negative integers."""
         bad = target[(target < 0) | (target != target.round())]
-        return f"holds {bad[0]:g}; counts are whole numbers, 0 or more" if len(bad) else ""
+        return f"contains {bad[0]:g}; counts must be non-negative integers" if len(bad) else ""
 
 
 FAMILY = Poisson()

@@ -1,4 +1,4 @@
-"""What of a result can be drawn; where nothing can, a line that says what is missing."""
+"""Which λs of a result have values to draw, and what to train with if none has."""
 
 import xarray as xr
 
@@ -6,27 +6,28 @@ from jtdiag import names
 from jtdiag.errors import ProbeError
 
 NO_OUTPUTS = (
-    'The run has kept no outputs on test to draw. Train with keep.outputs = ["best"] and '
-    'keep.splits = ["test"] or more.'
+    'The run stores no outputs on the test split. Train with keep.outputs = ["best"] and '
+    'keep.splits = ["test"], or keep more.'
 )
 NO_CHECKPOINTS = (
-    'The run has kept no checkpoint to draw from. Train with keep.checkpoints = ["best"] or more.'
+    'The run stores no checkpoints. Train with keep.checkpoints = ["best"], or keep more.'
 )
+NOT_TRAINED = "The run has not completed its first epoch."
 
 
-def lams(result: xr.Dataset, name: str, otherwise: str) -> xr.Dataset:
-    """Return the λs, ascending, of which a variable holds a number.
+def lams(result: xr.Dataset, name: str, message: str) -> xr.Dataset:
+    """Select the λs for which a variable has at least one value, in ascending order.
 
     Args:
-        result: Of a probe.
+        result: Result of a probe.
         name: A variable with λ among its dimensions.
-        otherwise: What is missing if there is none, and what to do.
+        message: Error message if there is no such λ: what is missing, and what to do.
 
     Raises:
-        ProbeError: if there is none.
+        ProbeError: if the variable is NaN everywhere.
     """
-    known = result[name].notnull()
-    held = known.any([d for d in known.dims if d != names.LAM])
-    if not held.any():
-        raise ProbeError(otherwise)
-    return result.sel({names.LAM: held}).sortby(names.LAM)
+    values = result[name].notnull()
+    has_values = values.any([dim for dim in values.dims if dim != names.LAM])
+    if not has_values.any():
+        raise ProbeError(message)
+    return result.sel({names.LAM: has_values}).sortby(names.LAM)

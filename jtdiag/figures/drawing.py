@@ -1,4 +1,4 @@
-"""From runs to figure files, for print and for the screen, and the numbers behind them."""
+"""Draw figures of runs and write them to files, with the numbers behind them if requested."""
 
 import re
 import shutil
@@ -11,51 +11,51 @@ import matplotlib as mpl
 import xarray as xr
 from matplotlib.figure import Figure
 
-from jtdiag import figures
 from jtdiag.errors import ProbeError, StoreError, nearest
-from jtdiag.figures import numbers, style, venues
+from jtdiag.figures import FIGURES, numbers, style, venues
+from jtdiag.figures.contract import FigureKind
 from jtdiag.figures.eps import make_opaque
-from jtdiag.probing import results as result
+from jtdiag.probing import results
 from jtdiag.recipe.labels import labels
 from jtdiag.store.run import Run
 
 FOLDER = "figures"
 FORMATS = ("pdf", "png", "svg", "eps", "pgf")
 TEX = ("pdflatex", "xelatex", "lualatex")
-"""Programs of which PGF needs one, to measure text."""
+"""LaTeX programs; PGF needs one of them to measure text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """What is written of a figure, and where."""
+    """Style, file formats and folder of the figures that are written."""
 
     style: str = venues.DEFAULT
     """Name of a venue."""
     formats: tuple[str, ...] = ("pdf", "png")
     dpi: int | None = None
-    """Of a PNG and of what is drawn as pixels; None for the venue's."""
+    """Resolution of PNGs and of rasterized parts; None for the default of the venue."""
     data: str = ""
-    """"csv" or "nc" for the numbers as well."""
+    """"csv" or "nc" to write the numbers as well."""
     folder: Path | None = None
-    """None for ``figures`` in the run's folder."""
+    """None for the subfolder ``figures`` of the run."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be written, in one line.
+        """Check style and formats.
 
         Raises:
-            ProbeError: if a style or a format is not known, or PGF lacks LaTeX.
+            ProbeError: if there is no such style or format, or PGF is requested without LaTeX.
         """
         venues.find(self.style)
-        for ending in self.formats:
-            if ending not in FORMATS:
+        for file_format in self.formats:
+            if file_format not in FORMATS:
                 raise ProbeError(
-                    f"There is no format '{ending}'.{nearest(ending, FORMATS)} "
+                    f"There is no format '{file_format}'.{nearest(file_format, FORMATS)} "
                     f"Formats: {', '.join(FORMATS)}."
                 )
         if "pgf" in self.formats and not _tex():
             raise ProbeError(
-                "PGF needs LaTeX to measure text, and none is found. Install one of "
-                f"{', '.join(TEX)}, or take another format, such as pdf."
+                "PGF needs LaTeX to measure text, and LaTeX was not found. Install one of "
+                f"{', '.join(TEX)}, or choose another format, such as pdf."
             )
 
 
@@ -63,63 +63,64 @@ DEFAULT = Output()
 
 
 def _tex() -> str:
-    """Return the first LaTeX that is installed, or nothing."""
+    """Return the first LaTeX program that is installed, or an empty string."""
     return next((program for program in TEX if shutil.which(program)), "")
 
 
 def plot(run: Run, name: str, *others: Run, output: Output = DEFAULT) -> list[Path]:
-    """Draw one figure of a run; return the files written, ``figures/<name>.pdf`` and so on.
+    """Draw a figure of a run from the stored result of its probe.
 
     Args:
-        run: The files go into its folder.
-        name: Of the figure.
-        others: Further runs, for a figure that compares runs; any other leaves them out.
-        output: What is written, and where.
+        run: The run; by default, the files are written to ``figures`` in its folder.
+        name: Name of the figure.
+        others: Further runs; ignored by figures that show a single run.
+        output: Style, formats and folder.
+
+    Returns:
+        The files written, such as ``figures/<name>.pdf``.
 
     Raises:
-        ProbeError: if there is no such figure, or the result holds nothing to draw.
-        StoreError: if the probe that it needs has not been asked, or the disk refuses.
+        ProbeError: if there is no such figure, or the result contains nothing to draw.
+        StoreError: if the probe has not been run yet, or the files cannot be written.
     """
-    drawing = figures.find(name)
-    runs = [run, *others] if drawing.compares else [run]
-    return draw_results(runs, drawing, [_load(one, drawing) for one in runs], output)
+    kind = FIGURES.find(name)
+    runs = [run, *others] if kind.compares else [run]
+    return draw_results(runs, kind, [_load(each, kind) for each in runs], output)
 
 
 def draw_results(
-    runs: list[Run], drawing: figures.Drawing, found: list[xr.Dataset], output: Output = DEFAULT
+    runs: list[Run], kind: FigureKind, datasets: list[xr.Dataset], output: Output = DEFAULT
 ) -> list[Path]:
-    """Draw a figure of results at hand, one for each run, as `plot` does of those on disk."""
-    folders = [one.path.resolve().name for one in runs]
-    called = labels([one.recipe for one in runs], folders)
-    given: Any = list(zip(called, found, strict=True)) if drawing.compares else found[0]
-    origin = "; ".join(map(_origin, found))
-    shown = [f[list(drawing.uses)].assign_attrs(f.attrs) for f in found]
+    """Draw a figure from results in memory, one for each run; otherwise the same as `plot`."""
+    folders = [run.path.resolve().name for run in runs]
+    run_names = labels([run.recipe for run in runs], folders)
+    named = list(zip(run_names, datasets, strict=True))
     return save(
-        lambda: drawing.draw(given),
+        lambda: kind.draw(named),
         runs[0].path,
-        drawing.name,
-        origin,
+        kind.name,
+        "; ".join(map(_origin, datasets)),
         output=output,
-        behind=dict(zip(called, shown, strict=True)),
+        data={name: d[list(kind.uses)].assign_attrs(d.attrs) for name, d in named},
     )
 
 
-def _load(run: Run, drawing: figures.Drawing) -> xr.Dataset:
-    """Return the result that a figure is drawn from, if it is all there."""
-    found = result.load(run, drawing.needs)
-    missing = [name for name in drawing.uses if name not in found]
+def _load(run: Run, kind: FigureKind) -> xr.Dataset:
+    """Return the stored result for a figure, after checking that it has all variables."""
+    result = results.load(run, kind.needs)
+    missing = [name for name in kind.uses if name not in result]
     if missing:
         raise ProbeError(
-            f"The result '{drawing.needs}' of {run.path} is of an older jtdiag and has no "
-            f"'{missing[0]}'. Renew it: jtdiag probe {run.path} {drawing.needs}"
+            f"The result '{kind.needs}' of {run.path} was computed by an older version of jtdiag "
+            f"and has no '{missing[0]}'. Recompute it: jtdiag probe {run.path} {kind.needs}"
         )
-    return found
+    return result
 
 
-def _origin(found: xr.Dataset) -> str:
-    """Return what a result was made by, from and when."""
-    date = f", {found.attrs['date']}" if "date" in found.attrs else ""
-    return f"jtdiag {found.attrs['jtdiag']}, recipe {found.attrs['recipe_hash']}{date}"
+def _origin(result: xr.Dataset) -> str:
+    """Return the version of jtdiag, the recipe and the date of a result."""
+    date = f", {result.attrs['date']}" if "date" in result.attrs else ""
+    return f"jtdiag {result.attrs['jtdiag']}, recipe {result.attrs['recipe_hash']}{date}"
 
 
 def save(
@@ -129,20 +130,23 @@ def save(
     origin: str,
     *,
     output: Output = DEFAULT,
-    behind: dict[str, xr.Dataset] | None = None,
+    data: dict[str, xr.Dataset] | None = None,
 ) -> list[Path]:
-    """Draw in our style and write the files; return their paths.
+    """Draw a figure in the style of a venue, and write its files.
 
     Args:
-        draw: Makes the figure.
-        folder: A run's or a study's; the files go into ``figures`` in it.
-        name: Of the files, without ending.
-        origin: What the figure was made from, for the files' metadata.
-        output: What is written, and where else.
-        behind: The numbers behind the figure, by run.
+        draw: Function that returns the figure.
+        folder: Folder of a run or a study; by default, the files go to ``figures`` in it.
+        name: Name of the files, without suffix.
+        origin: What the figure was made from, for the metadata of the files.
+        output: Style, formats and folder.
+        data: The numbers that are drawn, by run.
+
+    Returns:
+        The files written.
 
     Raises:
-        StoreError: if the disk refuses.
+        StoreError: if the files cannot be written.
     """
     target = output.folder or folder / FOLDER
     try:
@@ -150,39 +154,39 @@ def save(
         with style.of(output.style) as venue, mpl.rc_context({"pgf.texsystem": _tex() or TEX[0]}):
             mpl.rcParams["savefig.dpi"] = output.dpi or venue.dpi
             figure = draw()
-            paths = [target / f"{name}.{ending}" for ending in output.formats]
-            # The last, since it changes the figure.
+            paths = [target / f"{name}.{suffix}" for suffix in output.formats]
+            # EPS last, because it changes the figure.
             for path in sorted(paths, key=lambda path: path.suffix == ".eps"):
                 _write(figure, path, origin)
-        if output.data and behind:
+        if output.data and data:
             paths.append(target / f"{name}.{output.data}")
-            numbers.write(behind, paths[-1], name, origin)
+            numbers.write(data, paths[-1], name, origin)
         if "pgf" in output.formats:
-            paths += sorted(target.glob(f"{name}-img*.png"))  # which the .pgf takes in
+            paths += sorted(target.glob(f"{name}-img*.png"))  # included by the .pgf
     except OSError as error:
         raise StoreError(f"{target}: cannot be written: {error}.") from error
     return paths
 
 
 def _write(figure: Figure, path: Path, origin: str) -> None:
-    """Write one file, with its origin but without the time: its bytes depend on no clock."""
-    ending = path.suffix[1:]
-    if ending == "eps":
+    """Write one file with its origin but no time stamp, so that it is reproducible."""
+    suffix = path.suffix[1:]
+    if suffix == "eps":
         make_opaque(figure)
     metadata: Any = {
         "pdf": {"Title": path.stem, "Subject": origin, "CreationDate": None},
         "png": {"Title": path.stem, "Description": origin},
         "svg": {"Title": path.stem, "Description": origin, "Date": None},
         "eps": {"Creator": origin},
-    }.get(ending, {})
+    }.get(suffix, {})
     if metadata:
         figure.savefig(path, metadata=metadata)
-    else:  # PGF takes none
+    else:  # not supported by PGF
         figure.savefig(path)
-    if ending == "eps":
-        timeless = re.sub(rb"(?m)^%%CreationDate: .*\n", b"", path.read_bytes())
-        path.write_bytes(timeless)
-    if ending == "pgf":
-        # matplotlib writes the command and leaves its definition to the document.
+    if suffix == "eps":
+        content = re.sub(rb"(?m)^%%CreationDate: .*\n", b"", path.read_bytes())
+        path.write_bytes(content)
+    if suffix == "pgf":
+        # matplotlib uses this command without defining it.
         head = f"%% {origin}\n\\providecommand{{\\mathdefault}}[1]{{#1}}%\n"
         path.write_text(head + path.read_text("utf-8"), "utf-8")

@@ -1,4 +1,4 @@
-"""A panel for each λ, in rows as long as the venue's width allows."""
+"""Grids of panels, with as many columns as the width of the venue allows."""
 
 import math
 from collections.abc import Iterator
@@ -10,23 +10,23 @@ from matplotlib.figure import Figure
 from jtdiag.figures import style
 
 
-def columns_for(count: int, least: float = style.PANEL) -> int:
-    """Return how many of a number of panels stand beside each other, in rows of equal length."""
-    return math.ceil(count / math.ceil(count / style.columns(least)))
+def columns_for(count: int, min_width: float = style.PANEL) -> int:
+    """Return the number of columns for a number of panels, in rows of equal length."""
+    return math.ceil(count / math.ceil(count / style.columns(min_width)))
 
 
 def in_rows(
-    count: int, height: float, *, share: bool = True, least: float = style.PANEL
+    count: int, height: float, *, share: bool = True, min_width: float = style.PANEL
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with so many panels.
+    """Return a figure with a number of panels.
 
     Args:
-        count: Of panels, at least one.
-        height: Of a row, in inches at LNCS.
-        share: Whether all panels have the same axes.
-        least: Width of a panel with its labels, in widths of the letter m.
+        count: Number of panels, at least one.
+        height: Height of a row in inches, for LNCS.
+        share: Whether all panels have the same axis limits.
+        min_width: Minimum width of a panel with its labels, in widths of the letter m.
     """
-    columns = columns_for(count, least)
+    columns = columns_for(count, min_width)
     rows = math.ceil(count / columns)
     figure = style.figure(height * rows + 0.3, rows=True)
     axes = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False)
@@ -36,11 +36,11 @@ def in_rows(
 
 
 def by_lam(lams: np.ndarray, height: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure with a panel for each λ, titled with it.
+    """Return a figure with one panel per λ; its value is the title.
 
     Args:
         lams: λs (n,), at least one, in the order of the panels.
-        height: Of a row, in inches at LNCS.
+        height: Height of a row in inches, for LNCS.
     """
     figure, panels = in_rows(len(lams), height)
     for panel, lam in zip(panels, lams, strict=True):
@@ -48,13 +48,13 @@ def by_lam(lams: np.ndarray, height: float) -> tuple[Figure, list[Axes]]:
     return figure, panels
 
 
-def at_the_left(panels: list[Axes]) -> Iterator[Axes]:
-    """Yield the panels that begin a row."""
+def leftmost(panels: list[Axes]) -> Iterator[Axes]:
+    """Yield the panels in the first column."""
     yield from panels[:: columns_for(len(panels))]
 
 
-def at_the_bottom(panels: list[Axes]) -> Iterator[Axes]:
-    """Yield the panels below which there is none, with the labels of their ticks."""
+def bottommost(panels: list[Axes]) -> Iterator[Axes]:
+    """Yield the panels with no panel below them; their tick labels are shown."""
     for panel in panels[-columns_for(len(panels)) :]:
         panel.tick_params(labelbottom=True)
         yield panel

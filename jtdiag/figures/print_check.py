@@ -1,4 +1,4 @@
-"""What is wrong with a figure in print: small, cut-off or colliding words, empty panels."""
+"""Check a figure for print: small, clipped or overlapping text, and empty panels."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -13,35 +13,34 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 EDGE = 0.5
-"""Points by which letters may reach beyond the figure, or into each other's boxes."""
+"""Points by which text may extend beyond the figure or overlap other text."""
 
 
-def complaints(figure: Figure, least: float) -> list[str]:
-    """Return what is wrong with a figure, a line each; nothing if it can be printed.
+def problems(figure: Figure, min_size: float) -> list[str]:
+    """Return the problems of a figure, one line each; nothing if it can be printed.
 
     Args:
-        figure: As large as it will be printed.
-        least: Points, below which no text may be; raised and lowered text in mathematics is not
-            looked at.
+        figure: The figure, at the size at which it will be printed.
+        min_size: Minimum font size in points; superscripts and subscripts are not checked.
     """
     figure.draw_without_rendering()
     point = figure.dpi / 72
-    placed = [(text, text.get_window_extent()) for text in _texts(figure)]
+    texts = [(text, text.get_window_extent()) for text in _texts(figure)]
     page = figure.bbox.padded(EDGE * point)
-    found = [
-        f"{_name(text)} has {_size(text):g} points, and {least:g} are the least"
-        for text, _ in placed
-        if _size(text) < least - 1e-9
+    lines = [
+        f"{_name(text)} is {_size(text):g} pt; the minimum is {min_size:g} pt"
+        for text, _ in texts
+        if _size(text) < min_size - 1e-9
     ]
-    found += [f"{_name(text)} is cut off" for text, box in placed if not _inside(box, page)]
+    lines += [f"{_name(text)} is clipped" for text, box in texts if not _inside(box, page)]
     for axes in figure.axes:
         if not _inside(axes.get_window_extent(), page):
-            found.append(f"the panel '{axes.get_title()}' is cut off")
-    for (one, a), (other, b) in combinations(placed, 2):
-        if _overlap(a, b, EDGE * point):
-            found.append(f"{_name(one)} lies on {_name(other)}")
-    found += [f"{_name(text)} lies on a line" for text in _crossed(figure)]
-    return found + [f"the panel '{axes.get_title()}' is empty" for axes in _empty(figure)]
+            lines.append(f"the panel '{axes.get_title()}' is clipped")
+    for (text, box), (other_text, other_box) in combinations(texts, 2):
+        if _overlap(box, other_box, EDGE * point):
+            lines.append(f"{_name(text)} overlaps {_name(other_text)}")
+    lines += [f"{_name(text)} is crossed by a line" for text in _crossed(figure)]
+    return lines + [f"the panel '{axes.get_title()}' is empty" for axes in _empty(figure)]
 
 
 def _name(text: Text) -> str:
@@ -49,7 +48,7 @@ def _name(text: Text) -> str:
 
 
 def _size(text: Text) -> float:
-    """Return points, also where a size has a name."""
+    """Return the font size in points, also if it was given by name, such as "small"."""
     return float(text.get_fontproperties().get_size_in_points())
 
 
@@ -57,22 +56,22 @@ def _inside(box: Bbox, page: Bbox) -> bool:
     return bool(box.x0 >= page.x0 and box.x1 <= page.x1 and box.y0 >= page.y0 and box.y1 <= page.y1)
 
 
-def _overlap(a: Bbox, b: Bbox, by: float) -> bool:
-    """Tell whether two boxes share more than `by` in both directions."""
+def _overlap(a: Bbox, b: Bbox, length: float) -> bool:
+    """Return whether two boxes overlap by more than a length in both directions."""
     across = min(a.x1, b.x1) - max(a.x0, b.x0)
-    along = min(a.y1, b.y1) - max(a.y0, b.y0)
-    return bool(across > by and along > by)
+    down = min(a.y1, b.y1) - max(a.y0, b.y0)
+    return bool(across > length and down > length)
 
 
 def _texts(figure: Figure) -> Iterator[Text]:
-    """Yield every text that is seen; ticks beyond the ends of their axis are not."""
-    hidden = {id(text) for axes in figure.axes for text in _unseen(axes)}
+    """Yield every visible text; tick labels outside of the axis limits are not visible."""
+    hidden = {id(text) for axes in figure.axes for text in _hidden(axes)}
     for text in figure.findobj(Text):
         if text.get_visible() and text.get_text().strip() and id(text) not in hidden:
             yield text
 
 
-def _unseen(axes: Axes) -> Iterator[Text]:
+def _hidden(axes: Axes) -> Iterator[Text]:
     if not axes.get_visible():
         yield from axes.findobj(Text)
         return
@@ -87,25 +86,25 @@ def _unseen(axes: Axes) -> Iterator[Text]:
 
 
 def _crossed(figure: Figure) -> Iterator[Text]:
-    """Yield texts within panels, of legends or alone, that a line of data runs through."""
+    """Yield annotations and legend entries that are crossed by a line of data."""
     for axes in figure.axes:
-        within = [*axes.texts]
-        for made in axes.findobj(Legend):
-            within += made.get_texts()
+        texts = [*axes.texts]
+        for legend in axes.findobj(Legend):
+            texts += legend.get_texts()
         lines = [line for line in axes.lines if line.get_visible() and _has_path(line)]
-        for text in within:
+        for text in texts:
             box = text.get_window_extent()
             if text.get_visible() and any(_runs_through(line, box) for line in lines):
                 yield text
 
 
 def _empty(figure: Figure) -> Iterator[Axes]:
-    """Yield panels in which no number is drawn; lines across a whole panel are none."""
+    """Yield panels without data; lines that span a whole panel do not count."""
     for axes in figure.axes:
         lines = [line for line in axes.lines if line.get_transform() == axes.transData]
-        numbers = [np.asarray(line.get_ydata(), float) for line in lines]
+        heights = [np.asarray(line.get_ydata(), float) for line in lines]
         shapes = [*axes.images, *axes.patches, *axes.collections]
-        if not shapes and not any(np.isfinite(one).any() for one in numbers):
+        if not shapes and not any(np.isfinite(values).any() for values in heights):
             yield axes
 
 

@@ -1,4 +1,4 @@
-"""How figures look: sizes for print, embedded fonts, colours that everybody can tell apart."""
+"""Figure style: sizes for print, embedded fonts, and colors for any color vision."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -20,29 +20,29 @@ from jtdiag import names
 from jtdiag.figures import venues
 from jtdiag.figures.venues import Venue
 
-# Okabe and Ito's palette: told apart with any colour vision, and by lightness in grey.
+# From the palette of Okabe and Ito: distinct for any color vision, and by lightness in grayscale.
 ENSEMBLE = "#000000"
 LEADER = "#D55E00"
 MEMBER = "#7A9FBF"
 PAIR = "#009E73"
 QUIET = "#888888"
-"""Of lines that only help to read."""
+"""Reference lines."""
 
-HOPELESS = 150
-"""Percent of error above which nothing is drawn: a constant prediction has 100 or less."""
-TALLEST = 8.5
-"""Inches, of a figure: what a page holds with its caption."""
+MAX_ERROR = 150
+"""Errors above this are cut off, in percent; a constant prediction has at most 100."""
+MAX_HEIGHT = 8.5
+"""Maximum height of a figure, in inches: a page with room for the caption."""
 PANEL = 12
-"""Least width of a panel that shares its axes with others, in widths of the letter m."""
-APART = 16
-"""Least width of a panel with axes of its own, in widths of the letter m."""
+"""Minimum width of a panel with shared axes, in widths of the letter m."""
+OWN_AXES = 16
+"""Minimum width of a panel with separate axes, in widths of the letter m."""
 
 LABELS = {names.TRAIN: "Training", names.VAL: "Validation", names.TEST: "Test"}
-"""Splits as they are called on figures."""
-MARKS = "osD^vP*X<"
+"""Names of the splits in figures."""
+MARKERS = "osD^vP*X<"
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 
-_LOOKS: dict[Any, Any] = {
+_RC: dict[Any, Any] = {
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -54,10 +54,10 @@ _LOOKS: dict[Any, Any] = {
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.2,
     "text.usetex": False,
-    "pdf.fonttype": 42,  # TrueType, embedded and searchable; publishers refuse Type 3
+    "pdf.fonttype": 42,  # embedded, searchable TrueType; publishers reject Type 3
     "ps.fonttype": 42,
-    "svg.hashsalt": "jtdiag",  # the same result gives the same file
-    "pgf.rcfonts": False,  # the document's
+    "svg.hashsalt": "jtdiag",  # reproducible identifiers
+    "pgf.rcfonts": False,  # use the fonts of the document
 }
 
 _DEFAULT = venues.find(venues.DEFAULT)
@@ -66,112 +66,123 @@ _venue: ContextVar[Venue] = ContextVar("venue", default=_DEFAULT)
 
 @contextmanager
 def of(name: str = venues.DEFAULT) -> Iterator[Venue]:
-    """Draw for a venue within the block; nothing global is changed.
+    """Apply the style of a venue within a block, without changing global settings.
 
     Raises:
-        ProbeError: if there is no venue of that name.
+        ProbeError: if there is no such venue.
     """
     venue = venues.find(name)
-    before = _venue.set(venue)
+    token = _venue.set(venue)
     try:
-        with mpl.rc_context({**_LOOKS, **venue.rc}):
+        with mpl.rc_context({**_RC, **venue.rc}):
             yield venue
     finally:
-        _venue.reset(before)
+        _venue.reset(token)
 
 
 def width() -> float:
-    """Return the width of every figure, in inches."""
+    """Return the width of figures for the current venue, in inches."""
     return _venue.get().width
 
 
 def small() -> float:
-    """Return the size of small text, in points."""
+    """Return the font size of small text for the current venue, in points."""
     return _venue.get().small
 
 
-def columns(least: float = PANEL) -> int:
-    """Return how many panels fit beside each other.
+def columns(min_width: float = PANEL) -> int:
+    """Return how many panels fit side by side.
 
     Args:
-        least: Width of a panel with its labels, in widths of the letter m.
+        min_width: Minimum width of a panel with its labels, in widths of the letter m.
     """
-    return max(1, int(72 * width() / (least * _venue.get().size)))
+    return max(1, int(72 * width() / (min_width * _venue.get().size)))
 
 
-def high(inches: float, *, rows: bool = False) -> float:
-    """Return a height for the venue, in inches.
+def height(inches: float, *, rows: bool = False) -> float:
+    """Scale the height of a figure from LNCS to the current venue.
 
     Args:
-        inches: At LNCS, where text has 9 points.
-        rows: True where the number of panels follows the width; the height then follows the size
-            of the text alone, and else a little of the width as well.
+        inches: Height at LNCS, where text is 9 pt.
+        rows: Whether the number of columns depends on the width. If so, the height is
+            proportional to the font size; otherwise it also grows slowly with the width.
     """
     text = _venue.get().size / 9
     wider = 1.0 if rows else (width() / 4.8 / text) ** 0.3
-    return min(TALLEST, inches * text * wider)
+    return min(MAX_HEIGHT, inches * text * wider)
 
 
 def figure(inches: float, *, rows: bool = False) -> Figure:
-    """Return an empty figure of the venue's width; its height as `high` says."""
-    return Figure(figsize=(width(), high(inches, rows=rows)), layout="constrained")
+    """Return an empty figure with the width of the venue, and a height scaled by `height`."""
+    return Figure(figsize=(width(), height(inches, rows=rows)), layout="constrained")
 
 
-def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    """Put a legend above all panels, read from left to right, in as many columns as fit."""
-    count = len(labels)
-    for beside in range(count, 0, -1):
-        order = [i for first in range(beside) for i in range(first, count, beside)]
-        made = figure.legend(
-            [handles[i] for i in order],
-            [labels[i] for i in order],
-            loc="outside upper center",
-            ncols=beside,
-            columnspacing=1.4,
-            handletextpad=0.5,
-        )
-        for line in made.get_lines():  # fine lines of many members; a single one must be seen
-            line.set(alpha=1, linewidth=max(0.8, line.get_linewidth()))
-        if beside == 1 or made.get_window_extent().width < figure.bbox.width:
-            return
-        made.remove()
+def legend(figure: Figure, order: Sequence[str] = ()) -> None:
+    """Put one legend above all panels, with every label once, in as many columns as fit.
 
-
-def legend_of(figure: Figure) -> None:
-    """Put a legend above all panels that names everything labelled in them once."""
-    named = {
+    Args:
+        figure: A figure with labeled lines.
+        order: Labels that come first, in this order; the others follow as they were drawn.
+    """
+    handles = {
         label: handle
         for panel in figure.axes
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    if named:
-        legend(figure, list(named.values()), list(named))
+    labels = [
+        *(label for label in order if label in handles),
+        *(label for label in handles if label not in order),
+    ]
+    for columns in range(len(labels), 0, -1):
+        if _try_legend(figure, labels, handles, columns):
+            return
+
+
+def _try_legend(
+    figure: Figure, labels: Sequence[str], handles: dict[str, Artist], columns: int
+) -> bool:
+    """Add a legend with a number of columns; remove it again if it is wider than the figure."""
+    # matplotlib fills columns first; this order reads from left to right.
+    rowwise = [labels[i] for first in range(columns) for i in range(first, len(labels), columns)]
+    box = figure.legend(
+        [handles[label] for label in rowwise],
+        rowwise,
+        loc="outside upper center",
+        ncols=columns,
+        columnspacing=1.4,
+        handletextpad=0.5,
+    )
+    for line in box.get_lines():  # the thin lines of many members would be hard to see
+        line.set(alpha=1, linewidth=max(0.8, line.get_linewidth()))
+    fits = columns == 1 or box.get_window_extent().width < figure.bbox.width
+    if not fits:
+        box.remove()
+    return fits
 
 
 def lam_text(lam: float) -> str:
-    """Return λ and its value as mathematics."""
+    """Return "λ = 0.9" in math mode."""
     return rf"$\lambda = {lam:g}$"
 
 
-def error_label(result: xr.Dataset, what: str) -> str:
-    """Return the label of an axis of errors in percent; of other families, with their measure."""
+def error_label(result: xr.Dataset, name: str) -> str:
+    """Return the axis label of an error in percent, with the error measure of the family."""
     measure = str(result.attrs.get("error_measure", "fraction wrong"))
     if measure == "fraction wrong":
-        return f"{what} (%)"
-    return f"{what}\n(% of {measure.removeprefix('fraction of ')})"
+        return f"{name} (%)"
+    return f"{name}\n(% of {measure.removeprefix('fraction of ')})"
 
 
-def keep_in_sight(ax: Axes) -> None:
-    """Cut an axis of errors in percent where a member that diverged would flatten the others."""
-    if ax.get_ylim()[1] > HOPELESS:
-        ax.set_ylim(0, HOPELESS)
+def limit_error_axis(ax: Axes) -> None:
+    """Limit an axis of errors in percent if members that diverged would dominate its range."""
+    if ax.get_ylim()[1] > MAX_ERROR:
+        ax.set_ylim(0, MAX_ERROR)
 
 
-def _place(lam: float) -> float:
-    """Return where a λ stands between 0 and 1.
+def _color_position(lam: float) -> float:
+    """Return the position of a λ on the color map, between 0 and 1.
 
-    Half of the way goes with λ and half with 1/(1−λ) on a log scale, since the interesting ones
-    crowd near 1.
+    It is the mean of λ and log 1/(1−λ), scaled to [0, 1], because values near 1 matter most.
     """
     inside = min(max(lam, 0.0), 1.0)
     decades = -math.log10(1 - 0.999 * inside)  # 0 to 3
@@ -179,61 +190,61 @@ def _place(lam: float) -> float:
 
 
 def lam_colour(lam: float) -> str:
-    """Return the colour of a λ, the same on every figure: dark violet for 0, to yellow for 1."""
-    return to_hex(mpl.colormaps["viridis"](0.89 * _place(lam)))
+    """Return the color of a λ, the same in every figure: from dark violet (0) to yellow (1)."""
+    return to_hex(mpl.colormaps["viridis"](0.89 * _color_position(lam)))
 
 
-def lam_mark(lam: float) -> dict[str, Any]:
-    """Return colour and marker of a λ, the same on every figure."""
-    return {"color": lam_colour(lam), "marker": MARKS[_step(lam) % len(MARKS)], "markersize": 3.5}
+def lam_marker(lam: float) -> dict[str, Any]:
+    """Return color and marker of a λ, the same in every figure."""
+    marker = MARKERS[_step(lam) % len(MARKERS)]
+    return {"color": lam_colour(lam), "marker": marker, "markersize": 3.5}
 
 
 def lam_line(lam: float) -> dict[str, Any]:
-    """Return colour, marker and dashes of a λ, the same on every figure."""
-    return {**lam_mark(lam), "linestyle": DASHES[_step(lam) % len(DASHES)]}
+    """Return color, marker and line style of a λ, the same in every figure."""
+    return {**lam_marker(lam), "linestyle": DASHES[_step(lam) % len(DASHES)]}
 
 
 def _step(lam: float) -> int:
-    return round(16 * _place(lam))
+    return round(16 * _color_position(lam))
 
 
 def run_line(i: int, count: int) -> dict[str, Any]:
-    """Return colour, marker and dashes of the i-th of several runs that share axes."""
-    colour = mpl.colormaps["plasma"](0.85 * i / max(1, count - 1))
+    """Return color, marker and line style of the i-th of several runs that share axes."""
+    color = mpl.colormaps["plasma"](0.85 * i / max(1, count - 1))
     return {
-        "color": to_hex(colour),
-        "marker": MARKS[i % len(MARKS)],
+        "color": to_hex(color),
+        "marker": MARKERS[i % len(MARKERS)],
         "linestyle": DASHES[i % len(DASHES)],
     }
 
 
 def lam_axis(ax: Axes, lams: NDArray[np.floating]) -> None:
-    """Name the λs, ascending and evenly spaced, below the axes; leave out where they would touch.
+    """Label the horizontal axis with λs, in ascending order and evenly spaced.
 
-    The first and the last are always named.
+    Labels that would overlap are left out, but never the first and the last.
     """
-    at = np.arange(len(lams))
     grid = ax.get_gridspec()
     room = 72 * width() / (grid.ncols if grid else 1) - 5 * small()
     every = math.ceil(len(lams) * (2.7 if _venue.get().sans else 2.1) * small() / room)
     last = len(lams) - 1
-    named = sorted({0, last, *(i for i in range(0, last, every) if last - i >= every)})
-    ax.set_xticks(at[named], [f"{lams[i]:g}" for i in named])
+    labeled = sorted({0, last, *(i for i in range(0, last, every) if last - i >= every)})
+    ax.set_xticks(labeled, [f"{lams[i]:g}" for i in labeled])
     ax.set_xlabel(r"$\lambda$")
     ax.margins(x=0.06)
     ax.grid(visible=False, axis="x")
 
 
 def plain_log(ax: Axes) -> None:
-    """Make the vertical axis logarithmic, with 1, 2 and 5 of every decade as plain numbers."""
+    """Make the vertical axis logarithmic, with ticks at 1, 2 and 5 times powers of ten."""
     ax.set_yscale("log")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def end_names(ax: Axes, lams: NDArray[np.floating]) -> None:
-    """Write what λ = 0 and λ = 1 mean below their ticks, at the ends of the axis."""
+def end_labels(ax: Axes, lams: NDArray[np.floating]) -> None:
+    """Write "independent" below λ = 0 and "end to end" below λ = 1."""
     below = -4.5 - 1.7 * small()
     for lam, text, side in ((0.0, "independent", "left"), (1.0, "end to end", "right")):
         if lam in lams and len(lams) > 1:

@@ -1,7 +1,7 @@
-"""What each venue wants of a figure: its width, its fonts and their sizes, dots per inch.
+"""Requirements of journals and conferences: figure width, fonts, font sizes and resolution.
 
-Widths and sizes are tueplots' where it knows the venue; else the venue's own instructions. Only
-Nature and the IEEE give a least size of text; the others' is ours.
+Widths and font sizes are those of tueplots where it supports the venue, and otherwise those of
+the author guidelines. Only Nature and IEEE specify a minimum font size; the others are our choice.
 """
 
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ ALIASES = {"ecml": "lncs"}
 
 @dataclass(frozen=True, kw_only=True)
 class Venue:
-    """What one venue wants. Every figure takes its whole width, a column's or the page's."""
+    """Requirements of one venue. Every figure fills the full width of a column or of the page."""
 
     name: str
     width: float
     """Inches."""
     size: float
-    """Points, of labels and titles."""
+    """Font size of labels and titles, in points."""
     small: float
-    """Points, of numbers on axes, legends and remarks."""
-    least: float
-    """Points, below which no text may be; what stands raised or lowered in mathematics is less."""
+    """Font size of tick labels, legends and annotations, in points."""
+    min_size: float
+    """Minimum font size in points; superscripts and subscripts may be smaller."""
     sans: bool = False
-    """Letters as Helvetica's instead of Times'."""
+    """Whether text is set in a sans-serif font (like Helvetica) instead of Times."""
     grid: bool = True
     dpi: int = 300
 
@@ -50,51 +50,60 @@ class Venue:
 
 
 def _sans() -> list[str]:
-    """Return what looks like Helvetica and is installed; matplotlib brings the last itself."""
-    known = set(font_manager.get_font_names())
-    return [name for name in ("Arial", "Liberation Sans") if name in known] + ["DejaVu Sans"]
+    """Return the installed fonts that resemble Helvetica; DejaVu Sans comes with matplotlib."""
+    installed = set(font_manager.get_font_names())
+    return [name for name in ("Arial", "Liberation Sans") if name in installed] + ["DejaVu Sans"]
 
 
-def _of(name: str, bundle: dict[str, Any], least: float) -> Venue:
-    """Return a venue that tueplots knows; its small text is never below the least."""
+def _from_tueplots(name: str, bundle: dict[str, Any], min_size: float) -> Venue:
+    """Return a venue from a bundle of tueplots; small text is at least the minimum size."""
     return Venue(
         name=name,
         width=bundle["figure.figsize"][0],
         size=bundle["font.size"],
-        small=max(least, bundle["legend.fontsize"]),
-        least=least,
+        small=max(min_size, bundle["legend.fontsize"]),
+        min_size=min_size,
     )
 
 
 VENUES = {
     venue.name: venue
     for venue in (
-        Venue(name="lncs", width=4.8, size=9, small=8, least=6),
-        _of("neurips", bundles.neurips2024(usetex=False), 6),
-        _of("iclr", bundles.iclr2024(usetex=False), 6),
-        _of("icml", bundles.icml2024(usetex=False), 6),
-        _of("icml-wide", bundles.icml2024(usetex=False, column="full"), 6),
-        Venue(name="ieee", width=3.5, size=8, small=8, least=8, dpi=600),
-        Venue(name="ieee-wide", width=7.16, size=8, small=8, least=8, dpi=600),
-        Venue(name="nature", width=3.5, size=7, small=6, least=5, sans=True, grid=False, dpi=450),
+        Venue(name="lncs", width=4.8, size=9, small=8, min_size=6),
+        _from_tueplots("neurips", bundles.neurips2024(usetex=False), 6),
+        _from_tueplots("iclr", bundles.iclr2024(usetex=False), 6),
+        _from_tueplots("icml", bundles.icml2024(usetex=False), 6),
+        _from_tueplots("icml-wide", bundles.icml2024(usetex=False, column="full"), 6),
+        Venue(name="ieee", width=3.5, size=8, small=8, min_size=8, dpi=600),
+        Venue(name="ieee-wide", width=7.16, size=8, small=8, min_size=8, dpi=600),
         Venue(
-            name="nature-wide", width=7.2, size=7, small=6, least=5, sans=True, grid=False, dpi=450
+            name="nature", width=3.5, size=7, small=6, min_size=5, sans=True, grid=False, dpi=450
         ),
-        Venue(name="slides", width=5.5, size=11, small=10, least=9, sans=True, dpi=200),
+        Venue(
+            name="nature-wide",
+            width=7.2,
+            size=7,
+            small=6,
+            min_size=5,
+            sans=True,
+            grid=False,
+            dpi=450,
+        ),
+        Venue(name="slides", width=5.5, size=11, small=10, min_size=9, sans=True, dpi=200),
     )
 }
-"""By name. LNCS is that of the paper's venue, ECML."""
+"""All venues by name. LNCS is the format of ECML, where Webb et al. appeared."""
 
 
 def find(name: str) -> Venue:
-    """Return a venue by its name.
+    """Return the venue of that name.
 
     Raises:
-        ProbeError: if there is none of that name.
+        ProbeError: if there is no such venue.
     """
-    known = ALIASES.get(name, name)
-    if known not in VENUES:
+    venue = VENUES.get(ALIASES.get(name, name))
+    if venue is None:
         raise ProbeError(
             f"There is no style '{name}'.{nearest(name, VENUES)} Styles: {', '.join(VENUES)}."
         )
-    return VENUES[known]
+    return venue

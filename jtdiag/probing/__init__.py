@@ -1,1 +1,1 @@
-"""Probing: what a probe is, how probes are found and run, and what they write."""
+"""The probe contract, the registry of probes, running them, and their results and findings."""

@@ -1,4 +1,4 @@
-"""Which code made a result: a hash of a probe's file and of all it imports from its package."""
+"""Hash the code behind a result: a probe's file and all it imports from its own package."""
 
 import ast
 import hashlib
@@ -8,40 +8,41 @@ from pathlib import Path
 
 
 def code_hash(source: Path, family: str = "") -> str:
-    """Return 16 hexadecimal digits that change with the code of a probe; empty without a file.
+    """Return 16 hexadecimal digits that change with a probe's code; empty if there is no file.
 
     Args:
         source: File that defines the probe's `measure`.
-        family: Family of the run; one given as ``path/file.py:Class`` is part of the code.
+        family: Family of the run. A user-defined one, ``path/file.py:Class``, is hashed too.
     """
     if not source.is_file():
         return ""
     files = code_of(source)
-    own = Path(family.partition(":")[0])
-    files += [own] if own.suffix == ".py" and own.is_file() else []
+    user_defined = Path(family.partition(":")[0])
+    if user_defined.suffix == ".py" and user_defined.is_file():
+        files.append(user_defined)
     content = b"".join(path.read_bytes() for path in files) + version("jtdiag").encode()
     return hashlib.sha256(content).hexdigest()[:16]
 
 
 def code_of(source: Path) -> list[Path]:
-    """Return a file and, if it lies in a package, all files of the package that it imports.
+    """Return a file and, if it is part of a package, every file of the package that it imports.
 
-    Imports are followed through the package, wherever in a file they stand. A package's
-    ``__init__.py`` runs when any of its modules is imported, so it belongs to the code too.
+    Imports are followed recursively, including imports inside functions. A package's
+    ``__init__.py`` runs when any of its modules is imported, so it is included.
     """
     root = _root(source)
     if root is None:
         return [source]
-    reached, todo = {source}, [source]
-    while todo:
-        new = set(_imported(todo.pop(), root)) - reached
+    reached, pending = {source}, [source]
+    while pending:
+        new = set(_imported(pending.pop(), root)) - reached
         reached |= new
-        todo += new
+        pending += new
     return sorted(reached)
 
 
 def _root(source: Path) -> Path | None:
-    """Return the folder of the outermost package that a file lies in."""
+    """Return the folder of the outermost package that contains a file."""
     folder, root = source.parent, None
     while (folder / "__init__.py").is_file():
         folder, root = folder.parent, folder
@@ -49,21 +50,21 @@ def _root(source: Path) -> Path | None:
 
 
 def _imported(path: Path, root: Path) -> Iterator[Path]:
-    """Yield the files of a package that a file of it imports directly."""
-    inside = path.relative_to(root.parent).with_suffix("").parts
+    """Yield the files of the package that one of its files imports directly."""
+    module_path = path.relative_to(root.parent).with_suffix("").parts
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _files(tuple(alias.name.split(".")), root)
         elif isinstance(node, ast.ImportFrom):
-            above = inside[: len(inside) - node.level] if node.level else ()
-            module = (*above, *(node.module or "").split(".")) if node.module else above
+            parent = module_path[: len(module_path) - node.level] if node.level else ()
+            module = (*parent, *(node.module or "").split(".")) if node.module else parent
             for alias in node.names:
                 yield from _files((*module, alias.name), root)
 
 
 def _files(name: tuple[str, ...], root: Path) -> Iterator[Path]:
-    """Yield the files that importing a dotted name runs, if it is a name of the package."""
+    """Yield the files that importing a dotted name runs, if the name is part of the package."""
     if not name or name[0] != root.name:
         return
     for depth in range(1, len(name) + 1):

@@ -1,4 +1,4 @@
-"""What a probe is: one question asked of a finished or growing run, without changing it."""
+"""The probe contract: a probe answers one question about a run without changing the run."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -14,99 +14,100 @@ from jtdiag.store.run import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Var:
-    """One variable of a result."""
+    """Describe one variable of a result."""
 
     dims: tuple[str, ...]
     unit: str
     meaning: str
     from_outputs: bool = False
-    """True when it needs stored outputs; left out when only the metrics are asked."""
+    """True if it is computed from stored outputs; omitted when only the metrics are read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a probe is asked."""
+    """Options of a probe's `measure`."""
 
     metrics_only: bool = False
-    """Read the metrics alone, as `jtdiag watch` does."""
+    """Read the metrics only, as `jtdiag watch` does."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """One question, the way to measure its answer, and the way to put the answer into words.
+    """Define a question about a run, how it is measured, and how the numbers become sentences.
 
-    `measure` reads and never writes; asked twice it answers the same. `judge` sees the result
-    alone, so a stored result can be judged again without the run.
+    `measure` only reads the run and is deterministic. `judge` only needs the result, so a stored
+    result can be judged again without the run.
     """
 
     name: str
     question: str
     writes: Mapping[str, Var]
+    """Variables of the result."""
     measure: Callable[[Run, Options], xr.Dataset]
     judge: Callable[[xr.Dataset], list[Finding]]
     cost: Literal["cheap", "slow"]
-    """`jtdiag watch` asks the cheap ones when a run ends."""
+    """`jtdiag watch` runs the cheap probes when a run ends."""
     classes_only: bool = False
-    """True for a question that has no meaning where members predict numbers."""
+    """True if the question only applies to classification."""
     own_weights: bool = False
-    """True for a question that has no meaning where members are branches that share weights."""
+    """True if the question does not apply to members that are branches with shared weights."""
     replays: bool = False
-    """True for a question that needs the members and their data, not only what they said."""
+    """True if the probe needs the models and the data, not only the stored outputs."""
 
     @property
     def source(self) -> str:
-        """File that defines `measure`."""
+        """File that defines `measure`; empty if there is none."""
         return inspect.getsourcefile(inspect.unwrap(self.measure)) or ""
 
     def applies(self, run: Run) -> bool:
-        """Tell whether the question has a meaning for a run."""
+        """Return whether the question applies to a run."""
         return not self._objection(run)
 
     def _objection(self, run: Run) -> str:
-        """Return why the question has no meaning for a run, or nothing."""
+        """Return why the question does not apply to a run; empty if it does."""
         if self.classes_only and not run.family.classes:
             return (
-                f"is about classes, and the family of {run.path} is '{run.recipe.family}', "
-                "which predicts numbers"
+                f"applies to single-label classification only, and the family of {run.path} is "
+                f"'{run.recipe.family}'"
             )
         if self.own_weights and run.recipe.members.branched:
             return (
-                f"is about weights that each member has for itself, and those of {run.path} are "
+                f"needs members with weights of their own, and the members of {run.path} are "
                 "branches of one network"
             )
         if self.replays and run.recorded:
             return (
-                f"needs the members and their data, and {run.path} was recorded from a training "
-                "loop of its user's"
+                f"needs the models and the data, and {run.path} was recorded from a user-defined "
+                "training loop"
             )
         return ""
 
     def ask(self, run: Run, options: Options) -> xr.Dataset:
-        """Return the measured result, labelled with units and meanings as promised.
+        """Measure a run and return the result, labeled with units and meanings.
 
         Raises:
-            ProbeError: if the question has no meaning for the run; or if the result is not what
-                the probe promises, a bug of the probe.
+            ProbeError: if the question does not apply to the run; or if the result does not match
+                `writes`, which is a bug in the probe.
         """
         objection = self._objection(run)
         if objection:
-            raise ProbeError(f"Probe {self.name} {objection}; ask other probes of this run.")
+            raise ProbeError(f"Probe {self.name} {objection}. Run other probes on this run.")
         result = self.measure(run, options)
-        promised = {
+        declared = {
             name: var
             for name, var in self.writes.items()
             if not (var.from_outputs and options.metrics_only)
         }
-        if set(map(str, result.data_vars)) != set(promised):
+        if set(map(str, result.data_vars)) != set(declared):
             raise ProbeError(
-                f"Probe {self.name} promises {sorted(promised)} and wrote "
-                f"{sorted(map(str, result.data_vars))}; mend its `writes` or its `measure`."
+                f"Probe {self.name} declares {sorted(declared)} but wrote "
+                f"{sorted(map(str, result.data_vars))}; fix its `writes` or its `measure`."
             )
-        for name, var in promised.items():
+        for name, var in declared.items():
             if result[name].dims != var.dims:
                 raise ProbeError(
                     f"Probe {self.name}: {name} has dimensions {result[name].dims}; "
-                    f"it promises {var.dims}."
+                    f"its `writes` declares {var.dims}."
                 )
             result[name].attrs |= {"unit": var.unit, "meaning": var.meaning}
         return result

@@ -1,4 +1,4 @@
-"""A probe in ten lines: a decorated function of a run. For more, write a `Probe`."""
+"""Define a probe by decorating a function of a run; see `Probe` for full control."""
 
 import functools
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import xarray as xr
 
 from jtdiag import names
 from jtdiag.errors import ProbeError
+from jtdiag.probing import wording
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.store.run import Run
@@ -16,26 +17,27 @@ Function = Callable[[Run], xr.DataArray]
 
 
 def asks(question: str, writes: Var, *, limit: float | None = None) -> Callable[[Function], Probe]:
-    """Make a probe of the decorated function, which takes a run and returns one DataArray.
+    """Turn the decorated function, which takes a run and returns one DataArray, into a probe.
 
-    The probe and its variable bear the function's name. What it finds is said for each λ: the
-    number at the last epoch that has one, the mean over whatever dimensions are left.
+    The probe and its variable are named after the function. It has one finding for each λ: the
+    value at the last epoch that has one, averaged over all remaining dimensions.
 
     Args:
-        question: What is asked of a run; ends with a question mark.
-        writes: Dimensions, unit and meaning of what the function returns. With
-            ``from_outputs=True`` the function may read stored outputs; `jtdiag watch`, which
-            reads the metrics alone, then does not ask it.
-        limit: The finding is an alert where the number lies above this; None for no alert.
+        question: The question that the probe answers; ends with a question mark.
+        writes: Dimensions, unit and meaning of the returned array. Set ``from_outputs=True`` if
+            the function reads stored outputs; `jtdiag watch`, which only reads metrics, then skips
+            the probe.
+        limit: The finding is an alert if the number is above this limit; None for no alert.
 
     Raises:
-        ProbeError: if the question is none, or `writes` is not a Var.
+        ProbeError: if the question does not end with a question mark, or `writes` is not a `Var`.
     """
     if not question.endswith("?"):
-        raise ProbeError(f"A probe asks a question, and {question!r} does not end with '?'.")
+        raise ProbeError(f"The question of a probe must end with '?': {question!r} does not.")
     if not isinstance(writes, Var):
         raise ProbeError(
-            f"A probe writes a Var(dims=…, unit=…, meaning=…), not a {type(writes).__name__}."
+            "The argument `writes` of @asks must be a Var(dims=…, unit=…, meaning=…); it is of "
+            f"type {type(writes).__name__}."
         )
 
     def make(function: Function) -> Probe:
@@ -57,58 +59,62 @@ def _measure(function: Function, writes: Var) -> Callable[[Run, Options], xr.Dat
     def measure(run: Run, options: Options) -> xr.Dataset:
         if writes.from_outputs and options.metrics_only:
             return xr.Dataset()
-        found = function(run)
-        if not isinstance(found, xr.DataArray):
+        array = function(run)
+        if not isinstance(array, xr.DataArray):
             raise ProbeError(
-                f"Probe {function.__name__} returned a {type(found).__name__}; "
+                f"Probe {function.__name__} returned an object of type {type(array).__name__}; "
                 "it must return an xarray.DataArray."
             )
-        return found.rename(function.__name__).to_dataset()
+        return array.rename(function.__name__).to_dataset()
 
     return measure
 
 
 def _judge(name: str, writes: Var, limit: float | None, result: xr.Dataset) -> list[Finding]:
-    """Say the number for each λ, or the one number of a result without λ."""
+    """Return a finding for each λ, or a single one if the result does not depend on λ."""
     if name not in result:
         return []
-    found = result[name]
-    if names.LAM not in found.dims:
-        return _say(found, None, name, writes, limit)
+    array = result[name]
+    if names.LAM not in array.dims:
+        return _finding(array, None, name, writes, limit)
     return [
         finding
-        for lam in found[names.LAM].values
-        for finding in _say(found.sel({names.LAM: lam}), float(lam), name, writes, limit)
+        for lam in array[names.LAM].values
+        for finding in _finding(array.sel({names.LAM: lam}), float(lam), name, writes, limit)
     ]
 
 
-def _say(
-    found: xr.DataArray, lam: float | None, name: str, writes: Var, limit: float | None
+def _finding(
+    array: xr.DataArray, lam: float | None, name: str, writes: Var, limit: float | None
 ) -> list[Finding]:
     epoch = None
-    if names.EPOCH in found.dims:
-        found = found.dropna(names.EPOCH, how="all")
-        if found.sizes[names.EPOCH] == 0:
+    if names.EPOCH in array.dims:
+        array = array.dropna(names.EPOCH, how="all")
+        if array.sizes[names.EPOCH] == 0:
             return []
-        found = found.isel({names.EPOCH: -1})
-        epoch = int(found[names.EPOCH]) if names.EPOCH in found.coords else None
-    number = float(found.mean())
+        array = array.isel({names.EPOCH: -1})
+        epoch = int(array[names.EPOCH]) if names.EPOCH in array.coords else None
+    number = float(array.mean())
     if not np.isfinite(number):
         return []
-    over = limit is not None and number > limit
-    where = "" if lam is None else f"λ = {lam:g}: "
-    after = "" if epoch is None else f" after epoch {epoch}"
-    unit = "" if writes.unit == names.FRACTION else f" {writes.unit}"
-    compared = f", above the limit of {limit:g}" if over else ""
+    above = limit is not None and number > limit
     return [
         Finding(
             probe=name,
             rule=name,
-            level="alert" if over else "info",
+            level="alert" if above else "info",
             lam=lam,
             epoch=epoch,
             number=number,
             limit=limit,
-            sentence=f"{where}{name} is {number:.3g}{unit}{after}{compared} ({writes.meaning}).",
+            sentence=wording.value_sentence(
+                name,
+                number,
+                meaning=writes.meaning,
+                unit="" if writes.unit == names.FRACTION else writes.unit,
+                lam=lam,
+                epoch=epoch,
+                limit=limit if above else None,
+            ),
         )
     ]

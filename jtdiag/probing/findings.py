@@ -1,4 +1,4 @@
-"""Findings: a number, the limit that it is compared with, and a sentence to act on."""
+"""Findings of probes: a number, its limit and a sentence; stored as ``findings.jsonl`` in a run."""
 
 import json
 from collections.abc import Iterable
@@ -11,66 +11,70 @@ from jtdiag.files import locked, write_atomically
 
 LOG = "findings.jsonl"
 LOCK = "findings.lock"
-"""Whoever rewrites the findings holds a lock on this file; a dead process's lock is gone."""
+"""Locked by the process that rewrites the findings; the lock of a dead process is released."""
 PATIENCE = 5.0
-"""Seconds to wait for another process that writes the findings; it takes milliseconds."""
+"""Seconds to wait for another process that is writing findings, which takes milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that a probe has found out about a run."""
+    """One result of judging a run: a number, what it is compared with, and a sentence."""
 
     probe: str
     rule: str
-    """What was compared; with `lam` it names the finding."""
+    """What was compared; a finding is identified by probe, rule and λ."""
     level: Literal["info", "alert"]
     sentence: str
-    """Complete, with its numbers; starts with the λ that it is about, if it is about one."""
+    """A complete sentence with its numbers; starts with the λ if it concerns a single one."""
     number: float
     limit: float | None = None
-    """None where nothing is compared."""
+    """None if the number is not compared with a limit."""
     lam: float | None = None
     trials: tuple[int, ...] = ()
-    """Trials in which it was found."""
+    """Trials that the finding applies to."""
     epoch: int | None = None
     members: tuple[int, ...] = ()
     headline: str = ""
-    """The same in at most a dozen words for the head of a report: no capital, no full stop; empty
-    where the finding is a detail."""
+    """The finding in at most a dozen words, for the head of a report: lower case, no full stop.
+    Empty if the finding is a detail."""
 
 
 def read(run: Path) -> list[Finding]:
-    """Return the findings in a run's folder; none where no probe has been asked yet."""
+    """Return the findings in a run's folder; empty if no probe has been run yet.
+
+    Raises:
+        StoreError: if the file is damaged.
+    """
     path = run / LOG
     if not path.exists():
         return []
-    found = []
+    findings = []
     try:
         text = path.read_text(encoding="utf-8").removesuffix("\n")
         for line in text.split("\n") if text else ():
-            values = json.loads(line)
-            values["trials"], values["members"] = tuple(values["trials"]), tuple(values["members"])
-            found.append(Finding(**values))
+            fields = json.loads(line)
+            fields["trials"], fields["members"] = tuple(fields["trials"]), tuple(fields["members"])
+            findings.append(Finding(**fields))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
-            f"{path}: is not a list of findings ({error}). Delete it and run `jtdiag probe {run}`."
+            f"{path} is not a list of findings ({error}). Delete it and run `jtdiag probe {run}`."
         ) from error
-    return found
+    return findings
 
 
 def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
-    """Put a probe's findings in the place of those it had in a run's folder.
+    """Replace a probe's findings in a run's folder.
 
-    Several processes may record at once: a probe, a watcher, training itself.
+    Safe to call from several processes: probes, `jtdiag watch` and training.
 
     Raises:
-        StoreError: if the findings cannot be read or written; what was there stays.
+        StoreError: if the findings cannot be read or written; the file is left unchanged.
     """
     new = list(findings)
     try:
         with locked(run / LOCK, PATIENCE):
-            others = [finding for finding in read(run) if finding.probe != probe]
-            lines = [json.dumps(asdict(one), ensure_ascii=False) for one in (*others, *new)]
+            kept = [finding for finding in read(run) if finding.probe != probe]
+            lines = [json.dumps(asdict(finding), ensure_ascii=False) for finding in (*kept, *new)]
             write_atomically(run / LOG, "\n".join([*lines, ""]))
     except StoreError:
         raise

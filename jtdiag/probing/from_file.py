@@ -1,4 +1,4 @@
-"""A probe from a Python file, by its address ``FILE.py:NAME``, without being installed."""
+"""Load a probe from a Python file by its address, ``FILE.py:NAME``, without installing it."""
 
 from jtdiag import loading
 from jtdiag.errors import ProbeError, nearest
@@ -10,26 +10,26 @@ def load(address: str) -> Probe:
     """Return the probe at ``FILE.py:NAME``.
 
     Raises:
-        ProbeError: if there is no such file or name, the file cannot be imported, what it has is
-            no probe, or an installed probe of another file has the same name.
+        ProbeError: if the file or the name does not exist, the file cannot be imported, the object
+            is not a probe, or an installed probe from another file has the same name.
     """
-    where, name = loading.split(address)
-    if not where.endswith(".py"):
+    path, name = loading.split(address)
+    if not path.endswith(".py"):
         raise ProbeError(f"'{address}' is not the address of a probe; write FILE.py:NAME.")
     module = loading.load_module("--probe", address, ProbeError)
-    probes = [n for n, value in vars(module).items() if isinstance(value, Probe)]
+    probes = [key for key, value in vars(module).items() if isinstance(value, Probe)]
     if not hasattr(module, name):
-        listed = f"Its probes: {', '.join(probes)}." if probes else "It has no probe."
-        raise ProbeError(f"{where} has no '{name}'.{nearest(name, probes)} {listed}")
+        available = f"Its probes: {', '.join(probes)}." if probes else "It defines no probe."
+        raise ProbeError(f"{path} has no '{name}'.{nearest(name, probes)} {available}")
     probe = getattr(module, name)
     if not isinstance(probe, Probe):
         raise ProbeError(
             f"{address} is of type {type(probe).__name__} and must be a probe: "
-            "decorate the function with @jtdiag.asks, or make a Probe."
+            "decorate the function with @jtdiag.asks, or create a Probe."
         )
     if probe.name in PROBES.names() and PROBES.find(probe.name).source != probe.source:
         raise ProbeError(
-            f"{address} has the name '{probe.name}', which an installed probe has already; give it "
-            "another name, since results are stored by name."
+            f"{address} is named '{probe.name}', as is an installed probe. Choose another name; "
+            "results are stored by name."
         )
     return probe

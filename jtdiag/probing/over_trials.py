@@ -1,4 +1,4 @@
-"""Means and standard errors over trials: what a result holds of them, and how they are computed."""
+"""Means and standard errors over trials: the variables of a result, and how they are computed."""
 
 import xarray as xr
 
@@ -6,24 +6,27 @@ from jtdiag import names, stats
 from jtdiag.probing.contract import Var
 
 
-def variables(name: str, dims: tuple[str, ...], unit: str, meaning: str) -> dict[str, Var]:
+def variables(
+    name: str, dims: tuple[str, ...], unit: str, meaning: str, *, from_outputs: bool = False
+) -> dict[str, Var]:
     """Return the `Var`s of ``<name>_mean`` and ``<name>_se``.
 
     Args:
-        name: Of the quantity by trial.
-        dims: Of the means, without trials.
-        unit: Of both.
-        meaning: Of the quantity by trial.
+        name: Name of the quantity by trial.
+        dims: Dimensions of the means, without trials.
+        unit: Unit of both.
+        meaning: Meaning of the quantity by trial.
+        from_outputs: Whether the quantity is computed from stored outputs.
     """
     se = f"{meaning}, standard error over trials (n−1 in the variance); NaN for one trial"
     return {
-        f"{name}_mean": Var(dims=dims, unit=unit, meaning=f"{meaning}, mean over trials"),
-        f"{name}_se": Var(dims=dims, unit=unit, meaning=se),
+        f"{name}_{suffix}": Var(dims=dims, unit=unit, meaning=text, from_outputs=from_outputs)
+        for suffix, text in (("mean", f"{meaning}, mean over trials"), ("se", se))
     }
 
 
 def summary(by_trial: xr.Dataset) -> xr.Dataset:
-    """Return ``<name>_mean`` and ``<name>_se`` of every variable, NaN left out."""
+    """Return ``<name>_mean`` and ``<name>_se`` of every variable, ignoring NaN."""
     means = by_trial.mean(names.TRIAL).rename({n: f"{n}_mean" for n in by_trial.data_vars})
     errors = by_trial.map(standard_error).rename({n: f"{n}_se" for n in by_trial.data_vars})
     return xr.merge([means, errors])

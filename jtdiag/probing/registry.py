@@ -1,4 +1,4 @@
-"""Finding probes: the built-in ones and anybody's are entry points of the group jtdiag.probes."""
+"""The registry of probes: entry points of the group ``jtdiag.probes``."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Results on disk: what a probe measured, and from what, so that a stale one can be told."""
+"""Store and load probe results, together with the hashes that show whether they are up to date."""
 
 import hashlib
 import shutil
@@ -19,9 +19,9 @@ ORIGIN = ("recipe_hash", "code_hash", "seal_hash")
 
 
 def origin(run: Run, probe: Probe) -> dict[str, str]:
-    """Return what a result depends on: the recipe, the probe's code, and the sealed epochs.
+    """Return hashes of what a result depends on: the recipe, the probe's code, the sealed epochs.
 
-    Code that lies in no file, as that of an interactive session, has an empty hash.
+    Code that is not in a file, as in an interactive session, has an empty hash.
     """
     seals = [(lane.key, *astuple(run.seal(lane))) for lane in run.lanes]
     return {
@@ -36,21 +36,21 @@ def _hash(content: bytes) -> str:
 
 
 def path_of(run: Run, name: str) -> Path:
-    """Return where a probe's result lies."""
+    """Return the path of a probe's stored result."""
     return run.path / FOLDER / f"{name}.zarr"
 
 
 def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> None:
-    """Write a result with its origin; an older one is replaced only when the new one is whole."""
+    """Write a result with its origin; an older result is replaced once the new one is complete."""
     path = path_of(run, name)
     draft, old = path.with_suffix(".draft"), path.with_suffix(".old")
     for leftover in (draft, old):
         shutil.rmtree(leftover, ignore_errors=True)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     about = {"probe": name, "jtdiag": version("jtdiag"), "date": now}
-    labelled = result.assign_attrs(made_from | about)
+    labeled = result.assign_attrs(made_from | about)
     try:
-        labelled.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
+        labeled.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
         if path.exists():
             path.replace(old)
         draft.replace(path)
@@ -63,7 +63,7 @@ def load(run: Run, name: str) -> xr.Dataset:
     """Return a stored result.
 
     Raises:
-        StoreError: if the probe has not been asked yet.
+        StoreError: if the probe has not been run on this run yet, or the result is damaged.
     """
     path = path_of(run, name)
     if not path.exists():
@@ -75,18 +75,18 @@ def load(run: Run, name: str) -> xr.Dataset:
             return stored.load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise StoreError(
-            f"{path} is damaged ({error}). Make it again: jtdiag probe {run.path} {name} --force"
+            f"{path} is damaged ({error}). Recompute it: jtdiag probe {run.path} {name} --force"
         ) from error
 
 
 def is_fresh(run: Run, probe: Probe) -> bool:
-    """Tell whether the stored result is what the probe would measure again.
+    """Return whether the stored result is up to date with the run and the probe's code.
 
-    Never where the probe's code lies in no file: then nobody can tell whether it has changed.
+    False if the probe's code is not in a file, since changes to it cannot be detected.
     """
     try:
         stored = load(run, probe.name).attrs
     except StoreError:
         return False
-    now = origin(run, probe)
-    return all(now[key] and stored.get(key) == now[key] for key in ORIGIN)
+    current = origin(run, probe)
+    return all(current[key] and stored.get(key) == current[key] for key in ORIGIN)

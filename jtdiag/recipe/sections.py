@@ -8,6 +8,7 @@ from jtdiag import names
 from jtdiag.errors import RecipeError, nearest
 from jtdiag.recipe import checks
 from jtdiag.recipe.checks import checked
+from jtdiag.recipe.optimisers import OPTIMISERS
 
 KeptEpochs = Literal["all", "none"] | tuple[int | str, ...]
 """Epochs to keep: all, none, or a list of epoch numbers, "best" and "last"."""
@@ -65,6 +66,10 @@ def _rule(field: str, value: object, train: "Train") -> str:
     return checks.choice(field, value, LR_RULES)
 
 
+def _optimiser(field: str, value: object) -> str:
+    return checks.choice(field, value, OPTIMISERS.names())
+
+
 @attrs.frozen(kw_only=True, field_transformer=checks.with_checks)
 class Train:
     """Optimizer, learning rate and schedule."""
@@ -86,10 +91,9 @@ class Train:
         default="none", metadata=checked(checks.choice, ("none", "members"))
     )
     """"members" multiplies lr by M, which cancels the mean over members; "none" does not."""
-    optimiser: str = attrs.field(
-        default="sgd", metadata=checked(checks.choice, ("sgd", "adamw", "soap"))
-    )
-    """"sgd", "adamw", or "soap", a second-order method within each layer of each member."""
+    optimiser: str = attrs.field(default="sgd", metadata=checked(_optimiser))
+    """"sgd", "adamw", "soap", a second-order method within each layer of each member, or one from
+    another package."""
     momentum: float = attrs.field(default=0.9, metadata=checked(checks.number, 0, 1))
     """For sgd only."""
     nesterov: bool = attrs.field(default=False, metadata=checked(checks.flag))

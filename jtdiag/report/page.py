@@ -11,9 +11,9 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from jtdiag import figures
 from jtdiag.errors import ProbeError, StoreError
-from jtdiag.figures import Drawing
+from jtdiag.figures import FIGURES
+from jtdiag.figures.contract import FigureKind
 from jtdiag.files import write_atomically
 from jtdiag.recipe import toml
 from jtdiag.report import picture as pictures
@@ -148,7 +148,7 @@ def bound(text: str) -> str:
 def _section(evidence: Evidence, anchor: str, limit: int, *, alone: bool) -> Section:
     parts = answer(evidence)
     shown, left_out = [], []
-    for drawing in map(figures.find, figures.FIGURES):
+    for drawing in FIGURES.all():
         if drawing.needs in evidence.without_meaning or (drawing.compares and not alone):
             continue
         try:
@@ -169,7 +169,7 @@ def _section(evidence: Evidence, anchor: str, limit: int, *, alone: bool) -> Sec
 def _beside(known: Sequence[Evidence], limit: int) -> Beside:
     """Return how runs compare, with the figures that hold several runs."""
     drawn, left_out = [], []
-    for drawing in map(figures.find, figures.FIGURES):
+    for drawing in FIGURES.all():
         if drawing.compares and not any(drawing.needs in one.without_meaning for one in known):
             try:
                 drawn.append(_shown(drawing, known, limit))
@@ -178,7 +178,7 @@ def _beside(known: Sequence[Evidence], limit: int) -> Beside:
     return beside(known, drawn, left_out)
 
 
-def _shown(drawing: Drawing, known: Sequence[Evidence], limit: int) -> Shown:
+def _shown(drawing: FigureKind, known: Sequence[Evidence], limit: int) -> Shown:
     """Draw a figure.
 
     Raises:
@@ -190,7 +190,7 @@ def _shown(drawing: Drawing, known: Sequence[Evidence], limit: int) -> Shown:
                 f"First run: jtdiag probe {shlex.quote(str(evidence.run.path))} {drawing.needs}"
             )
     results = [(one.name, one.results[drawing.needs]) for one in known]
-    draw = partial(drawing.draw, results if drawing.compares else results[0][1])
+    draw = partial(drawing.draw, results if drawing.compares else results[:1])
     paragraphs = [" ".join(p.split()) for p in re.split(r"\n\s*\n", drawing.caption.strip())]
     return Shown(
         name=drawing.name,

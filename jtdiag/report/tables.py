@@ -8,7 +8,7 @@ import xarray as xr
 
 from jtdiag import names
 from jtdiag.report.evidence import Evidence
-from jtdiag.tables.table import HEADINGS, performance_rows
+from jtdiag.tables.performance import HEADINGS, performance_rows
 
 
 @dataclass(frozen=True, kw_only=True)

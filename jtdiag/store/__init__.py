@@ -1,1 +1,4 @@
-"""The run store: what is on disk, how the engine writes it and how everyone else reads it."""
+"""The store: what a run keeps on disk, and how it is written and read.
+
+`layout` defines the arrays, `lanes` the seals, `writer` writes a run and `run` reads it.
+"""

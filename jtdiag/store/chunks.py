@@ -1,4 +1,4 @@
-"""Reading chunks of a store: a damaged one becomes a line that says so."""
+"""Reading chunks of a store, with a one-line error for a damaged chunk."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,19 +11,23 @@ from numpy.typing import NDArray
 from jtdiag.errors import StoreError
 
 
-def read(array: zarr.Array[Any], where: Any) -> NDArray[Any]:
-    """Return a part of an array; a checksum that does not fit is a damaged store."""
+def read(array: zarr.Array[Any], selection: Any) -> NDArray[Any]:
+    """Read part of an array.
+
+    Raises:
+        StoreError: if a chunk cannot be read or its checksum is wrong.
+    """
     with damage(str(array.store_path)):
-        return np.asarray(array[where])
+        return np.asarray(array[selection])
 
 
 @contextmanager
-def damage(where: str) -> Iterator[None]:
-    """Turn what a damaged chunk raises when it is read into one line."""
+def damage(location: str) -> Iterator[None]:
+    """Turn errors raised while reading a damaged chunk into a `StoreError`."""
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
         raise StoreError(
-            f"{where}: a chunk is damaged or cannot be read ({error}). "
-            "Train the run again, or restore the folder from a copy."
+            f"{location}: a chunk is damaged or cannot be read ({error}). "
+            "Train the run again, or restore the folder from a backup."
         ) from error

@@ -1,7 +1,7 @@
-"""Lanes of a run, and the seals that say how far each has come.
+"""Lanes of a run, and the seals that record how many epochs each has completed.
 
-A lane is one pair (lam, trial). Its seal is a small file that is replaced atomically after
-everything of an epoch lies on disk, so that a reader sees all of an epoch or none of it.
+A lane is one pair (lam, trial). Its seal is a small file that is replaced atomically after all
+data of an epoch are on disk, so a reader sees all of an epoch or none of it.
 """
 
 import json
@@ -17,14 +17,14 @@ FOLDER = "lanes"
 
 @dataclass(frozen=True, order=True)
 class Lane:
-    """One lambda and one trial of a recipe, by their positions."""
+    """One λ and one trial of a recipe, by their indices."""
 
     trial: int
     lam_index: int
 
     @property
     def key(self) -> str:
-        """Name of the lane's files."""
+        """Prefix of the lane's file names."""
         return f"lam{self.lam_index}-trial{self.trial}"
 
 
@@ -34,45 +34,63 @@ def lanes_of(recipe: Recipe) -> list[Lane]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RuleAction:
+    """What early-warning rules did to a lane."""
+
+    stopped: str = ""
+    """Rule that stopped the lane after this epoch; "" if none did."""
+    lowered: str = ""
+    """Rule that lowered λ from the next epoch on; "" if none did."""
+
+
+NO_ACTION = RuleAction()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seal:
-    """How far a lane has come, and which epochs keep what."""
+    """How many epochs of a lane are complete, and which of them keep outputs and checkpoints."""
 
     epoch: int = -1
-    """Last epoch that lies whole on disk; -1 before the first."""
+    """Last epoch that is completely on disk; -1 before the first."""
     best: int | None = None
-    """Epoch from 1 on with the lowest ensemble validation error, the earliest of equals."""
+    """Epoch ≥ 1 with the lowest ensemble validation error; the earliest if several tie."""
     best_error: float | None = None
     outputs: tuple[int, ...] = ()
     checkpoints: tuple[int, ...] = ()
     done: bool = False
-    stopped: str = ""
-    """Rule that ended the lane at this epoch; "" where none did."""
-    lowered: str = ""
-    """Rule on which λ was lowered; "" where none did."""
+    action: RuleAction = NO_ACTION
+    """What rules have done to the lane so far: `lowered` stays once λ has been lowered."""
     lowered_after: int | None = None
-    """Last epoch with the scheduled λ."""
+    """Last epoch with the scheduled λ, if a rule lowered λ."""
+
+    @property
+    def stopped(self) -> str:
+        """Rule that stopped the lane; "" if none did."""
+        return self.action.stopped
+
+    @property
+    def lowered(self) -> str:
+        """Rule that lowered λ; "" if none did."""
+        return self.action.lowered
 
     def after(
         self,
         epoch: int,
         val_error: float | None,
         recipe: Recipe,
-        *,
-        stopped: str = "",
-        lowered: str = "",
+        action: RuleAction = NO_ACTION,
     ) -> "Seal":
-        """Return the seal that follows when `epoch` lies on disk as well.
+        """Return the seal after the next epoch has been written.
 
         Args:
-            epoch: The next one.
-            val_error: Of the ensemble, None without validation.
-            recipe: Says what is kept, and how many epochs there are.
-            stopped: Rule that ends the lane here, if one does.
-            lowered: Rule on which λ is lowered from the next epoch on, if one is.
+            epoch: The next epoch.
+            val_error: Validation error of the ensemble; None without validation.
+            recipe: Defines what is kept and the number of epochs.
+            action: What rules do to the lane after this epoch.
         """
         better = self.improves(epoch, val_error)
         best = epoch if better else self.best
-        last = epoch == recipe.train.epochs or bool(stopped)
+        last = epoch == recipe.train.epochs or bool(action.stopped)
         return Seal(
             epoch=epoch,
             best=best,
@@ -80,19 +98,18 @@ class Seal:
             outputs=_kept(recipe.keep.outputs, (*self.outputs, epoch), best, last),
             checkpoints=_kept(recipe.keep.checkpoints, (*self.checkpoints, epoch), best, last),
             done=last,
-            stopped=stopped,
-            lowered=self.lowered or lowered,
-            lowered_after=self.lowered_after if self.lowered or not lowered else epoch,
+            action=RuleAction(stopped=action.stopped, lowered=self.lowered or action.lowered),
+            lowered_after=self.lowered_after if self.lowered or not action.lowered else epoch,
         )
 
     def lam(self, scheduled: float, epoch: int, recipe: Recipe) -> float:
-        """Return the λ of an epoch, given the one that the recipe's schedule has for it."""
+        """Return λ during an epoch, given its value under the recipe's schedule."""
         if self.lowered_after is None or epoch <= self.lowered_after:
             return scheduled
         return min(scheduled, recipe.alerts.lower_lam)
 
     def improves(self, epoch: int, val_error: float | None) -> bool:
-        """Tell whether an epoch with this ensemble validation error becomes the best."""
+        """Return whether an epoch with this ensemble validation error becomes the best."""
         if val_error is None or epoch < 1:
             return False
         return self.best_error is None or val_error < self.best_error
@@ -101,19 +118,19 @@ class Seal:
 def _kept(
     rule: KeptEpochs, epochs: tuple[int, ...], best: int | None, last: bool
 ) -> tuple[int, ...]:
-    """Return those of the epochs, the newest at the end, that the rule keeps."""
+    """Return the epochs that a rule keeps; the newest is last."""
     if isinstance(rule, str):
         return epochs if rule == "all" else ()
-    wanted = {epoch for epoch in rule if isinstance(epoch, int)}
+    kept = {epoch for epoch in rule if isinstance(epoch, int)}
     if "best" in rule and best is not None:
-        wanted.add(best)
+        kept.add(best)
     if "last" in rule and last:
-        wanted.add(epochs[-1])
-    return tuple(epoch for epoch in epochs if epoch in wanted)
+        kept.add(epochs[-1])
+    return tuple(epoch for epoch in epochs if epoch in kept)
 
 
 def most_kept(rule: KeptEpochs, epochs: int) -> int:
-    """Return how many of the epochs 0 … `epochs` a rule may keep at once."""
+    """Return the largest number of the epochs 0 … `epochs` that a rule keeps at the same time."""
     if isinstance(rule, str):
         return epochs + 1 if rule == "all" else 0
     numbered = [epoch for epoch in rule if isinstance(epoch, str) or epoch <= epochs]
@@ -121,23 +138,30 @@ def most_kept(rule: KeptEpochs, epochs: int) -> int:
 
 
 def read_seal(run: Path, lane: Lane) -> Seal:
-    """Return a lane's seal; a lane without one has not begun."""
+    """Read the seal of a lane; a lane without a seal has not started.
+
+    Raises:
+        StoreError: if the file is damaged.
+    """
     path = run / FOLDER / f"{lane.key}.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         for key in ("outputs", "checkpoints"):
             values[key] = tuple(values[key])
-        return Seal(**values)
+        action = RuleAction(stopped=values.pop("stopped", ""), lowered=values.pop("lowered", ""))
+        return Seal(action=action, **values)
     except FileNotFoundError:
         return Seal()
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
             f"{path}: is not the seal of a lane ({error!r}). "
-            "Train the run again, or restore the folder from a copy."
+            "Train the run again, or restore the folder from a backup."
         ) from error
 
 
 def write_seal(run: Path, lane: Lane, seal: Seal) -> None:
     """Replace a lane's seal atomically."""
-    path = run / FOLDER / f"{lane.key}.json"
-    write_atomically(path, json.dumps(asdict(seal)) + "\n")
+    values: dict[str, object] = {}
+    for key, value in asdict(seal).items():
+        values |= value if key == "action" else {key: value}
+    write_atomically(run / FOLDER / f"{lane.key}.json", json.dumps(values) + "\n")

@@ -1,8 +1,8 @@
-"""What a store holds: every array with its dimensions, chunks, unit and meaning.
+"""The layout of a store: every array with its dimensions, chunks, unit and meaning.
 
-Arrays are allocated at their full shape when a run begins, so that lanes write disjoint chunks
-and need no lock. Weights and logits hardly compress, so their chunks are plain arrays with a
-checksum: the size announced before a run is the size it takes.
+Arrays are allocated at full shape when a run is created, so lanes write disjoint chunks and need
+no lock. Weights and logits are stored uncompressed with a checksum, since they hardly compress:
+so the size estimated before a run is the size on disk.
 """
 
 import math
@@ -17,7 +17,7 @@ from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lanes
 
 CHUNK_BYTES = 32 * 2**20
-"""Outputs are read and checked in pieces of about this size."""
+"""Approximate size of a chunk of outputs, which are read chunk by chunk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,51 +30,51 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetFacts:
-    """What readers must know of targets and errors; by default, of classes."""
+    """Facts about targets and errors that readers need; the defaults are those of classes."""
 
     numbers: bool = False
-    """True where a target is K numbers and not a class."""
+    """Whether a target is K numbers instead of a class."""
     error_measure: str = "fraction wrong"
-    """What errors are, for people."""
+    """Description of the error."""
     chance_error: float | None = None
-    """Error without any skill; None: of a guess among classes of equal size."""
+    """Error at chance level; None: that of a uniform guess among the classes."""
     error_scale: float = 1.0
     """What the family's errors were divided by to become fractions."""
     mean: tuple[float, ...] = ()
-    """Subtracted from targets that are standardised, for each output."""
+    """Mean per output that was subtracted from standardized targets."""
     sd: tuple[float, ...] = ()
-    """What standardised targets were then divided by."""
+    """Standard deviation per output that standardized targets were divided by."""
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What a store says of them."""
-        found = {
+        """Attributes of the store that record these facts."""
+        values = {
             "error_measure": self.error_measure,
             "chance_error": self.chance_error,
             "error_scale": self.error_scale,
         }
         moments = {"target_mean": list(self.mean), "target_sd": list(self.sd)} if self.sd else {}
-        return {k: v for k, v in (found | moments).items() if v is not None}
+        return {k: v for k, v in (values | moments).items() if v is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
-    """The sizes that only data and members know."""
+    """Sizes that depend on the data and the members."""
 
     examples: Mapping[str, int]
-    """Examples in each split."""
+    """Number of examples in each split."""
     outputs: int
     """Outputs of a member, K."""
     parameters: dict[str, Parameter]
     buffers: dict[str, Parameter] = field(default_factory=dict)
-    """Numbers of a member that are not trained, such as BatchNorm's running statistics."""
+    """Tensors of a member that are not trained, such as running statistics of BatchNorm."""
     memory: int = 0
-    """Bytes that the optimiser remembers of a lane from step to step."""
+    """Size in bytes of the optimizer state of a lane."""
     targets: TargetFacts = field(default_factory=TargetFacts)
 
     @property
     def parameters_per_member(self) -> int:
-        """Numbers in one member; in the whole network, where members are its branches."""
+        """Number of parameters of a member; of the entire network if members are its branches."""
         return sum(math.prod(p.shape) for p in self.parameters.values())
 
 
@@ -95,7 +95,7 @@ class Array:
 def arrays(recipe: Recipe, extent: Extent) -> list[Array]:
     """Return every array that the store of a recipe allocates."""
     result = _metrics(recipe, extent.targets.error_measure)
-    if not recipe.members.branched:  # branches of one network move together
+    if not recipe.members.branched:  # branches of one network share parameters
         result.append(_displacement(recipe))
     if recipe.objective.lam_schedule != "constant" or recipe.alerts.lowers:
         result.append(_lam_at(recipe))
@@ -118,7 +118,7 @@ def _lane_dims(recipe: Recipe) -> dict[str, int]:
 
 
 def _bootstraps(recipe: Recipe, extent: Extent) -> list[Array]:
-    """Return the arrays that say which examples every member was trained on, a chunk a trial."""
+    """Return the arrays that record which examples each member was trained on."""
     each = {names.TRIAL: recipe.trials, names.EXAMPLE: extent.examples[names.TRAIN]}
     members = {names.TRIAL: recipe.trials, names.MEMBER: recipe.members.count, **each}
     drawn = "how often a member has drawn an example of the training split"
@@ -142,23 +142,23 @@ def _bootstraps(recipe: Recipe, extent: Extent) -> list[Array]:
 
 
 def _lam_at(recipe: Recipe) -> Array:
-    """Return the array of λs by epoch: the schedule's, until a rule lowers them."""
+    """Return the array of λ by epoch: the schedule's value until a rule lowers it."""
     meaning = "λ with which training descended in an epoch; the coordinate lam is where it arrives"
     return _by_lane(recipe, names.LAM_AT, {}, meaning)
 
 
 def _displacement(recipe: Recipe) -> Array:
-    """Return the array of how far members moved."""
+    """Return the array of the distances from initialization."""
     members = {names.MEMBER: recipe.members.count}
     meaning = "Euclidean distance of a member's parameters from epoch 0"
     return _by_lane(recipe, names.DISPLACEMENT, members, meaning, compressed=True)
 
 
 def _by_lane(
-    recipe: Recipe, name: str, more: dict[str, int], meaning: str, *, compressed: bool = False
+    recipe: Recipe, name: str, extra_dims: dict[str, int], meaning: str, *, compressed: bool = False
 ) -> Array:
-    """Return a metric that no split has, one chunk a lane."""
-    sizes = _lane_dims(recipe) | more
+    """Return a metric without the dimension split, one chunk per lane."""
+    sizes = _lane_dims(recipe) | extra_dims
     shape = tuple(sizes.values())
     return Array(
         path=f"{names.METRICS}/{name}",
@@ -173,12 +173,12 @@ def _by_lane(
 
 
 def _metrics(recipe: Recipe, error: str = "fraction wrong") -> list[Array]:
-    """Return the metrics: one chunk a lane, rewritten whole, so that a reader sees whole epochs."""
+    """Return the metrics: one chunk per lane, replaced as a unit, so readers see whole epochs."""
     ensemble = {**_lane_dims(recipe), names.SPLIT: len(recipe.splits)}
     member = {**ensemble, names.MEMBER: recipe.members.count}
     own = recipe.bootstrap == "batches"
     when = "after the epoch" if own else "running mean over an epoch, before each update"
-    found = []
+    result = []
     for name, sizes, unit, meaning in (
         (names.MEMBER_LOSS, member, names.NAT, "mean negative log-likelihood of a member"),
         (names.MEMBER_ERROR, member, names.FRACTION, f"error of a member: {error}"),
@@ -196,8 +196,8 @@ def _metrics(recipe: Recipe, error: str = "fraction wrong") -> list[Array]:
             meaning=f"{meaning}; train: {when}",
             compressed=True,
         )
-        found.append(array)
-    return found
+        result.append(array)
+    return result
 
 
 def _outputs(recipe: Recipe, extent: Extent, split: str) -> list[Array]:
@@ -223,7 +223,7 @@ def _outputs(recipe: Recipe, extent: Extent, split: str) -> list[Array]:
 
 
 def _examples(recipe: Recipe, split: str, extent: Extent) -> list[Array]:
-    """Return target and origin of the examples; only the test split is the same in all trials."""
+    """Return targets and source indices; only the test split is the same in all trials."""
     sizes = {names.TRIAL: recipe.trials} if split != names.TEST else {}
     sizes[names.EXAMPLE] = extent.examples[split]
     target = _target(sizes, extent)
@@ -246,7 +246,7 @@ def _examples(recipe: Recipe, split: str, extent: Extent) -> list[Array]:
 
 
 def _target(sizes: dict[str, int], extent: Extent) -> tuple[dict[str, int], str, str, str]:
-    """Return dimensions, type, unit and meaning of targets."""
+    """Return dimensions, dtype, unit and meaning of targets."""
     if not extent.targets.numbers:
         return sizes, "int64", names.INDEX, "class of an example"
     meaning = "numbers to predict" + (
@@ -260,12 +260,12 @@ def _checkpoints(recipe: Recipe, extent: Extent) -> list[Array]:
     result = []
     for name, parameter in (extent.parameters | extent.buffers).items():
         member = {} if recipe.members.branched else {names.MEMBER: recipe.members.count}
-        one = (*member.values(), *parameter.shape)
+        inner = (*member.values(), *parameter.shape)
         array = Array(
             path=f"{names.CHECKPOINTS}/{name}",
             dims=(*lane, *member, *parameter.dims),
-            shape=(*lane.values(), *one),
-            chunks=(1, 1, 1, *one),
+            shape=(*lane.values(), *inner),
+            chunks=(1, 1, 1, *inner),
             dtype=recipe.engine.precision,
             unit=names.FRACTION,
             meaning="parameter" if name in extent.parameters else "buffer",
@@ -280,42 +280,42 @@ def _itemsize(dtype: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """Bytes that a run needs on disk, by what takes them."""
+    """Disk space of a run in bytes, by kind."""
 
     metrics: int
-    """With the counts of bootstraps, where there are any; both are compressed and become less."""
+    """Metrics and bootstrap counts before compression."""
     outputs: int
     checkpoints: int
     resuming: int
-    """State that only resuming needs; it goes when a lane is done."""
+    """State for resuming; it is removed when a lane is done."""
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """Total in bytes."""
         return self.metrics + self.outputs + self.checkpoints + self.resuming
 
 
 def readable(count: float) -> str:
-    """Return a number of bytes as a person says it."""
+    """Format a number of bytes, such as "1.2 GB"."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def size(recipe: Recipe, extent: Extent) -> Size:
-    """Return how large the store of a recipe becomes, in bytes; metrics count uncompressed."""
+    """Return the size of a recipe's store in bytes, counting metrics uncompressed."""
     count = len(lanes.lanes_of(recipe))
-    numbers = sum(math.prod(p.shape) for p in (extent.parameters | extent.buffers).values())
-    weights = numbers * recipe.members.copies * _itemsize(recipe.engine.precision)
+    values = sum(math.prod(p.shape) for p in (extent.parameters | extent.buffers).values())
+    weights = values * recipe.members.copies * _itemsize(recipe.engine.precision)
     examples = sum(extent.examples[split] for split in recipe.keep.splits)
     epoch = examples * recipe.members.count * extent.outputs * _itemsize(recipe.keep.dtype)
     epochs = recipe.train.epochs
-    known = _bootstraps(recipe, extent) if recipe.scheme == "bagging" else []
+    bootstraps = _bootstraps(recipe, extent) if recipe.scheme == "bagging" else []
     return Size(
         metrics=sum(
             8 * math.prod(array.shape)
             for array in arrays(recipe, extent)
             if array.path.startswith(names.METRICS)
         )
-        + sum(_itemsize(array.dtype) * math.prod(array.shape) for array in known),
+        + sum(_itemsize(array.dtype) * math.prod(array.shape) for array in bootstraps),
         outputs=count * epoch * lanes.most_kept(recipe.keep.outputs, epochs),
         checkpoints=count * weights * lanes.most_kept(recipe.keep.checkpoints, epochs),
         resuming=count * (weights + extent.memory),

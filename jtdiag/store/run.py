@@ -1,6 +1,5 @@
-"""Reading a run: its recipe, its seals, and its arrays up to what is sealed."""
+"""Reading a run: its recipe, its seals, and the arrays of its sealed epochs."""
 
-import fcntl
 import functools
 import math
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from jtdiag import families, names
+from jtdiag import families, files, names
 from jtdiag.errors import StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
@@ -27,28 +26,28 @@ if TYPE_CHECKING:
 RECIPE = "recipe.toml"
 STORE = "store.zarr"
 LOCK = "engine.lock"
-"""The engine holds a lock on this file while it trains; a dead engine's lock is gone."""
+"""Lock file that the writer of a run holds; the lock ends with its process."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputBlock:
-    """Outputs of every member on some consecutive examples of one split, lane and epoch."""
+    """Outputs of all members for consecutive examples of one split, lane and epoch."""
 
     logits: NDArray[np.floating[Any]]
-    """(M, n, K), in nats, in the type in which they are kept."""
+    """(M, n, K), in nats, in the dtype in which they are stored."""
     target: NDArray[Any]
     """(n,) classes, or (n, K) numbers."""
     start: int
-    """Position of the first of these examples in the split."""
+    """Index of the first of these examples in the split."""
 
 
 class Run:
-    """A run's folder, read only. Whatever is not sealed does not exist for a reader.
+    """Read-only access to a run's folder. Epochs that are not sealed are invisible.
 
-    Seals are read anew on every question, so one object can follow a run that is training.
+    Seals are read again on every access, so one object can follow a run that is training.
 
     Raises:
-        StoreError: if the folder holds no run.
+        StoreError: if the folder contains no run.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -56,14 +55,14 @@ class Run:
         for name in (RECIPE, STORE):
             if not (self.path / name).exists():
                 raise StoreError(
-                    f"{self.path} is no run: it has no {name}. "
-                    "Name a folder that `jtdiag train` has made."
+                    f"{self.path} is not a run: it has no {name}. "
+                    "Give a folder that `jtdiag train` has made."
                 )
         self.recipe: Recipe = toml.read(self.path / RECIPE)
         self.recipe_hash = toml.digest(self.recipe)
         self.bytes_read = 0
-        """Of outputs and checkpoints, by this object; what a display of progress looks at."""
-        self._arrays: dict[str, zarr.Array[Any]] = {}  # to find one takes as long as to read it
+        """Bytes of outputs and checkpoints that this object has read, for progress displays."""
+        self._arrays: dict[str, zarr.Array[Any]] = {}  # a lookup takes as long as reading
 
     @functools.cached_property
     def _store(self) -> zarr.Group:
@@ -81,25 +80,25 @@ class Run:
         if path not in self._arrays:
             if path not in self._store:
                 raise StoreError(
-                    f"{self.path} keeps no {path}; its recipe's [keep] says what it keeps."
+                    f"{self.path} does not keep {path}; [keep] in its recipe defines what is kept."
                 )
             self._arrays[path] = cast("zarr.Array[Any]", self._store[path])
         return self._arrays[path]
 
     @property
     def outputs_per_member(self) -> int:
-        """Outputs K of a member; for classes, how many there are."""
+        """Number of outputs K of a member; the number of classes, if targets are classes."""
         return int(cast(int, self._store.attrs["outputs_per_member"]))
 
     @property
     def chance_error(self) -> float:
-        """Error without any skill: of a guess, or of the best prediction equal for all."""
+        """Error at chance level: of a random guess, or of the best constant prediction."""
         guess = 1 - 1 / self.outputs_per_member
         return float(cast(float, self._store.attrs.get("chance_error", guess)))
 
     @property
     def chance_loss(self) -> float | None:
-        """Loss without any skill, in nats: of a guess among classes; None for other families."""
+        """Loss at chance level, in nats: of a uniform guess; None if targets are not classes."""
         classes = self.recipe.family == "categorical" or self.family.classes
         return math.log(self.outputs_per_member) if classes else None
 
@@ -110,36 +109,36 @@ class Run:
 
     @property
     def error_measure(self) -> str:
-        """What errors are, for people, such as "fraction wrong"."""
+        """Description of the error, such as "fraction wrong"."""
         return str(self._store.attrs.get("error_measure", "fraction wrong"))
 
     @property
     def settings(self) -> dict[str, str]:
-        """Where and how the run's arithmetic ran: device, threads, execution, versions."""
+        """Where and how the run was computed: device, threads, execution, versions."""
         return dict(cast("dict[str, str]", self._store.attrs["settings"]))
 
     @property
     def recorded(self) -> bool:
-        """True when the run was recorded from a loop of its user's, which nobody can repeat."""
+        """Whether the run was recorded from a user's training loop and so cannot be replayed."""
         return names.RECORDED in self.settings
 
     # --- lanes and seals ---------------------------------------------------------------------
 
     @functools.cached_property
     def lanes(self) -> list[Lane]:
-        """All lanes of the run, whether they have begun or not."""
+        """All lanes of the run, including those that have not started."""
         return lanes.lanes_of(self.recipe)
 
     def seal(self, lane: Lane) -> Seal:
-        """Return how far a lane has come, as of now."""
+        """Read the current seal of a lane."""
         return lanes.read_seal(self.path, lane)
 
     def lam(self, lane: Lane) -> float:
-        """Return a lane's λ; where a schedule moves it, the λ at which it arrives."""
+        """Return the λ of a lane; with a schedule, its final value."""
         return self.recipe.lam[lane.lam_index]
 
     def lam_at(self, lane: Lane, epoch: int) -> float:
-        """Return the λ with which a lane trained during an epoch."""
+        """Return the λ of a lane during an epoch."""
         return self._lam_by(self.seal(lane), lane, epoch)
 
     def _lam_by(self, seal: Seal, lane: Lane, epoch: int) -> float:
@@ -150,119 +149,112 @@ class Run:
         """The likelihood of the run's members.
 
         Raises:
-            RecipeError: if it is a file of the user's that is not where the recipe says.
+            RecipeError: if it is user-defined and not found at the address in the recipe.
         """
         return families.find(self.recipe.family)
 
     @property
     def done(self) -> bool:
-        """True when every lane has all its epochs."""
+        """Whether every lane is done."""
         return all(self.seal(lane).done for lane in self.lanes)
 
     @property
     def training(self) -> bool:
-        """True while an engine, in this process or another, has the run in hand."""
-        try:
-            with (self.path / LOCK).open("rb") as stream:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        """Whether a writer, in this process or another, has the run open."""
+        return files.is_locked(self.path / LOCK)
 
     def chosen_epoch(self, lane: Lane) -> int:
-        """Return the epoch that stands for a lane: the best on validation, or else the last."""
+        """Return the epoch to evaluate for a lane: the best on validation, or else the last."""
         seal = self.seal(lane)
         return seal.epoch if seal.best is None else seal.best
 
     # --- arrays ------------------------------------------------------------------------------
 
     def metrics(self) -> xr.Dataset:
-        """Return losses and errors by lam, trial, epoch, split and member; NaN where not sealed.
+        """Return losses and errors by lam, trial, epoch, split and member; NaN if not sealed.
 
-        ``best_epoch`` (lam, trial) is the epoch that validation chose, -1 without one.
+        ``best_epoch`` (lam, trial) is the epoch selected on validation, -1 if there is none.
         """
-        seals = {lane: self.seal(lane) for lane in self.lanes}  # before the data: never ahead
+        seals = {lane: self.seal(lane) for lane in self.lanes}  # before the data, never after
         self._require_metrics(seals)
-        found = self._group(names.METRICS)
+        metrics = self._group(names.METRICS)
         sealed = _per_lane(self.recipe, {lane: seal.epoch for lane, seal in seals.items()})
-        found = found.where(found[names.EPOCH] <= sealed)
+        metrics = metrics.where(metrics[names.EPOCH] <= sealed)
         best = {lane: -1 if seal.best is None else seal.best for lane, seal in seals.items()}
-        found[names.BEST_EPOCH] = _per_lane(self.recipe, best).assign_attrs(unit=names.INDEX)
-        return found.isel({names.EPOCH: slice(0, int(sealed.max()) + 1)})
+        metrics[names.BEST_EPOCH] = _per_lane(self.recipe, best).assign_attrs(unit=names.INDEX)
+        return metrics.isel({names.EPOCH: slice(0, int(sealed.max()) + 1)})
 
     def history(self, lane: Lane) -> History | None:
-        """Return a lane's training metrics up to its seal; None where nothing is known."""
+        """Return the training metrics of a lane's sealed epochs; None if there are none."""
         seal = self.seal(lane)
         if seal.epoch < 0:
             return None
         self._require_metrics({lane: seal})
         epochs = range(seal.epoch + 1)
-        where = (lane.lam_index, lane.trial, slice(len(epochs)))
+        selection = (lane.lam_index, lane.trial, slice(len(epochs)))
         train = self.recipe.splits.index(names.TRAIN)
         rows = {
-            name: chunks.read(self.array(f"{names.METRICS}/{name}"), where)[:, train]
+            name: chunks.read(self.array(f"{names.METRICS}/{name}"), selection)[:, train]
             for name in names.METRIC_VARIABLES
         }
         path = f"{names.METRICS}/{names.DISPLACEMENT}"
-        found = History(
+        history = History(
             epoch=np.asarray(epochs),
             **rows,
             chance_error=self.chance_error,
             chance_loss=self.chance_loss,
-            displacement=chunks.read(self.array(path), where) if path in self._store else None,
+            displacement=chunks.read(self.array(path), selection) if path in self._store else None,
             lam=np.array([self._lam_by(seal, lane, epoch) for epoch in epochs]),
         )
-        return found.measured() if self.recorded else found
+        return history.measured() if self.recorded else history
 
     def outputs(self, lane: Lane, epoch: int, split: str) -> Iterator[OutputBlock]:
-        """Yield the outputs of one lane and epoch, chunk by chunk along the examples.
+        """Iterate over the outputs of one lane and epoch, in chunks along the examples.
 
         Raises:
             StoreError: if these outputs are not kept, or a chunk is damaged.
         """
         if epoch not in self.seal(lane).outputs:
-            raise StoreError(f"{self.path}: lane {lane.key} keeps no outputs of epoch {epoch}.")
+            raise StoreError(f"{self.path}: lane {lane.key} has no outputs of epoch {epoch}.")
         logits = self.array(f"{names.OUTPUTS}/{split}/{names.LOGITS}")
         self._require(logits, lane.lam_index, lane.trial, epoch)
         target = self.target(split, lane)
         step = logits.chunks[4]
         for start in range(0, logits.shape[4], step):
-            where = (lane.lam_index, lane.trial, epoch, slice(None), slice(start, start + step))
-            found = self._counted(chunks.read(logits, where))
-            yield OutputBlock(logits=found, target=target[start : start + step], start=start)
+            part = slice(start, start + step)
+            values = chunks.read(logits, (lane.lam_index, lane.trial, epoch, slice(None), part))
+            yield OutputBlock(logits=self._counted(values), target=target[part], start=start)
 
-    def _counted(self, read: NDArray[Any]) -> NDArray[Any]:
-        self.bytes_read += read.nbytes
-        return read
+    def _counted(self, values: NDArray[Any]) -> NDArray[Any]:
+        self.bytes_read += values.nbytes
+        return values
 
     def target(self, split: str, lane: Lane) -> NDArray[Any]:
-        """Return the classes (n,) or numbers (n, K) of a split's examples, as its outputs lie."""
+        """Return targets of a split in the order of its outputs: (n,) classes or (n, K) numbers."""
         array = self.array(f"{names.OUTPUTS}/{split}/{names.TARGET}")
         by_trial = names.TRIAL in (array.metadata.dimension_names or ())  # type: ignore[union-attr]
         return chunks.read(array, lane.trial if by_trial else ...)
 
     def checkpoint(self, lane: Lane, epoch: int) -> dict[str, NDArray[np.floating[Any]]]:
-        """Return the parameters (M, …) of all members of one lane and epoch, by name.
+        """Return the parameters and buffers (M, …) of all members of a lane and epoch, by name.
 
-        Where members are branches of one network they are that network's: (1, …).
+        If members are branches of one network, these are that network's: (1, …).
 
         Raises:
-            StoreError: if that checkpoint is not kept, or a chunk is damaged.
+            StoreError: if the checkpoint is not kept, or a chunk is damaged.
         """
         self._require_checkpoint(lane, epoch)
         return {name: self._weights(lane, epoch, name) for name in self._checkpointed}
 
     @property
     def parameters(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every trained parameter of one member that checkpoints hold, by sorted name.
+        """Shape of every trained parameter of one member in the checkpoints, sorted by name.
 
-        Empty where none are kept; of the whole network where members are its branches.
+        Empty if no checkpoints are kept; of the entire network if members are its branches.
         """
-        before = 3 if self.recipe.members.branched else 4  # lam, trial, epoch, member
+        leading = 3 if self.recipe.members.branched else 4  # lam, trial, epoch, member
         return {
-            name: array.shape[before:]
+            name: array.shape[leading:]
             for name, array in sorted(self._checkpointed.items())
             if array.attrs.get("meaning") == "parameter"
         }
@@ -271,33 +263,33 @@ class Run:
         """Return one parameter (M, …) of all members of one lane and epoch.
 
         Raises:
-            StoreError: if that checkpoint is not kept, or a chunk is damaged.
+            StoreError: if the checkpoint is not kept, or a chunk is damaged.
         """
         self._require_checkpoint(lane, epoch)
         return self._weights(lane, epoch, name)
 
     def _require_checkpoint(self, lane: Lane, epoch: int) -> None:
         if epoch not in self.seal(lane).checkpoints:
-            raise StoreError(f"{self.path}: lane {lane.key} keeps no checkpoint of epoch {epoch}.")
+            raise StoreError(f"{self.path}: lane {lane.key} has no checkpoint of epoch {epoch}.")
 
     def _weights(self, lane: Lane, epoch: int, name: str) -> NDArray[np.floating[Any]]:
         array = self.array(f"{names.CHECKPOINTS}/{name}")
-        where = (lane.lam_index, lane.trial, epoch)
-        self._require(array, *where)
-        numbers = self._counted(chunks.read(array, where))
-        return numbers[None] if self.recipe.members.branched else numbers
+        selection = (lane.lam_index, lane.trial, epoch)
+        self._require(array, *selection)
+        values = self._counted(chunks.read(array, selection))
+        return values[None] if self.recipe.members.branched else values
 
     @functools.cached_property
     def _checkpointed(self) -> dict[str, zarr.Array[Any]]:
-        """The arrays of the checkpoints by name: parameters and buffers."""
+        """Arrays of the checkpoints by name: parameters and buffers."""
         if names.CHECKPOINTS not in self._store:
             return {}
         group = cast(zarr.Group, self._store[names.CHECKPOINTS])
-        return {name: array for name, array in group.arrays() if array.ndim >= 3}  # no coordinate
+        return {name: array for name, array in group.arrays() if array.ndim >= 3}  # not coordinates
 
     @property
     def tree(self) -> xr.DataTree:
-        """The sealed epochs as a DataTree; outputs and checkpoints are lazy dask arrays."""
+        """All sealed epochs as a DataTree; outputs and checkpoints are lazy dask arrays."""
         seals = {lane: self.seal(lane) for lane in self.lanes}
         nodes = {f"/{names.METRICS}": self.metrics()}
         kinds = {names.CHECKPOINTS: "checkpoints"}
@@ -313,33 +305,35 @@ class Run:
         return tree
 
     def _group(self, name: str, *, lazy: bool = False) -> xr.Dataset:
-        wanted: dict[Any, Any] | None = {} if lazy else None
+        dask_chunks: dict[Any, Any] | None = {} if lazy else None
         try:
-            found = xr.open_zarr(self.path / STORE, group=name, chunks=wanted, consolidated=True)
+            group = xr.open_zarr(
+                self.path / STORE, group=name, chunks=dask_chunks, consolidated=True
+            )
         except (OSError, ValueError, KeyError) as error:
             raise StoreError(f"{self.path / STORE}/{name} cannot be opened: {error}.") from error
         if not lazy:
-            for variable in found.variables:
+            for variable in group.variables:
                 with chunks.damage(f"{self.path / STORE}/{name}/{variable}"):
-                    found[variable].load()
-        return found
+                    group[variable].load()
+        return group
 
-    def _require(self, array: zarr.Array[Any], *where: int) -> None:
-        """Refuse a sealed part of which chunks are missing: zarr would read them as NaN."""
-        folder = self.path.joinpath(STORE, array.path, "c", *map(str, where))
+    def _require(self, array: zarr.Array[Any], *index: int) -> None:
+        """Check that no chunk of a sealed part is missing: zarr would read it as NaN."""
+        folder = self.path.joinpath(STORE, array.path, "c", *map(str, index))
         grid = [
             math.ceil(size / chunk)
             for size, chunk in zip(
-                array.shape[len(where) :], array.chunks[len(where) :], strict=True
+                array.shape[len(index) :], array.chunks[len(index) :], strict=True
             )
         ]
-        # While it rewrites a chunk, zarr has a draft of it, NAME.partial, beside it.
-        files = [folder] if folder.is_file() else folder.rglob("*")
-        found = sum(path.is_file() and not path.suffix for path in files)
-        if found < math.prod(grid):
+        # While rewriting a chunk, zarr keeps a temporary file NAME.partial beside it.
+        paths = [folder] if folder.is_file() else folder.rglob("*")
+        missing = math.prod(grid) - sum(path.is_file() and not path.suffix for path in paths)
+        if missing > 0:
             raise StoreError(
-                f"{folder}: {math.prod(grid) - found} chunks of a sealed epoch are missing. "
-                "Train the run again, or restore the folder from a copy."
+                f"{folder}: {missing} of {math.prod(grid)} chunks of a sealed epoch are missing. "
+                "Train the run again, or restore the folder from a backup."
             )
 
     def _require_metrics(self, seals: Mapping[Lane, Seal]) -> None:
@@ -350,18 +344,18 @@ class Run:
                     self._require(array, lane.lam_index, lane.trial)
 
     def _written_once(self) -> list[str]:
-        """Return the paths of arrays that were known when the run began."""
-        once = [names.BOOTSTRAP_COUNT, names.BOOTSTRAP_SOURCE]
+        """Return the paths of arrays that are written only when the run is created."""
+        paths = [names.BOOTSTRAP_COUNT, names.BOOTSTRAP_SOURCE]
         for split in self.recipe.keep.splits:
-            once += [f"{names.OUTPUTS}/{split}/{n}" for n in (names.TARGET, names.SOURCE_INDEX)]
+            paths += [f"{names.OUTPUTS}/{split}/{n}" for n in (names.TARGET, names.SOURCE_INDEX)]
         groups = {g for g in (names.BOOTSTRAP, names.OUTPUTS) if g in self._store}
-        return [path for path in once if path.partition("/")[0] in groups]
+        return [path for path in paths if path.partition("/")[0] in groups]
 
     def check(self) -> int:
-        """Read every sealed chunk against its checksum; return how many arrays were read.
+        """Verify the checksum of every sealed chunk; return the number of arrays that were read.
 
         Raises:
-            StoreError: naming the first chunk that is damaged or missing.
+            StoreError: for the first chunk that is damaged or missing.
         """
         count = 0
         self.metrics()
@@ -388,14 +382,14 @@ def _per_lane(recipe: Recipe, values: Mapping[Lane, int]) -> xr.DataArray:
 def _only_kept(
     recipe: Recipe, group: xr.Dataset, kept: Mapping[Lane, tuple[int, ...]]
 ) -> xr.Dataset:
-    """Hide what a store may hold beyond its seals: an epoch half written, or superseded."""
+    """Mask epochs that a store contains but no seal lists: partly written or superseded."""
     mask = np.zeros((len(recipe.lam), recipe.trials, recipe.train.epochs + 1), dtype=bool)
     for lane, epochs in kept.items():
         mask[lane.lam_index, lane.trial, list(epochs)] = True
     visible = xr.DataArray(mask, dims=(names.LAM, names.TRIAL, names.EPOCH))
 
     def hide(array: xr.DataArray) -> xr.DataArray:
-        found = array.where(visible) if names.EPOCH in array.dims else array
-        return found.transpose(*array.dims)
+        masked = array.where(visible) if names.EPOCH in array.dims else array
+        return masked.transpose(*array.dims)
 
     return group.map(hide, keep_attrs=True)

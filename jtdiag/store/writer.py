@@ -1,68 +1,68 @@
-"""Writing a run: the engine's side of a store. Everything is written first and sealed last."""
+"""Writing a run: all data of an epoch first, then the seal that makes the epoch visible."""
 
 import errno
-import fcntl
 import os
 import shutil
-import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 from zipfile import BadZipFile
 
 import numpy as np
 import zarr
+from filelock import FileLock
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from jtdiag import names
+from jtdiag import files, names
 from jtdiag.errors import StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import lanes, layout as schema
-from jtdiag.store.lanes import Lane, Seal
+from jtdiag.store import lanes, layout
+from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction, Seal
 from jtdiag.store.layout import Extent
 from jtdiag.store.run import LOCK, RECIPE, STORE, Run
 
 State = dict[str, NDArray[Any]]
-"""Arrays from which training goes on as if it had never stopped."""
+"""Arrays needed to resume training exactly."""
+
+LOCK_TIMEOUT = 0.25
+"""Seconds to wait for the run's lock: `Run.training` holds it for an instant while it checks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochBlock:
-    """Everything that one lane has to write for one epoch."""
+    """All that is written for one epoch of one lane."""
 
     lane: Lane
     epoch: int
     metrics: Mapping[str, NDArray[np.float64]]
-    """Each (split,) or (split, member); displacement, if known, (member,)."""
+    """(split,) or (split, member) each; displacement, if measured, (member,)."""
     outputs: Mapping[str, NDArray[Any]]
-    """Logits (M, n, K) by split; empty when the epoch's outputs are not kept."""
+    """Logits (M, n, K) by split; empty if the epoch's outputs are not kept."""
     checkpoint: Mapping[str, NDArray[Any]]
-    """Parameters (M, …), or (1, …) of a branched network; empty when they are not kept."""
+    """Parameters (M, …), or (1, …) for a branched network; empty if not kept."""
     state: State
-    stopped: str = ""
-    """Rule that ends the lane with this epoch."""
-    lowered: str = ""
-    """Rule on which λ is lowered from the next epoch on."""
+    action: RuleAction = NO_ACTION
+    """What early-warning rules do to the lane after this epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """Targets and origins of the examples of a split, written once."""
+    """Targets and source indices of the examples of a split, written once."""
 
     target: NDArray[Any]
-    """(n,), or (trials, n) where trials differ; of numbers, with an axis of K more."""
+    """(n,), or (trials, n) if trials differ; with a last axis of K for regression targets."""
     source_index: NDArray[np.int64]
 
 
 class RunWriter:
-    """The one writer of a run; holds the run's lock until it is closed."""
+    """The only writer of a run; it holds the run's lock until it is closed."""
 
-    def __init__(self, path: Path, recipe: Recipe, lock: IO[bytes]) -> None:
+    def __init__(self, path: Path, recipe: Recipe, lock: FileLock) -> None:
         self.path = path
         self.recipe = recipe
         self._lock = lock
@@ -82,25 +82,30 @@ class RunWriter:
         examples: Mapping[str, Examples],
         settings: Mapping[str, str],
         *,
-        known: Mapping[str, NDArray[Any]] | None = None,
+        initial: Mapping[str, NDArray[Any]] | None = None,
     ) -> "RunWriter":
-        """Allocate a run's store; the folder appears under its name only when it is whole.
+        """Create a run; its folder appears under its name only once it is complete.
 
-        The settings, which say where and how the arithmetic runs, become its attributes. What is
-        known beforehand comes by the paths of its arrays.
+        Args:
+            path: The run's folder.
+            recipe: The recipe to be trained.
+            extent: Sizes of the data and the members.
+            examples: Targets by split, for splits whose outputs are kept.
+            settings: Where and how the computation runs; stored as attributes.
+            initial: Contents of arrays that are known before training, by path.
 
         Raises:
-            StoreError: if something is in the way.
+            StoreError: if the folder exists and is not empty, or cannot be written.
         """
         refuse_occupied(path)
         draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-        shutil.rmtree(draft, ignore_errors=True)  # a dead process may have had our number
+        shutil.rmtree(draft, ignore_errors=True)  # left by a dead process with the same PID
         try:
             with _disk_errors(path):
                 (draft / lanes.FOLDER).mkdir(parents=True)
-                _allocate(draft / STORE, recipe, extent, examples, settings, known or {})
+                _allocate(draft / STORE, recipe, extent, examples, settings, initial or {})
                 (draft / RECIPE).write_text(toml.to_toml(recipe), encoding="utf-8")
-                lock = _locked(draft)  # before the folder appears: a watcher never finds it idle
+                lock = _lock(draft)  # before the folder appears: no watcher finds it unlocked
                 draft.replace(path)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -109,35 +114,36 @@ class RunWriter:
 
     @classmethod
     def reopen(cls, path: Path, recipe: Recipe) -> "RunWriter":
-        """Open a run to continue it, after removing what was written but never sealed.
+        """Open a run to resume it, and remove data that were written but never sealed.
 
         Raises:
-            StoreError: if the folder holds no run, the run of another recipe, or is in use.
+            StoreError: if the folder contains no run or the run of another recipe, or if another
+                process is training the run.
         """
         run = Run(path)
         changed = toml.differences(run.recipe, recipe)
         if changed:
             raise StoreError(
-                f"{path} was made by another recipe, with other {', '.join(changed)}. "
-                "Resume with the same recipe, or name another folder with --out."
+                f"{path} was made with another recipe; these fields differ: {', '.join(changed)}. "
+                "Resume with the same recipe, or choose another folder with --out."
             )
-        lock = _locked(path)
+        lock = _lock(path)
         writer = cls(path, run.recipe, lock)
-        for half_written in (path / STORE).rglob("*.partial"):  # zarr's drafts of chunks
-            half_written.unlink()
+        for partial in (path / STORE).rglob("*.partial"):  # zarr's temporary files of chunks
+            partial.unlink()
         for lane in run.lanes:
             writer._remove_unsealed(lane)
         return writer
 
     def seal(self, lane: Lane) -> Seal:
-        """Return how far a lane has come on disk."""
+        """Return the seal of a lane: which of its epochs are on disk."""
         return self._seals[lane]
 
     def write(self, block: EpochBlock) -> None:
-        """Write one epoch of one lane and seal it; an epoch that is sealed already is passed over.
+        """Write one epoch of one lane and seal it; do nothing if the epoch is already sealed.
 
         Raises:
-            StoreError: if the epoch does not follow the seal, or the disk refuses.
+            StoreError: if the epoch is not the next one, or the disk cannot be written.
         """
         seal = self._seals[block.lane]
         if block.epoch <= seal.epoch:
@@ -145,19 +151,13 @@ class RunWriter:
         if block.epoch != seal.epoch + 1:
             raise StoreError(
                 f"{self.path}, {block.lane.key}: epochs up to {seal.epoch} are sealed; "
-                f"epoch {block.epoch} cannot follow."
+                f"epoch {block.epoch} cannot be written before epoch {seal.epoch + 1}."
             )
-        after = seal.after(
-            block.epoch,
-            self._val_error(block),
-            self.recipe,
-            stopped=block.stopped,
-            lowered=block.lowered,
-        )
+        after = seal.after(block.epoch, self._val_error(block), self.recipe, block.action)
         with _disk_errors(self.path):
             self._write_arrays(block)
             self._write_state(block)
-            if block.lowered:
+            if block.action.lowered:
                 self._write_lam(block.lane, after)
             lanes.write_seal(self.path, block.lane, after)
         self._seals[block.lane] = after
@@ -169,26 +169,26 @@ class RunWriter:
         return float(block.metrics[names.ENSEMBLE_ERROR][self.recipe.splits.index(names.VAL)])
 
     def _write_arrays(self, block: EpochBlock) -> None:
-        where = (block.lane.lam_index, block.lane.trial)
+        lane = (block.lane.lam_index, block.lane.trial)
         for split, logits in block.outputs.items():
             array = self._array(f"{names.OUTPUTS}/{split}/{names.LOGITS}")
-            array[(*where, block.epoch)] = logits
+            array[(*lane, block.epoch)] = logits
         for name, values in block.checkpoint.items():
             array = self._array(f"{names.CHECKPOINTS}/{name}")
-            array[(*where, block.epoch)] = values.reshape(array.shape[len(where) + 1 :])
+            array[(*lane, block.epoch)] = values.reshape(array.shape[len(lane) + 1 :])
         rows = self._lane_metrics(block.lane)
         for name, row in block.metrics.items():
-            if name not in rows:  # a store older than this metric
+            if name not in rows:  # the store was created before this metric existed
                 continue
             rows[name][block.epoch] = row
-            self._array(f"{names.METRICS}/{name}")[where] = rows[name]
+            self._array(f"{names.METRICS}/{name}")[lane] = rows[name]
 
     def _lane_metrics(self, lane: Lane) -> dict[str, NDArray[np.float64]]:
-        """Return the lane's metrics over all epochs, NaN beyond the seal."""
+        """Return a lane's metrics of all epochs, NaN after the last sealed one."""
         if lane not in self._metrics:
             rows = {}
-            known = (*names.METRIC_VARIABLES, names.DISPLACEMENT)
-            for name in (n for n in known if f"{names.METRICS}/{n}" in self._store):
+            variables = (*names.METRIC_VARIABLES, names.DISPLACEMENT)
+            for name in (n for n in variables if f"{names.METRICS}/{n}" in self._store):
                 array = self._array(f"{names.METRICS}/{name}")
                 rows[name] = np.array(array[lane.lam_index, lane.trial], dtype=np.float64)
                 rows[name][self._seals[lane].epoch + 1 :] = np.nan
@@ -196,7 +196,7 @@ class RunWriter:
         return self._metrics[lane]
 
     def _write_lam(self, lane: Lane, seal: Seal) -> None:
-        """Write the λs of a lane's epochs."""
+        """Write λ of every epoch of a lane."""
         epochs, scheduled = self.recipe.train.epochs + 1, self.recipe.lam_at
         row = [seal.lam(scheduled(lane.lam_index, e), e, self.recipe) for e in range(epochs)]
         array = self._array(f"{names.METRICS}/{names.LAM_AT}")
@@ -205,17 +205,17 @@ class RunWriter:
     def _array(self, path: str) -> zarr.Array[Any]:
         if path not in self._arrays:
             array = cast("zarr.Array[Any]", self._store[path])
-            # Comparing chunks with the fill value, to leave some out, costs more than writing.
+            # Checking whether a chunk equals the fill value takes longer than writing it.
             self._arrays[path] = array.with_config({"write_empty_chunks": True})
         return self._arrays[path]
 
-    # --- what only resuming needs --------------------------------------------------------------
+    # --- state for resuming ---------------------------------------------------------------------
 
     def state(self, lane: Lane, epoch: int) -> State:
-        """Return the state of a lane at the end of an epoch.
+        """Read the training state of a lane at the end of an epoch.
 
         Raises:
-            StoreError: if it is missing or damaged.
+            StoreError: if the state is missing or damaged.
         """
         path = self._state_path(lane, epoch)
         try:
@@ -224,11 +224,11 @@ class RunWriter:
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise StoreError(
                 f"{path}: cannot be read ({error}); the lane cannot be resumed. "
-                "Train the run again under another name with --out."
+                "Train the run again in another folder with --out."
             ) from error
 
     def finished_before(self, lane: Lane, epoch: int) -> bool:
-        """Tell whether a lane is done and its state at an epoch no longer kept."""
+        """Return whether a lane is done and its state of an epoch is no longer kept."""
         return self._seals[lane].done and not self._state_path(lane, epoch).exists()
 
     def _state_path(self, lane: Lane, epoch: int) -> Path:
@@ -242,13 +242,13 @@ class RunWriter:
         draft.replace(path)
 
     def forget_states(self, group: Iterable[Lane], epoch: int) -> None:
-        """Remove the states that nobody needs once all lanes of a group have sealed an epoch."""
+        """Remove states that are no longer needed once a group of lanes has sealed an epoch."""
         for lane in group:
             for path in (self.path / lanes.FOLDER).glob(f"{lane.key}-epoch*.npz"):
                 if self._seals[lane].done or path != self._state_path(lane, epoch):
                     path.unlink()
 
-    # --- cleaning --------------------------------------------------------------------------------
+    # --- cleanup --------------------------------------------------------------------------------
 
     def _remove_superseded(self, lane: Lane, before: Seal, after: Seal) -> None:
         for epoch in set(before.outputs) - set(after.outputs):
@@ -257,7 +257,7 @@ class RunWriter:
             self._remove(lane, epoch, names.CHECKPOINTS)
 
     def _remove_unsealed(self, lane: Lane) -> None:
-        """Remove what an interrupted engine wrote and did not seal, or had not yet removed."""
+        """Remove what an interrupted run wrote without sealing it, or had not yet removed."""
         seal = self._seals[lane]
         for kind, kept in ((names.OUTPUTS, seal.outputs), (names.CHECKPOINTS, seal.checkpoints)):
             for epoch in set(range(self.recipe.train.epochs + 1)) - set(kept):
@@ -267,46 +267,44 @@ class RunWriter:
             path.unlink()
 
     def _remove(self, lane: Lane, epoch: int, kind: str) -> None:
-        """Remove the chunks of one lane and epoch, in zarr's default layout of chunk files."""
+        """Remove the chunks of one lane and epoch; the paths are zarr's default chunk layout."""
         for array in (self.path / STORE / kind).glob("**/c"):
             chunks = array / str(lane.lam_index) / str(lane.trial) / str(epoch)
-            if chunks.is_file():  # of a single number there is one chunk and no folder
+            if chunks.is_file():  # a scalar is one chunk file instead of a folder
                 chunks.unlink()
             else:
                 shutil.rmtree(chunks, ignore_errors=True)
 
     def close(self) -> None:
-        """Give the run's lock back."""
-        self._lock.close()
+        """Release the run's lock."""
+        self._lock.release()
 
 
 def refuse_occupied(path: Path) -> None:
-    """Refuse a folder for a new run that holds anything.
+    """Check that a folder for a new run does not exist or is empty.
 
     Raises:
-        StoreError: saying what is in the way.
+        StoreError: if it contains anything.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        what = "already holds a run" if (path / RECIPE).exists() else "is not empty"
+        reason = "already contains a run" if (path / RECIPE).exists() else "is not empty"
         raise StoreError(
-            f"{path} {what}. Continue a run with --resume, or name another folder with --out."
+            f"{path} {reason}. Resume a run with --resume, or choose another folder with --out."
         )
 
 
-def _locked(path: Path) -> IO[bytes]:
-    stream = (path / LOCK).open("ab")
-    for wait in (0.05, 0.2, 0.0):  # a watcher holds the lock for the moment of a look
-        with suppress(BlockingIOError):
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return stream
-        time.sleep(wait)
-    stream.close()
-    raise StoreError(f"{path} is being trained by another process; wait for it.")
+def _lock(path: Path) -> FileLock:
+    try:
+        return files.acquire(path / LOCK, LOCK_TIMEOUT)
+    except TimeoutError as error:
+        raise StoreError(
+            f"{path} is being trained by another process; wait until it has finished."
+        ) from error
 
 
 @contextmanager
 def _disk_errors(path: Path) -> Iterator[None]:
-    """Turn what a full or forbidden disk raises into one line."""
+    """Turn errors of a full or read-only disk into a one-line `StoreError`."""
     try:
         yield
     except OSError as error:
@@ -314,7 +312,7 @@ def _disk_errors(path: Path) -> Iterator[None]:
             raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(
-                f"The disk of {path} is full. Free some space, then continue with --resume."
+                f"The disk of {path} is full. Free some space, then resume with --resume."
             ) from error
         raise StoreError(f"{path}: cannot be written: {error}.") from error
 
@@ -325,7 +323,7 @@ def _allocate(
     extent: Extent,
     examples: Mapping[str, Examples],
     settings: Mapping[str, str],
-    known: Mapping[str, NDArray[Any]],
+    initial: Mapping[str, NDArray[Any]],
 ) -> None:
     store = zarr.open_group(path, mode="w", zarr_format=3)
     store.attrs.update(
@@ -337,21 +335,21 @@ def _allocate(
         }
     )
     dims: dict[str, set[str]] = {}
-    for array in schema.arrays(recipe, extent):
-        made = _create(store, array)
+    for array in layout.arrays(recipe, extent):
+        allocated = _create(store, array)
         group, _, name = array.path.rpartition("/")
         dims.setdefault(group, set()).update(array.dims)
-        if array.path in known:
-            made[...] = known[array.path]
+        if array.path in initial:
+            allocated[...] = initial[array.path]
         elif name in (names.TARGET, names.SOURCE_INDEX):
-            made[...] = getattr(examples[group.rpartition("/")[2]], name)
+            allocated[...] = getattr(examples[group.rpartition("/")[2]], name)
         if name == names.LAM_AT:
-            made[...] = _scheduled_lams(recipe)
+            allocated[...] = _scheduled_lams(recipe)
     for group, used in dims.items():
         _coordinates(cast(zarr.Group, store[group]), used, recipe)
     with warnings.catch_warnings():
-        # Nothing is allocated later, so the metadata can be gathered once; zarr's warning says
-        # only that other languages' readers may not use it.
+        # No array is added later, so the metadata can be consolidated; zarr only warns that
+        # implementations in other languages may not use it.
         warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
         zarr.consolidate_metadata(store.store)
 
@@ -363,7 +361,7 @@ def _scheduled_lams(recipe: Recipe) -> NDArray[np.float64]:
     return np.repeat(np.asarray(rows)[:, None], recipe.trials, axis=1)
 
 
-def _create(store: zarr.Group, array: schema.Array) -> zarr.Array[Any]:
+def _create(store: zarr.Group, array: layout.Array) -> zarr.Array[Any]:
     codecs = [ZstdCodec(level=1), Crc32cCodec()] if array.compressed else [Crc32cCodec()]
     return store.create_array(
         array.path,
@@ -379,7 +377,7 @@ def _create(store: zarr.Group, array: schema.Array) -> zarr.Array[Any]:
 
 
 def _coordinates(group: zarr.Group, dims: set[str], recipe: Recipe) -> None:
-    """Write the coordinates of a group's dimensions, of those that have any."""
+    """Write the coordinates of a group's dimensions, for those that have coordinates."""
     values: dict[str, NDArray[Any]] = {
         names.LAM: np.asarray(recipe.lam, dtype=np.float64),
         names.TRIAL: np.arange(recipe.trials),
@@ -388,7 +386,7 @@ def _coordinates(group: zarr.Group, dims: set[str], recipe: Recipe) -> None:
         names.SPLIT: np.asarray(recipe.splits, dtype=np.dtypes.StringDType()),
     }
     for name in dims & set(values):
-        made = group.create_array(
+        coordinate = group.create_array(
             name,
             shape=values[name].shape,
             chunks=values[name].shape,
@@ -396,4 +394,4 @@ def _coordinates(group: zarr.Group, dims: set[str], recipe: Recipe) -> None:
             compressors=[Crc32cCodec()],
             dimension_names=(name,),
         )
-        made[...] = values[name]
+        coordinate[...] = values[name]

@@ -1,1 +1,4 @@
-"""Tables of results for terminals and papers."""
+"""Tables of results for the terminal and for papers.
+
+`table` defines a table and its formats, `registry` lists the tables of ``jtdiag table``.
+"""

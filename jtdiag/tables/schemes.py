@@ -1,4 +1,4 @@
-"""Test error of every scheme of a study, read from the results of its runs."""
+"""Test errors of the schemes of a study, read from the results of its runs."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from scipy.stats import sem
 
 from jtdiag import names
 from jtdiag.probing import results
 from jtdiag.recipe import studies
-from jtdiag.recipe.studies import FILE
+from jtdiag.stats import plus_minus, standard_error
 from jtdiag.store.run import Run
 
 HEADINGS = ("scheme", "λ", "members", "learning rate", "test error")
@@ -21,8 +20,8 @@ PROBES = ("performance", "stacking")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar:
-    """One scheme of a study, on test."""
+class Scheme:
+    """Test errors of one scheme of a study."""
 
     scheme: str
     """"joint", "bagging", "stacking" or "single"."""
@@ -30,9 +29,9 @@ class Bar:
     lam: float
     members: int
     lr: float
-    """Learning rate of all members together."""
+    """Learning rate, for all members together."""
     errors: tuple[float, ...]
-    """Of the ensemble, by trial: fractions."""
+    """Error of the ensemble by trial, as fractions."""
 
     @property
     def mean(self) -> float:
@@ -41,44 +40,51 @@ class Bar:
 
     @property
     def se(self) -> float:
-        """Standard error over trials (n−1 in the variance), in percent; NaN for one trial."""
-        return 100 * float(sem(self.errors)) if len(self.errors) > 1 else np.nan
+        """Standard error over trials, in percent; NaN for one trial."""
+        return 100 * float(standard_error(self.errors))
 
     @property
     def together(self) -> bool:
-        """Whether members were trained together."""
+        """Whether the members were trained jointly."""
         return self.scheme == "joint" and self.lam > 0
 
 
-def bars(folder: Path) -> list[Bar]:
-    """Return what every scheme of a study came to, from its runs' stored results.
+def of_study(folder: Path) -> list[Scheme]:
+    """Return all schemes of a study, from the stored results of its runs.
 
-    Members trained independently that were stacked as well give two bars.
+    Independently trained members that were also stacked are two schemes.
 
     Raises:
         StoreError: if a run has not been trained or probed yet.
     """
-    study = studies.read(folder / FILE)
-    found = [(name, bar) for name in study.runs for bar in _bars_of(Run(folder / name))]
-    often = Counter(bar.label for _, bar in found)
-    named = [
-        replace(bar, label=f"{bar.label} ({name})") if often[bar.label] > 1 else bar
-        for name, bar in found
+    study = studies.read(folder / studies.FILE)
+    schemes = [(name, scheme) for name in study.runs for scheme in _of_run(Run(folder / name))]
+    counts = Counter(scheme.label for _, scheme in schemes)
+    labeled = [
+        replace(scheme, label=f"{scheme.label} ({name})") if counts[scheme.label] > 1 else scheme
+        for name, scheme in schemes
     ]
     order = ("single", "independent", "bagging", "stacking", "joint")
-    return sorted(named, key=lambda bar: (order.index(_kind(bar)), bar.lam))
+    return sorted(labeled, key=lambda scheme: (order.index(_kind(scheme)), scheme.lam))
 
 
-def _kind(bar: Bar) -> str:
-    return "independent" if bar.scheme == "joint" and not bar.together else bar.scheme
+def runs_in(folder: Path) -> list[Run]:
+    """Return the run in a folder, or the runs of the study in it."""
+    if not studies.is_study(folder):
+        return [Run(folder)]
+    return [Run(folder / name) for name in studies.read(folder / studies.FILE).runs]
 
 
-def _bars_of(run: Run) -> Iterator[Bar]:
-    """Yield the bars of one run."""
+def _kind(scheme: Scheme) -> str:
+    return "independent" if scheme.scheme == "joint" and not scheme.together else scheme.scheme
+
+
+def _of_run(run: Run) -> Iterator[Scheme]:
+    """Yield the schemes of one run."""
     recipe = run.recipe
     performance, stacking = (results.load(run, name) for name in PROBES)
     for i, lam in enumerate(recipe.lam):
-        bar = Bar(
+        scheme = Scheme(
             scheme=recipe.scheme,
             label=_label(recipe.scheme, lam),
             lam=lam,
@@ -87,10 +93,10 @@ def _bars_of(run: Run) -> Iterator[Bar]:
             errors=_on_test(performance, names.ENSEMBLE_ERROR, lam),
         )
         stacked = _on_test(stacking, "stacked_error", lam)
-        if recipe.scheme != "stacking" and bar.errors:
-            yield bar
+        if recipe.scheme != "stacking" and scheme.errors:
+            yield scheme
         if stacked and recipe.scheme in ("joint", "stacking"):
-            yield replace(bar, scheme="stacking", label="stacking", errors=stacked)
+            yield replace(scheme, scheme="stacking", label="stacking", errors=stacked)
 
 
 def _label(scheme: str, lam: float) -> str:
@@ -99,18 +105,40 @@ def _label(scheme: str, lam: float) -> str:
     return "single network" if scheme == "single" else scheme
 
 
-def _on_test(found: xr.Dataset, name: str, lam: float) -> tuple[float, ...]:
-    """Return the known numbers of one λ, by trial."""
-    values = found[name].sel({names.LAM: lam, names.SPLIT: names.TEST}).values
+def _on_test(result: xr.Dataset, name: str, lam: float) -> tuple[float, ...]:
+    """Return the values of one λ by trial, without NaN."""
+    values = result[name].sel({names.LAM: lam, names.SPLIT: names.TEST}).values
     return tuple(float(value) for value in values if np.isfinite(value))
 
 
-def rows(bars: Sequence[Bar]) -> list[tuple[str, ...]]:
-    """Return a row of text for each bar, under `HEADINGS`: errors in percent, mean ± s.e."""
-    found: list[tuple[str, ...]] = []
-    for bar in bars:
-        doubt = f" ± {bar.se:.2f}" if np.isfinite(bar.se) else ""
-        lam = "" if bar.scheme == "single" else f"{bar.lam:g}"
-        error = f"{bar.mean:.2f}{doubt} %"
-        found.append((bar.label, lam, str(bar.members), f"{bar.lr:g}", error))
-    return found
+def rows(schemes: Sequence[Scheme]) -> list[tuple[str, ...]]:
+    """Return one row of text per scheme, under `HEADINGS`: errors in percent, mean ± SE."""
+    return [
+        (
+            scheme.label,
+            "" if scheme.scheme == "single" else f"{scheme.lam:g}",
+            str(scheme.members),
+            f"{scheme.lr:g}",
+            plus_minus(scheme.mean, scheme.se, ".2f", "%"),
+        )
+        for scheme in schemes
+    ]
+
+
+def to_dataset(schemes: Sequence[Scheme]) -> xr.Dataset:
+    """Return λ, members and learning rate (bar) and errors (bar, trial), by label."""
+    trials = max(len(scheme.errors) for scheme in schemes)
+    padded = [(*s.errors, *[np.nan] * (trials - len(s.errors))) for s in schemes]
+    return xr.Dataset(
+        {
+            "lam": ("bar", [scheme.lam for scheme in schemes]),
+            "members": ("bar", [scheme.members for scheme in schemes]),
+            "learning_rate": ("bar", [scheme.lr for scheme in schemes]),
+            "error": (("bar", "trial"), np.array(padded), {"unit": "fraction"}),
+        },
+        coords={
+            "bar": [scheme.label for scheme in schemes],
+            "scheme": ("bar", [scheme.scheme for scheme in schemes]),
+            "trial": np.arange(trials),
+        },
+    )

@@ -1,4 +1,4 @@
-"""Tables of results: rows of text, for whoever prints them, and whole tables for a paper."""
+"""A table for a paper, and its formats: LaTeX, Markdown and CSV."""
 
 import csv
 import io
@@ -7,99 +7,73 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 
-from jtdiag import names
+from jtdiag.stats import plus_minus
 
 SISETUP = "separate-uncertainty, detect-weight, retain-zero-uncertainty"
-HEADINGS = ("λ", "ensemble", "best member", "median member", "worst member", "diversity (nats)")
-
-
-def performance_rows(result: xr.Dataset, split: str = names.TEST) -> list[tuple[str, ...]]:
-    """Return a row for each λ: errors in percent and diversity, mean ± standard error over trials.
-
-    Args:
-        result: Of the performance probe.
-        split: Split to report.
-    """
-    rows = []
-    for lam in sorted(result[names.LAM].values):
-        at = result.sel({names.LAM: lam, names.SPLIT: split})
-        errors = (
-            names.ENSEMBLE_ERROR,
-            "best_member_error",
-            "median_member_error",
-            "worst_member_error",
-        )
-        cells = [_cell(at, name, 100, ".1f", " %") for name in errors]
-        rows.append((f"{lam:g}", *cells, _cell(at, "diversity", 1, ".2f", "")))
-    return rows
-
-
-def _cell(at: xr.Dataset, name: str, factor: float, form: str, unit: str) -> str:
-    mean, se = factor * float(at[f"{name}_mean"]), factor * float(at[f"{name}_se"])
-    doubt = f" ± {se:{form}}" if np.isfinite(se) else ""
-    return f"{mean:{form}}{doubt}{unit}"
+"""Options of siunitx with which the LaTeX tables are typeset."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number of a table, with its standard error if it is known."""
+    """A mean with its standard error, which is NaN if there is none."""
 
     mean: float
     se: float = np.nan
 
 
 Cell = Number | str | None
-"""None where nothing is known."""
+"""None for an empty cell."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table of a paper: words and numbers by row and column."""
+    """A table of text and numbers."""
 
     name: str
-    """For LaTeX's label."""
+    """Name for the LaTeX label."""
     caption: str
-    """λ in it is written as mathematics in LaTeX."""
+    """In LaTeX, λ is set in math mode."""
     columns: tuple[str, ...]
-    """Headings, without that of the rows' names."""
+    """Headings, without the column of row names."""
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
-    """Name and cells of each."""
+    """Name and cells of each row."""
     origin: str
-    """What it was made from."""
+    """What the table was made from."""
     decimals: int = 2
     lowest: bool = True
-    """Whether the lowest number of a row stands out."""
+    """Whether the lowest number of each row is set in bold."""
 
     def best(self, cells: tuple[Cell, ...]) -> set[int]:
-        """Return the places of a row's lowest numbers, as they are printed."""
-        shown = {
+        """Return the indices of the lowest numbers of a row, after rounding."""
+        rounded = {
             i: round(cell.mean, self.decimals)
             for i, cell in enumerate(cells)
             if isinstance(cell, Number)
         }
-        if not self.lowest or len(shown) < 2:
+        if not self.lowest or len(rounded) < 2:
             return set()
-        return {i for i, mean in shown.items() if mean == min(shown.values())}
+        return {i for i, mean in rounded.items() if mean == min(rounded.values())}
 
 
 def as_csv(table: Table) -> str:
-    """Return a line for each row: a column for each mean, and one for its standard error."""
+    """Return the table as CSV, with separate columns for means and standard errors."""
     text = io.StringIO()
     text.write(f"# {table.caption} {table.origin}\n")
-    rows = csv.writer(text, lineterminator="\n")
-    doubtful = [
+    writer = csv.writer(text, lineterminator="\n")
+    numeric = [
         any(isinstance(cells[i], Number) for _, cells in table.rows)
         for i in range(len(table.columns))
     ]
-    heads = [[c, f"{c} (s.e.)"] if d else [c] for c, d in zip(table.columns, doubtful, strict=True)]
-    rows.writerow(["", *(head for pair in heads for head in pair)])
+    headings = [
+        [c, f"{c} (s.e.)"] if n else [c] for c, n in zip(table.columns, numeric, strict=True)
+    ]
+    writer.writerow(["", *(heading for pair in headings for heading in pair)])
     for name, cells in table.rows:
         line: list[str] = []
-        for cell, twice in zip(cells, doubtful, strict=True):
-            line += _plain(cell)[: 1 + twice]
-        rows.writerow([name, *line])
+        for cell, has_se in zip(cells, numeric, strict=True):
+            line += _plain(cell)[: 1 + has_se]
+        writer.writerow([name, *line])
     return text.getvalue()
 
 
@@ -110,13 +84,12 @@ def _plain(cell: Cell) -> list[str]:
 
 
 def as_markdown(table: Table) -> str:
-    """Return the table in Markdown, its lowest numbers in bold."""
+    """Return the table as Markdown, with the lowest numbers in bold."""
 
     def show(cell: Cell, bold: bool) -> str:
         if not isinstance(cell, Number):
             return cell or ""
-        doubt = f" ± {cell.se:.{table.decimals}f}" if np.isfinite(cell.se) else ""
-        text = f"{cell.mean:.{table.decimals}f}{doubt}"
+        text = plus_minus(cell.mean, cell.se, f".{table.decimals}f")
         return f"**{text}**" if bold else text
 
     lines = [["", *table.columns], ["---", *["---:"] * len(table.columns)]]
@@ -128,25 +101,25 @@ def as_markdown(table: Table) -> str:
 
 
 def as_latex(table: Table) -> str:
-    """Return the table for LaTeX with booktabs and siunitx, its lowest numbers in bold.
+    """Return the table for LaTeX with booktabs and siunitx, with the lowest numbers in bold.
 
-    All numbers have as many decimals, so that columns set to the right stand below each other.
-    Standard errors are given as siunitx reads them: 11.57(5) is 11.57 ± 0.05.
+    All numbers have the same number of decimals, so that right-aligned columns line up. Standard
+    errors are in the notation of siunitx: 11.57(5) means 11.57 ± 0.05.
     """
 
     def show(cell: Cell, bold: bool) -> str:
         if not isinstance(cell, Number):
             return escaped(cell or "")
-        doubt = f"({cell.se * 10**table.decimals:.0f})" if np.isfinite(cell.se) else ""
-        number = rf"\num{{{cell.mean:.{table.decimals}f}{doubt}}}"
+        se = f"({cell.se * 10**table.decimals:.0f})" if np.isfinite(cell.se) else ""
+        number = rf"\num{{{cell.mean:.{table.decimals}f}{se}}}"
         return rf"\textbf{{{number}}}" if bold else number
 
     lines = []
     for name, cells in table.rows:
         best = table.best(cells)
-        shown = [show(cell, i in best) for i, cell in enumerate(cells)]
-        lines.append(" & ".join([escaped(name), *shown]) + r" \\")
-    heads = " & ".join(["", *map(escaped, table.columns)])
+        texts = [show(cell, i in best) for i, cell in enumerate(cells)]
+        lines.append(" & ".join([escaped(name), *texts]) + r" \\")
+    headings = " & ".join(["", *map(escaped, table.columns)])
     return "\n".join(
         [
             f"% {table.origin}",
@@ -158,7 +131,7 @@ def as_latex(table: Table) -> str:
             rf"  \label{{tab:{table.name}}}",
             rf"  \begin{{tabular}}{{l{'r' * len(table.columns)}}}",
             r"    \toprule",
-            rf"    {heads} \\".replace("     &", "    &"),
+            rf"    {headings} \\".replace("     &", "    &"),
             r"    \midrule",
             *(f"    {line}" for line in lines),
             r"    \bottomrule",
@@ -171,7 +144,7 @@ def as_latex(table: Table) -> str:
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    **{character: f"\\{character}" for character in "&%$#_{}"},
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "λ": r"$\lambda$",
@@ -181,9 +154,9 @@ _ESCAPES = {
 
 
 def escaped(text: str) -> str:
-    """Return text as LaTeX would print it, λ = 0.5 as one piece of mathematics."""
-    words = "".join(_ESCAPES.get(sign, sign) for sign in text)
-    return re.sub(r"\$\\lambda\$ = ([\d.]+)", r"$\\lambda = \1$", words)
+    """Escape text for LaTeX, with λ = 0.5 in math mode."""
+    latex = "".join(_ESCAPES.get(character, character) for character in text)
+    return re.sub(r"\$\\lambda\$ = ([\d.]+)", r"$\\lambda = \1$", latex)
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import xarray as xr
 
-from jtdiag import figures
 from jtdiag.engine.progress import Listener
 from jtdiag.engine.train import train
+from jtdiag.figures import FIGURES
 from jtdiag.figures.drawing import plot
 from jtdiag.probing import findings
 from jtdiag.probing.findings import Finding
@@ -33,7 +33,7 @@ def run_demo(out: Path, listener: Listener) -> DemoResult:
     cheap = [each.name for each in PROBES.all() if each.cost == "cheap"]
     for name in cheap:
         probe(run, name)
-    drawn = [name for name in figures.FIGURES if figures.find(name).needs in cheap]
+    drawn = [figure.name for figure in FIGURES.all() if figure.needs in cheap]
     return DemoResult(
         run=run,
         performance=probe(run, "performance"),

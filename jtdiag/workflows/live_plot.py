@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import xarray as xr
 
 from jtdiag.errors import JtdiagError
-from jtdiag.figures import Drawing
+from jtdiag.figures.contract import FigureKind
 from jtdiag.figures.drawing import DEFAULT, Output, draw_results
 from jtdiag.probing.contract import Options, Probe
 from jtdiag.probing.registry import PROBES
@@ -15,7 +15,7 @@ from jtdiag.workflows import wording
 
 
 def redraw(
-    run: Run, wanted: list[Drawing], output: Output = DEFAULT, interval: float = 0.5
+    run: Run, wanted: list[FigureKind], output: Output = DEFAULT, interval: float = 0.5
 ) -> Iterator[str]:
     """Draw figures of a run after every new epoch and yield a line for each figure drawn.
 
@@ -60,13 +60,13 @@ def _polls_with_new_epochs(run: Run, interval: float) -> Iterator[None]:
         time.sleep(interval)
 
 
-def _metrics_suffice(drawing: Drawing, probe: Probe) -> bool:
+def _metrics_suffice(drawing: FigureKind, probe: Probe) -> bool:
     """Return whether a figure uses only variables that its probe computes from the metrics."""
     return not any(probe.writes[name].from_outputs for name in drawing.uses)
 
 
 def _draw_all(
-    run: Run, drawings: list[Drawing], probes: dict[str, Probe], output: Output
+    run: Run, drawings: list[FigureKind], probes: dict[str, Probe], output: Output
 ) -> Iterator[str]:
     """Compute the result of each probe once and draw its figures."""
     epoch = max(run.seal(lane).epoch for lane in run.lanes)

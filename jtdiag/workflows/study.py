@@ -15,9 +15,9 @@ from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.recipe.studies import FILE, Study
 from jtdiag.store.run import Run
-from jtdiag.tables.schemes import PROBES, bars
+from jtdiag.tables.schemes import PROBES, of_study, to_dataset
 
-FIGURE = "schemes"
+FIGURE = schemes.FIGURE.name
 
 
 def run_study(
@@ -83,8 +83,13 @@ def plot(folder: Path, wanted: Sequence[str] = (), output: Output = DEFAULT) -> 
     attrs = results.load(first, PROBES[0]).attrs
     date = f", {attrs['date']}" if "date" in attrs else ""
     origin = f"jtdiag {attrs['jtdiag']}, study {folder.name}{date}"
-    all_bars = bars(folder)
-    numbers = {folder.resolve().name: schemes.numbers(all_bars)}
+    table = to_dataset(of_study(folder))
+    name = folder.resolve().name
     return save(
-        lambda: schemes.draw(all_bars), folder, FIGURE, origin, output=output, behind=numbers
+        lambda: schemes.draw([(name, table)]),
+        folder,
+        FIGURE,
+        origin,
+        output=output,
+        data={name: table},
     )

@@ -1,1 +1,1 @@
-"""The probes that come with jtdiag: one file, one question. They enter by entry points."""
+"""The built-in probes of jtdiag, one file each, registered as entry points."""

@@ -27,15 +27,15 @@ def _tables(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(help="How good is the early diagnosis? Train the lanes, report, draw.")
 def main() -> None:
-    """Leave the work to a command."""
+    """Run a command of the study."""
 
 
 @main.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for tables.")
-@click.option("--data", type=click.Path(path_type=Path), help="Where Fashion-MNIST lies.")
-@click.option("--quick", is_flag=True, help="A few small lanes, in seconds.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder with Fashion-MNIST.")
+@click.option("--quick", is_flag=True, help="Train a few small lanes, which takes seconds.")
 def train(out: Path, data: Path | None, quick: bool) -> None:
-    """Train all lanes, or what is left of them; without --data those of digits only."""
+    """Train all lanes that are not trained yet; without --data, only those on digits."""
     training.train(grid.quick() if quick else grid.everything(), out, data)
     training.gather(out, out)
 
@@ -46,11 +46,11 @@ def train(out: Path, data: Path | None, quick: bool) -> None:
 def report_command(tables: Path, page: Path | None) -> None:
     """Print the tables as Markdown, or write them into a page."""
     rules = lanes.load(tables / training.TABLES["rules"])
-    found = report.tables(rules, depth.load(tables / training.TABLES["depth"]))
+    tables_by_name = report.tables(rules, depth.load(tables / training.TABLES["depth"]))
     if page is not None:
-        page.write_text(report.written(page.read_text("utf-8"), found), "utf-8")
+        page.write_text(report.written(page.read_text("utf-8"), tables_by_name), "utf-8")
     else:
-        click.echo("\n\n".join(f"{name}\n\n{table}" for name, table in found.items()))
+        click.echo("\n\n".join(f"{name}\n\n{table}" for name, table in tables_by_name.items()))
 
 
 @main.command()

@@ -29,11 +29,11 @@ def test_findings_take_the_place_of_those_before(tmp_path, finding):
 
 
 def test_a_full_disk_is_one_line_and_the_next_alert_tries_again(tmp_path, finding, full_disk):
-    said = []
-    record = Record("alerts", said.append)
+    lines = []
+    record = Record("alerts", lines.append)
     record.write(tmp_path, [finding()])
     record.write(tmp_path, [finding(), finding(lam=0.9)])
-    [line] = said
+    [line] = lines
     assert line == (
         f"{tmp_path}/findings.jsonl: cannot be written: [Errno 28] No space left on device. "
         "Training continues; the next alert tries again."
@@ -41,23 +41,23 @@ def test_a_full_disk_is_one_line_and_the_next_alert_tries_again(tmp_path, findin
     full_disk.undo()
     record.write(tmp_path, [finding(), finding(lam=0.9), finding(lam=0.5)])
     assert len(findings.read(tmp_path)) == 3
-    assert len(said) == 1
+    assert len(lines) == 1
 
 
 def test_a_disk_that_is_full_again_is_told_again(tmp_path, finding, full_disk):
-    said = []
-    record = Record("alerts", said.append)
+    lines = []
+    record = Record("alerts", lines.append)
     record.write(tmp_path, [finding()])
     full_disk.undo()
     record.write(tmp_path, [finding()])
     record.write(tmp_path / "gone", [finding()])
-    assert len(said) == 2
-    assert "No such file" in said[1]
+    assert len(lines) == 2
+    assert "No such file" in lines[1]
 
 
 def test_findings_that_cannot_be_read_are_left_as_they_are(tmp_path, finding):
-    said = []
+    lines = []
     Path(tmp_path / findings.LOG).write_text("half a li", "utf-8")
-    Record("alerts", said.append).write(tmp_path, [finding()])
-    assert "is not a list of findings" in said[0]
+    Record("alerts", lines.append).write(tmp_path, [finding()])
+    assert "is not a list of findings" in lines[0]
     assert Path(tmp_path / findings.LOG).read_text("utf-8") == "half a li"

@@ -5,13 +5,13 @@ from click.testing import CliRunner
 
 from jtdiag import Run
 from jtdiag.commands import main
-from jtdiag.figures import FIGURES, find
+from jtdiag.figures import FIGURES
 from jtdiag.probing import findings, results
 from jtdiag.probing.registry import PROBES
 from jtdiag.recipe import presets
-from jtdiag.tables.table import performance_rows
+from jtdiag.tables.performance import performance_rows
 
-QUICK = [name for name in FIGURES if PROBES.find(find(name).needs).cost == "cheap"]
+QUICK = [kind.name for kind in FIGURES.all() if PROBES.find(kind.needs).cost == "cheap"]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_long_paths_are_told_whole_in_a_pipe(short_demo, tmp_path):
 def test_a_folder_that_holds_another_run_is_one_line(small_run):
     ran = demo(small_run.path)
     assert ran.exit_code == 1
-    assert ran.stderr.startswith(f"Error: {small_run.path} was made by another recipe, ")
+    assert ran.stderr.startswith(f"Error: {small_run.path} was made with another recipe; ")
     assert ran.stderr.count("\n") == 1
 
 
@@ -87,5 +87,5 @@ def test_a_folder_that_holds_no_run_is_one_line(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     ran = demo(tmp_path)
     assert ran.exit_code == 1
-    assert ran.stderr.startswith(f"Error: {tmp_path} is no run")
+    assert ran.stderr.startswith(f"Error: {tmp_path} is not a run")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -21,9 +21,9 @@ def files(run, *figures):
 def test_every_figure_is_drawn_by_default_and_each_file_named(probed_run):
     ran = plot(probed_run)
     assert (ran.exit_code, ran.stderr) == (0, "")
-    assert ran.stdout.splitlines() == files(probed_run, *FIGURES)
+    assert ran.stdout.splitlines() == files(probed_run, *FIGURES.names())
     assert {str(path) for path in (probed_run.path / "figures").iterdir()} == set(
-        files(probed_run, *FIGURES)
+        files(probed_run, *FIGURES.names())
     )
 
 
@@ -34,12 +34,14 @@ def test_what_a_run_holds_nothing_for_is_left_out_by_default_and_told(small_run)
     ran = plot(small_run)
     assert (ran.exit_code, ran.stderr) == (0, "")
     left_out = [line for line in ran.stdout.splitlines() if ": skipped" in line]
-    reliability = "reliability: skipped. The run has kept no outputs on test to draw"
+    reliability = "reliability: skipped. The run stores no outputs on the test split"
     assert any(reliability in line for line in left_out)
-    drawn = [name for name in FIGURES if not any(line.startswith(name) for line in left_out)]
+    drawn = [
+        name for name in FIGURES.names() if not any(line.startswith(name) for line in left_out)
+    ]
     assert ran.stdout.splitlines() == sorted(
         [*left_out, *files(small_run, *drawn)],
-        key=lambda line: [name in line for name in FIGURES].index(True),
+        key=lambda line: [name in line for name in FIGURES.names()].index(True),
     )
 
 
@@ -47,7 +49,7 @@ def test_named_it_is_one_line(small_run):
     ask(small_run, "calibration")
     ran = plot(small_run, "reliability")
     assert ran.exit_code == 1
-    assert ran.stderr.startswith("Error: The run has kept no outputs on test to draw")
+    assert ran.stderr.startswith("Error: The run stores no outputs on the test split")
 
 
 def test_of_several_runs_each_is_drawn_into_its_own_folder(small_run, toy_copy):
@@ -65,7 +67,7 @@ def test_a_figure_of_faults_without_outputs_is_one_line(small_run):
     ask(small_run, "robustness")
     ran = plot(small_run, "accuracy-against-faults")
     assert ran.exit_code == 1
-    assert ran.stderr.startswith("Error: The run has kept no outputs on test to draw.")
+    assert ran.stderr.startswith("Error: The run stores no outputs on the test split.")
 
 
 def test_only_those_named_are_drawn(small_run):

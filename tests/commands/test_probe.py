@@ -99,5 +99,5 @@ def test_a_run_that_has_not_begun_is_one_line(warned):
     ran = probe(warned.run)
     assert ran.exit_code == 1
     assert ran.stderr == (
-        f"Error: {warned.run.path} has no sealed epoch yet; ask again when one is trained.\n"
+        f"Error: {warned.run.path} has no sealed epoch yet; run the probe after the first one.\n"
     )

@@ -33,7 +33,7 @@ def test_without_asking_nothing_is_measured(small_run, tmp_path):
 def test_no_such_run_is_one_line(tmp_path):
     ran = report(tmp_path / "nowhere")
     assert ran.exit_code == 1
-    assert "is no run" in ran.stderr
+    assert "is not a run" in ran.stderr
     assert ran.stderr.count("\n") == 1
 
 

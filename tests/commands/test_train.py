@@ -108,8 +108,8 @@ def test_a_folder_that_holds_a_run_is_refused_in_one_line(recipe):
     ran = train(recipe)
     assert ran.exit_code == 1
     assert ran.stderr == (
-        "Error: runs/toy already holds a run. "
-        "Continue a run with --resume, or name another folder with --out.\n"
+        "Error: runs/toy already contains a run. "
+        "Resume a run with --resume, or choose another folder with --out.\n"
     )
     assert seal.stat().st_mtime_ns == before
 
@@ -177,5 +177,5 @@ def test_another_recipe_does_not_resume_the_run(recipe):
     ran = train(recipe, "--resume", "--set", "seed=5", "--set", "train.batch=8")
     assert ran.exit_code == 1
     assert ran.stderr.startswith(
-        "Error: runs/toy was made by another recipe, with other seed, train.batch. "
+        "Error: runs/toy was made with another recipe; these fields differ: seed, train.batch. "
     )

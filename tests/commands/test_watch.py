@@ -18,7 +18,7 @@ from jtdiag import train
 from jtdiag.alerts.dispatch import Dispatcher
 from jtdiag.commands import main
 from jtdiag.commands.watch import ALERTED, INTERRUPTED
-from jtdiag.engine.progress import Silent as SilentListener
+from jtdiag.engine.progress import NullListener as SilentListener
 from jtdiag.loading import Registry
 from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
@@ -52,7 +52,7 @@ def test_with_an_alert_the_exit_status_is_3(warned):
     )
     assert lines[1].startswith("λ = 1, trial 0, epoch 4: training error 10.0 % (ensem")
     assert lines[2].startswith("ALERT λ = 1: after epoch 3, one member ")
-    assert all(line.startswith("  -   λ = ") for line in lines[3:])
+    assert all(line.startswith(("  -   λ = ", "  -   At λ = ")) for line in lines[3:])
     assert len(lines) > 5
 
 
@@ -87,7 +87,7 @@ def test_what_is_no_run_is_one_line(tmp_path):
     (tmp_path / "recipe.toml").write_text("")
     ran = CliRunner().invoke(main, ["watch", str(tmp_path)])
     assert ran.exit_code == 1
-    assert ran.stderr.startswith(f"Error: {tmp_path} is no run")
+    assert ran.stderr.startswith(f"Error: {tmp_path} is not a run")
     assert ran.stderr.count("\n") == 1
 
 

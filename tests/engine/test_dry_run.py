@@ -2,14 +2,14 @@ import math
 import re
 
 from jtdiag.engine import dry_run
-from jtdiag.engine.dry_run import rehearse
+from jtdiag.engine.dry_run import estimate
 from jtdiag.engine.session import Session
 from jtdiag.store import layout
 
 
 def test_the_numbers_are_those_of_the_recipe(of_images):
     recipe = of_images(lam=[0, 0.5, 1], trials=2, train={"epochs": 5, "batch": 12})
-    found = rehearse(recipe)
+    found = estimate(recipe)
     extent = Session.of(recipe).extent
     assert (found.copies, found.lanes) == (3, 6)
     assert found.parameters_per_member == 4 * 28 + 5 * 37 + 3 * 6
@@ -28,7 +28,7 @@ def test_the_time_is_that_of_all_steps_and_of_all_measurements(of_images, monkey
     taken = iter([0.5, 0.25, 0.75, 0.125])
     monkeypatch.setattr(dry_run, "_seconds", lambda session, job: next(taken))
     recipe = of_images(lam=[0, 0.5], train={"epochs": 3}, engine={"execution": "stacked"})
-    found = rehearse(recipe)
+    found = estimate(recipe)
     assert found.settings["chosen"] == ""
     assert found.step_seconds == 0.25
     # Two lanes; 3 epochs of 4 steps, and 4 measurements of 8 + 16 examples, of which 16 were timed.
@@ -37,5 +37,5 @@ def test_the_time_is_that_of_all_steps_and_of_all_measurements(of_images, monkey
 
 def test_nothing_is_written(of_images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rehearse(of_images())
+    estimate(of_images())
     assert list(tmp_path.iterdir()) == []

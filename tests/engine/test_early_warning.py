@@ -6,14 +6,14 @@ import pytest
 import xarray as xr
 
 from jtdiag import Run, names, rules, train
-from jtdiag.engine.progress import Silent
+from jtdiag.engine.progress import NullListener
 from jtdiag.recipe.toml import from_table
 from jtdiag.testing import TOY, toy_data, toy_run
 
 ON = {"stop_on": ["over-capacity", "codependence"]}
 
 
-class Hears(Silent):
+class Hears(NullListener):
     """What a listener is told, in order."""
 
     def __init__(self):
@@ -170,7 +170,7 @@ def test_a_schedule_below_the_lower_lambda_goes_on(tmp_path, easily_weak):
     assert run.seal(lane).lowered == ""  # at epoch 3, when it was told, λ was lower already
 
 
-class Interrupts(Silent):
+class Interrupts(NullListener):
     def __init__(self, at):
         self.at = at
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from jtdiag.engine import architectures
-from jtdiag.engine.execution import HOPELESS, STEPS, Choice, Way, fastest, ways
+from jtdiag.engine.execution import STEPS, TOO_SLOW, Choice, ExecutionPlan, candidate_plans, fastest
 from jtdiag.engine.session import Session
 from jtdiag.errors import RecipeError
 from jtdiag.recipe.recipe import Data, Engine, Members, Recipe
@@ -31,7 +31,9 @@ def open_ways(tmp_path, monkeypatch):
         recipe = Recipe(
             data=Data(name="digits"), members=ARCHITECTURES[arch], engine=Engine(**engine)
         )
-        found = ways(recipe, architectures.build(recipe.members, (3, 8, 8), 5), images=True)
+        found = candidate_plans(
+            recipe, architectures.build(recipe.members, (3, 8, 8), 5), images=True
+        )
         last = "channels last"
         return [
             (f"{w.execution} {last}" if w.channels_last else w.execution, w.bfloat16) for w in found
@@ -75,12 +77,16 @@ def test_these_ways_are_open(open_ways, arch, engine, expected):
 
 
 def test_an_execution_that_the_architecture_does_not_know_is_refused(open_ways):
-    with pytest.raises(RecipeError, match=r"execution is 'stacked'; .* 'module' has loop, vmap\.$"):
+    with pytest.raises(
+        RecipeError, match=r"execution is 'stacked'; .* 'module' supports loop, vmap\.$"
+    ):
         open_ways("module", execution="stacked")
 
 
 CPU = torch.device("cpu")
-LOOP, VMAP, STACKED = (Way(execution=e, bfloat16=False) for e in ("loop", "vmap", "stacked"))
+LOOP, VMAP, STACKED = (
+    ExecutionPlan(execution=e, bfloat16=False) for e in ("loop", "vmap", "stacked")
+)
 
 
 @pytest.fixture
@@ -110,23 +116,23 @@ def clock(monkeypatch):
 def test_the_fastest_is_taken_whatever_its_place(clock, best):
     seconds = dict.fromkeys((LOOP, VMAP, STACKED), 0.2) | {best: 0.1}
     found = fastest([LOOP, VMAP, STACKED], clock(seconds), CPU)
-    assert found.way == best
+    assert found.plan == best
     assert found.seconds == {way.text: pytest.approx(s) for way, s in seconds.items()}
 
 
 def test_a_way_that_is_impossible_is_skipped(clock):
     seconds = {LOOP: RuntimeError("no"), VMAP: 0.3, STACKED: RuntimeError("neither")}
     found = fastest([LOOP, VMAP, STACKED], clock(seconds), CPU)
-    assert found.way == VMAP
+    assert found.plan == VMAP
     assert found.seconds == {VMAP.text: pytest.approx(0.3)}
-    assert found.refused == {LOOP.text: "no", STACKED.text: "neither"}
+    assert found.impossible == {LOOP.text: "no", STACKED.text: "neither"}
     assert found.reason == (
-        "a step takes vmap 300 ms; loop is impossible (no); stacked is impossible (neither)"
+        "time per step: vmap 300 ms; loop does not work (no); stacked does not work (neither)"
     )
 
 
 def test_vmap_alone_is_tried_and_refused_in_one_line(clock):
-    with pytest.raises(RecipeError, match=r"'vmap', which is impossible .* \(no\); use 'loop'"):
+    with pytest.raises(RecipeError, match=r"'vmap', which does not work .* \(no\); use 'loop'"):
         fastest([VMAP], clock({VMAP: RuntimeError("no. More.")}), CPU)
 
 
@@ -141,33 +147,33 @@ def test_another_error_is_no_answer(clock):
 
 
 def test_a_slow_first_step_is_forgiven_and_a_hopeless_way_is_left(clock):
-    step = clock({LOOP: 0.1, VMAP: 0.11 * HOPELESS, STACKED: HOPELESS})
-    assert fastest([LOOP, VMAP, STACKED], step, CPU).way == LOOP
+    step = clock({LOOP: 0.1, VMAP: 0.11 * TOO_SLOW, STACKED: TOO_SLOW})
+    assert fastest([LOOP, VMAP, STACKED], step, CPU).plan == LOOP
     # One that warms up, and the timed ones: all, the first that is too slow, none.
     assert [step.taken.count(way) for way in (LOOP, VMAP, STACKED)] == [1 + STEPS, 2, 1]
 
 
 def test_slow_steps_are_not_repeated_for_long(clock):
     step = clock({LOOP: 3.0, VMAP: 2.9})
-    assert fastest([LOOP, VMAP], step, CPU).way == VMAP
+    assert fastest([LOOP, VMAP], step, CPU).plan == VMAP
     assert len(step.taken) == 4  # one that warms up and one that is timed, of each
 
 
 def test_the_only_way_is_not_timed(clock):
     step = clock({LOOP: 1.0})
-    assert fastest([LOOP], step, CPU) == Choice(way=LOOP)
+    assert fastest([LOOP], step, CPU) == Choice(plan=LOOP)
     assert step.taken == []
 
 
 def test_a_session_times_what_is_open_and_the_run_starts_afresh(of_images):
     plain = Session.of(of_images())
-    made = plain.in_fastest_way()
+    made = plain.with_fastest_plan()
     timings = made.choice.seconds
-    assert timings.keys() == {w.text for w in ways(made.recipe, made.stack, images=True)}
-    assert made.way.text == min(timings, key=timings.__getitem__)
-    assert made.settings()["chosen"].startswith("a step takes stacked ")
-    assert made.settings()["execution"] == made.way.execution
+    assert timings.keys() == {w.text for w in candidate_plans(made.recipe, made.stack, images=True)}
+    assert made.plan.text == min(timings, key=timings.__getitem__)
+    assert made.settings()["chosen"].startswith("time per step: stacked ")
+    assert made.settings()["execution"] == made.plan.execution
     assert made.settings()["products"] == "float64"
     before, after = (s.lane_group(s.groups()[0]).weights for s in (plain, made))
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert plain.in_way(made.settings()).way == made.way
+    assert plain.with_recorded_plan(made.settings()).plan == made.plan

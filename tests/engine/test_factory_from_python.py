@@ -84,7 +84,7 @@ def test_without_the_function_one_line_says_what_is_missing(of_images, tmp_path)
 
 
 def test_a_function_for_another_architecture_is_refused(of_images, tmp_path):
-    with pytest.raises(RecipeError, match=r"arch is 'conv', and factory is given; use arch = 'mod"):
+    with pytest.raises(RecipeError, match=r"arch is 'conv', but a factory was passed; use arch"):
         train(of_images(), tmp_path / "run", factory=dropping)
     assert not (tmp_path / "run").exists()
 
@@ -118,18 +118,18 @@ def test_both_passes_over_a_part_of_the_members_drop_the_same(of_images):
     recipe = of_images(members={"arch": "module", "count": 2}, lam=[0.9])
     made = Session.of(recipe, factory=dropping)
     lane = lanes_of(recipe)
-    group = LaneGroup(recipe, lane, made.data, made.stack, made.device, at_once=1)
+    group = LaneGroup(recipe, lane, made.data, made.stack, made.device, micro_members=1)
     x = made.data.part("train").x[None, :8]
-    logits = group._logits_in_pieces((1, 3), x)
-    other_step = group._logits_in_pieces((1, 4), x)
+    logits = group._chunked_logits((1, 3), x)
+    other_step = group._chunked_logits((1, 4), x)
     for j in range(2):
         state = {name: t[:, j : j + 1] for name, t in group._state.items()}
-        assert torch.equal(group._drawn((1, 3), j, state, x), logits[:, j : j + 1])
+        assert torch.equal(group._training_logits((1, 3), j, state, x), logits[:, j : j + 1])
         assert not torch.equal(other_step[:, j], logits[:, j])
 
 
 def test_the_run_says_which_execution_and_why(of_images, tmp_path):
     recipe = of_images(members={"arch": "module", "count": 2}, lam=[0])
     run = train(recipe, tmp_path / "run", factory=dropping)
-    assert run.settings["chosen"].startswith("a step takes loop channels last ")
+    assert run.settings["chosen"].startswith("time per step: loop channels last ")
     assert isinstance(Run(tmp_path / "run").settings["evaluation_batch"], str)

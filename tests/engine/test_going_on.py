@@ -2,7 +2,7 @@
 
 import pytest
 
-from jtdiag.engine.progress import Silent
+from jtdiag.engine.progress import NullListener
 from jtdiag.engine.train import train
 from jtdiag.store.run import Run
 
@@ -26,7 +26,7 @@ class StoppedError(Exception):
     """What ends a run before its time."""
 
 
-class Stopping(Silent):
+class Stopping(NullListener):
     def __init__(self, after):
         self.left = after
 
@@ -68,7 +68,7 @@ def test_a_run_goes_on_in_the_way_in_which_it_began(of_images, tmp_path, monkeyp
     with pytest.raises(StoppedError):
         train(recipe, tmp_path / "run", listener=Stopping(2))
     monkeypatch.setattr(
-        "jtdiag.engine.session.Session.in_fastest_way", lambda self: pytest.fail("timed again")
+        "jtdiag.engine.session.Session.with_fastest_plan", lambda self: pytest.fail("timed again")
     )
     assert train(of_images(), tmp_path / "run", resume=True).settings["execution"] == "vmap"
 

@@ -109,7 +109,7 @@ def test_eq_4_is_eq_5(values, target, lam):
 
 @pytest.mark.parametrize("lam", [-0.01, 1.01, float("nan"), torch.tensor([0.5, 1.5])])
 def test_a_lambda_outside_0_and_1_is_refused(lam):
-    with pytest.raises(ValueError, match=r"^lam is .*; it must lie in \[0, 1\]\.$"):
+    with pytest.raises(ValueError, match=r"^lam is .*; it must be in \[0, 1\]\.$"):
         joint_loss(draw(2, M, N, K), classes(2, N), lam)
 
 

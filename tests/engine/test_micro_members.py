@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from jtdiag.engine.execution import Way
+from jtdiag.engine.execution import ExecutionPlan
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.session import Session
 from jtdiag.store import lanes
@@ -15,11 +15,13 @@ MEMBERS = {
 }
 
 
-def group(recipe, at_once, execution):
+def group(recipe, micro_members, execution):
     made = Session.of(recipe)
-    way = Way(execution=execution, bfloat16=False)
+    way = ExecutionPlan(execution=execution, bfloat16=False)
     every = lanes.lanes_of(recipe)
-    return LaneGroup(recipe, every, made.data, made.stack, made.device, way, at_once=at_once)
+    return LaneGroup(
+        recipe, every, made.data, made.stack, made.device, way, micro_members=micro_members
+    )
 
 
 def assert_near(a, b, name):
@@ -28,12 +30,12 @@ def assert_near(a, b, name):
     )
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 4])
+@pytest.mark.parametrize("micro_members", [1, 2, 4])
 @pytest.mark.parametrize("arch", MEMBERS)
 @pytest.mark.parametrize("execution", ["stacked", "loop"])
-def test_an_epoch_in_pieces_is_an_epoch(of_images, arch, at_once, execution):
+def test_an_epoch_in_pieces_is_an_epoch(of_images, arch, micro_members, execution):
     recipe = of_images(members=MEMBERS[arch], lam=[0, 0.9])
-    whole, pieces = group(recipe, 5, execution), group(recipe, at_once, execution)
+    whole, pieces = group(recipe, 5, execution), group(recipe, micro_members, execution)
     start = {name: t.detach().clone() for name, t in whole.weights.items()}
     expected, found = whole.train_epoch(1), pieces.train_epoch(1)
     for name, row in expected.items():
@@ -46,9 +48,9 @@ def test_an_epoch_in_pieces_is_an_epoch(of_images, arch, at_once, execution):
     assert not all(torch.equal(start[name], whole.weights[name]) for name in start)
 
 
-@pytest.mark.parametrize("at_once", [1, 3])
-def test_buffers_move_once_a_step(of_images, at_once):
-    made = group(of_images(members=MEMBERS["densenet"]), at_once, "stacked")
+@pytest.mark.parametrize("micro_members", [1, 3])
+def test_buffers_move_once_a_step(of_images, micro_members):
+    made = group(of_images(members=MEMBERS["densenet"]), micro_members, "stacked")
     made.train_epoch(1)
     counts = [t for name, t in made.buffers.items() if name.endswith("num_batches_tracked")]
     assert counts
@@ -59,12 +61,12 @@ def test_buffers_move_once_a_step(of_images, at_once):
 def test_the_gradient_in_pieces_is_the_gradient(of_images, arch, monkeypatch):
     recipe = of_images(members=MEMBERS[arch], lam=[0.9])
     seen = []
-    for at_once in (5, 2):
-        made = group(recipe, at_once, "stacked")
+    for micro_members in (5, 2):
+        made = group(recipe, micro_members, "stacked")
         monkeypatch.setattr(
             type(made._optimiser), "step", lambda self, w, s, gradients, lr: seen.append(gradients)
         )
-        made.try_step(made.way)
+        made.try_step(made.plan)
     whole, pieces = seen
     assert whole.keys() == pieces.keys()
     for name in whole:
@@ -73,11 +75,14 @@ def test_the_gradient_in_pieces_is_the_gradient(of_images, arch, monkeypatch):
 
 def test_the_recipe_says_how_many_or_memory_does(of_images, monkeypatch):
     made = Session.of(of_images(members=MEMBERS["conv"], engine={"micro_members": 2}))
-    assert made.at_once == 2
+    assert made.micro_members == 2
     assert made.settings()["micro_members"] == "2"
-    assert made.lane_group(made.groups()[0]).at_once == 2
-    assert Session.of(of_images(members=MEMBERS["conv"], engine={"micro_members": 9})).at_once == 5
+    assert made.lane_group(made.groups()[0]).micro_members == 2
+    assert (
+        Session.of(of_images(members=MEMBERS["conv"], engine={"micro_members": 9})).micro_members
+        == 5
+    )
     auto = of_images(members=MEMBERS["conv"])
-    assert Session.of(auto).at_once == 5
+    assert Session.of(auto).micro_members == 5
     monkeypatch.setattr("jtdiag.engine.session.CPU_ACTIVATIONS", 1)
-    assert Session.of(auto).at_once == 1
+    assert Session.of(auto).micro_members == 1

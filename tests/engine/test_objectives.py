@@ -7,8 +7,8 @@ from torch.nn import functional
 
 from jtdiag import families, names, train
 from jtdiag.engine import objectives, seeds
-from jtdiag.engine.objectives import Classes, Differentiated, Objective, build
-from jtdiag.engine.progress import Silent
+from jtdiag.engine.objectives import Classes, Differentiated, TrainingObjective, build
+from jtdiag.engine.progress import NullListener
 from jtdiag.engine.session import Session
 from jtdiag.errors import RecipeError
 from jtdiag.families import combining
@@ -57,7 +57,7 @@ def test_the_step_of_lanes_is_the_gradient_of_the_mean_of_eq_4(name, combiner):
     family = families.find(name)
     eta, target = some(name, L, M, N)
     lam = torch.tensor([0.3, 1.0], dtype=torch.float64)
-    objective = Objective(family=family, combiner=combiner)
+    objective = TrainingObjective(family=family, combiner=combiner)
     found, gradient = objective.losses_and_gradient(eta.transpose(2, 3), target, lam)
     for lane in range(L):
         leaf = eta[lane].clone().requires_grad_()
@@ -73,7 +73,7 @@ def test_the_step_of_lanes_is_the_gradient_of_the_mean_of_eq_4(name, combiner):
 def test_the_closed_form_of_classes_agrees_with_the_general_one():
     eta, target = some("categorical", L, M, N)
     logits, lam = eta.transpose(2, 3).contiguous(), torch.tensor([0.3, 1.0], dtype=torch.float64)
-    fast, general = Classes(family=CLASSES), Objective(family=CLASSES)
+    fast, general = Classes(family=CLASSES), TrainingObjective(family=CLASSES)
     weight = torch.rand(L, M, N, dtype=torch.float64)
     for extra in ({}, {"weight": weight}):
         a, by_a = fast.losses_and_gradient(logits, target, lam, **extra)
@@ -87,8 +87,8 @@ def test_the_closed_form_of_classes_agrees_with_the_general_one():
 
 def test_only_classes_with_averaged_logits_take_the_closed_form():
     assert type(build(recipe(), CLASSES)) is Classes
-    assert type(build(recipe(combiner="probabilities"), CLASSES)) is Objective
-    assert type(build(recipe(family="poisson"), families.find("poisson"))) is Objective
+    assert type(build(recipe(combiner="probabilities"), CLASSES)) is TrainingObjective
+    assert type(build(recipe(family="poisson"), families.find("poisson"))) is TrainingObjective
     assert type(build(recipe(loss="gncl-exact"), CLASSES)) is Differentiated
 
 
@@ -96,7 +96,7 @@ def test_only_classes_with_averaged_logits_take_the_closed_form():
 def test_errors_are_the_familys_by_its_scale(name):
     family = families.find(name)
     eta, target = some(name, L, M, N)
-    objective = Objective(family=family, combiner="probabilities", error_scale=4.0)
+    objective = TrainingObjective(family=family, combiner="probabilities", error_scale=4.0)
     members, ensemble = objective.errors(eta.transpose(2, 3), target)
     mean = family.mean(eta)
     for lane, j in np.ndindex(L, M):
@@ -257,7 +257,7 @@ def test_the_step_with_dropped_members_is_the_mean_over_examples_that_count(comb
 
 def test_all_subsets_of_gaussians_train_as_eq_4_at_the_lambda_of_dropout():
     eta, target = some("gaussian", 1, 5, N)
-    objective = Objective(family=families.find("gaussian"))
+    objective = TrainingObjective(family=families.find("gaussian"))
     end_to_end = torch.ones(1, dtype=torch.float64)
     for kept in range(1, 6):
         gradients = []
@@ -331,7 +331,7 @@ def test_a_constant_lambda_needs_no_record(tmp_path):
 
 
 def test_a_run_with_dropping_and_a_schedule_goes_on_as_if_never_stopped(tmp_path):
-    class Impatient(Silent):
+    class Impatient(NullListener):
         def epoch(self, report):
             if report.epoch == 2:
                 raise KeyboardInterrupt

@@ -4,7 +4,7 @@ from torch.nn import functional
 
 from jtdiag import names
 from jtdiag.engine import loss
-from jtdiag.engine.running_means import Tally
+from jtdiag.engine.running_means import RunningMeans
 
 L, M, K = 2, 3, 4
 
@@ -17,7 +17,7 @@ def batches(dtype, sizes=(5, 5, 2)):
 
 
 def counted(dtype):
-    tally = Tally(L, M, torch.device("cpu"))
+    tally = RunningMeans(L, M, torch.device("cpu"))
     for logits, target in batches(dtype):
         tally.add(logits, target, loss.losses(logits, target))
     return tally.means()
@@ -62,7 +62,7 @@ def test_single_precision_is_summed_in_double():
 
 
 def test_many_small_numbers_do_not_drown_beside_a_large_one():
-    tally = Tally(1, 1, torch.device("cpu"))
+    tally = RunningMeans(1, 1, torch.device("cpu"))
     one = loss.StepLosses(members=torch.full((1, 1, 1), 0.1), ensemble=torch.full((1, 1), 0.1))
     big = loss.StepLosses(members=torch.full((1, 1, 1), 3e6), ensemble=torch.full((1, 1), 3e6))
     logits, target = torch.zeros(1, 1, 2, 1), torch.zeros(1, 1, dtype=torch.int64)

@@ -90,10 +90,10 @@ def test_a_device_that_is_none_is_refused(npz, device):
 
 def test_a_gpu_that_is_not_there_is_refused(npz, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(RecipeError, match=r"'cuda:2'; torch sees 2 GPUs here"):
+    with pytest.raises(RecipeError, match=r"'cuda:2'; torch finds 2 GPUs\."):
         session(npz, engine={"device": "cuda:2"})
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with pytest.raises(RecipeError, match=r"'cuda'; torch sees 0 GPUs here"):
+    with pytest.raises(RecipeError, match=r"'cuda'; torch finds no GPU\."):
         session(npz, engine={"device": "cuda"})
 
 

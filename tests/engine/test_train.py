@@ -17,7 +17,7 @@ import torch
 from jtdiag import names
 from jtdiag.engine import session
 from jtdiag.engine.lane_group import LaneGroup
-from jtdiag.engine.progress import Silent
+from jtdiag.engine.progress import NullListener
 from jtdiag.engine.train import train
 from jtdiag.errors import DataError, RecipeError, StoreError
 from jtdiag.recipe import toml
@@ -261,7 +261,7 @@ def on_disk(run, kind):
 WEIGHTS = ("layer1.weight", "layer1.bias", "layer2.weight", "layer2.bias")
 
 
-class Listening(Silent):
+class Listening(NullListener):
     def __init__(self):
         self.plan, self.reports = None, []
 
@@ -376,7 +376,7 @@ def test_a_disk_that_is_full_while_a_run_is_made_leaves_nothing_behind(
 def test_a_folder_that_is_taken_is_refused_and_left_alone(npz, tmp_path):
     path = train(toy(npz, train={"epochs": 1}), tmp_path / "run").path
     before = contents(path)
-    with pytest.raises(StoreError, match="already holds a run. Continue a run with --resume"):
+    with pytest.raises(StoreError, match="already contains a run. Resume a run with --resume"):
         train(toy(npz), path)
     assert contents(path) == before
 
@@ -390,7 +390,7 @@ def test_missing_data_leave_nothing_behind(npz, tmp_path):
 
 
 def test_a_run_in_training_cannot_be_trained_by_a_second(npz, tmp_path):
-    class Second(Silent):
+    class Second(NullListener):
         refused = 0
 
         def epoch(self, report):
@@ -405,7 +405,7 @@ def test_a_run_in_training_cannot_be_trained_by_a_second(npz, tmp_path):
 
 
 def test_a_run_is_let_go_of_when_training_fails(npz, tmp_path):
-    class Failing(Silent):
+    class Failing(NullListener):
         def epoch(self, report):
             raise KeyboardInterrupt
 
@@ -509,7 +509,7 @@ def test_resuming_with_another_recipe_is_refused(npz, tmp_path, changes, named):
 
 
 def test_a_run_may_be_resumed_where_the_data_have_moved(npz, tmp_path):
-    class Interrupt(Silent):
+    class Interrupt(NullListener):
         def epoch(self, report):
             if report.epoch == 1:
                 raise KeyboardInterrupt
@@ -524,7 +524,7 @@ def test_a_run_may_be_resumed_where_the_data_have_moved(npz, tmp_path):
     assert run.recipe == recipe, "its folder keeps the recipe that made it"
 
 
-class StopAt(Silent):
+class StopAt(NullListener):
     """Stops training when a lane's epoch has been handed over."""
 
     def __init__(self, lane, epoch):
@@ -572,13 +572,13 @@ CHILD = """
     from pathlib import Path
 
     import zarr
-    from jtdiag.engine.progress import Silent
+    from jtdiag.engine.progress import NullListener
     from jtdiag.engine.train import train
     from jtdiag.recipe import toml
     from jtdiag.store import lanes
     from jtdiag.store.writer import RunWriter
 
-    class Listener(Silent):
+    class Listener(NullListener):
         def epoch(self, report):
             if slowly:
                 time.sleep(0.05)

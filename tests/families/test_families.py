@@ -193,9 +193,9 @@ def test_chance_is_a_guess_of_classes_and_the_best_constant_of_anything_else():
 @pytest.mark.parametrize(
     ("name", "bad", "said"),
     [
-        ("poisson", [[1.0], [-2.0]], "holds -2; counts are whole numbers"),
-        ("poisson", [[0.5]], "holds 0.5; counts are whole numbers"),
-        ("bernoulli", [[2.0]], "holds 2; labels are 0 or 1"),
+        ("poisson", [[1.0], [-2.0]], "contains -2; counts must be non-negative integers"),
+        ("poisson", [[0.5]], "contains 0.5; counts must be non-negative integers"),
+        ("bernoulli", [[2.0]], "contains 2; labels are 0 or 1"),
     ],
 )
 def test_targets_that_do_not_fit_are_named(name, bad, said):
@@ -212,7 +212,7 @@ def test_targets_that_do_not_fit_are_named(name, bad, said):
         ("nowhere.py:Mine", "there is no file nowhere.py"),
         ("no_such_package:Mine", "there is no module 'no_such_package'"),
         ("jtdiag.names:Mine", "has no class 'Mine'"),
-        ("builtins:dict", "it makes a dict, and must make a jtdiag.families.contract.Family"),
+        ("builtins:dict", "which creates a dict; it must create a jtdiag.families.contract.Family"),
     ],
 )
 def test_an_address_without_a_family_is_refused_in_one_line(address, said):

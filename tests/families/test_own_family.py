@@ -102,7 +102,7 @@ def test_a_probe_about_classes_is_passed_over(folder, monkeypatch):
     assert "diversity: passed over; it does not apply to this run." in jtdiag("probe", "runs/waits")
     ran = CliRunner().invoke(main, ["probe", "runs/waits", "diversity"])
     assert ran.exit_code == 1
-    assert "which predicts numbers; ask other probes" in ran.output
+    assert "single-label classification only" in ran.output
 
 
 def test_a_probe_asked_from_another_folder_says_what_it_misses(folder, monkeypatch):

@@ -8,11 +8,10 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from jtdiag import figures
 from jtdiag.errors import ProbeError, StoreError
-from jtdiag.figures import FIGURES, drawing, find, style
+from jtdiag.figures import FIGURES, drawing, kinds, style
 from jtdiag.figures.drawing import Output, plot
-from jtdiag.figures.print_check import complaints
+from jtdiag.figures.print_check import problems
 from jtdiag.probing import results
 from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe as ask
@@ -20,13 +19,13 @@ from jtdiag.probing.running import probe as ask
 
 @pytest.fixture(scope="module")
 def written(probed_run):
-    """Return a function that writes a figure, once, in four formats and says their bytes."""
-    known = {}
+    """Return a function that writes a figure, once, in four formats and returns their bytes."""
+    files = {}
 
     def bytes_of(name):
-        if name not in known:
-            known[name] = again(probed_run, name)
-        return known[name]
+        if name not in files:
+            files[name] = again(probed_run, name)
+        return files[name]
 
     return bytes_of
 
@@ -36,7 +35,7 @@ def again(run, name):
     return {path.suffix[1:]: path.read_bytes() for path in plot(run, name, output=output)}
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", FIGURES.names())
 def test_a_figure_is_as_wide_as_the_page_in_every_format(written, name):
     files = written(name)
     assert files["pdf"].startswith(b"%PDF-")
@@ -54,7 +53,7 @@ def test_a_figure_is_as_wide_as_the_page_in_every_format(written, name):
     assert float(width.removesuffix("pt")) == pytest.approx(points)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", FIGURES.names())
 def test_fonts_are_embedded_and_none_is_of_type_3(written, name):
     pdf, eps = written(name)["pdf"], written(name)["eps"]
     assert b"/Type3" not in pdf
@@ -66,9 +65,9 @@ def test_fonts_are_embedded_and_none_is_of_type_3(written, name):
     assert b"/FontType 3 def" not in eps
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_says_where_it_comes_from_and_not_when_it_was_drawn(written, probed_run, name):
-    date = results.load(probed_run, find(name).needs).attrs["date"]
+@pytest.mark.parametrize("name", FIGURES.names())
+def test_metadata_contain_the_origin_and_no_time_of_drawing(written, probed_run, name):
+    date = results.load(probed_run, FIGURES.find(name).needs).attrs["date"]
     for content in written(name).values():
         assert f"recipe {probed_run.recipe_hash}, {date}".encode() in content
         assert b"CreationDate" not in content
@@ -79,7 +78,7 @@ def settings():
     return {key: dict.__getitem__(mpl.rcParams, key) for key in mpl.rcParams}
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", FIGURES.names())
 def test_drawn_again_it_is_the_same_and_settings_of_matplotlib_are_as_before(
     written, probed_run, name
 ):
@@ -92,23 +91,23 @@ def test_drawn_again_it_is_the_same_and_settings_of_matplotlib_are_as_before(
 
 
 def test_pdf_and_png_are_written_by_default(probed_run):
-    made = plot(probed_run, FIGURES[0])
+    made = plot(probed_run, "reliability")
     folder = probed_run.path / "figures"
-    assert made == [folder / f"{FIGURES[0]}.{ending}" for ending in ("pdf", "png")]
+    assert made == [folder / f"reliability.{suffix}" for suffix in ("pdf", "png")]
 
 
-def test_what_the_style_sets_holds_against_the_users_settings(probed_run):
+def test_settings_of_the_style_override_those_of_the_user(probed_run):
     made = [path.read_bytes() for path in plot(probed_run, "error-against-lambda")]
     with mpl.rc_context({"lines.linewidth": 9, "axes.grid": False, "pdf.fonttype": 3}):
         again = [path.read_bytes() for path in plot(probed_run, "error-against-lambda")]
     assert made == again
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", FIGURES.names())
 def test_a_missing_result_is_one_line_that_names_the_probe_to_ask(small_run, name):
     with pytest.raises(StoreError) as caught:
         plot(small_run, name)
-    needs = find(name).needs
+    needs = FIGURES.find(name).needs
     assert str(caught.value).endswith(f"First run: jtdiag probe {small_run.path} {needs}")
     assert not (small_run.path / "figures").exists()
 
@@ -118,27 +117,30 @@ def test_an_unknown_figure_is_one_line_with_the_nearest(small_run):
         plot(small_run, "error-by-epoch")
     assert str(caught.value) == (
         "There is no figure 'error-by-epoch'. Did you mean 'errors-by-epoch'? "
-        f"Figures: {', '.join(FIGURES)}."
+        f"Installed figures: {', '.join(FIGURES.names())}."
     )
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(small_run):
-    ask(small_run, find(FIGURES[0]).needs)
+    ask(small_run, "performance")
     (small_run.path / drawing.FOLDER).write_text("in the way")
     with pytest.raises(StoreError, match="figures: cannot be written: .*File exists"):
-        plot(small_run, FIGURES[0])
+        plot(small_run, "error-against-lambda")
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", FIGURES.names())
 def test_every_figure_has_a_caption_and_needs_an_installed_probe(name):
-    assert find(name).needs in PROBES.names()
-    assert find(name).caption.count("\n") > 2
+    assert FIGURES.find(name).needs in PROBES.names()
+    kind = FIGURES.find(name)
+    assert kind.caption.startswith(kind.title)
+    assert len(kind.caption) > len(kind.title) + 80
 
 
-def test_every_file_of_a_figure_is_listed():
-    files = {path.stem for path in (Path(figures.__file__).parent / "kinds").glob("*.py")}
-    drawn = files - {"__init__", "schemes"}  # of a study
-    assert drawn == {name.replace("-", "_") for name in figures.FIGURES}
+def test_every_file_of_a_figure_is_registered():
+    files = {path.stem for path in Path(kinds.__file__).parent.glob("*.py")}
+    of_runs = files - {"__init__", "schemes"}  # the latter draws a study
+    assert of_runs == {name.replace("-", "_") for name in FIGURES.order}
+    assert FIGURES.names()[: len(FIGURES.order)] == FIGURES.order
 
 
 LATER = {
@@ -174,32 +176,32 @@ WITHOUT = {
 """What a figure cannot be drawn without."""
 
 
-def test_of_a_run_that_kept_nothing_figures_are_whole_or_one_line_that_says_what_to_keep(
+def test_figures_of_a_run_that_stores_nothing_are_complete_or_one_line_that_says_what_to_keep(
     asked_of_metrics, monkeypatch
 ):
     drawn = []
     monkeypatch.setattr(drawing, "_write", lambda figure, path, origin: drawn.append(figure))
-    for name in FIGURES:
+    for name in FIGURES.names():
         if name in WITHOUT:
             with pytest.raises(ProbeError, match=rf"keep\.{WITHOUT[name]}") as caught:
                 plot(asked_of_metrics, name)
             assert "\n" not in str(caught.value)
         else:
             plot(asked_of_metrics, name)
-    assert len(drawn) == 2 * (len(FIGURES) - len(WITHOUT))  # PDF and PNG
+    assert len(drawn) == 2 * (len(FIGURES.names()) - len(WITHOUT))  # PDF and PNG
     for figure in drawn:
         with style.of():
-            assert complaints(figure, 6) == []
+            assert problems(figure, 6) == []
 
 
 @pytest.mark.parametrize("epoch", [0, 3])
 def test_an_unfinished_run_is_drawn_without_a_warning(toy_copy, cut_back, monkeypatch, epoch):
     run = cut_back(toy_copy, -1, epoch, -1, -1, -1, -1)
-    for needed in {find(name).needs for name in FIGURES}:
+    for needed in {kind.needs for kind in FIGURES.all()}:
         ask(run, needed)
     drawn = []
     monkeypatch.setattr(drawing, "_write", lambda figure, path, origin: drawn.append(figure))
-    for name in FIGURES:
+    for name in FIGURES.names():
         if name in LATER[epoch]:
             with pytest.raises(ProbeError) as caught:
                 plot(run, name)
@@ -208,4 +210,4 @@ def test_an_unfinished_run_is_drawn_without_a_warning(toy_copy, cut_back, monkey
             plot(run, name)
     for figure in drawn[::2]:
         with style.of():
-            assert complaints(figure, 6) == []
+            assert problems(figure, 6) == []

@@ -5,26 +5,26 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from jtdiag.figures import FIGURES, drawing, find, numbers
+from jtdiag.figures import FIGURES, drawing, numbers
 from jtdiag.figures.drawing import Output, plot
 from jtdiag.probing import results
 
 
 @pytest.fixture
-def behind():
-    """Two runs, of which one has a λ more; a number that is not known; a unit."""
+def data():
+    """Two runs, of which one has a λ more; a missing number; a unit."""
     error = xr.DataArray([[0.5, np.nan], [0.25, 0.125]], dims=("lam", "split"))
     error.attrs["unit"] = "fraction"
-    one = xr.Dataset(
+    dataset = xr.Dataset(
         {"error": error, "size": ((), 7.0)},
         coords={"lam": [0.0, 1.0], "split": ["train", "test"]},
         attrs={"recipe_hash": "1"},
     )
-    return {"a": one, "b": one.sel(lam=[1.0])}
+    return {"a": dataset, "b": dataset.sel(lam=[1.0])}
 
 
-def test_a_table_has_a_line_for_each_number_with_its_place(behind, tmp_path):
-    numbers.write(behind, tmp_path / "x.csv", "x", "jtdiag 1, recipe 2")
+def test_a_table_has_a_line_for_each_number_with_its_place(data, tmp_path):
+    numbers.write(data, tmp_path / "x.csv", "x", "jtdiag 1, recipe 2")
     lines = (tmp_path / "x.csv").read_text("utf-8").splitlines()
     assert lines[0] == "# figure x; jtdiag 1, recipe 2"
     assert lines[1:6] == [
@@ -37,26 +37,25 @@ def test_a_table_has_a_line_for_each_number_with_its_place(behind, tmp_path):
     assert len(lines) == 9
 
 
-def test_netcdf_holds_the_same_arrays(behind, tmp_path):
-    numbers.write(behind, tmp_path / "x.nc", "x", "jtdiag 1, recipe 2")
-    with xr.open_dataset(tmp_path / "x.nc", engine="scipy") as found:
-        assert found.attrs["origin"] == "jtdiag 1, recipe 2"
-        assert found.attrs["figure"] == "x"
-        xr.testing.assert_equal(found["error"].sel(run="a", drop=True), behind["a"]["error"])
-        assert np.isnan(found["error"].sel(run="b", lam=0.0)).all()
-        assert found["error"].attrs["unit"] == "fraction"
+def test_netcdf_holds_the_same_arrays(data, tmp_path):
+    numbers.write(data, tmp_path / "x.nc", "x", "jtdiag 1, recipe 2")
+    with xr.open_dataset(tmp_path / "x.nc", engine="scipy") as stored:
+        assert stored.attrs["origin"] == "jtdiag 1, recipe 2"
+        assert stored.attrs["figure"] == "x"
+        xr.testing.assert_equal(stored["error"].sel(run="a", drop=True), data["a"]["error"])
+        assert np.isnan(stored["error"].sel(run="b", lam=0.0)).all()
+        assert stored["error"].attrs["unit"] == "fraction"
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", FIGURES.names())
 def test_a_figure_draws_what_it_says_it_uses_and_nothing_else(probed_run, name):
-    kind = find(name)
-    whole = results.load(probed_run, kind.needs)
-    used = whole.drop_vars(set(whole.data_vars) - set(kind.uses))
-    kind.draw([("toy", used)] if kind.compares else used)
-    for one in kind.uses:
-        lacking = used.drop_vars(one)
+    kind = FIGURES.find(name)
+    result = results.load(probed_run, kind.needs)
+    used = result.drop_vars(set(result.data_vars) - set(kind.uses))
+    kind.draw([("toy", used)])
+    for variable in kind.uses:
         with pytest.raises((KeyError, ValueError)):
-            kind.draw([("toy", lacking)] if kind.compares else lacking)
+            kind.draw([("toy", used.drop_vars(variable))])
 
 
 def test_the_numbers_of_a_figure_are_those_of_the_result(probed_run, tmp_path):
@@ -65,9 +64,9 @@ def test_the_numbers_of_a_figure_are_those_of_the_result(probed_run, tmp_path):
     assert (png.parent, table.name) == (tmp_path / "new", "error-against-lambda.csv")
     assert probed_run.recipe_hash in table.read_text("utf-8").splitlines()[0]
     read = pd.read_csv(table, comment="#")
-    found = read[(read["variable"] == "ensemble_error_mean") & (read["split"] == "test")]
+    means = read[(read["variable"] == "ensemble_error_mean") & (read["split"] == "test")]
     expected = results.load(probed_run, "performance")["ensemble_error_mean"].sel(split="test")
-    np.testing.assert_allclose(found.sort_values("lam")["value"], expected.sortby("lam"))
+    np.testing.assert_allclose(means.sort_values("lam")["value"], expected.sortby("lam"))
 
 
 def test_a_result_of_an_older_version_is_one_line(toy_copy):
@@ -75,8 +74,10 @@ def test_a_result_of_an_older_version_is_one_line(toy_copy):
     from jtdiag.probing.registry import PROBES
     from jtdiag.probing.running import probe
 
-    found = probe(toy_copy, "performance").drop_vars("optimum_low")
+    result = probe(toy_copy, "performance").drop_vars("optimum_low")
     origin = results.origin(toy_copy, PROBES.find("performance"))
-    results.save(toy_copy, "performance", found, origin)
-    with pytest.raises(ProbeError, match="of an older jtdiag and has no 'optimum_low'. Renew it"):
+    results.save(toy_copy, "performance", result, origin)
+    with pytest.raises(
+        ProbeError, match="by an older version of jtdiag and has no 'optimum_low'. Recompute it"
+    ):
         drawing.plot(toy_copy, "error-against-lambda")

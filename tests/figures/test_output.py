@@ -18,7 +18,7 @@ from jtdiag.probing import results
 
 
 @pytest.mark.parametrize(("dpi", "expected"), [(None, 600), (100, 100)])
-def test_dots_per_inch_are_the_venues_or_those_asked_for(probed_run, tmp_path, dpi, expected):
+def test_resolution_is_that_of_the_venue_or_the_given_one(probed_run, tmp_path, dpi, expected):
     output = Output(style="ieee", formats=("png",), dpi=dpi, folder=tmp_path)
     [path] = plot(probed_run, "error-against-lambda", output=output)
     with Image.open(path) as image:
@@ -45,12 +45,12 @@ def test_without_latex_pgf_is_one_line_that_says_what_to_install(monkeypatch):
 def test_pgf_is_for_input_in_latex(probed_run, tmp_path):
     output = Output(formats=("pgf",), folder=tmp_path)
     path, *images = plot(probed_run, "filter-norms", output=output)
-    said = path.read_text("utf-8")
-    assert said.startswith(
+    text = path.read_text("utf-8")
+    assert text.startswith(
         f"%% jtdiag {results.version('jtdiag')}, recipe {probed_run.recipe_hash}"
     )
-    assert r"\begin{pgfpicture}" in said
-    assert {image.name for image in images} == set(re.findall(r"filter-norms-img\d+\.png", said))
+    assert r"\begin{pgfpicture}" in text
+    assert {image.name for image in images} == set(re.findall(r"filter-norms-img\d+\.png", text))
 
 
 def pixels(figure):
@@ -99,17 +99,17 @@ def test_a_venue_of_the_style_is_used(probed_run, tmp_path):
 def test_matplotlib_finds_nothing_transparent_in_an_eps(probed_run, tmp_path, caplog, monkeypatch):
     from matplotlib.backends.backend_ps import RendererPS
 
-    told = []
-    tell = RendererPS._draw_ps  # which warns once in a process, so that it must be asked here
+    alphas = []
+    original = RendererPS._draw_ps  # its warning appears once per process, perhaps earlier
 
     def draw(self, ps, gc, *rest, **more):
-        told.append(gc.get_rgb()[3])
-        return tell(self, ps, gc, *rest, **more)
+        alphas.append(gc.get_rgb()[3])
+        return original(self, ps, gc, *rest, **more)
 
     monkeypatch.setattr(RendererPS, "_draw_ps", draw)
     output = Output(formats=("eps",), folder=tmp_path)
     for name in ("members-against-lambda", "accuracy-against-dropped"):
         plot(probed_run, name, output=output)
-    assert told
-    assert {alpha for alpha in told if 0 < alpha < 1} == set()
+    assert alphas
+    assert {alpha for alpha in alphas if 0 < alpha < 1} == set()
     assert not [record for record in caplog.records if "transparency" in record.message]

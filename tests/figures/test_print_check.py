@@ -3,10 +3,10 @@
 import pytest
 from matplotlib.figure import Figure
 
-from jtdiag.figures import FIGURES, find, style
-from jtdiag.figures.print_check import complaints
+from jtdiag.figures import FIGURES, style
+from jtdiag.figures.print_check import problems
 from jtdiag.figures.venues import VENUES
-from jtdiag.probing import results as result
+from jtdiag.probing.results import load
 from jtdiag.store.run import Run
 
 EXTREMES = ("lncs", "icml", "ieee", "slides")
@@ -15,28 +15,27 @@ EXTREMES = ("lncs", "icml", "ieee", "slides")
 
 @pytest.fixture(scope="module")
 def results(probed_run: Run):
-    return {name: result.load(probed_run, name) for name in {find(f).needs for f in FIGURES}}
+    return {name: load(probed_run, name) for name in {kind.needs for kind in FIGURES.all()}}
 
 
 @pytest.mark.parametrize("venue", EXTREMES)
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", FIGURES.names())
 def test_a_figure_can_be_printed_at_the_width_of_a_venue(results, name, venue):
-    drawing = find(name)
-    one = results[drawing.needs]
+    kind = FIGURES.find(name)
     with style.of(venue):
-        figure = drawing.draw([("toy", one)] if drawing.compares else one)
-        assert complaints(figure, VENUES[venue].least) == []
+        figure = kind.draw([("toy", results[kind.needs])])
+        assert problems(figure, VENUES[venue].min_size) == []
     assert figure.get_size_inches()[0] == VENUES[venue].width
 
 
 @pytest.mark.parametrize("venue", EXTREMES)
-@pytest.mark.parametrize("name", [name for name in FIGURES if find(name).compares])
+@pytest.mark.parametrize("name", [kind.name for kind in FIGURES.all() if kind.compares])
 def test_a_figure_of_several_runs_can_be_printed(results, name, venue):
-    drawing = find(name)
-    one = results[drawing.needs]
+    kind = FIGURES.find(name)
+    result = results[kind.needs]
     with style.of(venue):
-        figure = drawing.draw([("16 members, hidden 64", one), ("256 members, hidden 4", one)])
-        assert complaints(figure, VENUES[venue].least) == []
+        figure = kind.draw([("16 members, hidden 64", result), ("256 members, hidden 4", result)])
+        assert problems(figure, VENUES[venue].min_size) == []
 
 
 @pytest.fixture
@@ -50,56 +49,56 @@ def figure():
 
 
 def test_a_plain_figure_has_nothing_wrong(figure):
-    assert complaints(figure, 8) == []
+    assert problems(figure, 8) == []
 
 
-def test_small_text_is_told(figure):
-    assert "'x' has 9 points, and 9.5 are the least" in complaints(figure, 9.5)
+def test_small_text_is_reported(figure):
+    assert "'x' is 9 pt; the minimum is 9.5 pt" in problems(figure, 9.5)
     figure.axes[0].set_xlabel("x", fontsize=6)
-    assert complaints(figure, 8) == ["'x' has 6 points, and 8 are the least"]
+    assert problems(figure, 8) == ["'x' is 6 pt; the minimum is 8 pt"]
 
 
-def test_text_beyond_the_edge_is_cut_off(figure):
+def test_text_beyond_the_edge_is_clipped(figure):
     figure.axes[0].text(0.9, 0.1, "a long remark").set_in_layout(False)
-    assert complaints(figure, 8) == ["'a long remark' is cut off"]
+    assert problems(figure, 8) == ["'a long remark' is clipped"]
 
 
-def test_a_panel_beyond_the_edge_is_cut_off(figure):
+def test_a_panel_beyond_the_edge_is_clipped(figure):
     figure.set_layout_engine("none")
     figure.axes[0].set_position((0.2, 0.2, 0.9, 0.6))
-    assert "the panel 'A title' is cut off" in complaints(figure, 8)
+    assert "the panel 'A title' is clipped" in problems(figure, 8)
 
 
-def test_words_that_touch_are_told(figure):
+def test_overlapping_text_is_reported(figure):
     figure.axes[0].set_xticks([0.5, 0.53], ["half", "more"])
-    assert complaints(figure, 8) == ["'half' lies on 'more'"]
+    assert problems(figure, 8) == ["'half' overlaps 'more'"]
 
 
 def test_labels_beyond_the_ends_of_an_axis_are_not_seen(figure):
     figure.axes[0].set_xticks([0.5, 5, 5.1], ["half", "five", "more"])
     figure.axes[0].set_xlim(0, 1)
-    assert complaints(figure, 8) == []
+    assert problems(figure, 8) == []
 
 
-def test_a_line_through_a_word_is_told(figure):
+def test_a_line_through_text_is_reported(figure):
     figure.axes[0].text(0.5, 0.5, "here", ha="center", va="center")
-    assert complaints(figure, 8) == ["'here' lies on a line"]
+    assert problems(figure, 8) == ["'here' is crossed by a line"]
     figure.axes[0].texts[0].set_position((0.2, 0.8))
-    assert complaints(figure, 8) == []
+    assert problems(figure, 8) == []
 
 
-def test_a_legend_on_a_line_is_told(figure):
+def test_a_legend_on_a_line_is_reported(figure):
     figure.axes[0].lines[0].set_label("here")
     figure.axes[0].legend(loc="center")
-    assert complaints(figure, 8) == ["'here' lies on a line"]
+    assert problems(figure, 8) == ["'here' is crossed by a line"]
 
 
-def test_an_empty_panel_is_told(figure):
+def test_an_empty_panel_is_reported(figure):
     figure.axes[0].lines[0].set_data([], [])
-    assert complaints(figure, 8) == ["the panel 'A title' is empty"]
+    assert problems(figure, 8) == ["the panel 'A title' is empty"]
     figure.axes[0].axvline(0.5)
-    assert complaints(figure, 8) == ["the panel 'A title' is empty"]
+    assert problems(figure, 8) == ["the panel 'A title' is empty"]
     figure.axes[0].plot([0, 1], [float("nan")] * 2)
-    assert complaints(figure, 8) == ["the panel 'A title' is empty"]
+    assert problems(figure, 8) == ["the panel 'A title' is empty"]
     figure.axes[0].plot([0, 1], [0, 1])
-    assert complaints(figure, 8) == []
+    assert problems(figure, 8) == []

@@ -12,7 +12,7 @@ import jtdiag
 from jtdiag import families, names, rules
 from jtdiag.alerts.lane_verdicts import LaneVerdict, findings
 from jtdiag.engine import loss
-from jtdiag.engine.running_means import Tally
+from jtdiag.engine.running_means import RunningMeans
 from jtdiag.families import combining
 from jtdiag.monitor import epoch_sample
 from jtdiag.monitor.monitor import DominanceMonitor
@@ -58,7 +58,7 @@ def _epoch(monitor, steps):
 
 
 def test_counting_all_gives_what_the_engine_counts():
-    tally = Tally(1, M, torch.device("cpu"))
+    tally = RunningMeans(1, M, torch.device("cpu"))
     monitor = DominanceMonitor(every=1)
     for logits, target in batches():
         class_major = logits.transpose(1, 2)[None]

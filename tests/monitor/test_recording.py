@@ -10,7 +10,7 @@ from torch.nn import functional
 from jtdiag import DominanceMonitor, JtdiagError, Run, names, probe
 from jtdiag.commands import main
 from jtdiag.engine.lane_group import LaneGroup
-from jtdiag.engine.running_means import Tally
+from jtdiag.engine.running_means import RunningMeans
 from jtdiag.errors import DataError, ProbeError, RecipeError, StoreError
 from jtdiag.monitor.recording import Recording
 from jtdiag.probing import findings
@@ -87,7 +87,7 @@ def parallel(tmp_path, monkeypatch):
     """A toy run of jtdiag's, and what a monitor recorded while it trained."""
     monitor = DominanceMonitor(lam=0.9, every=1, store=tmp_path / "recorded", epochs=3)
     now = SimpleNamespace(split=names.TRAIN, epoch=0)
-    originals = LaneGroup.train_epoch, LaneGroup.measure, Tally.add
+    originals = LaneGroup.train_epoch, LaneGroup.measure, RunningMeans.add
 
     def train_epoch(self, epoch, *others):
         now.split, now.epoch = "", epoch
@@ -109,7 +109,7 @@ def parallel(tmp_path, monkeypatch):
 
     monkeypatch.setattr(LaneGroup, "train_epoch", train_epoch)
     monkeypatch.setattr(LaneGroup, "measure", measure)
-    monkeypatch.setattr(Tally, "add", add)
+    monkeypatch.setattr(RunningMeans, "add", add)
     own = toy_run(tmp_path, **PARALLEL)
     monkeypatch.undo()
     return SimpleNamespace(own=own, recorded=Run(tmp_path / "recorded"))
@@ -259,7 +259,7 @@ def test_losses_alone_can_be_recorded_with_outputs(path):
 def test_what_needs_the_members_themselves_is_refused_in_one_line(path):
     trained(DominanceMonitor(lam=1, store=path, epochs=2), 2, weights=True)
     run = Run(path)
-    with pytest.raises(ProbeError, match="was recorded from a training loop of its user's"):
+    with pytest.raises(ProbeError, match="was recorded from a user-defined training loop"):
         probe(run, "gradients")
     with pytest.raises(DataError, match="recorded from a training loop"):
         Replay.of(run, run.lanes[0], 2)
@@ -270,7 +270,7 @@ def test_what_needs_the_members_themselves_is_refused_in_one_line(path):
 
 def test_a_folder_in_use_is_refused_before_anything_is_trained(path):
     trained(DominanceMonitor(lam=1, store=path, epochs=3))
-    with pytest.raises(StoreError, match="already holds a run"):
+    with pytest.raises(StoreError, match="already contains a run"):
         DominanceMonitor(lam=1, store=path, epochs=3)
 
 

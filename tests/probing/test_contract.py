@@ -17,8 +17,8 @@ from jtdiag.testing import ProbePromises
 
 
 def measure(run, options):
-    found = xr.Dataset({"lanes": ((), len(run.lanes)), "by_lam": ("lam", list(run.recipe.lam))})
-    return found if options.metrics_only else found.assign(slow=("lam", list(run.recipe.lam)))
+    result = xr.Dataset({"lanes": ((), len(run.lanes)), "by_lam": ("lam", list(run.recipe.lam))})
+    return result if options.metrics_only else result.assign(slow=("lam", list(run.recipe.lam)))
 
 
 def judge(result):
@@ -56,20 +56,20 @@ def changing(change: Callable[[xr.Dataset], xr.Dataset]) -> Probe:
 
 
 def test_a_result_is_labelled_with_the_units_and_meanings_that_were_promised(toy):
-    asked = MINE.ask(toy, Options())
-    assert {name: var.attrs for name, var in asked.data_vars.items()} == {
+    result = MINE.ask(toy, Options())
+    assert {name: var.attrs for name, var in result.data_vars.items()} == {
         name: {"unit": var.unit, "meaning": var.meaning} for name, var in MINE.writes.items()
     }
 
 
-def test_what_needs_outputs_is_left_out_when_only_the_metrics_are_asked(toy):
+def test_variables_from_outputs_are_left_out_when_only_the_metrics_are_read(toy):
     assert set(MINE.ask(toy, Options(metrics_only=True)).data_vars) == {"lanes", "by_lam"}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda r: r.drop_vars("lanes"), "promises .*'lanes'.* and wrote "),
+        (lambda r: r.drop_vars("lanes"), "declares .*'lanes'.* but wrote "),
         (lambda r: r.assign(more=1), "wrote .*'more'"),
         (lambda r: r.rename({"by_lam": "by_lambda"}), "wrote .*'by_lambda'"),
         (lambda r: r.rename({"lam": "lambda"}), r"by_lam has dimensions \('lambda',\)"),
@@ -82,7 +82,7 @@ def test_a_broken_promise_is_an_error_that_says_what_was_promised(toy, change, m
     assert str(caught.value).startswith("Probe mine")
 
 
-def test_outputs_read_although_only_metrics_were_asked_break_the_promise(toy):
+def test_reading_outputs_when_only_metrics_were_requested_breaks_the_promise(toy):
     greedy = replace(MINE, measure=lambda run, options: measure(run, Options()))
     with pytest.raises(ProbeError, match="'slow'"):
         greedy.ask(toy, Options(metrics_only=True))
@@ -95,7 +95,7 @@ def test_transposed_dimensions_break_the_promise(toy):
         writes=two,
         measure=lambda run, options: xr.Dataset({"grid": (("trial", "lam"), [[1]])}),
     )
-    with pytest.raises(ProbeError, match="it promises"):
+    with pytest.raises(ProbeError, match="`writes` declares"):
         crossed.ask(toy, Options())
 
 
@@ -104,7 +104,7 @@ def test_the_source_is_the_file_that_measures():
 
 
 @pytest.mark.parametrize("probe", PROBES.all(), ids=lambda probe: probe.name)
-def test_installed_probes_say_what_they_cost(probe):
+def test_installed_probes_declare_their_cost(probe):
     assert probe.cost in ("cheap", "slow")
 
 
@@ -128,8 +128,8 @@ def measure_after(act):
     return acting
 
 
-def other_judge(**changes):
-    return lambda result: [replace(one, **changes) for one in judge(result)]
+def judge_with(**changes):
+    return lambda result: [replace(finding, **changes) for finding in judge(result)]
 
 
 UNEQUAL = itertools.count()
@@ -151,8 +151,8 @@ BROKEN = {
         replace(MINE, measure=measure_after(alter_seal)),
     ],
     "test_findings_name_the_probe_and_say_a_sentence": [
-        replace(MINE, judge=other_judge(probe="other")),
-        replace(MINE, judge=other_judge(sentence="six lanes")),
+        replace(MINE, judge=judge_with(probe="another")),
+        replace(MINE, judge=judge_with(sentence="six lanes")),
         replace(MINE, judge=lambda result: ["six lanes."]),
     ],
     "test_metrics_alone_can_be_judged": [replace(MINE, judge=lambda result: result["slow"])],
@@ -186,7 +186,7 @@ def test_a_question_that_needs_the_members_does_not_apply_to_a_recorded_run(smal
     monkeypatch.setattr(Run, "recorded", property(lambda run: True))
     assert not replaying.applies(small_run)
     assert MINE.applies(small_run)
-    with pytest.raises(ProbeError, match=r"^Probe mine needs the members .* was recorded from a"):
+    with pytest.raises(ProbeError, match=r"^Probe mine needs the models .* was recorded from a"):
         replaying.ask(small_run, Options())
 
 
@@ -198,6 +198,6 @@ def test_a_question_about_own_weights_does_not_apply_to_branches(small_run, monk
     assert not about_weights.applies(small_run)
     assert MINE.applies(small_run)
     with pytest.raises(
-        ProbeError, match=r"^Probe mine is about weights .* branches of one network;"
+        ProbeError, match=r"^Probe mine needs members with weights .* branches of one network\."
     ):
         about_weights.ask(small_run, Options())

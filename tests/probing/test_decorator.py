@@ -27,12 +27,12 @@ def lanes(run):
     Var(dims=("lam",), unit="nat", meaning="largest logit", from_outputs=True),
 )
 def largest(run):
-    found = xr.DataArray(np.full(len(run.recipe.lam), -np.inf), dims="lam")
-    found["lam"] = list(run.recipe.lam)
+    result = xr.DataArray(np.full(len(run.recipe.lam), -np.inf), dims="lam")
+    result["lam"] = list(run.recipe.lam)
     for lane in run.lanes:
         for block in run.outputs(lane, 4, "test"):
-            found[lane.lam_index] = max(found[lane.lam_index], block.logits.max())
-    return found
+            result[lane.lam_index] = max(result[lane.lam_index], block.logits.max())
+    return result
 
 
 class TestWorst(ProbePromises):
@@ -48,30 +48,30 @@ class TestLargest(ProbePromises):
 
 
 def test_the_number_is_the_mean_over_trials_at_the_last_epoch(toy):
-    said = {f.lam: f for f in worst.judge(worst.ask(toy, Options()))}
+    findings = {f.lam: f for f in worst.judge(worst.ask(toy, Options()))}
     errors = toy.metrics()["member_error"].sel(split="test", epoch=4).max("member")
-    assert list(said) == [0.0, 0.9, 1.0]
-    for lam, one in said.items():
+    assert list(findings) == [0.0, 0.9, 1.0]
+    for lam, finding in findings.items():
         number = float(errors.sel(lam=lam).mean())
-        assert one.number == pytest.approx(number, rel=1e-14)
-        assert one.sentence == (
+        assert finding.number == pytest.approx(number, rel=1e-14)
+        assert finding.sentence == (
             f"λ = {lam:g}: worst is {number:.3g} after epoch 4 (the worst member's test error)."
         )
 
 
-def test_lanes_that_have_come_less_far_are_said_at_their_own_end(toy_copy, cut_back):
+def test_unfinished_lanes_are_reported_at_their_own_last_epoch(toy_copy, cut_back):
     run = cut_back(toy_copy, 2, -1, -1, 1, -1, -1)
-    [one] = worst.judge(worst.ask(run, Options()))
-    assert (one.lam, one.epoch) == (0, 2)
+    [finding] = worst.judge(worst.ask(run, Options()))
+    assert (finding.lam, finding.epoch) == (0, 2)
 
 
 def test_above_the_limit_it_is_an_alert(toy):
-    [one] = lanes.judge(lanes.ask(toy, Options()))
-    assert (one.level, one.number, one.limit, one.lam) == ("alert", 6, 2, None)
-    assert one.sentence == "lanes is 6 lanes, above the limit of 2 (λs times trials)."
+    [finding] = lanes.judge(lanes.ask(toy, Options()))
+    assert (finding.level, finding.number, finding.limit, finding.lam) == ("alert", 6, 2, None)
+    assert finding.sentence == "lanes is 6 lanes, above the limit of 2 (λs times trials)."
 
 
-def test_what_is_read_from_outputs_is_left_out_while_a_run_trains(toy):
+def test_a_probe_that_reads_outputs_is_skipped_when_only_metrics_are_read(toy):
     assert largest.cost == "slow"
     assert worst.cost == "cheap"
     assert dict(largest.ask(toy, Options(metrics_only=True)).data_vars) == {}
@@ -85,7 +85,7 @@ def test_its_result_is_fresh_until_its_file_changes(small_run, monkeypatch):
     assert not results.is_fresh(small_run, worst)
 
 
-def test_code_that_lies_in_no_file_is_measured_anew(small_run):
+def test_a_probe_whose_code_is_not_in_a_file_is_never_fresh(small_run):
     namespace = {"asks": asks, "BY_EPOCH": BY_EPOCH}
     source = '@asks("Why?", BY_EPOCH)\ndef typed(run):\n    return run.metrics()["member_error"]'
     exec(
@@ -97,20 +97,20 @@ def test_code_that_lies_in_no_file_is_measured_anew(small_run):
     assert not results.is_fresh(small_run, namespace["typed"])
 
 
-def test_what_is_no_question_and_what_is_no_var_are_told_at_once():
-    with pytest.raises(ProbeError, match=r"'How bad' does not end with '\?'\.$"):
+def test_a_missing_question_mark_and_a_missing_var_are_errors():
+    with pytest.raises(ProbeError, match=r"must end with '\?': 'How bad' does not\.$"):
         asks("How bad", BY_EPOCH)
-    with pytest.raises(ProbeError, match=r"writes a Var\(dims=.*\), not a str\.$"):
+    with pytest.raises(ProbeError, match=r"must be a Var\(dims=.*\); it is of type str\.$"):
         asks("How bad?", "1")
 
 
-def test_a_function_that_returns_something_else_is_told(toy):
+def test_a_function_that_returns_another_type_is_an_error(toy):
     returned = asks("How bad?", BY_EPOCH)(lambda run: 3)
-    with pytest.raises(ProbeError, match=r"returned a int; it must return an xarray.DataArray\.$"):
+    with pytest.raises(ProbeError, match=r"of type int; it must return an xarray.DataArray\.$"):
         returned.ask(toy, Options())
 
 
-def test_other_dimensions_than_promised_are_told(toy):
-    other = asks("How bad?", BY_EPOCH)(lambda run: run.metrics()["member_error"])
-    with pytest.raises(ProbeError, match="it promises"):
-        other.ask(toy, Options())
+def test_dimensions_that_differ_from_those_declared_are_an_error(toy):
+    wrong = asks("How bad?", BY_EPOCH)(lambda run: run.metrics()["member_error"])
+    with pytest.raises(ProbeError, match="`writes` declares"):
+        wrong.ask(toy, Options())

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from jtdiag.errors import StoreError
-from jtdiag.probing import findings as finding
+from jtdiag.probing import findings as log
 from jtdiag.probing.findings import Finding, read, record
 
 NUMBERS = st.floats(allow_nan=False)
@@ -30,34 +30,34 @@ FINDINGS = st.builds(
 )
 
 
-def one(probe="mine", rule="rule", number=1.0, sentence="λ = 1: it is so."):
+def finding(probe="mine", rule="rule", number=1.0, sentence="λ = 1: it is so."):
     return Finding(probe=probe, rule=rule, level="info", number=number, sentence=sentence)
 
 
 @settings(max_examples=50)
 @given(st.lists(FINDINGS, max_size=3))
-@example([one(sentence="Separated\u2028by what\x85some call lines.")])
+@example([finding(sentence="Separated\u2028by what\x85some call lines.")])
 def test_findings_come_back_as_they_were_recorded(findings):
     with tempfile.TemporaryDirectory() as folder:
         record(Path(folder), "mine", findings)
         assert read(Path(folder)) == findings
 
 
-def test_a_run_without_findings_has_none(tmp_path):
+def test_a_run_without_findings_has_nfinding(tmp_path):
     assert read(tmp_path) == []
 
 
 def test_the_findings_of_a_probe_replace_those_it_had(tmp_path):
-    record(tmp_path, "mine", [one(rule="a"), one(rule="b")])
-    record(tmp_path, "other", [one("other")])
-    record(tmp_path, "mine", [one(rule="c")])
-    assert read(tmp_path) == [one("other"), one(rule="c")]
+    record(tmp_path, "mine", [finding(rule="a"), finding(rule="b")])
+    record(tmp_path, "other", [finding("other")])
+    record(tmp_path, "mine", [finding(rule="c")])
+    assert read(tmp_path) == [finding("other"), finding(rule="c")]
     record(tmp_path, "mine", [])
-    assert read(tmp_path) == [one("other")]
+    assert read(tmp_path) == [finding("other")]
 
 
 def test_each_finding_is_a_line_of_json_that_others_can_read(tmp_path):
-    record(tmp_path, "mine", [one(), one(number=2.0)])
+    record(tmp_path, "mine", [finding(), finding(number=2.0)])
     text = (tmp_path / "findings.jsonl").read_text(encoding="utf-8")
     assert "λ = 1" in text
     assert text.endswith("}\n")
@@ -78,7 +78,7 @@ def test_each_finding_is_a_line_of_json_that_others_can_read(tmp_path):
         b'{"probe": "mine", "rule": "cut sho',
     ],
 )
-@pytest.mark.parametrize("act", [read, lambda run: record(run, "mine", [one()])])
+@pytest.mark.parametrize("act", [read, lambda run: record(run, "mine", [finding()])])
 def test_damaged_findings_are_one_line_that_says_what_to_do(tmp_path, damaged, act):
     (tmp_path / "findings.jsonl").write_bytes(damaged)
     with pytest.raises(StoreError, match=r"is not a list of findings .*Delete it") as caught:
@@ -89,23 +89,23 @@ def test_damaged_findings_are_one_line_that_says_what_to_do(tmp_path, damaged, a
 
 
 def test_a_last_line_without_its_newline_is_read_all_the_same(tmp_path):
-    record(tmp_path, "mine", [one(), one(number=2.0)])
-    log = tmp_path / "findings.jsonl"
-    log.write_text(log.read_text(encoding="utf-8").rstrip("\n"), encoding="utf-8")
-    assert [found.number for found in read(tmp_path)] == [1.0, 2.0]
+    record(tmp_path, "mine", [finding(), finding(number=2.0)])
+    path = tmp_path / "findings.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").rstrip("\n"), encoding="utf-8")
+    assert [entry.number for entry in read(tmp_path)] == [1.0, 2.0]
 
 
 def test_a_disk_that_refuses_is_one_line(tmp_path, monkeypatch):
     def full(path, text):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(finding, "write_atomically", full)
+    monkeypatch.setattr(log, "write_atomically", full)
     with pytest.raises(StoreError, match=r"findings\.jsonl: cannot be written: .*No space left"):
-        record(tmp_path, "mine", [one()])
+        record(tmp_path, "mine", [finding()])
 
 
 def test_a_failed_recording_leaves_what_was_there(tmp_path, monkeypatch):
-    record(tmp_path, "mine", [one()])
+    record(tmp_path, "mine", [finding()])
 
     def failing(self, target):
         raise OSError(28, "No space left on device")
@@ -113,8 +113,8 @@ def test_a_failed_recording_leaves_what_was_there(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", failing)
         with pytest.raises(StoreError):
-            record(tmp_path, "mine", [one(rule="b")])
-    assert read(tmp_path) == [one()]
+            record(tmp_path, "mine", [finding(rule="b")])
+    assert read(tmp_path) == [finding()]
 
 
 def test_a_failed_recording_leaves_no_draft_behind(tmp_path, monkeypatch):
@@ -123,26 +123,26 @@ def test_a_failed_recording_leaves_no_draft_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr("jtdiag.files.os.fsync", full)
     with pytest.raises(StoreError):
-        record(tmp_path, "mine", [one()])
-    assert [path.name for path in tmp_path.iterdir()] == [finding.LOCK]
+        record(tmp_path, "mine", [finding()])
+    assert [path.name for path in tmp_path.iterdir()] == [log.LOCK]
 
 
 # --- several writers ------------------------------------------------------------------------------
 
 
 def test_writers_at_the_same_time_lose_nothing(tmp_path, monkeypatch):
-    reading = finding.read
+    reading = log.read
 
     def slowly(run):
-        found = reading(run)
+        findings = reading(run)
         time.sleep(0.002)  # where another writer would come between reading and writing
-        return found
+        return findings
 
-    monkeypatch.setattr(finding, "read", slowly)
+    monkeypatch.setattr(log, "read", slowly)
 
     def write(probe):
         for number in range(5):
-            record(tmp_path, probe, [one(probe, number=float(number))])
+            record(tmp_path, probe, [finding(probe, number=float(number))])
 
     threads = [threading.Thread(target=write, args=(name,)) for name in "abcd"]
     for thread in threads:
@@ -163,16 +163,16 @@ with files.locked(Path(sys.argv[1]) / findings.LOCK, 1):
 """
 
 
-def test_a_writer_that_is_killed_leaves_no_lock_and_one_that_hangs_is_told(tmp_path, monkeypatch):
-    other = subprocess.Popen(
+def test_a_killed_writer_leaves_no_lock_and_one_that_hangs_is_an_error(tmp_path, monkeypatch):
+    writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, text=True
     )
-    with other:
-        assert other.stdout.readline() == "locked\n"
-        monkeypatch.setattr(finding, "PATIENCE", 0.05)
+    with writer:
+        assert writer.stdout.readline() == "locked\n"
+        monkeypatch.setattr(log, "PATIENCE", 0.05)
         with pytest.raises(StoreError, match=r"findings\.lock: another process has held this lock"):
-            record(tmp_path, "mine", [one()])
+            record(tmp_path, "mine", [finding()])
         assert read(tmp_path) == []
-        other.kill()
-    record(tmp_path, "mine", [one()])
-    assert read(tmp_path) == [one()]
+        writer.kill()
+    record(tmp_path, "mine", [finding()])
+    assert read(tmp_path) == [finding()]

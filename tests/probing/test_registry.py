@@ -35,7 +35,7 @@ def test_our_probes_enter_by_entry_points():
         assert module == probe.name
 
 
-def test_a_probe_of_somebody_else_is_found_and_asked_like_ours(foreign, small_run):
+def test_a_third_party_probe_is_found_and_run_like_a_built_in_one(foreign, small_run):
     assert PROBES.names() == tuple(sorted([*OURS, "foreign"]))
     assert PROBES.find("foreign").question == "How many lanes are there?"
     assert ask(small_run, "foreign")["lanes"].item() == 2
@@ -65,5 +65,5 @@ def test_an_entry_point_that_gives_no_probe_is_one_line(foreign):
 
 def test_a_probe_that_calls_itself_otherwise_is_one_line(foreign):
     foreign.write_text(foreign.read_text().replace('name="foreign"', 'name="dominance"'))
-    with pytest.raises(ProbeError, match="gives a probe named 'dominance'"):
+    with pytest.raises(ProbeError, match="is a probe named 'dominance'"):
         PROBES.find("foreign")

@@ -33,9 +33,9 @@ def run(small_run):
 
 @pytest.mark.parametrize("name", ["diversity", "dominance", "performance"])
 def test_a_result_comes_back_with_units_meanings_and_origin(toy_copy, name):
-    run, asked = toy_copy, PROBES.find(name)
-    measured = asked.ask(run, Options())
-    made_from = results.origin(run, asked)
+    run, probe = toy_copy, PROBES.find(name)
+    measured = probe.ask(run, Options())
+    made_from = results.origin(run, probe)
     results.save(run, name, measured, made_from)
     stored = results.load(run, name)
     xr.testing.assert_equal(stored, measured)
@@ -52,16 +52,16 @@ def test_a_result_comes_back_with_units_meanings_and_origin(toy_copy, name):
 
 def test_a_result_is_an_ordinary_zarr_that_needs_no_jtdiag(run):
     save(run, 7)
-    with xr.open_zarr(run.path / "results" / "foreign.zarr", consolidated=False) as found:
-        assert found["lanes"].values.tolist() == [7, 7, 7]
-        assert found.attrs["mine"] == 1
+    with xr.open_zarr(run.path / "results" / "foreign.zarr", consolidated=False) as result:
+        assert result["lanes"].values.tolist() == [7, 7, 7]
+        assert result.attrs["mine"] == 1
 
 
 def test_saving_changes_no_attributes_of_what_was_measured(run):
     assert save(run, 7).attrs == {"mine": 1}
 
 
-def test_a_missing_result_is_one_line_that_says_which_probe_to_ask(run):
+def test_a_missing_result_is_one_line_that_says_which_probe_to_run(run):
     with pytest.raises(StoreError) as caught:
         results.load(run, "dominance")
     assert str(caught.value) == (
@@ -76,7 +76,7 @@ def test_a_newer_result_takes_the_place_of_an_older_one(run):
     assert [path.name for path in (run.path / "results").iterdir()] == ["foreign.zarr"]
 
 
-def test_a_failed_saving_leaves_the_older_result_whole(run, monkeypatch):
+def test_a_failed_save_leaves_the_older_result_intact(run, monkeypatch):
     save(run, 1)
     before = results.load(run, "foreign")
     write = xr.Dataset.to_zarr
@@ -133,11 +133,11 @@ def test_a_damaged_result_is_not_fresh_and_is_measured_again(run, damage, foreig
 
 
 def test_a_result_is_fresh_once_it_is_stored(run, foreign):
-    asked = PROBES.find("foreign")
-    assert not results.is_fresh(run, asked)
+    probe = PROBES.find("foreign")
+    assert not results.is_fresh(run, probe)
     ask(run, "foreign")
-    assert results.is_fresh(run, asked)
-    assert results.is_fresh(Run(run.path), asked)
+    assert results.is_fresh(run, probe)
+    assert results.is_fresh(Run(run.path), probe)
 
 
 def test_the_result_of_a_run_that_has_grown_is_stale(warned, foreign):

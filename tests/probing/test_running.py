@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from jtdiag.errors import ProbeError, StoreError
-from jtdiag.probing import findings as finding, results, running
+from jtdiag.probing import findings, results, running
 from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe as ask
 from jtdiag.store.run import Run
@@ -16,9 +16,9 @@ def measured(monkeypatch):
     """Names of the probes that measured, in order."""
     names, measure = [], running.measure
 
-    def noted(run, asked):
-        names.append(asked.name)
-        return measure(run, asked)
+    def noted(run, probe):
+        names.append(probe.name)
+        return measure(run, probe)
 
     monkeypatch.setattr(running, "measure", noted)
     return names
@@ -48,14 +48,14 @@ def test_a_run_that_has_grown_is_measured_again(warned, measured):
 
 def test_epochs_sealed_while_a_probe_measures_make_its_result_stale(warned):
     warned.seal_up_to(1)
-    asked = PROBES.find("performance")
+    performance = PROBES.find("performance")
 
     def measure(run, options):
-        found = asked.measure(run, options)
+        result = performance.measure(run, options)
         warned.seal_up_to(2)
-        return found
+        return result
 
-    growing = replace(asked, measure=measure)
+    growing = replace(performance, measure=measure)
     running.measure(warned.run, growing)
     assert not results.is_fresh(warned.run, growing)
     running.measure(warned.run, growing)
@@ -70,22 +70,22 @@ def test_a_run_may_be_named_by_its_folder(small_run, kind):
 def test_findings_are_recorded_for_each_probe(small_run):
     ask(small_run, "performance")
     ask(small_run, "dominance")
-    recorded = finding.read(small_run.path)
+    recorded = findings.read(small_run.path)
     assert [f for f in recorded if f.probe == "performance"] == PROBES.find("performance").judge(
         results.load(small_run, "performance")
     )
     assert {f.probe for f in recorded} == {"performance", "dominance"}
     ask(small_run, "performance", force=True)
-    assert sorted(map(str, finding.read(small_run.path))) == sorted(map(str, recorded))
+    assert sorted(map(str, findings.read(small_run.path))) == sorted(map(str, recorded))
 
 
-def test_deleted_findings_come_back_from_a_fresh_result(small_run, measured):
+def test_deleted_findings_are_restored_from_a_fresh_result(small_run, measured):
     ask(small_run, "performance")
-    before = finding.read(small_run.path)
+    before = findings.read(small_run.path)
     assert before
-    (small_run.path / finding.LOG).unlink()
+    (small_run.path / findings.LOG).unlink()
     ask(small_run, "performance")
-    assert finding.read(small_run.path) == before
+    assert findings.read(small_run.path) == before
     assert measured == ["performance"]
 
 
@@ -95,36 +95,35 @@ def test_findings_are_never_older_than_a_fresh_result(by_hand, monkeypatch):
     made = by_hand(np.repeat(ensemble[..., None], 2, -1), ensemble, lam=(0.5,))
     made.seal_up_to(1)
     ask(made.run, "performance")
-    assert [f.number for f in finding.read(made.run.path)] == [0.5]
+    assert [f.number for f in findings.read(made.run.path)] == [0.5]
     made.seal_up_to(2)
 
-    def full(run, probe, findings):
+    def full(run, probe, new):
         raise StoreError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(finding, "record", full)
+        patch.setattr(findings, "record", full)
         with pytest.raises(StoreError, match="no space left"):
             ask(made.run, "performance")
     ask(made.run, "performance")
-    assert [f.number for f in finding.read(made.run.path)] == [0.1]
+    assert [f.number for f in findings.read(made.run.path)] == [0.1]
 
 
-def test_a_run_without_a_sealed_epoch_cannot_be_asked(warned):
-    with pytest.raises(StoreError, match="no sealed epoch yet; ask again when one is trained"):
+def test_a_run_without_a_sealed_epoch_cannot_be_probed(warned):
+    with pytest.raises(StoreError, match="no sealed epoch yet; run the probe after the first one"):
         ask(warned.run, "performance")
     assert not (warned.run.path / "results").exists()
 
 
 def test_a_probe_that_breaks_its_promise_stores_nothing(small_run):
-    asked = PROBES.find("performance")
-    broken = replace(asked, measure=lambda run, options: xr.Dataset())
-    with pytest.raises(ProbeError, match=r"mend its `writes` or its `measure`\.$"):
+    broken = replace(PROBES.find("performance"), measure=lambda run, options: xr.Dataset())
+    with pytest.raises(ProbeError, match=r"fix its `writes` or its `measure`\.$"):
         running.measure(small_run, broken)
     assert not results.path_of(small_run, "performance").exists()
-    assert finding.read(small_run.path) == []
+    assert findings.read(small_run.path) == []
 
 
-def test_what_is_no_run_and_what_is_no_probe_are_named(toy, tmp_path):
+def test_a_missing_run_and_an_unknown_probe_are_errors(toy, tmp_path):
     with pytest.raises(StoreError, match="is no run: it has no recipe.toml"):
         ask(tmp_path, "performance")
     with pytest.raises(ProbeError, match="There is no probe 'perform'"):

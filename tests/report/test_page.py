@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from jtdiag import figures
 from jtdiag.errors import StoreError
+from jtdiag.figures import FIGURES
 from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe
 from jtdiag.recipe import toml
@@ -91,7 +91,7 @@ def test_nothing_is_asked_of_a_network(text, parsed):
 
 def test_every_figure_is_there_with_words_that_hold_numbers_and_with_a_caption(parsed):
     images = [attrs for attrs, _ in parsed.all("img")]
-    assert len(images) == len(figures.FIGURES) == len(parsed.all("figcaption"))
+    assert len(images) == len(FIGURES.names()) == len(parsed.all("figcaption"))
     for attrs in images:
         assert len(attrs["alt"]) > 40
         assert int(attrs["width"]) > 0
@@ -137,11 +137,11 @@ def test_the_same_results_give_the_same_page(few):
 def test_each_missing_figure_is_one_line_that_names_the_probe_to_ask(small_run):
     probe(small_run, "performance")
     parsed = Parsed(page([gather(small_run)]))
-    needed = [figures.find(name).needs for name in figures.FIGURES]
+    needed = [FIGURES.find(name).needs for name in FIGURES.names()]
     assert len(parsed.all("img")) == needed.count("performance")
     lines = [body for _, body in parsed.all("li")]
-    for name in figures.FIGURES:
-        needs = figures.find(name).needs
+    for name in FIGURES.names():
+        needs = FIGURES.find(name).needs
         if needs != "performance":
             assert f"{name}: First run: jtdiag probe {small_run.path} {needs}" in lines
 
@@ -149,7 +149,7 @@ def test_each_missing_figure_is_one_line_that_names_the_probe_to_ask(small_run):
 def test_what_a_run_holds_nothing_for_is_one_line(small_run):
     probe(small_run, "calibration")
     text = page([gather(small_run)])
-    assert "reliability: The run has kept no outputs on test to draw" in text
+    assert "reliability: The run stores no outputs on the test split" in text
 
 
 def test_a_result_that_is_older_is_told(warned):
@@ -198,7 +198,7 @@ def test_several_runs_are_compared_first(small_run, toy_copy):
     assert "beside-capacity" in found
     assert "run1-capacity" not in found
     lines = [body for _, body in parsed.all("li")]
-    compared = [figures.find(name) for name in figures.FIGURES if figures.find(name).compares]
+    compared = [FIGURES.find(name) for name in FIGURES.names() if FIGURES.find(name).compares]
     for one in compared:
         if one.needs not in ("performance", "capacity"):
             assert f"{one.name}: First run: jtdiag probe {small_run.path} {one.needs}" in lines
@@ -207,7 +207,7 @@ def test_several_runs_are_compared_first(small_run, toy_copy):
 
 def test_a_figure_that_is_too_large_becomes_a_bitmap(probed_run):
     known = gather(probed_run).results["performance"]
-    drawing = figures.find("error-against-lambda")
+    drawing = FIGURES.find("error-against-lambda")
     large = picture(lambda: drawing.draw([("toy", known)]), drawing.caption)
     small = picture(lambda: drawing.draw([("toy", known)]), drawing.caption, limit=30_000)
     assert large.address.startswith("data:image/svg+xml;base64,")

@@ -27,15 +27,15 @@ def history(member_error, ensemble_error=0.1, *, epochs=None, **facts):
     return History(**(known | facts))
 
 
-def spoke(one):
-    return [verdict.rule for verdict in rules.judge(one)]
+def fired(example):
+    return [verdict.rule for verdict in rules.judge(example)]
 
 
 ALIKE = [0.12, 0.13, 0.14, 0.15]
 
 
 def test_members_as_good_as_the_ensemble_give_no_verdict():
-    assert spoke(history(ALIKE)) == []
+    assert fired(history(ALIKE)) == []
 
 
 def test_one_good_member_among_guessing_ones_is_dominance():
@@ -55,22 +55,22 @@ def test_guessing_members_of_a_good_ensemble_are_codependent():
 
 def test_among_leaders_of_equal_error_the_one_of_lower_loss_leads():
     losses = np.tile([3.0, 0.5, 0.4, 3.0, 3.0], (5, 1))
-    found = rules.judge(history([0.9, 0.1, 0.1, 0.9, 0.9], member_loss=losses))
-    assert [v.members for v in found if v.rule == "dominance"] == [(2,)]
+    verdicts = rules.judge(history([0.9, 0.1, 0.1, 0.9, 0.9], member_loss=losses))
+    assert [v.members for v in verdicts if v.rule == "dominance"] == [(2,)]
 
 
-@pytest.mark.parametrize(("epochs", "rules_that_speak"), [(3, []), (4, ["dominance"])])
-def test_nobody_speaks_of_skill_before_the_early_epoch(epochs, rules_that_speak):
-    assert spoke(history([0.9, 0.12, 0.88, 0.9], epochs=epochs)) == rules_that_speak
+@pytest.mark.parametrize(("epochs", "expected"), [(3, []), (4, ["dominance"])])
+def test_nobody_speaks_of_skill_before_the_early_epoch(epochs, expected):
+    assert fired(history([0.9, 0.12, 0.88, 0.9], epochs=epochs)) == expected
 
 
 def test_an_ensemble_that_guesses_tells_nothing_of_its_members():
-    assert spoke(history([0.9, 0.9, 0.9], ensemble_error=0.9)) == []
+    assert fired(history([0.9, 0.9, 0.9], ensemble_error=0.9)) == []
     assert np.isnan(rules.RULES.find("dominance").score(history([0.9, 0.9], ensemble_error=0.95)))
 
 
 def test_a_single_member_is_no_ensemble():
-    assert spoke(history([0.9], ensemble_error=0.1)) == []
+    assert fired(history([0.9], ensemble_error=0.1)) == []
 
 
 def test_a_member_that_moves_a_tenth_of_the_median_way_stagnates():
@@ -82,7 +82,7 @@ def test_a_member_that_moves_a_tenth_of_the_median_way_stagnates():
 
 @pytest.mark.parametrize("moved", [None, np.full((5, 4), np.nan), np.zeros((5, 4))])
 def test_without_movement_nobody_stagnates(moved):
-    assert spoke(history(ALIKE, displacement=moved)) == []
+    assert fired(history(ALIKE, displacement=moved)) == []
 
 
 def test_diversity_of_many_guesses_is_an_explosion():
@@ -95,32 +95,32 @@ def test_diversity_of_many_guesses_is_an_explosion():
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_member_without_a_finite_loss_has_diverged_from_the_first_epoch_on(bad):
     losses = np.tile([0.1, bad, 0.1, 0.1], (1, 1))
-    found = rules.judge(history(ALIKE, epochs=1, member_loss=losses))
-    [verdict] = [v for v in found if v.rule == "divergence"]
+    verdicts = rules.judge(history(ALIKE, epochs=1, member_loss=losses))
+    [verdict] = [v for v in verdicts if v.rule == "divergence"]
     assert verdict.members == (1,)
     assert np.isfinite(verdict.number)
     assert "1 of 4 members" in verdict.observation
 
 
 def test_an_ensemble_without_a_finite_loss_has_diverged():
-    one = history(ALIKE, ensemble_loss=np.array([1, 1, 1, 1, np.nan]))
-    [verdict] = [v for v in rules.judge(one) if v.rule == "divergence"]
+    example = history(ALIKE, ensemble_loss=np.array([1, 1, 1, 1, np.nan]))
+    [verdict] = [v for v in rules.judge(example) if v.rule == "divergence"]
     assert "the ensemble" in verdict.observation
 
 
 def test_a_loss_above_a_guess_that_grows_diverges():
     grows = history(ALIKE, ensemble_loss=np.array([2.3, 1.0, 2.0, 2.5, 4.0]))
-    assert "divergence" in spoke(grows)
+    assert "divergence" in fired(grows)
     falls = history(ALIKE, ensemble_loss=np.array([2.3, 9.0, 7.0, 5.0, 4.0]))
-    assert "divergence" not in spoke(falls)
+    assert "divergence" not in fired(falls)
 
 
 def test_the_loss_that_counts_is_the_one_descended():
     losses = np.stack([np.full(4, loss) for loss in (2.3, 1.0, 2.0, 2.5, 4.0)])
-    one = history(ALIKE, member_loss=losses, ensemble_loss=np.array([2.3, 0.5, 0.4, 0.3, 0.2]))
-    assert "divergence" not in spoke(one)
-    assert "divergence" in spoke(replace(one, lam=np.zeros(5)))
-    assert "divergence" not in spoke(replace(one, lam=None))
+    example = history(ALIKE, member_loss=losses, ensemble_loss=np.array([2.3, 0.5, 0.4, 0.3, 0.2]))
+    assert "divergence" not in fired(example)
+    assert "divergence" in fired(replace(example, lam=np.zeros(5)))
+    assert "divergence" not in fired(replace(example, lam=None))
 
 
 def test_members_without_training_error_get_advice():
@@ -131,10 +131,10 @@ def test_members_without_training_error_get_advice():
 
 def test_a_rule_is_told_with_the_epoch_at_which_it_first_spoke():
     errors = np.array([[0.9] * 4, ALIKE, ALIKE, ALIKE, [0.9, 0.12, 0.88, 0.9]])
-    one = replace(history(ALIKE), member_error=errors)
-    [verdict] = rules.first(one)
+    example = replace(history(ALIKE), member_error=errors)
+    [verdict] = rules.first(example)
     assert (verdict.rule, verdict.epoch) == ("dominance", 4)
-    assert rules.first(one.until(3)) == []
+    assert rules.first(example.until(3)) == []
 
 
 def test_a_history_begins_where_it_begins():
@@ -180,9 +180,9 @@ def test_every_rule_compares_something_and_has_a_finite_limit():
 
 def test_epochs_of_which_nothing_was_measured_are_left_out():
     loss, error = np.array([np.nan, 0.1, np.nan]), np.array([np.nan, 0.1, 0.1])
-    one = history(ALIKE, epochs=3, ensemble_loss=loss, ensemble_error=error)
-    assert one.measured().epoch.tolist() == [1, 2]  # the last has diverged and is known
-    assert one.measured().member_error.shape == (2, 4)
+    example = history(ALIKE, epochs=3, ensemble_loss=loss, ensemble_error=error)
+    assert example.measured().epoch.tolist() == [1, 2]  # the last has diverged and is known
+    assert example.measured().member_error.shape == (2, 4)
     nothing = np.full(3, np.nan)
     assert (
         history(ALIKE, epochs=3, ensemble_loss=nothing, ensemble_error=nothing).measured() is None

@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from jtdiag import files
 from jtdiag.errors import StoreError
 from jtdiag.recipe.recipe import Data, Keep, Members, Recipe, Train
 from jtdiag.store import lanes
-from jtdiag.store.lanes import Lane, Seal
+from jtdiag.store.lanes import Lane, RuleAction, Seal
 
 
 def recipe(epochs=3, lam=(0, 1), trials=1, outputs="all", checkpoints="all"):
@@ -145,6 +146,40 @@ def test_a_seal_is_read_as_it_was_written(run, seal):
     lanes.write_seal(run, LANE, seal)
     assert lanes.read_seal(run, LANE) == seal
     assert [path.name for path in (run / lanes.FOLDER).iterdir()] == ["lam2-trial1.json"]
+
+
+def test_what_rules_did_lies_flat_in_the_file_as_in_all_runs_before(run):
+    action = RuleAction(stopped="dominance", lowered="codependence")
+    seal = Seal(epoch=4, best=2, best_error=0.25, outputs=(2,), done=True, action=action)
+    seal = replace(seal, lowered_after=3)
+    lanes.write_seal(run, LANE, seal)
+    path = run / lanes.FOLDER / f"{LANE.key}.json"
+    assert path.read_text() == (
+        '{"epoch": 4, "best": 2, "best_error": 0.25, "outputs": [2], "checkpoints": [], '
+        '"done": true, "stopped": "dominance", "lowered": "codependence", "lowered_after": 3}\n'
+    )
+    assert lanes.read_seal(run, LANE) == seal
+    assert (seal.stopped, seal.lowered) == ("dominance", "codependence")
+
+
+def test_a_seal_from_before_there_were_rules_is_read(run):
+    (run / lanes.FOLDER / f"{LANE.key}.json").write_text(
+        '{"epoch": 1, "best": 1, "best_error": 0.5, "outputs": [0, 1], "checkpoints": [1], '
+        '"done": false}\n'
+    )
+    expected = Seal(epoch=1, best=1, best_error=0.5, outputs=(0, 1), checkpoints=(1,))
+    assert lanes.read_seal(run, LANE) == expected
+
+
+def test_a_lowered_lane_stays_lowered_by_the_first_rule_that_lowered_it():
+    made = recipe(epochs=4)
+    first = Seal().after(0, None, made, RuleAction(lowered="codependence"))
+    second = first.after(1, None, made, RuleAction(lowered="dominance"))
+    third = second.after(2, None, made, RuleAction(stopped="divergence"))
+    for seal in (first, second, third):
+        assert (seal.lowered, seal.lowered_after) == ("codependence", 0)
+    assert (second.stopped, second.done) == ("", False)
+    assert (third.stopped, third.done) == ("divergence", True)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1, 2", "\x00\x00"])

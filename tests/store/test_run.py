@@ -242,23 +242,25 @@ def test_outputs_come_in_pieces_that_fit_together(run, tmp_path, monkeypatch):
 def test_what_is_not_sealed_cannot_be_read(copy):
     lane = copy.lanes[0]
     take_back(copy, lane, 1)
-    with pytest.raises(StoreError, match="lane lam0-trial0 keeps no outputs of epoch 2"):
+    with pytest.raises(StoreError, match="lane lam0-trial0 has no outputs of epoch 2"):
         list(copy.outputs(lane, 2, "test"))
-    with pytest.raises(StoreError, match="lane lam0-trial0 keeps no checkpoint of epoch 2"):
+    with pytest.raises(StoreError, match="lane lam0-trial0 has no checkpoint of epoch 2"):
         copy.checkpoint(lane, 2)
     assert len(list(copy.outputs(lane, 1, "test"))) == 1
 
 
 @pytest.mark.parametrize("lane", [Lane(0, 2), Lane(2, 0), Lane(-1, 0)])
 def test_a_lane_that_the_run_does_not_have_has_nothing(run, lane):
-    with pytest.raises(StoreError, match=f"lane {lane.key} keeps no outputs of epoch 0"):
+    with pytest.raises(StoreError, match=f"lane {lane.key} has no outputs of epoch 0"):
         list(run.outputs(lane, 0, "test"))
-    with pytest.raises(StoreError, match=f"lane {lane.key} keeps no checkpoint of epoch 0"):
+    with pytest.raises(StoreError, match=f"lane {lane.key} has no checkpoint of epoch 0"):
         run.checkpoint(lane, 0)
 
 
 def test_an_array_that_is_not_kept_is_one_line(run):
-    with pytest.raises(StoreError, match="keeps no outputs/nothing/logits; its recipe's") as caught:
+    with pytest.raises(
+        StoreError, match=r"does not keep outputs/nothing/logits; \[keep\] in its recipe"
+    ) as caught:
         list(run.outputs(run.lanes[0], 0, "nothing"))
     assert "\n" not in str(caught.value)
 
@@ -380,15 +382,15 @@ def test_a_folder_that_is_no_run_is_one_line(lane_copy, missing):
     with pytest.raises(StoreError) as caught:
         Run(lane_copy.path)
     assert str(caught.value) == (
-        f"{lane_copy.path} is no run: it has no {missing}. "
-        "Name a folder that `jtdiag train` has made."
+        f"{lane_copy.path} is not a run: it has no {missing}. "
+        "Give a folder that `jtdiag train` has made."
     )
 
 
 def test_a_folder_that_does_not_exist_is_no_run(tmp_path):
-    with pytest.raises(StoreError, match="is no run: it has no recipe.toml"):
+    with pytest.raises(StoreError, match="is not a run: it has no recipe.toml"):
         Run(tmp_path / "nowhere")
-    with pytest.raises(OSError, match="is no run"):  # an ordinary except clause works
+    with pytest.raises(OSError, match="is not a run"):  # an ordinary except clause works
         Run(str(tmp_path / "nowhere"))
 
 

@@ -159,7 +159,9 @@ def test_what_is_in_the_way_is_refused(create, tmp_path, what):
     else:
         create(path).close()
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    with pytest.raises(StoreError, match="already holds a run" if what == "run" else "not empty"):
+    with pytest.raises(
+        StoreError, match="already contains a run" if what == "run" else "not empty"
+    ):
         create(path)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
@@ -237,7 +239,9 @@ def test_an_epoch_must_follow_the_seal(create):
     write(writer, FIRST, [0])
     with pytest.raises(StoreError, match="lam0-trial0: epochs up to 0 are sealed; epoch 2 cannot"):
         write(writer, FIRST, [2])
-    with pytest.raises(StoreError, match="epochs up to -1 are sealed; epoch 1 cannot follow"):
+    with pytest.raises(
+        StoreError, match="epochs up to -1 are sealed; epoch 1 cannot be written before epoch 0"
+    ):
         write(writer, SECOND, [1])
     write(writer, FIRST, [1])
     assert (writer.seal(FIRST).epoch, writer.seal(SECOND).epoch) == (1, -1)
@@ -321,9 +325,9 @@ def test_a_half_written_epoch_is_invisible(create, monkeypatch):
     for path in ("metrics/member_loss", "outputs/test/logits", "checkpoints/layer1.bias"):
         assert not np.isnan(run.array(path)[0, 0, 1]).any(), "it does lie on the disk"
     assert run.metrics().sizes["epoch"] == 1
-    with pytest.raises(StoreError, match="keeps no outputs of epoch 1"):
+    with pytest.raises(StoreError, match="has no outputs of epoch 1"):
         next(run.outputs(FIRST, 1, "test"))
-    with pytest.raises(StoreError, match="keeps no checkpoint of epoch 1"):
+    with pytest.raises(StoreError, match="has no checkpoint of epoch 1"):
         run.checkpoint(FIRST, 1)
     tree = run.tree
     for node, name in (("outputs/test", "logits"), ("checkpoints", "layer1.bias")):
@@ -398,7 +402,7 @@ def test_another_recipe_is_refused_by_the_names_of_its_fields(create):
 
 def test_a_folder_that_is_no_run_cannot_be_reopened(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(StoreError, match="is no run: it has no recipe.toml"):
+    with pytest.raises(StoreError, match="is not a run: it has no recipe.toml"):
         RunWriter.reopen(tmp_path, recipe())
 
 

@@ -98,7 +98,7 @@ def test_the_page_holds_what_the_analysis_makes_of_the_lanes(tables):
 
 
 def test_a_page_without_a_place_for_a_table_is_refused(tables):
-    with pytest.raises(ValueError, match="no place for the table 'lanes'"):
+    with pytest.raises(ValueError, match="no marker for the table 'lanes'"):
         report.written("# A page\n", tables)
 
 
@@ -111,7 +111,7 @@ def test_the_lanes_are_those_of_the_grid(found):
 
 def test_the_bar_holds_on_held_out_lanes_after_epoch_3(found):
     failed = questions.halves(found, questions.comparisons(found)[1])
-    area = questions.areas(found, questions.weakness(found), failed)[questions.at(3)]
+    area = questions.areas(found, questions.weakness(found), failed)[questions.epoch_index(3)]
     assert area.value >= 0.9
 
 

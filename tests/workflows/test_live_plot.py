@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from jtdiag import figures
 from jtdiag.commands import main
+from jtdiag.figures import FIGURES
 from jtdiag.figures.drawing import Output
 from jtdiag.workflows import live_plot as redrawing
 from jtdiag.workflows.live_plot import redraw
@@ -28,7 +28,7 @@ def asleep(monkeypatch):
 def test_figures_are_drawn_again_after_every_epoch_until_the_run_ends(warned, asleep):
     steps = [lambda e=e: warned.seal_up_to(e) for e in (0, 2, 4)]
     asleep(*steps, warned.close)
-    wanted = [figures.find("error-against-lambda"), figures.find("errors-by-epoch")]
+    wanted = [FIGURES.find("error-against-lambda"), FIGURES.find("errors-by-epoch")]
     lines = list(redraw(warned.run, wanted, PNG))
     where = warned.run.path / "figures"
     assert lines == [
@@ -40,7 +40,7 @@ def test_figures_are_drawn_again_after_every_epoch_until_the_run_ends(warned, as
 def test_it_draws_the_epochs_that_are_sealed(warned, asleep, monkeypatch):
     seen = []
     asleep(lambda: warned.seal_up_to(1), lambda: warned.seal_up_to(4), warned.close)
-    drawing = figures.find("errors-by-epoch")
+    drawing = FIGURES.find("errors-by-epoch")
     name = "jtdiag.workflows.live_plot.draw_results"
     monkeypatch.setattr(name, lambda runs, drawing, results, output: (
         seen.append(int(results[0]["ensemble_error"].notnull().any(("lam", "split")).sum())),
@@ -52,7 +52,7 @@ def test_it_draws_the_epochs_that_are_sealed(warned, asleep, monkeypatch):
 
 def test_figures_of_slow_probes_are_left_out_and_told_once(warned, asleep):
     asleep(lambda: warned.seal_up_to(4), warned.close)
-    [left_out, done] = redraw(warned.run, [figures.find("reliability")], PNG)
+    [left_out, done] = redraw(warned.run, [FIGURES.find("reliability")], PNG)
     assert left_out == (
         "reliability: skipped, its probe is slow. "
         f"To draw it: jtdiag probe {warned.run.path} calibration"
@@ -63,9 +63,9 @@ def test_figures_of_slow_probes_are_left_out_and_told_once(warned, asleep):
 
 def test_what_cannot_be_drawn_yet_is_a_line_and_the_rest_goes_on(warned, asleep):
     asleep(lambda: warned.seal_up_to(2), warned.close)
-    wanted = [figures.find("leader-by-epoch"), figures.find("error-against-lambda")]
+    wanted = [FIGURES.find("leader-by-epoch"), FIGURES.find("error-against-lambda")]
     first, second, last = redraw(warned.run, wanted, PNG)
-    assert first.startswith("epoch 2: leader-by-epoch skipped. No lane of the run is done")
+    assert first.startswith("epoch 2: leader-by-epoch skipped. No lane has completed all epochs")
     assert second.endswith("error-against-lambda.png")
     assert last == f"{warned.run.path}: the training process exited early."
 
@@ -73,7 +73,7 @@ def test_what_cannot_be_drawn_yet_is_a_line_and_the_rest_goes_on(warned, asleep)
 def test_nothing_is_written_into_the_run_but_figures(warned, asleep):
     asleep(lambda: warned.seal_up_to(4), warned.close)
     before = {path.name for path in warned.run.path.iterdir()}
-    list(redraw(warned.run, [figures.find("diversity-against-lambda")], PNG))
+    list(redraw(warned.run, [FIGURES.find("diversity-against-lambda")], PNG))
     assert {path.name for path in warned.run.path.iterdir()} - before == {"figures"}
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jtdiag import names
-from jtdiag.engine.progress import Silent
+from jtdiag.engine.progress import NullListener
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.probing.results import load
 from jtdiag.recipe import studies
@@ -53,7 +53,7 @@ seed = 5
 
 
 def quiet():
-    return nullcontext(Silent())
+    return nullcontext(NullListener())
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_the_folder_knows_its_study(made):
 
 
 def test_bars_are_in_the_order_of_schemes_whatever_the_order_of_runs(made):
-    labels = [bar.label for bar in schemes.bars(made[1])]
+    labels = [bar.label for bar in schemes.of_study(made[1])]
     assert labels == [
         "single network",
         "independent",
@@ -96,7 +96,7 @@ def test_bars_are_in_the_order_of_schemes_whatever_the_order_of_runs(made):
 
 def test_bars_are_what_the_probes_have_stored(made):
     _, folder = made
-    bars = {bar.label: bar for bar in schemes.bars(folder)}
+    bars = {bar.label: bar for bar in schemes.of_study(folder)}
     for label, run, lam in (
         ("independent", "joint", 0.0),
         ("λ = 0.9", "joint", 0.9),

@@ -9,7 +9,7 @@ from torch import nn
 
 from jtdiag import loading
 from jtdiag.engine.architectures.module_stack import Factory
-from jtdiag.engine.torchvision_import import mended
+from jtdiag.engine.torchvision_import import fixed
 from jtdiag.errors import RecipeError
 from jtdiag.recipe.members import Members
 
@@ -32,7 +32,7 @@ def load_factory(address: str) -> Factory:
         return loading.load("members.factory", address, "function", RecipeError)
     except (RecipeError, RuntimeError) as error:
         cause = error.__cause__ if isinstance(error, RecipeError) else error
-        if not isinstance(cause, RuntimeError) or not mended(cause):
+        if not isinstance(cause, RuntimeError) or not fixed(cause):
             raise
     return loading.load("members.factory", address, "function", RecipeError)
 

@@ -1,57 +1,44 @@
-"""Where data come from: one file per source, each of which returns `Arrays`."""
+"""Data sets: one file each, found by name as entry points of ``jtdiag.datasets``.
 
-from collections.abc import Callable, Mapping
+`contract` defines the record that describes a data set, `arrays` what loading one returns. An
+.npz file or a folder of images may be given by its path instead of a name.
+"""
+
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
 
-from jtdiag.engine.datasets import diabetes, digits, fashion_mnist, folder, npz, synthetic
+from jtdiag.engine.datasets import folder, npz
 from jtdiag.engine.datasets.arrays import Arrays, channel_moments
+from jtdiag.engine.datasets.contract import SOURCES, DataSource
 from jtdiag.errors import DataError
 
-__all__ = ["NAMES", "Arrays", "channel_moments", "load"]
-
-_CLASSES: Final[Mapping[str, Callable[[Path], Arrays]]] = {
-    "digits": digits.load,
-    "fashion-mnist": fashion_mnist.load,
-    "folder": folder.load,
-    "npz": npz.load,
-}
-"""Sources of classes; an .npz file may hold numbers as well."""
-_NUMBERS: Final[Mapping[str, Callable[[], Arrays]]] = {
-    "diabetes": diabetes.load,
-    "counts": synthetic.counts,
-    "labels": synthetic.labels,
-}
-"""Sources of numbers to predict; all embedded."""
-NAMES: Final = (*_CLASSES, *_NUMBERS)
-"""The names that `load` knows; a path will do as well."""
+__all__ = ["SOURCES", "Arrays", "DataSource", "channel_moments", "load"]
 
 
 def load(name: str, root: Path, *, numbers: bool = False) -> Arrays:
-    """Return the data set of that name, or the one at that path.
+    """Return the data set with that name, or the one at that path.
 
     Args:
-        name: One of `NAMES`, or the path of an .npz file or of a folder with train and test in it.
-        root: Where the files of a named data set lie; for "npz" the file itself, for "folder"
-            the folder that holds train and test. Not used for embedded data or when `name` is a
-            path.
-        numbers: Whether targets are to be numbers, as far as the file leaves that open.
+        name: Name of an installed data set, or the path of an .npz file or of a folder that
+            contains train and test.
+        root: Folder with the files of a named data set; for "npz" the file itself, for "folder"
+            the folder that contains train and test. Ignored for data that come with a package
+            and when `name` is a path.
+        numbers: Whether targets are numbers, where the data leave that open.
 
     Raises:
-        DataError: The name is unknown, or the data are missing or not what they should be.
+        DataError: if there is no such data set, or its data are missing or invalid.
     """
-    if name in _NUMBERS:
-        return _NUMBERS[name]()
-    if name == "npz" or (name.endswith(".npz") and name not in _CLASSES):
-        return npz.load(root if name == "npz" else Path(name), numbers=numbers)
-    if name in _CLASSES:
-        return _CLASSES[name](root)
+    installed = SOURCES.names()
+    if name in installed:
+        return SOURCES.find(name).read(root, numbers=numbers)
+    if name.endswith(".npz"):
+        return npz.load(Path(name), numbers=numbers)
     if name and Path(name).is_dir():
         return folder.load(Path(name))
-    near = get_close_matches(name.lower().replace("_", "-"), NAMES, 1, cutoff=0.5)
+    matches = get_close_matches(name.lower().replace("_", "-"), installed, 1, cutoff=0.5)
+    hint = f" Did you mean '{matches[0]}'?" if matches else ""
     raise DataError(
-        f"There is no data set '{name}'."
-        + (f" Did you mean '{near[0]}'?" if near else "")
-        + f" Known are {', '.join(NAMES)}, the path of an .npz file, and a folder of images."
+        f"There is no data set '{name}'.{hint} Use one of {', '.join(installed)}, or the path of "
+        "an .npz file or of a folder of images."
     )

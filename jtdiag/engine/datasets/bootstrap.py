@@ -1,6 +1,6 @@
-"""Bagging: every member's bootstrap of the training split (Breiman 1996).
+"""Bagging: a bootstrap sample of the training split for every member (Breiman 1996).
 
-Shape suffixes: L lanes, M members, N training examples, B examples of a step.
+Shape suffixes: L lanes, M members, N training examples, B examples of a batch.
 """
 
 from collections.abc import Sequence
@@ -14,52 +14,54 @@ from jtdiag.store.lanes import Lane
 
 
 def counts(examples: int, members: int, seed: int, trial: int) -> Tensor:
-    """Return how often every member draws every training example, (M, N) in int16.
+    """Return how often each member draws each training example, (M, N) in int16.
 
-    N draws with replacement for each member, so a row sums to N. A member's draws do not depend
-    on how many other members there are.
+    Each member makes N draws with replacement, so every row sums to N. The draws of a member do
+    not depend on the number of members.
 
     Args:
-        examples: N, of the training split.
-        members: M.
-        seed: The recipe's.
-        trial: Another one has other draws.
+        examples: Size N of the training split.
+        members: Number of members, M.
+        seed: The seed of the recipe.
+        trial: Draws differ between trials.
     """
-    found = torch.empty((members, examples), dtype=torch.int16)
+    drawn_MN = torch.empty((members, examples), dtype=torch.int16)
     for member in range(members):
         generator = seeds.generator(seed, seeds.Purpose.BOOTSTRAP, trial, member)
-        drawn = torch.randint(examples, (examples,), generator=generator)
-        found[member] = torch.bincount(drawn, minlength=examples)
-    return found
+        draws = torch.randint(examples, (examples,), generator=generator)
+        drawn_MN[member] = torch.bincount(draws, minlength=examples)
+    return drawn_MN
 
 
 class Bootstrap:
-    """The bootstraps of a group of lanes, as weights of common batches or as batches of their own.
+    """Bootstrap samples of a group of lanes, as weights on shared batches or as separate batches.
 
-    In both cases the gradient of an epoch adds up every member's loss as often as it has drawn an
-    example, and a step divides by the examples in the batch.
+    In both cases an epoch counts each example as often as the member has drawn it, and a step
+    divides by the batch size.
     """
 
     def __init__(
         self, recipe: Recipe, lanes: Sequence[Lane], examples: int, device: torch.device
     ) -> None:
         self.own = recipe.bootstrap == "batches"
-        """Whether members have batches of their own; then the group is one lane."""
+        """Whether each member has its own batches; the group is then a single lane."""
         drawn = [counts(examples, recipe.members.count, recipe.seed, lane.trial) for lane in lanes]
         if self.own:
-            [one] = drawn
-            each = torch.arange(examples)
-            # Sorted, so that a member that drew every example once takes the common batches.
-            self._samples_MN = torch.stack([each.repeat_interleave(row.long()) for row in one])
+            [counts_MN] = drawn
+            examples_N = torch.arange(examples)
+            # Sorted, so that a member that drew every example once sees the shared batches.
+            self._samples_MN = torch.stack(
+                [examples_N.repeat_interleave(row.long()) for row in counts_MN]
+            )
         else:
-            # Examples first: a step then reads whole rows.
+            # Examples first: a step then reads contiguous rows.
             self._counts_LNM = torch.stack(drawn).transpose(1, 2).contiguous().to(device)
 
     def weights(self, rank_LB: Tensor) -> Tensor:
-        """Return the counts (L, M, B) of the training examples at these ranks of their split."""
+        """Return the counts (L, M, B) of training examples, given by their ranks in the split."""
         lanes = torch.arange(len(rank_LB), device=rank_LB.device)[:, None]
         return self._counts_LNM[lanes, rank_LB].transpose(1, 2)
 
     def samples(self, rank_LN: Tensor) -> Tensor:
-        """Return the ranks (M, N) of the examples that each member sees, in an epoch's order."""
+        """Return the ranks (M, N) of each member's examples, in the order of an epoch."""
         return self._samples_MN[:, rank_LN[0].cpu()].to(rank_LN.device)

@@ -1,4 +1,4 @@
-"""The digits that scikit-learn ships: 1,797 grey images of 8x8, no network needed."""
+"""The digits data set of scikit-learn: 1,797 grayscale images of 8x8 pixels, no download."""
 
 from pathlib import Path
 from typing import Final
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jtdiag.engine.datasets.arrays import Arrays
+from jtdiag.engine.datasets.contract import DataSource
 
 TEST_EXAMPLES: Final = 500
 _SPLIT_SEED: Final = 44826
@@ -15,11 +16,11 @@ _WHITE: Final = 16
 
 
 def load(_root: Path) -> Arrays:
-    """Return 1,297 training and 500 test images (N, 1, 8, 8) in [0, 1]; nothing is read from disk.
+    """Return 1,297 training and 500 test images (N, 1, 8, 8) in [0, 1].
 
     The split is the same on every machine and in every version.
     """
-    from sklearn.datasets import load_digits  # takes a second, and only this source needs it
+    from sklearn.datasets import load_digits  # importing scikit-learn takes a second
 
     bunch = load_digits()
     order = _order(len(bunch.target))
@@ -37,9 +38,12 @@ def load(_root: Path) -> Arrays:
 
 
 def _order(examples: int) -> NDArray[np.intp]:
-    """Return a permutation of 0..examples-1 that no new version of numpy changes.
+    """Return a permutation of 0..examples-1 that is identical in every numpy version.
 
-    numpy promises the raw bits of a bit generator for ever, but not what `permutation` makes of
-    them; so the examples are sorted by raw bits.
+    numpy guarantees the raw bits of a bit generator, but not what `permutation` makes of them;
+    so examples are sorted by raw bits.
     """
     return np.argsort(np.random.PCG64(_SPLIT_SEED).random_raw(examples), kind="stable")
+
+
+SOURCE = DataSource(name="digits", targets="classes", load=load)

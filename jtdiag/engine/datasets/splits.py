@@ -1,4 +1,4 @@
-"""A data set as tensors on the device, split for each trial."""
+"""A data set as tensors on the device, split separately for each trial."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,42 +13,40 @@ from jtdiag.engine import datasets, seeds
 from jtdiag.engine.datasets.targets import Targets
 from jtdiag.errors import DataError
 from jtdiag.families.contract import Family
-from jtdiag.recipe import recipe as recipes
+from jtdiag.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Examples of the data set's own training or test part."""
+    """Examples of the training or test part of a data set."""
 
     x: Tensor
-    """(N, …), normalised."""
+    """(N, …), normalized."""
     y: Tensor
     """(N,) classes, int64; or (N, K) numbers in the engine's precision."""
 
 
 class DataSet:
-    """All examples on the device; a trial's splits are positions in one of the two parts.
+    """All examples on the device. The splits of a trial are index tensors into the two parts.
 
     Raises:
         DataError: if more examples are to be held out than there are.
     """
 
-    def __init__(
-        self, arrays: datasets.Arrays, recipe: recipes.Recipe, device: torch.device
-    ) -> None:
+    def __init__(self, arrays: datasets.Arrays, recipe: Recipe, device: torch.device) -> None:
         examples = len(arrays.y_train)
         if recipe.data.val >= examples:
             raise DataError(
-                f"data.val is {recipe.data.val}; {recipe.data.name} has {examples} training "
-                "examples, and some must be left to train on."
+                f"data.val is {recipe.data.val}, but {recipe.data.name} has only {examples} "
+                "training examples; hold out fewer."
             )
         self.classes = arrays.classes
-        """Names of the K outputs; for classes, theirs."""
+        """Names of the K outputs, or of the classes."""
         self.family: Family = families.find(recipe.family)
         targets = Targets.of(self.family, arrays, recipe)
         self.error_scale, self.target_facts = targets.error_scale, targets.facts
         self.moments: tuple[tuple[float, ...], tuple[float, ...]]
-        """Mean and standard deviation, per channel or feature, that normalise the examples."""
+        """Mean and standard deviation, per channel or feature, that normalize the examples."""
         self._seed, self._val = recipe.seed, recipe.data.val
         dtype = getattr(torch, recipe.engine.precision)
         moments = self.moments = _moments(arrays)
@@ -63,30 +61,30 @@ class DataSet:
         return tuple(self._parts["train"].x.shape[1:])
 
     def part(self, split: str) -> Part:
-        """Return the part that a split's positions point into."""
+        """Return the part that contains a split."""
         return self._parts["test" if split == names.TEST else "train"]
 
     def positions(self, split: str, trial: int) -> Tensor:
-        """Return the positions (n,), on the CPU, of a trial's split in its part."""
+        """Return the positions (n,) of a split in its part, for one trial, on the CPU."""
         if split == names.TEST:
             return torch.arange(len(self._parts["test"].y))
         train, val = seeds.held_out(len(self._parts["train"].y), self._val, self._seed, trial)
         return val if split == names.VAL else train
 
     def count(self, split: str) -> int:
-        """Return how many examples a split has; the same in every trial."""
+        """Return the number of examples in a split; it is the same in every trial."""
         return len(self.positions(split, 0))
 
 
-def load(recipe: recipes.Recipe, device: torch.device) -> DataSet:
-    """Return the data set that a recipe names, on the device.
+def load(recipe: Recipe, device: torch.device) -> DataSet:
+    """Load the data set that a recipe names onto the device.
 
     Raises:
-        DataError: if it is missing or not what it should be.
+        DataError: if it is missing or invalid.
     """
     numbers = not families.find(recipe.family).classes
-    found = datasets.load(recipe.data.name, Path(recipe.data.root), numbers=numbers)
-    return DataSet(found, recipe, device)
+    arrays = datasets.load(recipe.data.name, Path(recipe.data.root), numbers=numbers)
+    return DataSet(arrays, recipe, device)
 
 
 def _moments(arrays: datasets.Arrays) -> tuple[tuple[float, ...], tuple[float, ...]]:

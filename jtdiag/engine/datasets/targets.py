@@ -1,4 +1,4 @@
-"""Targets as a family wants them, and what counts as no skill at all in predicting them."""
+"""Targets in the form that a family needs, and the chance level of predicting them."""
 
 import math
 from dataclasses import dataclass
@@ -17,20 +17,21 @@ from jtdiag.store.layout import TargetFacts
 
 @dataclass(frozen=True, kw_only=True)
 class Targets:
-    """Targets of both parts, (N,) classes or (N, K) numbers in float64."""
+    """Targets of the training and test part: (N,) classes, or (N, K) numbers in float64."""
 
     train: Tensor
     test: Tensor
     error_scale: float
-    """What errors are divided by: for families whose errors are fractions, the best constant's."""
+    """What errors are divided by: the error of the best constant prediction for families with
+    relative errors, else 1."""
     facts: TargetFacts
 
     @classmethod
     def of(cls, family: Family, arrays: datasets.Arrays, recipe: Recipe) -> "Targets":
-        """Return targets that fit the family.
+        """Validate the targets of a data set for a family and prepare them.
 
         Raises:
-            DataError: if they do not.
+            DataError: if they do not fit the family.
         """
         _check_kind(family, arrays, recipe)
         train, test = torch.from_numpy(arrays.y_train), torch.from_numpy(arrays.y_test)
@@ -47,13 +48,13 @@ class Targets:
         chance = family.chance(train, outputs)
         if not math.isfinite(chance):
             raise DataError(
-                f"{recipe.data.name}: the error of a constant prediction is {chance} "
-                f"(family = '{recipe.family}'); the family needs an `error` that all targets have."
+                f"{recipe.data.name}: the error of a constant prediction is not finite "
+                f"(family = '{recipe.family}'); its `error` must be finite for all targets."
             )
         if family.relative and not chance > 0:
             raise DataError(
-                f"{recipe.data.name}: all targets in y_train are the same; there must be "
-                "something to predict."
+                f"{recipe.data.name}: all targets in y_train are equal; there is nothing to "
+                "predict."
             )
         error_scale = chance if family.relative else 1.0
         facts = TargetFacts(
@@ -68,19 +69,21 @@ class Targets:
 
 
 def _check_kind(family: Family, arrays: datasets.Arrays, recipe: Recipe) -> None:
-    """Refuse classes where numbers are wanted, and numbers where classes are."""
+    """Check that targets are classes or numbers, whichever the family predicts."""
     numbers = arrays.y_train.ndim == 2
     if numbers != family.classes:
         return
-    has, wants = ("numbers", "classes") if numbers else ("classes", "numbers")
-    other = "one for numbers, such as 'gaussian'," if numbers else "'categorical'"
+    actual, expected = ("numbers", "classes") if numbers else ("classes", "numbers")
+    suggestion = (
+        "a family for numbers, such as 'gaussian'," if numbers else "family = 'categorical'"
+    )
     raise DataError(
-        f"{recipe.data.name} has {has} as targets, and family = '{recipe.family}' predicts {wants};"
-        f" set family to {other} or name other data."
+        f"{recipe.data.name}: the targets are {actual}, but family = '{recipe.family}' predicts "
+        f"{expected}; use {suggestion} or other data."
     )
 
 
 def _moments(y: NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation (divided by N) of every output; of a constant, 1."""
+    """Return mean and standard deviation (divided by N) per output; 1 for a constant output."""
     sd = y.std(0)
     return tuple(y.mean(0).tolist()), tuple(np.where(sd > 0, sd, 1.0).tolist())

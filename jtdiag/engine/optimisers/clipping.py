@@ -1,4 +1,4 @@
-"""Clipping: no member's gradient is longer than a recipe allows."""
+"""Gradient clipping by norm, separately for every member."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ from torch import Tensor
 from jtdiag.engine.optimisers.contract import Optimiser
 
 
-def lengths(gradients: Mapping[str, Tensor]) -> Tensor:
-    """Return the Euclidean norms (L, M) of gradients (L, M, …), over all of a member's own."""
-    of_each = [
+def norms(gradients: Mapping[str, Tensor]) -> Tensor:
+    """Return the Euclidean norm (L, M) of each member's gradient, over all its parameters."""
+    by_parameter = [
         torch.linalg.vector_norm(g.unsqueeze(-1), dim=list(range(2, g.ndim + 1)))
         for g in gradients.values()
     ]
-    return torch.linalg.vector_norm(torch.stack(of_each), dim=0)
+    return torch.linalg.vector_norm(torch.stack(by_parameter), dim=0)
 
 
 @torch.no_grad()
-def clip(gradients: Mapping[str, Tensor], longest: float) -> dict[str, Tensor]:
-    """Return gradients (L, M, …), each member's shortened to a Euclidean norm where it is longer.
+def clip(gradients: Mapping[str, Tensor], max_norm: float) -> dict[str, Tensor]:
+    """Return gradients (L, M, …) with each member's scaled down to a maximum Euclidean norm.
 
-    As torch.nn.utils.clip_grad_norm_ does for one network. A norm that is not finite makes all
-    of its member's gradient 0 or NaN, and no other's.
+    The same as torch.nn.utils.clip_grad_norm_ for a single network. A non-finite norm makes the
+    gradient of its own member 0 or NaN and leaves the others unchanged.
     """
-    factor_LM = (longest / (lengths(gradients) + 1e-6)).clamp(max=1.0)
+    factor_LM = (max_norm / (norms(gradients) + 1e-6)).clamp(max=1.0)
     return {
         name: g * factor_LM.view(*factor_LM.shape, *[1] * (g.ndim - 2))
         for name, g in gradients.items()
@@ -34,13 +34,14 @@ def clip(gradients: Mapping[str, Tensor], longest: float) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class Clipped:
-    """An optimiser that is shown clipped gradients; its state is its own."""
+    """An optimizer that receives clipped gradients; it adds no state."""
 
     optimiser: Optimiser
-    longest: float
+    max_norm: float
+    """Largest Euclidean norm of one member's gradient."""
 
     def start(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the optimiser's state before the first step."""
+        """Return the initial state of the optimizer."""
         return self.optimiser.start(weights)
 
     def step(
@@ -50,5 +51,5 @@ class Clipped:
         gradients: Mapping[str, Tensor],
         lr_L: Tensor,
     ) -> None:
-        """Let the optimiser take one step along the clipped gradients."""
-        self.optimiser.step(weights, state, clip(gradients, self.longest), lr_L)
+        """Clip the gradients and let the optimizer take one step."""
+        self.optimiser.step(weights, state, clip(gradients, self.max_norm), lr_L)

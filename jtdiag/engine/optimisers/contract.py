@@ -1,20 +1,23 @@
-"""What the engine needs of an optimiser."""
+"""What an optimizer provides: its update rule, and the record that registers it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
+from jtdiag.recipe.recipe import Train
+
 
 class Optimiser(Protocol):
-    """How stacked weights move once their gradient is known; it holds no numbers itself.
+    """The update rule of stacked weights. The object itself is stateless.
 
-    What it remembers is a flat dict of tensors whose first axis is the lane: ``tensor[lane]`` of
-    each is all that one lane needs to go on where it stopped.
+    The state is a flat dict of tensors whose first axis is the lane: ``tensor[lane]`` of each is
+    all that is needed to resume a lane.
     """
 
     def start(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the state before the first step, for weights (L, M, …) by name."""
+        """Return the initial state for weights (L, M, …) by name."""
 
     def step(
         self,
@@ -23,7 +26,22 @@ class Optimiser(Protocol):
         gradients: Mapping[str, Tensor],
         lr_L: Tensor,
     ) -> None:
-        """Move weights and state, in place, by one step with learning rates (L,).
+        """Update weights and state in place by one step with learning rates (L,).
 
-        Gradients stay as they are, and nothing waits for the device.
+        Must not modify the gradients, and should not synchronize with the device.
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserSpec:
+    """An optimizer by name. One file defines one; an entry point of ``jtdiag.optimisers`` names it.
+
+    A third-party package adds an optimizer with the same kind of record::
+
+        spec = OptimiserSpec(name="sign", build=lambda train: SignSGD(train.weight_decay))
+    """
+
+    name: str
+    """Name in a recipe's ``train.optimiser``; the same as that of the entry point."""
+    build: Callable[[Train], Optimiser]
+    """Creates the optimizer from the [train] section of a recipe."""

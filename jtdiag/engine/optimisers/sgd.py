@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with momentum for stacked lanes, each with its own learning rate."""
+"""SGD with momentum for stacked lanes, each with its own learning rate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,15 +6,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from jtdiag.engine.optimisers.contract import OptimiserSpec
 from jtdiag.engine.optimisers.per_lane import along_lanes
+from jtdiag.recipe.recipe import Train
 
 
 @dataclass(frozen=True, kw_only=True)
 class SGD:
-    """torch.optim.SGD's update on tensors whose first axis is the lane.
+    """The update of torch.optim.SGD, on tensors whose first axis is the lane.
 
-    Two passes over the weights a step: torch.optim.SGD knows one learning rate per tensor, and
-    splitting the tensors by lane would undo the stacking.
+    torch.optim.SGD supports one learning rate per tensor; splitting the tensors by lane would undo
+    the stacking.
     """
 
     momentum: float
@@ -33,7 +35,7 @@ class SGD:
         gradients: Mapping[str, Tensor],
         lr_L: Tensor,
     ) -> None:
-        """Move weights and velocities, in place, by one step with learning rates (L,)."""
+        """Update weights and velocities in place by one step with learning rates (L,)."""
         for name, weight in weights.items():
             velocity, gradient = state[f"velocity/{name}"], gradients[name]
             if self.weight_decay:
@@ -41,3 +43,10 @@ class SGD:
             torch.add(gradient, velocity, alpha=self.momentum, out=velocity)
             update = gradient.add(velocity, alpha=self.momentum) if self.nesterov else velocity
             weight.addcmul_(update, along_lanes(-lr_L, weight))
+
+
+def _build(train: Train) -> SGD:
+    return SGD(momentum=train.momentum, nesterov=train.nesterov, weight_decay=train.weight_decay)
+
+
+SPEC = OptimiserSpec(name="sgd", build=_build)

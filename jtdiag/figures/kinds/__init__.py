@@ -1,1 +1,1 @@
-"""The figures, one file each."""
+"""The built-in figures, one file each, registered as entry points of the group jtdiag.figures."""

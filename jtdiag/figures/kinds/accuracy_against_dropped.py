@@ -1,9 +1,4 @@
-"""Test accuracy of the ensemble against the number of members dropped, for each λ.
-
-Lines: random members are missing, mean over repeats and trials, with one standard error over
-trials to either side. Dotted: the lowest accuracy of all subsets that were tried, a search for
-the worst case. Of several runs each has a panel. Compare Webb et al. 2020, Figs. 7 and 8.
-"""
+"""Test accuracy of the ensemble against the number of missing members."""
 
 import numpy as np
 import xarray as xr
@@ -13,68 +8,81 @@ from matplotlib.ticker import MaxNLocator
 
 from jtdiag import names
 from jtdiag.figures import available, panels, style
-
-NEEDS = "robustness"
-COMPARES = True
-USES = ("accuracy_mean", "accuracy_se", "accuracy_worst_mean")
+from jtdiag.figures.contract import FigureKind, Results
 
 
-def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
-    """Return the figure for results of the robustness probe, by run: a panel for each.
+def draw(results: Results) -> Figure:
+    """Draw the results of the robustness probe, one panel per run.
 
     Raises:
-        ProbeError: if nothing was measured of one of them.
+        ProbeError: if one of the runs stores no outputs on test.
     """
-    drawn = [
+    measured = [
         (name, available.lams(result, "accuracy_mean", available.NO_OUTPUTS))
         for name, result in results
     ]
-    if len(drawn) == 1:
+    if len(measured) == 1:
         figure = style.figure(3.0)
         axes = [figure.add_subplot()]
     else:
-        figure, axes = panels.in_rows(len(drawn), 2.2, share=False, least=style.APART)
-    for (name, result), ax in zip(drawn, axes, strict=True):
+        figure, axes = panels.in_rows(len(measured), 2.2, share=False, min_width=style.OWN_AXES)
+    for (name, result), ax in zip(measured, axes, strict=True):
         draw_on(result, ax)
-        ax.set_title(name if len(drawn) > 1 else "")
+        ax.set_title(name if len(measured) > 1 else "")
     lowest = min(ax.get_ylim()[0] for ax in axes)
     for ax in axes:
         ax.set_ylim(lowest, 100)
-    style.legend_of(figure)
+    style.legend(figure)
     return figure
 
 
 def draw_on(result: xr.Dataset, ax: Axes) -> None:
-    """Draw a line for each λ on the axes that the caller gives."""
+    """Draw two lines for each λ: random subsets, and the worst subset found."""
     dropped = result[names.DROPPED].values
     for lam in result[names.LAM].values:
-        at = result.sel({names.LAM: lam})
-        mean = 100 * at["accuracy_mean"].sel(subsets="shared").values
-        error = 100 * at["accuracy_se"].sel(subsets="shared").values
-        look = style.lam_mark(lam)
-        ax.plot(dropped, mean, **look, markevery=spaced(dropped), label=style.lam_text(lam))
-        with_band(ax, dropped, mean, error, look["color"])
-        worst = 100 * at["accuracy_worst_mean"].values
-        ax.plot(dropped, worst, ":", color=look["color"], linewidth=0.9)
-    ax.plot([], [], ":", color=style.QUIET, linewidth=0.9, label="worst found")
+        at_lam = result.sel({names.LAM: lam})
+        mean = 100 * at_lam["accuracy_mean"].sel(subsets="shared").values
+        se = 100 * at_lam["accuracy_se"].sel(subsets="shared").values
+        line = style.lam_marker(lam)
+        ax.plot(dropped, mean, **line, markevery=marker_spacing(dropped), label=style.lam_text(lam))
+        fill_se(ax, dropped, mean, se, line["color"])
+        worst = 100 * at_lam["accuracy_worst_mean"].values
+        ax.plot(dropped, worst, ":", color=line["color"], linewidth=0.9)
+    ax.plot([], [], ":", color=style.QUIET, linewidth=0.9, label="worst subset found")
     ax.set(xlabel="Members dropped", ylabel="Test accuracy (%)")
     ax.set_xlim(0, max(1, dropped[-1]))
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    from_a_round_number(ax)
+    limit_accuracy_axis(ax)
 
 
-def with_band(ax: Axes, x: np.ndarray, mean: np.ndarray, error: np.ndarray, colour: str) -> None:
-    """Shade one standard error to either side of a line; nothing for a single trial."""
-    if np.isfinite(error).any():
-        ax.fill_between(x, mean - error, mean + error, color=colour, alpha=0.25, linewidth=0)
+def fill_se(ax: Axes, x: np.ndarray, mean: np.ndarray, se: np.ndarray, color: str) -> None:
+    """Fill a band of one standard error around a line; nothing for a single trial."""
+    if np.isfinite(se).any():
+        ax.fill_between(x, mean - se, mean + se, color=color, alpha=0.25, linewidth=0)
 
 
-def from_a_round_number(ax: Axes) -> None:
-    """Let the axis of percent begin at the multiple of ten below all that is drawn."""
+def limit_accuracy_axis(ax: Axes) -> None:
+    """Start an axis in percent at the multiple of ten below the data, and end it at 100."""
     lowest = ax.dataLim.y0 if np.isfinite(ax.dataLim.y0) else 0.0
     ax.set_ylim(max(0.0, 10 * np.floor(lowest / 10)), 100)
 
 
-def spaced(x: np.ndarray) -> int:
-    """Return every how many points a mark stands, so that some eight are seen."""
+def marker_spacing(x: np.ndarray) -> int:
+    """Return how many points apart markers are drawn, so that a line has about eight."""
     return max(1, len(x) // 8)
+
+
+FIGURE = FigureKind(
+    name="accuracy-against-dropped",
+    needs="robustness",
+    uses=("accuracy_mean", "accuracy_se", "accuracy_worst_mean"),
+    compares=True,
+    caption=(
+        "Test accuracy of the ensemble against the number of missing members, for each λ. "
+        "Solid lines: random subsets of the members are dropped; means over subsets and trials, "
+        "bands show ± SE over trials. Dotted lines: lowest accuracy of all subsets that were "
+        "evaluated, including a greedy search for the worst subset. Several runs are shown in "
+        "separate panels. Compare Webb et al. (2020), Figs. 7 and 8."
+    ),
+    draw=draw,
+)

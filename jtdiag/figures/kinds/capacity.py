@@ -1,11 +1,4 @@
-"""Test error against λ for several runs, with the best λ of each: does it fall as members grow?
-
-A line for each run, named by the parameters of one of its members: means over trials at the epoch
-that validation chose, with standard errors; dotted, the same averaged with its neighbours. The
-large mark is the λ with the lowest mean, the bar through it the 95 % interval of the best λ over
-resampled trials. With two runs or more, the second panel shows best λ and interval against
-parameters. Compare Webb et al. 2020, Fig. 4.
-"""
+"""Test error against λ for members of several sizes."""
 
 from typing import Any
 
@@ -16,84 +9,102 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from jtdiag import names
-from jtdiag.figures import available, panels, style
+from jtdiag.figures import available, error_bars, panels, style
+from jtdiag.figures.contract import FigureKind, Results
 from jtdiag.figures.kinds.error_against_lambda import mark_optimum
 
-NEEDS = "capacity"
-COMPARES = True
-USES = (
-    "error_mean",
-    "error_se",
-    "error_smoothed",
-    "optimum",
-    "optimum_low",
-    "optimum_high",
-    "parameters_per_member",
-)
 
+def draw(results: Results) -> Figure:
+    """Draw the results of the capacity probe, one line per run.
 
-def draw(results: list[tuple[str, xr.Dataset]]) -> Figure:
-    """Return the figure for results of the capacity probe, by the name of the run."""
-    by_size = sorted(results, key=lambda one: float(one[1]["parameters_per_member"]))
+    Raises:
+        ProbeError: if one of the runs has not completed its first epoch.
+    """
+    by_size = sorted(results, key=lambda named: float(named[1]["parameters_per_member"]))
     for name, result in by_size:
-        available.lams(result, "error_mean", f"{name}: nothing is trained yet.")
+        available.lams(result, "error_mean", f"{name}: {available.NOT_TRAINED}")
     lams = np.unique(np.concatenate([result[names.LAM].values for _, result in results]))
     sizes = np.array([float(result["parameters_per_member"]) for _, result in results])
     sizes = sizes[np.isfinite(sizes)]
     several = len(results) > 1 and len(sizes) > 0
-    figure, axes = panels.in_rows(1 + several, 2.6, share=False, least=style.APART)
+    figure, axes = panels.in_rows(1 + several, 2.6, share=False, min_width=style.OWN_AXES)
     for i, (name, result) in enumerate(by_size):
-        look = style.run_line(i, len(by_size))
-        draw_on(result, lams, axes[0], **look, label=_label(name, result))
+        line = style.run_line(i, len(by_size))
+        draw_on(result, lams, axes[0], **line, label=_label(name, result))
         if several:
-            _draw_optimum(result, lams, axes[1], **look)
-    style.legend_of(figure)
+            _draw_optimum(result, lams, axes[1], **line)
+    style.legend(figure)
     if several:
-        axes[1].set(xscale="log", xlabel="Parameters of a member", ylabel=r"Best $\lambda$")
+        axes[1].set(xscale="log", xlabel="Parameters per member", ylabel=r"Best $\lambda$")
         axes[1].set_yticks(np.arange(len(lams)), [f"{lam:g}" for lam in lams])
         axes[1].set_ylim(-0.4, len(lams) - 0.6)
         axes[1].xaxis.set_minor_formatter(NullFormatter())
-        # Whole decades, so that there are two labels at least.
+        # Complete decades, so that there are at least two tick labels.
         ends = np.floor(np.log10(sizes.min())), np.log10(sizes.max()) // 1 + 1
         axes[1].set_xlim(*(10.0**end for end in ends))
     return figure
 
 
-def draw_on(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: Any) -> None:
-    """Draw one run's test error against λ on the axes that the caller gives.
+def draw_on(result: xr.Dataset, lams: np.ndarray, ax: Axes, **line: Any) -> None:
+    """Draw the test error of one run against λ.
 
     Args:
         result: error_mean, error_se and error_smoothed (lam, split), and optimum… (split).
-        lams: All λs of the figure, ascending; they are spaced evenly.
-        ax: Where to draw.
-        look: Colour, marker and label.
+        lams: All λs of the figure in ascending order; they are evenly spaced.
+        ax: Axes to draw on.
+        line: Color, marker and label.
     """
-    on_test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
-    at = np.searchsorted(lams, on_test[names.LAM].values)
-    mean, se = 100 * on_test["error_mean"].values, 100 * on_test["error_se"].values
-    bars = np.where(np.isfinite(se), se, 0.0)
-    ax.errorbar(at, mean, yerr=bars, markersize=3, capsize=2, **look)
-    smooth = 100 * on_test["error_smoothed"].values
-    ax.plot(at, smooth, color=look["color"], linestyle=":", linewidth=0.9)
-    mark_optimum(on_test, float(np.nanmin(mean)), lams, ax, **look)
+    test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
+    x = np.searchsorted(lams, test[names.LAM].values)
+    mean, se = 100 * test["error_mean"].values, 100 * test["error_se"].values
+    error_bars.draw(ax, x, mean, se, **line)
+    smooth = 100 * test["error_smoothed"].values
+    ax.plot(x, smooth, color=line["color"], linestyle=":", linewidth=0.9)
+    mark_optimum(test, float(np.nanmin(mean)), lams, ax, **line)
     style.lam_axis(ax, lams)
-    ax.set(ylabel="Test error of the ensemble (%)")
+    ax.set(ylabel="Ensemble test error (%)")
 
 
-def _draw_optimum(result: xr.Dataset, lams: np.ndarray, ax: Axes, **look: Any) -> None:
-    """Draw the best λ of one run with its interval, if its members' size is known."""
-    on_test = result.sel({names.SPLIT: names.TEST})
-    size, best = float(result["parameters_per_member"]), float(on_test["optimum"])
+def _draw_optimum(result: xr.Dataset, lams: np.ndarray, ax: Axes, **line: Any) -> None:
+    """Draw the best λ of one run with its interval, if the size of its members is known."""
+    test = result.sel({names.SPLIT: names.TEST})
+    size, best = float(result["parameters_per_member"]), float(test["optimum"])
     if not (np.isfinite(size) and np.isfinite(best)):
         return
-    at = np.searchsorted(lams, [best, best, best])
-    if np.isfinite(on_test["optimum_low"]):
-        at[1:] = np.searchsorted(lams, [on_test["optimum_low"], on_test["optimum_high"]])
-    bars = [[at[0] - at[1]], [at[2] - at[0]]]
-    ax.errorbar([size], [at[0]], yerr=bars, markersize=6, capsize=3, **look | {"linestyle": ""})
+    center, low, high = np.searchsorted(lams, [best, best, best])
+    if np.isfinite(test["optimum_low"]):
+        low, high = np.searchsorted(lams, [test["optimum_low"], test["optimum_high"]])
+    bars = [[center - low], [high - center]]
+    ax.errorbar([size], [center], yerr=bars, markersize=6, capsize=3, **line | {"linestyle": ""})
 
 
 def _label(name: str, result: xr.Dataset) -> str:
-    size = float(result["parameters_per_member"])
-    text = f"{size:,.0f}" if np.isfinite(size) else "unknown"
-    return f"{name}: {result.attrs['members']} × {text} parameters"
+    size, members = float(result["parameters_per_member"]), result.attrs["members"]
+    if not np.isfinite(size):
+        return f"{name}: {members} members of unknown size"
+    return f"{name}: {members} × {size:,.0f} parameters"
+
+
+FIGURE = FigureKind(
+    name="capacity",
+    needs="capacity",
+    uses=(
+        "error_mean",
+        "error_se",
+        "error_smoothed",
+        "optimum",
+        "optimum_low",
+        "optimum_high",
+        "parameters_per_member",
+    ),
+    compares=True,
+    caption=(
+        "Test error of the ensemble against λ, for members of different sizes. "
+        "Left: one line per run; means over trials at the epoch chosen on the validation split, "
+        "± SE. Dotted lines average each value with those of the neighboring λs. Large markers "
+        "show the λ with the lowest mean error, horizontal bars its 95 % bootstrap interval over "
+        "trials. Right, for two or more runs: best λ and its interval against the number of "
+        "parameters per member. Compare Webb et al. (2020), Fig. 4."
+    ),
+    draw=draw,
+)

@@ -1,11 +1,6 @@
-"""Whether diversity is knowledge: three marks of collusion, at the epoch that validation chose.
+"""Whether diversity reflects what members have learned, or collusion between them."""
 
-First: on test, loss of the ensemble, diversity, and diversity without constant offsets, against λ.
-Where diversity soars and the loss does not fall, members collude. Second: rise of the test loss
-when a share of the members, drawn anew for every example, is dropped; dashed is what the diversity
-alone predicts. Third: the ensemble's loss on test minus that in training. Means and standard errors
-over trials. Compare Jeffares et al. 2023.
-"""
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,79 +8,98 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import available, panels, style
+from jtdiag.figures import available, error_bars, panels, style
+from jtdiag.figures.contract import FigureKind, Results
 
-NEEDS = "collusion"
-USES = (
-    "ensemble_loss",
-    "diversity",
-    "debiased_diversity",
-    "drop_rise",
-    "predicted_rise",
-    "generalisation_gap",
-)
 LINES = {
-    "ensemble_loss": ("ensemble's loss", style.ENSEMBLE, "-"),
+    "ensemble_loss": ("ensemble loss", style.ENSEMBLE, "-"),
     "diversity": ("diversity", style.MEMBER, "-"),
-    "debiased_diversity": ("without offsets", style.LEADER, "--"),
+    "debiased_diversity": ("diversity without offsets", style.LEADER, "--"),
 }
+"""Label, color and line style by variable."""
 
 
-def draw(result: xr.Dataset) -> Figure:
-    """Return the figure for a result of the collusion probe; without outputs, two panels of it."""
-    on_test = result.sel({names.SPLIT: [names.TEST]})
-    on_test = available.lams(on_test, "ensemble_loss", "Nothing of the run is trained yet.")
-    on_test = on_test.sel({names.SPLIT: names.TEST})
-    drops = [draw_drops] if (on_test["predicted_rise"] > 0).any() else []
-    drawn = [draw_levels, *drops, draw_gap]
-    figure, axes = panels.in_rows(len(drawn), 2.4, share=False, least=style.APART)
-    for draw_panel, ax in zip(drawn, axes, strict=True):
-        draw_panel(on_test, ax)
-    style.legend_of(figure)
+def draw(results: Results) -> Figure:
+    """Draw the result of the collusion probe of one run; without outputs, two panels.
+
+    Raises:
+        ProbeError: if the run has not completed its first epoch.
+    """
+    [(_, result)] = results
+    test = result.sel({names.SPLIT: [names.TEST]})
+    test = available.lams(test, "ensemble_loss", available.NOT_TRAINED)
+    test = test.sel({names.SPLIT: names.TEST})
+    drops = [draw_drops] if (test["predicted_rise"] > 0).any() else []
+    parts = [draw_levels, *drops, draw_gap]
+    figure, axes = panels.in_rows(len(parts), 2.4, share=False, min_width=style.OWN_AXES)
+    for draw_panel, ax in zip(parts, axes, strict=True):
+        draw_panel(test, ax)
+    style.legend(figure)
     return figure
 
 
-def draw_levels(on_test: xr.Dataset, ax: Axes) -> None:
-    """Draw losses and diversities (lam, trial) against λ on the axes that the caller gives."""
-    for name, (label, colour, dash) in LINES.items():
-        if on_test[name].notnull().any():
-            _over_lams(on_test[name], ax, color=colour, linestyle=dash, label=label)
+def draw_levels(test: xr.Dataset, ax: Axes) -> None:
+    """Draw losses and diversities (lam, trial) against λ."""
+    for name, (label, color, dash) in LINES.items():
+        if test[name].notnull().any():
+            _draw_means(test[name], ax, color=color, linestyle=dash, label=label)
     style.plain_log(ax)
-    ax.set_ylabel("Nats, on test")
+    ax.set_ylabel("On test (nats)")
 
 
-def draw_drops(on_test: xr.Dataset, ax: Axes) -> None:
-    """Draw rises (lam, trial, dropped), measured and predicted, on the axes that are given."""
-    share = 100 * on_test["dropped"].values
-    for lam in on_test[names.LAM].values:
-        at = on_test.sel({names.LAM: lam}).mean(names.TRIAL)
+def draw_drops(test: xr.Dataset, ax: Axes) -> None:
+    """Draw the measured and predicted increase in loss (lam, trial, dropped)."""
+    share = 100 * test["dropped"].values
+    for lam in test[names.LAM].values:
+        mean = test.sel({names.LAM: lam}).mean(names.TRIAL)
         measured, predicted = (
-            at[name].where(at["predicted_rise"] > 0).values
+            mean[name].where(mean["predicted_rise"] > 0).values
             for name in ("drop_rise", "predicted_rise")
         )
-        look = style.lam_mark(float(lam))
-        ax.plot(share, measured, **look, label=style.lam_text(lam))
-        ax.plot(share, predicted, "--", color=look["color"], linewidth=0.8)
-    ax.plot([], [], "--", color=style.QUIET, linewidth=0.8, label="predicted rise")
+        line = style.lam_marker(float(lam))
+        ax.plot(share, measured, **line, label=style.lam_text(lam))
+        ax.plot(share, predicted, "--", color=line["color"], linewidth=0.8)
+    ax.plot([], [], "--", color=style.QUIET, linewidth=0.8, label="predicted from diversity")
     ax.set_yscale("log")
-    ax.set(xlabel="Members dropped (%)", ylabel="Rise of the loss (nats)")
+    ax.set(xlabel="Members dropped (%)", ylabel="Increase in loss (nats)")
     ax.set_xticks(share)
 
 
-def draw_gap(on_test: xr.Dataset, ax: Axes) -> None:
-    """Draw the generalisation gap (lam, trial) against λ on the axes that the caller gives."""
-    _over_lams(on_test["generalisation_gap"], ax, color=style.ENSEMBLE)
+def draw_gap(test: xr.Dataset, ax: Axes) -> None:
+    """Draw the generalization gap (lam, trial) against λ."""
+    _draw_means(test["generalisation_gap"], ax, color=style.ENSEMBLE)
     ax.axhline(0, color=style.QUIET, linestyle=":", linewidth=0.8)
     ax.set_ylabel("Test − training loss (nats)")
 
 
-def _over_lams(values: xr.DataArray, ax: Axes, **look: str) -> None:
-    """Draw means and standard errors over trials against λ, evenly spaced."""
+def _draw_means(values: xr.DataArray, ax: Axes, **line: Any) -> None:
+    """Draw means over trials with standard errors against λ, evenly spaced."""
     lams = values[names.LAM].values
-    at = np.arange(len(lams))
-    known = values.notnull().sum(names.TRIAL)
-    se = values.std(names.TRIAL, ddof=1) / np.sqrt(known) if values.sizes[names.TRIAL] > 1 else None
-    bars = None if se is None else se.where(known > 1, 0).values
-    mean = values.mean(names.TRIAL).values
-    ax.errorbar(at, mean, yerr=bars, marker="o", markersize=3, capsize=2, **look)  # type: ignore[arg-type]
+    mean, se = error_bars.over_trials(values)
+    error_bars.draw(ax, np.arange(len(lams)), mean, se, marker="o", **line)
     style.lam_axis(ax, lams)
+
+
+FIGURE = FigureKind(
+    name="collusion",
+    needs="collusion",
+    uses=(
+        "ensemble_loss",
+        "diversity",
+        "debiased_diversity",
+        "drop_rise",
+        "predicted_rise",
+        "generalisation_gap",
+    ),
+    caption=(
+        "Three indicators of collusion between members. "
+        "First panel: ensemble loss and diversity on the test split, and diversity without "
+        "constant offsets of the members, against λ; if diversity grows much faster than the loss "
+        "falls, members collude. Second panel, for runs that store outputs: increase in the test "
+        "loss when a fraction of the members is dropped at random for each example; dashed lines "
+        "show the increase predicted from diversity alone. Third panel: test loss minus training "
+        "loss of the ensemble. Means over trials at the epoch chosen on the validation split; "
+        "bars show ± SE. Compare Jeffares et al. (2023)."
+    ),
+    draw=draw,
+)

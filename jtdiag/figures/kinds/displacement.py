@@ -1,9 +1,4 @@
-"""How far each member moved from its initial parameters, at the last epoch with checkpoints.
-
-Members are sorted by their displacement, one line of dots for each λ. Dots far below the others are
-members that stood still; one far above, a member that learnt what the others left to it. The first
-trial is drawn.
-"""
+"""Distance of each member from its initialization."""
 
 import numpy as np
 import xarray as xr
@@ -14,38 +9,38 @@ from matplotlib.ticker import MaxNLocator
 from jtdiag import names
 from jtdiag.errors import ProbeError
 from jtdiag.figures import style
-
-NEEDS = "dominance"
-USES = ("displacement",)
+from jtdiag.figures.contract import FigureKind, Results
 
 
-def draw(result: xr.Dataset, trial: int = 0) -> Figure:
-    """Return the figure for one trial of a result of the dominance probe.
+def draw(results: Results, trial: int = 0) -> Figure:
+    """Draw one trial of the result of the dominance probe of one run.
 
     Raises:
-        ProbeError: if no checkpoint of epoch 0 and a later one is kept.
+        ProbeError: if the run does not store checkpoints of epoch 0 and of a later epoch.
     """
+    [(_, result)] = results
     figure = style.figure(2.8)
-    one = result["displacement"].isel({names.TRIAL: trial}).sortby(names.LAM)
-    one = one.where(one[names.EPOCH] > 0, drop=True)
+    lanes = result["displacement"].isel({names.TRIAL: trial}).sortby(names.LAM)
+    lanes = lanes.where(lanes[names.EPOCH] > 0, drop=True)
     ax = figure.add_subplot()
-    draw_on(one, ax)
+    draw_on(lanes, ax)
     if not ax.lines:
         raise ProbeError(
-            "The run has kept no checkpoints of epoch 0 and a later one, between which members "
-            'could have moved. Train with keep.checkpoints = "all", or with epochs that begin at 0.'
+            "The run does not store checkpoints of epoch 0 and a later one, which are needed to "
+            'measure distances from initialization. Train with keep.checkpoints = "all", or with '
+            "a list of epochs that includes 0."
         )
-    style.legend_of(figure)
+    style.legend(figure)
     return figure
 
 
 def draw_on(lanes: xr.DataArray, ax: Axes) -> None:
-    """Draw displacements (lam, epoch, member) at each λ's last known epoch."""
+    """Draw distances (lam, epoch, member), for each λ at its last epoch with a value."""
     for lam in lanes[names.LAM].values:
-        known = lanes.sel({names.LAM: lam}).dropna(names.EPOCH)
-        if known.sizes[names.EPOCH] == 0:
+        measured = lanes.sel({names.LAM: lam}).dropna(names.EPOCH)
+        if measured.sizes[names.EPOCH] == 0:
             continue
-        last = known.isel({names.EPOCH: -1})
+        last = measured.isel({names.EPOCH: -1})
         distance = np.sort(last.values)
         ax.plot(
             np.arange(1, len(distance) + 1),
@@ -55,6 +50,23 @@ def draw_on(lanes: xr.DataArray, ax: Axes) -> None:
             markevery=max(1, len(distance) // 16),
             label=f"{style.lam_text(float(lam))}, epoch {int(last[names.EPOCH])}",
         )
-    ax.set(xlabel="Members, sorted", ylabel=r"Displacement $\|\theta_j(T) - \theta_j(0)\|$")
+    ax.set(
+        xlabel="Members, sorted by distance",
+        ylabel="Distance from initialization\n" r"$\|\theta_j(T) - \theta_j(0)\|$",
+    )
     ax.set_ylim(bottom=0)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+
+
+FIGURE = FigureKind(
+    name="displacement",
+    needs="dominance",
+    uses=("displacement",),
+    caption=(
+        "Distance of each member's parameters from their initialization, for each λ. "
+        "Measured at the last epoch with a checkpoint, in the first trial. Members are sorted by "
+        "distance. Distances far below the others indicate stagnation, a single distance far above "
+        "the others dominance."
+    ),
+    draw=draw,
+)

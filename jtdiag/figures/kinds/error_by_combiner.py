@@ -1,8 +1,4 @@
-"""Test error of the same members by three combiners against λ: averages of two kinds, and votes.
-
-At the last epoch of which outputs are kept. Points are means over trials, bars standard errors over
-trials (absent for a single one). Within a λ the combiners stand beside each other, not to scale.
-"""
+"""Test error of the ensemble with three ways of combining its members."""
 
 import numpy as np
 import xarray as xr
@@ -10,57 +6,60 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import available, style
+from jtdiag.figures import available, error_bars, style
+from jtdiag.figures.contract import FigureKind, Results
 
-NEEDS = "combiners"
-USES = ("logits_error", "probabilities_error", "vote_error")
-WAYS = {
+COMBINERS = {
     "logits_error": ("averaged logits", style.ENSEMBLE, "o"),
     "probabilities_error": ("averaged probabilities", style.LEADER, "s"),
     "vote_error": ("majority vote", style.MEMBER, "^"),
 }
+"""Label, color and marker by variable."""
 
 
-def draw(result: xr.Dataset) -> Figure:
-    """Return the figure for a result of the combiners probe.
+def draw(results: Results) -> Figure:
+    """Draw the result of the combiners probe of one run.
 
     Raises:
-        ProbeError: if the run has kept no outputs of the test split.
+        ProbeError: if the run stores no outputs on test.
     """
-    on_test = result.sel({names.SPLIT: [names.TEST]})
-    drawn = available.lams(on_test, "logits_error", available.NO_OUTPUTS)
+    [(_, result)] = results
+    test = result.sel({names.SPLIT: [names.TEST]})
+    measured = available.lams(test, "logits_error", available.NO_OUTPUTS)
     figure = style.figure(2.7)
-    draw_on(drawn, figure.add_subplot())
-    style.legend_of(figure)
+    draw_on(measured, figure.add_subplot())
+    style.legend(figure)
     return figure
 
 
 def draw_on(result: xr.Dataset, ax: Axes) -> None:
-    """Draw each combiner that the family has on the axes that the caller gives."""
-    on_test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
-    kept = on_test["logits_error"].notnull().any((names.LAM, names.TRIAL))
-    last = on_test.isel({names.EPOCH: int(np.flatnonzero(kept.values)[-1])})
+    """Draw the error of each combiner that the family supports."""
+    test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
+    has_outputs = test["logits_error"].notnull().any((names.LAM, names.TRIAL))
+    last = test.isel({names.EPOCH: int(np.flatnonzero(has_outputs.values)[-1])})
     lams = last[names.LAM].values
-    ways = [name for name in WAYS if last[name].notnull().any()]
-    for i, name in enumerate(ways):
-        label, colour, marker = WAYS[name]
-        values = 100 * last[name]
-        count, mean = values.notnull().sum(names.TRIAL), values.mean(names.TRIAL)
-        spread = ((values - mean) ** 2).sum(names.TRIAL)
-        se = (spread / (count - 1).where(count > 1) / count) ** 0.5
-        at = np.arange(len(lams)) + 0.12 * (i - (len(ways) - 1) / 2)
-        ax.errorbar(
-            at,
-            mean.values,
-            yerr=se.fillna(0).values,
-            color=colour,
-            marker=marker,
-            markersize=4,
-            linestyle="none",
-            capsize=2.5,
-            label=label,
-        )
+    combiners = [name for name in COMBINERS if last[name].notnull().any()]
+    for i, name in enumerate(combiners):
+        label, color, marker = COMBINERS[name]
+        mean, se = error_bars.over_trials(100 * last[name])
+        x = np.arange(len(lams)) + 0.12 * (i - (len(combiners) - 1) / 2)
+        line = {"color": color, "marker": marker, "linestyle": "none", "label": label}
+        error_bars.draw(ax, x, mean, se, **line)
     style.lam_axis(ax, lams)
-    ax.set(ylabel=style.error_label(result, "Test error of the ensemble"))
+    ax.set(ylabel=style.error_label(result, "Ensemble test error"))
     ax.margins(y=0.12)
-    style.keep_in_sight(ax)
+    style.limit_error_axis(ax)
+
+
+FIGURE = FigureKind(
+    name="error-by-combiner",
+    needs="combiners",
+    uses=("logits_error", "probabilities_error", "vote_error"),
+    caption=(
+        "Test error of the ensemble against λ, with averaged logits, averaged probabilities and "
+        "majority vote. "
+        "All three combine the same members, at the last epoch with stored outputs. Means over "
+        "trials; bars show ± SE. Markers of the same λ are drawn side by side."
+    ),
+    draw=draw,
+)

@@ -1,9 +1,4 @@
-"""Error of the ensemble and of every member by epoch, in training and on test, for each λ.
-
-Where one member (orange: the leader in training error at the end) stays near the ensemble and the
-others do not, it dominates; where none does, the members work only together. The dotted line marks
-epoch 3, by which this shows. The first trial is drawn. Compare Webb et al. 2020, Fig. 6.
-"""
+"""Error of the ensemble and of every member by epoch."""
 
 import math
 
@@ -14,18 +9,25 @@ from matplotlib.figure import Figure
 
 from jtdiag import names
 from jtdiag.figures import available, panels, style
+from jtdiag.figures.contract import FigureKind, Results
 
-NEEDS = "dominance"
-USES = ("member_error", "ensemble_error", "leader")
 RASTER_FROM = 64
-"""Members from which their lines are pixels in a PDF, which would else take many megabytes."""
+"""Number of members from which their lines are rasterized, to keep PDFs small."""
 
 
-def draw(result: xr.Dataset, trial: int = 0) -> Figure:
-    """Return the figure for one trial of a result of the dominance probe."""
-    one = result.isel({names.TRIAL: trial})
-    one = available.lams(one, "ensemble_error", f"Nothing of trial {trial} is trained yet.")
-    lams = one[names.LAM].values
+def draw(results: Results, trial: int = 0) -> Figure:
+    """Draw one trial of the result of the dominance probe of one run.
+
+    Raises:
+        ProbeError: if no epoch of the trial has been completed.
+    """
+    [(_, result)] = results
+    by_lam = available.lams(
+        result.isel({names.TRIAL: trial}),
+        "ensemble_error",
+        f"Trial {trial} has not completed its first epoch.",
+    )
+    lams = by_lam[names.LAM].values
     columns = panels.columns_for(len(lams))
     rows = 2 * math.ceil(len(lams) / columns)
     figure = style.figure(1.55 * rows + 0.35, rows=True)
@@ -34,9 +36,11 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
         for row in (-2, -1):
             axes[row, i % columns].remove()
     for i, lam in enumerate(lams):
+        lane = by_lam.sel({names.LAM: lam})
+        leader = _final_leader(lane)
         for row, split in enumerate((names.TRAIN, names.TEST)):
             panel = axes[2 * (i // columns) + row, i % columns]
-            draw_on(one.sel({names.LAM: lam, names.SPLIT: split}), _final_leader(one, lam), panel)
+            draw_on(lane.sel({names.SPLIT: split}), leader, panel)
             if row == 0:
                 panel.set_title(style.lam_text(lam))
             if i % columns == 0:
@@ -44,46 +48,59 @@ def draw(result: xr.Dataset, trial: int = 0) -> Figure:
             if row == 1:
                 panel.set_xlabel("Epoch")
                 panel.tick_params(labelbottom=True)
-    _legend(figure)
+    style.legend(figure, order=("members", "leader", "ensemble"))
     return figure
 
 
 def draw_on(lane: xr.Dataset, leader: int, ax: Axes) -> None:
-    """Draw one lane and split on the axes that the caller gives.
+    """Draw one λ, trial and split.
 
     Args:
-        lane: member_error (epoch, member) and ensemble_error (epoch).
-        leader: The member to be picked out; -1 for none.
-        ax: Where to draw.
+        lane: member_error (epoch, member) and ensemble_error (epoch); its attribute early_epoch
+            is marked with a vertical line.
+        leader: The member to highlight; -1 for none.
+        ax: Axes to draw on.
     """
     epochs = lane[names.EPOCH].values
-    members = 100 * lane[names.MEMBER_ERROR].transpose(names.EPOCH, names.MEMBER).values
-    many = members.shape[1] >= RASTER_FROM
-    fine = {"linewidth": 0.35, "alpha": 0.35} if many else {"linewidth": 0.8}
-    lines = ax.plot(epochs, members, color=style.MEMBER, rasterized=many, **fine)  # type: ignore[arg-type]
+    errors = 100 * lane[names.MEMBER_ERROR].transpose(names.EPOCH, names.MEMBER).values
+    many = errors.shape[1] >= RASTER_FROM
+    thin = {"linewidth": 0.35, "alpha": 0.35} if many else {"linewidth": 0.8}
+    lines = ax.plot(epochs, errors, color=style.MEMBER, rasterized=many, **thin)  # type: ignore[arg-type]
     lines[0].set_label("members")
-    if leader >= 0 and members.shape[1] > 1:
-        ax.plot(epochs, members[:, leader], color=style.LEADER, linestyle="--", label="leader")
+    if leader >= 0 and errors.shape[1] > 1:
+        ax.plot(epochs, errors[:, leader], color=style.LEADER, linestyle="--", label="leader")
     ensemble = 100 * lane[names.ENSEMBLE_ERROR].values
     ax.plot(epochs, ensemble, color=style.ENSEMBLE, linewidth=1.6, label="ensemble")
-    if epochs[-1] > 3:
-        ax.axvline(3, color=style.QUIET, linestyle=":", linewidth=0.8)
+    mark_early_epoch(lane, ax)
     ax.set(xlim=(0, max(1, epochs[-1])), ylim=(0, 100))
     ax.set_yticks([0, 25, 50, 75, 100])
 
 
-def _final_leader(one: xr.Dataset, lam: float) -> int:
-    leaders = one["leader"].sel({names.LAM: lam, names.SPLIT: names.TRAIN}).values
-    led = np.flatnonzero(leaders >= 0)
-    return int(leaders[led[-1]]) if led.size else -1
+def mark_early_epoch(result: xr.Dataset, ax: Axes) -> None:
+    """Mark the epoch of the early prediction with a vertical line, if later epochs follow."""
+    early = int(result.attrs["early_epoch"])
+    if result[names.EPOCH].values[-1] > early:
+        ax.axvline(early, color=style.QUIET, linestyle=":", linewidth=0.8)
 
 
-def _legend(figure: Figure) -> None:
-    """Name each kind of line once, in the order in which they are drawn."""
-    named = {
-        label: handle
-        for panel in figure.axes
-        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
-    }
-    labels = [label for label in ("members", "leader", "ensemble") if label in named]
-    style.legend(figure, [named[label] for label in labels], labels)
+def _final_leader(lane: xr.Dataset) -> int:
+    """Return the member with the lowest training error at the last epoch; -1 if none."""
+    leaders = lane["leader"].sel({names.SPLIT: names.TRAIN}).values
+    epochs = np.flatnonzero(leaders >= 0)
+    return int(leaders[epochs[-1]]) if epochs.size else -1
+
+
+FIGURE = FigureKind(
+    name="errors-by-epoch",
+    needs="dominance",
+    uses=("member_error", "ensemble_error", "leader"),
+    caption=(
+        "Training and test error of the ensemble and of every member by epoch, for each λ. "
+        "The dashed line is the leader, the member with the lowest training error at the last "
+        "epoch. If its error is close to that of the ensemble and the errors of the others are "
+        "not, it dominates; if no member comes close, the members are accurate only in "
+        "combination. The dotted line marks the epoch of the early prediction. First trial. "
+        "Compare Webb et al. (2020), Fig. 6."
+    ),
+    draw=draw,
+)

@@ -1,11 +1,4 @@
-"""What members are taught, by epoch: their own share of the gradient, and two losses' agreement.
-
-Above: the members' own part in the squared gradient by the logits, the rest being the same for
-all of them; at λ = 1 it is 0, which has no place on a logarithmic axis. Below: the cosine between
-the gradients of a member's own loss and of the ensemble's, by its weights; the line is the median
-member, the shade reaches from the lowest to the highest. The first trial is drawn, at the epochs
-whose checkpoints are kept.
-"""
+"""What the gradients of the joint loss teach each member, by epoch."""
 
 import numpy as np
 import xarray as xr
@@ -15,47 +8,62 @@ from matplotlib.ticker import MaxNLocator
 
 from jtdiag import names
 from jtdiag.figures import available, style
-
-NEEDS = "gradients"
-USES = ("disagreement_share", "cosine")
+from jtdiag.figures.contract import FigureKind, Results
 
 
-def draw(result: xr.Dataset, trial: int = 0) -> Figure:
-    """Return the figure for one trial of a result of the gradients probe.
+def draw(results: Results, trial: int = 0) -> Figure:
+    """Draw one trial of the result of the gradients probe of one run.
 
     Raises:
-        ProbeError: if the run has kept no checkpoint.
+        ProbeError: if the run stores no checkpoints.
     """
-    one = available.lams(
+    [(_, result)] = results
+    by_lam = available.lams(
         result.isel({names.TRIAL: trial}), "disagreement_share", available.NO_CHECKPOINTS
     )
     figure = style.figure(4.2)
-    above, below = figure.subplots(2, 1, sharex=True)
-    for lam in one[names.LAM].values:
-        draw_on(one.sel({names.LAM: lam}), above, below)
-    above.set(ylabel="Own share (%)")
-    if any(np.any(line.get_ydata() > 0) for line in above.lines):
-        above.set_yscale("log", nonpositive="mask")
-    below.axhline(0, color=style.QUIET, linewidth=0.8)
-    below.set(ylim=(-1.05, 1.05), xlabel="Epoch", ylabel="Cosine of gradients")
-    below.xaxis.set_major_locator(MaxNLocator(integer=True))
-    last = max(1, int(one[names.EPOCH].values[-1]))
-    below.set_xlim(-0.02 * last, 1.02 * last)
-    style.legend_of(figure)
+    top, bottom = figure.subplots(2, 1, sharex=True)
+    for lam in by_lam[names.LAM].values:
+        draw_on(by_lam.sel({names.LAM: lam}), top, bottom)
+    top.set(ylabel="Member-specific part (%)")
+    if any(np.any(line.get_ydata() > 0) for line in top.lines):
+        top.set_yscale("log", nonpositive="mask")
+    bottom.axhline(0, color=style.QUIET, linewidth=0.8)
+    bottom.set(ylim=(-1.05, 1.05), xlabel="Epoch", ylabel="Gradient cosine")
+    bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
+    last = max(1, int(by_lam[names.EPOCH].values[-1]))
+    bottom.set_xlim(-0.02 * last, 1.02 * last)
+    style.legend(figure)
     return figure
 
 
-def draw_on(lane: xr.Dataset, above: Axes, below: Axes) -> None:
-    """Draw one lane's share (epoch) and cosines (epoch, member) on the axes given."""
-    look = style.lam_line(float(lane[names.LAM]))
+def draw_on(lane: xr.Dataset, top: Axes, bottom: Axes) -> None:
+    """Draw the share (epoch) and the cosines (epoch, member) at one λ."""
+    line = style.lam_line(float(lane[names.LAM]))
     share = lane["disagreement_share"].values
-    kept = np.isfinite(share)
-    epochs = lane[names.EPOCH].values[kept]
-    above.plot(epochs, 100 * share[kept], **look, label=style.lam_text(float(lane[names.LAM])))
-    cosine = lane["cosine"].transpose(names.EPOCH, names.MEMBER).values[kept]
-    told = np.isfinite(cosine).any(1)
-    if told.any():
-        median = np.nanmedian(cosine[told], 1)
-        low, high = np.nanmin(cosine[told], 1), np.nanmax(cosine[told], 1)
-        below.plot(epochs[told], median, **look)
-        below.fill_between(epochs[told], low, high, color=look["color"], alpha=0.15, linewidth=0)
+    measured = np.isfinite(share)
+    epochs = lane[names.EPOCH].values[measured]
+    top.plot(epochs, 100 * share[measured], **line, label=style.lam_text(float(lane[names.LAM])))
+    cosine = lane["cosine"].transpose(names.EPOCH, names.MEMBER).values[measured]
+    finite = np.isfinite(cosine).any(1)
+    if finite.any():
+        median = np.nanmedian(cosine[finite], 1)
+        low, high = np.nanmin(cosine[finite], 1), np.nanmax(cosine[finite], 1)
+        bottom.plot(epochs[finite], median, **line)
+        bottom.fill_between(epochs[finite], low, high, color=line["color"], alpha=0.15, linewidth=0)
+
+
+FIGURE = FigureKind(
+    name="gradients",
+    needs="gradients",
+    uses=("disagreement_share", "cosine"),
+    caption=(
+        "Gradients that members receive, by epoch, for each λ. "
+        "Top: share of the member-specific part in the squared norm of the gradient with respect "
+        "to the logits; the rest is the same for all members. At λ = 1 the share is 0 and not "
+        "drawn on the logarithmic axis. Bottom: cosine between the gradients of a member's own "
+        "loss and of the ensemble loss with respect to its weights; lines show the median over "
+        "members, bands the range. First trial, at all epochs with checkpoints."
+    ),
+    draw=draw,
+)

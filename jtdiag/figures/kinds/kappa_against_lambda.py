@@ -1,13 +1,4 @@
-"""How ill-conditioned the joint loss is against λ: by the outputs (left), by the weights (right).
-
-Left: the condition number of the Hessian by the outputs. Right: the largest curvature by the
-weights along what members have in common, over the largest along what they differ in.
-
-Points are lanes at their last kept epoch; bars on the left reach from the lower to the upper
-quartile of the examples. The grey line is the left quantity at outputs that stay the same while λ
-moves, and the dashed one grows as 1/(1−λ). Hollow points at λ = 1 leave out the directions that
-have no curvature there; without them κ is infinite. Compare Webb et al. 2020, section 5.
-"""
+"""Condition number of the Hessian of the joint loss against λ."""
 
 import numpy as np
 import xarray as xr
@@ -18,78 +9,69 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.errors import ProbeError
 from jtdiag.figures import available, panels, style
+from jtdiag.figures.contract import FigureKind, Results
 
-NEEDS = "conditioning"
-USES = (
-    "kappa",
-    "kappa_q25",
-    "kappa_q75",
-    "weight_anisotropy",
-    "grid_kappa",
-    "grid_lam",
-    "exponent",
-    "exponent_low",
-    "exponent_high",
-)
-LEFT_OUT = 0.7
-"""Decades of 1/(1−λ) between the largest λ below 1 and the place of λ = 1."""
+Floats = NDArray[np.floating]
+OFFSET = 0.7
+"""Distance of λ = 1 from the largest λ below 1 on the horizontal axis, in decades of 1/(1−λ)."""
 
 
-def draw(result: xr.Dataset) -> Figure:
-    """Return the figure for a result of the conditioning probe: the panels that have points.
+def draw(results: Results) -> Figure:
+    """Draw the result of the conditioning probe of one run: the panels that have points.
 
     Raises:
-        ProbeError: if the run has kept nothing to measure.
+        ProbeError: if the run stores neither outputs nor checkpoints to measure.
     """
-    drawn = [
-        draw
-        for name, draw in (("kappa", draw_outputs), ("weight_anisotropy", draw_weights))
+    [(_, result)] = results
+    parts = [
+        draw_panel
+        for name, draw_panel in (("kappa", draw_outputs), ("weight_anisotropy", draw_weights))
         if np.isfinite(result[name].sel({names.LAM: result[names.LAM] < 1})).any()
     ]
-    if not drawn:
+    if not parts:
         raise ProbeError(
-            f"At no λ below 1 is a condition number known. {available.NO_OUTPUTS} The weights' "
-            "needs checkpoints of the last epoch too."
+            f"No condition number was measured at any λ below 1. {available.NO_OUTPUTS} The "
+            "Hessian with respect to weights also needs checkpoints of the last epoch."
         )
-    figure, axes = panels.in_rows(len(drawn), 2.6, share=False, least=style.APART)
-    for draw_panel, ax in zip(drawn, axes, strict=True):
+    figure, axes = panels.in_rows(len(parts), 2.6, share=False, min_width=style.OWN_AXES)
+    for draw_panel, ax in zip(parts, axes, strict=True):
         draw_panel(result, ax)
-    style.legend_of(figure)
+    style.legend(figure)
     return figure
 
 
 def draw_outputs(result: xr.Dataset, ax: Axes) -> None:
-    """Draw κ⁺ by the outputs, with its curve at the same outputs, on the given axes."""
-    lams, lanes = result[names.LAM].values, _at_the_end(result["kappa"])
-    low, high = _at_the_end(result["kappa_q25"]), _at_the_end(result["kappa_q75"])
-    _prepare(ax, lams, "By the outputs")
-    curve = result["grid_kappa"].values
-    known = np.isfinite(curve) & (_place(result["grid_lam"].values, lams) <= _place_of_one(lams))
-    if known.any():
-        at = _place(result["grid_lam"].values[known], lams)
-        ax.plot(at, curve[known], color=style.QUIET, label="at the same outputs")
-    with np.errstate(invalid="ignore"):  # inf less inf: lanes beyond float64 have no point
-        bars = np.stack([lanes - low, high - lanes])
-    _points(ax, lams, lanes, bars)
-    _finish(ax, lams, lanes, r"$\kappa^{+}$, median example")
-    _exponent(result.sel(quantity="kappa"), ax)
+    """Draw κ⁺ with respect to outputs, and its curve for outputs that do not depend on λ."""
+    lams, kappa = result[names.LAM].values, _last_values(result["kappa"])
+    low, high = _last_values(result["kappa_q25"]), _last_values(result["kappa_q75"])
+    _prepare(ax, lams, "Hessian w.r.t. outputs")
+    curve, grid = result["grid_kappa"].values, _position(result["grid_lam"].values, lams)
+    visible = np.isfinite(curve) & (grid <= _position_of_one(lams))
+    if visible.any():
+        ax.plot(grid[visible], curve[visible], color=style.QUIET, label="fixed outputs")
+    with np.errstate(invalid="ignore"):  # inf − inf, for values beyond float64
+        bars = np.stack([kappa - low, high - kappa])
+    _draw_points(ax, lams, kappa, bars)
+    _finish(ax, lams, kappa, r"$\kappa^{+}$, median example")
+    _write_exponent(result.sel(quantity="kappa"), ax)
 
 
 def draw_weights(result: xr.Dataset, ax: Axes) -> None:
-    """Draw how much steeper consensus is by the weights on the axes that the caller gives."""
-    lams, lanes = result[names.LAM].values, _at_the_end(result["weight_anisotropy"])
-    _prepare(ax, lams, "By the weights")
-    _points(ax, lams, lanes, None)
-    _finish(ax, lams, lanes, "Consensus / disagreement")
-    _exponent(result.sel(quantity="weight_anisotropy"), ax)
+    """Draw the ratio of consensus to disagreement curvature with respect to weights."""
+    lams, ratio = result[names.LAM].values, _last_values(result["weight_anisotropy"])
+    _prepare(ax, lams, "Hessian w.r.t. weights")
+    _draw_points(ax, lams, ratio, None)
+    _finish(ax, lams, ratio, "Consensus / disagreement")
+    _write_exponent(result.sel(quantity="weight_anisotropy"), ax)
 
 
-def _exponent(fit: xr.Dataset, ax: Axes) -> None:
-    """Write a fitted exponent and its interval where no points are."""
+def _write_exponent(fit: xr.Dataset, ax: Axes) -> None:
+    """Write the fitted exponent with its confidence interval in the upper left corner."""
     if np.isfinite(float(fit["exponent"])):
         value, low, high = (float(fit[n]) for n in ("exponent", "exponent_low", "exponent_high"))
         text = rf"$\sim (1-\lambda)^{{-p}},\ p = {value:.2f}$"
-        interval = f"\n(95 %: {low:.2f} to {high:.2f})" if np.isfinite(low) else ""
+        ends = f"{low:.2f} to {high:.2f}".replace("-", "\N{MINUS SIGN}")
+        interval = f"\n(95 % CI: {ends})" if np.isfinite(low) else ""
         ax.annotate(
             text + interval,
             (0.03, 0.98),
@@ -99,72 +81,97 @@ def _exponent(fit: xr.Dataset, ax: Axes) -> None:
         )
 
 
-def _at_the_end(values: xr.DataArray) -> NDArray[np.floating]:
-    """Return (lam, trial): each lane's last epoch with a number, where there are epochs."""
+def _last_values(values: xr.DataArray) -> Floats:
+    """Return (lam, trial): the last value that is not NaN along epochs, if there are epochs."""
     if names.EPOCH not in values.dims:
         return values.transpose(names.LAM, names.TRIAL).values
     rows = values.transpose(names.EPOCH, names.LAM, names.TRIAL).values
-    found = np.full(rows.shape[1:], np.nan)
+    last = np.full(rows.shape[1:], np.nan)
     for row in rows:
-        found = np.where(np.isnan(row), found, row)
-    return found
+        last = np.where(np.isnan(row), last, row)
+    return last
 
 
-def _place(lam: NDArray[np.floating], lams: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return where λ stands: decades of 1/(1−λ), and λ = 1 beyond the largest other."""
+def _position(lam: Floats, lams: Floats) -> Floats:
+    """Return the position of λ on the axis: log10 of 1/(1−λ), with λ = 1 to the right."""
     below = lam < 1
-    return np.where(below, -np.log10(np.where(below, 1 - lam, 1)), _place_of_one(lams))
+    return np.where(below, -np.log10(np.where(below, 1 - lam, 1)), _position_of_one(lams))
 
 
-def _place_of_one(lams: NDArray[np.floating]) -> float:
+def _position_of_one(lams: Floats) -> float:
     largest = max((float(lam) for lam in lams if lam < 1), default=0.0)
-    return -float(np.log10(1 - largest)) + LEFT_OUT
+    return -float(np.log10(1 - largest)) + OFFSET
 
 
-def _prepare(ax: Axes, lams: NDArray[np.floating], title: str) -> None:
+def _prepare(ax: Axes, lams: Floats, title: str) -> None:
     ax.set(yscale="log", title=title, xlabel=r"$\lambda$")
-    shown = sorted(float(lam) for lam in lams)
-    at = _place(np.array(shown), lams)
-    ax.set_xticks(at, [f"{lam:g}" for lam in shown])
-    ax.set_xlim(min(at) - 0.15, _place_of_one(lams) + 0.15)
+    ascending = np.sort(lams)
+    positions = _position(ascending, lams)
+    ax.set_xticks(positions, [f"{lam:g}" for lam in ascending])
+    ax.set_xlim(min(positions) - 0.15, _position_of_one(lams) + 0.15)
     ax.grid(visible=False, axis="x")
 
 
-def _points(
-    ax: Axes,
-    lams: NDArray[np.floating],
-    lanes: NDArray[np.floating],
-    bars: NDArray[np.floating] | None,
-) -> None:
-    """Draw a point for each lane; trials stand side by side."""
-    trials = lanes.shape[1]
-    aside = 0.03 * (np.arange(trials) - (trials - 1) / 2)
-    at = _place(lams, lams)[:, None] + aside
-    for one in (False, True):
-        here = np.isfinite(lanes) & ((lams == 1) == one)[:, None]
-        if not here.any():
+def _draw_points(ax: Axes, lams: Floats, values: Floats, bars: Floats | None) -> None:
+    """Draw a point for each λ and trial; trials are side by side."""
+    trials = values.shape[1]
+    offsets = 0.03 * (np.arange(trials) - (trials - 1) / 2)
+    positions = _position(lams, lams)[:, None] + offsets
+    for end_to_end in (False, True):
+        points = np.isfinite(values) & ((lams == 1) == end_to_end)[:, None]
+        if not points.any():
             continue
-        spread = None if bars is None else np.where(np.isfinite(bars), bars, 0).clip(0)[:, here]
+        lengths = None if bars is None else np.where(np.isfinite(bars), bars, 0).clip(0)[:, points]
         ax.errorbar(
-            at[here],
-            lanes[here],
-            yerr=spread,
+            positions[points],
+            values[points],
+            yerr=lengths,
             fmt="o",
             markersize=4,
             color=style.ENSEMBLE,
-            markerfacecolor="white" if one else style.ENSEMBLE,
+            markerfacecolor="white" if end_to_end else style.ENSEMBLE,
             elinewidth=0.7,
-            label="null space left out" if one else "lanes",
+            label="null space excluded" if end_to_end else "trials",
         )
 
 
-def _finish(ax: Axes, lams: NDArray[np.floating], lanes: NDArray[np.floating], label: str) -> None:
+def _finish(ax: Axes, lams: Floats, values: Floats, label: str) -> None:
+    """Draw the reference line 1/(1−λ), label the axis, and make room for the exponent."""
     ax.set_ylabel(label)
-    below = np.isfinite(lanes) & (lams < 1)[:, None]
-    places = np.broadcast_to(_place(lams, lams)[:, None], lanes.shape)
-    lowest = float(places[below].min())
-    start = float(np.median(lanes[below & (places == lowest)]))
-    at = np.array([lowest, _place_of_one(lams)])
-    ax.plot(at, start * 10 ** (at - lowest), "--", color=style.LEADER, label=r"$1/(1-\lambda)$")
+    below = np.isfinite(values) & (lams < 1)[:, None]
+    positions = np.broadcast_to(_position(lams, lams)[:, None], values.shape)
+    lowest = float(positions[below].min())
+    start = float(np.median(values[below & (positions == lowest)]))
+    x = np.array([lowest, _position_of_one(lams)])
+    ax.plot(x, start * 10 ** (x - lowest), "--", color=style.LEADER, label=r"$1/(1-\lambda)$")
     bottom, top = ax.get_ylim()
-    ax.set_ylim(bottom, top * (top / bottom) ** 0.35)  # room for the exponent
+    ax.set_ylim(bottom, top * (top / bottom) ** 0.35)
+
+
+FIGURE = FigureKind(
+    name="kappa-against-lambda",
+    needs="conditioning",
+    uses=(
+        "kappa",
+        "kappa_q25",
+        "kappa_q75",
+        "weight_anisotropy",
+        "grid_kappa",
+        "grid_lam",
+        "exponent",
+        "exponent_low",
+        "exponent_high",
+    ),
+    caption=(
+        "Conditioning of the joint loss against λ. "
+        "Left: condition number of the Hessian with respect to the outputs, median over examples; "
+        "bars show the interquartile range over examples, the gray line the same quantity when "
+        "outputs are held fixed while λ varies. Right: largest curvature with respect to the "
+        "weights along directions that members share, divided by the largest curvature along "
+        "directions in which they differ. Points are trials at the last epoch with stored data; "
+        "dashed lines grow as 1/(1−λ). At λ = 1, hollow points exclude the directions without "
+        "curvature, with which κ would be infinite. λs are spaced by log 1/(1−λ). Compare Webb et "
+        "al. (2020), Section 5."
+    ),
+    draw=draw,
+)

@@ -1,9 +1,4 @@
-"""Errors of the ensemble and of its members against λ: what is a member worth alone?
-
-Black: the ensemble; blue: the median member; the shade reaches from the best member to the worst.
-Means over trials at the epoch that validation chose, with standard errors on the lines (absent for
-a single trial). λ is spaced evenly. Compare Webb et al. 2020, Fig. 6, whose last epochs these are.
-"""
+"""Errors of the ensemble and of its members against λ."""
 
 import numpy as np
 import xarray as xr
@@ -11,45 +6,63 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import available, means, panels, style
-
-NEEDS = "performance"
-USES = (
-    "ensemble_error_mean",
-    "ensemble_error_se",
-    "median_member_error_mean",
-    "median_member_error_se",
-    "best_member_error_mean",
-    "worst_member_error_mean",
-)
+from jtdiag.figures import available, error_bars, panels, style
+from jtdiag.figures.contract import FigureKind, Results
 
 
-def draw(result: xr.Dataset) -> Figure:
-    """Return the figure for a result of the performance probe: in training, and on test."""
-    drawn = available.lams(result, "ensemble_error_mean", "Nothing of the run is trained yet.")
+def draw(results: Results) -> Figure:
+    """Draw the result of the performance probe of one run, on the training and test splits.
+
+    Raises:
+        ProbeError: if the run has not completed its first epoch.
+    """
+    [(_, result)] = results
+    measured = available.lams(result, "ensemble_error_mean", available.NOT_TRAINED)
     figure, axes = panels.in_rows(2, 2.3)
     for ax, split in zip(axes, (names.TRAIN, names.TEST), strict=True):
-        draw_on(drawn.sel({names.SPLIT: split}), ax)
+        draw_on(measured.sel({names.SPLIT: split}), ax)
         ax.set_title(style.LABELS[split])
     axes[0].set_ylabel(style.error_label(result, "Error"))
-    style.keep_in_sight(axes[0])
-    style.legend_of(figure)
+    style.limit_error_axis(axes[0])
+    style.legend(figure)
     return figure
 
 
-def draw_on(at: xr.Dataset, ax: Axes) -> None:
-    """Draw the errors (lam) of one split on the axes that the caller gives."""
-    lams = at[names.LAM].values
-    best, worst = (100 * at[f"{who}_member_error_mean"].values for who in ("best", "worst"))
-    where = np.arange(len(lams))
-    shade = {"color": style.MEMBER, "alpha": 0.3, "linewidth": 0}
-    ax.fill_between(where, best, worst, label="best to worst member", **shade)  # type: ignore[arg-type]
-    for who, label, colour, marker in (
+def draw_on(errors: xr.Dataset, ax: Axes) -> None:
+    """Draw the errors (lam) of one split."""
+    lams = errors[names.LAM].values
+    x = np.arange(len(lams))
+    best, worst = (100 * errors[f"{who}_member_error_mean"].values for who in ("best", "worst"))
+    ax.fill_between(
+        x, best, worst, label="best to worst member", color=style.MEMBER, alpha=0.3, linewidth=0
+    )
+    for who, label, color, marker in (
         ("median_member", "median member", style.MEMBER, "s"),
         ("ensemble", "ensemble", style.ENSEMBLE, "o"),
     ):
-        mean, error = (at[f"{who}_error_{what}"].values for what in ("mean", "se"))
-        means.draw(ax, mean, error, 100, color=colour, marker=marker, label=label)
+        mean, se = (100 * errors[f"{who}_error_{name}"].values for name in ("mean", "se"))
+        error_bars.draw(ax, x, mean, se, color=color, marker=marker, label=label)
     style.lam_axis(ax, lams)
     ax.set_ylim(bottom=0)
-    style.end_names(ax, lams)
+    style.end_labels(ax, lams)
+
+
+FIGURE = FigureKind(
+    name="members-against-lambda",
+    needs="performance",
+    uses=(
+        "ensemble_error_mean",
+        "ensemble_error_se",
+        "median_member_error_mean",
+        "median_member_error_se",
+        "best_member_error_mean",
+        "worst_member_error_mean",
+    ),
+    caption=(
+        "Error of the ensemble and of its members against λ, on the training and test splits. "
+        "Lines show the ensemble and the median member, the band the range from the best to the "
+        "worst member. Means over trials at the epoch chosen on the validation split; bars show "
+        "± SE. λs are evenly spaced. Compare the last epochs in Webb et al. (2020), Fig. 6."
+    ),
+    draw=draw,
+)

@@ -1,68 +1,73 @@
-"""Test error of every scheme of a study, against one large network (dashed).
-
-Bars are means over trials at the epoch that validation chose, lines on them standard errors over
-trials (absent for a single trial), small dots the trials. Light bars: members trained each by
-itself; dark bars: members trained together. Compare Webb et al. 2020, Fig. 2.
-"""
-
-from collections.abc import Sequence
+"""Test error of the schemes of a study."""
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jtdiag.figures import style
-from jtdiag.tables.schemes import Bar
+from jtdiag import names
+from jtdiag.figures import error_bars, style
+from jtdiag.figures.contract import FigureKind, Results
 
-TOGETHER = "#44688C"
-"""Of bars, where members were trained together: a darker `style.MEMBER`."""
+JOINT = "#44688C"
+"""Bars of members trained jointly: a darker `style.MEMBER`."""
 
 
-def draw(bars: Sequence[Bar]) -> Figure:
-    """Return the figure of a study's schemes, in the order in which they are given."""
+def draw(results: Results) -> Figure:
+    """Draw the schemes of one study, in the order of its table.
+
+    Args:
+        results: The name of the study, and its schemes as `jtdiag.tables.schemes.to_dataset`
+            returns them.
+    """
+    [(_, result)] = results
     figure = style.figure(2.8)
-    draw_on(bars, figure.add_subplot())
+    draw_on(result, figure.add_subplot())
     return figure
 
 
-def draw_on(bars: Sequence[Bar], ax: Axes) -> None:
-    """Draw bars on the axes that the caller gives, single networks as dashed lines across."""
-    upright = [bar for bar in bars if bar.scheme != "single"]
-    for at, bar in enumerate(upright):
-        ax.bar(at, bar.mean, width=0.62, color=TOGETHER if bar.together else style.MEMBER)
-        se = bar.se if np.isfinite(bar.se) else 0.0
-        ax.errorbar(at, bar.mean, yerr=se, color=style.ENSEMBLE, capsize=2.5, linewidth=1)
-        percents = [100 * error for error in bar.errors]
-        ax.plot([at + 0.2] * len(percents), percents, ".", color=style.LEADER, markersize=3.5)
-        _write_in(bar, at, ax)
-    for bar in (bar for bar in bars if bar.scheme == "single"):
-        ax.axhline(bar.mean, color=style.ENSEMBLE, linestyle="--", linewidth=1, zorder=3)
-        _name_the_line(bar, ax)
-    ax.set_xticks(range(len(upright)), [_on_axis(bar) for bar in upright])
-    ax.set(ylabel="Test error of the ensemble (%)")
+def draw_on(result: xr.Dataset, ax: Axes) -> None:
+    """Draw a bar for each ensemble, and a dashed line across for each single network."""
+    is_single = (result["scheme"] == "single").values
+    ensembles, singles = result.isel(bar=~is_single), result.isel(bar=is_single)
+    joint = ((ensembles["scheme"] == "joint") & (ensembles["lam"] > 0)).values
+    mean, se = error_bars.over_trials(100 * ensembles["error"])
+    x = np.arange(len(mean))
+    ax.bar(x, mean, width=0.62, color=[JOINT if together else style.MEMBER for together in joint])
+    error_bars.draw(ax, x, mean, se, fmt="none", ecolor=style.ENSEMBLE, elinewidth=1, capsize=2.5)
+    for trial in (100 * ensembles["error"]).transpose(names.TRIAL, "bar").values:
+        ax.plot(x + 0.2, trial, ".", color=style.LEADER, markersize=3.5)
+    for i, (height, together) in enumerate(zip(mean, joint, strict=True)):
+        _write_in_bar(f"{height:.1f}", i, "white" if together else style.ENSEMBLE, ax)
+    mean, _ = error_bars.over_trials(100 * singles["error"])
+    for label, height in zip(singles["bar"].values, mean, strict=True):
+        ax.axhline(height, color=style.ENSEMBLE, linestyle="--", linewidth=1, zorder=3)
+        _label_line(str(label), float(height), ax)
+    ticks = zip(ensembles["bar"].values, ensembles["lam"].values, strict=True)
+    ax.set_xticks(x, [_tick_label(str(label), float(lam)) for label, lam in ticks])
+    ax.set(ylabel="Ensemble test error (%)")
     ax.margins(x=0.04, y=0.14)
     ax.grid(visible=False, axis="x")
 
 
-def _write_in(bar: Bar, at: int, ax: Axes) -> None:
-    """Write the number at the foot of its bar, where no line can cross it."""
+def _write_in_bar(text: str, x: float, color: str, ax: Axes) -> None:
+    """Write a number at the foot of a bar, where no line crosses it."""
     ax.annotate(
-        f"{bar.mean:.1f}",
-        (at, 0),
+        text,
+        (x, 0),
         (0, 4),
         textcoords="offset points",
         ha="center",
         fontsize=style.small(),
-        color="white" if bar.together else style.ENSEMBLE,
+        color=color,
     )
 
 
-def _name_the_line(bar: Bar, ax: Axes) -> None:
-    """Write what the dashed line is at its right end, outside of the bars."""
+def _label_line(label: str, height: float, ax: Axes) -> None:
+    """Label a horizontal line at its right end, outside of the axes."""
     ax.annotate(
-        f"{bar.label.replace(' ', chr(10), 1)}\n{bar.mean:.1f}",
-        (1, bar.mean),
+        f"{label.replace(' ', chr(10), 1)}\n{height:.1f}",
+        (1, height),
         (4, 0),
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
@@ -72,17 +77,22 @@ def _name_the_line(bar: Bar, ax: Axes) -> None:
     )
 
 
-def _on_axis(bar: Bar) -> str:
-    """Return a label of which λ is mathematics and each part a line."""
-    return bar.label.replace(f"λ = {bar.lam:g}", style.lam_text(bar.lam)).replace(" (", "\n(")
+def _tick_label(label: str, lam: float) -> str:
+    """Return a label with λ in math mode, and parentheses on a line of their own."""
+    return label.replace(f"λ = {lam:g}", style.lam_text(lam)).replace(" (", "\n(")
 
 
-def numbers(bars: Sequence[Bar]) -> xr.Dataset:
-    """Return what is drawn: λ, members, learning rate (bar) and errors (bar, trial), by label."""
-    trials = max(len(bar.errors) for bar in bars)
-    errors = [(*bar.errors, *[np.nan] * (trials - len(bar.errors))) for bar in bars]
-    error = xr.DataArray(np.array(errors), dims=("bar", "trial"), attrs={"unit": "fraction"})
-    each = {"lam": "lam", "members": "members", "learning_rate": "lr"}
-    found = {name: ("bar", [getattr(bar, field) for bar in bars]) for name, field in each.items()}
-    labels = {"bar": [bar.label for bar in bars], "trial": np.arange(trials)}
-    return xr.Dataset({**found, "error": error}, coords=labels)
+FIGURE = FigureKind(
+    name="schemes",
+    needs="",
+    uses=("error", "lam"),
+    caption=(
+        "Test error of the ensembles of a study, compared with a single network (dashed line). "
+        "Bars are means over trials at the epoch chosen on the validation split; lines on the bars "
+        "show ± SE, dots the individual trials. Light bars: members trained independently; dark "
+        "bars: members trained jointly. Compare Webb et al. (2020), Fig. 2."
+    ),
+    draw=draw,
+)
+"""It is drawn from the table of a study, not from the result of a probe, and so is not among
+`jtdiag.figures.FIGURES`."""

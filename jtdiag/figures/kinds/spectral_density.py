@@ -1,10 +1,4 @@
-"""Spectral density of the Hessian of the joint loss by the weights, for each λ.
-
-The share of eigenvalues by decade, on an axis that is logarithmic to both sides of 0; the shade
-is one standard error over start vectors. A tall peak at 0 is the directions that do nothing; what
-lies to the left of it is negative curvature, what lies far to the right is steep. The first trial
-is drawn.
-"""
+"""Spectral density of the Hessian of the joint loss with respect to the weights."""
 
 import numpy as np
 import xarray as xr
@@ -13,56 +7,72 @@ from matplotlib.figure import Figure
 
 from jtdiag import names
 from jtdiag.figures import available, style
+from jtdiag.figures.contract import FigureKind, Results
 
-NEEDS = "conditioning"
-USES = ("density", "density_se")
 SMALLEST_DECADE = -3
-"""The probe takes eigenvalues nearer to 0 than ten to this power for 0."""
-LEAST = 1e-6
-"""Densities below this are not drawn."""
+"""log10 of the smallest eigenvalue that the probe distinguishes from 0."""
+MIN_DENSITY = 1e-6
+"""Lower limit of the axis."""
 
 
-def draw(result: xr.Dataset, trial: int = 0) -> Figure:
-    """Return the figure for one trial of a result of the conditioning probe.
+def draw(results: Results, trial: int = 0) -> Figure:
+    """Draw one trial of the result of the conditioning probe of one run.
 
     Raises:
-        ProbeError: if the run has kept no checkpoint.
+        ProbeError: if the run stores no checkpoints.
     """
-    one = available.lams(result.isel({names.TRIAL: trial}), "density", available.NO_CHECKPOINTS)
+    [(_, result)] = results
+    by_lam = available.lams(result.isel({names.TRIAL: trial}), "density", available.NO_CHECKPOINTS)
     figure = style.figure(2.9)
-    draw_on(one, figure.add_subplot())
-    style.legend_of(figure)
+    draw_on(by_lam, figure.add_subplot())
+    style.legend(figure)
     return figure
 
 
-def draw_on(one: xr.Dataset, ax: Axes) -> None:
-    """Draw density (lam, eigenvalue) with its standard error on the axes that the caller gives."""
-    at = _decades(one["eigenvalue"].values)
-    seen = np.zeros(len(at), dtype=bool)
-    for lam in one[names.LAM].values:
-        lane = one.sel({names.LAM: lam})
+def draw_on(by_lam: xr.Dataset, ax: Axes) -> None:
+    """Draw the density (lam, eigenvalue) with its standard error."""
+    x = _decades(by_lam["eigenvalue"].values)
+    visible = np.zeros(len(x), dtype=bool)
+    for lam in by_lam[names.LAM].values:
+        lane = by_lam.sel({names.LAM: lam})
         mean = lane["density"].transpose("eigenvalue").values
-        error = np.nan_to_num(lane["density_se"].transpose("eigenvalue").values)
-        seen |= mean > LEAST
-        look = style.lam_line(lam)
-        ax.plot(at, np.maximum(mean, LEAST / 10), **look, markevery=12, label=style.lam_text(lam))
-        low, high = (np.maximum(mean + sign * error, LEAST / 10) for sign in (-1, 1))
-        ax.fill_between(at, low, high, color=look["color"], alpha=0.25, linewidth=0)
-    ax.set(yscale="log", ylim=(LEAST, 10), xlabel="Eigenvalue", ylabel="Share by decade")
-    _label(ax)
-    if seen.any():
-        ax.set_xlim(at[seen][0] - 0.3, at[seen][-1] + 0.3)
+        se = np.nan_to_num(lane["density_se"].transpose("eigenvalue").values)
+        visible |= mean > MIN_DENSITY
+        line = style.lam_line(lam)
+        floor = MIN_DENSITY / 10
+        ax.plot(x, np.maximum(mean, floor), **line, markevery=12, label=style.lam_text(lam))
+        low, high = (np.maximum(mean + sign * se, floor) for sign in (-1, 1))
+        ax.fill_between(x, low, high, color=line["color"], alpha=0.25, linewidth=0)
+    ax.set(yscale="log", ylim=(MIN_DENSITY, 10), xlabel="Eigenvalue", ylabel="Density per decade")
+    _set_ticks(ax)
+    if visible.any():
+        ax.set_xlim(x[visible][0] - 0.3, x[visible][-1] + 0.3)
 
 
 def _decades(eigenvalues: np.ndarray) -> np.ndarray:
-    """Return eigenvalues in decades from the smallest that is told from 0, odd about 0."""
+    """Return positions on an axis that is logarithmic in both directions and linear near 0."""
     return np.asarray(np.arcsinh(eigenvalues / (2 * 10.0**SMALLEST_DECADE)) / np.log(10))
 
 
-def _label(ax: Axes) -> None:
-    """Name the decades on both sides of 0."""
+def _set_ticks(ax: Axes) -> None:
+    """Label 0 and the powers of ten on both sides of it."""
     powers = range(SMALLEST_DECADE + 1, 5)
     right = [(_decades(np.array(10.0**power)), f"$10^{{{power}}}$") for power in powers]
-    left = [(-place, f"$-10^{{{power}}}$") for (place, _), power in zip(right, powers, strict=True)]
+    left = [(-x, f"$-10^{{{power}}}$") for (x, _), power in zip(right, powers, strict=True)]
     ticks = [*reversed(left), (0.0, "0"), *right]
-    ax.set_xticks([float(place) for place, _ in ticks], [text for _, text in ticks])
+    ax.set_xticks([float(x) for x, _ in ticks], [text for _, text in ticks])
+
+
+FIGURE = FigureKind(
+    name="spectral-density",
+    needs="conditioning",
+    uses=("density", "density_se"),
+    caption=(
+        "Spectral density of the Hessian of the joint loss with respect to the weights, for each "
+        "λ. "
+        "Estimated by stochastic Lanczos quadrature; bands show ± SE over starting vectors. The "
+        "horizontal axis is logarithmic on both sides of 0. The peak at 0 contains the directions "
+        "without measurable curvature. First trial."
+    ),
+    draw=draw,
+)

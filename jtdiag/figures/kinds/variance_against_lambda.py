@@ -1,9 +1,4 @@
-"""What of the ensemble's loss is bias, variance and diversity, against λ, on test.
-
-The ensemble's expected loss is the members' bias plus their variance minus their diversity. Bars
-are standard errors over trials (jackknife; absent where they are too few). The axis is logarithmic,
-and λ spaced evenly. Compare Wood et al. 2023.
-"""
+"""Bias, variance and diversity of the ensemble against λ."""
 
 import numpy as np
 import xarray as xr
@@ -11,46 +6,59 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import available, means, style
+from jtdiag.figures import available, error_bars, style
+from jtdiag.figures.contract import FigureKind, Results
 
-NEEDS = "variance"
 TERMS = {
-    "average_bias": ("members' bias", style.MEMBER, "s", "-"),
-    "average_variance": ("members' variance", style.PAIR, "^", "-."),
+    "average_bias": ("average bias", style.MEMBER, "s", "-"),
+    "average_variance": ("average variance", style.PAIR, "^", "-."),
     "diversity": ("diversity", style.LEADER, "D", "--"),
-    "expected_loss": ("ensemble's loss", style.ENSEMBLE, "o", "-"),
+    "expected_loss": ("expected ensemble loss", style.ENSEMBLE, "o", "-"),
 }
-"""Label, colour, marker and line."""
-USES = tuple(f"{name}{what}" for name in TERMS for what in ("", "_se"))
+"""Label, color, marker and line style by variable."""
 
 
-def draw(result: xr.Dataset) -> Figure:
-    """Return the figure for a result of the variance probe.
+def draw(results: Results) -> Figure:
+    """Draw the result of the variance probe of one run.
 
     Raises:
-        ProbeError: if not two trials have kept outputs of the test split at the chosen epoch.
+        ProbeError: if fewer than two trials store test outputs of the chosen epoch.
     """
-    missing = (
-        "Variance needs outputs on test of two trials or more. Train with trials = 2 or more, "
-        'keep.outputs = ["best"] and keep.splits = ["test"] or more.'
+    [(_, result)] = results
+    message = (
+        "Variance needs the test outputs of at least two trials. Train with trials = 2 or more, "
+        'keep.outputs = ["best"] and keep.splits = ["test"], or keep more.'
     )
-    drawn = available.lams(result, "expected_loss", missing)
+    measured = available.lams(result, "expected_loss", message)
     figure = style.figure(2.8)
-    draw_on(drawn, figure.add_subplot())
-    style.legend_of(figure)
+    draw_on(measured, figure.add_subplot())
+    style.legend(figure)
     return figure
 
 
 def draw_on(result: xr.Dataset, ax: Axes) -> None:
-    """Draw the terms (lam) on the axes that the caller gives."""
-    for name, (label, colour, marker, line) in TERMS.items():
-        mean = result[name].where(result[name] > 0).values
-        # A bar down to 0 or less has no place on a logarithmic scale.
-        error = np.minimum(result[f"{name}_se"].values, 0.9 * mean)
-        look = {"color": colour, "marker": marker, "linestyle": line}
-        means.draw(ax, mean, error, 1, label=label, **look)
+    """Draw the terms (lam)."""
+    lams = result[names.LAM].values
+    for name, (label, color, marker, dash) in TERMS.items():
+        line = {"color": color, "marker": marker, "linestyle": dash, "label": label}
+        mean, se = result[name].values, result[f"{name}_se"].values
+        error_bars.draw_log(ax, np.arange(len(lams)), mean, se, **line)
     style.plain_log(ax)
     ax.set_ylabel("Nats")
-    lams = result[names.LAM].values
     style.lam_axis(ax, lams)
-    style.end_names(ax, lams)
+    style.end_labels(ax, lams)
+
+
+FIGURE = FigureKind(
+    name="variance-against-lambda",
+    needs="variance",
+    uses=tuple(f"{name}{suffix}" for name in TERMS for suffix in ("", "_se")),
+    caption=(
+        "Bias, variance and diversity of the ensemble against λ, on the test split. "
+        "The expected ensemble loss is the average bias of the members plus their average variance "
+        "minus their diversity. Bars show jackknife standard errors over trials, where there are "
+        "enough trials. The vertical axis is logarithmic; λs are evenly spaced. Compare Wood et "
+        "al. (2023)."
+    ),
+    draw=draw,
+)

@@ -1,67 +1,77 @@
-"""What members are worth when they vote, against λ, on test.
+"""Errors of single members, of their majority vote and of the ensemble against λ."""
 
-First: error of a member (the mean), of the majority vote, and of the ensemble, which averages
-logits. Second: how often two members differ, and how often two, drawn with replacement, are both
-wrong. Means over trials at the epoch that validation chose, with standard errors (absent for a
-single trial).
-"""
-
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jtdiag import names
-from jtdiag.figures import available, means, panels, style
+from jtdiag.figures import available, error_bars, panels, style
+from jtdiag.figures.contract import FigureKind, Results
 
-NEEDS = "votes"
-USES = (
-    "mean_member_error",
-    "diversity_effect",
-    "majority_error",
-    "disagreement",
-    "tandem_loss",
-    "chosen_epoch",
-)
 ERRORS = {
-    "mean_member_error": ("a member", style.MEMBER, "s", "-"),
+    "mean_member_error": ("mean member", style.MEMBER, "s", "-"),
     "majority_error": ("majority vote", style.LEADER, "D", "--"),
     "ensemble_error": ("ensemble", style.ENSEMBLE, "o", "-"),
 }
 PAIRS = {
-    "disagreement": ("two members differ", style.PAIR, "^", "-"),
+    "disagreement": ("two members disagree", style.PAIR, "^", "-"),
     "tandem_loss": ("both are wrong", style.QUIET, "v", "--"),
 }
-"""Label, colour, marker and line."""
+"""Label, color, marker and line style by variable."""
 
 
-def draw(result: xr.Dataset) -> Figure:
-    """Return the figure for a result of the votes probe.
+def draw(results: Results) -> Figure:
+    """Draw the result of the votes probe of one run.
 
     Raises:
-        ProbeError: if the run has kept no outputs of the test split at the chosen epoch.
+        ProbeError: if the run stores no test outputs of the chosen epoch.
     """
+    [(_, result)] = results
     chosen = result["chosen_epoch"]
-    on_test = result[[name for name in USES if name != "chosen_epoch"]].sel(
-        {names.SPLIT: names.TEST}
-    )
-    at = on_test.isel({names.EPOCH: chosen.clip(min=0)}).where(chosen >= 0)
-    at["ensemble_error"] = at["mean_member_error"] - at["diversity_effect"]
-    drawn = available.lams(at, "majority_error", available.NO_OUTPUTS)
-    figure, (left, right) = panels.in_rows(2, 2.4, share=False, least=style.APART)
-    draw_on(drawn, ERRORS, left)
+    variables = [name for name in FIGURE.uses if name != "chosen_epoch"]
+    test = result[variables].sel({names.SPLIT: names.TEST})
+    test = test.isel({names.EPOCH: chosen.clip(min=0)}).where(chosen >= 0)
+    test["ensemble_error"] = test["mean_member_error"] - test["diversity_effect"]
+    measured = available.lams(test, "majority_error", available.NO_OUTPUTS)
+    figure, (left, right) = panels.in_rows(2, 2.4, share=False, min_width=style.OWN_AXES)
+    draw_on(measured, ERRORS, left)
     left.set_ylabel("Test error (%)")
-    style.keep_in_sight(left)
-    draw_on(drawn, PAIRS, right)
-    right.set_ylabel("Of test examples (%)")
-    style.legend_of(figure)
+    style.limit_error_axis(left)
+    draw_on(measured, PAIRS, right)
+    right.set_ylabel("Test examples (%)")
+    style.legend(figure)
     return figure
 
 
-def draw_on(at: xr.Dataset, which: dict[str, tuple[str, str, str, str]], ax: Axes) -> None:
-    """Draw fractions (lam, trial) on the axes that the caller gives."""
-    for name, (label, colour, marker, line) in which.items():
-        mean, error = means.over_trials(at[name])
-        look = {"color": colour, "marker": marker, "linestyle": line}
-        means.draw(ax, mean, error, 100, label=label, **look)
-    style.lam_axis(ax, at[names.LAM].values)
+def draw_on(fractions: xr.Dataset, lines: dict[str, tuple[str, str, str, str]], ax: Axes) -> None:
+    """Draw fractions (lam, trial) in percent."""
+    lams = fractions[names.LAM].values
+    for name, (label, color, marker, dash) in lines.items():
+        mean, se = error_bars.over_trials(100 * fractions[name])
+        line = {"color": color, "marker": marker, "linestyle": dash, "label": label}
+        error_bars.draw(ax, np.arange(len(lams)), mean, se, **line)
+    style.lam_axis(ax, lams)
     ax.set_ylim(bottom=0)
+
+
+FIGURE = FigureKind(
+    name="votes-against-lambda",
+    needs="votes",
+    uses=(
+        "mean_member_error",
+        "diversity_effect",
+        "majority_error",
+        "disagreement",
+        "tandem_loss",
+        "chosen_epoch",
+    ),
+    caption=(
+        "Majority vote of the members compared with the ensemble, against λ, on the test split. "
+        "Left: mean error of the members, error of their majority vote, and error of the ensemble, "
+        "which averages logits. Right: how often two members disagree, and how often two members, "
+        "drawn with replacement, are both wrong (tandem loss). Means over trials at the epoch "
+        "chosen on the validation split; bars show ± SE."
+    ),
+    draw=draw,
+)

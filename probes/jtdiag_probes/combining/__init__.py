@@ -1,1 +1,1 @@
-"""How should the members be combined: averaged logits, votes, or a trained combiner?"""
+"""Different ways to combine the same members: averaging, voting, a trained combiner."""

@@ -1,4 +1,4 @@
-"""Combiners: what the same members would give by averaged logits, averaged probabilities, votes."""
+"""The probe `combiners`: the same members with averaged logits, probabilities and votes."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,31 +11,34 @@ from jtdiag.families import combining
 from jtdiag.families.contract import Family
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
+from jtdiag.probing.over_trials import standard_error
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
+from jtdiag_probes.combining import wording
+from jtdiag_probes.combining.wording import Percent
 from jtdiag_probes.shared.decomposition import Floats, Target
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
-WAYS = {
+COMBINERS = {
     "logits_error": "averaged logits",
     "probabilities_error": "averaged probabilities",
-    "vote_error": "majority vote",
+    "vote_error": "a majority vote",
 }
-"""Variables with errors of the ensemble, and how it combines its members there."""
+"""Variables with the errors of the ensemble, and the names of the combiners."""
 
 _MEANINGS = {
     "logits_error": (names.FRACTION, "error of the ensemble of averaged logits"),
     "probabilities_error": (names.FRACTION, "error of the ensemble of averaged probabilities"),
     "vote_error": (
         names.FRACTION,
-        "error of the majority vote, ties by a fair draw; NaN for families without votes",
+        "error of the majority vote, ties broken at random; NaN for families without votes",
     ),
     "logits_loss": (names.NAT, "loss of the ensemble of averaged logits"),
     "probabilities_loss": (names.NAT, "loss of the ensemble of averaged probabilities"),
     "label_term": (
         names.NAT,
-        "part of the diversity of averaged probabilities that hangs on the target; NaN without "
-        "classes",
+        "part of the diversity of averaged probabilities that depends on the target; NaN "
+        "without classes",
     ),
 }
 
@@ -46,31 +49,31 @@ WRITES = {
 
 
 def by_combiner(logits: Floats, target: Target, family: Family) -> dict[str, Floats]:
-    """Return each variable of the probe for every example, (n,), errors in the family's measure.
+    """Compute each variable of the probe for every example, (n,); errors in the family's measure.
 
     Args:
         logits: (M, n, K) canonical parameters.
-        target: (n,) classes, or (n, K) numbers.
+        target: (n,) classes, or (n, K) regression targets.
         family: The likelihood.
     """
     eta, y = torch.from_numpy(logits), torch.from_numpy(target)
-    nowhere = torch.full(logits.shape[1:2], torch.nan, dtype=torch.float64)
+    undefined = torch.full(logits.shape[1:2], torch.nan, dtype=torch.float64)
     votes = family.vote_error(family.mean(eta), y)
-    found = {
-        "vote_error": nowhere if votes is None else votes,
-        "label_term": nowhere
+    by_example = {
+        "vote_error": undefined if votes is None else votes,
+        "label_term": undefined
         if not family.classes
         else combining.label_term(torch.log_softmax(eta, -1), y),
     }
     for combiner in ("logits", "probabilities"):
         mean = combining.prediction(family, eta, combiner)
-        found[f"{combiner}_error"] = family.error(mean, y)
-        found[f"{combiner}_loss"] = combining.ensemble_loss(family, eta, y, combiner)
-    return {name: values.numpy() for name, values in found.items()}
+        by_example[f"{combiner}_error"] = family.error(mean, y)
+        by_example[f"{combiner}_loss"] = combining.ensemble_loss(family, eta, y, combiner)
+    return {name: values.numpy() for name, values in by_example.items()}
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Measure every combiner on the stored outputs, by epoch, split and lane."""
+    """Measure every combiner on the stored outputs, by lane, epoch and split."""
     metrics = run.metrics()
     if options.metrics_only:
         return xr.Dataset(coords=metrics.coords)
@@ -85,41 +88,45 @@ def measure(run: Run, options: Options) -> xr.Dataset:
             examples += len(block.target)
         return {name: total / examples for name, total in sums.items()}
 
-    found = over_outputs(run, metrics, dict.fromkeys(WRITES, ()), reduce)
-    return found.assign_attrs(error_measure=run.error_measure, combiner=run.recipe.combiner)
+    result = over_outputs(run, metrics, dict.fromkeys(WRITES, ()), reduce)
+    return result.assign_attrs(error_measure=run.error_measure, combiner=run.recipe.combiner)
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Say at each λ what the ways to combine would give, at the last epoch with outputs."""
-    if not set(WAYS) <= set(result.data_vars):
+    """Return the test error of each combiner at each λ, at the last epoch with outputs."""
+    if not set(COMBINERS) <= set(result.data_vars):
         return []
     findings = []
     for lam in result[names.LAM].values:
-        at = result.sel({names.LAM: lam, names.SPLIT: names.TEST})
-        kept = at["logits_error"].dropna(names.EPOCH, how="all")[names.EPOCH].values
+        on_test = result.sel({names.LAM: lam, names.SPLIT: names.TEST})
+        kept = on_test["logits_error"].dropna(names.EPOCH, how="all")[names.EPOCH].values
         if kept.size:
-            findings.append(_compared(at.sel({names.EPOCH: kept[-1]}), float(lam), int(kept[-1])))
+            at_epoch = on_test.sel({names.EPOCH: kept[-1]})
+            findings.append(_compared(at_epoch, float(lam), int(kept[-1])))
     return findings
 
 
-def _compared(at: xr.Dataset, lam: float, epoch: int) -> Finding:
-    errors = {name: float(at[name].mean()) for name in WAYS}
-    known = {name: error for name, error in errors.items() if np.isfinite(error)}
-    said = ", ".join(f"{100 * error:.1f} % by {WAYS[name]}" for name, error in known.items())
+def _compared(at_epoch: xr.Dataset, lam: float, epoch: int) -> Finding:
+    errors = {
+        combiner: Percent(float(at_epoch[name].mean()), float(standard_error(at_epoch[name])))
+        for name, combiner in COMBINERS.items()
+    }
+    defined = {combiner: error for combiner, error in errors.items() if np.isfinite(error.mean)}
+    means = [error.mean for error in defined.values()]
     return Finding(
         probe="combiners",
         rule="compared",
         level="info",
         lam=lam,
         epoch=epoch,
-        number=max(known.values()) - min(known.values()),
-        sentence=f"λ = {lam:g}: the same members have a test error of {said}.",
+        number=max(means) - min(means),
+        sentence=wording.combiners(lam, epoch, defined),
     )
 
 
 probe = Probe(
     name="combiners",
-    question="Would another way of combining the same members do better?",
+    question="Would a different combiner of the same members do better?",
     writes=WRITES,
     measure=measure,
     judge=judge,

@@ -1,4 +1,4 @@
-"""Stacking: how good a trained combiner of independently trained members is (Wolpert 1992)."""
+"""The probe `stacking`: a trained combiner of independently trained members (Wolpert 1992)."""
 
 from collections.abc import Iterator
 
@@ -6,88 +6,76 @@ import numpy as np
 import xarray as xr
 from scipy.special import log_softmax
 
-from jtdiag import names
+from jtdiag import names, stats
+from jtdiag.probing import over_trials
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
-from jtdiag.probing.over_trials import standard_error
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
+from jtdiag_probes.combining import wording
 from jtdiag_probes.combining.meta_learner import MetaLearner, features, fit
+from jtdiag_probes.combining.wording import Difference, Percent
 
 _LANE = (names.LAM, names.TRIAL)
 _LANE_SPLIT = (*_LANE, names.SPLIT)
 _SPLITS = (names.VAL, names.TEST)
-_ERRORS = {
+_MEASURES = {
     "stacked_error": (names.FRACTION, "error of the stacked ensemble"),
     "stacked_loss": (names.NAT, "loss of the stacked ensemble"),
     "averaged_error": (names.FRACTION, "error of the averaged logits of the same members"),
 }
-_NOTE = "at the epoch that validation chose; val: in sample, the meta-learner was fitted to it"
+_NOTE = "at the chosen epoch; on val in sample, since the combiner was fitted to it"
 
 WRITES = {
     **{
-        name: Var(dims=_LANE_SPLIT, unit=unit, meaning=f"{what}, {_NOTE}", from_outputs=True)
-        for name, (unit, what) in _ERRORS.items()
+        name: Var(dims=_LANE_SPLIT, unit=unit, meaning=f"{meaning}, {_NOTE}", from_outputs=True)
+        for name, (unit, meaning) in _MEASURES.items()
     },
     **{
-        f"{name}_mean": Var(
-            dims=(names.LAM, names.SPLIT),
-            unit=unit,
-            meaning=f"{what}, mean over trials",
-            from_outputs=True,
-        )
-        for name, (unit, what) in _ERRORS.items()
-    },
-    **{
-        f"{name}_se": Var(
-            dims=(names.LAM, names.SPLIT),
-            unit=unit,
-            meaning=f"{what}, standard error over trials (n−1 in the variance); NaN for one trial",
-            from_outputs=True,
-        )
-        for name, (unit, what) in _ERRORS.items()
+        key: var
+        for name, (unit, meaning) in _MEASURES.items()
+        for key, var in over_trials.variables(
+            name, (names.LAM, names.SPLIT), unit, meaning, from_outputs=True
+        ).items()
     },
     "coefficient": Var(
         dims=(*_LANE, names.OUTPUT, names.MEMBER, names.MEMBER_OUTPUT),
         unit=names.FRACTION,
-        meaning="what an output of the stacked ensemble takes of a member's output",
+        meaning="weight of a member's output in an output of the stacked ensemble",
         from_outputs=True,
     ),
     "intercept": Var(
         dims=(*_LANE, names.OUTPUT),
         unit=names.NAT,
-        meaning="constant of an output; minus infinity for a class not seen",
+        meaning="intercept of an output; minus infinity for classes without training examples",
         from_outputs=True,
     ),
     "iterations": Var(
         dims=_LANE,
         unit=names.COUNT,
-        meaning="iterations of the fit; negative where it did not converge in as many",
+        meaning="iterations of the fit; negative if it did not converge",
         from_outputs=True,
     ),
 }
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Fit a meta-learner to every lane of independent members, and measure it on test.
+    """Fit a combiner to every lane of independently trained members, and measure it on test.
 
-    A lane that did not train independently, or keeps no validation or test outputs of its chosen
-    epoch, is NaN.
+    NaN for lanes that were trained jointly, or whose validation or test outputs are not kept at
+    the chosen epoch.
     """
     if options.metrics_only:
         return xr.Dataset()
-    found = _empty(run)
+    result = _empty(run)
     for lane in run.lanes:
         if can_be_stacked(run, lane):
-            _measure_lane(run, lane, found)
-    errors = found[list(_ERRORS)]
-    means = errors.mean(names.TRIAL).rename({n: f"{n}_mean" for n in _ERRORS})
-    doubts = errors.map(standard_error).rename({n: f"{n}_se" for n in _ERRORS})
-    return xr.merge([found, means, doubts])
+            _measure_lane(run, lane, result)
+    return xr.merge([result, over_trials.summary(result[list(_MEASURES)])])
 
 
 def can_be_stacked(run: Run, lane: Lane) -> bool:
-    """Tell whether a lane's members were trained independently, and what fitting needs is kept."""
+    """Return whether a lane's members were trained independently and the outputs are kept."""
     seal, recipe = run.seal(lane), run.recipe
     kept = seal.best in seal.outputs and set(_SPLITS) <= set(recipe.keep.splits)
     independent = run.lam(lane) == 0 and run.lam_at(lane, 1) == 0
@@ -116,26 +104,26 @@ def _empty(run: Run) -> xr.Dataset:
     return xr.Dataset(arrays, coords=coords)
 
 
-def _measure_lane(run: Run, lane: Lane, found: xr.Dataset) -> None:
+def _measure_lane(run: Run, lane: Lane, result: xr.Dataset) -> None:
     """Write one lane's fit and errors into the result."""
-    epoch, at = run.chosen_epoch(lane), (lane.lam_index, lane.trial)
+    epoch, index = run.chosen_epoch(lane), (lane.lam_index, lane.trial)
     blocks = list(run.outputs(lane, epoch, names.VAL))
     side_by_side = np.concatenate([features(block.logits) for block in blocks])
     target = np.concatenate([block.target for block in blocks])
     learner = fit(side_by_side, target, run.outputs_per_member)
     if learner is None:
         return
-    found["coefficient"].values[at] = learner.coefficient
-    found["intercept"].values[at] = learner.intercept
-    found["iterations"].values[at] = learner.iterations * (1 if learner.converged else -1)
+    result["coefficient"].values[index] = learner.coefficient
+    result["intercept"].values[index] = learner.intercept
+    result["iterations"].values[index] = learner.iterations * (1 if learner.converged else -1)
     for i, split in enumerate(_SPLITS):
         numbers = errors(learner, run.outputs(lane, epoch, split))
-        for name, number in zip(_ERRORS, numbers, strict=True):
-            found[name].values[(*at, i)] = number
+        for name, number in zip(_MEASURES, numbers, strict=True):
+            result[name].values[(*index, i)] = number
 
 
 def errors(learner: MetaLearner, blocks: Iterator[OutputBlock]) -> tuple[float, float, float]:
-    """Return the stacked ensemble's error and loss, and the averaged logits' error."""
+    """Return error and loss of the stacked ensemble, and the error of the averaged logits."""
     wrong, loss, wrong_averaged, count = 0, 0.0, 0, 0
     for block in blocks:
         stacked, rows = learner(block.logits), np.arange(len(block.target))
@@ -148,46 +136,45 @@ def errors(learner: MetaLearner, blocks: Iterator[OutputBlock]) -> tuple[float, 
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Say whether the trained combiner is better than the mean, and whether it was trained."""
+    """Compare the trained combiner with averaged logits, and report fits that did not converge."""
     if "stacked_error" not in result:
         return []
-    found = []
+    findings = []
     for lam in result[names.LAM].values:
-        at = result.sel({names.LAM: lam})
-        if np.isfinite(at["stacked_error_mean"].sel({names.SPLIT: names.TEST})):
-            found.append(_against_the_mean(at))
-            found += _unfinished(at)
-    return found
+        at_lam = result.sel({names.LAM: lam})
+        if np.isfinite(at_lam["stacked_error_mean"].sel({names.SPLIT: names.TEST})):
+            findings.append(_compared(at_lam))
+            findings += _not_converged(at_lam)
+    return findings
 
 
-def _against_the_mean(at: xr.Dataset) -> Finding:
-    lam, on_test = float(at[names.LAM]), at.sel({names.SPLIT: names.TEST})
+def _compared(at_lam: xr.Dataset) -> Finding:
+    lam, on_test = float(at_lam[names.LAM]), at_lam.sel({names.SPLIT: names.TEST})
+    difference = (on_test["stacked_error"] - on_test["averaged_error"]).dropna(names.TRIAL)
     return Finding(
         probe="stacking",
         rule="stacked",
         level="info",
         lam=lam,
         number=float(on_test["stacked_error_mean"]),
-        sentence=(
-            f"λ = {lam:g}: a combiner trained on the validation outputs of these members has test "
-            f"error {_percent(on_test, 'stacked_error')}, their averaged logits "
-            f"{_percent(on_test, 'averaged_error')}{_doubt(on_test)}."
+        sentence=wording.stacked(
+            lam,
+            _percent(on_test, "stacked_error"),
+            _percent(on_test, "averaged_error"),
+            Difference(*stats.paired(difference), difference.size),
         ),
     )
 
 
-def _doubt(on_test: xr.Dataset) -> str:
-    """Say where the difference, trial by trial, is below two standard errors of its mean."""
-    difference = on_test["stacked_error"] - on_test["averaged_error"]
-    se = float(standard_error(difference))
-    return " (no clear difference)" if abs(float(difference.mean())) <= 2 * se else ""
+def _percent(on_test: xr.Dataset, name: str) -> Percent:
+    return Percent(float(on_test[f"{name}_mean"]), float(on_test[f"{name}_se"]))
 
 
-def _unfinished(at: xr.Dataset) -> list[Finding]:
-    trials = np.flatnonzero(at["iterations"].values < 0)
+def _not_converged(at_lam: xr.Dataset) -> list[Finding]:
+    trials = np.flatnonzero(at_lam["iterations"].values < 0)
     if not trials.size:
         return []
-    lam = float(at[names.LAM])
+    lam = float(at_lam[names.LAM])
     return [
         Finding(
             probe="stacking",
@@ -196,22 +183,14 @@ def _unfinished(at: xr.Dataset) -> list[Finding]:
             lam=lam,
             trials=tuple(int(t) for t in trials),
             number=float(trials.size),
-            sentence=(
-                f"λ = {lam:g}: in {trials.size} trials the fit of the combiner ended before it "
-                "converged; its errors are those of a fit that was stopped early."
-            ),
+            sentence=wording.fit_not_converged(lam, trials.size),
         )
     ]
 
 
-def _percent(on_test: xr.Dataset, name: str) -> str:
-    mean, se = 100 * float(on_test[f"{name}_mean"]), 100 * float(on_test[f"{name}_se"])
-    return f"{mean:.1f} %" + (f" ± {se:.1f}" if np.isfinite(se) else "")
-
-
 probe = Probe(
     name="stacking",
-    question="How good is a trained combiner of independently trained members?",
+    question="How well does a trained combiner of independently trained members do?",
     writes=WRITES,
     measure=measure,
     judge=judge,

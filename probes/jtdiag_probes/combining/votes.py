@@ -1,4 +1,4 @@
-"""Votes: what members are worth when they vote, by how often and how they disagree."""
+"""The probe `votes`: the error of a majority vote, and how often members disagree."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,38 +7,36 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.over_trials import standard_error
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
-from jtdiag_probes.combining import voting
-from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, chosen_epochs, over_outputs
+from jtdiag_probes.combining import voting, wording
+from jtdiag_probes.combining.wording import Difference, Percent
+from jtdiag_probes.shared.measured_epoch import CHOSEN_EPOCH, chosen_epochs
+from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
 _FROM_METRICS = {
     "mean_member_error": "mean error of the members",
-    "diversity_effect": "mean member error minus the ensemble's, in 0/1 loss; may be negative",
+    "diversity_effect": "mean member error minus the ensemble's error; may be negative",
 }
 _FROM_VOTES = {
-    "majority_error": "error of the majority vote; ties are broken by lot",
+    "majority_error": "error of the majority vote; ties are broken at random",
     "majority_diversity_effect": "mean member error minus the majority vote's; may be negative",
     "improvement_rate": "majority_diversity_effect over the mean member error (EIR)",
-    "disagreement": "how often two different members vote differently; NaN for one member",
+    "disagreement": "how often two different members disagree; NaN for one member",
     "disagreement_rate": (
-        "how often two members, drawn with replacement, differ, over the mean member error (DER)"
+        "disagreement of two members drawn with replacement, over the mean member error (DER)"
     ),
     "tandem_loss": "how often two members, drawn with replacement, are both wrong",
-    "vote_variance": "mean member error minus tandem_loss: variance of being wrong over members",
+    "vote_variance": "mean member error minus tandem_loss: variance over members of being wrong",
     "half_wrong": "fraction of examples on which more than half of the members are wrong",
 }
 
 WRITES = {
-    "chosen_epoch": Var(
-        dims=(names.LAM, names.TRIAL),
-        unit=names.INDEX,
-        meaning="lowest ensemble validation error, or else the last epoch; -1 for none",
-    ),
+    "chosen_epoch": CHOSEN_EPOCH,
     **{
         name: Var(dims=LANE_EPOCH_SPLIT, unit=names.FRACTION, meaning=meaning)
         for name, meaning in _FROM_METRICS.items()
@@ -50,14 +48,14 @@ WRITES = {
     "polarization": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.FRACTION,
-        meaning="tandem_loss over half_wrong, may exceed 1; NaN where half_wrong is 0",
+        meaning="tandem_loss over half_wrong, may exceed 1; NaN if half_wrong is 0",
         from_outputs=True,
     ),
 }
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Measure mean member and ensemble error by epoch, and from stored outputs what votes give."""
+    """Measure mean member and ensemble errors by epoch, and from stored outputs the votes."""
     metrics = run.metrics()
     mean_error = metrics[names.MEMBER_ERROR].mean(names.MEMBER, skipna=False)
     result = xr.Dataset(
@@ -76,14 +74,14 @@ def measure(run: Run, options: Options) -> xr.Dataset:
 def _reduce(
     _lane: Lane, blocks: Iterator[OutputBlock]
 ) -> Mapping[str, NDArray[np.floating[Any]] | float]:
-    """Return the fractions of one lane, epoch and split; NaN where a member has diverged."""
+    """Return the fractions of one lane, epoch and split; NaN if a member has diverged."""
     sums = dict.fromkeys(("wrong", "both", "half", "majority", "differ", "examples"), 0.0)
     members = 1
     for block in blocks:
         members = len(block.logits)
         votes = voting.count_votes(block.logits)
         wrong = voting.wrong_share(votes, block.target)
-        known = 1.0 if np.isfinite(block.logits).all() else np.nan
+        factor = 1.0 if np.isfinite(block.logits).all() else np.nan
         for name, values in (
             ("wrong", wrong),
             ("both", wrong**2),
@@ -92,16 +90,16 @@ def _reduce(
             ("differ", voting.disagreement(votes)),
             ("examples", np.ones(len(wrong))),
         ):
-            sums[name] += known * float(values.sum())
+            sums[name] += factor * float(values.sum())
     means = {name: total / sums["examples"] for name, total in sums.items()}
     return _fractions(means, members)
 
 
 def _fractions(means: Mapping[str, float], members: int) -> dict[str, float]:
-    """Return the variables of the result from means over examples; NaN where one divides by 0."""
+    """Return the variables of the result from means over examples; NaN for a division by 0."""
     error, majority = means["wrong"], means["majority"]
     gain = error - majority
-    # Two members drawn with replacement are the same one in 1 of M draws, and then agree.
+    # With replacement, both draws are the same member with probability 1/M, and then agree.
     differ = 0.0 if members == 1 else means["differ"] * (1 - 1 / members)
     return {
         "majority_error": majority,
@@ -117,57 +115,47 @@ def _fractions(means: Mapping[str, float], members: int) -> dict[str, float]:
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Say for each λ, on test at the chosen epoch, what a vote gives and what logits give."""
+    """Compare vote, ensemble and members for each λ, on test at the chosen epoch."""
     if "majority_error" not in result or result.attrs["members"] < 2:
         return []
     on_test = result.sel({names.SPLIT: names.TEST})
-    at = on_test.isel({names.EPOCH: result["chosen_epoch"].clip(min=0)})
-    at = at.where(result["chosen_epoch"] >= 0)
-    lanes = (at.sel({names.LAM: lam}) for lam in result[names.LAM].values)
-    return [_votes(lane) for lane in lanes if lane["majority_error"].notnull().any()]
+    chosen = on_test.isel({names.EPOCH: result["chosen_epoch"].clip(min=0)})
+    chosen = chosen.where(result["chosen_epoch"] >= 0)
+    by_lam = (chosen.sel({names.LAM: lam}) for lam in result[names.LAM].values)
+    return [_vote(at_lam) for at_lam in by_lam if at_lam["majority_error"].notnull().any()]
 
 
-def _votes(at: xr.Dataset) -> Finding:
-    at = at.where(at["majority_error"].notnull())
-    lam, number = float(at[names.LAM]), float(at["majority_error"].mean())
-    ensemble = at["mean_member_error"] - at["diversity_effect"]
+def _vote(at_lam: xr.Dataset) -> Finding:
+    lam = float(at_lam[names.LAM])
+    at_lam = at_lam.dropna(names.TRIAL, subset=["majority_error"])
+    ensemble = at_lam["mean_member_error"] - at_lam["diversity_effect"]
+    majority = at_lam["majority_error"]
     return Finding(
         probe="votes",
         rule="vote",
         level="info",
         lam=lam,
-        number=number,
-        sentence=(
-            f"λ = {lam:g}: on test, the majority vote errs in {_percent(at['majority_error'])}, "
-            f"the ensemble in {_percent(ensemble)}, a member in "
-            f"{_percent(at['mean_member_error'])}; two members differ on "
-            f"{_percent(at['disagreement'])} (disagreement over error, DER: "
-            f"{float(at['disagreement_rate'].mean()):.2f}; improvement over error, EIR: "
-            f"{float(at['improvement_rate'].mean()):.2f}).{_advice(at['majority_error'], ensemble)}"
+        number=float(majority.mean()),
+        sentence=wording.vote(
+            lam,
+            majority=_percent(majority),
+            ensemble=_percent(ensemble),
+            member=_percent(at_lam["mean_member_error"]),
+            disagreement=_percent(at_lam["disagreement"]),
+            difference=Difference(*stats.paired(majority - ensemble), majority.size),
+            disagreement_ratio=float(at_lam["disagreement_rate"].mean()),
+            improvement_rate=float(at_lam["improvement_rate"].mean()),
         ),
     )
 
 
-def _advice(majority: xr.DataArray, ensemble: xr.DataArray) -> str:
-    """Warn of voting where it is clearly worse, by two standard errors of the paired difference."""
-    lost = majority - ensemble
-    se = float(standard_error(lost))
-    if not float(lost.mean()) > 2 * se:
-        return ""
-    points = 100 * float(lost.mean())
-    return f" A vote loses {points:.1f} points against averaged logits."
-
-
-def _percent(over_trials: xr.DataArray) -> str:
-    se = 100 * float(standard_error(over_trials))
-    return f"{100 * float(over_trials.mean()):.1f}" + (
-        f" ± {se:.1f} %" if np.isfinite(se) else " %"
-    )
+def _percent(by_trial: xr.DataArray) -> Percent:
+    return Percent(float(by_trial.mean()), float(standard_error(by_trial)))
 
 
 probe = Probe(
     name="votes",
-    question="What are the members worth when they vote?",
+    question="How well does a majority vote of the members do?",
     writes=WRITES,
     measure=measure,
     judge=judge,

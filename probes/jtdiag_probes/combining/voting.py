@@ -1,7 +1,7 @@
-"""What members are worth when they vote: arithmetic on how many vote for what.
+"""Arithmetic on the votes of members.
 
-A member votes for the class with its largest logit, the first of equals. Votes (n, K) count, for
-each of n examples, how many of the M members vote for each class.
+A member votes for the class with its largest logit, the first one if there are ties. Votes (n, K)
+count, for each of n examples, how many of the M members vote for each class.
 """
 
 from typing import Any
@@ -16,14 +16,14 @@ Votes = NDArray[np.int64]
 def count_votes(logits: Floats) -> Votes:
     """Return the votes (n, K) of members with logits (M, n, K)."""
     _, examples, classes = logits.shape
-    at = logits.argmax(-1) + classes * np.arange(examples)
-    return np.bincount(at.ravel(), minlength=examples * classes).reshape(examples, classes)
+    index = logits.argmax(-1) + classes * np.arange(examples)
+    return np.bincount(index.ravel(), minlength=examples * classes).reshape(examples, classes)
 
 
 def wrong_share(votes: Votes, target: NDArray[np.int64]) -> Floats:
-    """Return W, the share of members that are wrong, for each example, (n,), 0 to 1.
+    """Return W, the fraction of members that are wrong, for each example, (n,).
 
-    Its mean is the mean error of the members, the mean of its square the tandem loss: how often
+    Its mean is the mean error of the members. The mean of its square is the tandem loss: how often
     two members, drawn with replacement, are both wrong (Ortega et al. 2022).
     """
     right = np.take_along_axis(votes, target[:, None], axis=-1)[:, 0]
@@ -31,7 +31,7 @@ def wrong_share(votes: Votes, target: NDArray[np.int64]) -> Floats:
 
 
 def disagreement(votes: Votes) -> Floats:
-    """Return how often two different members differ, (n,), 0 to 1; NaN for a single member."""
+    """Return how often two different members disagree, (n,), 0 to 1; NaN for a single member."""
     members = votes.sum(-1)
     if (members < 2).any():
         return np.full(len(votes), np.nan)
@@ -39,7 +39,7 @@ def disagreement(votes: Votes) -> Floats:
 
 
 def majority_wrong(votes: Votes, target: NDArray[np.int64]) -> Floats:
-    """Return how probably the class with most votes is wrong, (n,); ties are broken by lot."""
+    """Return the probability that the majority is wrong, (n,); ties are broken at random."""
     most = votes == votes.max(-1, keepdims=True)
     right = np.take_along_axis(most, target[:, None], axis=-1)[:, 0]
     return 1 - right / most.sum(-1)

@@ -1,1 +1,1 @@
-"""What is diversity worth, and is it real: decomposition, collusion, bias and variance."""
+"""What diversity is worth, whether it is collusion, and the bias-variance-diversity terms."""

@@ -1,9 +1,9 @@
 """Bias, variance and diversity of an ensemble's loss over trials (Wood et al. 2023, JMLR).
 
 All functions take log-probabilities, (M, n, K) for M members, n examples and K classes. The
-centroid of several predictions is their normalised geometric mean, the softmax of the mean
-log-probability; for it, the mean divergence KL(centroid‖prediction) is −log of the sum over
-classes of that mean. Losses and divergences are in nats, one for each example.
+centroid of several predictions is their normalized geometric mean, the softmax of the mean
+log-probability. The mean divergence KL(centroid‖prediction) from it is −log of the sum over
+classes of the exponential of that mean. Losses and divergences are per example, in nats.
 """
 
 from dataclasses import dataclass
@@ -27,24 +27,24 @@ TERMS = (
     "disparity",
 )
 MEANS = ("expected_loss", "diversity")
-"""The terms that are means over trials; the others need a centroid, which takes two trials."""
+"""Terms that are means over trials; the others need a centroid over at least two trials."""
 
 
 @dataclass
 class Sums:
-    """Sums over trials of what the terms are made of; they add, and a trial can be taken out."""
+    """Sums over trials from which the terms are computed; trials can be added and removed."""
 
     trials: int
     log_q: Floats
     """(M, n, K)"""
     log_z: Floats
-    """(n,): log of the ensemble's normaliser, 0 or less."""
+    """(n,): log of the ensemble's normalizer, 0 or less."""
     diversity: Floats
-    """(n,): mean over members of KL(ensemble‖member), by its definition."""
+    """(n,): mean over members of KL(ensemble‖member), computed from its definition."""
 
     @classmethod
     def of(cls, log_q: Floats) -> "Sums":
-        """Return those of a single trial with log-probabilities (M, n, K)."""
+        """Return the sums of a single trial with log-probabilities (M, n, K)."""
         return cls(
             trials=1,
             log_q=log_q,
@@ -53,7 +53,7 @@ class Sums:
         )
 
     def __add__(self, other: "Sums") -> "Sums":
-        """Return the sums over the trials of both."""
+        """Return the sums over both sets of trials."""
         return Sums(
             trials=self.trials + other.trials,
             log_q=self.log_q + other.log_q,
@@ -62,7 +62,7 @@ class Sums:
         )
 
     def __sub__(self, other: "Sums") -> "Sums":
-        """Return the sums without the trials of the other."""
+        """Return the sums without the trials of `other`."""
         return Sums(
             trials=self.trials - other.trials,
             log_q=self.log_q - other.log_q,
@@ -82,37 +82,37 @@ class Sums:
             target: (n,), the classes.
         """
         centroids = self.log_q / self.trials
-        whole = centroids.mean(0)
+        ensemble = centroids.mean(0)
         log_z = self.log_z / self.trials
-        at_target = np.take_along_axis(whole, target[:, None], axis=-1)[:, 0]
+        at_target = np.take_along_axis(ensemble, target[:, None], axis=-1)[:, 0]
         return {
             "expected_loss": log_z - at_target,
             "average_bias": decomposition.cross_entropy(centroids, target).mean(0),
             "average_variance": -np.asarray(logsumexp(centroids, axis=-1)).mean(0),
             "diversity": self.diversity / self.trials,
-            "ensemble_bias": decomposition.cross_entropy(whole, target),
-            "ensemble_variance": log_z - np.asarray(logsumexp(whole, axis=-1)),
+            "ensemble_bias": decomposition.cross_entropy(ensemble, target),
+            "ensemble_variance": log_z - np.asarray(logsumexp(ensemble, axis=-1)),
             "disparity": decomposition.member_divergences(centroids).mean(0),
         }
 
 
 def residual(terms: dict[str, Floats]) -> Floats:
-    """Return by how much the two sums of terms miss, the larger, relative to losses above 1."""
-    whole = terms["average_bias"] + terms["average_variance"] - terms["diversity"]
-    parts = terms["ensemble_bias"] + terms["disparity"]
+    """Return the larger error of the two sums of terms, relative to losses above 1."""
+    loss = terms["average_bias"] + terms["average_variance"] - terms["diversity"]
+    bias = terms["ensemble_bias"] + terms["disparity"]
     scale = np.maximum(1, np.abs(terms["average_bias"] + terms["average_variance"]))
-    off = np.maximum(np.abs(whole - terms["expected_loss"]), np.abs(parts - terms["average_bias"]))
-    return np.asarray(off / scale)
+    error = np.maximum(np.abs(loss - terms["expected_loss"]), np.abs(bias - terms["average_bias"]))
+    return np.asarray(error / scale)
 
 
 def jackknife(without: Floats) -> Floats:
-    """Return the standard error of an estimate from those without one trial each.
+    """Return the jackknife standard error of an estimate from its leave-one-out values.
 
-    √((D − 1)/D · Σ_t (x_t − x̄)²) for D of them, which for a mean is its usual standard error.
+    √((D − 1)/D · Σ_t (x_t − x̄)²) for D trials; for a mean this is its usual standard error.
 
     Args:
         without: (D, ...), the estimate without trial t; D is 2 or more.
     """
     trials = len(without)
-    apart = without - without.mean(0)
-    return np.asarray(np.sqrt((trials - 1) / trials * (apart**2).sum(0)))
+    deviation = without - without.mean(0)
+    return np.asarray(np.sqrt((trials - 1) / trials * (deviation**2).sum(0)))

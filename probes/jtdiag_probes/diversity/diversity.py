@@ -1,4 +1,4 @@
-"""Diversity: by how much the ensemble's loss lies below its members' (Webb et al. 2020, Eq. 5)."""
+"""The probe `diversity`: mean member loss minus ensemble loss (Webb et al. 2020, Eq. 5)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,10 +14,11 @@ from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.diversity.diversity_verdict import judge
 from jtdiag_probes.shared import decomposition
-from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, chosen_epochs, over_outputs
+from jtdiag_probes.shared.measured_epoch import CHOSEN_EPOCH, chosen_epochs
+from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
 _LANE = (names.LAM, names.TRIAL)
-_GAP = "in training minus on test, by epoch; training is a running mean over the epoch"
+_GAP = "in training minus on test; training values are running means over the epoch"
 
 WRITES = {
     "mean_member_loss": Var(dims=LANE_EPOCH_SPLIT, unit=names.NAT, meaning="mean loss of members"),
@@ -39,11 +40,7 @@ WRITES = {
         unit=names.COUNT,
         meaning="members whose loss on any split is infinite or NaN; NaN if not sealed",
     ),
-    "chosen_epoch": Var(
-        dims=_LANE,
-        unit=names.INDEX,
-        meaning="lowest ensemble validation error, or else the last epoch; -1 for none",
-    ),
+    "chosen_epoch": CHOSEN_EPOCH,
     "diversity_by_member": Var(
         dims=(*LANE_EPOCH_SPLIT, names.MEMBER),
         unit=names.NAT,
@@ -53,13 +50,13 @@ WRITES = {
     "diversity_by_class": Var(
         dims=(*LANE_EPOCH_SPLIT, names.OUTPUT),
         unit=names.NAT,
-        meaning="KL(ensemble ‖ member), mean over members and the examples of a class; NaN without",
+        meaning="KL(ensemble ‖ member), mean over members and examples of a class; else NaN",
         from_outputs=True,
     ),
     "diversity_by_example": Var(
         dims=(*_LANE, names.EXAMPLE),
         unit=names.NAT,
-        meaning="KL(ensemble ‖ member), mean over members, at the chosen epoch, of one split",
+        meaning="KL(ensemble ‖ member), mean over members, at the chosen epoch, on one split",
         from_outputs=True,
     ),
     "quadratic_part": Var(
@@ -71,7 +68,7 @@ WRITES = {
     "probability_loss": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.NAT,
-        meaning="loss of the mean of the members' probabilities, in the place of their logits",
+        meaning="loss of the mean of the members' probabilities instead of their logits",
         from_outputs=True,
     ),
     "probability_diversity": Var(
@@ -83,13 +80,13 @@ WRITES = {
     "probability_label_term": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.NAT,
-        meaning="mean member loss minus probability_loss minus probability_diversity; any sign",
+        meaning="mean member loss minus probability_loss minus probability_diversity; of any sign",
         from_outputs=True,
     ),
     "not_finite": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.COUNT,
-        meaning="examples whose residual is no number, since a logit is infinite, NaN or too large",
+        meaning="examples whose residual is not finite: a logit is infinite, NaN or too large",
         from_outputs=True,
     ),
     "residual": Var(
@@ -102,8 +99,8 @@ WRITES = {
         dims=LANE_EPOCH_SPLIT,
         unit=names.NAT,
         meaning=(
-            "larger of |stored − recomputed| for ensemble and mean member loss, relative to "
-            "losses above 1; NaN for train, whose stored losses are running means"
+            "|stored − recomputed| loss, the larger of ensemble and mean member, relative to "
+            "losses above 1; NaN in training, where stored losses are running means"
         ),
         from_outputs=True,
     ),
@@ -118,13 +115,13 @@ _MEANS = (
     "members",
     "ensemble",
 )
-"""Numbers of an example that are averaged; the last two are losses, for the store's self-test."""
+"""Averages over examples; the last two are losses, for the self-test of the store."""
 
 
 def _unshifted(logits: NDArray[Any], family: Family) -> NDArray[Any]:
-    """Return logits (M, n, K) with a largest of 0: a shift changes no prediction of classes.
+    """Return logits (M, n, K) shifted to a maximum of 0, which does not change class predictions.
 
-    Far from 0 it would cost digits.
+    Logits far from 0 would lose digits.
     """
     return logits - logits.max(-1, keepdims=True) if family.classes else logits
 
@@ -132,14 +129,14 @@ def _unshifted(logits: NDArray[Any], family: Family) -> NDArray[Any]:
 def _divergences(
     logits: NDArray[Any], target: NDArray[Any], family: Family, combiner: str
 ) -> NDArray[Any]:
-    """Return the terms (M, n) whose mean over members is the diversity of the run's combiner."""
+    """Return the terms (M, n) whose mean over members is the diversity for the combiner."""
     if combiner == "logits":
         return decomposition.member_divergences(logits, family)
     return decomposition.label_dependent_divergences(logits, target, family)
 
 
 class _Sums:
-    """Sums over the examples of one lane, epoch and split, block by block."""
+    """Accumulate sums over the examples of one lane, epoch and split, block by block."""
 
     def __init__(self, members: int, classes: int, family: Family, combiner: str) -> None:
         self.family, self.combiner = family, combiner
@@ -153,9 +150,9 @@ class _Sums:
 
     def add(self, block: OutputBlock, lam: float) -> None:
         logits = block.logits.astype(np.float64)
-        how = (self.family, self.combiner)
+        setup = (self.family, self.combiner)
         logits = _unshifted(logits, self.family)
-        divergences = _divergences(logits, block.target, *how)
+        divergences = _divergences(logits, block.target, *setup)
         losses = decomposition.cross_entropy(logits, block.target, self.family)
         classes = len(self.per_class)
         self.by_member += divergences.sum(1)
@@ -167,11 +164,11 @@ class _Sums:
             decomposition.quadratic_part(logits, self.family),
             *decomposition.probability_average(logits, block.target, self.family),
             losses.mean(0),
-            decomposition.ensemble_loss(logits, block.target, *how),
+            decomposition.ensemble_loss(logits, block.target, *setup),
         )
         for name, values in zip(_MEANS, by_example, strict=True):
             self.sums[name] += float(values.sum())
-        eq4 = decomposition.joint_loss_eq4(logits, block.target, lam, *how)
+        eq4 = decomposition.joint_loss_eq4(logits, block.target, lam, *setup)
         eq5 = decomposition.joint_loss_eq5(losses, divergences, lam)
         scale = np.maximum(1, np.abs(losses).max(0))
         residual = np.abs(eq4 - eq5) / scale
@@ -192,7 +189,7 @@ class _Sums:
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Measure Eq. 5 by epoch, split and lane, and from stored outputs by member and class."""
+    """Measure Eq. 5 by epoch, split and lane; from stored outputs, also by member and class."""
     metrics = run.metrics()
     losses = metrics[names.MEMBER_LOSS]
     mean_member_loss = losses.mean(names.MEMBER, skipna=False)
@@ -207,7 +204,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         - term.sel({names.SPLIT: names.TEST}, drop=True)
         for name, term in terms.items()
     }
-    # Errors are numbers wherever an epoch is sealed: a prediction that is none counts as wrong.
+    # Errors are finite in every sealed epoch: a prediction that is NaN counts as wrong.
     sealed = metrics[names.MEMBER_ERROR].notnull().all((names.SPLIT, names.MEMBER))
     diverged = (~xr.ufuncs.isfinite(losses)).any(names.SPLIT).sum(names.MEMBER).where(sealed)
     result = xr.Dataset({**terms, **gaps, "diverged_members": diverged}).assign(
@@ -233,17 +230,17 @@ def _from_outputs(run: Run, metrics: xr.Dataset, stored: xr.Dataset) -> xr.Datas
 
     rows: dict[str, tuple[str, ...]] = dict.fromkeys(("residual", "not_finite", *_MEANS), ())
     rows |= {"diversity_by_member": (names.MEMBER,), "diversity_by_class": (names.OUTPUT,)}
-    found = over_outputs(run, metrics, rows, reduce)
+    reduced = over_outputs(run, metrics, rows, reduce)
     scale = stored["mean_member_loss"].clip(min=1)
-    off_members = abs(found["members"] - stored["mean_member_loss"]) / scale
-    off_ensemble = abs(found["ensemble"] - stored["ensemble_loss"]) / scale
+    off_members = abs(reduced["members"] - stored["mean_member_loss"]) / scale
+    off_ensemble = abs(reduced["ensemble"] - stored["ensemble_loss"]) / scale
     larger = off_members.where(off_members > off_ensemble, off_ensemble)
     larger = larger.where(larger[names.SPLIT] != names.TRAIN)
-    return found.drop_vars(["members", "ensemble"]).assign(store_residual=larger)
+    return reduced.drop_vars(["members", "ensemble"]).assign(store_residual=larger)
 
 
 def _split_of_examples(run: Run) -> str:
-    """Return the split of which single examples are told: test if it is kept."""
+    """Return the split that is reported by example: test if it is kept, else the last one."""
     kept = run.recipe.keep.splits
     return names.TEST if names.TEST in kept else str(kept[-1])
 
@@ -251,29 +248,29 @@ def _split_of_examples(run: Run) -> str:
 def _by_example(run: Run, chosen: xr.DataArray) -> xr.DataArray:
     """Return the diversity of each example at the chosen epoch, (lam, trial, example).
 
-    NaN where its outputs are not kept; without any outputs there are no examples.
+    NaN if the outputs are not kept; (lam, trial, 0) if no outputs are kept at all.
     """
     split = _split_of_examples(run)
     kept = run.recipe.keep.outputs != "none"
     examples = run.array(f"{names.OUTPUTS}/{split}/{names.LOGITS}").shape[4] if kept else 0
-    found = np.full((*chosen.shape, examples), np.nan)
+    by_example = np.full((*chosen.shape, examples), np.nan)
     for lane in run.lanes:
-        at = (lane.lam_index, lane.trial)
-        epoch = int(chosen.values[at])
+        index = (lane.lam_index, lane.trial)
+        epoch = int(chosen.values[index])
         if epoch not in run.seal(lane).outputs:
             continue
         for block in run.outputs(lane, epoch, split):
-            how = (run.family, run.recipe.combiner)
+            setup = (run.family, run.recipe.combiner)
             with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
                 logits = _unshifted(block.logits.astype(np.float64), run.family)
-                values = _divergences(logits, block.target, *how).mean(0)
-            found[at][block.start : block.start + len(values)] = values
-    return xr.DataArray(found, dims=(*_LANE, names.EXAMPLE))
+                values = _divergences(logits, block.target, *setup).mean(0)
+            by_example[index][block.start : block.start + len(values)] = values
+    return xr.DataArray(by_example, dims=(*_LANE, names.EXAMPLE))
 
 
 probe = Probe(
     name="diversity",
-    question="What does the diversity of the members buy?",
+    question="By how much does the members' diversity lower the ensemble's loss?",
     writes=WRITES,
     measure=measure,
     judge=judge,

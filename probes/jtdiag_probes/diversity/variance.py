@@ -1,4 +1,4 @@
-"""Variance: what of the ensemble's loss is bias, variance and diversity over trials."""
+"""The probe `variance`: the bias-variance-diversity decomposition of the ensemble's loss."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,11 +13,13 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
+from jtdiag_probes.diversity import wording
 from jtdiag_probes.diversity.bias_variance import MEANS, TERMS, Sums, jackknife, residual
-from jtdiag_probes.shared.outputs import chosen_epochs
+from jtdiag_probes.diversity.wording import MeanSE
+from jtdiag_probes.shared.measured_epoch import chosen_epochs
 
 RESIDUAL_LIMIT = 1e-12
-"""The sums of terms agree to rounding in float64; relative to losses above 1 nat."""
+"""The terms sum to the loss to rounding in float64; relative to losses above 1 nat."""
 
 _MEANINGS = {
     "expected_loss": "loss of the ensemble, mean over trials",
@@ -34,7 +36,7 @@ WRITES = {
     "trials": Var(
         dims=(names.LAM,),
         unit=names.COUNT,
-        meaning="trials whose outputs on test are kept at the chosen epoch and are numbers",
+        meaning="trials whose outputs on test are kept at the chosen epoch and are finite",
         from_outputs=True,
     ),
     **{
@@ -61,7 +63,7 @@ WRITES = {
     "residual": Var(
         dims=(names.LAM,),
         unit=names.NAT,
-        meaning="largest miss of the sums of terms over examples, relative to losses above 1",
+        meaning="largest error of the sums of terms over examples, relative to losses above 1",
         from_outputs=True,
     ),
 }
@@ -70,14 +72,14 @@ Floats = NDArray[np.floating[Any]]
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Measure the terms of each λ over its trials; nothing can be measured from metrics alone."""
+    """Measure the terms of each λ over its trials; empty if only metrics are read."""
     metrics = run.metrics()
     result = xr.Dataset(coords={names.LAM: metrics[names.LAM]})
     if options.metrics_only:
         return result
     chosen = chosen_epochs(run, metrics)
     loss = metrics[names.ENSEMBLE_LOSS].sel({names.SPLIT: names.TEST})
-    # A member that has diverged takes the ensemble with it; the other trials stand.
+    # A diverged member makes the ensemble's loss NaN; the other trials are still used.
     sound = np.isfinite(loss.isel({names.EPOCH: chosen.clip(min=0)}).values)
     epochs = np.where(sound, chosen.values, -1)
     rows = [
@@ -88,41 +90,41 @@ def measure(run: Run, options: Options) -> xr.Dataset:
 
 
 def _of_lambda(run: Run, lanes: list[Lane], epochs: NDArray[np.int64]) -> dict[str, float]:
-    """Return every variable for one λ; epochs (trial,) are -1 for trials without numbers."""
-    tested = names.TEST in run.recipe.keep.splits
+    """Return all variables of one λ; epochs (trial,) are -1 for trials without finite losses."""
+    test_kept = names.TEST in run.recipe.keep.splits
     kept = {
         lane: int(epochs[lane.trial])
         for lane in lanes
-        if tested and epochs[lane.trial] in run.seal(lane).outputs
+        if test_kept and epochs[lane.trial] in run.seal(lane).outputs
     }
-    found = dict.fromkeys(WRITES, np.nan) | {"trials": float(len(kept))}
-    return found | _over_trials(run, kept) if len(kept) > 1 else found
+    row = dict.fromkeys(WRITES, np.nan) | {"trials": float(len(kept))}
+    return row | _over_trials(run, kept) if len(kept) > 1 else row
 
 
 def _over_trials(run: Run, kept: dict[Lane, int]) -> dict[str, float]:
-    """Return the terms of trials with outputs, their standard errors and the residual.
+    """Return the terms, their standard errors and the residual, from trials with outputs.
 
-    The trials are read side by side, one block of one trial at a time, and twice: for the sums,
-    and to take each trial out of them.
+    Trials are read in parallel, block by block, and twice: once for the sums, and once more to
+    remove each trial from them.
     """
     first, second = (
         {lane: _log_probabilities(run, lane, epoch) for lane, epoch in kept.items()}
         for _ in range(2)
     )
     target = run.target(names.TEST, next(iter(kept)))
-    whole, without = np.zeros(len(TERMS)), np.zeros((len(kept), len(TERMS)))
+    total, without = np.zeros(len(TERMS)), np.zeros((len(kept), len(TERMS)))
     worst, start = 0.0, 0
     while start < len(target):
         sums = _total(first)
-        at = target[start : start + sums.log_q.shape[1]]
-        terms = sums.terms(at)
-        whole += [terms[name].sum() for name in TERMS]
+        labels = target[start : start + sums.log_q.shape[1]]
+        terms = sums.terms(labels)
+        total += [terms[name].sum() for name in TERMS]
         worst = max(worst, float(residual(terms).max()))
         for t, blocks in enumerate(second.values()):
-            rest = (sums - Sums.of(next(blocks))).terms(at)
+            rest = (sums - Sums.of(next(blocks))).terms(labels)
             without[t] += [rest[name].sum() for name in TERMS]
-        start += len(at)
-    means = dict(zip(TERMS, whole / len(target), strict=True))
+        start += len(labels)
+    means = dict(zip(TERMS, total / len(target), strict=True))
     errors = {
         f"{name}_se": float(se)
         for name, se in zip(TERMS, jackknife(without / len(target)), strict=True)
@@ -132,66 +134,67 @@ def _over_trials(run: Run, kept: dict[Lane, int]) -> dict[str, float]:
 
 
 def _total(trials: dict[Lane, Iterator[Floats]]) -> Sums:
-    blocks = iter(trials.values())
-    sums = Sums.of(next(next(blocks)))
-    for one in blocks:
-        sums = sums + Sums.of(next(one))
+    """Return the sums over all trials for the next block."""
+    iterators = iter(trials.values())
+    sums = Sums.of(next(next(iterators)))
+    for blocks in iterators:
+        sums = sums + Sums.of(next(blocks))
     return sums
 
 
 def _log_probabilities(run: Run, lane: Lane, epoch: int) -> Iterator[Floats]:
     """Yield log-probabilities (M, n, K) on test, block by block, in float64."""
     for block in run.outputs(lane, epoch, names.TEST):
-        with np.errstate(invalid="ignore", over="ignore"):  # what is no number stays so
+        with np.errstate(invalid="ignore", over="ignore"):  # NaN stays NaN
             yield np.asarray(log_softmax(block.logits.astype(np.float64), axis=-1))
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Say the terms of each λ, what the best λ changes against the smallest, and self-tests."""
+    """Return the terms of each λ, the change from the smallest to the best λ, and the self-test."""
     if "expected_loss" not in result:
         return []
-    known = result.dropna(names.LAM, subset=["expected_loss"])
-    if known.sizes[names.LAM] == 0:
+    measured = result.dropna(names.LAM, subset=["expected_loss"])
+    if measured.sizes[names.LAM] == 0:
         return []
-    found = [_terms(known.sel({names.LAM: lam})) for lam in known[names.LAM].values]
-    return found + _change(known) + _self_test(known)
+    findings = [_terms(measured.sel({names.LAM: lam})) for lam in measured[names.LAM].values]
+    return findings + _change(measured) + _self_test(measured)
 
 
-def _terms(at: xr.Dataset) -> Finding:
-    lam = float(at[names.LAM])
+def _terms(at_lam: xr.Dataset) -> Finding:
+    lam = float(at_lam[names.LAM])
     return Finding(
         probe="variance",
         rule="terms",
         level="info",
         lam=lam,
-        number=float(at["expected_loss"]),
-        sentence=(
-            f"λ = {lam:g}: over {int(at['trials'])} trials on test, the ensemble's loss "
-            f"{_nats(at, 'expected_loss')} nats is the members' bias {_nats(at, 'average_bias')} "
-            f"plus their variance {_nats(at, 'average_variance')} minus their diversity "
-            f"{_nats(at, 'diversity')}."
+        number=float(at_lam["expected_loss"]),
+        sentence=wording.terms(
+            lam,
+            int(at_lam["trials"]),
+            loss=_mean_se(at_lam, "expected_loss"),
+            bias=_mean_se(at_lam, "average_bias"),
+            variance=_mean_se(at_lam, "average_variance"),
+            diversity=_mean_se(at_lam, "diversity"),
         ),
     )
 
 
-def _nats(at: xr.Dataset, name: str) -> str:
-    se = float(at[f"{name}_se"])
-    return f"{float(at[name]):.3g}" + (f" ± {se:.2g}" if np.isfinite(se) else "")
+def _mean_se(at_lam: xr.Dataset, name: str) -> MeanSE:
+    return MeanSE(float(at_lam[name]), float(at_lam[f"{name}_se"]))
 
 
-def _change(known: xr.Dataset) -> list[Finding]:
-    """Say by which terms the λ with the lowest loss differs from the smallest λ."""
-    if known.sizes[names.LAM] < 2:
+def _change(measured: xr.Dataset) -> list[Finding]:
+    """Report the changes of the terms from the smallest λ to the λ with the lowest loss."""
+    if measured.sizes[names.LAM] < 2:
         return []
-    known = known.sortby(names.LAM)
-    base = known.isel({names.LAM: 0})
-    best = known.isel({names.LAM: int(np.argmin(known["expected_loss"].values))})
-    lam, lowest = float(best[names.LAM]), float(base[names.LAM])
-    if lam == lowest:
+    measured = measured.sortby(names.LAM)
+    base = measured.isel({names.LAM: 0})
+    best = measured.isel({names.LAM: int(np.argmin(measured["expected_loss"].values))})
+    lam, reference = float(best[names.LAM]), float(base[names.LAM])
+    if lam == reference:
         return []
     change = {name: float(best[name]) - float(base[name]) for name in TERMS}
     se = (float(best["expected_loss_se"]) ** 2 + float(base["expected_loss_se"]) ** 2) ** 0.5
-    unclear = " (no clear difference)" if abs(change["expected_loss"]) <= 2 * se else ""
     return [
         Finding(
             probe="variance",
@@ -199,18 +202,21 @@ def _change(known: xr.Dataset) -> list[Finding]:
             level="info",
             lam=lam,
             number=change["expected_loss"],
-            sentence=(
-                f"λ = {lam:g} has the lowest loss. Against λ = {lowest:g} it changes by "
-                f"{change['expected_loss']:+.3g} nats{unclear}: bias "
-                f"{change['average_bias']:+.3g}, variance {change['average_variance']:+.3g}, "
-                f"diversity {change['diversity']:+.3g}, which is subtracted."
+            sentence=wording.terms_change(
+                lam,
+                reference,
+                loss=change["expected_loss"],
+                bias=change["average_bias"],
+                variance=change["average_variance"],
+                diversity=change["diversity"],
+                significant=abs(change["expected_loss"]) > 2 * se,
             ),
         )
     ]
 
 
-def _self_test(known: xr.Dataset) -> list[Finding]:
-    worst = float(known["residual"].max())
+def _self_test(measured: xr.Dataset) -> list[Finding]:
+    worst = float(measured["residual"].max())
     if not worst > RESIDUAL_LIMIT:
         return []
     return [
@@ -220,17 +226,14 @@ def _self_test(known: xr.Dataset) -> list[Finding]:
             level="alert",
             number=worst,
             limit=RESIDUAL_LIMIT,
-            sentence=(
-                "Self-test failed: bias, variance and diversity miss the loss by "
-                f"{worst:.2g} nats (limit {RESIDUAL_LIMIT:.0g}); do not trust these terms."
-            ),
+            sentence=wording.terms_differ(worst, RESIDUAL_LIMIT),
         )
     ]
 
 
 probe = Probe(
     name="variance",
-    question="What of the ensemble's loss is bias, variance and diversity?",
+    question="How much of the ensemble's loss is bias, variance and diversity?",
     writes=WRITES,
     measure=measure,
     judge=judge,

@@ -1,1 +1,1 @@
-"""Does one member dominate, and how early does it show?"""
+"""Whether one member dominates the ensemble, and how early that can be detected."""

@@ -1,4 +1,4 @@
-"""Dominance: whether one member carries the ensemble, and how early one could have known."""
+"""The probe `dominance`: whether one member dominates, and how early that can be detected."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from jtdiag.rules.limits import EARLY_EPOCH
 from jtdiag.rules.skill import skill_ratio
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
-from jtdiag_probes.dominance import foresight, inequality, leadership, movement
+from jtdiag_probes.dominance import final_leader, inequality, leadership, movement
 from jtdiag_probes.dominance.dominance_verdict import judge
 from jtdiag_probes.shared import decomposition
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
@@ -29,7 +29,7 @@ WRITES = {
     "leader": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.INDEX,
-        meaning="member with the lowest error, among equals the lowest loss; -1 if not sealed",
+        meaning="member with the lowest error, ties broken by the lowest loss; -1 if not sealed",
     ),
     "leader_margin": Var(
         dims=LANE_EPOCH_SPLIT,
@@ -39,50 +39,50 @@ WRITES = {
     "leader_skill": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.FRACTION,
-        meaning="the leader's skill over the ensemble's; skill is chance error minus error",
+        meaning="the leader's skill over the ensemble's; skill is chance-level error minus error",
     ),
     "median_skill": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.FRACTION,
-        meaning="the median member's skill over the ensemble's; near 1 if members stand alone",
+        meaning="the median member's skill over the ensemble's; near 1 if members are as good",
     ),
     "error_gini": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.FRACTION,
-        meaning="Gini coefficient of the members' errors: 0 if all err alike; NaN if none errs",
+        meaning="Gini coefficient of the members' errors: 0 if all are equal; NaN if all are 0",
     ),
     "error_entropy": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.NAT,
-        meaning="entropy of the members' shares of their errors: ln M if all err alike",
+        meaning="entropy of the members' shares of their total error: ln M if all are equal",
     ),
     "best_to_median": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.FRACTION,
-        meaning="the leader's error over the median member's; NaN if that is 0",
+        meaning="the leader's error over the median member's; NaN if the latter is 0",
     ),
     "leader_gap": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.FRACTION,
-        meaning="the leader's error minus the ensemble's; near 0 when one member dominates",
+        meaning="the leader's error minus the ensemble's; near 0 if one member dominates",
     ),
-    **foresight.WRITES,
+    **final_leader.WRITES,
     "logit_share": Var(
         dims=_BY_MEMBER,
         unit=names.FRACTION,
-        meaning="a member's share of the ensemble's centred logits; the shares add up to 1",
+        meaning="a member's share of the ensemble's centered logits; the shares sum to 1",
         from_outputs=True,
     ),
     "effective_members": Var(
         dims=LANE_EPOCH_SPLIT,
         unit=names.COUNT,
-        meaning="1/Σ share², negative shares as 0: M if all carry the same, 1 if one carries all",
+        meaning="1/Σ share², negative shares set to 0: M if all are equal, 1 if one member has all",
         from_outputs=True,
     ),
     "leave_one_out": Var(
         dims=_BY_MEMBER,
         unit=names.NAT,
-        meaning="rise of the ensemble's loss without a member; negative if it does better",
+        meaning="increase of the ensemble's loss without a member; negative if the loss is lower",
         from_outputs=True,
     ),
     **movement.WRITES,
@@ -90,7 +90,7 @@ WRITES = {
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Measure who leads, by how much, since when; from what is stored, who carries and moves."""
+    """Measure leader and margin by epoch; from outputs and checkpoints, shares and movement."""
     metrics = run.metrics()
     chance = run.chance_error
     error, loss = metrics[names.MEMBER_ERROR].values, metrics[names.MEMBER_LOSS].values
@@ -112,7 +112,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     )
     result = result.merge(
         metrics[[names.MEMBER_ERROR, names.MEMBER_LOSS, names.ENSEMBLE_ERROR]]
-    ).merge(foresight.measure(run, metrics, leader))
+    ).merge(final_leader.measure(run, metrics, leader))
     if not options.metrics_only:
         result = result.merge(_from_outputs(run, metrics)).merge(movement.measure(run, metrics))
     return result.assign_attrs(
@@ -126,27 +126,27 @@ def _from_outputs(run: Run, metrics: xr.Dataset) -> xr.Dataset:
     def reduce(
         lane: Lane, blocks: Iterator[OutputBlock]
     ) -> Mapping[str, NDArray[np.floating[Any]] | float]:
-        projection, norm, rise, examples = np.zeros(members), 0.0, np.zeros(members), 0
+        projection, norm, increase, examples = np.zeros(members), 0.0, np.zeros(members), 0
         for block in blocks:
             logits = block.logits.astype(np.float64)
             p, n = decomposition.logit_projections(logits, run.family)
             projection, norm = projection + p, norm + n
-            rise += decomposition.leave_one_out(
+            increase += decomposition.leave_one_out(
                 logits, block.target, run.family, run.recipe.combiner
             ).sum(1)
             examples += len(block.target)
         share = projection / (members * norm) if norm > 0 else np.full(members, np.nan)
-        return {"logit_share": share, "leave_one_out": rise / examples}
+        return {"logit_share": share, "leave_one_out": increase / examples}
 
     rows = {"logit_share": (names.MEMBER,), "leave_one_out": (names.MEMBER,)}
-    found = over_outputs(run, metrics, rows, reduce)
-    effective = decomposition.effective_members(found["logit_share"].values)
-    return found.assign(effective_members=(LANE_EPOCH_SPLIT, effective))
+    reduced = over_outputs(run, metrics, rows, reduce)
+    effective = decomposition.effective_members(reduced["logit_share"].values)
+    return reduced.assign(effective_members=(LANE_EPOCH_SPLIT, effective))
 
 
 probe = Probe(
     name="dominance",
-    question="Does one member carry the ensemble, and how early could one have known?",
+    question="Does one member dominate the ensemble, and how early can that be detected?",
     writes=WRITES,
     measure=measure,
     judge=judge,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag_probes.diversity.codependence import predicted_rise
+from jtdiag_probes.diversity.dropping import predicted_rise
 from jtdiag_probes.robustness.margins import Scorer, pieces
 
 Floats = NDArray[np.floating[Any]]

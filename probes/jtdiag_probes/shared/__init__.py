@@ -1,1 +1,1 @@
-"""Arithmetic and reading that probes of several rooms share."""
+"""What several probes share: reading outputs, the measured epoch, the decomposition of the loss."""

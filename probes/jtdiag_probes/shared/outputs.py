@@ -1,4 +1,4 @@
-"""Reading a run's stored outputs chunk by chunk into labelled arrays."""
+"""Reduce a run's stored outputs, block by block, to labeled arrays."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,17 +14,17 @@ from jtdiag.store.run import OutputBlock, Run
 LANE_EPOCH_SPLIT = (names.LAM, names.TRIAL, names.EPOCH, names.SPLIT)
 
 Reduce = Callable[[Lane, Iterator[OutputBlock]], Mapping[str, NDArray[np.floating[Any]] | float]]
-"""From the blocks of one lane, epoch and split to one number or row for each variable."""
+"""Reduces the blocks of one lane, epoch and split to a number or a row for each variable."""
 
 
 def over_outputs(
     run: Run, metrics: xr.Dataset, rows: Mapping[str, tuple[str, ...]], reduce: Reduce
 ) -> xr.Dataset:
-    """Return what `reduce` makes of every kept epoch and split; NaN where nothing is kept.
+    """Reduce the outputs of every kept epoch and split; NaN where none are kept.
 
     Args:
-        run: Its outputs are read block by block, so memory holds one block at a time.
-        metrics: Gives the coordinates (lam, trial, epoch, split, member).
+        run: Its outputs are read block by block, so only one block is in memory at a time.
+        metrics: Provides the coordinates (lam, trial, epoch, split, member).
         rows: Dimensions of each variable after (lam, trial, epoch, split).
         reduce: Called once for each lane, kept epoch and kept split.
     """
@@ -43,17 +43,8 @@ def over_outputs(
                 continue  # sealed after the metrics were read
             for split in run.recipe.keep.splits:
                 with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
-                    found = reduce(lane, run.outputs(lane, epoch, split))
-                at = (lane.lam_index, lane.trial, epoch, splits.index(split))
-                for name, value in found.items():
-                    arrays[name].values[at] = value
+                    reduced = reduce(lane, run.outputs(lane, epoch, split))
+                index = (lane.lam_index, lane.trial, epoch, splits.index(split))
+                for name, value in reduced.items():
+                    arrays[name].values[index] = value
     return xr.Dataset(arrays, coords=metrics.coords)
-
-
-def chosen_epochs(run: Run, metrics: xr.Dataset) -> xr.DataArray:
-    """Return the epoch that stands for each lane, (lam, trial); -1 for one that has not begun."""
-    newest = metrics.sizes[names.EPOCH] - 1  # a lane may have been sealed further since
-    chosen = np.empty((len(run.recipe.lam), run.recipe.trials), dtype=np.int64)
-    for lane in run.lanes:
-        chosen[lane.lam_index, lane.trial] = min(run.chosen_epoch(lane), newest)
-    return xr.DataArray(chosen, dims=(names.LAM, names.TRIAL))

@@ -1,4 +1,4 @@
-"""How good is the early diagnosis? Many small runs, and how well a rule foretold their end.
+"""How good is the early diagnosis? Many small runs, and how well a rule predicted their outcome.
 
 - `grid`: which ensembles are trained.
 - `training`: trains them, and keeps a row of numbers for each lane.

@@ -47,7 +47,7 @@ class Case:
     """Effective members over members: 1 if all carry the ensemble's logits alike, 1/M if one."""
 
     def order(self) -> tuple[str, int, float, int]:
-        """Return what cases are sorted by."""
+        """Return the sort key of a case."""
         return self.data, self.budget, self.lam, self.depth
 
 
@@ -94,15 +94,15 @@ def mean(values: NDArray[np.floating]) -> Mean:
 
 
 def contrasts(cases: list[Case], lam: float = 1.0) -> dict[tuple[str, int], dict[str, Mean]]:
-    """Return, by data and budget, what four hidden layers have more than one, at one λ."""
+    """Return, by data and budget, the differences between four hidden layers and one, at one λ."""
     by_key = {(c.data, c.budget, c.depth): c for c in cases if c.lam == lam}
-    found = {}
+    differences = {}
     for data, budget, depth in by_key:
         deep = by_key.get((data, budget, 4))
         if depth == 1 and deep is not None:
             shallow = by_key[data, budget, 1]
-            found[data, budget] = {
+            differences[data, budget] = {
                 name: getattr(deep, name) - getattr(shallow, name)
                 for name in ("median", "lead", "gini", "effective")
             }
-    return found
+    return differences

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_curve
 from early_warning_study import questions
 from early_warning_study.grid import EARLY
 from early_warning_study.lanes import FAILED_BELOW, Lanes
-from early_warning_study.questions import CLAIM, at
+from early_warning_study.questions import CLAIM, epoch_index
 from jtdiag.figures import style
 
 WIDTH = 7.0
@@ -54,7 +54,7 @@ def curves(lanes: Lanes, ax: Axes) -> None:
     score = np.clip(questions.weakness(tests), -1e6, None)  # roc_curve takes no infinity
     shades = mpl.colormaps["Blues"](np.linspace(0.35, 1, len(SHOWN)))
     for epoch, shade in zip(SHOWN, shades, strict=True):
-        false, recall, _ = roc_curve(tests.failed, score[:, at(epoch)])
+        false, recall, _ = roc_curve(tests.failed, score[:, epoch_index(epoch)])
         ax.plot(100 * false, 100 * recall, color=shade, label=f"{epoch}", clip_on=False)
     ax.plot([0, 100], [0, 100], color="#888888", linestyle="--", linewidth=0.8)
     ax.set(xlim=(0, 100), ylim=(0, 100), xlabel="False alarms (%)", ylabel="Recall (%)")
@@ -67,9 +67,9 @@ def areas(lanes: Lanes, ax: Axes) -> None:
     compared = questions.comparisons(lanes)
     for place, (colour, marker) in _AREAS.items():
         held_out = questions.halves(lanes, compared[place])
-        found = questions.areas(lanes, questions.weakness(lanes), held_out)
-        value = np.array([e.value for e in found])
-        ends = np.array([[e.value - e.low, e.high - e.value] for e in found]).T
+        estimates = questions.areas(lanes, questions.weakness(lanes), held_out)
+        value = np.array([e.value for e in estimates])
+        ends = np.array([[e.value - e.low, e.high - e.value] for e in estimates]).T
         shift = 0.06 * (place - 2)
         ax.errorbar(
             np.array(EARLY) + shift,
@@ -92,11 +92,11 @@ def every_lane(lanes: Lanes, ax: Axes) -> None:
     """Draw the median member's skill at the end over that after the early epoch."""
     learnt = lanes.where(lanes.learnt)
     limit = -questions.calibrated(lanes, questions.weakness(lanes), CLAIM).limit
-    for lam in np.unique(learnt.lam)[::-1]:  # smaller ones lie on top
-        of = learnt.where(learnt.lam == lam)
+    for lam in np.unique(learnt.lam)[::-1]:  # smaller ones are drawn on top
+        shown = learnt.where(learnt.lam == lam)
         ax.scatter(
-            100 * of.median_skill[:, at(CLAIM)],
-            100 * of.final_skill,
+            100 * shown.median_skill[:, epoch_index(CLAIM)],
+            100 * shown.final_skill,
             s=6,
             color=style.lam_colour(float(lam)),
             linewidths=0,

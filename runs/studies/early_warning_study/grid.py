@@ -91,7 +91,7 @@ class Ensemble:
 
 
 def everything() -> Iterator[Ensemble]:
-    """Return all ensembles, what is quick to train first."""
+    """Return all ensembles, the fastest to train first."""
     yield from _rules("digits", _DIGITS)
     yield from depths("digits", trials=5, epochs=20, lambdas=(0.0, 0.9, 1.0))
     yield from _rules("fashion", _FASHION)
@@ -99,15 +99,15 @@ def everything() -> Iterator[Ensemble]:
 
 
 def quick() -> Iterator[Ensemble]:
-    """Return three small ones that show in seconds that everything runs."""
+    """Return three small ones for a test of the pipeline in seconds."""
     for width in (4, 16):
         yield Ensemble("rules", "digits", 1, width, 4, RATES[0], (0.0, 1.0), 1, 11)
     yield Ensemble("depth", "digits", 2, 8, 4, RATES[0], (0.0, 1.0), 2, 2, 650)
 
 
 def _rules(data: str, shapes: dict[int, tuple[Shape, ...]]) -> Iterator[Ensemble]:
-    for members, of in shapes.items():
-        for depth, width in of:
+    for members, member_shapes in shapes.items():
+        for depth, width in member_shapes:
             for rate in RATES:
                 yield Ensemble("rules", data, depth, width, members, rate)
 

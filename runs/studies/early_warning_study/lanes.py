@@ -75,9 +75,9 @@ class Lanes:
 
     @property
     def median_skill(self) -> Floats:
-        """(N, E), share of the ensemble's skill that the median member has alone.
+        """(N, E), share of the ensemble's skill of the median member.
 
-        NaN while the ensemble itself is no better than chance.
+        NaN where the ensemble is not better than chance.
         """
         return np.asarray(skill_ratio(self.median, self.ensemble, CHANCE))
 
@@ -95,7 +95,7 @@ class Lanes:
 
     @property
     def final_skill(self) -> Floats:
-        """(N,), share of the ensemble's skill that the median member has alone at the end."""
+        """(N,), share of the ensemble's skill of the median member at the end."""
         return np.asarray(skill_ratio(self.test_median, self.test_ensemble, CHANCE))
 
     @property
@@ -110,7 +110,7 @@ class Lanes:
 
     @property
     def dominated(self) -> Flags:
-        """(N,), whether they had failed and one member carried the ensemble."""
+        """(N,), whether they had failed and one member dominated the ensemble."""
         return self.failed & (self.final_leader_skill >= DOMINATED_FROM)
 
 

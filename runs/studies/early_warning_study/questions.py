@@ -16,14 +16,14 @@ FAILURE_BELOW = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Other shares of skill below which a member might count as failed."""
 
 
-def at(epoch: int) -> int:
-    """Return the place of an early epoch in a lane's columns."""
+def epoch_index(epoch: int) -> int:
+    """Return the column index of an early epoch."""
     return EARLY.index(epoch)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two groups that a score should tell apart."""
+    """Two groups that a score should separate."""
 
     name: str
     kept: Flags
@@ -51,7 +51,7 @@ def comparisons(lanes: Lanes) -> list[Comparison]:
 
 
 def weakness(lanes: Lanes) -> Floats:
-    """Return the rule's score (N, E): high where the median member has little of the skill."""
+    """Return the rule's score (N, E): high where the median member has little skill."""
     return roc.as_score(lanes.median_skill, low_alarms=True)
 
 
@@ -78,7 +78,7 @@ def areas(lanes: Lanes, score: Floats, comparison: Comparison) -> list[Estimate]
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A limit from some configurations, and what it is worth on the others."""
+    """A limit set on some configurations, and its rates on the others."""
 
     epoch: int
     limit: float
@@ -90,16 +90,16 @@ class Calibrated:
 
 def calibrated(lanes: Lanes, score: Floats, epoch: int) -> Calibrated:
     """Return the best limit of a score of failure after an epoch, and its rates held out."""
-    e = at(epoch)
+    e = epoch_index(epoch)
     sets = lanes.learnt & ~lanes.held_out
-    found = roc.limit_estimate(score[sets, e], lanes.failed[sets], lanes.configuration[sets])
-    rates = held_out_rates(lanes, score[:, e] >= found.value)
-    return Calibrated(epoch, found.value, (found.low, found.high), rates)
+    estimate = roc.limit_estimate(score[sets, e], lanes.failed[sets], lanes.configuration[sets])
+    rates = held_out_rates(lanes, score[:, e] >= estimate.value)
+    return Calibrated(epoch, estimate.value, (estimate.low, estimate.high), rates)
 
 
 def tolerant(lanes: Lanes, score: Floats, epoch: int, false_alarms: float) -> Calibrated:
     """Return the lowest limit that alarms no more of the good lanes that set it than a share."""
-    e = at(epoch)
+    e = epoch_index(epoch)
     good = lanes.learnt & ~lanes.held_out & ~lanes.failed
     ranked = np.sort(score[good, e])[::-1]
     limit = float(np.nextafter(ranked[int(false_alarms * ranked.size)], np.inf))
@@ -108,7 +108,7 @@ def tolerant(lanes: Lanes, score: Floats, epoch: int, false_alarms: float) -> Ca
 
 
 def held_out_rates(lanes: Lanes, alarm: Flags) -> Rates:
-    """Return what alarms (N,) are worth on the lanes that set no limit."""
+    """Return the rates of alarms (N,) on held-out lanes."""
     tests = lanes.learnt & lanes.held_out
     return roc.rates(alarm[tests], lanes.failed[tests], lanes.configuration[tests])
 
@@ -116,12 +116,12 @@ def held_out_rates(lanes: Lanes, alarm: Flags) -> Rates:
 def sensitivity(lanes: Lanes) -> dict[float, tuple[int, Estimate]]:
     """Return held-out lanes failed, and the area at epoch 3, for other meanings of failed."""
     tests = lanes.where(lanes.learnt & lanes.held_out)
-    score = weakness(tests)[:, at(CLAIM)]
-    found = {}
+    score = weakness(tests)[:, epoch_index(CLAIM)]
+    results = {}
     for below in FAILURE_BELOW:
         failed = tests.final_skill < below
-        found[below] = (int(failed.sum()), roc.area_estimate(score, failed, tests.configuration))
-    return found
+        results[below] = (int(failed.sum()), roc.area_estimate(score, failed, tests.configuration))
+    return results
 
 
 # --- who leads -----------------------------------------------------------------------------------
@@ -145,11 +145,11 @@ class Claim:
 def claims(lanes: Lanes) -> list[Claim]:
     """Return the paper's claim for lanes that learnt: all, by λ, and by how they ended."""
     learnt = lanes.where(lanes.learnt)
-    stood = ~learnt.failed
+    good = ~learnt.failed
     groups = {"all": np.ones(len(learnt), bool)}
     groups |= {f"λ = {lam:g}": learnt.lam == lam for lam in np.unique(learnt.lam)}
     groups |= {
-        "members stand alone": stood,
+        "members good on their own": good,
         "members failed": learnt.failed,
         "codependent": learnt.failed & ~learnt.dominated,
         "dominated": learnt.dominated,
@@ -159,7 +159,7 @@ def claims(lanes: Lanes) -> list[Claim]:
 
 
 def _claim(name: str, lanes: Lanes) -> Claim:
-    leads = lanes.leads[:, at(CLAIM)]
+    leads = lanes.leads[:, epoch_index(CLAIM)]
     low, high = clopper_pearson(leads.sum(), len(lanes))
     everyone = np.ones(len(lanes), bool)
     return Claim(
@@ -178,7 +178,7 @@ def _claim(name: str, lanes: Lanes) -> Claim:
 def capacity_pairs(lanes: Lanes, mild: float = 0.9) -> tuple[Lanes, Flags]:
     """Return the lanes at λ = 0, and whether each erred no more on test than its twin at `mild`.
 
-    Where it did, members were big enough by themselves, and joint training bought nothing.
+    Where it did, members had enough capacity on their own, and joint training did not help.
     """
     keys, configuration = {}, lanes.configuration
     for i in np.flatnonzero(lanes.learnt):
@@ -197,7 +197,7 @@ def capacity_pairs(lanes: Lanes, mild: float = 0.9) -> tuple[Lanes, Flags]:
 
 
 def capacity_areas(lanes: Lanes) -> list[Estimate]:
-    """Return how well a low training error of the median member at λ = 0 foretells that."""
+    """Return how well a low training error of the median member at λ = 0 predicts that."""
     alone, enough = capacity_pairs(lanes)
     everyone = np.ones(len(alone), bool)
     score = roc.as_score(alone.median, low_alarms=True)

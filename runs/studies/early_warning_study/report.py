@@ -5,7 +5,7 @@ import numpy as np
 from early_warning_study import depth, questions, roc
 from early_warning_study.grid import EARLY, LAMBDAS, MOVED
 from early_warning_study.lanes import CHANCE, Floats, Lanes
-from early_warning_study.questions import CLAIM, at
+from early_warning_study.questions import CLAIM, epoch_index
 from early_warning_study.roc import Estimate, Rates
 
 TOLERATED = 0.05
@@ -18,7 +18,8 @@ GUESSES = {
 """Limits that stood in the rules before this study, as scores: high ones alarm."""
 
 FITTED = 0.01
-"""Training error of the median member, over that of a guess, below which over-capacity alarms."""
+"""Training error of the median member, over the chance-level error, below which over-capacity
+alarms."""
 
 
 def tables(lanes: Lanes, cases: list[depth.Case]) -> dict[str, str]:
@@ -40,17 +41,17 @@ def tables(lanes: Lanes, cases: list[depth.Case]) -> dict[str, str]:
     }
 
 
-def written(page: str, found: dict[str, str]) -> str:
-    """Return a page with its tables replaced: what stands between their two comments.
+def written(page: str, tables_by_name: dict[str, str]) -> str:
+    """Return a page with its tables replaced: everything between their two comments.
 
     Raises:
-        ValueError: if the page has no place for a table.
+        ValueError: if the page has no marker for a table.
     """
-    for name, table in found.items():
+    for name, table in tables_by_name.items():
         before, begin, rest = page.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition("\n<!-- end -->")
         if not end:
-            raise ValueError(f"the page has no place for the table {name!r}: <!-- {name} -->")
+            raise ValueError(f"the page has no marker for the table {name!r}: <!-- {name} -->")
         page = f"{before}{begin}\n{table}\n{end}{after}"
     return page
 
@@ -61,20 +62,20 @@ def markdown(head: list[str], body: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def interval(found: Estimate) -> str:
+def interval(estimate: Estimate) -> str:
     """Return a number in [0, 1] with its interval."""
-    if np.isnan(found.value):
+    if np.isnan(estimate.value):
         return "–"
-    if np.isnan(found.low):
-        return f"{found.value:.2f}"
-    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+    if np.isnan(estimate.low):
+        return f"{estimate.value:.2f}"
+    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
 
 
-def mean(found: depth.Mean) -> str:
+def mean(estimate: depth.Mean) -> str:
     """Return a mean with its standard error."""
-    if np.isnan(found.value):
+    if np.isnan(estimate.value):
         return "–"
-    return f"{found.value:.2f} ± {found.error:.2f}"
+    return f"{estimate.value:.2f} ± {estimate.error:.2f}"
 
 
 # --- tables --------------------------------------------------------------------------------------
@@ -90,7 +91,7 @@ def outcomes(lanes: Lanes) -> str:
         groups = (~lanes.learnt, good, codependent, lanes.dominated)
         body.append([name, str(of.sum()), *(str((of & group).sum()) for group in groups)])
     return markdown(
-        ["λ", "lanes", "not learnt", "members stand alone", "codependent", "dominated"], body
+        ["λ", "lanes", "not learnt", "members good on their own", "codependent", "dominated"], body
     )
 
 
@@ -111,35 +112,35 @@ def areas(lanes: Lanes) -> str:
     )
 
 
-def _rates(found: Rates) -> list[str]:
-    return [interval(x) for x in (found.precision, found.recall, found.false_alarms)]
+def _rates(rates: Rates) -> list[str]:
+    return [interval(x) for x in (rates.precision, rates.recall, rates.false_alarms)]
 
 
 def limits(lanes: Lanes) -> str:
-    """Return each epoch's own limit of the median member's skill, and its worth held out."""
+    """Return each epoch's limit of the median member's skill, and its rates on held-out lanes."""
     score = questions.weakness(lanes)
-    found = [questions.calibrated(lanes, score, epoch) for epoch in EARLY]
+    calibrated = [questions.calibrated(lanes, score, epoch) for epoch in EARLY]
     body = [
         [str(c.epoch), interval(Estimate(-c.limit, -c.ends[1], -c.ends[0])), *_rates(c.rates)]
-        for c in found
+        for c in calibrated
     ]
     return markdown(["after epoch", "limit", "precision", "recall", "false alarms"], body)
 
 
 def one_limit(lanes: Lanes) -> str:
-    """Return what one limit for all epochs is worth: epoch 3's, and the one before the study."""
+    """Return the rates of one limit for all epochs: epoch 3's, and the one before the study."""
     score = questions.weakness(lanes)
     body = []
     for limit in (questions.calibrated(lanes, score, CLAIM).limit, GUESSES["median skill"]):
         for epoch in (1, 2, 3, 5, 10):
-            rates = questions.held_out_rates(lanes, score[:, at(epoch)] >= limit)
+            rates = questions.held_out_rates(lanes, score[:, epoch_index(epoch)] >= limit)
             body.append([f"{-limit:.2f}", str(epoch), *_rates(rates)])
     return markdown(["limit", "after epoch", "precision", "recall", "false alarms"], body)
 
 
 def by_lambda(lanes: Lanes) -> str:
-    """Return whom two limits alarm after epoch 3 on held-out lanes, by λ and by data."""
-    score = questions.weakness(lanes)[:, at(CLAIM)]
+    """Return the alarms of two limits after epoch 3 on held-out lanes, by λ and by data."""
+    score = questions.weakness(lanes)[:, epoch_index(CLAIM)]
     best = questions.calibrated(lanes, questions.weakness(lanes), CLAIM).limit
     limits = (best, GUESSES["median skill"])
     tests = lanes.learnt & lanes.held_out
@@ -154,7 +155,7 @@ def by_lambda(lanes: Lanes) -> str:
             for group in (failed, good)
         ]
         body.append([name, *cells])
-    head = [f"{what}, {-limit:.2f}" for limit in limits for what in ("found", "false alarms")]
+    head = [f"{label}, {-limit:.2f}" for limit in limits for label in ("found", "false alarms")]
     return markdown(["lanes", *head], body)
 
 
@@ -163,8 +164,8 @@ def other_scores(lanes: Lanes) -> str:
     failure = questions.halves(lanes, questions.comparisons(lanes)[0])
     body = []
     for name, score in questions.scores(lanes).items():
-        found = questions.areas(lanes, score, failure)
-        body.append([name, *(interval(found[at(epoch)]) for epoch in MOVED)])
+        estimates = questions.areas(lanes, score, failure)
+        body.append([name, *(interval(estimates[epoch_index(epoch)]) for epoch in MOVED)])
     return markdown(["score", *(f"epoch {epoch}" for epoch in MOVED)], body)
 
 
@@ -175,7 +176,7 @@ def other_rules(lanes: Lanes) -> str:
         if name not in GUESSES:
             continue
         sign = 1 if name.startswith("diversity") else -1
-        guess = score[:, at(CLAIM)] >= GUESSES[name]
+        guess = score[:, epoch_index(CLAIM)] >= GUESSES[name]
         rows = {
             "before": (GUESSES[name], questions.held_out_rates(lanes, guess)),
             "best": _limit_and_rates(questions.calibrated(lanes, score, CLAIM)),
@@ -183,13 +184,13 @@ def other_rules(lanes: Lanes) -> str:
                 questions.tolerant(lanes, score, CLAIM, TOLERATED)
             ),
         }
-        for how, (limit, rates) in rows.items():
-            body.append([name, how, f"{sign * limit:.2f}", *_rates(rates)])
+        for method, (limit, rates) in rows.items():
+            body.append([name, method, f"{sign * limit:.2f}", *_rates(rates)])
     return markdown(["score", "limit set", "limit", "precision", "recall", "false alarms"], body)
 
 
-def _limit_and_rates(found: questions.Calibrated) -> tuple[float, Rates]:
-    return found.limit, found.rates
+def _limit_and_rates(calibrated: questions.Calibrated) -> tuple[float, Rates]:
+    return calibrated.limit, calibrated.rates
 
 
 def leaders(lanes: Lanes) -> str:
@@ -200,14 +201,14 @@ def leaders(lanes: Lanes) -> str:
         return [name, str(len(skill)), *(f"{p:.2f}" for p in points)]
 
     failed, good = lanes.failed, lanes.learnt & ~lanes.failed
-    early = lanes.leader_skill[:, at(CLAIM)]
+    early = lanes.leader_skill[:, epoch_index(CLAIM)]
     return markdown(
         ["lanes", "number", "least", "25 %", "median", "75 %", "90 %", "most"],
         [
             row("failed, training after epoch 3", early[failed]),
             row("failed, test at the end", lanes.final_leader_skill[failed]),
-            row("members stand alone, training after epoch 3", early[good]),
-            row("members stand alone, test at the end", lanes.final_leader_skill[good]),
+            row("members good on their own, training after epoch 3", early[good]),
+            row("members good on their own, test at the end", lanes.final_leader_skill[good]),
         ],
     )
 
@@ -215,8 +216,8 @@ def leaders(lanes: Lanes) -> str:
 def sensitivity(lanes: Lanes) -> str:
     """Return the area at epoch 3 for other meanings of failed."""
     body = [
-        [f"{below:.1f}", str(count), interval(found)]
-        for below, (count, found) in questions.sensitivity(lanes).items()
+        [f"{below:.1f}", str(count), interval(estimate)]
+        for below, (count, estimate) in questions.sensitivity(lanes).items()
     ]
     return markdown(["failed below", "held-out lanes failed", "area after epoch 3"], body)
 
@@ -237,12 +238,12 @@ def claims(lanes: Lanes) -> str:
 
 
 def capacity(lanes: Lanes) -> str:
-    """Return how well small training errors at λ = 0 foretell that λ = 0.9 buys nothing."""
-    found = questions.capacity_areas(lanes)
+    """Return how well small training errors at λ = 0 predict that λ = 0.9 does not help."""
+    estimates = questions.capacity_areas(lanes)
     alone, enough = questions.capacity_pairs(lanes)
-    body = [[str(epoch), interval(found[at(epoch)])] for epoch in MOVED]
+    body = [[str(epoch), interval(estimates[epoch_index(epoch)])] for epoch in MOVED]
     for row, epoch in zip(body, MOVED, strict=True):
-        alarm = alone.median[:, at(epoch)] / CHANCE < FITTED
+        alarm = alone.median[:, epoch_index(epoch)] / CHANCE < FITTED
         row.append(f"{(alarm & enough).sum()} of {alarm.sum()}")
     count = f"{enough.sum()} of {len(alone)}"
     return markdown(["after epoch", "area", "right alarms"], [*body, ["lanes", "", count]])
@@ -281,8 +282,8 @@ def depths(cases: list[depth.Case]) -> str:
 def contrasts(cases: list[depth.Case]) -> str:
     """Return four hidden layers minus one, at λ = 1."""
     body = [
-        [f"{data}, {budget:,}", *(mean(x) for x in found.values())]
-        for (data, budget), found in sorted(depth.contrasts(cases).items())
+        [f"{data}, {budget:,}", *(mean(x) for x in differences.values())]
+        for (data, budget), differences in sorted(depth.contrasts(cases).items())
     ]
     return markdown(
         ["data, parameters", "median skill", "leader's lead", "Gini", "effective share"], body

@@ -1,4 +1,4 @@
-"""How well a score tells two groups apart: areas, limits and rates, with their intervals.
+"""How well a score separates two groups: areas, limits and rates, with their intervals.
 
 A higher score means alarm. A score of −∞ never alarms. Intervals resample whole clusters
 (configurations) with replacement, because the lanes of one are not independent.
@@ -19,7 +19,7 @@ _SEED = 20611
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with the ends of its 95 % interval; NaN where it cannot be had."""
+    """A number with the ends of its 95 % interval; NaN if not defined."""
 
     value: float
     low: float
@@ -63,10 +63,10 @@ def resampled(cluster: NDArray[np.str_], draws: int = DRAWS) -> Floats:
 
 def estimate(value: float, samples: Floats) -> Estimate:
     """Return a number with the middle 95 % of its bootstrap samples, those that have one."""
-    known = samples[np.isfinite(samples)]
-    if known.size == 0:
+    finite = samples[np.isfinite(samples)]
+    if finite.size == 0:
         return Estimate(value, np.nan, np.nan)
-    low, high = np.quantile(known, [0.025, 0.975])
+    low, high = np.quantile(finite, [0.025, 0.975])
     return Estimate(value, float(low), float(high))
 
 
@@ -110,14 +110,14 @@ def best_limit(score: Floats, positive: Flags, weight: Floats | None = None) -> 
 
 
 def limit_estimate(score: Floats, positive: Flags, cluster: NDArray[np.str_]) -> Estimate:
-    """Return the best limit with its interval: how far it hangs on the lanes that set it."""
+    """Return the best limit with its interval: how much it depends on the lanes that set it."""
     samples = best_limit(score, positive, resampled(cluster))
     return estimate(float(best_limit(score, positive)), samples)
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What an alarm is worth."""
+    """Precision, recall and false-alarm rate of alarms."""
 
     alarms: int
     positives: int
@@ -125,7 +125,7 @@ class Rates:
     precision: Estimate
     """Of the alarms, how many are right."""
     recall: Estimate
-    """Of the positives, how many are found."""
+    """Of the positives, how many are alarmed."""
     false_alarms: Estimate
     """Of the negatives, how many are alarmed."""
 

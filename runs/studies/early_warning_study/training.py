@@ -23,12 +23,12 @@ Row = dict[str, str]
 
 
 def train(ensembles: Iterable[Ensemble], out: Path, root: Path | None) -> None:
-    """Train what has no rows in a folder yet; a run that was broken off goes on.
+    """Train the ensembles that have no rows yet; interrupted runs are resumed.
 
     Args:
-        ensembles: Which.
+        ensembles: The ensembles to train.
         out: Rows go to its folder ``rows``; a run's store is deleted when its rows are there.
-        root: Where Fashion-MNIST lies in torchvision's layout; without it, digits only.
+        root: Folder with Fashion-MNIST in torchvision's layout; without it, digits only.
     """
     (out / "rows").mkdir(parents=True, exist_ok=True)
     wanted = [e for e in ensembles if e.data == "digits" or root is not None]
@@ -47,11 +47,11 @@ def train(ensembles: Iterable[Ensemble], out: Path, root: Path | None) -> None:
 def gather(out: Path, tables: Path) -> None:
     """Write the rows of all ensembles in a folder as one table for each purpose."""
     for purpose, name in TABLES.items():
-        found: list[Row] = []
+        table: list[Row] = []
         for file in sorted((out / "rows").glob(f"{purpose}-*.csv")):
-            found += read(file)
-        if found:
-            write(tables / name, found)
+            table += read(file)
+        if table:
+            write(tables / name, table)
 
 
 def read(file: Path) -> list[Row]:
@@ -61,7 +61,7 @@ def read(file: Path) -> list[Row]:
 
 
 def write(file: Path, table: list[Row]) -> None:
-    """Write rows with equal columns; a table is whole or not there."""
+    """Write rows with equal columns; a file is complete or does not exist."""
     draft = file.with_suffix(".partial")
     with draft.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, table[0].keys(), lineterminator="\n")
@@ -98,8 +98,8 @@ def rows(ensemble: Ensemble, run: jtdiag.Run) -> Iterator[Row]:
         else None
     )
     for lane in run.lanes:
-        at = {names.LAM: lane.lam_index, names.TRIAL: lane.trial}
-        of_lane = metrics.isel(at)
+        selection = {names.LAM: lane.lam_index, names.TRIAL: lane.trial}
+        of_lane = metrics.isel(selection)
         row = {
             "data": ensemble.data,
             "depth": str(ensemble.depth),
@@ -113,7 +113,7 @@ def rows(ensemble: Ensemble, run: jtdiag.Run) -> Iterator[Row]:
             row |= _early(of_lane) | _moved(run, lane)
         else:
             row |= {"budget": str(ensemble.budget)}
-            row |= {"effective": _text(float(effective.isel(at)[-1]))}
+            row |= {"effective": _text(float(effective.isel(selection)[-1]))}
         yield row | _end(of_lane)
 
 
@@ -149,9 +149,9 @@ def _end(metrics: xr.Dataset) -> Row:
     last = metrics.isel({names.EPOCH: -1})
     row: Row = {}
     for split in (names.TRAIN, names.TEST):
-        at = last.sel({names.SPLIT: split})
-        error = at[names.MEMBER_ERROR].values
-        row[f"{split}_ensemble"] = _text(float(at[names.ENSEMBLE_ERROR]))
+        of_split = last.sel({names.SPLIT: split})
+        error = of_split[names.MEMBER_ERROR].values
+        row[f"{split}_ensemble"] = _text(float(of_split[names.ENSEMBLE_ERROR]))
         row[f"{split}_median"] = _text(np.median(error))
         row[f"{split}_best"] = _text(error.min())
         row[f"{split}_gini"] = _text(float(inequality.gini(error)))
@@ -159,5 +159,5 @@ def _end(metrics: xr.Dataset) -> Row:
 
 
 def _text(number: float | np.floating) -> str:
-    """Return three decimals, without what says nothing."""
+    """Return three decimals, without trailing zeros."""
     return f"{number:.3f}".rstrip("0").rstrip(".") if np.isfinite(number) else "nan"

@@ -6,7 +6,7 @@ from torch import nn
 
 from jtdiag.engine.architectures.conv import size_after
 from jtdiag.engine.architectures.conv_stack import ConvStack
-from jtdiag.engine.execution import Way
+from jtdiag.engine.execution import ExecutionPlan
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.session import Session
 from jtdiag.errors import RecipeError
@@ -108,7 +108,7 @@ def test_20_steps_are_those_of_the_loop(of_images, execution):
     groups = []
     for each in (execution, "loop"):
         every = lanes.lanes_of(session.recipe)
-        way = Way(execution=each, bfloat16=False)
+        way = ExecutionPlan(execution=each, bfloat16=False)
         group = LaneGroup(session.recipe, every, session.data, session.stack, session.device, way)
         for epoch in range(1, 6):
             group.train_epoch(epoch)

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from jtdiag.engine.architectures.module_stack import ModuleStack
-from jtdiag.engine.execution import Way, fastest
+from jtdiag.engine.execution import ExecutionPlan, fastest
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.session import Session
 from jtdiag.store import lanes
@@ -142,11 +142,11 @@ def test_a_module_with_control_flow_by_numbers_falls_back_to_the_loop():
         stack.execution = way.execution
         stack(state, images(), training=True)
 
-    ways = [Way(execution=e, bfloat16=False) for e in ("vmap", "loop")]
+    ways = [ExecutionPlan(execution=e, bfloat16=False) for e in ("vmap", "loop")]
     choice = fastest(ways, step, torch.device("cpu"))
-    assert choice.way.execution == "loop"
+    assert choice.plan.execution == "loop"
     assert choice.seconds.keys() == {"loop"}
-    assert "vmap is impossible (vmap: It looks like" in choice.reason
+    assert "vmap does not work (vmap: It looks like" in choice.reason
     assert set(tried) == {"vmap", "loop"}
 
 
@@ -172,7 +172,7 @@ def test_a_torchvision_resnet_trains(of_images, tmp_path):
     recipe = of_images(lam=[0.5], members=members, train={"batch": 16, "lr": 0.01})
     session = Session.of(recipe)
     assert sum(p.numel() for p in copies_of_resnet()) == session.extent.parameters_per_member
-    way = Way(execution="loop", bfloat16=False)
+    way = ExecutionPlan(execution="loop", bfloat16=False)
     group = LaneGroup(
         recipe, lanes.lanes_of(recipe), session.data, session.stack, session.device, way
     )

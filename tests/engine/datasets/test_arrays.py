@@ -39,16 +39,16 @@ def test_data_sets_are_compared_by_identity_and_may_be_keys():
         ({"x_train": np.zeros((3, 0), np.float32)}, r"x_train has shape \(3, 0\); .* at least one"),
         ({"x_test": np.array([[0, np.nan], [0, 0]], np.float32)}, r"x_test .* NaN.* in 1 of 2"),
         ({"x_train": np.full((3, 2), np.inf, np.float32)}, r"x_train .* infinity.* in 3 of 3"),
-        ({"y_train": np.array([0, 1])}, r"x_train holds 3 examples and y_train 2 labels"),
-        ({"y_test": np.array([0, 2])}, r"y_test runs from 0 to 2; .* 0\.\.1, for 2 classes"),
-        ({"y_test": np.array([-1, 1])}, r"y_test runs from -1 to 1; .* 0\.\.1"),
+        ({"y_train": np.array([0, 1])}, r"x_train has 3 examples and y_train has 2 labels"),
+        ({"y_test": np.array([0, 2])}, r"y_test ranges from 0 to 2; with 2 classes, .* 0\.\.1"),
+        ({"y_test": np.array([-1, 1])}, r"y_test ranges from -1 to 1; .* 0\.\.1"),
         (
             {"x_test": np.zeros((2, 4), np.float32)},
             r"one training example has shape \(2,\) and one test example \(4,\)",
         ),
         (
             {"classes": ("cat",), "y_train": np.zeros(3, int), "y_test": np.zeros(2, int)},
-            r"there is one class only",
+            r"there is only one class",
         ),
     ],
 )

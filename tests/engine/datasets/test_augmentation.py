@@ -129,5 +129,5 @@ def test_nothing_is_read_back_from_the_device():
 
 
 def test_vectors_are_refused_with_what_to_do():
-    with pytest.raises(DataError, match=r"crop and flip.* shape \(2,\); leave data.augment out"):
+    with pytest.raises(DataError, match=r"crop, flip.* shape \(2,\); remove data\.augment"):
         Augmentation.of(FLIP_AND_CROP, (2,), (MEAN, SD), torch.zeros(1))

@@ -135,17 +135,21 @@ def test_a_broken_download_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_a_file_that_was_cut_short_is_not_taken_for_whole(tmp_path, raw, name, kept):
     path = raw / name
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(DataError, match=rf"{name} holds \d+ bytes and is no whole IDX file.*\.$"):
+    with pytest.raises(
+        DataError, match=rf"{name} has \d+ bytes and is not a complete IDX file.*\.$"
+    ):
         fashion_mnist.load(tmp_path)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path, raw):
     write_idx(raw / FILES[1], pixels(4))
-    with pytest.raises(DataError, match=r"train-labels-idx1-ubyte .* no whole IDX file of 1 axes"):
+    with pytest.raises(
+        DataError, match=r"train-labels-idx1-ubyte .* not a complete IDX file with 1 axes"
+    ):
         fashion_mnist.load(tmp_path)
 
 
 def test_labels_that_do_not_fit_the_images_are_refused(tmp_path, raw):
     write_idx(raw / FILES[1], np.array([1, 2]))
-    with pytest.raises(DataError, match=r"raw: x_train holds 4 examples and y_train 2 labels"):
+    with pytest.raises(DataError, match=r"raw: x_train has 4 examples and y_train has 2 labels"):
         fashion_mnist.load(tmp_path)

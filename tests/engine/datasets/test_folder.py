@@ -110,19 +110,19 @@ BAD = {
     ),
     "class without test folder": (
         lambda root: without(root, "test/dog/a.png"),
-        r"class 'dog' has a folder in train and none in test; .* make test/dog",
+        r"class 'dog' has a folder in train but none in test; .* create test/dog",
     ),
     "class without train folder": (
         lambda root: picture(root / "test" / "ant" / "a.png", 1),
-        r"class 'ant' has a folder in test and none in train; .* remove test/ant",
+        r"class 'ant' has a folder in test but none in train; .* remove test/ant",
     ),
     "class without training image": (
         lambda root: (root / "train" / "dog" / "a.png").unlink(),
-        r"train/dog holds no \.png, \.jpg, \.jpeg; ",
+        r"train/dog contains no \.png, \.jpg, \.jpeg; ",
     ),
     "no test image": (
         lambda root: [(root / "test" / name / "a.png").unlink() for name in ("cat", "dog")],
-        r"test holds no \.png, \.jpg, \.jpeg in any class; ",
+        r"test contains no \.png, \.jpg, \.jpeg in any class; ",
     ),
     "another size": (
         lambda root: picture(root / "test" / "dog" / "a.png", 1, size=(4, 5)),
@@ -130,9 +130,9 @@ BAD = {
     ),
     "transparency": (
         lambda root: Image.new("RGBA", SIZE).save(root / "train" / "cat" / "b.png"),
-        r"train/cat/b\.png is of mode RGBA; save it as RGB",
+        r"train/cat/b\.png has mode RGBA; save it as RGB",
     ),
-    "palette": (palette, r"train/cat/b\.png is of mode P; "),
+    "palette": (palette, r"train/cat/b\.png has mode P; "),
     "no image at all": (
         lambda root: (root / "train" / "dog" / "a.png").write_text("no image"),
         r"a\.png in dog cannot be read as an image",
@@ -140,7 +140,7 @@ BAD = {
     "half an image": (half, r"a\.png in dog cannot be read as an image"),
     "one class": (
         lambda root: without(root, "train/dog/a.png", "test/dog/a.png"),
-        r"there is one class only",
+        r"there is only one class",
     ),
 }
 

@@ -88,11 +88,11 @@ def test_a_class_may_occur_in_the_test_part_only(tmp_path):
 
 
 BAD = {
-    "a key is missing": ({"leave_out": ["y_test", "x_test"]}, r"there is no x_test, y_test; "),
-    "fewer labels": ({"y_train": np.array([0, 1, 2])}, r"x_train holds 4 .* y_train 3 labels"),
-    "labels are floats": ({"y_test": np.array([0.0, 1.0])}, r"y_test is of type float64; "),
-    "labels are truth values": ({"y_test": np.array([True, False])}, r"y_test is of type bool; "),
-    "labels are words": ({"y_test": np.array(["a", "b"])}, r"y_test is of type <U1; "),
+    "a key is missing": ({"leave_out": ["y_test", "x_test"]}, r"x_test, y_test missing; "),
+    "fewer labels": ({"y_train": np.array([0, 1, 2])}, r"x_train has 4 .* y_train has 3 labels"),
+    "labels are floats": ({"y_test": np.array([0.0, 1.0])}, r"y_test has type float64; "),
+    "labels are truth values": ({"y_test": np.array([True, False])}, r"y_test has type bool; "),
+    "labels are words": ({"y_test": np.array(["a", "b"])}, r"y_test has type <U1; "),
     "a label is negative": ({"y_train": np.array([0, 1, -1, 2])}, r"y_train .* the label -1; "),
     "a label is beyond int64": (
         {"y_train": np.array([0, 1, 2**64 - 1, 2], np.uint64)},
@@ -101,12 +101,18 @@ BAD = {
     "labels are one-hot": ({"y_train": np.eye(4, dtype=int)}, r"y_train has shape \(4, 4\); "),
     "labels begin at one": (
         {"y_train": np.array([1, 2, 3, 1]), "y_test": np.array([1, 2])},
-        (r"the labels run up to 3, and only 3 of these 4 classes occur; number .* 0\.\.2"),
+        (r"the largest label is 3, but only 3 of these 4 classes occur; number .* 0\.\.2"),
     ),
-    "a label is above the names": ({"classes": np.array(["a", "b"])}, r"y_train runs from 0 to 2"),
+    "a label is above the names": (
+        {"classes": np.array(["a", "b"])},
+        r"y_train ranges from 0 to 2",
+    ),
     "names are a table": ({"classes": np.array([["a", "b"]])}, r"classes has shape \(1, 2\) "),
     "names are floats": ({"classes": np.array([0.5, 1, 2])}, r"classes .* type float64; "),
-    "a number is NaN": ({"x_test": np.array([[0, np.nan], [0, 0]])}, r"x_test holds NaN.* 1 of 2"),
+    "a number is NaN": (
+        {"x_test": np.array([[0, np.nan], [0, 0]])},
+        r"x_test contains NaN.* 1 of 2",
+    ),
     "a number is infinite": ({"x_test": np.full((2, 2), -np.inf)}, r"x_test .* 2 of 2"),
     "a number is beyond float32": ({"x_test": np.full((2, 2), 1e300)}, r"x_test .* 2 of 2"),
     "shapes differ": ({"x_test": np.ones((2, 3))}, r"shape \(2,\) and one test example \(3,\)"),
@@ -126,12 +132,12 @@ BAD = {
     ),
     "x is one long list": ({"x_train": np.ones(4)}, r"x_train has shape \(4,\); it must be "),
     "x has five axes": ({"x_train": np.ones((4, 1, 2, 2, 2))}, r"x_train has shape \(4, 1, 2, 2"),
-    "x holds words": ({"x_train": np.array([["a"]] * 4)}, r"x_train is of type <U1; "),
-    "x is complex": ({"x_train": np.ones((4, 2), complex)}, r"x_train is of type complex128; "),
-    "channels first or last": ({"x_train": images(4, 3, 3, 3)}, r"x_train .* may be read as"),
+    "x holds words": ({"x_train": np.array([["a"]] * 4)}, r"x_train has type <U1; "),
+    "x is complex": ({"x_train": np.ones((4, 2), complex)}, r"x_train has type complex128; "),
+    "channels first or last": ({"x_train": images(4, 3, 3, 3)}, r"x_train .* can be read as"),
     "one class": (
         {"y_train": np.zeros(4, int), "y_test": np.zeros(2, int)},
-        r"there is one class only; ",
+        r"there is only one class; ",
     ),
 }
 
@@ -163,14 +169,14 @@ def test_a_missing_file_is_told(tmp_path):
 def test_a_file_that_is_no_archive_is_told(tmp_path, content):
     path = tmp_path / "my.npz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"my\.npz: this is no \.npz archive"):
+    with pytest.raises(DataError, match=r"my\.npz: not a complete \.npz archive"):
         npz.load(path)
 
 
 def test_half_a_file_is_not_taken_for_whole(tmp_path):
     path = written(tmp_path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(DataError, match=r"my\.npz: this is no \.npz archive, or half of one; "):
+    with pytest.raises(DataError, match=r"my\.npz: not a complete \.npz archive; "):
         npz.load(path)
 
 

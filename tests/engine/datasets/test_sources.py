@@ -58,13 +58,13 @@ def test_an_unknown_name_is_answered_by_the_nearest_one(typed):
     with pytest.raises(DataError) as caught:
         datasets.load(typed, Path("data"))
     assert str(caught.value) == (
-        f"There is no data set '{typed}'. Did you mean 'fashion-mnist'? Known are digits, "
-        "fashion-mnist, folder, npz, diabetes, counts, labels, the path of an .npz file, and "
+        f"There is no data set '{typed}'. Did you mean 'fashion-mnist'? Use one of digits, "
+        "fashion-mnist, folder, npz, diabetes, counts, labels, or the path of an .npz file or of "
         "a folder of images."
     )
 
 
 @pytest.mark.parametrize("typed", ["", "x" * 20])
 def test_a_name_that_is_near_to_none_is_answered_by_the_list(typed):
-    with pytest.raises(DataError, match=r"^There is no data set '\w*'\. Known are digits, "):
+    with pytest.raises(DataError, match=r"^There is no data set '\w*'\. Use one of digits, "):
         datasets.load(typed, Path("data"))

@@ -100,7 +100,7 @@ def test_without_validation_all_are_trained_on():
 
 @pytest.mark.parametrize("val", [30, 31])
 def test_some_examples_must_be_left_to_train_on(val):
-    with pytest.raises(DataError, match=f"data.val is {val}; digits has 30 training examples"):
+    with pytest.raises(DataError, match=f"data.val is {val}, but digits has only 30 training"):
         DataSet(arrays(), recipe(val=val), CPU)
     assert DataSet(arrays(), recipe(val=29), CPU).count("train") == 1
 

@@ -71,11 +71,11 @@ def test_the_errors_of_labels_are_fractions_as_they_are():
 @pytest.mark.parametrize(
     ("family", "y", "said"),
     [
-        ("poisson", [[1.0], [-2.0]], r"y_train holds -2; counts are whole numbers, 0 or more"),
-        ("bernoulli", [[1.0], [3.0]], r"y_train holds 3; labels are 0 or 1"),
-        ("poisson", [[2.0], [2.0]], "all targets in y_train are the same"),
-        ("gaussian", [0, 1], "has classes as targets, and family = 'gaussian' predicts numbers"),
-        ("categorical", [[0.0], [1.0]], "has numbers as targets, and family = 'categorical'"),
+        ("poisson", [[1.0], [-2.0]], r"y_train contains -2; counts must be non-negative integers"),
+        ("bernoulli", [[1.0], [3.0]], r"y_train contains 3; labels are 0 or 1"),
+        ("poisson", [[2.0], [2.0]], "all targets in y_train are equal"),
+        ("gaussian", [0, 1], "targets are classes, but family = 'gaussian' predicts numbers"),
+        ("categorical", [[0.0], [1.0]], "targets are numbers, but family = 'categorical'"),
     ],
 )
 def test_targets_that_do_not_fit_are_refused_in_one_line(family, y, said):

@@ -124,4 +124,4 @@ def test_a_recipe_without_clipping_leaves_gradients_as_they_are():
     plain = optimisers.build(Train(optimiser="sgd", clip=0.0))
     clipped = optimisers.build(Train(optimiser="sgd", clip=0.1))
     assert isinstance(plain, SGD)
-    assert clipped == Clipped(plain, longest=0.1)
+    assert clipped == Clipped(plain, max_norm=0.1)

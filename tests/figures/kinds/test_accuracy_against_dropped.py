@@ -39,8 +39,8 @@ def lines(axes):
 
 
 def test_lines_are_mean_accuracies_in_percent_against_members_dropped(result):
-    found = lines(drawn(result))
-    line = found[style.lam_text(1.0)]
+    by_label = lines(drawn(result))
+    line = by_label[style.lam_text(1.0)]
     assert line.get_xdata().tolist() == [0, 1, 2]
     np.testing.assert_allclose(line.get_ydata(), [90, 60, 30])
     assert line.get_color() == style.lam_colour(1.0)
@@ -73,7 +73,7 @@ def test_lambdas_are_sorted_and_those_not_measured_left_out(result):
 
 def test_nothing_to_draw_is_one_line_that_says_what_to_keep(result):
     result["accuracy_mean"][:] = np.nan
-    with pytest.raises(ProbeError, match="kept no outputs on test to draw"):
+    with pytest.raises(ProbeError, match="stores no outputs on the test split"):
         draw([("toy", result)])
 
 
@@ -93,10 +93,10 @@ def test_the_result_is_not_changed(result):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = PROBES.find(accuracy_against_dropped.NEEDS).ask(toy, Options())
-    [axes] = draw([("toy", asked)]).axes
+    measured = PROBES.find(accuracy_against_dropped.FIGURE.needs).ask(toy, Options())
+    [axes] = draw([("toy", measured)]).axes
     line = lines(axes)[style.lam_text(0.9)]
-    expected = asked["accuracy"].sel(subsets="shared", lam=0.9).mean("trial")
+    expected = measured["accuracy"].sel(subsets="shared", lam=0.9).mean("trial")
     np.testing.assert_allclose(line.get_ydata(), 100 * expected)
 
 

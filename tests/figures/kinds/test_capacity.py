@@ -61,22 +61,20 @@ def test_the_optimum_is_marked_with_its_interval(two):
 
 
 def test_one_run_has_one_panel_and_one_trial_no_interval(two):
-    name, one = two[0]
-    one["optimum_low"][:] = one["optimum_high"][:] = np.nan
-    [axes] = draw([(name, one)]).axes
+    name, alone = two[0]
+    alone["optimum_low"][:] = alone["optimum_high"][:] = np.nan
+    [axes] = draw([(name, alone)]).axes
     assert [line for line in axes.lines if line.get_linewidth() == 4] == []
 
 
-def test_a_size_that_is_not_known_is_called_so_and_left_out_of_the_trend(two):
+def test_an_unknown_size_is_labeled_and_left_out_of_the_trend(two):
     two[0][1]["parameters_per_member"] = np.nan
     left, right = draw(two).axes
-    assert "large: 16 × unknown parameters" in [c.get_label() for c in left.containers]
+    assert "large: 16 members of unknown size" in [c.get_label() for c in left.containers]
     assert len(right.containers) == 1
 
 
-def test_runs_that_are_named_together_share_the_figure_in_the_first_ones_folder(
-    small_run, toy_copy
-):
+def test_several_runs_share_one_figure_in_the_folder_of_the_first(small_run, toy_copy):
     for run in (small_run, toy_copy):
         ask(run, "capacity")
     ran = CliRunner().invoke(main, ["plot", str(small_run.path), str(toy_copy.path), "capacity"])
@@ -89,10 +87,10 @@ def test_runs_that_are_named_together_share_the_figure_in_the_first_ones_folder(
 
 
 def test_the_results_are_not_changed(two):
-    before = [one.copy(deep=True) for _, one in two]
+    before = [result.copy(deep=True) for _, result in two]
     draw(two)
-    assert all(one.identical(b) for (_, one), b in zip(two, before, strict=True))
+    assert all(after.identical(b) for (_, after), b in zip(two, before, strict=True))
 
 
 def test_it_draws_several_results():
-    assert capacity.COMPARES
+    assert capacity.FIGURE.compares

@@ -8,42 +8,46 @@ from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 
+def draw(result):
+    return collusion.draw([("toy", result)])
+
+
 @pytest.fixture(scope="module")
-def asked(toy):
-    return PROBES.find(collusion.NEEDS).ask(toy, Options())
+def result(toy):
+    return PROBES.find(collusion.FIGURE.needs).ask(toy, Options())
 
 
-def test_levels_are_means_over_trials_on_test_by_lambda(asked):
-    left = collusion.draw(asked.isel(lam=[2, 0, 1])).axes[0]
+def test_levels_are_means_over_trials_on_test_by_lambda(result):
+    left = draw(result.isel(lam=[2, 0, 1])).axes[0]
     for container, name in zip(left.containers, collusion.LINES, strict=True):
-        mean = asked[name].sel(split="test").mean("trial")
+        mean = result[name].sel(split="test").mean("trial")
         np.testing.assert_allclose(container.lines[0].get_ydata(), mean)
         [bars] = container.lines[2]
         length = [np.ptp(segment[:, 1]) for segment in bars.get_segments()]
-        se = asked[name].sel(split="test").std("trial", ddof=1) / np.sqrt(2)
+        se = result[name].sel(split="test").std("trial", ddof=1) / np.sqrt(2)
         np.testing.assert_allclose(length, 2 * se, rtol=1e-10)
     assert [t.get_text() for t in left.get_xticklabels()] == ["0", "0.9", "1"]
 
 
-def test_rises_are_drawn_with_what_diversity_predicts_in_the_colour_of_the_lambda(asked):
-    middle = collusion.draw(asked).axes[1]
+def test_rises_are_drawn_with_what_diversity_predicts_in_the_colour_of_the_lambda(result):
+    middle = draw(result).axes[1]
     for i, lam in enumerate((0, 0.9, 1)):
         measured, predicted = middle.lines[2 * i : 2 * i + 2]
-        at = asked.sel(lam=lam, split="test").mean("trial")
+        at = result.sel(lam=lam, split="test").mean("trial")
         np.testing.assert_allclose(measured.get_ydata()[1:], at["drop_rise"][1:])
         np.testing.assert_allclose(predicted.get_ydata()[1:], at["predicted_rise"][1:])
         assert np.isnan(measured.get_ydata()[0])  # of three members, a fifth is none
         assert to_rgba(measured.get_color()) == to_rgba(style.lam_colour(lam))
 
 
-def test_the_gap_is_the_mean_over_trials(asked):
-    right = collusion.draw(asked).axes[2]
-    mean = asked["generalisation_gap"].mean("trial")
+def test_the_gap_is_the_mean_over_trials(result):
+    right = draw(result).axes[2]
+    mean = result["generalisation_gap"].mean("trial")
     np.testing.assert_allclose(right.containers[0].lines[0].get_ydata(), mean)
 
 
 def test_without_outputs_the_losses_are_drawn_alone(small_run):
-    figure = collusion.draw(PROBES.find("collusion").ask(small_run, Options()))
+    figure = draw(PROBES.find("collusion").ask(small_run, Options()))
     assert len(figure.axes[0].containers) == 2
 
 
@@ -53,7 +57,7 @@ def test_the_colour_of_a_lambda_is_its_own_and_differs_from_others():
     assert style.lam_colour(0.9) == style.lam_colour(0.9)
 
 
-def test_the_result_is_not_changed(asked):
-    before = asked.copy(deep=True)
-    collusion.draw(asked)
-    assert asked.identical(before)
+def test_the_result_is_not_changed(result):
+    before = result.copy(deep=True)
+    draw(result)
+    assert result.identical(before)

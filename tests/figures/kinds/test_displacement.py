@@ -5,11 +5,14 @@ import xarray as xr
 from jtdiag.errors import ProbeError
 from jtdiag.figures import style
 from jtdiag.figures.kinds import displacement
-from jtdiag.figures.kinds.displacement import draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 LAMS = [1.0, 0.0]
+
+
+def draw(result, **options):
+    return displacement.draw([("toy", result)], **options)
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def test_each_lambda_is_drawn_at_its_own_last_checkpoint(result):
     assert legend(figure) == [r"$\lambda = 0$, epoch 1", r"$\lambda = 1$, epoch 3"]
 
 
-def test_a_lambda_that_has_not_begun_is_left_out(result):
+def test_a_lambda_without_a_completed_epoch_is_left_out(result):
     result["displacement"].loc[{"lam": 1.0}] = np.nan
     assert legend(draw(result)) == [r"$\lambda = 0$, epoch 3"]
 
@@ -71,8 +74,8 @@ def test_the_result_is_not_changed(result):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = PROBES.find(displacement.NEEDS).ask(toy, Options())
-    [axes] = draw(asked).axes
+    measured = PROBES.find(displacement.FIGURE.needs).ask(toy, Options())
+    [axes] = draw(measured).axes
     assert len(axes.lines) == 3
-    expected = asked["displacement"].sel(lam=0.9, trial=0, epoch=4)
+    expected = measured["displacement"].sel(lam=0.9, trial=0, epoch=4)
     np.testing.assert_allclose(axes.lines[1].get_ydata(), np.sort(expected))

@@ -6,11 +6,15 @@ from scipy.stats import sem
 
 from jtdiag.figures import style
 from jtdiag.figures.kinds import diversity_against_lambda
-from jtdiag.figures.kinds.diversity_against_lambda import TERMS, draw, draw_on
+from jtdiag.figures.kinds.diversity_against_lambda import TERMS, draw_on
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 LAMS = [1.0, 0.0, 0.9]
+
+
+def draw(result):
+    return diversity_against_lambda.draw([("toy", result)])
 
 
 @pytest.fixture
@@ -61,30 +65,30 @@ def test_panels_are_training_and_test_with_lambdas_in_order(result):
 
 def test_each_term_has_its_colour_and_name(result):
     figure = draw(result)
-    colors = [one.lines[0].get_color() for one in figure.axes[0].containers]
+    colors = [container.lines[0].get_color() for container in figure.axes[0].containers]
     assert colors == [style.MEMBER, style.ENSEMBLE, style.LEADER]
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["mean member loss", "ensemble loss", "diversity"]
 
 
 def test_with_one_trial_there_are_no_bars(result):
-    for one in draw(result.isel(trial=[0])).axes[0].containers:
-        assert all(np.ptp(segment[:, 1]) == 0 for segment in one.lines[2][0].get_segments())
+    for container in draw(result.isel(trial=[0])).axes[0].containers:
+        assert all(np.ptp(segment[:, 1]) == 0 for segment in container.lines[2][0].get_segments())
 
 
 def test_a_bar_never_reaches_below_zero_on_the_logarithmic_scale(result):
     result["diversity"][:, 0] = 1e-6
-    for one in draw(result).axes[1].containers:
-        assert all((segment[:, 1] > 0).all() for segment in one.lines[2][0].get_segments())
+    for container in draw(result).axes[1].containers:
+        assert all((segment[:, 1] > 0).all() for segment in container.lines[2][0].get_segments())
 
 
-def test_what_is_0_or_unknown_is_a_gap(result):
+def test_0_and_nan_are_gaps(result):
     result["diversity"][:] = 0
     result["chosen_epoch"][0] = -1
     axes = Figure().add_subplot()
     at = result.isel(epoch=1).where(result["chosen_epoch"] >= 0).sortby("lam").sel(split="test")
     draw_on(at, axes)
-    members, _, diversity = (one.lines[0].get_ydata() for one in axes.containers)
+    members, _, diversity = (container.lines[0].get_ydata() for container in axes.containers)
     assert np.isnan(diversity).all()
     assert np.isnan(members).tolist() == [False, False, True]
 
@@ -102,9 +106,11 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result, missing):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = PROBES.find(diversity_against_lambda.NEEDS).ask(toy, Options(metrics_only=True))
+    measured = PROBES.find(diversity_against_lambda.FIGURE.needs).ask(
+        toy, Options(metrics_only=True)
+    )
     performance = PROBES.find("performance").ask(toy, Options())
-    line = draw(asked).axes[1].containers[2].lines[0]
+    line = draw(measured).axes[1].containers[2].lines[0]
     np.testing.assert_allclose(
         line.get_ydata(), performance["diversity_mean"].sel(split="test"), rtol=1e-12
     )

@@ -58,7 +58,7 @@ def test_with_one_trial_there_are_no_bars(result):
     assert all(np.ptp(segment[:, 1]) == 0 for segment in bars.get_segments())
 
 
-def test_a_lambda_that_has_not_begun_is_left_out(result):
+def test_a_lambda_without_a_completed_epoch_is_left_out(result):
     begun = result["lam"] != 0.9
     for name in ("ensemble_error", "ensemble_error_mean", "ensemble_error_se"):
         result[name] = result[name].where(begun)
@@ -97,8 +97,8 @@ def test_several_runs_share_the_axes_and_each_has_a_look_of_its_own(result):
     assert first.get_xdata().tolist() == [0, 1, 2]
     assert second.get_xdata().tolist() == [0, 1]
     assert [c.get_label() for c in axes.containers] == ["16 members", "256 members"]
-    for look in ("color", "marker", "linestyle"):
-        assert getattr(first, f"get_{look}")() != getattr(second, f"get_{look}")()
+    for name in ("color", "marker", "linestyle"):
+        assert getattr(first, f"get_{name}")() != getattr(second, f"get_{name}")()
     assert [line for line in axes.lines if line.get_marker() == "."] == []
     [legend] = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["16 members", "256 members"]
@@ -108,7 +108,7 @@ def words(axes):
     return {text.get_text(): text.xy[0] for text in axes.texts}
 
 
-def test_the_ends_are_named_where_they_are(result):
+def test_lambda_0_and_1_are_labeled_where_they_are_drawn(result):
     assert words(drawn(result)) == {"independent": 0, "end to end": 1}
     assert words(drawn(result.sel(lam=[0.9, 1.0]))) == {"end to end": 1}
     assert words(drawn(result.sel(lam=[0.9]))) == {}
@@ -116,7 +116,7 @@ def test_the_ends_are_named_where_they_are(result):
 
 def test_axes_say_what_they_are_in_percent(result):
     axes = drawn(result)
-    assert axes.get_ylabel() == "Test error of the ensemble (%)"
+    assert axes.get_ylabel() == "Ensemble test error (%)"
     assert axes.get_xlabel() == r"$\lambda$"
 
 
@@ -132,8 +132,8 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    probe = PROBES.find(error_against_lambda.NEEDS)
-    asked = probe.ask(toy, Options())
-    [axes] = draw([("toy", asked)]).axes
-    mean = 100 * asked["ensemble_error"].sel(split="test").mean("trial")
+    probe = PROBES.find(error_against_lambda.FIGURE.needs)
+    measured = probe.ask(toy, Options())
+    [axes] = draw([("toy", measured)]).axes
+    mean = 100 * measured["ensemble_error"].sel(split="test").mean("trial")
     np.testing.assert_allclose(axes.containers[0].lines[0].get_ydata(), mean, rtol=1e-12)

@@ -4,11 +4,16 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jtdiag.figures import style
-from jtdiag.figures.kinds.error_by_combiner import draw, draw_on
+from jtdiag.figures.kinds import error_by_combiner
+from jtdiag.figures.kinds.error_by_combiner import draw_on
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 WAYS = ("logits_error", "probabilities_error", "vote_error")
+
+
+def draw(result):
+    return error_by_combiner.draw([("toy", result)])
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def drawn(result):
     return axes
 
 
-def test_points_are_mean_test_errors_in_percent_at_the_last_kept_epoch(result):
+def test_points_are_mean_test_errors_in_percent_at_the_last_stored_epoch(result):
     for name, bars in zip(WAYS, drawn(result).containers, strict=True):
         at = result[name].sel(split="test", epoch=1, lam=[0.0, 1.0])
         np.testing.assert_allclose(bars.lines[0].get_ydata(), 100 * at.mean("trial"))
@@ -50,14 +55,14 @@ def test_a_family_without_votes_has_two_kinds_of_points(result):
 
 
 def test_the_label_names_the_familys_measure(result):
-    assert drawn(result).get_ylabel() == "Test error of the ensemble (%)"
+    assert drawn(result).get_ylabel() == "Ensemble test error (%)"
     result.attrs["error_measure"] = "fraction of variance unexplained"
     assert drawn(result).get_ylabel().endswith("\n(% of variance unexplained)")
 
 
 def test_an_error_of_members_that_diverged_does_not_flatten_the_others(result):
     result["vote_error"][0] = 1e6
-    assert drawn(result).get_ylim() == (0, style.HOPELESS)
+    assert drawn(result).get_ylim() == (0, style.MAX_ERROR)
 
 
 def test_one_trial_has_no_bars(result):

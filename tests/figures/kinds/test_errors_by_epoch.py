@@ -6,12 +6,16 @@ from matplotlib.figure import Figure
 
 from jtdiag.figures import style
 from jtdiag.figures.kinds import errors_by_epoch
-from jtdiag.figures.kinds.errors_by_epoch import RASTER_FROM, draw, draw_on
+from jtdiag.figures.kinds.errors_by_epoch import RASTER_FROM, draw_on
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 EPOCHS, MEMBERS = 5, 3
 LAMS = [1.0, 0.0]
+
+
+def draw(result, **options):
+    return errors_by_epoch.draw([("toy", result)], **options)
 
 
 def made_up(lams, members=MEMBERS, epochs=EPOCHS, trials=2):
@@ -33,6 +37,7 @@ def made_up(lams, members=MEMBERS, epochs=EPOCHS, trials=2):
             "epoch": np.arange(epochs),
             "split": ["train", "val", "test"],
         },
+        attrs={"early_epoch": 3},
     )
 
 
@@ -68,7 +73,7 @@ def test_a_panel_shows_the_members_the_ensemble_and_the_leader_of_one_lambda_and
         )
 
 
-def test_panels_are_sorted_by_lambda_and_named(result):
+def test_panels_are_sorted_by_lambda_and_labeled(result):
     panels = visible(draw(result))
     assert [axes.get_title() for axes in panels] == [r"$\lambda = 0$", r"$\lambda = 1$", "", ""]
     assert [axes.get_ylabel() for axes in panels] == [
@@ -95,10 +100,14 @@ def test_the_leader_is_the_one_at_the_end_of_training(result):
 
 
 @pytest.mark.parametrize(("epochs", "marked"), [(4, False), (5, True)])
-def test_epoch_3_is_marked_where_epochs_follow_it(epochs, marked):
-    axes = visible(draw(made_up([0.5], epochs=epochs)))[0]
-    marks = [line for line in axes.lines if line.get_linestyle() == ":"]
-    assert [line.get_xdata() for line in marks] == [[3, 3]] * marked
+def test_the_early_epoch_of_the_result_is_marked_where_epochs_follow_it(epochs, marked):
+    for early, result in (
+        (3, made_up([0.5], epochs=epochs)),
+        (2, made_up([0.5], epochs=epochs - 1)),
+    ):
+        axes = visible(draw(result.assign_attrs(early_epoch=early)))[0]
+        marks = [line for line in axes.lines if line.get_linestyle() == ":"]
+        assert [line.get_xdata() for line in marks] == [[early, early]] * marked
 
 
 @pytest.mark.parametrize(("count", "columns", "rows"), [(1, 1, 2), (3, 3, 2), (4, 2, 4), (7, 3, 6)])
@@ -112,7 +121,7 @@ def test_panels_go_into_rows_of_three(count, columns, rows):
 
 
 @pytest.mark.parametrize("count", [1, 4, 7])
-def test_every_axis_that_is_called_epoch_has_numbers(count):
+def test_every_epoch_axis_has_tick_labels(count):
     panels = visible(draw(made_up(np.linspace(0, 1, count))))
     bottom = [axes for axes in panels if axes.get_xlabel()]
     assert len(bottom) == count
@@ -124,11 +133,11 @@ def legend(figure):
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_the_legend_names_what_is_drawn(result):
+def test_the_legend_labels_what_is_drawn(result):
     assert legend(draw(result)) == ["members", "leader", "ensemble"]
 
 
-def test_the_legend_names_a_leader_that_only_later_panels_show(result):
+def test_the_legend_labels_a_leader_that_only_later_panels_show(result):
     """As while a run trains whose first lane in order of λ has not begun."""
     result["leader"].loc[{"lam": 0.0}] = -1
     figure = draw(result)
@@ -136,18 +145,18 @@ def test_the_legend_names_a_leader_that_only_later_panels_show(result):
     assert "leader" in legend(figure)
 
 
-def test_an_only_member_is_not_called_a_leader():
+def test_a_single_member_is_not_a_leader():
     figure = draw(made_up([0.0, 1.0], members=1))
     assert legend(figure) == ["members", "ensemble"]
 
 
-def test_a_lane_that_has_not_begun_has_no_panel(result):
+def test_a_lane_without_a_completed_epoch_has_no_panel(result):
     begun = result["lam"] == 0
     result = result.where(begun).assign(leader=result["leader"].where(begun, -1))
     assert [panel.get_title() for panel in visible(draw(result))] == [r"$\lambda = 0$", ""]
 
 
-def test_a_run_that_has_only_begun_is_drawn_without_a_warning(result):
+def test_a_run_with_epoch_0_alone_is_drawn_without_a_warning(result):
     [first, *_] = visible(draw(result.isel(epoch=[0])))
     assert first.get_xlim()[0] <= 0 < first.get_xlim()[1]
 
@@ -173,8 +182,8 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result, missing):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = PROBES.find(errors_by_epoch.NEEDS).ask(toy, Options(metrics_only=True))
-    panels = visible(draw(asked))
+    measured = PROBES.find(errors_by_epoch.FIGURE.needs).ask(toy, Options(metrics_only=True))
+    panels = visible(draw(measured))
     assert len(panels) == 6
     expected = 100 * toy.metrics()["ensemble_error"].sel(lam=1, split="test", trial=0)
     np.testing.assert_allclose(lines(panels[-1], style.ENSEMBLE)[0].get_ydata(), expected)

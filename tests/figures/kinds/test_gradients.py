@@ -3,7 +3,11 @@ import pytest
 import xarray as xr
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures.kinds.gradients import draw
+from jtdiag.figures.kinds import gradients
+
+
+def draw(result, **options):
+    return gradients.draw([("toy", result)], **options)
 
 
 @pytest.fixture
@@ -21,7 +25,7 @@ def result():
     )
 
 
-def test_lines_are_the_share_in_percent_and_the_median_cosine_of_kept_epochs(result):
+def test_lines_are_the_share_in_percent_and_the_median_cosine_of_stored_epochs(result):
     above, below = draw(result, trial=1).axes
     lane = result.sel(lam=0.0, trial=1)
     assert above.lines[0].get_xdata().tolist() == [0, 2]
@@ -38,7 +42,7 @@ def test_the_shade_reaches_from_the_lowest_to_the_highest_member(result):
     assert (corners.min(), corners.max()) == (float(cosine.min()), float(cosine.max()))
 
 
-def test_the_legend_names_each_lambda(result):
+def test_the_legend_labels_each_lambda(result):
     [legend] = draw(result).legends
     assert [t.get_text() for t in legend.get_texts()] == [r"$\lambda = 0$", r"$\lambda = 1$"]
 
@@ -49,5 +53,5 @@ def test_end_to_end_training_alone_can_be_drawn(result):
 
 
 def test_a_run_without_checkpoints_is_one_line(result):
-    with pytest.raises(ProbeError, match="kept no checkpoint to draw from"):
+    with pytest.raises(ProbeError, match="stores no checkpoints"):
         draw(result.where(result["lam"] > 2))

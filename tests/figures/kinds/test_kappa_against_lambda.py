@@ -4,9 +4,14 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jtdiag.errors import ProbeError
-from jtdiag.figures.kinds.kappa_against_lambda import draw, draw_outputs, draw_weights
+from jtdiag.figures.kinds import kappa_against_lambda
+from jtdiag.figures.kinds.kappa_against_lambda import draw_outputs, draw_weights
 
 LAMS = [0.0, 0.9, 0.99, 1.0]
+
+
+def draw(result):
+    return kappa_against_lambda.draw([("toy", result)])
 
 
 @pytest.fixture
@@ -35,9 +40,9 @@ def result():
 
 
 def axes(result, part):
-    found = Figure().add_subplot()
-    part(result, found)
-    return found
+    ax = Figure().add_subplot()
+    part(result, ax)
+    return ax
 
 
 def points(ax):
@@ -45,10 +50,10 @@ def points(ax):
     return [container.lines[0].get_ydata().tolist() for container in ax.containers]
 
 
-def test_points_are_lanes_at_their_last_kept_epoch_and_hollow_at_the_end(result):
-    found = axes(result, draw_outputs)
-    assert points(found) == [[10, 12, 100, 7, 1000, 1200], [5, 6]]
-    assert [c.lines[0].get_markerfacecolor() for c in found.containers] == ["#000000", "white"]
+def test_points_are_lanes_at_their_last_stored_epoch_and_hollow_at_lambda_1(result):
+    ax = axes(result, draw_outputs)
+    assert points(ax) == [[10, 12, 100, 7, 1000, 1200], [5, 6]]
+    assert [c.lines[0].get_markerfacecolor() for c in ax.containers] == ["#000000", "white"]
 
 
 def test_bars_reach_from_quartile_to_quartile(result):
@@ -64,9 +69,9 @@ def test_a_lane_beyond_float64_has_no_point_and_no_warning(result):
 
 
 def test_lambda_is_placed_by_one_over_one_minus_lambda_and_the_end_beyond(result):
-    found = axes(result, draw_weights)
-    np.testing.assert_allclose(found.get_xticks(), [0, 1, 2, 2.7], atol=1e-12)
-    assert [text.get_text() for text in found.get_xticklabels()] == ["0", "0.9", "0.99", "1"]
+    ax = axes(result, draw_weights)
+    np.testing.assert_allclose(ax.get_xticks(), [0, 1, 2, 2.7], atol=1e-12)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "0.9", "0.99", "1"]
 
 
 def test_infinite_ratios_have_no_point(result):
@@ -86,31 +91,31 @@ def test_the_curve_ends_within_the_axes(result):
 
 def test_the_exponent_is_written_with_its_interval_where_it_has_one(result):
     [text] = [t.get_text() for t in axes(result, draw_outputs).texts]
-    assert text.endswith("p = 0.90$\n(95 %: 0.70 to 1.10)")
+    assert text.endswith("p = 0.90$\n(95 % CI: 0.70 to 1.10)")
     [text] = [t.get_text() for t in axes(result, draw_weights).texts]
     assert text.endswith("p = 0.95$")
 
 
-def test_a_run_that_keeps_nothing_is_one_line(result):
+def test_a_run_that_stores_nothing_is_one_line(result):
     for name in result.data_vars:
         result[name][...] = np.nan
-    with pytest.raises(ProbeError, match="At no λ below 1 is a condition number known"):
+    with pytest.raises(ProbeError, match="No condition number was measured at any λ below 1"):
         draw(result)
 
 
 def test_a_run_without_checkpoints_has_the_panel_of_the_outputs_alone(result):
     result["weight_anisotropy"][...] = np.nan
     [only] = draw(result).axes
-    assert only.get_title() == "By the outputs"
+    assert only.get_title() == "Hessian w.r.t. outputs"
 
 
-def test_the_legend_names_every_mark_once(result):
+def test_the_legend_labels_every_mark_once(result):
     [legend] = draw(result).legends
     assert sorted(text.get_text() for text in legend.get_texts()) == [
         r"$1/(1-\lambda)$",
-        "at the same outputs",
-        "lanes",
-        "null space left out",
+        "fixed outputs",
+        "null space excluded",
+        "trials",
     ]
 
 

@@ -6,9 +6,12 @@ from scipy.stats import binomtest
 from jtdiag.errors import ProbeError
 from jtdiag.figures import style
 from jtdiag.figures.kinds import leader_by_epoch
-from jtdiag.figures.kinds.leader_by_epoch import draw
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
+
+
+def draw(result):
+    return leader_by_epoch.draw([("toy", result)])
 
 
 def made_up(lams, trials=3, epochs=5, members=4):
@@ -23,6 +26,7 @@ def made_up(lams, trials=3, epochs=5, members=4):
         },
         coords={"lam": lams, "trial": range(trials), "epoch": range(epochs)}
         | {"member": range(members)},
+        attrs={"early_epoch": 2},
     )
 
 
@@ -55,8 +59,12 @@ def test_a_panel_shows_how_many_trials_agree_with_their_end_and_the_exact_interv
         held = result["leader_is_final"].sel(lam=lam).sum("trial").values
         np.testing.assert_allclose(line(axes), 100 * held / 3)
         exact = [binomtest(int(k), 3).proportion_ci(0.95, method="exact") for k in held]
-        np.testing.assert_allclose(band(axes)[0], [100 * one.low for one in exact], atol=1e-9)
-        np.testing.assert_allclose(band(axes)[1], [100 * one.high for one in exact], atol=1e-9)
+        np.testing.assert_allclose(
+            band(axes)[0], [100 * interval.low for interval in exact], atol=1e-9
+        )
+        np.testing.assert_allclose(
+            band(axes)[1], [100 * interval.high for interval in exact], atol=1e-9
+        )
 
 
 def test_the_last_panel_is_of_all_lanes(result):
@@ -69,29 +77,29 @@ def test_lanes_that_are_not_done_are_left_out(result):
     result["done"][0, 1:] = 0
     at_half, at_1, together = visible(draw(result))
     np.testing.assert_allclose(line(at_1), 100 * result["leader_is_final"].isel(lam=0, trial=0))
-    assert at_1.get_title() == r"$\lambda = 1$, 1 lane"
-    assert at_half.get_title() == r"$\lambda = 0.5$, 3 lanes"
-    assert together.get_title() == "all, 4 lanes"
+    assert at_1.get_title() == r"$\lambda = 1$ ($n = 1$)"
+    assert at_half.get_title() == r"$\lambda = 0.5$ ($n = 3$)"
+    assert together.get_title() == r"all $\lambda$ ($n = 4$)"
 
 
-def test_a_run_of_which_nothing_is_done_is_one_line(result):
+def test_a_run_without_a_completed_lane_is_one_line(result):
     result["done"][:] = 0
-    with pytest.raises(ProbeError, match="No lane of the run is done"):
+    with pytest.raises(ProbeError, match="No lane has completed all epochs"):
         draw(result)
 
 
-def test_a_lambda_of_which_nothing_is_done_has_no_panel(result):
+def test_a_lambda_without_a_completed_lane_has_no_panel(result):
     result["done"].loc[{"lam": 1.0}] = 0
     titles = [axes.get_title() for axes in visible(draw(result))]
-    assert titles == [r"$\lambda = 0.5$, 3 lanes", "all, 3 lanes"]
+    assert titles == [r"$\lambda = 0.5$ ($n = 3$)", r"all $\lambda$ ($n = 3$)"]
 
 
-def test_chance_and_epoch_3_are_marked(result):
+def test_chance_and_the_early_epoch_of_the_result_are_marked(result):
     for axes in visible(draw(result)):
-        dashed = [one for one in axes.lines if one.get_linestyle() == "--"]
-        assert [one.get_ydata() for one in dashed] == [[25, 25]]
-        dotted = [one for one in axes.lines if one.get_linestyle() == ":"]
-        assert [one.get_xdata() for one in dotted] == [[3, 3]]
+        dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+        assert [line.get_ydata() for line in dashed] == [[25, 25]]
+        dotted = [line for line in axes.lines if line.get_linestyle() == ":"]
+        assert [line.get_xdata() for line in dotted] == [[2, 2]]
 
 
 def test_lambdas_have_their_colours(result):
@@ -100,7 +108,7 @@ def test_lambdas_have_their_colours(result):
 
 
 @pytest.mark.parametrize(("count", "columns", "rows"), [(1, 2, 1), (3, 2, 2), (5, 3, 2), (7, 3, 3)])
-def test_panels_go_into_rows_of_three_and_each_lowest_says_epoch(count, columns, rows):
+def test_panels_are_in_rows_of_three_and_the_lowest_are_labeled(count, columns, rows):
     figure = draw(made_up(np.linspace(0, 1, count)))
     grid = figure.axes[0].get_gridspec()
     assert (grid.ncols, grid.nrows) == (columns, rows)
@@ -119,6 +127,6 @@ def test_the_result_is_not_changed(result):
 
 
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
-    asked = PROBES.find(leader_by_epoch.NEEDS).ask(toy, Options(metrics_only=True))
-    last = visible(draw(asked))[-1]
-    np.testing.assert_allclose(line(last), 100 * asked["leader_is_final"].mean(("lam", "trial")))
+    measured = PROBES.find(leader_by_epoch.FIGURE.needs).ask(toy, Options(metrics_only=True))
+    last = visible(draw(measured))[-1]
+    np.testing.assert_allclose(line(last), 100 * measured["leader_is_final"].mean(("lam", "trial")))

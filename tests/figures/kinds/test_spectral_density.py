@@ -4,8 +4,13 @@ import xarray as xr
 
 from jtdiag.errors import ProbeError
 from jtdiag.figures import style
-from jtdiag.figures.kinds.spectral_density import SMALLEST_DECADE, draw
+from jtdiag.figures.kinds import spectral_density
+from jtdiag.figures.kinds.spectral_density import SMALLEST_DECADE
 from jtdiag_probes.linalg import density
+
+
+def draw(result):
+    return spectral_density.draw([("toy", result)])
 
 
 @pytest.fixture
@@ -45,5 +50,5 @@ def test_a_lambda_has_the_colour_that_it_has_everywhere(result):
 
 
 def test_a_run_without_checkpoints_is_one_line(result):
-    with pytest.raises(ProbeError, match="kept no checkpoint to draw from"):
+    with pytest.raises(ProbeError, match="stores no checkpoints"):
         draw(result.where(result["lam"] > 2))

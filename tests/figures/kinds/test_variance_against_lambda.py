@@ -3,14 +3,18 @@ import pytest
 
 from jtdiag.errors import ProbeError
 from jtdiag.figures.kinds import variance_against_lambda
-from jtdiag.figures.kinds.variance_against_lambda import TERMS, draw
+from jtdiag.figures.kinds.variance_against_lambda import TERMS
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 
+def draw(result):
+    return variance_against_lambda.draw([("toy", result)])
+
+
 @pytest.fixture
-def asked(toy):
-    return PROBES.find(variance_against_lambda.NEEDS).ask(toy, Options())
+def result(toy):
+    return PROBES.find(variance_against_lambda.FIGURE.needs).ask(toy, Options())
 
 
 def lines(figure):
@@ -18,12 +22,12 @@ def lines(figure):
     return {container.get_label(): container.lines for container in axes.containers}
 
 
-def test_lines_are_the_terms_and_add_up_to_the_loss(asked):
-    found = {label: line[0].get_ydata() for label, line in lines(draw(asked)).items()}
+def test_lines_are_the_terms_and_add_up_to_the_loss(result):
+    heights = {label: line[0].get_ydata() for label, line in lines(draw(result)).items()}
     for name, (label, *_) in TERMS.items():
-        np.testing.assert_allclose(found[label], asked[name])
-    total = found["members' bias"] + found["members' variance"] - found["diversity"]
-    np.testing.assert_allclose(total, found["ensemble's loss"], rtol=1e-10)
+        np.testing.assert_allclose(heights[label], result[name])
+    total = heights["average bias"] + heights["average variance"] - heights["diversity"]
+    np.testing.assert_allclose(total, heights["expected ensemble loss"], rtol=1e-10)
 
 
 def lengths(figure, label):
@@ -31,30 +35,33 @@ def lengths(figure, label):
     return [np.ptp(segment[:, 1]) if len(segment) else 0 for segment in bars.get_segments()]
 
 
-def test_bars_are_standard_errors_and_absent_where_trials_are_too_few(asked):
-    figure = draw(asked)
-    np.testing.assert_allclose(lengths(figure, "ensemble's loss"), 2 * asked["expected_loss_se"])
-    assert asked["average_bias_se"].isnull().all()
-    assert lengths(figure, "members' bias") == [0, 0, 0]
+def test_bars_are_standard_errors_and_absent_where_trials_are_too_few(result):
+    figure = draw(result)
+    np.testing.assert_allclose(
+        lengths(figure, "expected ensemble loss"), 2 * result["expected_loss_se"]
+    )
+    assert result["average_bias_se"].isnull().all()
+    assert lengths(figure, "average bias") == [0, 0, 0]
 
 
-def test_a_bar_ends_above_0_and_what_is_not_positive_has_no_point(asked):
-    asked["diversity_se"][:] = 10 * asked["diversity"]
-    asked["diversity"][0] = -0.1
-    figure = draw(asked)
+def test_a_bar_ends_above_0_and_what_is_not_positive_has_no_point(result):
+    result["diversity_se"][:] = 10 * result["diversity"]
+    result["diversity"][0] = -0.1
+    figure = draw(result)
     assert np.isnan(lines(figure)["diversity"][0].get_ydata()[0])
-    expected = 1.8 * asked["diversity"].values[1:]
+    diversity = result["diversity"].values[1:]
+    expected = 0.9 * diversity + 10 * diversity  # down to a tenth, and one standard error up
     np.testing.assert_allclose(lengths(figure, "diversity")[-2:], expected)
 
 
-def test_too_few_trials_are_one_line(asked):
+def test_too_few_trials_are_one_line(result):
     for name in TERMS:
-        asked[name][:] = np.nan
-    with pytest.raises(ProbeError, match="Variance needs outputs on test of two trials or more"):
-        draw(asked)
+        result[name][:] = np.nan
+    with pytest.raises(ProbeError, match="Variance needs the test outputs of at least two trials"):
+        draw(result)
 
 
-def test_the_result_is_not_changed(asked):
-    before = asked.copy(deep=True)
-    draw(asked)
-    assert asked.identical(before)
+def test_the_result_is_not_changed(result):
+    before = result.copy(deep=True)
+    draw(result)
+    assert result.identical(before)

@@ -3,35 +3,39 @@ import pytest
 
 from jtdiag.errors import ProbeError
 from jtdiag.figures.kinds import votes_against_lambda
-from jtdiag.figures.kinds.votes_against_lambda import ERRORS, PAIRS, draw
+from jtdiag.figures.kinds.votes_against_lambda import ERRORS, PAIRS
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 
+def draw(result):
+    return votes_against_lambda.draw([("toy", result)])
+
+
 @pytest.fixture
-def asked(toy):
-    return PROBES.find(votes_against_lambda.NEEDS).ask(toy, Options())
+def result(toy):
+    return PROBES.find(votes_against_lambda.FIGURE.needs).ask(toy, Options())
 
 
-def at_the_chosen_epoch(asked, toy, name):
+def at_the_chosen_epoch(result, toy, name):
     """Values (lam, trial) on test, one by one."""
     values = np.full((3, 2), np.nan)
     for lane in toy.lanes:
-        at = asked[name].sel(split="test", epoch=toy.chosen_epoch(lane))
+        at = result[name].sel(split="test", epoch=toy.chosen_epoch(lane))
         values[lane.lam_index, lane.trial] = at.isel(lam=lane.lam_index, trial=lane.trial)
     return values
 
 
-def test_points_are_means_over_trials_at_the_chosen_epoch(asked, toy):
-    left, right = draw(asked.isel(lam=[2, 0, 1])).axes
+def test_points_are_means_over_trials_at_the_chosen_epoch(result, toy):
+    left, right = draw(result.isel(lam=[2, 0, 1])).axes
     for axes, which in ((left, ERRORS), (right, PAIRS)):
         for container, name in zip(axes.containers, which, strict=True):
             assert container.get_label() == which[name][0]
             if name == "ensemble_error":
-                values = at_the_chosen_epoch(asked, toy, "mean_member_error")
-                values = values - at_the_chosen_epoch(asked, toy, "diversity_effect")
+                values = at_the_chosen_epoch(result, toy, "mean_member_error")
+                values = values - at_the_chosen_epoch(result, toy, "diversity_effect")
             else:
-                values = at_the_chosen_epoch(asked, toy, name)
+                values = at_the_chosen_epoch(result, toy, name)
             np.testing.assert_allclose(container.lines[0].get_ydata(), 100 * values.mean(1))
             [bars] = container.lines[2]
             length = [np.ptp(segment[:, 1]) for segment in bars.get_segments()]
@@ -39,23 +43,23 @@ def test_points_are_means_over_trials_at_the_chosen_epoch(asked, toy):
             np.testing.assert_allclose(length, 200 * se, atol=1e-9)
 
 
-def test_the_ensemble_is_that_of_the_metrics(asked, toy):
+def test_the_ensemble_is_that_of_the_metrics(result, toy):
     errors = toy.metrics()["ensemble_error"].sel(split="test")
     expected = np.empty((3, 2))
     for lane in toy.lanes:
         at = errors.sel(epoch=toy.chosen_epoch(lane))
         expected[lane.lam_index, lane.trial] = at.isel(lam=lane.lam_index, trial=lane.trial)
-    ensemble = draw(asked).axes[0].containers[2].lines[0]
+    ensemble = draw(result).axes[0].containers[2].lines[0]
     np.testing.assert_allclose(ensemble.get_ydata(), 100 * expected.mean(1))
 
 
 def test_a_run_without_outputs_is_one_line(small_run):
     nothing = PROBES.find("votes").ask(small_run, Options())
-    with pytest.raises(ProbeError, match=r"kept no outputs on test to draw\. Train with"):
+    with pytest.raises(ProbeError, match=r"stores no outputs on the test split\. Train with"):
         draw(nothing)
 
 
-def test_the_result_is_not_changed(asked):
-    before = asked.copy(deep=True)
-    draw(asked)
-    assert asked.identical(before)
+def test_the_result_is_not_changed(result):
+    before = result.copy(deep=True)
+    draw(result)
+    assert result.identical(before)

@@ -26,20 +26,20 @@ def some_logits(members=5, examples=40, classes=3):
 
 def test_votes_are_counted_one_by_one():
     logits, target = some_logits(members=4)  # of four, ties occur
-    found = by_combiner(logits, target, CLASSES)["vote_error"]
+    values = by_combiner(logits, target, CLASSES)["vote_error"]
     ties = 0
     for n in range(40):
         votes = Counter(int(row.argmax()) for row in logits[:, n])
         most = [k for k, count in votes.items() if count == max(votes.values())]
         ties += len(most) > 1
-        assert found[n] == pytest.approx(1 - (target[n] in most) / len(most))
+        assert values[n] == pytest.approx(1 - (target[n] in most) / len(most))
     assert ties
 
 
 def test_labels_are_voted_on_one_by_one_and_a_tie_is_half_wrong():
     logits = np.array([[[1.0, -1, 1]], [[1.0, -1, -1]]])
-    found = by_combiner(logits, np.array([[1, 1, 0]]), families.find("bernoulli"))
-    assert found["vote_error"].tolist() == [(0 + 1 + 0.5) / 3]
+    values = by_combiner(logits, np.array([[1, 1, 0]]), families.find("bernoulli"))
+    assert values["vote_error"].tolist() == [(0 + 1 + 0.5) / 3]
 
 
 def test_a_member_that_is_nan_has_no_vote():
@@ -49,32 +49,32 @@ def test_a_member_that_is_nan_has_no_vote():
 
 def test_numbers_are_not_voted_on_and_have_no_label_term():
     logits = np.random.default_rng(0).normal(size=(3, 5, 2))
-    found = by_combiner(logits, np.zeros((5, 2)), families.find("gaussian"))
-    assert np.isnan(found["vote_error"]).all()
-    assert np.isnan(found["label_term"]).all()
-    np.testing.assert_allclose(found["logits_error"], found["probabilities_error"], rtol=1e-12)
-    assert (found["logits_loss"] != found["probabilities_loss"]).all()
+    values = by_combiner(logits, np.zeros((5, 2)), families.find("gaussian"))
+    assert np.isnan(values["vote_error"]).all()
+    assert np.isnan(values["label_term"]).all()
+    np.testing.assert_allclose(values["logits_error"], values["probabilities_error"], rtol=1e-12)
+    assert (values["logits_loss"] != values["probabilities_loss"]).all()
 
 
 def test_errors_and_losses_of_classes_are_the_definition_written_out():
     logits, target = some_logits()
     q = torch.softmax(torch.from_numpy(logits), -1).numpy()
     mean = q.mean(0)
-    found = by_combiner(logits, target, CLASSES)
-    assert found["probabilities_error"].tolist() == (mean.argmax(-1) != target).tolist()
-    assert found["logits_error"].tolist() == (logits.mean(0).argmax(-1) != target).tolist()
+    values = by_combiner(logits, target, CLASSES)
+    assert values["probabilities_error"].tolist() == (mean.argmax(-1) != target).tolist()
+    assert values["logits_error"].tolist() == (logits.mean(0).argmax(-1) != target).tolist()
     own = mean[np.arange(40), target]
-    np.testing.assert_allclose(found["probabilities_loss"], -np.log(own), rtol=1e-12)
+    np.testing.assert_allclose(values["probabilities_loss"], -np.log(own), rtol=1e-12)
     without_label = (mean * (np.log(mean) - np.log(q))).sum(-1).mean(0)
     member = -np.log(q[:, np.arange(40), target]).mean(0)
     expected = member + np.log(own) - without_label
-    np.testing.assert_allclose(found["label_term"], expected, atol=1e-12)
+    np.testing.assert_allclose(values["label_term"], expected, atol=1e-12)
 
 
 def test_the_recipes_own_combiner_has_the_stored_error(toy):
-    found = probe.ask(toy, Options())["logits_error"].sel(split=["val", "test"])
+    values = probe.ask(toy, Options())["logits_error"].sel(split=["val", "test"])
     stored = toy.metrics()[names.ENSEMBLE_ERROR].sel(split=["val", "test"])
-    np.testing.assert_allclose(found.values, stored.values, atol=1e-12)
+    np.testing.assert_allclose(values.values, stored.values, atol=1e-12)
 
 
 def test_a_finding_for_each_lambda_compares_the_three(toy):
@@ -84,5 +84,5 @@ def test_a_finding_for_each_lambda_compares_the_three(toy):
         assert words in findings[0].sentence
 
 
-def test_without_outputs_there_is_nothing_to_say(toy):
+def test_without_outputs_there_is_no_finding(toy):
     assert probe.judge(probe.ask(toy, Options(metrics_only=True))) == []

@@ -11,7 +11,7 @@ from jtdiag_probes.combining.meta_learner import STRENGTH, features, fit
 
 
 def members(examples=120, count=3, outputs=4, seed=0):
-    """Logits (M, n, K) that know something of their targets, at scales of their own."""
+    """Logits (M, n, K) that carry some information on their targets, at different scales."""
     random = np.random.default_rng(seed)
     target = random.integers(outputs, size=examples)
     logits = random.normal(0, 1, (count, examples, outputs))
@@ -21,28 +21,28 @@ def members(examples=120, count=3, outputs=4, seed=0):
 
 def test_features_lie_member_by_member():
     logits, _ = members(5)
-    found = features(logits)
+    side_by_side = features(logits)
     for j in range(3):
         for k in range(4):
-            assert found[:, 4 * j + k].tolist() == logits[j, :, k].tolist()
+            assert side_by_side[:, 4 * j + k].tolist() == logits[j, :, k].tolist()
 
 
 def test_the_meta_learner_is_scikit_learns_on_standardised_features():
     logits, target = members()
-    found = fit(features(logits), target, 4)
+    learner = fit(features(logits), target, 4)
     plain = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000))
     plain.fit(features(logits), target)
-    other, _ = members(seed=1)
+    unseen, _ = members(seed=1)
     np.testing.assert_allclose(
-        log_softmax(found(other), -1), plain.predict_log_proba(features(other)), atol=1e-9
+        log_softmax(learner(unseen), -1), plain.predict_log_proba(features(unseen)), atol=1e-9
     )
-    assert found.converged
-    assert found.iterations == plain[-1].n_iter_.max()
+    assert learner.converged
+    assert learner.iterations == plain[-1].n_iter_.max()
 
 
 def test_its_coefficients_minimise_the_penalised_likelihood():
     logits, target = members(60, 2, 3)
-    found = fit(features(logits), target, 3)
+    learner = fit(features(logits), target, 3)
     x = StandardScaler().fit_transform(features(logits))
     sd = features(logits).std(0)
 
@@ -52,7 +52,7 @@ def test_its_coefficients_minimise_the_penalised_likelihood():
         return (weights**2).sum() / 2 - STRENGTH * log_q[np.arange(60), target].sum()
 
     best = minimize(objective, np.zeros(21), method="BFGS", options={"gtol": 1e-7})
-    mine = found.coefficient.reshape(3, 6) * sd
+    mine = learner.coefficient.reshape(3, 6) * sd
     np.testing.assert_allclose(mine, best.x[:-3].reshape(3, 6), atol=2e-4)
 
 
@@ -60,17 +60,17 @@ def test_its_coefficients_minimise_the_penalised_likelihood():
 def test_a_class_that_was_not_seen_is_never_predicted(present):
     logits, target = members()
     seen = np.isin(target, present)
-    found = fit(features(logits[:, seen]), target[seen], 4)
-    said = log_softmax(found(logits), -1)
-    assert set(said.argmax(-1)) <= set(present)
-    assert np.isneginf(np.delete(said, present, axis=1)).all()
+    learner = fit(features(logits[:, seen]), target[seen], 4)
+    log_q = log_softmax(learner(logits), -1)
+    assert set(log_q.argmax(-1)) <= set(present)
+    assert np.isneginf(np.delete(log_q, present, axis=1)).all()
     plain = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000))
     plain.fit(features(logits[:, seen]), target[seen])
     expected = plain.predict_log_proba(features(logits))
-    np.testing.assert_allclose(said[:, list(present)], expected, atol=1e-9)
+    np.testing.assert_allclose(log_q[:, list(present)], expected, atol=1e-9)
 
 
-def test_a_member_that_always_says_the_same_counts_for_nothing():
+def test_a_member_with_constant_logits_has_no_weight():
     logits, target = members()
     dead = np.concatenate([logits, np.full((1, 120, 4), 7.0)])
     with_it, without = fit(features(dead), target, 4), fit(features(logits), target, 4)
@@ -85,8 +85,8 @@ def test_what_cannot_be_fitted_is_none():
     assert fit(features(logits), target, 4) is None
 
 
-def test_a_fit_that_did_not_converge_says_so(monkeypatch):
+def test_a_fit_that_did_not_converge_is_marked(monkeypatch):
     monkeypatch.setattr(meta_learner, "ITERATIONS", 2)
     logits, target = members()
-    found = fit(features(logits), target, 4)
-    assert (found.converged, found.iterations) == (False, 2)
+    learner = fit(features(logits), target, 4)
+    assert (learner.converged, learner.iterations) == (False, 2)

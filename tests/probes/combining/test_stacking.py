@@ -16,7 +16,7 @@ class TestStacking(ProbePromises):
 
 
 @pytest.fixture(scope="module")
-def asked(toy):
+def result(toy):
     return probe.ask(toy, Options())
 
 
@@ -25,42 +25,42 @@ def outputs(run, lane, split):
     return np.concatenate([b.logits for b in blocks], 1), run.target(split, lane)
 
 
-def test_the_combiner_is_fitted_on_validation_and_measured_on_both(toy, asked):
+def test_the_combiner_is_fitted_on_validation_and_measured_on_both(toy, result):
     for lane in toy.lanes:
         if toy.lam(lane):
             continue
         logits, target = outputs(toy, lane, "val")
         learner = fit(features(logits), target, 3)
-        at = asked.sel(lam=0).isel(trial=lane.trial)
-        np.testing.assert_array_equal(at["coefficient"], learner.coefficient)
-        np.testing.assert_array_equal(at["intercept"], learner.intercept)
-        assert at["iterations"] == learner.iterations
+        at_lam = result.sel(lam=0).isel(trial=lane.trial)
+        np.testing.assert_array_equal(at_lam["coefficient"], learner.coefficient)
+        np.testing.assert_array_equal(at_lam["intercept"], learner.intercept)
+        assert at_lam["iterations"] == learner.iterations
         for split in ("val", "test"):
             logits, target = outputs(toy, lane, split)
             # With the stored coefficients, member by member.
-            said = at["intercept"].values + sum(
-                logits[j] @ at["coefficient"].values[:, j].T for j in range(3)
+            stacked_logits = at_lam["intercept"].values + sum(
+                logits[j] @ at_lam["coefficient"].values[:, j].T for j in range(3)
             )
             rows = np.arange(len(target))
-            found = at.sel(split=split)
-            assert found["stacked_error"] == np.mean(said.argmax(-1) != target)
-            loss = -log_softmax(said, -1)[rows, target].mean()
-            assert float(found["stacked_loss"]) == pytest.approx(loss, rel=1e-12)
+            by_split = at_lam.sel(split=split)
+            assert by_split["stacked_error"] == np.mean(stacked_logits.argmax(-1) != target)
+            loss = -log_softmax(stacked_logits, -1)[rows, target].mean()
+            assert float(by_split["stacked_loss"]) == pytest.approx(loss, rel=1e-12)
             metrics = toy.metrics().sel(lam=0, split=split, epoch=toy.chosen_epoch(lane))
-            assert found["averaged_error"] == metrics["ensemble_error"][lane.trial]
+            assert by_split["averaged_error"] == metrics["ensemble_error"][lane.trial]
 
 
-def test_members_that_were_trained_together_are_not_stacked(asked):
-    for name, values in asked.data_vars.items():
+def test_members_that_were_trained_together_are_not_stacked(result):
+    for name, values in result.data_vars.items():
         assert np.isnan(values.sel(lam=[0.9, 1])).all(), name
 
 
-def test_means_and_standard_errors_are_over_trials(asked):
+def test_means_and_standard_errors_are_over_trials(result):
     for name in ("stacked_error", "stacked_loss", "averaged_error"):
-        a, b = asked[name].sel(lam=0, split="test").values
-        at = asked.sel(lam=0, split="test")
-        assert float(at[f"{name}_mean"]) == pytest.approx((a + b) / 2)
-        assert float(at[f"{name}_se"]) == pytest.approx(abs(a - b) / 2)
+        a, b = result[name].sel(lam=0, split="test").values
+        on_test = result.sel(lam=0, split="test")
+        assert float(on_test[f"{name}_mean"]) == pytest.approx((a + b) / 2)
+        assert float(on_test[f"{name}_se"]) == pytest.approx(abs(a - b) / 2)
 
 
 @pytest.mark.parametrize(
@@ -72,42 +72,43 @@ def test_means_and_standard_errors_are_over_trials(asked):
     ],
     ids=["no validation outputs", "not the chosen epoch", "no validation"],
 )
-def test_without_what_fitting_needs_nothing_is_said(tmp_path, changes):
+def test_without_the_outputs_that_fitting_needs_there_is_no_finding(tmp_path, changes):
     run = toy_run(tmp_path, lam=[0.0], trials=1, train={"epochs": 2}, **changes)
-    asked = probe.ask(run, Options())
-    assert np.isnan(asked["stacked_error"]).all()
-    assert probe.judge(asked) == []
+    result = probe.ask(run, Options())
+    assert np.isnan(result["stacked_error"]).all()
+    assert probe.judge(result) == []
 
 
 def test_a_stacking_recipe_is_a_run_that_can_be_stacked(tmp_path):
     run = toy_run(tmp_path, lam=[0.0], trials=1, scheme="stacking")
-    asked = probe.ask(run, Options())
-    assert np.isfinite(asked["stacked_error"]).all()
-    [one] = probe.judge(asked)
-    assert one.number == asked["stacked_error"].sel(lam=0, split="test").item()
+    result = probe.ask(run, Options())
+    assert np.isfinite(result["stacked_error"]).all()
+    [finding] = probe.judge(result)
+    assert finding.number == result["stacked_error"].sel(lam=0, split="test").item()
 
 
-def test_the_finding_compares_with_the_mean_of_the_logits(asked):
-    changed = asked.copy(deep=True)
+def test_the_finding_compares_with_the_mean_of_the_logits(result):
+    changed = result.copy(deep=True)
     for name, numbers in (("stacked_error", [0.10, 0.12]), ("averaged_error", [0.20, 0.21])):
-        at = {"lam": 0, "split": "test"}
-        changed[name].loc[at] = numbers
-        changed[f"{name}_mean"].loc[at] = np.mean(numbers)
-        changed[f"{name}_se"].loc[at] = np.std(numbers, ddof=1) / math.sqrt(2)
-    [one] = probe.judge(changed)
-    assert one.sentence == (
-        "λ = 0: a combiner trained on the validation outputs of these members has test error "
-        "11.0 % ± 1.0, their averaged logits 20.5 % ± 0.5."
+        index = {"lam": 0, "split": "test"}
+        changed[name].loc[index] = numbers
+        changed[f"{name}_mean"].loc[index] = np.mean(numbers)
+        changed[f"{name}_se"].loc[index] = np.std(numbers, ddof=1) / math.sqrt(2)
+    [finding] = probe.judge(changed)
+    assert finding.sentence == (
+        "λ = 0: a combiner trained on the validation outputs of the members has a test error of "
+        "11.0 ± 1.0 %; their averaged logits have 20.5 ± 0.5 %. Difference: −9.50 percentage "
+        "points (95 % confidence interval −15.85 to −3.15)."
     )
     changed["stacked_error"].loc[{"lam": 0, "split": "test"}] = [0.10, 0.21]
-    [one] = probe.judge(changed)
-    assert one.sentence.endswith("(no clear difference).")
+    [finding] = probe.judge(changed)
+    assert finding.sentence.endswith(", not significant).")
 
 
-def test_a_fit_that_ended_early_is_told(toy, monkeypatch):
+def test_a_fit_that_did_not_converge_is_reported(toy, monkeypatch):
     monkeypatch.setattr(meta_learner, "ITERATIONS", 1)
-    asked = probe.ask(toy, Options())
-    assert (asked["iterations"].sel(lam=0) == -1).all()
-    _, told = probe.judge(asked)
-    assert (told.rule, told.trials) == ("unfinished", (0, 1))
-    assert "in 2 trials" in told.sentence
+    result = probe.ask(toy, Options())
+    assert (result["iterations"].sel(lam=0) == -1).all()
+    _, finding = probe.judge(result)
+    assert (finding.rule, finding.trials) == ("unfinished", (0, 1))
+    assert "in 2 trials" in finding.sentence

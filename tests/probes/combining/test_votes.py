@@ -19,30 +19,30 @@ class TestVotes(ProbePromises):
 
 
 @pytest.fixture(scope="module")
-def asked(toy):
+def result(toy):
     return probe.ask(toy, Options())
 
 
 def slowly(logits, target):
     """Every fraction from a loop over examples and over pairs of members."""
     members, examples, classes = logits.shape
-    said = logits.argmax(-1)
-    wrong = said != target
+    votes = logits.argmax(-1)
+    wrong = votes != target
     majority = []
     for n in range(examples):
-        counts = [list(said[:, n]).count(k) for k in range(classes)]
+        counts = [list(votes[:, n]).count(k) for k in range(classes)]
         tied = [k for k in range(classes) if counts[k] == max(counts)]
         majority.append(1 - (target[n] in tied) / len(tied))
     error, majority = wrong.mean(), np.mean(majority)
     pairs = list(itertools.product(range(members), repeat=2))
-    differ = np.mean([(said[i] != said[j]).mean() for i, j in pairs])
+    differ = np.mean([(votes[i] != votes[j]).mean() for i, j in pairs])
     tandem = np.mean([(wrong[i] & wrong[j]).mean() for i, j in pairs])
     half = (wrong.sum(0) > members / 2).mean()
     return {
         "majority_error": majority,
         "majority_diversity_effect": error - majority,
         "improvement_rate": (error - majority) / error,
-        "disagreement": np.mean([(said[i] != said[j]).mean() for i, j in pairs if i != j]),
+        "disagreement": np.mean([(votes[i] != votes[j]).mean() for i, j in pairs if i != j]),
         "disagreement_rate": differ / error,
         "tandem_loss": tandem,
         "vote_variance": error - tandem,
@@ -52,40 +52,40 @@ def slowly(logits, target):
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_every_number_is_that_of_a_slow_loop_over_the_stored_outputs(toy, asked, split):
+def test_every_number_is_that_of_a_slow_loop_over_the_stored_outputs(toy, result, split):
     group = zarr.open_group(toy.path / "store.zarr", mode="r")[f"outputs/{split}"]
     logits, target = group["logits"][...].astype(float), group["target"][...]
     for lane in toy.lanes:
         own = target[lane.trial] if target.ndim == 2 else target
         for epoch in (0, 3):
-            at = (lane.lam_index, lane.trial, epoch)
-            for name, value in slowly(logits[at], own).items():
-                found = asked[name].values[(*at, SPLITS.index(split))]
-                assert found == pytest.approx(value, abs=1e-13, nan_ok=True), name
+            index = (lane.lam_index, lane.trial, epoch)
+            for name, value in slowly(logits[index], own).items():
+                measured = result[name].values[(*index, SPLITS.index(split))]
+                assert measured == pytest.approx(value, abs=1e-13, nan_ok=True), name
 
 
-def test_what_metrics_say_is_said_without_outputs(toy, asked):
+def test_what_comes_from_metrics_needs_no_outputs(toy, result):
     metrics = toy.metrics()
     mean = metrics[names.MEMBER_ERROR].mean("member")
-    np.testing.assert_allclose(asked["mean_member_error"], mean, rtol=1e-14)
+    np.testing.assert_allclose(result["mean_member_error"], mean, rtol=1e-14)
     np.testing.assert_allclose(
-        asked["diversity_effect"], mean - metrics[names.ENSEMBLE_ERROR], atol=1e-15
+        result["diversity_effect"], mean - metrics[names.ENSEMBLE_ERROR], atol=1e-15
     )
     assert probe.judge(probe.ask(toy, Options(metrics_only=True))) == []
 
 
-def test_tandem_loss_and_variance_add_up_to_the_engines_mean_error(asked):
-    kept = asked.sel(split=["val", "test"])
+def test_tandem_loss_and_variance_add_up_to_the_engines_mean_error(result):
+    kept = result.sel(split=["val", "test"])
     whole = kept["tandem_loss"] + kept["vote_variance"]
     np.testing.assert_allclose(whole, kept["mean_member_error"], atol=1e-12)
 
 
-def test_outputs_read_in_many_chunks_give_the_same(asked, tmp_path, monkeypatch):
+def test_outputs_read_in_many_chunks_give_the_same(result, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     chunked = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9]), Options())
     xr.testing.assert_allclose(
         chunked.squeeze(["lam", "trial"], drop=True),
-        asked.sel(lam=0.9, trial=0, drop=True),
+        result.sel(lam=0.9, trial=0, drop=True),
         rtol=1e-12,
         atol=1e-12,
     )
@@ -109,11 +109,11 @@ def run_of(by_hand, logits, target, ensemble):
 
 def test_three_that_are_each_wrong_on_another_third_are_right_by_vote(by_hand):
     target = np.zeros(6, int)
-    said = np.zeros((3, 6), int)
+    predicted = np.zeros((3, 6), int)
     for member in range(3):
-        said[member, [2 * member, 2 * member + 1]] = 1
-    run = run_of(by_hand, np.eye(2)[said][None], target, 0.0)
-    asked = probe.ask(run, Options()).isel(lam=0, trial=0, epoch=1).sel(split="test")
+        predicted[member, [2 * member, 2 * member + 1]] = 1
+    run = run_of(by_hand, np.eye(2)[predicted][None], target, 0.0)
+    result = probe.ask(run, Options()).isel(lam=0, trial=0, epoch=1).sel(split="test")
     expected = {
         "majority_error": 0,
         "majority_diversity_effect": 1 / 3,
@@ -125,44 +125,48 @@ def test_three_that_are_each_wrong_on_another_third_are_right_by_vote(by_hand):
         "half_wrong": 0,
         "polarization": np.nan,
     }
-    found = {name: float(asked[name]) for name in expected}
-    assert found == pytest.approx(expected, abs=1e-14, nan_ok=True)
-    [one] = probe.judge(probe.ask(run, Options()))
-    assert one.sentence == (
-        "λ = 0.5: on test, the majority vote errs in 0.0 %, the ensemble in 0.0 %, a member in "
-        "33.3 %; two members differ on 66.7 % (disagreement over error, DER: 1.33; improvement "
-        "over error, EIR: 1.00)."
+    measured = {name: float(result[name]) for name in expected}
+    assert measured == pytest.approx(expected, abs=1e-14, nan_ok=True)
+    [finding] = probe.judge(probe.ask(run, Options()))
+    assert finding.sentence == (
+        "λ = 0.5: on test, the error of the majority vote is 0.0 %, that of the ensemble 0.0 %, "
+        "and the mean error of the members 33.3 %; two members disagree on 66.7 % of the examples "
+        "(disagreement-error ratio DER = 1.33, ensemble improvement rate EIR = 1.00). Majority "
+        "vote minus ensemble: 0.00 percentage points in a single trial (no confidence interval)."
     )
 
 
 def test_half_of_the_members_is_not_more_than_half(by_hand):
     target = np.zeros(4, int)
-    said = np.array([[0, 0, 1, 1], [0, 1, 1, 0]])
-    run = run_of(by_hand, np.eye(2)[said][None], target, 0.0)
+    predicted = np.array([[0, 0, 1, 1], [0, 1, 1, 0]])
+    run = run_of(by_hand, np.eye(2)[predicted][None], target, 0.0)
     last = probe.ask(run, Options()).isel(lam=0, trial=0, epoch=1).sel(split="test")
     assert float(last["half_wrong"]) == 0.25
     assert float(last["polarization"]) == (0.25 + 0.25 + 1) / 4 / 0.25
     assert float(last["majority_error"]) == 0.5
 
 
-def test_a_vote_that_is_clearly_worse_than_averaged_logits_is_told(by_hand):
+def test_the_difference_between_vote_and_averaged_logits_is_reported(by_hand):
     target = np.zeros(10, int)
     logits = np.zeros((2, 3, 10, 2))
-    logits[:, 0, :, 0] = 9  # one that knows, and two that guess wrong
+    logits[:, 0, :, 0] = 9  # one is right, two are wrong
     logits[:, 1:, :, 1] = 1
-    [one] = probe.judge(probe.ask(run_of(by_hand, logits, target, 0.0), Options()))
-    assert one.number == 1
-    assert one.sentence.endswith(" A vote loses 100.0 points against averaged logits.")
+    [finding] = probe.judge(probe.ask(run_of(by_hand, logits, target, 0.0), Options()))
+    assert finding.number == 1
+    assert finding.sentence.endswith(
+        " Majority vote minus ensemble: +100.00 percentage points in each of 2 trials (no "
+        "confidence interval)."
+    )
 
 
-def test_a_member_that_diverged_makes_its_lane_unknown_and_no_other(by_hand):
+def test_a_diverged_member_makes_its_own_lane_nan(by_hand):
     target = np.zeros(4, int)
     logits = np.random.default_rng(0).normal(size=(2, 3, 4, 2))
     logits[0, 1, 2] = np.nan
-    asked = probe.ask(run_of(by_hand, logits, target, 0.2), Options()).isel(lam=0, epoch=1)
-    known = asked["majority_error"].sel(split="test")
-    assert known.notnull().values.tolist() == [False, True]
-    assert asked["polarization"].sel(split="test", trial=0).isnull()
+    result = probe.ask(run_of(by_hand, logits, target, 0.2), Options()).isel(lam=0, epoch=1)
+    majority_error = result["majority_error"].sel(split="test")
+    assert majority_error.notnull().values.tolist() == [False, True]
+    assert result["polarization"].sel(split="test", trial=0).isnull()
 
 
 def test_members_that_are_always_right_have_no_rates(by_hand):
@@ -172,14 +176,15 @@ def test_members_that_are_always_right_have_no_rates(by_hand):
     for name in ("improvement_rate", "disagreement_rate", "polarization"):
         assert last[name].isnull()
     assert last["tandem_loss"] == 0
-    assert probe.judge(probe.ask(run, Options())) != []
+    [finding] = probe.judge(probe.ask(run, Options()))
+    assert "DER and EIR are undefined" in finding.sentence
 
 
-def test_an_only_member_casts_no_vote(tmp_path):
+def test_a_single_member_has_no_finding(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], members={"count": 1}, train={"epochs": 1})
-    asked = probe.ask(run, Options())
-    kept = asked.sel(split=["val", "test"])
+    result = probe.ask(run, Options())
+    kept = result.sel(split=["val", "test"])
     assert kept["disagreement"].isnull().all()
     assert (kept["disagreement_rate"] == 0).all()
     np.testing.assert_allclose(kept["majority_error"], kept["mean_member_error"], atol=1e-15)
-    assert probe.judge(asked) == []
+    assert probe.judge(result) == []

@@ -11,28 +11,28 @@ from jtdiag_probes.combining import voting
 
 @st.composite
 def elections(draw):
-    """What each member says (M, n) of n examples, and classes (n,), among K."""
+    """Votes of each member (M, n) on n examples, and classes (n,), among K."""
     members, examples = draw(st.integers(1, 6)), draw(st.integers(1, 5))
     classes = draw(st.integers(2, 4))
-    said = draw(arrays(np.int64, (members, examples), elements=st.integers(0, classes - 1)))
+    voted = draw(arrays(np.int64, (members, examples), elements=st.integers(0, classes - 1)))
     target = draw(arrays(np.int64, examples, elements=st.integers(0, classes - 1)))
-    return said, target, classes
+    return voted, target, classes
 
 
-def votes_of(said, classes):
-    return voting.count_votes(np.eye(classes)[said])
+def votes_of(voted, classes):
+    return voting.count_votes(np.eye(classes)[voted])
 
 
 @given(elections())
 def test_votes_are_counted(election):
-    said, _, classes = election
-    votes = votes_of(said, classes)
-    assert votes.shape == (said.shape[1], classes)
+    voted, _, classes = election
+    votes = votes_of(voted, classes)
+    assert votes.shape == (voted.shape[1], classes)
     for n, k in np.ndindex(votes.shape):
-        assert votes[n, k] == sum(said[:, n] == k)
+        assert votes[n, k] == sum(voted[:, n] == k)
 
 
-def test_of_equal_logits_the_first_is_said():
+def test_of_equal_logits_the_first_is_voted_for():
     assert voting.count_votes(np.array([[[1.0, 2.0, 2.0]], [[0.0, 0.0, 0.0]]])).tolist() == [
         [1, 1, 0]
     ]
@@ -41,32 +41,32 @@ def test_of_equal_logits_the_first_is_said():
 @settings(max_examples=60)
 @given(elections())
 def test_wrong_together_and_disagreement_are_those_of_a_loop_over_pairs(election):
-    said, target, classes = election
-    votes, members = votes_of(said, classes), len(said)
+    voted, target, classes = election
+    votes, members = votes_of(voted, classes), len(voted)
     wrong = voting.wrong_share(votes, target)
-    np.testing.assert_allclose(wrong, (said != target).mean(0), atol=1e-15)
+    np.testing.assert_allclose(wrong, (voted != target).mean(0), atol=1e-15)
     pairs = list(itertools.product(range(members), repeat=2))
-    both = np.mean([(said[i] != target) & (said[j] != target) for i, j in pairs], axis=0)
+    both = np.mean([(voted[i] != target) & (voted[j] != target) for i, j in pairs], axis=0)
     np.testing.assert_allclose(wrong**2, both, atol=1e-14)
     # Tandem loss = mean error − variance of being wrong over members (Ortega et al. 2022).
-    np.testing.assert_allclose(both, wrong - (said != target).var(0), atol=1e-12)
-    one_right = [(said[i] == target) != (said[j] == target) for i, j in pairs]
-    np.testing.assert_allclose((said != target).var(0), np.mean(one_right, axis=0) / 2, atol=1e-12)
+    np.testing.assert_allclose(both, wrong - (voted != target).var(0), atol=1e-12)
+    one_right = [(voted[i] == target) != (voted[j] == target) for i, j in pairs]
+    np.testing.assert_allclose((voted != target).var(0), np.mean(one_right, axis=0) / 2, atol=1e-12)
     if members > 1:
-        others = [said[i] != said[j] for i, j in pairs if i != j]
-        np.testing.assert_allclose(voting.disagreement(votes), np.mean(others, axis=0), atol=1e-14)
+        rest = [voted[i] != voted[j] for i, j in pairs if i != j]
+        np.testing.assert_allclose(voting.disagreement(votes), np.mean(rest, axis=0), atol=1e-14)
     else:
         assert np.isnan(voting.disagreement(votes)).all()
 
 
 @given(elections())
 def test_the_majority_is_scipys_mode_unless_there_is_a_tie(election):
-    said, target, classes = election
-    votes = votes_of(said, classes)
+    voted, target, classes = election
+    votes = votes_of(voted, classes)
     wrong = voting.majority_wrong(votes, target)
     for n, row in enumerate(votes.tolist()):
         tied = [k for k, count in enumerate(row) if count == max(row)]
         if len(tied) == 1:
-            assert wrong[n] == (mode(said[:, n]).mode != target[n])
+            assert wrong[n] == (mode(voted[:, n]).mode != target[n])
         else:
             assert wrong[n] == pytest.approx(1 - (target[n] in tied) / len(tied))

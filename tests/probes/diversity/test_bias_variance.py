@@ -18,8 +18,8 @@ def some(seed, trials=4, members=3, examples=5, classes=4, scale=2.0):
 
 def sums_of(log_q):
     total = Sums.of(log_q[0])
-    for one in log_q[1:]:
-        total = total + Sums.of(one)
+    for trial in log_q[1:]:
+        total = total + Sums.of(trial)
     return total
 
 
@@ -54,10 +54,10 @@ def by_definition(log_q, target):
 @given(SEEDS)
 def test_every_term_is_its_definition(seed):
     log_q, target = some(seed)
-    found, expected = sums_of(log_q).terms(target), by_definition(log_q, target)
-    assert tuple(found) == TERMS
+    terms, expected = sums_of(log_q).terms(target), by_definition(log_q, target)
+    assert tuple(terms) == TERMS
     for name in TERMS:
-        np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(terms[name], expected[name], rtol=0, atol=1e-12, err_msg=name)
 
 
 @settings(max_examples=30)

@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 import zarr
 from scipy.special import logsumexp, softmax
+from scipy.stats import sem
 
 from jtdiag import names
 from jtdiag.probing.contract import Options
@@ -19,7 +20,7 @@ class TestDiversity(ProbePromises):
 
 
 @pytest.fixture(scope="module")
-def asked(toy):
+def result(toy):
     return probe.ask(toy, Options())
 
 
@@ -43,33 +44,35 @@ def target_of(run, split, lane):
 # --- the numbers ----------------------------------------------------------------------------------
 
 
-def test_diversity_is_mean_member_loss_minus_ensemble_loss_of_the_metrics(toy, asked):
+def test_diversity_is_mean_member_loss_minus_ensemble_loss_of_the_metrics(toy, result):
     metrics = toy.metrics()
-    for at in np.ndindex(asked["diversity"].shape):
-        losses = metrics[names.MEMBER_LOSS].values[at].tolist()
-        mean, ensemble = sum(losses) / 3, float(metrics[names.ENSEMBLE_LOSS].values[at])
-        assert asked["mean_member_loss"].values[at] == pytest.approx(mean, rel=1e-14)
-        assert asked["ensemble_loss"].values[at] == ensemble
-        assert asked["diversity"].values[at] == pytest.approx(mean - ensemble, abs=1e-14)
+    for index in np.ndindex(result["diversity"].shape):
+        losses = metrics[names.MEMBER_LOSS].values[index].tolist()
+        mean, ensemble = sum(losses) / 3, float(metrics[names.ENSEMBLE_LOSS].values[index])
+        assert result["mean_member_loss"].values[index] == pytest.approx(mean, rel=1e-14)
+        assert result["ensemble_loss"].values[index] == ensemble
+        assert result["diversity"].values[index] == pytest.approx(mean - ensemble, abs=1e-14)
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_diversity_by_member_and_by_class_are_those_of_the_stored_outputs(toy, asked, split):
+def test_diversity_by_member_and_by_class_are_those_of_the_stored_outputs(toy, result, split):
     logits = stored(toy, split, "logits").astype(float)
     for lane in toy.lanes:
         target = target_of(toy, split, lane)
         for epoch in (0, 4):
-            at = (lane.lam_index, lane.trial, epoch, TOY_SPLITS.index(split))
+            index = (lane.lam_index, lane.trial, epoch, TOY_SPLITS.index(split))
             expected = bregman(logits[lane.lam_index, lane.trial, epoch])
             np.testing.assert_allclose(
-                asked["diversity_by_member"].values[at], expected.mean(1), atol=1e-12
+                result["diversity_by_member"].values[index], expected.mean(1), atol=1e-12
             )
             by_class = [expected[:, target == k].mean() for k in range(3)]
-            np.testing.assert_allclose(asked["diversity_by_class"].values[at], by_class, atol=1e-12)
+            np.testing.assert_allclose(
+                result["diversity_by_class"].values[index], by_class, atol=1e-12
+            )
 
 
-def test_what_members_add_is_the_diversity_of_the_engines_losses(asked):
-    kept = asked.sel(split=["val", "test"])
+def test_what_members_add_is_the_diversity_of_the_engines_losses(result):
+    kept = result.sel(split=["val", "test"])
     np.testing.assert_allclose(
         kept["diversity_by_member"].mean("member"), kept["diversity"], atol=1e-7
     )
@@ -77,36 +80,36 @@ def test_what_members_add_is_the_diversity_of_the_engines_losses(asked):
 
 def test_in_float64_the_outputs_give_the_engines_diversity_to_rounding(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[1.0], train={"epochs": 2}, keep={"dtype": "float64"})
-    asked = probe.ask(run, Options()).sel(split=["val", "test"])
+    result = probe.ask(run, Options()).sel(split=["val", "test"])
     np.testing.assert_allclose(
-        asked["diversity_by_member"].mean("member"), asked["diversity"], rtol=0, atol=1e-13
+        result["diversity_by_member"].mean("member"), result["diversity"], rtol=0, atol=1e-13
     )
-    assert float(asked["store_residual"].max()) < 1e-13
+    assert float(result["store_residual"].max()) < 1e-13
 
 
-def test_classes_weighted_by_their_examples_give_the_whole(toy, asked):
+def test_the_mean_over_classes_weighted_by_examples_is_the_diversity(toy, result):
     for lane in toy.lanes:
-        at = {"lam": lane.lam_index, "trial": lane.trial, "split": TOY_SPLITS.index("val")}
+        index = {"lam": lane.lam_index, "trial": lane.trial, "split": TOY_SPLITS.index("val")}
         share = np.bincount(target_of(toy, "val", lane), minlength=3) / 20
-        whole = (asked["diversity_by_class"].isel(at).values * share).sum(-1)
+        whole = (result["diversity_by_class"].isel(index).values * share).sum(-1)
         np.testing.assert_allclose(
-            whole, asked["diversity_by_member"].isel(at).mean("member"), rtol=1e-12
+            whole, result["diversity_by_member"].isel(index).mean("member"), rtol=1e-12
         )
 
 
-def test_splits_without_outputs_are_unknown(asked):
-    train = asked.sel(split="train")
+def test_splits_without_outputs_are_unknown(result):
+    train = result.sel(split="train")
     for name in ("diversity_by_member", "diversity_by_class", "residual", "store_residual"):
         assert train[name].isnull().all()
     assert train["diversity"].notnull().all()
 
 
-def test_outputs_read_in_many_chunks_give_the_same(toy, asked, tmp_path, monkeypatch):
+def test_outputs_read_in_many_chunks_give_the_same(toy, result, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     run = toy_run(tmp_path, trials=1, lam=[0.9])
     assert len(list(run.outputs(run.lanes[0], 4, "test"))) > 3
     chunked = probe.ask(run, Options()).squeeze("trial", drop=True).sel(lam=0.9)
-    whole = asked.sel(lam=0.9, trial=0, drop=True)
+    whole = result.sel(lam=0.9, trial=0, drop=True)
     xr.testing.assert_allclose(
         chunked.drop_vars(["lam", "residual"]), whole.drop_vars("residual"), rtol=1e-12, atol=1e-12
     )
@@ -115,8 +118,8 @@ def test_outputs_read_in_many_chunks_give_the_same(toy, asked, tmp_path, monkeyp
 # --- self-tests -----------------------------------------------------------------------------------
 
 
-def test_the_residual_of_both_equations_is_rounding(asked):
-    kept = asked["residual"].sel(split=["val", "test"])
+def test_the_residual_of_both_equations_is_rounding(result):
+    kept = result["residual"].sel(split=["val", "test"])
     assert kept.notnull().all()
     assert float(kept.max()) < 1e-12
 
@@ -136,24 +139,26 @@ def test_outputs_that_do_not_belong_to_the_metrics_raise_the_alarm(toy_copy):
     store = zarr.open_group(toy_copy.path / "store.zarr", mode="r+")
     logits = store["outputs/test/logits"]
     logits[0, 0, 4] = logits[0, 0, 4] + np.array([0.1, 0.0, 0.0], np.float32)
-    asked = probe.ask(toy_copy, Options())
-    alerts = [f for f in probe.judge(asked) if f.level == "alert"]
+    result = probe.ask(toy_copy, Options())
+    alerts = [f for f in probe.judge(result) if f.level == "alert"]
     assert [f.rule for f in alerts] == ["store_residual"]
-    worst = asked["store_residual"].where(asked["store_residual"] > 1e-3)
+    worst = result["store_residual"].where(result["store_residual"] > 1e-3)
     assert worst.count() == 1
     assert worst.sel(lam=0, trial=0, epoch=4, split="test").notnull()
 
 
-def test_a_whole_run_raises_no_alarm(asked):
-    assert {f.level for f in probe.judge(asked)} == {"info"}
+def test_an_intact_run_has_no_alert(result):
+    assert {f.level for f in probe.judge(result)} == {"info"}
 
 
 def test_outputs_kept_of_the_training_split_raise_no_alarm(tmp_path):
     """Its stored losses are running means, taken while the weights moved."""
-    asked = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9], keep={"splits": ["train"]}), Options())
-    assert asked["diversity_by_member"].sel(split="train").notnull().all()
-    assert float(asked["residual"].sel(split="train").max()) < 1e-12
-    assert [f.sentence for f in probe.judge(asked) if f.level == "alert"] == []
+    result = probe.ask(
+        toy_run(tmp_path, trials=1, lam=[0.9], keep={"splits": ["train"]}), Options()
+    )
+    assert result["diversity_by_member"].sel(split="train").notnull().all()
+    assert float(result["residual"].sel(split="train").max()) < 1e-12
+    assert [f.sentence for f in probe.judge(result) if f.level == "alert"] == []
 
 
 def run_with_outputs(by_hand, logits, keep_dtype="float64"):
@@ -179,15 +184,15 @@ def run_with_outputs(by_hand, logits, keep_dtype="float64"):
 @pytest.mark.parametrize("far", [0.0, 500.0, 1e5])
 def test_logits_far_from_zero_raise_no_alarm(by_hand, far):
     logits = np.random.default_rng(0).normal(0, 1, (4, 20, 10)) + far
-    asked = probe.ask(run_with_outputs(by_hand, logits), Options())
-    assert [f.sentence for f in probe.judge(asked) if f.level == "alert"] == []
+    result = probe.ask(run_with_outputs(by_hand, logits), Options())
+    assert [f.sentence for f in probe.judge(result) if f.level == "alert"] == []
 
 
 @pytest.mark.parametrize("kept", ["float16", "float32"])
 def test_large_losses_rounded_as_they_were_kept_raise_no_alarm(by_hand, kept):
     logits = np.random.default_rng(0).normal(0, 100, (4, 40, 10))
-    asked = probe.ask(run_with_outputs(by_hand, logits, kept), Options())
-    assert [f.sentence for f in probe.judge(asked) if f.level == "alert"] == []
+    result = probe.ask(run_with_outputs(by_hand, logits, kept), Options())
+    assert [f.sentence for f in probe.judge(result) if f.level == "alert"] == []
 
 
 def test_a_class_without_examples_has_no_diversity(by_hand):
@@ -201,21 +206,24 @@ def test_a_class_without_examples_has_no_diversity(by_hand):
 # --- what it says ---------------------------------------------------------------------------------
 
 
-def test_each_lambda_has_a_sentence_with_its_numbers_at_the_end(asked):
-    found = {f.lam: f for f in probe.judge(asked)}
-    assert list(found) == [0.0, 0.9, 1.0]
-    for lam, one in found.items():
-        last = asked.sel(lam=lam, split="test", epoch=4).mean("trial")
-        assert one.number == pytest.approx(float(last["diversity"]), rel=1e-14)
+def test_each_lambda_has_a_sentence_with_its_numbers_at_the_end(result):
+    findings = {f.lam: f for f in probe.judge(result)}
+    assert list(findings) == [0.0, 0.9, 1.0]
+    for lam, finding in findings.items():
+        by_trial = result.sel(lam=lam, split="test", epoch=4)
+        last = by_trial.mean("trial")
+        assert finding.number == pytest.approx(float(last["diversity"]), rel=1e-14)
         for name in ("diversity", "mean_member_loss", "ensemble_loss"):
-            assert f"{float(last[name]):.3g}" in one.sentence
+            error = sem(by_trial[name])
+            decimals = 1 - int(np.floor(np.log10(error)))
+            assert f"{float(last[name]):.{decimals}f} ± {error:.{decimals}f}" in finding.sentence
 
 
 def test_lanes_that_have_come_less_far_are_read_at_their_own_end(toy_copy, cut_back):
     run = cut_back(toy_copy, 2, -1, -1, 1, -1, -1)
-    asked = probe.ask(run, Options())
-    [one] = probe.judge(asked)
-    ends = asked["diversity"].sel(lam=0, split="test")
+    result = probe.ask(run, Options())
+    [finding] = probe.judge(result)
+    ends = result["diversity"].sel(lam=0, split="test")
     expected = (float(ends.sel(trial=0, epoch=2)) + float(ends.sel(trial=1, epoch=1))) / 2
-    assert one.number == pytest.approx(expected, rel=1e-14)
-    assert one.lam == 0
+    assert finding.number == pytest.approx(expected, rel=1e-14)
+    assert finding.lam == 0

@@ -1,4 +1,4 @@
-"""Who diverged, in the metrics; that NaN does not pass silently; and doubt in the sentences."""
+"""Diverged members, outputs that are not finite, and standard errors in the sentences."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def judged(run, **options):
 
 
 def diverged(findings):
-    return [found for found in findings if found.rule == "diverged"]
+    return [finding for finding in findings if finding.rule == "diverged"]
 
 
 @pytest.fixture
@@ -43,24 +43,24 @@ def run_with(by_hand, losses, **more):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_members_whose_loss_is_no_number_are_one_alert_for_their_lane(by_hand, losses, value):
+def test_members_whose_loss_is_not_finite_are_one_alert_for_their_lane(by_hand, losses, value):
     losses[1, 0, 2:, :, 1] = value
     losses[1, 0, 3:, :, 2] = value
     [alert] = diverged(judged(run_with(by_hand, losses).seal_all()))
     assert (alert.level, alert.lam, alert.trials, alert.epoch) == ("alert", 1.0, (0,), 2)
     assert (alert.number, alert.limit) == (2, 0)
     assert alert.sentence == (
-        "λ = 1, trial 0: 2 of 3 members diverged, from epoch 2 on: their loss is infinite or no "
-        "number, and so is the ensemble's. Lower train.lr at this λ or set train.clip. What this "
-        "probe says of other lanes stands."
+        "λ = 1, trial 0: 2 of 3 members diverged, from epoch 2 on: their loss is not finite, and "
+        "neither is the ensemble's. Lower train.lr at this λ or set train.clip (gradient "
+        "clipping). Findings on other lanes are not affected."
     )
 
 
 def test_each_lane_that_diverged_has_its_own_alert(by_hand, losses):
     losses[0, 1, 1:, :, 0] = np.nan
     losses[1, :, 3, :, 2] = np.nan
-    found = diverged(judged(run_with(by_hand, losses).seal_all()))
-    assert [(f.lam, f.trials, f.epoch) for f in found] == [
+    findings = diverged(judged(run_with(by_hand, losses).seal_all()))
+    assert [(f.lam, f.trials, f.epoch) for f in findings] == [
         (0.0, (1,), 1),
         (1.0, (0,), 3),
         (1.0, (1,), 3),
@@ -73,22 +73,22 @@ def test_one_split_is_enough(by_hand, losses):
     assert (alert.number, alert.epoch) == (1, 3)
 
 
-def test_other_lanes_are_told_as_if_nothing_had_happened(by_hand, losses):
+def test_findings_on_other_lanes_are_not_affected(by_hand, losses):
     sound = judged(run_with(by_hand, losses[:, 1:], name="sound").seal_all())
     losses[1, 0, 2:, :, 1] = np.nan
-    found = judged(run_with(by_hand, losses).seal_all())
-    [of_lam_1] = [f for f in found if f.rule == "worth" and f.lam == 1]
+    findings = judged(run_with(by_hand, losses).seal_all())
+    [of_lam_1] = [f for f in findings if f.rule == "worth" and f.lam == 1]
     assert of_lam_1 == sound[1]
-    [of_lam_0] = [f for f in found if f.rule == "worth" and f.lam == 0]
+    [of_lam_0] = [f for f in findings if f.rule == "worth" and f.lam == 0]
     last = losses[0, :, -1, 2].mean(-1) / 2
     assert of_lam_0.number == pytest.approx(last.mean(), rel=1e-12)
 
 
-def test_where_all_lanes_of_a_lambda_diverged_only_that_is_told_of_it(by_hand, losses):
+def test_a_lambda_whose_lanes_all_diverged_has_no_other_finding(by_hand, losses):
     losses[1, :, 1:, :, 0] = np.nan
-    found = judged(run_with(by_hand, losses).seal_all())
-    assert {f.rule for f in found if f.lam == 1} == {"diverged"}
-    assert {f.rule for f in found if f.lam == 0} == {"worth"}
+    findings = judged(run_with(by_hand, losses).seal_all())
+    assert {f.rule for f in findings if f.lam == 1} == {"diverged"}
+    assert {f.rule for f in findings if f.lam == 0} == {"worth"}
 
 
 def test_epochs_that_are_not_sealed_have_not_diverged(by_hand, losses):
@@ -102,11 +102,11 @@ def test_epochs_that_are_not_sealed_have_not_diverged(by_hand, losses):
     assert count.isel(trial=1).isnull().all()
 
 
-def test_watch_tells_it_once_from_the_metrics(by_hand, losses):
+def test_watch_reports_it_once_from_the_metrics(by_hand, losses):
     losses[1, 0, 1:, :, 0] = np.nan
     run = run_with(by_hand, losses).seal_all()
-    told = [e for e in follow(run) if isinstance(e, Finding) and e.rule == "diverged"]
-    assert [(f.level, f.lam, f.trials) for f in told] == [("alert", 1.0, (0,))]
+    alerts = [e for e in follow(run) if isinstance(e, Finding) and e.rule == "diverged"]
+    assert [(f.level, f.lam, f.trials) for f in alerts] == [("alert", 1.0, (0,))]
 
 
 def too_fast(lr):
@@ -114,17 +114,17 @@ def too_fast(lr):
     return {"trials": 1, "train": {"lr": lr, "epochs": 2}, "engine": engine}
 
 
-def test_a_run_that_is_trained_too_fast_says_so(tmp_path):
+def test_a_learning_rate_that_is_too_large_is_an_alert(tmp_path):
     run = toy_run(tmp_path, lam=[0.0, 1.0], **too_fast([0.3, 1e12]))
-    found = judged(run)
-    [alert] = diverged(found)
+    findings = judged(run)
+    [alert] = diverged(findings)
     assert (alert.lam, alert.number) == (1.0, 3)
-    assert [f.lam for f in found if f.rule == "worth"] == [0.0]
-    assert [f.rule for f in found if f.level == "alert"] == ["diverged"]
+    assert [f.lam for f in findings if f.rule == "worth"] == [0.0]
+    assert [f.rule for f in findings if f.level == "alert"] == ["diverged"]
     assert diverged(judged(run, metrics_only=True)) == [alert]
 
 
-# --- outputs that are no numbers ------------------------------------------------------------------
+# --- outputs that are not finite ------------------------------------------------------------------
 
 
 def run_with_outputs(by_hand, logits):
@@ -141,79 +141,81 @@ def run_with_outputs(by_hand, logits):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e308])
-def test_outputs_that_are_no_numbers_do_not_pass_the_self_test(by_hand, value):
+def test_outputs_that_are_not_finite_fail_the_self_test(by_hand, value):
     logits = np.random.default_rng(0).normal(size=(2, 3, 6, 4))
     logits[1, :, [1, 4], 0] = value
     logits[1, :, [1, 4], 1] = -value
-    found = [f for f in judged(run_with_outputs(by_hand, logits)) if f.rule == "not-finite"]
-    [alert] = found
+    findings = [f for f in judged(run_with_outputs(by_hand, logits)) if f.rule == "not-finite"]
+    [alert] = findings
     assert (alert.level, alert.number) == ("alert", 4)  # two examples in each of two epochs
     assert "of 4 examples" in alert.sentence
     assert "(most at λ = 0.9, trial 1, epoch 0, test)" in alert.sentence
 
 
-def test_outputs_of_members_that_diverged_are_no_fault_of_the_store(tmp_path):
+def test_outputs_of_diverged_members_do_not_fail_the_self_test(tmp_path):
     run = toy_run(tmp_path, lam=[1.0], **too_fast(1e12))
-    asked = probe.ask(run, Options())
-    assert float(asked["not_finite"].max()) > 0
-    assert [f.rule for f in probe.judge(asked)] == ["diverged"]
+    result = probe.ask(run, Options())
+    assert float(result["not_finite"].max()) > 0
+    assert [f.rule for f in probe.judge(result)] == ["diverged"]
 
 
-# --- doubt ----------------------------------------------------------------------------------------
+# --- standard errors ------------------------------------------------------------------------------
 
 
 def test_sentences_carry_standard_errors_over_trials(by_hand, losses):
-    found = judged(run_with(by_hand, losses).seal_all())
-    for i, one in enumerate(found):
+    findings = judged(run_with(by_hand, losses).seal_all())
+    for i, finding in enumerate(findings):
         last = losses[i, :, -1, 2].mean(-1)
         for values in (last, last / 2):
-            assert f"{values.mean():.3g} ± {sem(values):.2g}" in one.sentence
+            decimals = 1 - int(np.floor(np.log10(sem(values))))
+            text = f"{values.mean():.{decimals}f} ± {sem(values):.{decimals}f} nats"
+            assert text in finding.sentence
 
 
 def test_one_trial_has_none(by_hand, losses):
-    for one in judged(run_with(by_hand, losses[:, :1]).seal_all()):
-        assert "±" not in one.sentence
+    for finding in judged(run_with(by_hand, losses[:, :1]).seal_all()):
+        assert "±" not in finding.sentence
 
 
 # --- further variables ----------------------------------------------------------------------------
 
 
 def test_gaps_are_training_minus_test(toy):
-    asked = probe.ask(toy, Options(metrics_only=True))
+    result = probe.ask(toy, Options(metrics_only=True))
     for name in ("mean_member_loss", "ensemble_loss", "diversity"):
-        for at in np.ndindex(3, 2, 5):
-            train, _, test = asked[name].values[at]
-            assert asked[f"{name}_gap"].values[at] == train - test
+        for index in np.ndindex(3, 2, 5):
+            train, _, test = result[name].values[index]
+            assert result[f"{name}_gap"].values[index] == train - test
 
 
-def test_a_member_that_diverged_makes_the_mean_unknown(by_hand, losses):
+def test_a_diverged_member_makes_the_mean_nan(by_hand, losses):
     losses[0, 0, 2, :, 1] = np.nan
-    asked = probe.ask(run_with(by_hand, losses).seal_all(), Options())
+    result = probe.ask(run_with(by_hand, losses).seal_all(), Options())
     for name in ("mean_member_loss", "diversity"):
-        assert asked[name].isel(lam=0, trial=0, epoch=2).isnull().all()
-        assert int(asked[name].isnull().sum()) == 3
+        assert result[name].isel(lam=0, trial=0, epoch=2).isnull().all()
+        assert int(result[name].isnull().sum()) == 3
 
 
 def test_diversity_by_example_is_that_of_the_chosen_epoch(toy):
-    asked = probe.ask(toy, Options())
-    assert asked["diversity_by_example"].dims == ("lam", "trial", "example")
-    assert asked["diversity_by_example"].sizes["example"] == 40
-    assert asked["diversity_by_example"].attrs["split"] == "test"
+    result = probe.ask(toy, Options())
+    assert result["diversity_by_example"].dims == ("lam", "trial", "example")
+    assert result["diversity_by_example"].sizes["example"] == 40
+    assert result["diversity_by_example"].attrs["split"] == "test"
     for lane in toy.lanes:
-        at = {"lam": lane.lam_index, "trial": lane.trial}
+        index = {"lam": lane.lam_index, "trial": lane.trial}
         epoch = toy.chosen_epoch(lane)
-        assert int(asked["chosen_epoch"].isel(at)) == epoch
-        whole = asked["diversity_by_member"].isel(at).sel(epoch=epoch, split="test").mean()
-        mean = asked["diversity_by_example"].isel(at).mean()
+        assert int(result["chosen_epoch"].isel(index)) == epoch
+        whole = result["diversity_by_member"].isel(index).sel(epoch=epoch, split="test").mean()
+        mean = result["diversity_by_example"].isel(index).mean()
         assert float(mean) == pytest.approx(float(whole), rel=1e-12)
 
 
 def test_examples_by_class_are_the_diversity_by_class(toy):
-    asked = probe.ask(toy, Options()).sel(lam=0.9, trial=1)
+    result = probe.ask(toy, Options()).sel(lam=0.9, trial=1)
     target = toy.target("test", toy.lanes[0])
-    by_class = asked["diversity_by_class"].sel(epoch=int(asked["chosen_epoch"]), split="test")
+    by_class = result["diversity_by_class"].sel(epoch=int(result["chosen_epoch"]), split="test")
     for k in range(3):
-        own = asked["diversity_by_example"].values[target == k].mean()
+        own = result["diversity_by_example"].values[target == k].mean()
         assert float(by_class[k]) == pytest.approx(own, rel=1e-12)
 
 
@@ -229,19 +231,19 @@ def test_examples_are_of_the_last_split_kept_and_unknown_where_not_kept(
     keep, examples, split, tmp_path
 ):
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 2}, keep=keep)
-    found = probe.ask(run, Options())["diversity_by_example"]
-    assert found.shape == (1, 1, examples)
-    assert found.attrs["split"] == split
+    by_example = probe.ask(run, Options())["diversity_by_example"]
+    assert by_example.shape == (1, 1, examples)
+    assert by_example.attrs["split"] == split
     chosen_is_kept = run.chosen_epoch(run.lanes[0]) in run.seal(run.lanes[0]).outputs
-    assert bool(found.notnull().all()) == (chosen_is_kept or examples == 0)
+    assert bool(by_example.notnull().all()) == (chosen_is_kept or examples == 0)
 
 
 def test_averaged_probabilities_are_those_of_the_mean_member_loss(toy):
-    asked = probe.ask(toy, Options()).sel(split=["val", "test"])
+    result = probe.ask(toy, Options()).sel(split=["val", "test"])
     parts = ("probability_loss", "probability_diversity", "probability_label_term")
-    whole = sum(asked[name] for name in parts)
-    np.testing.assert_allclose(whole, asked["mean_member_loss"], atol=1e-7)
-    assert (asked["probability_loss"] <= asked["mean_member_loss"] + 1e-7).all()
+    whole = sum(result[name] for name in parts)
+    np.testing.assert_allclose(whole, result["mean_member_loss"], atol=1e-7)
+    assert (result["probability_loss"] <= result["mean_member_loss"] + 1e-7).all()
 
 
 def test_the_quadratic_part_comes_near_the_diversity_while_members_are_alike(toy):

@@ -10,6 +10,7 @@ from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.diversity import bias_variance, variance
 from jtdiag_probes.diversity.bias_variance import TERMS, Sums
 from jtdiag_probes.diversity.variance import probe
+from jtdiag_probes.diversity.wording import MeanSE
 
 
 class TestVariance(ProbePromises):
@@ -17,7 +18,7 @@ class TestVariance(ProbePromises):
 
 
 @pytest.fixture(scope="module")
-def asked(toy):
+def result(toy):
     return probe.ask(toy, Options())
 
 
@@ -40,60 +41,60 @@ def log_q_of(run, lam_index):
 
 def means_of(log_q, target):
     total = Sums.of(log_q[0])
-    for one in log_q[1:]:
-        total = total + Sums.of(one)
+    for trial in log_q[1:]:
+        total = total + Sums.of(trial)
     return {name: value.mean() for name, value in total.terms(target).items()}
 
 
-def test_terms_are_those_of_the_stored_outputs_at_the_chosen_epochs(toy, asked):
+def test_terms_are_those_of_the_stored_outputs_at_the_chosen_epochs(toy, result):
     for i in range(3):
         expected = means_of(*log_q_of(toy, i))
         for name in TERMS:
-            assert float(asked[name][i]) == pytest.approx(expected[name], abs=1e-12)
-    assert (asked["trials"] == 2).all()
+            assert float(result[name][i]) == pytest.approx(expected[name], abs=1e-12)
+    assert (result["trials"] == 2).all()
 
 
 def test_terms_of_outputs_read_in_many_chunks_are_the_same(four):
     assert len(list(four.outputs(four.lanes[0], 1, "test"))) > 3
-    asked = probe.ask(four, Options()).isel(lam=0)
+    result = probe.ask(four, Options()).isel(lam=0)
     expected = means_of(*log_q_of(four, 0))
     for name in TERMS:
-        assert float(asked[name]) == pytest.approx(expected[name], abs=1e-12)
+        assert float(result[name]) == pytest.approx(expected[name], abs=1e-12)
 
 
 def test_standard_errors_are_those_of_leaving_each_trial_out(four):
-    asked = probe.ask(four, Options()).isel(lam=0)
+    result = probe.ask(four, Options()).isel(lam=0)
     log_q, target = log_q_of(four, 0)
     without = [means_of(np.delete(log_q, t, 0), target) for t in range(4)]
     for name in TERMS:
-        values = [one[name] for one in without]
+        values = [terms[name] for terms in without]
         expected = np.sqrt(3 / 4 * np.sum((values - np.mean(values)) ** 2))
-        assert float(asked[f"{name}_se"]) == pytest.approx(expected, rel=1e-9)
+        assert float(result[f"{name}_se"]) == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_expected_loss_is_the_engines_and_so_is_its_standard_error(toy, asked):
+def test_the_expected_loss_is_the_engines_and_so_is_its_standard_error(toy, result):
     loss = toy.metrics()["ensemble_loss"].sel(split="test")
-    for i, found in enumerate(asked["expected_loss"].values):
+    for i, expected_loss in enumerate(result["expected_loss"].values):
         trials = [
             float(loss.isel(lam=i, trial=lane.trial, epoch=toy.chosen_epoch(lane)))
             for lane in toy.lanes
             if lane.lam_index == i
         ]
-        assert found == pytest.approx(np.mean(trials), abs=1e-7)
+        assert expected_loss == pytest.approx(np.mean(trials), abs=1e-7)
         se = np.std(trials, ddof=1) / np.sqrt(2)
-        assert float(asked["expected_loss_se"][i]) == pytest.approx(se, abs=1e-7)
+        assert float(result["expected_loss_se"][i]) == pytest.approx(se, abs=1e-7)
 
 
-def test_with_two_trials_only_means_have_a_standard_error(asked):
+def test_with_two_trials_only_means_have_a_standard_error(result):
     for name in TERMS:
-        known = asked[f"{name}_se"].notnull().all()
-        assert bool(known) == (name in ("expected_loss", "diversity"))
+        has_se = result[f"{name}_se"].notnull().all()
+        assert bool(has_se) == (name in ("expected_loss", "diversity"))
 
 
-def test_the_sums_of_terms_fit_to_rounding(asked):
-    assert float(asked["residual"].max()) < 1e-12
-    whole = asked["average_bias"] + asked["average_variance"] - asked["diversity"]
-    np.testing.assert_allclose(whole, asked["expected_loss"], rtol=0, atol=1e-12)
+def test_the_sums_of_terms_fit_to_rounding(result):
+    assert float(result["residual"].max()) < 1e-12
+    whole = result["average_bias"] + result["average_variance"] - result["diversity"]
+    np.testing.assert_allclose(whole, result["expected_loss"], rtol=0, atol=1e-12)
 
 
 def test_a_wrong_divergence_raises_the_alarm(toy, monkeypatch):
@@ -106,30 +107,30 @@ def test_a_wrong_divergence_raises_the_alarm(toy, monkeypatch):
     assert alert.number > 1e-12
 
 
-def test_a_trial_that_diverged_is_left_out(toy_copy, asked):
+def test_a_trial_that_diverged_is_left_out(toy_copy, result):
     store = zarr.open_group(toy_copy.path / "store.zarr", mode="r+")
-    for at in ((0, 1), (1, 0), (1, 1)):
-        store["metrics/ensemble_loss"][(*at, slice(1, None))] = np.nan
-    found = probe.ask(toy_copy, Options())
-    assert found["trials"].values.tolist() == [1, 0, 2]
-    assert found["expected_loss"].isel(lam=[0, 1]).isnull().all()
-    xr.testing.assert_equal(found.isel(lam=2), asked.isel(lam=2))
-    assert {f.lam for f in probe.judge(found)} == {1.0}
+    for index in ((0, 1), (1, 0), (1, 1)):
+        store["metrics/ensemble_loss"][(*index, slice(1, None))] = np.nan
+    measured = probe.ask(toy_copy, Options())
+    assert measured["trials"].values.tolist() == [1, 0, 2]
+    assert measured["expected_loss"].isel(lam=[0, 1]).isnull().all()
+    xr.testing.assert_equal(measured.isel(lam=2), result.isel(lam=2))
+    assert {f.lam for f in probe.judge(measured)} == {1.0}
 
 
-def test_each_lambda_has_a_sentence_and_the_best_a_comparison(asked):
-    found = probe.judge(asked)
-    assert [(f.rule, f.lam) for f in found[:3]] == [("terms", lam) for lam in (0.0, 0.9, 1.0)]
-    for one in found[:3]:
-        at = asked.sel(lam=one.lam)
-        assert one.number == float(at["expected_loss"])
+def test_each_lambda_has_a_sentence_and_the_best_a_comparison(result):
+    findings = probe.judge(result)
+    assert [(f.rule, f.lam) for f in findings[:3]] == [("terms", lam) for lam in (0.0, 0.9, 1.0)]
+    for finding in findings[:3]:
+        at_lam = result.sel(lam=finding.lam)
+        assert finding.number == float(at_lam["expected_loss"])
         for name in ("expected_loss", "average_bias", "average_variance", "diversity"):
-            assert f"{float(at[name]):.3g}" in one.sentence
-    best = float(asked["lam"][int(np.argmin(asked["expected_loss"].values))])
-    [change] = found[3:]
+            assert f"{MeanSE(float(at_lam[name]), float(at_lam[f'{name}_se']))}" in finding.sentence
+    best = float(result["lam"][int(np.argmin(result["expected_loss"].values))])
+    [change] = findings[3:]
     assert (change.rule, change.lam) == ("change", best)
     assert change.number == pytest.approx(
-        float(asked["expected_loss"].min() - asked["expected_loss"][0])
+        float(result["expected_loss"].min() - result["expected_loss"][0])
     )
 
 
@@ -141,7 +142,7 @@ def terms(**of):
 
 
 @pytest.mark.parametrize(("se", "unclear"), [(0.01, False), (0.08, True)])
-def test_a_difference_within_two_standard_errors_is_not_clear(se, unclear):
+def test_a_difference_within_two_standard_errors_is_not_significant(se, unclear):
     result = terms(
         expected_loss=[0.5, 0.4],
         expected_loss_se=[se, 0.0],
@@ -149,10 +150,10 @@ def test_a_difference_within_two_standard_errors_is_not_clear(se, unclear):
         diversity=[0.1, 0.4],
     )
     [change] = [f for f in probe.judge(result) if f.rule == "change"]
-    doubt = " (no clear difference)" if unclear else ""
+    clause = " (less than two standard errors: not significant)" if unclear else ""
     assert change.sentence == (
-        f"λ = 0.9 has the lowest loss. Against λ = 0 it changes by -0.1 nats{doubt}: bias +0.2, "
-        "variance +0, diversity +0.3, which is subtracted."
+        "λ = 0.9 has the lowest expected loss. Compared with λ = 0 it changes by −0.1 nats"
+        f"{clause}: average bias +0.2, average variance +0, diversity +0.3, which is subtracted."
     )
 
 

@@ -7,10 +7,7 @@ import zarr
 from scipy.stats import spearmanr
 
 from jtdiag import names
-from jtdiag.probing import findings
 from jtdiag.probing.contract import Options
-from jtdiag.probing.registry import PROBES
-from jtdiag.probing.running import probe as ask
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.dominance.dominance import probe
@@ -21,49 +18,49 @@ class TestDominance(ProbePromises):
 
 
 @pytest.fixture(scope="module")
-def asked(toy):
+def measured(toy):
     return probe.ask(toy, Options())
 
 
 # --- from the metrics -----------------------------------------------------------------------------
 
 
-def test_errors_and_losses_are_those_of_the_metrics(toy, asked):
+def test_errors_and_losses_are_those_of_the_metrics(toy, measured):
     for name in (names.MEMBER_ERROR, names.MEMBER_LOSS, names.ENSEMBLE_ERROR):
-        np.testing.assert_array_equal(asked[name], toy.metrics()[name])
+        np.testing.assert_array_equal(measured[name], toy.metrics()[name])
 
 
-def test_leader_margin_and_skill_are_those_of_a_slow_loop(toy, asked):
+def test_leader_margin_and_skill_are_those_of_a_slow_loop(toy, measured):
     metrics = toy.metrics()
-    for at in np.ndindex(asked["leader"].shape):
-        error = metrics[names.MEMBER_ERROR].values[at].tolist()
-        loss = metrics[names.MEMBER_LOSS].values[at].tolist()
+    for index in np.ndindex(measured["leader"].shape):
+        error = metrics[names.MEMBER_ERROR].values[index].tolist()
+        loss = metrics[names.MEMBER_LOSS].values[index].tolist()
         order = sorted(range(3), key=lambda j: (error[j], loss[j]))
-        skill = 2 / 3 - float(metrics[names.ENSEMBLE_ERROR].values[at])
-        assert asked["leader"].values[at] == order[0]
-        assert asked["leader_margin"].values[at] == error[order[1]] - error[order[0]]
+        skill = 2 / 3 - float(metrics[names.ENSEMBLE_ERROR].values[index])
+        assert measured["leader"].values[index] == order[0]
+        assert measured["leader_margin"].values[index] == error[order[1]] - error[order[0]]
         for name, j in (("leader_skill", order[0]), ("median_skill", order[1])):
             expected = (2 / 3 - error[j]) / skill if skill > 0 else math.nan
-            assert asked[name].values[at] == pytest.approx(expected, rel=1e-13, nan_ok=True)
-    assert asked.attrs["chance_error"] == pytest.approx(2 / 3)
+            assert measured[name].values[index] == pytest.approx(expected, rel=1e-13, nan_ok=True)
+    assert measured.attrs["chance_error"] == pytest.approx(2 / 3)
 
 
-def test_each_epoch_is_compared_with_the_last_in_training_error(toy, asked):
+def test_each_epoch_is_compared_with_the_last_in_training_error(toy, measured):
     errors = toy.metrics()[names.MEMBER_ERROR].sel(split="train")
-    leader = asked["leader"].sel(split="train")
+    leader = measured["leader"].sel(split="train")
     for lam, trial, epoch in np.ndindex(3, 2, 5):
         now, end = errors.values[lam, trial, epoch], errors.values[lam, trial, 4]
-        known = len(set(now)) > 1 and len(set(end)) > 1
-        expected = spearmanr(now, end).statistic if known else math.nan
-        assert asked["rank_correlation"].values[lam, trial, epoch] == pytest.approx(
+        defined = len(set(now)) > 1 and len(set(end)) > 1
+        expected = spearmanr(now, end).statistic if defined else math.nan
+        assert measured["rank_correlation"].values[lam, trial, epoch] == pytest.approx(
             expected, abs=1e-13, nan_ok=True
         )
         same = leader.values[lam, trial, epoch] == leader.values[lam, trial, 4]
-        assert asked["leader_is_final"].values[lam, trial, epoch] == same
+        assert measured["leader_is_final"].values[lam, trial, epoch] == same
 
 
-def test_the_early_rule_is_epoch_3_against_the_end(asked):
-    np.testing.assert_array_equal(asked["early_rule"], asked["leader_is_final"].sel(epoch=3))
+def test_the_early_rule_is_epoch_3_against_the_end(measured):
+    np.testing.assert_array_equal(measured["early_rule"], measured["leader_is_final"].sel(epoch=3))
 
 
 def run_led_by(by_hand, leaders, splits=3, **more):
@@ -86,19 +83,19 @@ def run_led_by(by_hand, leaders, splits=3, **more):
         ([0, 0], {}, math.nan),
     ],
 )
-def test_the_early_rule_is_asked_of_longer_runs_that_are_done(by_hand, leaders, more, rule):
-    asked = probe.ask(run_led_by(by_hand, leaders, **more), Options())
-    assert asked["early_rule"].item() == pytest.approx(rule, nan_ok=True)
+def test_the_early_rule_applies_to_longer_runs_that_are_finished(by_hand, leaders, more, rule):
+    measured = probe.ask(run_led_by(by_hand, leaders, **more), Options())
+    assert measured["early_rule"].item() == pytest.approx(rule, nan_ok=True)
     final = [float(leader == leaders[-1]) for leader in leaders]
-    assert asked["leader_is_final"].values.ravel().tolist() == final
-    assert asked["leader"].sel(split="train").values.ravel().tolist() == leaders
+    assert measured["leader_is_final"].values.ravel().tolist() == final
+    assert measured["leader"].sel(split="train").values.ravel().tolist() == leaders
 
 
 # --- from the outputs -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_shares_and_leave_one_out_are_those_of_a_slow_loop(toy, asked, split):
+def test_shares_and_leave_one_out_are_those_of_a_slow_loop(toy, measured, split):
     group = zarr.open_group(toy.path / "store.zarr", mode="r")[f"outputs/{split}"]
     every_logits, every_target = group["logits"][...].astype(float), group["target"][...]
     lane, epoch = toy.lanes[4], 3
@@ -111,7 +108,7 @@ def test_shares_and_leave_one_out_are_those_of_a_slow_loop(toy, asked, split):
     def mean(which, n):
         return [sum(logits[j][n][k] for j in which) / len(which) for k in range(3)]
 
-    found = asked.sel(split=split, epoch=epoch).isel(lam=lane.lam_index, trial=lane.trial)
+    row = measured.sel(split=split, epoch=epoch).isel(lam=lane.lam_index, trial=lane.trial)
     shares, rises, norm = [0.0] * 3, [0.0] * 3, 0.0
     for n, y in enumerate(target):
         bar = mean([0, 1, 2], n)
@@ -120,28 +117,28 @@ def test_shares_and_leave_one_out_are_those_of_a_slow_loop(toy, asked, split):
         for j in range(3):
             # A centred vector sees no shift, so the member need not be centred here.
             shares[j] += sum(a * b for a, b in zip(logits[j][n], centred, strict=True))
-            others = [i for i in range(3) if i != j]
-            rises[j] += (loss(mean(others, n), y) - loss(bar, y)) / len(target)
+            rest = [i for i in range(3) if i != j]
+            rises[j] += (loss(mean(rest, n), y) - loss(bar, y)) / len(target)
     shares = [share / (3 * norm) for share in shares]
-    np.testing.assert_allclose(found["logit_share"], shares, rtol=1e-12)
-    np.testing.assert_allclose(found["leave_one_out"], rises, atol=1e-12)
+    np.testing.assert_allclose(row["logit_share"], shares, rtol=1e-12)
+    np.testing.assert_allclose(row["leave_one_out"], rises, atol=1e-12)
     clipped = [max(share, 0) / sum(max(s, 0) for s in shares) for share in shares]
     expected = 1 / sum(share**2 for share in clipped)
-    assert float(found["effective_members"]) == pytest.approx(expected, rel=1e-12)
+    assert float(row["effective_members"]) == pytest.approx(expected, rel=1e-12)
 
 
-def test_shares_add_up_to_1_wherever_outputs_are_kept(asked):
-    total = asked["logit_share"].sel(split=["val", "test"]).sum("member", skipna=False)
+def test_shares_add_up_to_1_wherever_outputs_are_kept(measured):
+    total = measured["logit_share"].sel(split=["val", "test"]).sum("member", skipna=False)
     np.testing.assert_allclose(total, 1, rtol=1e-12)
-    assert asked["logit_share"].sel(split="train").isnull().all()
+    assert measured["logit_share"].sel(split="train").isnull().all()
 
 
-def test_outputs_read_in_many_chunks_give_the_same(asked, tmp_path, monkeypatch):
+def test_outputs_read_in_many_chunks_give_the_same(measured, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     run = toy_run(tmp_path, trials=1, lam=[0.9])
     chunked = probe.ask(run, Options()).squeeze(["lam", "trial"], drop=True)
     xr.testing.assert_allclose(
-        chunked, asked.sel(lam=0.9, trial=0, drop=True), rtol=1e-12, atol=1e-12
+        chunked, measured.sel(lam=0.9, trial=0, drop=True), rtol=1e-12, atol=1e-12
     )
 
 
@@ -165,63 +162,38 @@ def test_one_member_that_knows_among_guessers_is_the_one_effective_member(by_han
     np.testing.assert_allclose(last["leave_one_out"], expected, rtol=1e-12)
 
 
-# --- runs of every kind, through all probes -------------------------------------------------------
-
-SMALL = {"trials": 1, "lam": [0.0, 1.0]}
-KINDS = {
-    "one member": {"members": {"count": 1}, **SMALL},
-    "no validation": {"data": {"val": 0}, "keep": {"splits": ["test"]}, **SMALL},
-    "no outputs": {"keep": {"outputs": "none", "checkpoints": "none"}, **SMALL},
-    "few outputs": {"keep": {"outputs": [0, "best"], "splits": ["train", "val"]}, **SMALL},
-    "one epoch": {"train": {"epochs": 1}, **SMALL},
-    "diverged": {"train": {"lr": 1e6, "epochs": 4}, **SMALL},
-}
+# --- special kinds of runs ------------------------------------------------------------------------
 
 
-def ask_all(run):
-    for name in PROBES.names():
-        measured = ask(run, name)
-        judged = PROBES.find(name).judge(measured)
-        assert [f for f in findings.read(run.path) if f.probe == name] == judged
-        assert all(np.isfinite(f.number) and "nan" not in f.sentence for f in judged)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_probe_measures_every_kind_of_run(kind, tmp_path):
-    ask_all(toy_run(tmp_path, **KINDS[kind]))
-
-
-@pytest.mark.parametrize(
-    "epochs",
-    [(4, 2, 0, -1, -1, -1), (-1, -1, -1, 3, 3, 3), (0, -1, -1, -1, -1, -1)],
-    ids=["some lanes", "one trial", "one start"],
-)
-def test_every_probe_measures_an_unfinished_run(epochs, toy_copy, cut_back):
-    ask_all(cut_back(toy_copy, *epochs))
-
-
-def test_an_only_member_carries_everything(tmp_path):
-    asked = probe.ask(toy_run(tmp_path, **KINDS["one member"]), Options())
-    kept = asked.sel(split=["val", "test"])
+def test_a_single_member_has_all_the_shares(tmp_path):
+    measured = probe.ask(
+        toy_run(tmp_path, trials=1, lam=[0.0, 1.0], members={"count": 1}), Options()
+    )
+    kept = measured.sel(split=["val", "test"])
     np.testing.assert_allclose(kept["logit_share"], 1, rtol=1e-13)
     np.testing.assert_allclose(kept["effective_members"], 1, rtol=1e-13)
     assert kept["leave_one_out"].isnull().all()
-    assert asked["leader_margin"].isnull().all()
-    assert (asked["leader"] == 0).all()
-    assert {f.level for f in probe.judge(asked)} == {"info"}
+    assert measured["leader_margin"].isnull().all()
+    assert (measured["leader"] == 0).all()
+    assert {f.level for f in probe.judge(measured)} == {"info"}
 
 
 def test_without_outputs_what_needs_them_is_unknown(tmp_path):
-    asked = probe.ask(toy_run(tmp_path, **KINDS["no outputs"]), Options())
+    measured = probe.ask(
+        toy_run(
+            tmp_path, trials=1, lam=[0.0, 1.0], keep={"outputs": "none", "checkpoints": "none"}
+        ),
+        Options(),
+    )
     for name, var in probe.writes.items():
-        assert bool(asked[name].isnull().all()) == var.from_outputs, name
+        assert bool(measured[name].isnull().all()) == var.from_outputs, name
 
 
-def test_lanes_that_have_not_begun_have_no_leader(toy_copy, cut_back, asked):
+def test_lanes_that_have_not_started_have_no_leader(toy_copy, cut_back, measured):
     unfinished = probe.ask(cut_back(toy_copy, 4, 2, 0, -1, -1, -1), Options())
     assert (unfinished["leader"].sel(trial=1) == -1).all()
     assert unfinished["leader_is_final"].sel(trial=1).isnull().all()
-    begun = unfinished["leader"].sel(trial=0)
-    assert (begun.sel(lam=0.9).isel(epoch=slice(3, None)) == -1).all()
-    np.testing.assert_array_equal(begun.sel(lam=0), asked["leader"].sel(trial=0, lam=0))
+    started = unfinished["leader"].sel(trial=0)
+    assert (started.sel(lam=0.9).isel(epoch=slice(3, None)) == -1).all()
+    np.testing.assert_array_equal(started.sel(lam=0), measured["leader"].sel(trial=0, lam=0))
     assert unfinished["leader_is_final"].sel(lam=0.9, trial=0, epoch=2) == 1

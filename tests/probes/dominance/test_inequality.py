@@ -14,10 +14,10 @@ ERRORS = arrays(np.float64, (2, 5), elements=st.floats(0.01, 1))
 @settings(max_examples=50)
 @given(ERRORS)
 def test_the_gini_coefficient_is_half_the_mean_difference_over_the_mean(errors):
-    for row, found in zip(errors.tolist(), inequality.gini(errors), strict=True):
+    for row, value in zip(errors.tolist(), inequality.gini(errors), strict=True):
         mean = sum(row) / 5
         difference = sum(abs(a - b) for a in row for b in row) / 25
-        assert found == pytest.approx(difference / (2 * mean), abs=1e-12)
+        assert value == pytest.approx(difference / (2 * mean), abs=1e-12)
 
 
 @settings(max_examples=50)
@@ -43,14 +43,14 @@ def test_one_that_errs_alone_is_the_extreme():
     assert np.isnan(inequality.best_to_median(errors))
 
 
-def test_where_nobody_errs_nothing_is_shared():
-    for found in (inequality.gini, inequality.entropy, inequality.best_to_median):
-        assert np.isnan(found(np.zeros((2, 3)))).all()
+def test_without_errors_the_measures_are_nan():
+    for value in (inequality.gini, inequality.entropy, inequality.best_to_median):
+        assert np.isnan(value(np.zeros((2, 3)))).all()
 
 
-def test_unknown_errors_are_unknown():
-    for found in (inequality.gini, inequality.entropy, inequality.best_to_median):
-        assert np.isnan(found(np.array([0.1, np.nan, 0.2])))
+def test_nan_errors_give_nan():
+    for value in (inequality.gini, inequality.entropy, inequality.best_to_median):
+        assert np.isnan(value(np.array([0.1, np.nan, 0.2])))
 
 
 def test_the_leader_of_ten_times_the_skill_is_a_tenth():

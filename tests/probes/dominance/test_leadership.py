@@ -18,14 +18,14 @@ ERRORS = arrays(np.float64, array_shapes(min_dims=1, max_dims=3, max_side=5), el
 @given(ERRORS, st.data())
 def test_the_leader_has_the_lowest_error_and_among_equals_the_lowest_loss(error, data):
     loss = data.draw(arrays(np.float64, error.shape, elements=TIED))
-    found = leadership.leader(error, loss)
-    assert found.shape == error.shape[:-1]
-    for at in np.ndindex(error.shape[:-1]):
-        pairs = list(zip(error[at], loss[at], strict=True))
-        assert found[at] == pairs.index(min(pairs))
+    values = leadership.leader(error, loss)
+    assert values.shape == error.shape[:-1]
+    for index in np.ndindex(error.shape[:-1]):
+        pairs = list(zip(error[index], loss[index], strict=True))
+        assert values[index] == pairs.index(min(pairs))
 
 
-def test_nobody_leads_where_an_error_is_unknown():
+def test_there_is_no_leader_if_an_error_is_nan():
     error = np.array([[0.1, np.nan], [0.2, 0.1]])
     assert leadership.leader(error, np.ones((2, 2))).tolist() == [-1, 1]
 
@@ -44,10 +44,10 @@ def test_an_only_member_leads():
 @given(ERRORS)
 def test_the_margin_is_the_second_lowest_error_minus_the_lowest(error):
     assume(error.shape[-1] > 1)
-    found = leadership.margin(error)
-    for at in np.ndindex(error.shape[:-1]):
-        lowest, second = sorted(error[at].tolist())[:2]
-        assert found[at] == second - lowest
+    values = leadership.margin(error)
+    for index in np.ndindex(error.shape[:-1]):
+        lowest, second = sorted(error[index].tolist())[:2]
+        assert values[index] == second - lowest
 
 
 def test_an_only_member_has_no_margin():
@@ -73,8 +73,8 @@ def test_in_float32_the_margin_is_right_to_rounding():
     ],
 )
 def test_skill_is_counted_from_a_guess_to_the_ensemble(error, ensemble, ratio):
-    found = skill_ratio(np.array([error]), np.array([ensemble]), 0.9)
-    assert found == pytest.approx([ratio], abs=1e-15)
+    values = skill_ratio(np.array([error]), np.array([ensemble]), 0.9)
+    assert values == pytest.approx([ratio], abs=1e-15)
 
 
 @pytest.mark.parametrize("ensemble", [0.9, 0.95, np.nan])
@@ -94,8 +94,8 @@ def test_without_a_skill_of_the_ensemble_there_is_no_ratio(ensemble):
 )
 def test_rank_correlation_is_scipys_also_with_ties(errors_and_reference):
     errors, reference = errors_and_reference
-    found = leadership.rank_correlation(errors, reference)
-    for row, value in zip(errors, found, strict=True):
+    values = leadership.rank_correlation(errors, reference)
+    for row, value in zip(errors, values, strict=True):
         if len(set(row)) == 1 or len(set(reference)) == 1:
             assert np.isnan(value)
         else:
@@ -104,8 +104,8 @@ def test_rank_correlation_is_scipys_also_with_ties(errors_and_reference):
 
 def test_the_same_order_correlates_by_1_and_the_reverse_by_minus_1():
     errors = np.array([[0.1, 0.2, 0.7], [0.7, 0.2, 0.1], [0.0, 0.01, 0.02]])
-    found = leadership.rank_correlation(errors, np.array([0.3, 0.5, 0.9]))
-    np.testing.assert_allclose(found, [1, -1, 1], rtol=1e-15)
+    values = leadership.rank_correlation(errors, np.array([0.3, 0.5, 0.9]))
+    np.testing.assert_allclose(values, [1, -1, 1], rtol=1e-15)
 
 
 def test_an_only_member_has_no_rank():

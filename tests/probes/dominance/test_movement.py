@@ -13,7 +13,7 @@ from jtdiag_probes.dominance.dominance import probe
 
 
 @pytest.fixture(scope="module")
-def asked(toy):
+def result(toy):
     return probe.ask(toy, Options())
 
 
@@ -23,24 +23,26 @@ def weights(run, name):
     return group[f"checkpoints/{name}"][...].astype(float)
 
 
-def test_parameters_are_those_of_the_checkpoints(toy, asked):
+def test_parameters_are_those_of_the_checkpoints(toy, result):
     expected = ["layer1.bias", "layer1.weight", "layer2.bias", "layer2.weight"]
     assert list(toy.parameters) == expected
-    assert asked["parameter"].values.tolist() == expected
+    assert result["parameter"].values.tolist() == expected
 
 
-def test_displacement_of_a_lane_alone_is_that_of_the_probe(toy, asked):
+def test_displacement_of_a_lane_alone_is_that_of_the_probe(toy, result):
     lane = toy.lanes[-1]
-    at = asked["displacement"].isel(lam=lane.lam_index, trial=lane.trial)
-    np.testing.assert_allclose(movement.displacement(toy, lane, 4), at.sel(epoch=4), rtol=1e-12)
+    by_epoch = result["displacement"].isel(lam=lane.lam_index, trial=lane.trial)
+    np.testing.assert_allclose(
+        movement.displacement(toy, lane, 4), by_epoch.sel(epoch=4), rtol=1e-12
+    )
     assert movement.displacement(toy, lane, 0) is None
 
 
-def test_displacement_and_path_of_each_parameter_are_those_of_a_slow_loop(toy, asked):
-    lane = asked.isel(lam=2, trial=1)
+def test_displacement_and_path_of_each_parameter_are_those_of_a_slow_loop(toy, result):
+    lane = result.isel(lam=2, trial=1)
     for name in toy.parameters:
         values = weights(toy, name)[2, 1]
-        found = lane.sel(parameter=name)
+        by_layer = lane.sel(parameter=name)
         for member in range(3):
             path, before = 0.0, values[0, member]
             for epoch in range(5):
@@ -50,37 +52,39 @@ def test_displacement_and_path_of_each_parameter_are_those_of_a_slow_loop(toy, a
                 )
                 straight = np.linalg.norm(now - values[0, member])
                 before = now
-                at = (epoch, member)
-                assert found["displacement_by_layer"].values[at] == pytest.approx(
+                index = (epoch, member)
+                assert by_layer["displacement_by_layer"].values[index] == pytest.approx(
                     straight, rel=1e-12
                 )
-                assert found["path_length_by_layer"].values[at] == pytest.approx(path, rel=1e-12)
+                assert by_layer["path_length_by_layer"].values[index] == pytest.approx(
+                    path, rel=1e-12
+                )
 
 
-def test_those_of_a_member_are_of_all_its_parameters_end_to_end(toy, asked):
+def test_those_of_a_member_are_of_all_its_parameters_end_to_end(toy, result):
     flat = np.concatenate(
         [weights(toy, name).reshape(3, 2, 5, 3, -1) for name in toy.parameters], axis=-1
     )
     straight = np.linalg.norm(flat - flat[:, :, :1], axis=-1)
     steps = np.linalg.norm(np.diff(flat, axis=2), axis=-1)
-    np.testing.assert_allclose(asked["displacement"], straight, rtol=1e-12)
+    np.testing.assert_allclose(result["displacement"], straight, rtol=1e-12)
     np.testing.assert_allclose(
-        asked["path_length"].isel(epoch=slice(1, None)), steps.cumsum(2), rtol=1e-12
+        result["path_length"].isel(epoch=slice(1, None)), steps.cumsum(2), rtol=1e-12
     )
 
 
-def test_a_path_is_never_shorter_than_the_displacement(asked):
-    assert (asked["path_length"] >= asked["displacement"] - 1e-12).all()
-    assert (asked["path_length_by_layer"] >= asked["displacement_by_layer"] - 1e-12).all()
-    assert (asked["displacement"].sel(epoch=0) == 0).all()
+def test_a_path_is_never_shorter_than_the_displacement(result):
+    assert (result["path_length"] >= result["displacement"] - 1e-12).all()
+    assert (result["path_length_by_layer"] >= result["displacement_by_layer"] - 1e-12).all()
+    assert (result["displacement"].sel(epoch=0) == 0).all()
 
 
-def test_fewer_checkpoints_give_the_same_displacement_and_a_shorter_path(tmp_path, asked):
+def test_fewer_checkpoints_give_the_same_displacement_and_a_shorter_path(tmp_path, result):
     run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"checkpoints": [0, 2, 4]})
     some = probe.ask(run, Options()).isel(lam=0, trial=0)
-    every = asked.sel(lam=0.9, trial=0)
-    known = some["displacement"].notnull().all("member")
-    assert known.values.tolist() == [True, False, True, False, True]
+    every = result.sel(lam=0.9, trial=0)
+    measured = some["displacement"].notnull().all("member")
+    assert measured.values.tolist() == [True, False, True, False, True]
     np.testing.assert_allclose(
         some["displacement"].isel(epoch=-1), every["displacement"].isel(epoch=-1), rtol=1e-12
     )
@@ -90,11 +94,11 @@ def test_fewer_checkpoints_give_the_same_displacement_and_a_shorter_path(tmp_pat
 @pytest.mark.parametrize("kept", [[1, "last"], "none"])
 def test_without_the_start_nothing_is_known(kept, tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 2}, keep={"checkpoints": kept})
-    asked = ask(run, "dominance")
+    result = ask(run, "dominance")
     for name in movement.WRITES:
-        assert asked[name].isnull().all()
-    xr.testing.assert_equal(results.load(run, "dominance"), asked)
-    assert "least-moved" not in {f.rule for f in probe.judge(asked)}
+        assert result[name].isnull().all()
+    xr.testing.assert_equal(results.load(run, "dominance"), result)
+    assert "least-moved" not in {f.rule for f in probe.judge(result)}
 
 
 def test_one_parameter_is_in_memory_at_a_time(toy, monkeypatch):
@@ -103,15 +107,15 @@ def test_one_parameter_is_in_memory_at_a_time(toy, monkeypatch):
     probe.ask(toy, Options())
 
 
-def test_who_moved_least_is_told_at_the_last_epoch(asked):
-    told = {f.lam: f for f in probe.judge(asked) if f.rule == "least-moved"}
-    assert list(told) == [0, 0.9, 1]
-    for lam, one in told.items():
-        last = asked["displacement"].sel(lam=lam, epoch=4)
+def test_the_smallest_displacement_is_reported_at_the_last_epoch(result):
+    findings = {f.lam: f for f in probe.judge(result) if f.rule == "least-moved"}
+    assert list(findings) == [0, 0.9, 1]
+    for lam, finding in findings.items():
+        last = result["displacement"].sel(lam=lam, epoch=4)
         expected = (last.min("member") / last.median("member")).mean()
-        assert one.number == pytest.approx(float(expected), rel=1e-12)
-        assert one.epoch == 4
-        assert f"came {100 * one.number:.1f} ± " in one.sentence
+        assert finding.number == pytest.approx(float(expected), rel=1e-12)
+        assert finding.epoch == 4
+        assert f"is {100 * finding.number:.1f} ± " in finding.sentence
 
 
 def test_buffers_do_not_move(tmp_path):

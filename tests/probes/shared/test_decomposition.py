@@ -49,9 +49,9 @@ def test_cross_entropy_is_torchs():
     theirs = torch.stack(
         [
             torch.nn.functional.cross_entropy(
-                torch.from_numpy(one), torch.from_numpy(target), reduction="none"
+                torch.from_numpy(member), torch.from_numpy(target), reduction="none"
             )
-            for one in logits
+            for member in logits
         ]
     )
     np.testing.assert_allclose(
@@ -123,13 +123,13 @@ def test_no_divergence_is_negative_beyond_rounding(ensemble):
 
 def test_divergences_are_the_definition_written_out():
     logits, _ = some_logits(members=3, examples=2, classes=4)
-    found = decomposition.member_divergences(logits)
+    values = decomposition.member_divergences(logits)
     for n in range(2):
         bar = softmax([sum(logits[j, n, k] for j in range(3)) / 3 for k in range(4)])
         for j in range(3):
             q = softmax(logits[j, n].tolist())
             by_hand = sum(bar[k] * math.log(bar[k] / q[k]) for k in range(4))
-            assert found[j, n] == pytest.approx(by_hand, rel=1e-12)
+            assert values[j, n] == pytest.approx(by_hand, rel=1e-12)
 
 
 def test_the_ensemble_comes_first_in_the_divergence_as_in_torch():
@@ -160,12 +160,12 @@ def test_members_that_agree_have_no_diversity():
 @given(ensembles(least=2))
 def test_leaving_one_out_is_the_loss_without_it_minus_the_loss_with_it(ensemble):
     logits, target = ensemble
-    found = decomposition.leave_one_out(logits, target)
+    values = decomposition.leave_one_out(logits, target)
     whole = decomposition.cross_entropy(logits.mean(0), target)
     for j in range(len(logits)):
         rest = np.delete(logits, j, axis=0).mean(0)
         expected = decomposition.cross_entropy(rest, target) - whole
-        np.testing.assert_allclose(found[j], expected, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(values[j], expected, rtol=0, atol=1e-10)
 
 
 def test_an_only_member_cannot_be_left_out():
@@ -175,10 +175,10 @@ def test_an_only_member_cannot_be_left_out():
 
 def test_leaving_out_the_one_member_that_knows_costs_what_it_knew():
     knows, guesses = [[3.0, 0.0]], [[0.0, 0.0]]
-    found = decomposition.leave_one_out(np.array([knows, guesses]), np.array([0]))
+    values = decomposition.leave_one_out(np.array([knows, guesses]), np.array([0]))
     with_both = math.log1p(math.exp(-1.5))
-    assert found[0, 0] == pytest.approx(math.log(2) - with_both, rel=1e-14)
-    assert found[1, 0] == pytest.approx(math.log1p(math.exp(-3)) - with_both, rel=1e-14)
+    assert values[0, 0] == pytest.approx(math.log(2) - with_both, rel=1e-14)
+    assert values[1, 0] == pytest.approx(math.log1p(math.exp(-3)) - with_both, rel=1e-14)
 
 
 # --- shares ---------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_logit_shares_add_up_to_1(ensemble):
 
 def test_projections_are_the_definition_written_out():
     logits, _ = some_logits(members=3, examples=2, classes=4)
-    found, norm = decomposition.logit_projections(logits)
+    values, norm = decomposition.logit_projections(logits)
     expected, expected_norm = [0.0] * 3, 0.0
     for n in range(2):
         rows = [[v - sum(row) / 4 for v in row] for row in logits[:, n].tolist()]
@@ -202,7 +202,7 @@ def test_projections_are_the_definition_written_out():
         expected_norm += sum(v * v for v in mean)
         for j in range(3):
             expected[j] += sum(a * b for a, b in zip(rows[j], mean, strict=True))
-    np.testing.assert_allclose(found, expected, rtol=1e-13)
+    np.testing.assert_allclose(values, expected, rtol=1e-13)
     assert norm == pytest.approx(expected_norm, rel=1e-13)
 
 
@@ -226,8 +226,8 @@ def test_a_shift_of_all_logits_of_a_member_changes_no_share():
 
 
 def test_a_member_twice_as_sure_has_twice_the_share():
-    one = some_logits(members=1)[0][0]
-    projections, norm = decomposition.logit_projections(np.stack([2 * one, one, 0 * one]))
+    member = some_logits(members=1)[0][0]
+    projections, norm = decomposition.logit_projections(np.stack([2 * member, member, 0 * member]))
     np.testing.assert_allclose(projections / (3 * norm), [2 / 3, 1 / 3, 0], atol=1e-14)
 
 
@@ -245,19 +245,19 @@ def test_a_member_twice_as_sure_has_twice_the_share():
         ([1], 1),
     ],
 )
-def test_effective_members_count_who_carries(shares, effective):
-    found = decomposition.effective_members(np.array(shares, float))
-    assert found == pytest.approx(effective, rel=1e-14)
+def test_effective_members_are_the_inverse_sum_of_squared_shares(shares, effective):
+    values = decomposition.effective_members(np.array(shares, float))
+    assert values == pytest.approx(effective, rel=1e-14)
 
 
 @settings(max_examples=50)
 @given(arrays(np.float64, (3, 5), elements=st.floats(-1, 10, width=32)))
 def test_effective_members_lie_between_1_and_all(shares):
     shares[:, 0] = np.abs(shares[:, 0]) + 0.01
-    found = decomposition.effective_members(shares)
-    assert found.shape == (3,)
-    assert (found >= 1 - 1e-12).all()
-    assert (found <= 5 + 1e-12).all()
+    values = decomposition.effective_members(shares)
+    assert values.shape == (3,)
+    assert (values >= 1 - 1e-12).all()
+    assert (values <= 5 + 1e-12).all()
 
 
 def test_unknown_shares_give_an_unknown_number_of_effective_members():
@@ -269,28 +269,28 @@ def test_unknown_shares_give_an_unknown_number_of_effective_members():
 
 def test_the_quadratic_part_is_the_definition_written_out():
     logits, _ = some_logits(members=3, examples=2, classes=4)
-    found = decomposition.quadratic_part(logits)
+    values = decomposition.quadratic_part(logits)
     for n in range(2):
         mean = logits[:, n].mean(0)
         q_bar = np.array(softmax(mean.tolist()))
         sigma = np.diag(q_bar) - np.outer(q_bar, q_bar)
         by_hand = [0.5 * d @ sigma @ d for d in logits[:, n] - mean]
-        assert found[n] == pytest.approx(sum(by_hand) / 3, rel=1e-12)
+        assert values[n] == pytest.approx(sum(by_hand) / 3, rel=1e-12)
 
 
 def test_for_members_that_lie_close_the_quadratic_part_is_the_diversity():
-    one, _ = some_logits(members=1)
+    member, _ = some_logits(members=1)
     for spread, near in ((1e-2, 1e-1), (1e-3, 1e-2)):
-        logits = one + spread * some_logits(members=5)[0]
+        logits = member + spread * some_logits(members=5)[0]
         diversity = decomposition.member_divergences(logits).mean(0)
         np.testing.assert_allclose(decomposition.quadratic_part(logits), diversity, rtol=near)
 
 
 @given(ensembles())
 def test_the_quadratic_part_is_never_negative_and_bears_any_logits(ensemble):
-    found = decomposition.quadratic_part(ensemble[0])
-    assert (found >= 0).all()
-    assert np.isfinite(found).all()
+    values = decomposition.quadratic_part(ensemble[0])
+    assert (values >= 0).all()
+    assert np.isfinite(values).all()
 
 
 # --- the mean of probabilities --------------------------------------------------------------------
@@ -305,7 +305,7 @@ def test_the_probability_average_is_the_definition_written_out():
         log_ratio = np.log(hat) - np.log(q).mean(0)
         assert loss[n] == pytest.approx(-math.log(hat[y]), rel=1e-12)
         assert divergence[n] == pytest.approx(
-            np.mean([(hat * np.log(hat / one)).sum() for one in q]), rel=1e-12
+            np.mean([(hat * np.log(hat / member)).sum() for member in q]), rel=1e-12
         )
         assert label_term[n] == pytest.approx(log_ratio @ (np.eye(4)[y] - hat), abs=1e-12)
 

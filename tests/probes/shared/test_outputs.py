@@ -10,10 +10,10 @@ from jtdiag_probes.shared.outputs import over_outputs
 
 def count(lane, blocks):
     """The examples, and for each member the sum of its logits."""
-    found = list(blocks)
+    stored = list(blocks)
     return {
-        "examples": sum(len(block.target) for block in found),
-        "sums": sum(block.logits.astype(float).sum((1, 2)) for block in found),
+        "examples": sum(len(block.target) for block in stored),
+        "sums": sum(block.logits.astype(float).sum((1, 2)) for block in stored),
     }
 
 
@@ -21,34 +21,34 @@ ROWS = {"examples": (), "sums": ("member",)}
 
 
 def test_every_kept_epoch_and_split_is_reduced(toy):
-    found = over_outputs(toy, toy.metrics(), ROWS, count)
-    assert found["examples"].dims == ("lam", "trial", "epoch", "split")
-    assert found["sums"].dims == ("lam", "trial", "epoch", "split", "member")
-    assert (found["examples"].sel(split="val") == 20).all()
-    assert (found["examples"].sel(split="test") == 40).all()
+    reduced = over_outputs(toy, toy.metrics(), ROWS, count)
+    assert reduced["examples"].dims == ("lam", "trial", "epoch", "split")
+    assert reduced["sums"].dims == ("lam", "trial", "epoch", "split", "member")
+    assert (reduced["examples"].sel(split="val") == 20).all()
+    assert (reduced["examples"].sel(split="test") == 40).all()
     logits = toy.tree["outputs/test"]["logits"].astype(float).sum(["example", "output"])
-    np.testing.assert_allclose(found["sums"].sel(split="test"), logits, rtol=1e-12)
+    np.testing.assert_allclose(reduced["sums"].sel(split="test"), logits, rtol=1e-12)
 
 
 def test_coordinates_are_those_of_the_metrics(toy):
     metrics = toy.metrics()
-    found = over_outputs(toy, metrics, ROWS, count)
+    reduced = over_outputs(toy, metrics, ROWS, count)
     for name in ("lam", "trial", "epoch", "split", "member"):
-        xr.testing.assert_identical(found[name], metrics[name])
+        xr.testing.assert_identical(reduced[name], metrics[name])
 
 
 def test_what_is_not_kept_is_unknown(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], keep={"outputs": [1, "last"], "splits": ["test"]})
-    found = over_outputs(run, run.metrics(), ROWS, count)["examples"].squeeze()
-    assert found.sel(split="test").notnull().values.tolist() == [False, True, False, False, True]
-    assert found.sel(split=["train", "val"]).isnull().all()
+    reduced = over_outputs(run, run.metrics(), ROWS, count)["examples"].squeeze()
+    assert reduced.sel(split="test").notnull().values.tolist() == [False, True, False, False, True]
+    assert reduced.sel(split=["train", "val"]).isnull().all()
 
 
-def test_epochs_sealed_after_the_metrics_were_read_are_passed_over(toy):
+def test_epochs_sealed_after_the_metrics_were_read_are_skipped(toy):
     early = toy.metrics().isel(epoch=slice(0, 2))
-    found = over_outputs(toy, early, ROWS, count)
-    assert found.sizes["epoch"] == 2
-    assert (found["examples"].sel(split="test") == 40).all()
+    reduced = over_outputs(toy, early, ROWS, count)
+    assert reduced.sizes["epoch"] == 2
+    assert (reduced["examples"].sel(split="test") == 40).all()
 
 
 def test_blocks_are_read_one_by_one_as_they_are_used(tmp_path, monkeypatch):
@@ -70,7 +70,7 @@ def test_blocks_are_read_one_by_one_as_they_are_used(tmp_path, monkeypatch):
     assert happened == ["read", "used"] * (2 * 2)
 
 
-def test_a_lane_that_has_not_begun_is_unknown(toy_copy, cut_back):
+def test_a_lane_that_has_not_started_is_nan(toy_copy, cut_back):
     run = cut_back(toy_copy, 4, -1, 4, 4, 4, 4)
     share = dominance.probe.ask(run, Options())["logit_share"].sel(split="test", trial=0)
     assert share.sel(lam=0.9).isnull().all()

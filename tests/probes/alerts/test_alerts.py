@@ -2,10 +2,14 @@ import numpy as np
 import pytest
 import zarr
 
+from jtdiag.probing import findings
 from jtdiag.probing.contract import Options
+from jtdiag.probing.running import probe as run_probe
 from jtdiag.rules.limits import MEDIAN_SKILL
 from jtdiag.testing import ProbePromises
-from jtdiag_probes.alerts import probe
+from jtdiag.watch import follow
+from jtdiag_probes.alerts import wording
+from jtdiag_probes.alerts.alerts import probe
 from jtdiag_probes.dominance.dominance import probe as dominance
 
 ENSEMBLE = (0.9, 0.1, 0.1, 0.1, 0.1)
@@ -20,7 +24,7 @@ def judged(run, **options):
 
 
 def alerts(run, **options):
-    return [found for found in judged(run, **options) if found.level == "alert"]
+    return [finding for finding in judged(run, **options) if finding.level == "alert"]
 
 
 def run_of(by_hand, errors, lam, ensemble=ENSEMBLE, **more):
@@ -45,9 +49,12 @@ def test_the_warning_comes_at_lambda_1_and_not_at_0_9(warned):
 
 
 def test_the_real_demo_warns_at_lambda_1_alone(short_demo):
-    found = alerts(short_demo)
-    assert [(a.rule, a.lam) for a in found] == [("codependence", 1), ("diversity-explosion", 1)]
-    alert = found[0]
+    short_alerts = alerts(short_demo)
+    assert [(a.rule, a.lam) for a in short_alerts] == [
+        ("codependence", 1),
+        ("diversity-explosion", 1),
+    ]
+    alert = short_alerts[0]
     assert alert.trials == (0,)
     assert alert.number < MEDIAN_SKILL
     skill = probe.ask(short_demo, Options())["number"].sel(epoch=3, rule="dominance")
@@ -58,7 +65,7 @@ def test_the_metrics_alone_give_the_same_warning(short_demo):
     assert alerts(short_demo, metrics_only=True) == alerts(short_demo)
 
 
-def test_where_one_member_leads_the_sentence_says_so_with_its_numbers(warned):
+def test_the_sentence_on_a_dominant_member_has_its_numbers(warned):
     [alert] = alerts(warned.seal_all())
     assert alert.sentence == (
         "λ = 1: after epoch 3, one member dominates the ensemble (training error: median member "
@@ -68,7 +75,7 @@ def test_where_one_member_leads_the_sentence_says_so_with_its_numbers(warned):
     )
 
 
-def test_where_members_are_good_only_together_the_sentence_says_so(by_hand, stories):
+def test_the_sentence_on_codependent_members_has_its_numbers(by_hand, stories):
     run = run_of(by_hand, stories.errors(stories.together), (0.5,))
     [alert] = alerts(run)
     assert alert.rule == "codependence"
@@ -95,7 +102,7 @@ def test_the_training_split_decides_and_no_other(by_hand, stories):
         assert len(alerts(run)) == expected
 
 
-def test_from_epoch_3_on_the_first_epoch_that_is_too_weak_is_told(by_hand, stories):
+def test_from_epoch_3_on_the_first_epoch_below_the_limit_is_reported(by_hand, stories):
     for weak, expected in ((3, [3]), (2, []), (4, [4])):
         errors = stories.errors(stories.good)
         errors[:, :, weak] = 0.8
@@ -138,22 +145,22 @@ def test_an_ensemble_without_skill_raises_no_warning(by_hand, stories):
     assert alerts(run_of(by_hand, errors, (1.0,), ensemble=[0.9] * 5)) == []
 
 
-def test_an_only_member_raises_no_warning(by_hand, stories):
+def test_a_single_member_raises_no_warning(by_hand, stories):
     assert alerts(run_of(by_hand, stories.errors([[0.8]] * 5), (1.0,))) == []
 
 
 def test_the_numbers_are_those_of_the_dominance_probe(short_demo):
-    found = probe.ask(short_demo, Options())
+    result = probe.ask(short_demo, Options())
     skill = dominance.ask(short_demo, Options(metrics_only=True))["median_skill"]
     expected = skill.sel(split="train", drop=True)
-    assert np.array_equal(found["number"].sel(rule="codependence"), expected, equal_nan=True)
-    assert found["limit"].sel(rule="codependence").item() == MEDIAN_SKILL
+    assert np.array_equal(result["number"].sel(rule="codependence"), expected, equal_nan=True)
+    assert result["limit"].sel(rule="codependence").item() == MEDIAN_SKILL
 
 
-def test_what_members_moved_is_the_distance_of_their_checkpoints(short_demo):
+def test_the_displacement_is_the_distance_of_the_checkpoints(short_demo):
     kept = probe.ask(short_demo, Options())["displacement"].values
     for lane in short_demo.lanes:
-        at = (lane.lam_index, lane.trial)
+        index = (lane.lam_index, lane.trial)
         last = short_demo.seal(lane).epoch
         for epoch in (0, 1, last):
             now, start = (short_demo.checkpoint(lane, e) for e in (epoch, 0))
@@ -161,10 +168,10 @@ def test_what_members_moved_is_the_distance_of_their_checkpoints(short_demo):
                 ((now[n].astype(float) - start[n]).reshape(len(now[n]), -1) ** 2).sum(1)
                 for n in now
             ]
-            assert kept[at][epoch] == pytest.approx(np.sqrt(np.sum(squares, 0)), rel=1e-5)
+            assert kept[index][epoch] == pytest.approx(np.sqrt(np.sum(squares, 0)), rel=1e-5)
 
 
-def test_a_member_that_hardly_moves_is_named_where_the_engine_kept_how_far(toy_that_stagnates):
+def test_a_stagnating_member_is_named_if_displacements_are_kept(toy_that_stagnates):
     [alert] = [f for f in judged(toy_that_stagnates) if f.rule == "stagnation"]
     assert alert.members == (1,)
 
@@ -175,3 +182,90 @@ def toy_that_stagnates(warned):
     moved = zarr.open_group(run.path / "store.zarr", mode="r+")["metrics/displacement"]
     moved[0] = np.broadcast_to([1.0, 0.1, 1.1, 0.9], moved.shape[1:])
     return run
+
+
+# --- whether one member dominates at the end ------------------------------------------------------
+
+
+def carried(run):
+    [finding] = [finding for finding in judged(run) if finding.rule == "carried"]
+    return finding
+
+
+def test_a_dominant_member_at_the_end_is_the_headline(warned):
+    finding = carried(warned.seal_all())
+    assert (finding.level, finding.lam, finding.number) == ("info", None, 1)
+    assert finding.sentence == (
+        "At λ = 1, one member dominates the ensemble (at the last epoch, in 1 of 1 trial; first "
+        "detected after epoch 3). At λ = 0.9, no member dominates the ensemble."
+    )
+    assert finding.headline == "one member dominates the ensemble at λ = 1"
+
+
+def test_members_that_are_weak_on_their_own_at_the_end_are_the_headline(by_hand, stories):
+    errors = np.concatenate(
+        [stories.errors(story) for story in (stories.together, stories.good)], axis=1
+    )
+    finding = carried(run_of(by_hand, errors, (0.5,)))
+    assert finding.headline == "members perform well only together at λ = 0.5"
+    assert "(at the last epoch, in 1 of 2 trials; first detected after epoch 3)" in finding.sentence
+
+
+def test_without_either_no_member_dominates(by_hand, stories):
+    finding = carried(run_of(by_hand, stories.errors(stories.good), (0.5,)))
+    assert finding.number == 0
+    assert finding.headline == "no member dominates the ensemble"
+
+
+def test_a_rule_that_no_longer_fires_at_the_end_does_not_count(by_hand, stories):
+    recovered = [*stories.led[:4], stories.good[4]]
+    run = run_of(by_hand, stories.errors(recovered), (1.0,))
+    assert [alert.rule for alert in alerts(run)] == ["dominance"]
+    assert carried(run).headline == "no member dominates the ensemble"
+
+
+def test_the_last_sealed_epoch_counts_in_an_unfinished_run(warned):
+    warned.seal_up_to(3)
+    assert carried(warned.run).number == 1
+
+
+def test_before_epoch_3_and_without_skill_nothing_is_claimed(warned, by_hand, stories):
+    warned.seal_up_to(2)
+    chance = run_of(
+        by_hand, stories.errors([[0.95, 0.9, 0.99]] * 5), (1.0,), ensemble=[0.9] * 5, name="chance"
+    )
+    for run in (warned.run, chance):
+        finding = carried(run)
+        assert finding.sentence == wording.UNDECIDED
+        assert (finding.number, finding.headline) == (0, "")
+
+
+def test_a_single_member_is_not_judged(by_hand, stories):
+    run = run_of(by_hand, stories.errors([[0.1]] * 5), (1.0,))
+    assert [f for f in judged(run) if f.rule == "carried"] == []
+
+
+def test_the_order_of_lambdas_does_not_matter(warned):
+    run = warned.seal_all()
+    result = probe.ask(run, Options())
+    shuffled = result.isel(lam=[1, 0])
+    assert probe.judge(shuffled)[-1] == probe.judge(result)[-1]
+
+
+def test_watching_a_run_that_is_over_keeps_the_finding(warned):
+    run = warned.seal_all()
+    run_probe(run, "alerts")
+    before = findings.read(run.path)
+    assert "carried" in [finding.rule for finding in before]
+    list(follow(run))
+    after = [finding for finding in findings.read(run.path) if finding.probe == "alerts"]
+    assert after == before
+
+
+def test_findings_that_only_rules_recorded_are_completed_from_a_fresh_result(warned):
+    run = warned.seal_all()
+    run_probe(run, "alerts")
+    complete = findings.read(run.path)
+    findings.record(run.path, "alerts", [f for f in complete if f.rule != "carried"])
+    run_probe(run, "alerts")
+    assert findings.read(run.path) == complete

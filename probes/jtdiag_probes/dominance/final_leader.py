@@ -1,4 +1,4 @@
-"""How early one could have known who leads at the end: labelled arrays from training errors."""
+"""When the final leader emerges: labeled arrays from the members' training errors."""
 
 import numpy as np
 import xarray as xr
@@ -16,42 +16,40 @@ WRITES = {
     "leader_is_final": Var(
         dims=(*_LANE, names.EPOCH),
         unit=names.FRACTION,
-        meaning="1 where the leader in training error is the last epoch's; NaN if not sealed",
+        meaning="1 if the leader in training error is the last sealed epoch's; NaN if not sealed",
     ),
     "rank_correlation": Var(
         dims=(*_LANE, names.EPOCH),
         unit=names.FRACTION,
-        meaning="Spearman correlation of the members' training errors with the last epoch's",
+        meaning="Spearman correlation of the members' training errors with the last sealed epoch's",
     ),
     "early_rule": Var(
         dims=_LANE,
         unit=names.FRACTION,
         meaning=(
-            f"1 where the member with the lowest training error after epoch {EARLY_EPOCH} leads "
-            "at the end; NaN for runs that are not longer, or not done"
+            f"1 if the leader in training error after epoch {EARLY_EPOCH} is the leader at the "
+            "end; NaN for shorter and unfinished runs"
         ),
     ),
     "leader_known_since": Var(
         dims=_LANE,
         unit=names.INDEX,
         meaning=(
-            "first epoch from which on the leader in training error is the last epoch's; "
+            "first epoch from which on the leader in training error is the final one; "
             "-1 if not sealed"
         ),
     ),
-    "done": Var(
-        dims=_LANE, unit=names.FRACTION, meaning="1 where the lane has all its epochs, else 0"
-    ),
+    "done": Var(dims=_LANE, unit=names.FRACTION, meaning="1 if the lane is finished, else 0"),
 }
 
 
 def measure(run: Run, metrics: xr.Dataset, leader: NDArray[np.int64]) -> xr.Dataset:
-    """Return how the training errors of each epoch agree with those of the last one sealed.
+    """Compare the training errors of each epoch with those of the last sealed epoch.
 
     Args:
-        run: Says which epoch is a lane's last.
-        metrics: Of the run.
-        leader: (lam, trial, epoch, split), -1 where not sealed.
+        run: The run.
+        metrics: Its metrics.
+        leader: (lam, trial, epoch, split), -1 if not sealed.
     """
     train = list(metrics[names.SPLIT].values).index(names.TRAIN)
     errors = metrics[names.MEMBER_ERROR].values[:, :, :, train]
@@ -61,16 +59,16 @@ def measure(run: Run, metrics: xr.Dataset, leader: NDArray[np.int64]) -> xr.Data
     done = np.zeros(leaders.shape[:2], bool)
     since = np.full(leaders.shape[:2], -1)
     for lane in run.lanes:
-        at = (lane.lam_index, lane.trial)
-        sealed = int((leaders[at] >= 0).sum())
+        index = (lane.lam_index, lane.trial)
+        sealed = int((leaders[index] >= 0).sum())
         if sealed == 0:
             continue
-        is_final[at][:sealed] = leaders[at][:sealed] == leaders[at][sealed - 1]
-        since[at] = sealed - leadership.unchanged(leaders[at][:sealed])
-        correlation[at][:sealed] = leadership.rank_correlation(
-            errors[at][:sealed], errors[at][sealed - 1]
+        is_final[index][:sealed] = leaders[index][:sealed] == leaders[index][sealed - 1]
+        since[index] = sealed - leadership.unchanged(leaders[index][:sealed])
+        correlation[index][:sealed] = leadership.rank_correlation(
+            errors[index][:sealed], errors[index][sealed - 1]
         )
-        done[at] = sealed - 1 == run.recipe.train.epochs
+        done[index] = sealed - 1 == run.recipe.train.epochs
     over_epochs = (*_LANE, names.EPOCH)
     return xr.Dataset(
         {
@@ -84,7 +82,7 @@ def measure(run: Run, metrics: xr.Dataset, leader: NDArray[np.int64]) -> xr.Data
 
 
 def _early_rule(is_final: NDArray[np.float64], done: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the rule for lanes that are done and longer than the early epoch, else NaN."""
+    """Return `early_rule`: NaN for lanes that are unfinished or not longer than the early epoch."""
     if is_final.shape[-1] - 1 <= EARLY_EPOCH:
         return np.full(done.shape, np.nan)
     return np.where(done, is_final[..., EARLY_EPOCH], np.nan)

@@ -1,4 +1,4 @@
-"""Closed forms of the dropping of members, and of offsets that cancel."""
+"""Closed forms for dropping members, and for constant offsets that cancel."""
 
 import itertools
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from jtdiag_probes.diversity import codependence
-from jtdiag_probes.diversity.codependence import (
+from jtdiag_probes.diversity import dropping as dropping_module
+from jtdiag_probes.diversity.dropping import (
     Dropping,
-    centred,
+    centered,
     diversity,
     kept_of,
     offsets,
@@ -30,7 +30,7 @@ def test_diversity_is_the_mean_divergence_from_the_ensemble():
 def test_without_offsets_the_ensemble_is_the_same_and_the_offsets_are_gone():
     """As in Jeffares et al. 2023, in the form for logits."""
     biased = rng().normal(0, 1, (6, 200, 4)) + 2 * rng().normal(0, 1, (6, 1, 4))
-    logits = centred(biased)
+    logits = centered(biased)
     b = offsets(logits.mean(1))
     np.testing.assert_allclose(b.sum(0), 0, atol=1e-12)
     np.testing.assert_allclose((logits - b).mean(0), logits.mean(0), atol=1e-12)
@@ -39,31 +39,31 @@ def test_without_offsets_the_ensemble_is_the_same_and_the_offsets_are_gone():
 
 
 def test_members_that_differ_by_constants_alone_have_no_diversity_left():
-    logits = centred(rng().normal(0, 1, (1, 50, 3)) + 3 * rng().normal(0, 1, (4, 1, 3)))
+    logits = centered(rng().normal(0, 1, (1, 50, 3)) + 3 * rng().normal(0, 1, (4, 1, 3)))
     assert diversity(logits).mean() > 0.1
     np.testing.assert_allclose(diversity(logits - offsets(logits.mean(1))), 0, atol=1e-12)
 
 
-def test_centring_changes_nothing_that_is_said():
+def test_centering_shifts_all_logits_of_an_example_alike():
     logits = rng().normal(0, 2, (3, 5, 4)).astype(np.float32)
-    shifted = centred(logits) - logits
+    shifted = centered(logits) - logits
     np.testing.assert_allclose(shifted - shifted[..., :1], 0, atol=1e-6)
-    assert centred(logits).dtype == np.float64
+    assert centered(logits).dtype == np.float64
 
 
 @pytest.mark.parametrize(("members", "kept"), [(4, [4, 3, 2]), (10, [8, 6, 4]), (1, [1, 1, 1])])
-def test_the_number_kept_is_that_of_jeffares_and_others(members, kept):
+def test_the_number_kept_is_that_of_jeffares_et_al(members, kept):
     assert [kept_of(members, fraction) for fraction in (0.2, 0.4, 0.6)] == kept
 
 
 @pytest.mark.parametrize("kept", range(1, 8))
 def test_for_squared_error_the_prediction_is_exact(kept):
     """Over all subsets of seven members: theory of dropping, ens + (M−m)/(m(M−1))·DIV."""
-    said, truth = rng().normal(0, 1, 7), 0.3
-    whole = (said.mean() - truth) ** 2
-    spread = ((said - truth) ** 2).mean() - whole
+    predictions, truth = rng().normal(0, 1, 7), 0.3
+    whole = (predictions.mean() - truth) ** 2
+    spread = ((predictions - truth) ** 2).mean() - whole
     subsets = list(itertools.combinations(range(7), kept))
-    rise = np.mean([(said[list(s)].mean() - truth) ** 2 for s in subsets]) - whole
+    rise = np.mean([(predictions[list(s)].mean() - truth) ** 2 for s in subsets]) - whole
     assert rise == pytest.approx(float(predicted_rise(np.array(spread), 7, kept)), abs=1e-8)
 
 
@@ -91,14 +91,14 @@ def test_one_member_cannot_be_dropped():
 
 def test_dropping_comes_near_the_mean_over_all_subsets():
     logits, target = rng().normal(0, 1, (5, 4, 3)), np.array([0, 1, 2, 0])
-    found = Dropping(kept=(2, 4), repeats=4000).rises(logits, target, rng())
-    for row, kept in zip(found, (2, 4), strict=True):
+    rises = Dropping(kept=(2, 4), repeats=4000).rises(logits, target, rng())
+    for row, kept in zip(rises, (2, 4), strict=True):
         exact = over_subsets(logits, target, kept).sum()
         error = row.std(ddof=1) / np.sqrt(4000)
         assert abs(row.mean() - exact) < 4 * error
 
 
-def test_the_subsets_are_drawn_anew_for_every_example():
+def test_the_subsets_are_drawn_independently_for_every_example():
     logits = np.repeat(rng().normal(0, 1, (6, 1, 3)), 200, axis=1)
     dropping = Dropping(kept=(3,), repeats=1)
     rank = np.random.default_rng(1).random((200, 1, 6)).argsort(-1).argsort(-1)
@@ -107,12 +107,12 @@ def test_the_subsets_are_drawn_anew_for_every_example():
         for i in range(200)
     ]
     whole = cross_entropy(logits.mean(0), np.full(200, 1))
-    found = dropping.rises(logits, np.full(200, 1), np.random.default_rng(1))
+    rises = dropping.rises(logits, np.full(200, 1), np.random.default_rng(1))
     assert len(set(np.round(slow, 12))) > 10
-    assert found.item() == pytest.approx((slow - whole).sum(), rel=1e-10)
+    assert rises.item() == pytest.approx((slow - whole).sum(), rel=1e-10)
 
 
-def test_chunks_give_what_the_whole_gives(monkeypatch):
+def test_chunks_give_the_same_as_all_examples_at_once(monkeypatch):
     logits, target = rng().normal(0, 1, (4, 50, 3)), np.arange(50) % 3
     dropping = Dropping(kept=(1, 3), repeats=3)
     whole = dropping.rises(logits, target, np.random.default_rng(5))
@@ -122,12 +122,12 @@ def test_chunks_give_what_the_whole_gives(monkeypatch):
         for a, b in ((0, 13), (13, 14), (14, 50))
     )
     np.testing.assert_allclose(parts, whole, rtol=1e-10)
-    monkeypatch.setattr(codependence, "AT_ONCE", 7)
+    monkeypatch.setattr(dropping_module, "AT_ONCE", 7)
     again = dropping.rises(logits, target, np.random.default_rng(5))
     np.testing.assert_allclose(again, whole, rtol=1e-10)
 
 
 def test_nothing_rises_when_all_are_kept():
     logits, target = rng().normal(0, 1, (4, 9, 3)), np.arange(9) % 3
-    found = Dropping(kept=(4,), repeats=2).rises(logits, target, rng())
-    np.testing.assert_allclose(found, 0, atol=1e-12)
+    rises = Dropping(kept=(4,), repeats=2).rises(logits, target, rng())
+    np.testing.assert_allclose(rises, 0, atol=1e-12)

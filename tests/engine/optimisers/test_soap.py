@@ -3,8 +3,8 @@ import pytorch_optimizer
 import torch
 
 from jtdiag.engine.optimisers.adamw import AdamW
-from jtdiag.engine.optimisers.second_order import SOAP
 from jtdiag.engine.optimisers.sgd import SGD
+from jtdiag.engine.optimisers.soap import SOAP
 
 
 def library(**changed):

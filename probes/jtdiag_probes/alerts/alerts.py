@@ -1,0 +1,110 @@
+"""The probe `alerts`: which early-warning rules fire in every lane, and since when."""
+
+import numpy as np
+import xarray as xr
+
+from jtdiag import names, rules
+from jtdiag.probing.contract import Options, Probe, Var
+from jtdiag.rules.contract import History
+from jtdiag.store.run import Run
+from jtdiag_probes.alerts.alerts_verdict import judge
+
+RULE = "rule"
+_LANE = (names.LAM, names.TRIAL)
+_LANE_EPOCH = (*_LANE, names.EPOCH)
+_BY_MEMBER = (*_LANE_EPOCH, names.MEMBER)
+_BY_RULE = (RULE, *_LANE_EPOCH)
+_RUNNING = "in training, running mean over the epoch; NaN if not sealed"
+
+WRITES = {
+    "number": Var(
+        dims=_BY_RULE,
+        unit=names.FRACTION,
+        meaning="number that a rule compares with its limit; NaN if undefined",
+    ),
+    "spoke": Var(
+        dims=_BY_RULE,
+        unit=names.FRACTION,
+        meaning="1 if the rule fires after an epoch, else 0; NaN if not sealed",
+    ),
+    "first_spoke": Var(
+        dims=(RULE, *_LANE),
+        unit=names.INDEX,
+        meaning="first epoch after which the rule fired; -1 if it never did",
+    ),
+    "limit": Var(
+        dims=(RULE,), unit=names.FRACTION, meaning="limit that the number is compared with"
+    ),
+    names.MEMBER_ERROR: Var(
+        dims=_BY_MEMBER, unit=names.FRACTION, meaning=f"error of a member {_RUNNING}"
+    ),
+    names.MEMBER_LOSS: Var(dims=_BY_MEMBER, unit=names.NAT, meaning=f"loss of a member {_RUNNING}"),
+    names.ENSEMBLE_ERROR: Var(
+        dims=_LANE_EPOCH, unit=names.FRACTION, meaning=f"error of the ensemble {_RUNNING}"
+    ),
+    names.ENSEMBLE_LOSS: Var(
+        dims=_LANE_EPOCH, unit=names.NAT, meaning=f"loss of the ensemble {_RUNNING}"
+    ),
+    names.DISPLACEMENT: Var(
+        dims=_BY_MEMBER,
+        unit=names.FRACTION,
+        meaning="distance of a member's parameters from initialization; NaN if not kept",
+    ),
+    names.LAM_AT: Var(
+        dims=_LANE_EPOCH, unit=names.FRACTION, meaning="λ with which the epoch was trained"
+    ),
+}
+_OF_HISTORY = (*names.METRIC_VARIABLES, names.DISPLACEMENT)
+
+
+def measure(run: Run, options: Options) -> xr.Dataset:
+    """Evaluate every rule on every lane after every sealed epoch."""
+    recipe = run.recipe
+    histories = {lane: run.history(lane) for lane in run.lanes}
+    epochs = max((h.last for h in histories.values() if h is not None), default=-1) + 1
+    sizes = dict(zip(_LANE_EPOCH, (len(recipe.lam), recipe.trials, epochs), strict=True))
+    sizes |= {names.MEMBER: recipe.members.count, RULE: len(rules.RULES.names())}
+    arrays = {
+        name: np.full([sizes[dim] for dim in var.dims], -1.0 if name == "first_spoke" else np.nan)
+        for name, var in WRITES.items()
+    }
+    for lane, history in histories.items():
+        if history is not None:
+            _fill(arrays, (lane.lam_index, lane.trial), history)
+    arrays["limit"] = np.array([rule.limit for rule in rules.RULES.all()])
+    return xr.Dataset(
+        {name: (WRITES[name].dims, values) for name, values in arrays.items()},
+        coords={
+            RULE: np.asarray(rules.RULES.names(), dtype=np.dtypes.StringDType()),
+            names.LAM: np.asarray(recipe.lam),
+            names.TRIAL: np.arange(recipe.trials),
+            names.EPOCH: np.arange(epochs),
+            names.MEMBER: np.arange(recipe.members.count),
+        },
+        attrs={"chance_error": run.chance_error, "chance_loss": run.chance_loss or np.nan},
+    )
+
+
+def _fill(arrays: dict[str, np.ndarray], lane: tuple[int, int], history: History) -> None:
+    """Write the values of one lane into the arrays."""
+    for name in (n for n in _OF_HISTORY if getattr(history, n) is not None):
+        arrays[name][(*lane, history.epoch)] = getattr(history, name)
+    arrays[names.LAM_AT][(*lane, history.epoch)] = history.lam
+    for epoch in history.epoch:
+        so_far = history.until(int(epoch))
+        fired = {verdict.rule for verdict in rules.judge(so_far)}
+        for i, (name, score) in enumerate(rules.scores(so_far).items()):
+            arrays["number"][i, *lane, epoch] = score
+            arrays["spoke"][i, *lane, epoch] = float(name in fired)
+    for verdict in rules.first(history):
+        arrays["first_spoke"][rules.rank(verdict.rule), *lane] = verdict.epoch
+
+
+probe = Probe(
+    name="alerts",
+    question="Which early-warning rules fire, and since when?",
+    writes=WRITES,
+    measure=measure,
+    judge=judge,
+    cost="cheap",
+)

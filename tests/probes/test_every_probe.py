@@ -1,0 +1,44 @@
+"""Every installed probe on runs of every kind."""
+
+import re
+
+import numpy as np
+import pytest
+
+from jtdiag.probing import findings
+from jtdiag.probing.registry import PROBES
+from jtdiag.probing.running import probe
+from jtdiag.testing import toy_run
+
+SMALL = {"trials": 1, "lam": [0.0, 1.0]}
+KINDS = {
+    "one member": {"members": {"count": 1}, **SMALL},
+    "no validation": {"data": {"val": 0}, "keep": {"splits": ["test"]}, **SMALL},
+    "no outputs": {"keep": {"outputs": "none", "checkpoints": "none"}, **SMALL},
+    "few outputs": {"keep": {"outputs": [0, "best"], "splits": ["train", "val"]}, **SMALL},
+    "one epoch": {"train": {"epochs": 1}, **SMALL},
+    "diverged": {"train": {"lr": 1e6, "epochs": 4}, **SMALL},
+}
+
+
+def run_all(run):
+    for name in PROBES.names():
+        result = probe(run, name)
+        judged = PROBES.find(name).judge(result)
+        assert [f for f in findings.read(run.path) if f.probe == name] == judged
+        assert all(np.isfinite(f.number) for f in judged)
+        assert not any(re.search(r"\b(nan|inf)\b", f.sentence) for f in judged)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_probe_measures_every_kind_of_run(kind, tmp_path):
+    run_all(toy_run(tmp_path, **KINDS[kind]))
+
+
+@pytest.mark.parametrize(
+    "epochs",
+    [(4, 2, 0, -1, -1, -1), (-1, -1, -1, 3, 3, 3), (0, -1, -1, -1, -1, -1)],
+    ids=["some lanes", "one trial", "one start"],
+)
+def test_every_probe_measures_an_unfinished_run(epochs, toy_copy, cut_back):
+    run_all(cut_back(toy_copy, *epochs))
