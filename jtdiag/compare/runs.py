@@ -159,8 +159,8 @@ def _difference(
         a=factor * float(np.mean(x)),
         b=factor * float(np.mean(y)),
         interval=Interval(*(factor * end for end in interval)),
-        doubt=doubt if interval.known else "",
-        count=count if interval.known else 0,
+        doubt=doubt if interval.exists else "",
+        count=count if interval.exists else 0,
     )
 
 

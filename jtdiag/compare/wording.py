@@ -44,7 +44,7 @@ def _row(one: Difference) -> tuple[str, ...]:
         f"{one.a:{form}}",
         f"{one.b:{form}}",
         mean,
-        f"{low} to {high} {'*' if one.interval.clear else ' '}" if one.interval.known else "none",
+        f"{low} to {high} {'*' if one.interval.significant else ' '}" if one.interval.exists else "none",
     )
 
 
@@ -63,7 +63,7 @@ def notes(a: Run, b: Run, found: Iterable[Difference]) -> list[str]:
         counts = [one.count for one in found if one.doubt == doubt]
         said.append(DOUBTS[doubt].format(count=f"{max(counts):,}"))
     said += [f"λ = {one.lam:g}: {one.note}." for one in found if one.note]
-    said += [CLEAR] if any(one.interval.clear for one in found) else []
+    said += [CLEAR] if any(one.interval.significant for one in found) else []
     return said
 
 

@@ -170,7 +170,7 @@ def _best(evidence: Evidence) -> Part | None:
         return None
     lowest = error(performance, best)
     others = against(performance, best)
-    doubtful = [lam for lam, interval in others.items() if not interval.clear]
+    doubtful = [lam for lam, interval in others.items() if not interval.significant]
     if not others:
         sentence = f"The test error of the ensemble is {lowest}, at the only λ, {best:g}."
         return Part(
@@ -193,7 +193,7 @@ def _best(evidence: Evidence) -> Part | None:
 
 
 def _beside(others: dict[float, Interval], doubtful: list[float]) -> str:
-    if not any(interval.known for interval in others.values()):
+    if not any(interval.exists for interval in others.values()):
         return "in a single trial"
     return f"with λ = {listed([f'{lam:g}' for lam in doubtful])} within the doubt"
 
@@ -202,7 +202,7 @@ def _compared(
     performance: xr.Dataset, others: dict[float, Interval], doubtful: list[float]
 ) -> list[str]:
     """Say which λs are clearly worse and which may be as good."""
-    if not any(interval.known for interval in others.values()):
+    if not any(interval.exists for interval in others.values()):
         return [
             "With a single trial nobody can tell whether other λs are worse by more than chance."
         ]
@@ -228,7 +228,7 @@ def _one_big_model(evidence: Evidence, best: float) -> list[str]:
 
 def _by(lam: float, interval: Interval) -> str:
     mean, low, high = (f"{100 * end:+.2f}".replace("-", "−") for end in interval)
-    if not interval.known:
+    if not interval.exists:
         return f"λ = {lam:g} (by {mean} points, the same in all trials: no interval)"
     return f"λ = {lam:g} (by {mean} points, 95 %: {low} to {high})"
 

@@ -44,12 +44,12 @@ def test_the_interval_of_two_groups_is_scipys():
 
 @pytest.mark.parametrize("differences", [[], [0.1], [0.2, 0.2, 0.2], [0.3 - 0.1, 0.2]])
 def test_without_spread_nothing_is_known(differences):
-    assert not paired(differences).known
-    assert not paired(differences).clear
+    assert not paired(differences).exists
+    assert not paired(differences).significant
 
 
 def test_a_group_of_one_has_no_interval():
-    assert not unpaired(A, [0.1]).known
+    assert not unpaired(A, [0.1]).exists
 
 
 # --- runs ----------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def test_trials_of_other_seeds_or_data_are_groups(change):
 def test_a_single_trial_without_outputs_has_no_interval_and_says_so():
     a, b = known([[0.1]]), known([[0.2]])
     found = differences(a, b)
-    assert not any(one.interval.known for one in found)
+    assert not any(one.interval.exists for one in found)
     assert {row[-1] for row in result_rows(found)} == {"none"}
     assert any("say nothing of chance" in note for note in notes(a[0], b[0], found))
 
@@ -191,7 +191,7 @@ def test_of_single_trials_the_test_examples_are_pairs(single):
         )
     only_a, only_b = (sum(v == sign for v in slow["ensemble error"]) for sign in (1, -1))
     assert f"A on {only_a} examples, B on {only_b} " in found["ensemble error"].note
-    assert not found["median member"].interval.known
+    assert not found["median member"].interval.exists
 
 
 def test_other_test_examples_are_no_pairs(single, by_hand):
@@ -206,7 +206,7 @@ def test_other_test_examples_are_no_pairs(single, by_hand):
         logits={names.TEST: logits[None, None]},
         target={names.TEST: target[::-1]},
     ).seal_all()
-    assert not any(one.interval.known for one in asked(a, other))
+    assert not any(one.interval.exists for one in asked(a, other))
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), [(1, 8), (5, 5), (12, 2)])
