@@ -44,7 +44,9 @@ def _row(one: Difference) -> tuple[str, ...]:
         f"{one.a:{form}}",
         f"{one.b:{form}}",
         mean,
-        f"{low} to {high} {'*' if one.interval.significant else ' '}" if one.interval.exists else "none",
+        f"{low} to {high} {'*' if one.interval.significant else ' '}"
+        if one.interval.exists
+        else "none",
     )
 
 
