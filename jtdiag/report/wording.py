@@ -28,7 +28,7 @@ def headline(parts: Sequence[str]) -> str:
     if not parts:
         return "No probe has been run on this run yet."
     sentence = "; ".join(parts)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    return f"{sentence}." if sentence[0] == "λ" else f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def run_error(run: str, error: str, lam: float) -> str:

@@ -12,6 +12,7 @@ POINTS = [wording.point(16.6, 0.2, wording.at_tick("0")), wording.point(-1, NAN,
 
 SENTENCES = {
     "headline": (wording.headline(["one leads", "λ = 1 is best"]), "One leads; λ = 1 is best."),
+    "headline with λ first": (wording.headline(["λ = 1 is best"]), "λ = 1 is best."),
     "no headline": (wording.headline([]), "No probe has been run on this run yet."),
     "runs": (
         wording.runs_headline(
