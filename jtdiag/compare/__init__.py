@@ -1,1 +1,1 @@
-"""Comparing two runs: the fields of their recipes, and their results with intervals."""
+"""Comparison of two runs: the fields of their recipes, and their results with intervals."""

@@ -1,13 +1,13 @@
-"""Two runs against each other: the fields of their recipes, and their results with intervals.
+"""Comparison of two runs: the fields of their recipes, and their results with intervals.
 
-The doubt of a difference is the best that the runs allow. Trials of one seed are pairs: trial t
-of both runs has the same split of the data and sees it in the same order. Trials of different
-seeds are two groups. A single trial says nothing about another training; where both runs have kept
-their outputs, the test examples are pairs, and the interval is that of two trained ensembles.
+The interval of a difference is the best that the runs allow. Trials of runs with the same seed are
+pairs: trial t of both has the same data split and the same order of examples. Trials of different
+seeds are two groups. A single trial does not show what another training would give; if both runs
+have kept their outputs, the test examples are pairs, and the interval is for two trained ensembles.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from jtdiag import names
+from jtdiag.compare import wording
+from jtdiag.compare.wording import BY_EXAMPLE, BY_GROUP, BY_TRIAL, POINTS
 from jtdiag.families import combining
 from jtdiag.recipe import toml
 from jtdiag.stats import Interval, paired, unpaired
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 
-POINTS = "points"
-"""Of errors: percent, and differences in points."""
 QUANTITIES: Mapping[str, tuple[str, str]] = {
     names.ENSEMBLE_ERROR: ("ensemble error", POINTS),
     "median_member_error": ("median member", POINTS),
@@ -32,9 +32,7 @@ QUANTITIES: Mapping[str, tuple[str, str]] = {
     "mean_member_loss": ("members' loss", names.NAT),
     "diversity": ("diversity", names.NAT),
 }
-"""Variables of the performance probe that are compared, what they are called, and their unit."""
-
-BY_TRIAL, BY_GROUP, BY_EXAMPLE = "paired trials", "trials, not paired", "paired test examples"
+"""Variables of the probe performance that are compared, with their labels and units."""
 
 Values = NDArray[np.floating[Any]]
 
@@ -50,7 +48,7 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One quantity on test at one λ, in both runs; percent and points for errors, else nats."""
+    """One quantity on test at one λ in both runs: errors in percent and points, losses in nats."""
 
     lam: float
     quantity: str
@@ -62,7 +60,7 @@ class Difference:
     doubt: str
     """What the interval is over, such as "paired test examples"; "" where there is none."""
     count: int
-    """Trials, or examples, that the interval is made of."""
+    """Number of trials or examples that the interval is computed from."""
     note: str = ""
 
 
@@ -70,7 +68,7 @@ class Difference:
 
 
 def fields(a: Run, b: Run) -> list[Field]:
-    """Return the fields in which the recipes would give different runs."""
+    """Return the fields in which the recipes differ and that change the outcome."""
     return [
         Field(
             name=name,
@@ -87,22 +85,23 @@ def fields(a: Run, b: Run) -> list[Field]:
 def differences(
     a: Run, b: Run, performance_a: xr.Dataset, performance_b: xr.Dataset
 ) -> list[Difference]:
-    """Return b − a of every quantity on test, at every λ that both runs have, with its doubt.
+    """Return b − a of every quantity on test, at every λ that both runs have, with intervals.
 
-    Each lane at the epoch that validation chose. Memory holds one chunk of outputs.
+    Each lane is evaluated at the epoch selected on validation. One chunk of outputs at a time is
+    kept in memory.
 
     Args:
         a: A run.
-        b: Another.
-        performance_a: What the performance probe says of a.
-        performance_b: Of b.
+        b: Another run.
+        performance_a: Result of the probe performance for a.
+        performance_b: The same for b.
     """
-    found: list[Difference] = []
-    on_test = [p.sel({names.SPLIT: names.TEST}) for p in (performance_a, performance_b)]
+    rows: list[Difference] = []
+    on_test = [result.sel({names.SPLIT: names.TEST}) for result in (performance_a, performance_b)]
     for lam in shared(a, b):
-        x, y = (p.sel({names.LAM: lam}) for p in on_test)
-        found += _at(a, b, lam, x, y)
-    return found
+        x, y = (result.sel({names.LAM: lam}) for result in on_test)
+        rows += _at_lam(a, b, lam, x, y)
+    return rows
 
 
 def shared(a: Run, b: Run) -> list[float]:
@@ -111,35 +110,36 @@ def shared(a: Run, b: Run) -> list[float]:
 
 
 def same_draws(a: Run, b: Run) -> bool:
-    """Tell whether trial t of both runs splits the same data alike: then trials are pairs."""
-    one, other = a.recipe, b.recipe
-    return (one.seed, one.data.name, one.data.val) == (other.seed, other.data.name, other.data.val)
+    """Return whether trial t of both runs has the same data split, so that trials are pairs."""
+    keys = [(run.recipe.seed, run.recipe.data.name, run.recipe.data.val) for run in (a, b)]
+    return keys[0] == keys[1]
 
 
-def _at(a: Run, b: Run, lam: float, x: xr.Dataset, y: xr.Dataset) -> list[Difference]:
-    """Return the differences at one λ; x and y are what is known there, by trial."""
-    known = [_trials(one) for one in (x, y)]
-    if not known[0] or not known[1]:
+def _at_lam(a: Run, b: Run, lam: float, x: xr.Dataset, y: xr.Dataset) -> list[Difference]:
+    """Return the differences at one λ; x and y are the results there, by trial."""
+    trials = [_trials(result) for result in (x, y)]
+    if not trials[0] or not trials[1]:
         return []
-    both = [trial for trial in known[0] if trial in known[1]] if same_draws(a, b) else []
-    if len(both) > 1:
-        x, y = (one.sel({names.TRIAL: both}) for one in (x, y))
+    common = [trial for trial in trials[0] if trial in trials[1]] if same_draws(a, b) else []
+    if len(common) > 1:
+        x, y = (result.sel({names.TRIAL: common}) for result in (x, y))
         return [_by_trial(lam, name, x, y) for name in QUANTITIES]
-    if not both and min(map(len, known)) > 1:
+    if not common and min(map(len, trials)) > 1:
         return [_by_group(lam, name, x, y) for name in QUANTITIES]
-    trials = (both[0], both[0]) if both else (known[0][0], known[1][0])
-    x, y = (one.sel({names.TRIAL: [trial]}) for one, trial in zip((x, y), trials, strict=True))
-    examples = _pairs_of_examples(a, b, lam, trials)
+    pair = (common[0], common[0]) if common else (trials[0][0], trials[1][0])
+    x, y = (result.sel({names.TRIAL: [t]}) for result, t in zip((x, y), pair, strict=True))
+    examples = _pairs_of_examples(a, b, lam, pair)
     return [_by_example(lam, name, x, y, examples) for name in QUANTITIES]
 
 
-def _trials(at: xr.Dataset) -> list[int]:
-    """Return the trials of which the ensemble's error is known."""
-    return [int(t) for t in at[names.TRIAL].values[np.isfinite(at[names.ENSEMBLE_ERROR].values)]]
+def _trials(result: xr.Dataset) -> list[int]:
+    """Return the trials that have an ensemble error."""
+    measured = np.isfinite(result[names.ENSEMBLE_ERROR].values)
+    return [int(trial) for trial in result[names.TRIAL].values[measured]]
 
 
 def _difference(
-    lam: float, name: str, x: Values, y: Values, interval: Interval, doubt: str, count: int
+    lam: float, name: str, x: Values, y: Values, interval: Interval, basis: str, count: int
 ) -> Difference:
     label, unit = QUANTITIES[name]
     factor = 100 if unit == POINTS else 1
@@ -150,8 +150,8 @@ def _difference(
         a=factor * float(np.mean(x)),
         b=factor * float(np.mean(y)),
         interval=Interval(*(factor * end for end in interval)),
-        doubt=doubt if interval.known else "",
-        count=count if interval.known else 0,
+        doubt=basis if interval.exists else "",
+        count=count if interval.exists else 0,
     )
 
 
@@ -161,7 +161,7 @@ def _by_trial(lam: float, name: str, x: xr.Dataset, y: xr.Dataset) -> Difference
 
 
 def _by_group(lam: float, name: str, x: xr.Dataset, y: xr.Dataset) -> Difference:
-    left, right = (one[name].values[np.isfinite(one[name].values)] for one in (x, y))
+    left, right = (values[np.isfinite(values)] for values in (x[name].values, y[name].values))
     count = min(len(left), len(right))
     return _difference(lam, name, left, right, unpaired(left, right), BY_GROUP, count)
 
@@ -173,26 +173,23 @@ def _by_example(
     y: xr.Dataset,
     examples: tuple[Mapping[str, Values], Mapping[str, Values]] | None,
 ) -> Difference:
-    """Return a difference of single trials, with the doubt over test examples if it is known."""
+    """Return a difference of single trials, with an interval over test examples if possible."""
     left, right = x[name].values, y[name].values
-    none = Interval(float(right.mean() - left.mean()), np.nan, np.nan)
+    no_interval = Interval(float(right.mean() - left.mean()), np.nan, np.nan)
     if examples is None or name not in examples[0] or name not in examples[1]:
-        return _difference(lam, name, left, right, none, "", 0)
+        return _difference(lam, name, left, right, no_interval, "", 0)
     each = examples[1][name] - examples[0][name]
-    found = _difference(lam, name, left, right, paired(each), BY_EXAMPLE, len(each))
+    difference = _difference(lam, name, left, right, paired(each), BY_EXAMPLE, len(each))
     if name != names.ENSEMBLE_ERROR or not set(np.unique(each)) <= {-1.0, 0.0, 1.0}:
-        return found
-    return Difference(
-        **{**vars(found), "note": mcnemar(int((each > 0).sum()), int((each < 0).sum()))}
-    )
+        return difference
+    return replace(difference, note=mcnemar(int((each > 0).sum()), int((each < 0).sum())))
 
 
 def mcnemar(only_a: int, only_b: int) -> str:
-    """Return McNemar's exact test in words, of the examples that one run alone has right."""
-    if only_a + only_b == 0:
-        return "both are right on the same examples"
-    p = float(binomtest(only_b, only_a + only_b).pvalue)
-    return f"right alone: A on {only_a} examples, B on {only_b} (exact McNemar p = {p:.2g})"
+    """Return McNemar's exact test of the examples on which only one run is right, in words."""
+    total = only_a + only_b
+    p = float(binomtest(only_b, total).pvalue) if total else 1.0
+    return wording.mcnemar(only_a, only_b, p)
 
 
 # --- examples ------------------------------------------------------------------------------------
@@ -201,7 +198,7 @@ def mcnemar(only_a: int, only_b: int) -> str:
 def _pairs_of_examples(
     a: Run, b: Run, lam: float, trials: tuple[int, int]
 ) -> tuple[Mapping[str, Values], Mapping[str, Values]] | None:
-    """Return both runs' quantities by test example; None unless both kept outputs on the same."""
+    """Return both runs' quantities by test example; None unless both kept outputs of the same."""
     lanes = [
         Lane(trial, run.recipe.lam.index(lam)) for run, trial in zip((a, b), trials, strict=True)
     ]
@@ -219,9 +216,9 @@ def _keeps_outputs(run: Run, lane: Lane) -> bool:
 
 
 def by_example(run: Run, lane: Lane) -> dict[str, Values]:
-    """Return error and loss of the ensemble, the members' mean loss and diversity, (n,) each.
+    """Return error and loss of the ensemble, mean member loss and diversity by test example, (n,).
 
-    On test, at the epoch that validation chose, read chunk by chunk.
+    At the epoch selected on validation; outputs are read chunk by chunk.
     """
     rows: dict[str, list[Values]] = {}
     for block in run.outputs(lane, run.chosen_epoch(lane), names.TEST):
@@ -230,12 +227,12 @@ def by_example(run: Run, lane: Lane) -> dict[str, Values]:
         mean = combining.prediction(run.family, eta, run.recipe.combiner)
         loss = combining.ensemble_loss(run.family, eta, target, run.recipe.combiner)
         members = combining.member_losses(run.family, eta, target).mean(-2)
-        found = {
+        columns = {
             names.ENSEMBLE_ERROR: run.family.error(mean, target) / run.error_scale,
             names.ENSEMBLE_LOSS: loss,
             "mean_member_loss": members,
             "diversity": members - loss,
         }
-        for name, values in found.items():
+        for name, values in columns.items():
             rows.setdefault(name, []).append(values.numpy())
     return {name: np.concatenate(parts) for name, parts in rows.items()}

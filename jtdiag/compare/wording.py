@@ -1,74 +1,144 @@
-"""What two runs differ in, as rows of text and as sentences, for whoever prints them."""
+"""Every sentence and table row of the comparison of two runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from jtdiag import names
-from jtdiag.compare.runs import BY_EXAMPLE, BY_GROUP, BY_TRIAL, POINTS, Difference, Field, shared
-from jtdiag.store.run import Run
+from jtdiag.stats import listed, signed
+
+if TYPE_CHECKING:
+    from jtdiag.compare.runs import Difference, Field
+    from jtdiag.store.run import Run
 
 FIELDS = ("field", "A", "B")
 RESULTS = ("λ", "on test", "A", "B", "B − A", "95 % interval")
-CLEAR = "*: the interval leaves 0 out."
-
-DOUBTS = {
-    BY_TRIAL: "Intervals are Student's over the differences of {count} paired trials (the seeds "
-    "match, so that trial t of both has the same split of the data); they tell what other trials "
-    "of these recipes would give.",
-    BY_GROUP: "Intervals are Welch's over trials; seeds or data differ, so that trials are not "
-    "paired.",
-    BY_EXAMPLE: "Intervals are over {count} test examples, paired between two trained ensembles of "
-    "one trial each; they cannot tell what training again would change. Train with more trials to "
-    "know.",
-    "": "Where there is no interval, a single trial, or trials that all differ alike, say nothing "
-    "of chance. More trials, or outputs of the chosen epoch in both runs (keep.outputs, "
-    "keep.splits), would give one.",
-}
+POINTS = "points"
+"""Unit of errors: percent, and differences in percentage points."""
+BY_TRIAL, BY_GROUP, BY_EXAMPLE = "paired trials", "trials, not paired", "paired test examples"
+"""What an interval is computed over."""
+SIGNIFICANT = "* The interval excludes 0."
+NO_INTERVAL = (
+    "No interval: there is only one trial, or all trials differ by the same amount. Train more "
+    "trials, or keep the outputs of the selected epoch in both runs (keep.outputs, keep.splits)."
+)
 
 
-def field_rows(fields: Iterable[Field]) -> list[tuple[str, ...]]:
+# --- rows ----------------------------------------------------------------------------------------
+
+
+def field_rows(fields: Iterable["Field"]) -> list[tuple[str, ...]]:
     """Return a row of text for each field that differs, under `FIELDS`."""
-    return [(one.name, one.a, one.b) for one in fields]
+    return [(field.name, field.a, field.b) for field in fields]
 
 
-def result_rows(found: Iterable[Difference]) -> list[tuple[str, ...]]:
+def result_rows(differences: Iterable["Difference"]) -> list[tuple[str, ...]]:
     """Return a row of text for each quantity and λ, under `RESULTS`."""
-    return [_row(one) for one in found]
+    return [_row(difference) for difference in differences]
 
 
-def _row(one: Difference) -> tuple[str, ...]:
-    form, unit = (".2f", "%") if one.unit == POINTS else (".4f", "nats")
-    mean, low, high = (f"{end:+{form}}".replace("-", "−") for end in one.interval)
+def _row(difference: "Difference") -> tuple[str, ...]:
+    form, unit = (".2f", "%") if difference.unit == POINTS else (".4f", "nats")
+    mean, low, high = (signed(end, form) for end in difference.interval)
+    mark = "*" if difference.interval.significant else " "
     return (
-        f"{one.lam:g}",
-        f"{one.quantity}, {unit}",
-        f"{one.a:{form}}",
-        f"{one.b:{form}}",
+        f"{difference.lam:g}",
+        f"{difference.quantity}, {unit}",
+        f"{difference.a:{form}}".replace("-", "−"),
+        f"{difference.b:{form}}".replace("-", "−"),
         mean,
-        f"{low} to {high} {'*' if one.interval.clear else ' '}" if one.interval.known else "none",
+        f"{low} to {high} {mark}" if difference.interval.exists else "none",
     )
 
 
-def notes(a: Run, b: Run, found: Iterable[Difference]) -> list[str]:
-    """Return what must be known to read the differences: which doubt is used, and what it lacks."""
-    found = list(found)
-    said = []
-    if not found:
-        said.append(_nothing(a, b))
+# --- notes ---------------------------------------------------------------------------------------
+
+
+def notes(a: "Run", b: "Run", differences: Iterable["Difference"]) -> list[str]:
+    """Return notes on the differences: what their intervals are over, and what is missing.
+
+    Args:
+        a: A run.
+        b: Another run.
+        differences: Between them.
+    """
+    rows = list(differences)
+    sentences = []
+    if not rows:
+        common = set(a.recipe.lam) & set(b.recipe.lam)
+        sentences.append(not_measured() if common else no_common_lam(a.recipe.lam, b.recipe.lam))
     if a.recipe.data.name != b.recipe.data.name or a.error_measure != b.error_measure:
-        said.append(
-            f"The runs are of different data or errors ({a.recipe.data.name}, {a.error_measure}; "
-            f"{b.recipe.data.name}, {b.error_measure}): a difference is one of tasks, too."
+        sentences.append(
+            different_tasks(
+                a.recipe.data.name, a.error_measure, b.recipe.data.name, b.error_measure
+            )
         )
-    for doubt in dict.fromkeys(one.doubt for one in found):
-        counts = [one.count for one in found if one.doubt == doubt]
-        said.append(DOUBTS[doubt].format(count=f"{max(counts):,}"))
-    said += [f"λ = {one.lam:g}: {one.note}." for one in found if one.note]
-    said += [CLEAR] if any(one.interval.clear for one in found) else []
-    return said
+    for basis in dict.fromkeys(row.doubt for row in rows):
+        sentences.append(intervals(basis, max(row.count for row in rows if row.doubt == basis)))
+    sentences += [f"λ = {row.lam:g}: {row.note}." for row in rows if row.note]
+    sentences += [SIGNIFICANT] if any(row.interval.significant for row in rows) else []
+    return sentences
 
 
-def _nothing(a: Run, b: Run) -> str:
-    if shared(a, b):
-        return f"Of the λ that both runs have, {names.TEST} errors are not known in both yet."
-    lams = [", ".join(f"{lam:g}" for lam in run.recipe.lam) for run in (a, b)]
-    return f"The runs have no λ in common (A: {lams[0]}; B: {lams[1]}), so no results are compared."
+def intervals(basis: str, count: int) -> str:
+    """Return what the intervals are computed over, and what they cannot show.
+
+    Args:
+        basis: One of `BY_TRIAL`, `BY_GROUP`, `BY_EXAMPLE`, or "" where there is no interval.
+        count: Trials or examples.
+    """
+    if basis == BY_TRIAL:
+        return (
+            f"Paired intervals (Student) over {count:,} trials: the seeds are the same, so trial t "
+            "of both runs has the same data split. They estimate the difference for new trials of "
+            "these recipes."
+        )
+    if basis == BY_GROUP:
+        return (
+            "Unpaired intervals (Welch) over trials: the seeds or the data are different, so "
+            "trials cannot be paired."
+        )
+    if basis == BY_EXAMPLE:
+        return (
+            f"Paired intervals over {count:,} test examples: they compare two trained ensembles of "
+            "one trial each, and do not include the variation between trainings. Train more "
+            "trials to measure it."
+        )
+    return NO_INTERVAL
+
+
+def mcnemar(only_a: int, only_b: int, p: float) -> str:
+    """Return McNemar's exact test: on how many examples only one of the runs is right.
+
+    Args:
+        only_a: Examples on which A is right and B is wrong.
+        only_b: The reverse.
+        p: Two-sided p-value.
+    """
+    if only_a + only_b == 0:
+        return "A and B are right on the same examples"
+    return (
+        f"only A is right on {_examples(only_a)}, only B on {_examples(only_b)} (exact McNemar "
+        f"test, p = {p:.2g})"
+    )
+
+
+def _examples(count: int) -> str:
+    return f"{count:,} example{'' if count == 1 else 's'}"
+
+
+def not_measured() -> str:
+    """Return that no common λ has been trained in both runs."""
+    return "No results to compare: no common λ has test errors in both runs yet."
+
+
+def no_common_lam(a: Sequence[float], b: Sequence[float]) -> str:
+    """Return that the runs have no λ in common, and which they have."""
+    lams = [listed([f"{lam:g}" for lam in of_run]) for of_run in (a, b)]
+    return f"No results to compare: the runs have no λ in common (A: {lams[0]}; B: {lams[1]})."
+
+
+def different_tasks(data_a: str, measure_a: str, data_b: str, measure_b: str) -> str:
+    """Return that the runs solve different tasks, so that their errors are not comparable."""
+    return (
+        f"The runs have different data or error measures (A: {data_a}, {measure_a}; B: {data_b}, "
+        f"{measure_b}), so differences also reflect the tasks."
+    )

@@ -1,5 +1,6 @@
-"""The report: all that is known of one run or several, as one page that needs nothing else.
+"""The report: the results of one run or several as one self-contained HTML page.
 
-Evidence (what is on disk) becomes an answer (sentences), pictures (with words for who cannot see
-them) and tables; the page puts them in order.
+`evidence` gathers results and findings from disk; `answer` chooses the findings that answer the
+main questions; `picture` and `alt_text` embed figures; `tables` and `several_runs` make tables;
+`page` puts them in order. The report judges nothing: every conclusion is a finding of a probe.
 """

@@ -1,11 +1,11 @@
-"""What is known of a run: results, findings, and which probes have not been asked yet."""
+"""What a run has on disk: results, findings, and which probes have not been run yet."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import xarray as xr
 
-from jtdiag.probing import findings as finding, results as result
+from jtdiag.probing import findings, results
 from jtdiag.probing.contract import Probe
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
@@ -15,81 +15,87 @@ from jtdiag.store.run import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a report of one run is made from."""
+    """What the report of one run is made from."""
 
     run: Run
     results: dict[str, xr.Dataset]
-    """By probe, in alphabetical order; of probes that are installed and have been asked."""
+    """By probe, in alphabetical order, of installed probes."""
     findings: list[Finding]
+    """Alerts first."""
     stale: tuple[str, ...] = ()
-    """Probes whose result is older than the run or than the probe."""
+    """Probes whose result is older than the run or than the code of the probe."""
     missing: tuple[str, ...] = ()
-    """Probes that have not been asked, or when they measured less than they do now."""
-    without_meaning: dict[str, str] = field(default_factory=dict)
-    """Questions of probes that do not apply to the run."""
+    """Probes without a result, or with one that lacks variables that the probe now computes."""
+    not_applicable: dict[str, str] = field(default_factory=dict)
+    """Questions of probes that are not applicable to the run, by probe."""
 
     @property
     def name(self) -> str:
-        """The run as it is called beside others: its folder."""
+        """Name of the run's folder."""
         return self.run.path.resolve().name
 
     @property
     def members(self) -> int:
-        """How many members the run has."""
+        """Number of members."""
         return self.run.recipe.members.count
 
-    def finding(self, probe: str, rule: str, lam: float) -> Finding | None:
-        """Return what a probe has found at a λ by a rule, if it has."""
-        for one in self.findings:
-            if (one.probe, one.rule, one.lam) == (probe, rule, lam):
-                return one
+    def finding(self, probe: str, rule: str, lam: float | None) -> Finding | None:
+        """Return the finding of a rule at a λ, or on the whole run (None), if there is one."""
+        for finding in self.findings:
+            if (finding.probe, finding.rule, finding.lam) == (probe, rule, lam):
+                return finding
         return None
+
+    def first(self, probe: str, rule: str) -> Finding | None:
+        """Return the finding of a rule at the lowest λ that has one."""
+        matching = [f for f in self.findings if (f.probe, f.rule) == (probe, rule)]
+        return min(matching, key=lambda f: -1.0 if f.lam is None else f.lam, default=None)
 
 
 def ask_cheap(run: Run, asking: Callable[[Run, Probe], object] = measure) -> list[str]:
-    """Ask the cheap probes that have no fresh result; return their names.
+    """Run the cheap probes whose result is missing or outdated; return their names.
 
     Args:
-        run: Its results and findings grow.
-        asking: Measures; a command may show progress around it.
+        run: Results and findings are added to its folder.
+        asking: Runs a probe; a command may show progress around it.
     """
-    asked = []
+    names = []
     for probe in PROBES.all():
-        if probe.cost == "cheap" and probe.applies(run) and not result.is_fresh(run, probe):
+        if probe.cost == "cheap" and probe.applies(run) and not results.is_fresh(run, probe):
             asking(run, probe)
-            asked.append(probe.name)
-    return asked
+            names.append(probe.name)
+    return names
 
 
 def gather(run: Run) -> Evidence:
-    """Return what is known of a run; nothing is measured.
+    """Return the stored results and findings of a run; no probe is run.
 
     Raises:
         StoreError: if a result or the list of findings is damaged.
     """
-    results, stale, missing, without = {}, [], [], {}
+    stored, stale, missing, not_applicable = {}, [], [], {}
     for probe in PROBES.all():
         if not probe.applies(run):
-            without[probe.name] = probe.question
-        elif (found := _stored(run, probe)) is None:
+            not_applicable[probe.name] = probe.question
+        elif (result := _load(run, probe)) is None:
             missing.append(probe.name)
         else:
-            results[probe.name] = found
-            stale += [] if result.is_fresh(run, probe) else [probe.name]
-    known = [one for one in finding.read(run.path) if one.probe not in missing]
+            stored[probe.name] = result
+            stale += [] if results.is_fresh(run, probe) else [probe.name]
+    of_stored = [finding for finding in findings.read(run.path) if finding.probe not in missing]
     return Evidence(
         run=run,
-        results=results,
-        findings=sorted(known, key=lambda one: one.level != "alert"),
+        results=stored,
+        findings=sorted(of_stored, key=lambda finding: finding.level != "alert"),
         stale=tuple(stale),
         missing=tuple(missing),
-        without_meaning=without,
+        not_applicable=not_applicable,
     )
 
 
-def _stored(run: Run, probe: Probe) -> xr.Dataset | None:
-    """Return a stored result; None where there is none with all that the probe now promises."""
-    if not result.path_of(run, probe.name).exists():
+def _load(run: Run, probe: Probe) -> xr.Dataset | None:
+    """Return a stored result; None unless it has all variables that the probe computes now."""
+    if not results.path_of(run, probe.name).exists():
         return None
-    found = result.load(run, probe.name)
-    return found if set(probe.writes) <= set(map(str, found.data_vars)) else None
+    result = results.load(run, probe.name)
+    return result if set(probe.writes) <= set(map(str, result.data_vars)) else None

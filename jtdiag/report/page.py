@@ -1,4 +1,4 @@
-"""The page: evidence in order, as one HTML file that asks nothing of any network."""
+"""The page: answers, figures, tables and findings as one HTML file that loads nothing."""
 
 import re
 import shlex
@@ -16,49 +16,48 @@ from jtdiag.figures import FIGURES
 from jtdiag.figures.contract import FigureKind
 from jtdiag.files import write_atomically
 from jtdiag.recipe import toml
-from jtdiag.report import picture as pictures
 from jtdiag.report.answer import Part, answer, headline
-from jtdiag.report.beside import Beside, beside
 from jtdiag.report.evidence import Evidence
-from jtdiag.report.picture import Picture, picture
+from jtdiag.report.picture import LIMIT, Picture, picture
+from jtdiag.report.several_runs import SeveralRuns, compare
 from jtdiag.report.tables import Table, tables
 
 LARGEST = 5_000_000
-"""Bytes of a whole page; figures share most of it."""
+"""Bytes of a page."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class ShownFigure:
     """A figure on the page."""
 
     name: str
     caption: Sequence[str]
-    """Paragraphs: what it is, and how to read it."""
+    """Paragraphs: what the figure is, and how to read it."""
     picture: Picture
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """What the page says of one run."""
+    """One run on the page."""
 
     anchor: str
-    """Begins the identifiers of the section; no two sections have the same."""
+    """Prefix of the HTML identifiers of the section, unique on the page."""
     evidence: Evidence
     headline: str
     parts: list[Part]
     tables: list[Table]
-    figures: list[Shown]
+    figures: list[ShownFigure]
     left_out: list[tuple[str, str]]
-    """Figures that are not there, and why."""
+    """Names of figures that could not be drawn, and why."""
 
     @property
     def path(self) -> str:
-        """The run's folder, as a shell takes it."""
+        """The run's folder, quoted for a shell."""
         return shlex.quote(str(self.evidence.run.path))
 
     @property
     def commands(self) -> list[str]:
-        """What makes this run, its results and this page again."""
+        """The commands that reproduce this run, its results and this page."""
         recipe = shlex.quote(f"{self.evidence.run.recipe.name}.toml")
         return [
             f"jtdiag train {recipe} --out {self.path}",
@@ -73,49 +72,49 @@ class Section:
 
     @property
     def findings(self) -> list[tuple[str, list[str]]]:
-        """Sentences that are no alerts, by probe."""
-        told = [one for one in self.evidence.findings if one.level != "alert"]
-        told.sort(key=lambda one: one.probe)
-        return [(p, [f.sentence for f in group]) for p, group in groupby(told, lambda f: f.probe)]
+        """Sentences of the findings that are not alerts, by probe."""
+        infos = [finding for finding in self.evidence.findings if finding.level != "alert"]
+        infos.sort(key=lambda finding: finding.probe)
+        return [(p, [f.sentence for f in group]) for p, group in groupby(infos, lambda f: f.probe)]
 
     @property
     def alerts(self) -> list[str]:
         """Sentences of the alerts."""
-        return [one.sentence for one in self.evidence.findings if one.level == "alert"]
+        return [f.sentence for f in self.evidence.findings if f.level == "alert"]
 
 
-def page(known: Sequence[Evidence], largest: int = LARGEST) -> str:
-    """Return the report of one run or several as HTML; of several, first how they compare.
+def page(runs: Sequence[Evidence], largest: int = LARGEST) -> str:
+    """Return the report of one run or several as HTML; several are compared first.
 
     Args:
-        known: One or more runs.
-        largest: Bytes of the page. Where it would have more, its largest figures become bitmaps.
+        runs: One or more.
+        largest: Bytes of the page. If it would be larger, its largest figures become bitmaps.
     """
-    limits = [pictures.LIMIT >> halved for halved in range(0, 8, 2)]
+    limits = [LIMIT >> halved for halved in range(0, 8, 2)]
     for limit in limits:
-        text = _rendered(known, limit)
+        text = _rendered(runs, limit)
         if len(text.encode()) <= largest:
             break
     return text
 
 
-def _rendered(known: Sequence[Evidence], limit: int) -> str:
-    """Return the page with figures of up to so many bytes as SVG."""
-    alone = len(known) == 1
+def _rendered(runs: Sequence[Evidence], limit: int) -> str:
+    """Return the page; figures of more bytes than the limit are bitmaps."""
+    alone = len(runs) == 1
     sections = [
         _section(evidence, f"run{number}", limit, alone=alone)
-        for number, evidence in enumerate(known, 1)
+        for number, evidence in enumerate(runs, 1)
     ]
-    compared = None if alone else _beside(known, limit)
-    title = ", ".join(evidence.name for evidence in known)
+    compared = None if alone else _compared(runs, limit)
+    title = ", ".join(evidence.name for evidence in runs)
     first = sections[0].headline if compared is None else compared.headline
     return _template().render(
-        sections=sections, beside=compared, title=title, headline=first, version=version("jtdiag")
+        sections=sections, compared=compared, title=title, headline=first, version=version("jtdiag")
     )
 
 
 def _template() -> Template:
-    """Return the page's template; whatever is put into it is text, never HTML."""
+    """Return the page's template; all values are escaped."""
     environment = Environment(
         loader=PackageLoader("jtdiag.report", ""),
         autoescape=True,
@@ -128,10 +127,10 @@ def _template() -> Template:
 
 
 def write(path: Path, text: str) -> int:
-    """Write a page, all of it or nothing; return its size in bytes.
+    """Write a page atomically; return its size in bytes.
 
     Raises:
-        StoreError: if the disk refuses.
+        StoreError: if it cannot be written.
     """
     try:
         write_atomically(path, text)
@@ -141,7 +140,7 @@ def write(path: Path, text: str) -> int:
 
 
 def bound(text: str) -> str:
-    """Return text in which a number keeps to its unit, its doubt and what it is a value of."""
+    """Return text with non-breaking spaces between a number and its symbol, SE and unit."""
     return re.sub(r" (?=[%±])|(?<=[±=]) |(?<=λ) (?==)", "\u00a0", text)
 
 
@@ -149,7 +148,7 @@ def _section(evidence: Evidence, anchor: str, limit: int, *, alone: bool) -> Sec
     parts = answer(evidence)
     shown, left_out = [], []
     for drawing in FIGURES.all():
-        if drawing.needs in evidence.without_meaning or (drawing.compares and not alone):
+        if drawing.needs in evidence.not_applicable or (drawing.compares and not alone):
             continue
         try:
             shown.append(_shown(drawing, [evidence], limit))
@@ -166,33 +165,33 @@ def _section(evidence: Evidence, anchor: str, limit: int, *, alone: bool) -> Sec
     )
 
 
-def _beside(known: Sequence[Evidence], limit: int) -> Beside:
-    """Return how runs compare, with the figures that hold several runs."""
+def _compared(runs: Sequence[Evidence], limit: int) -> SeveralRuns:
+    """Return how runs compare, with the figures that show several runs."""
     drawn, left_out = [], []
     for drawing in FIGURES.all():
-        if drawing.compares and not any(drawing.needs in one.without_meaning for one in known):
+        if drawing.compares and not any(drawing.needs in run.not_applicable for run in runs):
             try:
-                drawn.append(_shown(drawing, known, limit))
+                drawn.append(_shown(drawing, runs, limit))
             except ProbeError as error:
                 left_out.append((drawing.name, str(error)))
-    return beside(known, drawn, left_out)
+    return compare(runs, drawn, left_out)
 
 
-def _shown(drawing: FigureKind, known: Sequence[Evidence], limit: int) -> Shown:
+def _shown(drawing: FigureKind, runs: Sequence[Evidence], limit: int) -> ShownFigure:
     """Draw a figure.
 
     Raises:
-        ProbeError: if its probe has not been asked, or the run holds nothing to draw.
+        ProbeError: if its probe has not been run, or the run has nothing to draw.
     """
-    for evidence in known:
+    for evidence in runs:
         if drawing.needs not in evidence.results:
             raise ProbeError(
                 f"First run: jtdiag probe {shlex.quote(str(evidence.run.path))} {drawing.needs}"
             )
-    results = [(one.name, one.results[drawing.needs]) for one in known]
+    results = [(run.name, run.results[drawing.needs]) for run in runs]
     draw = partial(drawing.draw, results if drawing.compares else results[:1])
     paragraphs = [" ".join(p.split()) for p in re.split(r"\n\s*\n", drawing.caption.strip())]
-    return Shown(
+    return ShownFigure(
         name=drawing.name,
         caption=paragraphs,
         picture=picture(draw, drawing.caption, limit),

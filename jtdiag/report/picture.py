@@ -1,4 +1,4 @@
-"""A figure as part of a page: an image that holds all it needs, and words in its place."""
+"""Figures embedded in a page: a self-contained image and its alternative text."""
 
 import base64
 import io
@@ -13,19 +13,19 @@ from jtdiag.figures import style
 from jtdiag.report.alt_text import in_words
 
 RC = {
-    # Outlines: the same on every machine, whose fonts may lack ours. Words stand in the text.
+    # Outlines look the same on every machine; the words are in the alternative text.
     "svg.fonttype": "path",
     "svg.hashsalt": "jtdiag",  # the same figure, the same bytes
 }
 LIMIT = 300_000
 """Bytes of an SVG above which a figure becomes a bitmap."""
 DPI = (200, 120, 72)
-"""Of a bitmap: the first that stays within the limit."""
+"""Resolutions of a bitmap; the first that is within the limit is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An image as a data address, which takes no identifiers and no styles from the page."""
+    """An image as a data URL, isolated from the identifiers and styles of the page."""
 
     address: str
     width: int
@@ -35,12 +35,12 @@ class Picture:
 
 
 def picture(draw: Callable[[], Figure], caption: str, limit: int = LIMIT) -> Picture:
-    """Draw a figure in our style; return it as SVG, or where that is too large as PNG.
+    """Draw a figure; return it as SVG, or as PNG if that is too large.
 
     Args:
         draw: Makes the figure.
-        caption: Of which the first sentence begins the words.
-        limit: Bytes of the SVG.
+        caption: Its first sentence begins the alternative text.
+        limit: Greatest number of bytes of the SVG.
     """
     with style.of(), mpl.rc_context(RC):  # type: ignore[arg-type]
         figure = draw()
@@ -55,7 +55,7 @@ def picture(draw: Callable[[], Figure], caption: str, limit: int = LIMIT) -> Pic
     return Picture(address=f"data:image/{kind};base64,{data}", width=width, height=height, alt=alt)
 
 
-def _saved(figure: Figure, form: str, **how: Any) -> bytes:
+def _saved(figure: Figure, form: str, **options: Any) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format=form, **how)
+    figure.savefig(stream, format=form, **options)
     return stream.getvalue()

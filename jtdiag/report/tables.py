@@ -1,13 +1,15 @@
 """Tables of a report: rows of text from results."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
 
 from jtdiag import names
+from jtdiag.report import wording
 from jtdiag.report.evidence import Evidence
+from jtdiag.stats import Interval, standard_error
 from jtdiag.tables.performance import HEADINGS, performance_rows
 
 
@@ -21,88 +23,87 @@ class Table:
 
 
 def tables(evidence: Evidence) -> list[Table]:
-    """Return a table for each of these probes that has been asked: errors, removal, calibration."""
-    makers = {"performance": _performance, "robustness": _robustness, "calibration": _calibration}
-    made = [
-        make(evidence.results[name]) for name, make in makers.items() if name in evidence.results
-    ]
+    """Return the tables of errors, differences, removal and calibration that have results."""
+    makers = (
+        ("performance", _performance),
+        ("performance", _differences),
+        ("robustness", _removal),
+        ("calibration", _calibration),
+    )
+    made = [make(evidence.results[probe]) for probe, make in makers if probe in evidence.results]
     return [table for table in made if table.rows]
 
 
 def _performance(result: xr.Dataset) -> Table:
+    return Table(caption=wording.PERFORMANCE, headings=HEADINGS, rows=performance_rows(result))
+
+
+def _differences(result: xr.Dataset) -> Table:
+    """Compare every λ with the best, from the intervals of the result; no rows for a single λ."""
+    on_test = result.sel({names.SPLIT: names.TEST})
+    best = float(on_test["optimum"])
+    rows = []
+    for lam in _measured(on_test, "difference_mean"):
+        row = on_test.sel({names.LAM: lam})
+        ends = (100 * float(row[f"difference_{end}"]) for end in ("mean", "low", "high"))
+        rows.append(
+            wording.best_row(lam) if lam == best else wording.difference_row(lam, Interval(*ends))
+        )
     return Table(
-        caption="Test error at the epoch that validation chose, mean ± standard error over trials",
-        headings=HEADINGS,
-        rows=performance_rows(result),
+        caption=wording.DIFFERENCES,
+        headings=wording.DIFFERENCE_HEADINGS,
+        rows=rows if len(rows) > 1 else (),
     )
 
 
-def _robustness(result: xr.Dataset) -> Table:
+def _removal(result: xr.Dataset) -> Table:
     shared = result.sel(subsets="shared")
     half = shared.sizes[names.DROPPED] // 2
     rows = []
-    for lam in _known(shared, "accuracy_mean"):
-        at = shared.sel({names.LAM: lam})
+    for lam in _measured(shared, "accuracy_mean"):
+        row = shared.sel({names.LAM: lam})
         rows.append(
             (
                 f"{lam:g}",
-                _percent(at, "accuracy", {names.DROPPED: 0}),
-                _percent(at, "accuracy", {names.DROPPED: half}),
-                _percent(at, "accuracy_worst", {names.DROPPED: half}),
-                _percent(at, "tolerated_fraction"),
+                _percent(row, "accuracy", {names.DROPPED: 0}),
+                _percent(row, "accuracy", {names.DROPPED: half}),
+                _percent(row, "accuracy_worst", {names.DROPPED: half}),
+                _percent(row, "tolerated_fraction"),
             )
         )
-    headings = (
-        "λ",
-        "all members",
-        f"{half} missing at random",
-        f"{half} missing, worst found",
-        "may be missing for less than a point",
-    )
-    caption = "Test accuracy when members are missing, mean ± standard error over trials"
-    return Table(caption=caption, headings=headings, rows=rows)
+    return Table(caption=wording.REMOVAL, headings=wording.removal_headings(half), rows=rows)
 
 
 def _calibration(result: xr.Dataset) -> Table:
-    columns = {
-        "calibration error": "ensemble_ece",
-        "by chance": "ensemble_ece_by_chance",
-        "after scaling": "ensemble_ece_scaled",
-    }
     test = result.sel({names.SPLIT: names.TEST})
     rows = []
-    for lam in _known(test, "ensemble_ece"):
-        at = test.sel({names.LAM: lam})
-        cells = [_over_trials(at[name], 100, ".1f", " %") for name in columns.values()]
-        scale = _over_trials(at["ensemble_temperature"], 1, ".2f", "")
-        brier = _over_trials(at["ensemble_brier"], 1, ".3f", "")
-        rows.append((f"{lam:g}", *cells, scale, brier))
+    for lam in _measured(test, "ensemble_ece"):
+        row = test.sel({names.LAM: lam})
+        errors = [
+            _over_trials(row[name], 100, ".1f", "%")
+            for name in ("ensemble_ece", "ensemble_ece_by_chance", "ensemble_ece_scaled")
+        ]
+        temperature = _over_trials(row["ensemble_temperature"], 1, ".2f", "")
+        brier = _over_trials(row["ensemble_brier"], 1, ".3f", "")
+        rows.append((f"{lam:g}", *errors, temperature, brier))
     return Table(
-        caption="Calibration of the ensemble on test, mean ± standard error over trials",
-        headings=("λ", *columns, "temperature", "Brier score"),
-        rows=rows,
+        caption=wording.CALIBRATION_TABLE, headings=wording.CALIBRATION_HEADINGS, rows=rows
     )
 
 
-def _known(result: xr.Dataset, name: str) -> list[float]:
+def _measured(result: xr.Dataset, name: str) -> list[float]:
     """Return the λs, ascending, at which a variable was measured."""
     values = result[name]
-    known = values.notnull().any([dim for dim in values.dims if dim != names.LAM])
-    return sorted(float(lam) for lam in result[names.LAM].values[known.values])
+    measured = values.notnull().any([dim for dim in values.dims if dim != names.LAM])
+    return sorted(float(lam) for lam in result[names.LAM].values[measured.values])
 
 
-def _percent(at: xr.Dataset, name: str, where: dict[str, int] | None = None) -> str:
-    mean, se = (float(at[f"{name}_{what}"].sel(where or {})) for what in ("mean", "se"))
-    return _text(100 * mean, 100 * se, ".1f", " %")
+def _percent(row: xr.Dataset, name: str, where: dict[str, int] | None = None) -> str:
+    mean, se = (100 * float(row[f"{name}_{part}"].sel(where or {})) for part in ("mean", "se"))
+    return wording.cell(mean, se)
 
 
 def _over_trials(values: xr.DataArray, factor: float, form: str, unit: str) -> str:
-    known = values.dropna(names.TRIAL).values
-    se = known.std(ddof=1) / math.sqrt(known.size) if known.size > 1 else math.nan
-    return _text(factor * known.mean() if known.size else math.nan, factor * se, form, unit)
-
-
-def _text(mean: float, se: float, form: str, unit: str) -> str:
-    if not math.isfinite(mean):
-        return "not known"
-    return f"{mean:{form}}{f' ± {se:{form}}' if math.isfinite(se) else ''}{unit}"
+    trials = factor * values.dropna(names.TRIAL).values
+    mean = float(trials.mean()) if trials.size else np.nan
+    return wording.cell(mean, float(standard_error(trials)), form, unit)

@@ -27,7 +27,7 @@ def test_without_asking_nothing_is_measured(small_run, tmp_path):
     ran = report(small_run.path, "--no-ask", "--out", out)
     assert ran.exit_code == 0
     assert not (small_run.path / "results").exists()
-    assert "Nothing has been asked of this run yet." in out.read_text("utf-8")
+    assert "No probe has been run on this run yet." in out.read_text("utf-8")
 
 
 def test_no_such_run_is_one_line(tmp_path):

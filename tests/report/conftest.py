@@ -21,7 +21,7 @@ PATIENCE = 60
 """Seconds that one answer may take on a machine that is busy."""
 
 
-def found() -> str | None:
+def browser_path() -> str | None:
     """Return the browser that is installed, if one is."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
@@ -83,8 +83,8 @@ class Browser:
             part = os.read(self._read, 1 << 20) if ready else b""
             assert part, "the browser does not answer"
             self._rest += part
-        one, _, self._rest = self._rest.partition(b"\0")
-        return json.loads(one)
+        message, _, self._rest = self._rest.partition(b"\0")
+        return json.loads(message)
 
     def open(self, path: Path, width: int, scheme: str = "light") -> None:
         """Load a file at a width, in CSS pixels, as who prefers light or dark would see it."""
@@ -104,9 +104,9 @@ class Browser:
 
     def value(self, expression: str) -> Any:
         """Return what a piece of JavaScript says of the page."""
-        said = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
-        assert "exceptionDetails" not in said, said
-        return said["result"].get("value")
+        result = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
 
     def requests(self) -> list[str]:
         """Return the addresses that the page has asked for."""
@@ -139,7 +139,7 @@ class Browser:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Start a browser; a test that needs one is marked `browser`, and says so where none is."""
-    program = found()
+    program = browser_path()
     if program is None:
         pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
     started = Browser(program, tmp_path_factory.mktemp("profile"))

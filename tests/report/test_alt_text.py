@@ -15,7 +15,7 @@ def drawn(labels=None, **how):
     return figure
 
 
-def test_points_are_told_with_their_doubt_and_the_names_of_their_places():
+def test_points_have_their_error_bars_and_the_names_of_their_ticks():
     assert in_words(drawn(["0", "0.9", "0.99"]), "Error against λ.\n\nMore.") == (
         "Error against λ. Test error (%) against λ: 16.6 ± 0.2 at 0, 11.8 ± 0.1 at 0.9, "
         "11.4 ± 0.3 at 0.99, lowest at 0.99."
@@ -30,7 +30,7 @@ def test_points_beside_a_tick_have_its_name():
     assert "others 5 between 0 and 0.9, 6 beyond 0.99" in in_words(figure, "Error.")
 
 
-def test_a_long_line_is_told_by_its_ends_and_extremes():
+def test_a_long_line_is_given_by_its_ends_and_extremes():
     figure = Figure()
     ax = figure.add_subplot()
     ax.plot(np.arange(20), [5, 1, *range(2, 18), 30, 9], label=r"$\lambda = 0.5$")
@@ -55,7 +55,7 @@ def test_words_end_in_time():
         ax.plot([0, 1], [1.234, 2.345], label="another label of some length")
     words = in_words(figure, "Many.")
     assert len(words) < LENGTH + 50
-    assert words.endswith("and more, see the tables and findings.")
+    assert words.endswith("; for more, see the tables and findings.")
 
 
 @pytest.mark.parametrize(

@@ -62,13 +62,13 @@ def test_the_page_is_small(page_of_toy):
 
 
 def test_every_identifier_is_there_once_and_every_link_inside_leads_somewhere(parsed):
-    found = [attrs["id"] for _, attrs, _ in parsed.elements if "id" in attrs]
-    assert len(found) == len(set(found))
+    identifiers = [attrs["id"] for _, attrs, _ in parsed.elements if "id" in attrs]
+    assert len(identifiers) == len(set(identifiers))
     inside = [a["href"][1:] for a, _ in parsed.all("a") if a["href"].startswith("#")]
     assert inside
-    assert set(inside) <= set(found)
+    assert set(inside) <= set(identifiers)
     labelled = [a["aria-labelledby"] for _, a, _ in parsed.elements if "aria-labelledby" in a]
-    assert set(labelled) <= set(found)
+    assert set(labelled) <= set(identifiers)
 
 
 def test_nothing_is_asked_of_a_network(text, parsed):
@@ -156,7 +156,7 @@ def test_a_result_that_is_older_is_told(warned):
     warned.seal_up_to(2)
     probe(warned.run, "performance")
     warned.seal_up_to(3)
-    assert "of an older result" in page([gather(warned.run)])
+    assert "(outdated result)" in page([gather(warned.run)])
 
 
 def test_a_result_that_holds_less_than_its_probe_now_promises_is_to_be_asked_again(small_run):
@@ -190,18 +190,20 @@ def test_several_runs_are_compared_first(small_run, toy_copy):
         probe(run, "capacity")
     text = page([gather(small_run), gather(toy_copy)])
     parsed = Parsed(text)
-    found = [attrs["id"] for _, attrs, _ in parsed.elements if "id" in attrs]
-    assert len(found) == len(set(found))
+    identifiers = [attrs["id"] for _, attrs, _ in parsed.elements if "id" in attrs]
+    assert len(identifiers) == len(set(identifiers))
     captions = [body for _, body in parsed.all("caption")]
-    assert captions[0].startswith("The runs: which λ is best")
+    assert captions[0].startswith("Best λ of each run")
     assert captions[1] == "Recipes: toy (B) against by-hand (A)"
-    assert "beside-capacity" in found
-    assert "run1-capacity" not in found
+    assert "beside-capacity" in identifiers
+    assert "run1-capacity" not in identifiers
     lines = [body for _, body in parsed.all("li")]
-    compared = [FIGURES.find(name) for name in FIGURES.names() if FIGURES.find(name).compares]
-    for one in compared:
-        if one.needs not in ("performance", "capacity"):
-            assert f"{one.name}: First run: jtdiag probe {small_run.path} {one.needs}" in lines
+    compared = [drawing for drawing in FIGURES.all() if drawing.compares]
+    for drawing in compared:
+        if drawing.needs not in ("performance", "capacity"):
+            assert f"{drawing.name}: First run: jtdiag probe {small_run.path} {drawing.needs}" in (
+                lines
+            )
     assert len(parsed.all("h1")) == 1
 
 
@@ -232,4 +234,4 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
     assert write(path, "λ") == 2
     with pytest.raises(StoreError, match="cannot be written"):
         write(tmp_path / "nowhere" / "report.html", "x")
-    assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]

@@ -1,4 +1,4 @@
-"""Which of several candidates has the lowest error, and how sure that is, from a few trials."""
+"""Bootstrap over trials: which of several candidates has the lowest error, and how certainly."""
 
 import itertools
 
@@ -8,15 +8,14 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 EXACT_UP_TO = 5
-"""Trials up to which every resample is counted (5⁵ = 3,125); beyond, resamples are drawn."""
+"""Up to this many trials all resamples are enumerated (5⁵ = 3,125); of more, some are drawn."""
 DRAWN = 4000
 
 
 def resamples(trials: int, random: np.random.Generator) -> Floats:
-    """Return how often each trial is in a resample, over trials: (resamples, trials).
+    """Return the weight of each trial in each bootstrap resample, (resamples, trials).
 
-    Rows add up to 1. Of few trials these are all ways to draw as many with replacement, so the
-    bootstrap is exact.
+    Rows add up to 1. For few trials these are all possible resamples, so the bootstrap is exact.
     """
     if trials <= EXACT_UP_TO:
         drawn = np.array(list(itertools.product(range(trials), repeat=trials)))
@@ -29,12 +28,12 @@ def resamples(trials: int, random: np.random.Generator) -> Floats:
 def probabilities(errors: Floats, random: np.random.Generator) -> Floats:
     """Return the share of resamples in which each candidate has the lowest mean error, (n,).
 
-    Trials are resampled whole: all candidates of a trial stay together, since they begin with the
-    same weights. Equals share a resample. NaN for fewer than two trials.
+    All candidates of a trial are resampled together, since they start from the same weights.
+    Candidates that tie share the resample equally. NaN for fewer than two trials.
 
     Args:
         errors: (n, trials), none NaN.
-        random: Draws resamples where there are too many to count.
+        random: Draws resamples where there are too many to enumerate.
     """
     candidates, trials = errors.shape
     if trials < 2:
@@ -49,7 +48,7 @@ def interval(probability: Floats, level: float = 0.95) -> tuple[int, int]:
 
     Args:
         probability: Of each candidate, (n,), in their order, adding up to 1.
-        level: Share that the interval holds at least; what lies outside is cut off on both sides.
+        level: Least probability of the interval; the rest is cut off equally on both sides.
     """
     if not np.isfinite(probability).all():
         return -1, -1
@@ -59,9 +58,9 @@ def interval(probability: Floats, level: float = 0.95) -> tuple[int, int]:
 
 
 def smoothed(means: Floats) -> Floats:
-    """Return means (n,) averaged with their neighbours: weights ¼, ½, ¼, and ⅔, ⅓ at the ends.
+    """Return means (n,) averaged with their neighbors: weights ¼, ½, ¼, and ⅔, ⅓ at the ends.
 
-    A straight line stays one, but for its ends. NaN where a neighbour is.
+    A straight line does not change, except at its ends. NaN next to a NaN.
     """
     if len(means) < 3:
         return means.copy()

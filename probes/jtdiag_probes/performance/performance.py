@@ -1,20 +1,19 @@
-"""Performance: how good the ensemble and its members are, at the epoch that validation chose."""
+"""Performance: errors and losses of the ensemble and its members at the selected epoch."""
 
 import numpy as np
 import xarray as xr
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.probing import over_trials
 from jtdiag.probing.contract import Options, Probe, Var
-from jtdiag.probing.findings import Finding
 from jtdiag.store.run import Run
 from jtdiag_probes.performance import optimum
+from jtdiag_probes.performance.performance_verdict import judge
 
 _LANE_SPLIT = (names.LAM, names.TRIAL, names.SPLIT)
 _OVER_TRIALS = (names.LAM, names.SPLIT)
-_WRONG = "fraction wrong"
 STREAM = 0xCA9
-"""Tells the random numbers of resampled trials from others with the same seed."""
+"""Separates the random numbers of the bootstrap from others of the same seed."""
 _MEANINGS = {
     names.ENSEMBLE_ERROR: (names.FRACTION, "error of the ensemble, in the family's measure"),
     names.ENSEMBLE_LOSS: (names.NAT, "loss of the ensemble"),
@@ -24,12 +23,13 @@ _MEANINGS = {
     "mean_member_loss": (names.NAT, "mean loss of the members"),
     "diversity": (names.NAT, "mean member loss minus ensemble loss"),
 }
+_INTERVAL = "of the simultaneous 95 % interval of difference_mean; NaN where it has none"
 
 WRITES = {
     "chosen_epoch": Var(
         dims=(names.LAM, names.TRIAL),
         unit=names.INDEX,
-        meaning="epoch measured: lowest ensemble validation error, or else the last; -1 for none",
+        meaning="selected epoch: lowest validation error of the ensemble, or the last; -1 for none",
     ),
     "lr": Var(
         dims=(names.LAM,),
@@ -45,6 +45,15 @@ WRITES = {
     "optimum_high": Var(
         dims=(names.SPLIT,), unit=names.FRACTION, meaning="upper end of its 95 % interval"
     ),
+    "difference_mean": Var(
+        dims=_OVER_TRIALS,
+        unit=names.FRACTION,
+        meaning="ensemble error minus that of the optimum, mean over paired trials",
+    ),
+    "difference_low": Var(dims=_OVER_TRIALS, unit=names.FRACTION, meaning=f"lower end {_INTERVAL}"),
+    "difference_high": Var(
+        dims=_OVER_TRIALS, unit=names.FRACTION, meaning=f"upper end {_INTERVAL}"
+    ),
     **{n: Var(dims=_LANE_SPLIT, unit=unit, meaning=m) for n, (unit, m) in _MEANINGS.items()},
     **{
         name: var
@@ -55,7 +64,7 @@ WRITES = {
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
-    """Measure every lane at its chosen epoch, and means with standard errors over trials."""
+    """Measure every lane at its selected epoch, and means with standard errors over trials."""
     metrics = run.metrics()
     epoch = xr.DataArray(
         [
@@ -64,106 +73,82 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         ],
         dims=(names.LAM, names.TRIAL),
     ).clip(max=metrics.sizes[names.EPOCH] - 1)
-    at = metrics.drop_vars(names.BEST_EPOCH).isel({names.EPOCH: epoch.clip(min=0)})
-    at = at.drop_vars(names.EPOCH)
-    members = at[names.MEMBER_ERROR]
+    selected = metrics.drop_vars(names.BEST_EPOCH).isel({names.EPOCH: epoch.clip(min=0)})
+    selected = selected.drop_vars(names.EPOCH)
+    members = selected[names.MEMBER_ERROR]
     lanes = xr.Dataset(
         {
-            names.ENSEMBLE_ERROR: at[names.ENSEMBLE_ERROR],
-            names.ENSEMBLE_LOSS: at[names.ENSEMBLE_LOSS],
+            names.ENSEMBLE_ERROR: selected[names.ENSEMBLE_ERROR],
+            names.ENSEMBLE_LOSS: selected[names.ENSEMBLE_LOSS],
             "best_member_error": members.min(names.MEMBER, skipna=False),
             "median_member_error": members.median(names.MEMBER, skipna=False),
             "worst_member_error": members.max(names.MEMBER, skipna=False),
-            "mean_member_loss": at[names.MEMBER_LOSS].mean(names.MEMBER, skipna=False),
+            "mean_member_loss": selected[names.MEMBER_LOSS].mean(names.MEMBER, skipna=False),
         }
     )
     lanes["diversity"] = lanes["mean_member_loss"] - lanes[names.ENSEMBLE_LOSS]
     lanes = lanes.transpose(*_LANE_SPLIT)
+    error = lanes[names.ENSEMBLE_ERROR]
     rates = [run.recipe.first_lr(i) for i in range(len(run.recipe.lam))]
-    found = xr.merge(
-        [lanes, over_trials.summary(lanes), best_lam(lanes[names.ENSEMBLE_ERROR], run.recipe.seed)]
+    result = xr.merge(
+        [lanes, over_trials.summary(lanes), best_lam(error, run.recipe.seed), differences(error)]
     )
-    found = found.assign(chosen_epoch=epoch, lr=(names.LAM, rates))
-    return found.assign_attrs(error_measure=run.error_measure, lr_rule=run.recipe.train.lr_rule)
+    return result.assign(chosen_epoch=epoch, lr=(names.LAM, rates)).assign_attrs(
+        error_measure=run.error_measure,
+        lr_rule=run.recipe.train.lr_rule,
+        members=run.recipe.members.count,
+    )
 
 
 def best_lam(error: xr.DataArray, seed: int) -> xr.Dataset:
-    """Return the λ with the lowest mean error, and the 95 % interval over resampled trials.
+    """Return the λ with the lowest mean error, and its 95 % interval by a bootstrap over trials.
 
     Args:
-        error: Of the ensemble, (lam, trial, split); NaN where not known.
-        seed: Of the draws, where there are too many resamples to count.
+        error: Of the ensemble, (lam, trial, split); NaN where not measured.
+        seed: Of the random resamples, where there are too many to enumerate.
 
     Returns:
-        optimum, optimum_low and optimum_high (split); NaN where no error is known, and for the
-        ends where fewer than two trials are.
+        optimum, optimum_low and optimum_high (split). NaN where no error is measured; the ends
+        are NaN where fewer than two trials are.
     """
     ordered = error.sortby(names.LAM).transpose(names.LAM, names.TRIAL, names.SPLIT)
     lams, values = ordered[names.LAM].values, ordered.values
     ends = np.full((3, values.shape[2]), np.nan)
-    for at in range(values.shape[2]):
-        known = np.isfinite(values[:, :, at]).any(1)
-        if not known.any():
+    for split in range(values.shape[2]):
+        measured = np.isfinite(values[:, :, split]).any(1)
+        if not measured.any():
             continue
-        here = values[known][:, :, at]
-        ends[0, at] = lams[known][int(np.nanmean(here, 1).argmin())]
-        whole = np.isfinite(here).all(0)
+        rows = values[measured][:, :, split]
+        ends[0, split] = lams[measured][int(np.nanmean(rows, 1).argmin())]
+        complete = np.isfinite(rows).all(0)
         random = np.random.default_rng([seed, STREAM])
-        low, high = optimum.interval(optimum.probabilities(here[:, whole], random))
+        low, high = optimum.interval(optimum.probabilities(rows[:, complete], random))
         if low >= 0:
-            ends[1:, at] = lams[known][[low, high]]
-    found = dict(zip(("optimum", "optimum_low", "optimum_high"), ends, strict=True))
-    return xr.Dataset({name: (names.SPLIT, row) for name, row in found.items()})
+            ends[1:, split] = lams[measured][[low, high]]
+    columns = dict(zip(("optimum", "optimum_low", "optimum_high"), ends, strict=True))
+    return xr.Dataset({name: (names.SPLIT, row) for name, row in columns.items()})
 
 
-def judge(result: xr.Dataset) -> list[Finding]:
-    """Say at which λ the ensemble is best on test, against both ends."""
-    mean = result["ensemble_error_mean"].sel({names.SPLIT: names.TEST}).dropna(names.LAM)
-    if mean.size == 0:
-        return []
-    best = float(mean[names.LAM].values[int(np.argmin(mean.values))])
-    lowest = _percent(result, best)
-    others = [
-        f"{what} (λ = {lam:g}) {_percent(result, lam)}{_remark(result, lam, best)}"
-        for lam, what in ((0.0, "independent training"), (1.0, "end-to-end training"))
-        if lam in mean[names.LAM].values and lam != best
-    ]
-    measure = result.attrs.get("error_measure", _WRONG)
-    what = "" if measure == _WRONG else f" ({measure})"
-    against = f", against {' and '.join(others)}" if others else ""
-    return [
-        Finding(
-            probe="performance",
-            rule="best-lambda",
-            level="info",
-            lam=best,
-            number=float(mean.min()),
-            sentence=f"λ = {best:g}: lowest test error of the ensemble{what}, {lowest}{against}.",
-        )
-    ]
+def differences(error: xr.DataArray) -> xr.Dataset:
+    """Return how much higher the error of every λ is than that of the λ with the lowest mean.
 
+    Trial t of every λ has the same data split, order of examples and initial weights, so trials
+    are pairs. The intervals hold simultaneously for all λs, see `stats.against_lowest`.
 
-def _remark(result: xr.Dataset, lam: float, best: float) -> str:
-    """Say where a difference may be none, or one of the learning rate."""
-    remarks = ["no clear difference"] if _doubtful(result, lam, best) else []
-    rates = [float(result["lr"].sel({names.LAM: at})) for at in (lam, best)]
-    if rates[0] != rates[1]:
-        remarks.append(f"at learning rate {rates[0]:g} instead of {rates[1]:g}")
-    return f" ({', '.join(remarks)})" if remarks else ""
+    Args:
+        error: Of the ensemble, (lam, trial, split); NaN where not measured.
 
-
-def _doubtful(result: xr.Dataset, lam: float, best: float) -> bool:
-    """Tell whether a difference is below two standard errors; trials are not taken as paired."""
-    at = result.sel({names.LAM: [lam, best], names.SPLIT: names.TEST})
-    difference = abs(float(at["ensemble_error_mean"].diff(names.LAM).item()))
-    se = float((at["ensemble_error_se"] ** 2).sum(skipna=False)) ** 0.5
-    return difference <= 2 * se
-
-
-def _percent(result: xr.Dataset, lam: float) -> str:
-    at = result.sel({names.LAM: lam, names.SPLIT: names.TEST})
-    mean, se = 100 * float(at["ensemble_error_mean"]), 100 * float(at["ensemble_error_se"])
-    return f"{mean:.1f} %" + (f" ± {se:.1f}" if np.isfinite(se) else "")
+    Returns:
+        difference_mean, difference_low and difference_high (lam, split), in the order of the λs.
+    """
+    ordered = error.sortby(names.LAM).transpose(names.SPLIT, names.LAM, names.TRIAL)
+    intervals = np.array([stats.against_lowest(rows)[1] for rows in ordered.values])
+    columns = {
+        f"difference_{end}": ((names.SPLIT, names.LAM), intervals[..., i])
+        for i, end in enumerate(("mean", "low", "high"))
+    }
+    result = xr.Dataset(columns, coords={dim: ordered[dim] for dim in (names.SPLIT, names.LAM)})
+    return result.transpose(*_OVER_TRIALS).sel({names.LAM: error[names.LAM]})
 
 
 probe = Probe(

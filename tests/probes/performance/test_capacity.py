@@ -31,16 +31,16 @@ def written(by_hand, errors, **more):
 def test_the_curve_is_that_of_the_chosen_epochs(toy, asked):
     metrics = toy.metrics()
     for lane in toy.lanes:
-        at = (lane.lam_index, lane.trial)
+        index = (lane.lam_index, lane.trial)
         epoch = toy.chosen_epoch(lane)
-        assert asked["chosen_epoch"].values[at] == epoch
+        assert asked["chosen_epoch"].values[index] == epoch
         np.testing.assert_array_equal(
-            asked["error"].values[at], metrics["ensemble_error"].values[(*at, epoch)]
+            asked["error"].values[index], metrics["ensemble_error"].values[(*index, epoch)]
         )
-    for at in np.ndindex(3, 3):
-        trials = asked["error"].values[at[0], :, at[1]]
-        assert asked["error_mean"].values[at] == pytest.approx(mean(trials))
-        assert asked["error_se"].values[at] == pytest.approx(sem(trials))
+    for lam, split in np.ndindex(3, 3):
+        trials = asked["error"].values[lam, :, split]
+        assert asked["error_mean"].values[lam, split] == pytest.approx(mean(trials))
+        assert asked["error_se"].values[lam, split] == pytest.approx(sem(trials))
 
 
 def test_the_optimum_and_its_interval_are_found_by_counting_resamples(by_hand):
@@ -60,14 +60,16 @@ def test_the_optimum_and_its_interval_are_found_by_counting_resamples(by_hand):
 
 
 def test_lambdas_in_any_order_give_the_same(by_hand):
-    one = probe.ask(written(by_hand, [[0.3, 0.3], [0.2, 0.1], [0.4, 0.4]], name="one"), Options())
-    other = probe.ask(
-        written(by_hand, [[0.4, 0.4], [0.3, 0.3], [0.2, 0.1]], lam=(1.0, 0.0, 0.5), name="other"),
+    rising = probe.ask(
+        written(by_hand, [[0.3, 0.3], [0.2, 0.1], [0.4, 0.4]], name="rising"), Options()
+    )
+    mixed = probe.ask(
+        written(by_hand, [[0.4, 0.4], [0.3, 0.3], [0.2, 0.1]], lam=(1.0, 0.0, 0.5), name="mixed"),
         Options(),
     )
-    assert other["lam"].values.tolist() == [0, 0.5, 1]
+    assert mixed["lam"].values.tolist() == [0, 0.5, 1]
     for name in ("error_mean", "error_smoothed", "optimum", "optimum_low", "best_probability"):
-        np.testing.assert_array_equal(one[name], other[name])
+        np.testing.assert_array_equal(rising[name], mixed[name])
 
 
 def test_parameters_are_counted_in_the_checkpoints(asked):
@@ -79,42 +81,44 @@ def test_without_checkpoints_the_recipe_says_how_many_there_are(by_hand):
     assert float(asked["parameters_per_member"]) == 64 * 10 + 10  # digits, no hidden layer
 
 
-def test_without_checkpoints_and_data_nobody_knows_and_the_finding_says_so(tmp_path):
+def test_without_checkpoints_and_data_the_finding_says_that_the_size_is_unknown(tmp_path):
     run = toy_run(tmp_path, keep={"checkpoints": "none"}, train={"epochs": 1})
     counted = float(probe.ask(run, Options())["parameters_per_member"])
     assert counted == 2 * 5 + 5 + 5 * 3 + 3
     (tmp_path / "toy.npz").unlink()
     asked = probe.ask(run, Options())
     assert np.isnan(asked["parameters_per_member"])
-    [one] = probe.judge(asked)
-    assert "How many parameters a member has is not known: no checkpoint, and no" in one.sentence
+    [finding] = probe.judge(asked)
+    assert "The number of parameters per member is unknown: the run has no checkpoints" in (
+        finding.sentence
+    )
 
 
-# --- what it says ---------------------------------------------------------------------------------
+# --- findings -------------------------------------------------------------------------------------
 
 
-def said(by_hand, errors, **more):
+def sentences(by_hand, errors, **more):
     return [f.sentence for f in probe.judge(probe.ask(written(by_hand, errors, **more), Options()))]
 
 
 def test_the_sentence_gives_optimum_interval_and_size(by_hand):
-    [sentence] = said(by_hand, [[0.4, 0.4], [0.2, 0.1], [0.1, 0.3]])
+    [sentence] = sentences(by_hand, [[0.4, 0.4], [0.2, 0.1], [0.1, 0.3]])
     assert sentence == (
-        "λ = 0.5 has the lowest test error, 15.0 % ± 5.0; in 95 % of resamples of 2 trials the "
-        "best lies from 0.5 to 1. A member has 650 parameters. Validation would choose λ = 0.5, "
-        "with a test error of 15.0 % ± 5.0."
+        "λ = 0.5 has the lowest test error, 15.0 ± 5.0 %; in 95 % of bootstrap resamples of 2 "
+        "trials, the best λ is between 0.5 and 1. Each member has 650 parameters. Selected on "
+        "validation: λ = 0.5, with a test error of 15.0 ± 5.0 %."
     )
 
 
-def test_a_sure_optimum_is_told_as_one(by_hand):
-    [sentence] = said(by_hand, [[0.4, 0.4], [0.2, 0.1]])
-    assert "in 95 % of resamples of 2 trials the best is λ = 1." in sentence
+def test_an_interval_of_one_lambda_is_that_lambda(by_hand):
+    [sentence] = sentences(by_hand, [[0.4, 0.4], [0.2, 0.1]])
+    assert "in 95 % of bootstrap resamples of 2 trials, the best λ is 1." in sentence
 
 
-def test_one_trial_is_not_taken_for_sure(by_hand):
-    [sentence] = said(by_hand, [[0.4], [0.2]])
-    assert "20.0 %; one trial does not say how sure that is." in sentence
+def test_one_trial_is_too_few_for_an_interval(by_hand):
+    [sentence] = sentences(by_hand, [[0.4], [0.2]])
+    assert "20.0 %; too few trials for an interval of the best λ." in sentence
 
 
 def test_one_lambda_has_no_optimum(by_hand):
-    assert said(by_hand, [[0.4, 0.4]], lam=(0.5,)) == []
+    assert sentences(by_hand, [[0.4, 0.4]], lam=(0.5,)) == []

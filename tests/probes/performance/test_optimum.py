@@ -13,21 +13,21 @@ def rng():
 
 
 def test_few_trials_are_resampled_in_every_way():
-    found = Counter(map(tuple, (3 * resamples(3, rng())).round().astype(int)))
+    drawn = Counter(map(tuple, (3 * resamples(3, rng())).round().astype(int)))
     multinomial = {
         (a, b, 3 - a - b): math.factorial(3)
         // (math.factorial(a) * math.factorial(b) * math.factorial(3 - a - b))
         for a in range(4)
         for b in range(4 - a)
     }
-    assert found == multinomial
+    assert drawn == multinomial
 
 
 def test_of_many_trials_resamples_are_drawn():
-    found = resamples(8, rng())
-    assert found.shape == (optimum.DRAWN, 8)
-    np.testing.assert_allclose(found.sum(1), 1)
-    np.testing.assert_allclose(found.mean(0), 1 / 8, atol=0.01)
+    weights = resamples(8, rng())
+    assert weights.shape == (optimum.DRAWN, 8)
+    np.testing.assert_allclose(weights.sum(1), 1)
+    np.testing.assert_allclose(weights.mean(0), 1 / 8, atol=0.01)
 
 
 def test_the_probability_of_two_candidates_is_a_binomial():
@@ -55,10 +55,10 @@ def test_equals_share():
     np.testing.assert_allclose(probabilities(np.ones((2, 3)), rng()), 0.5)
 
 
-def test_one_trial_says_nothing():
-    found = probabilities(np.array([[0.1], [0.2]]), rng())
-    assert np.isnan(found).all()
-    assert interval(found) == (-1, -1)
+def test_one_trial_has_no_probabilities():
+    probability = probabilities(np.array([[0.1], [0.2]]), rng())
+    assert np.isnan(probability).all()
+    assert interval(probability) == (-1, -1)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_the_interval_cuts_a_fortieth_off_each_side(probability, ends):
 
 
 def test_smoothing_keeps_a_line_but_for_its_ends():
-    found = smoothed(np.array([0.0, 1, 2, 3, 4]))
-    np.testing.assert_allclose(found, [1 / 3, 1, 2, 3, 4 - 1 / 3])
+    curve = smoothed(np.array([0.0, 1, 2, 3, 4]))
+    np.testing.assert_allclose(curve, [1 / 3, 1, 2, 3, 4 - 1 / 3])
     np.testing.assert_allclose(smoothed(np.full(4, 2.0)), 2)
     np.testing.assert_allclose(smoothed(np.array([0.0, 4, 0])), [4 / 3, 2, 4 / 3])
     assert smoothed(np.array([1.0, 2])).tolist() == [1, 2]

@@ -1,17 +1,19 @@
 import itertools
 import math
+import re
 from statistics import mean, median, stdev
 
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.stats import sem
+from scipy.stats import sem, ttest_rel
 
 from jtdiag import names
 from jtdiag.probing.contract import Options
+from jtdiag.probing.over_trials import standard_error
 from jtdiag.probing.registry import PROBES
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes.performance.performance import best_lam, probe, standard_error
+from jtdiag_probes.performance.performance import best_lam, differences, probe
 
 
 class TestPerformance(ProbePromises):
@@ -26,12 +28,12 @@ def asked(toy):
 def test_each_lane_is_measured_at_the_epoch_that_validation_chose(toy, asked):
     metrics = toy.metrics()
     for lane in toy.lanes:
-        at = (lane.lam_index, lane.trial)
-        by_epoch = metrics[names.ENSEMBLE_ERROR].sel(split="val").values[at].tolist()
+        index = (lane.lam_index, lane.trial)
+        by_epoch = metrics[names.ENSEMBLE_ERROR].sel(split="val").values[index].tolist()
         epoch = 1 + by_epoch[1:].index(min(by_epoch[1:]))
-        assert asked["chosen_epoch"].values[at] == epoch
+        assert asked["chosen_epoch"].values[index] == epoch
         for i, split in enumerate(("train", "val", "test")):
-            lane_metrics = metrics.sel(split=split).isel(lam=at[0], trial=at[1], epoch=epoch)
+            lane_metrics = metrics.sel(split=split).isel(lam=index[0], trial=index[1], epoch=epoch)
             errors = lane_metrics[names.MEMBER_ERROR].values.tolist()
             losses = lane_metrics[names.MEMBER_LOSS].values.tolist()
             ensemble_loss = float(lane_metrics[names.ENSEMBLE_LOSS])
@@ -44,35 +46,37 @@ def test_each_lane_is_measured_at_the_epoch_that_validation_chose(toy, asked):
                 "mean_member_loss": mean(losses),
                 "diversity": mean(losses) - ensemble_loss,
             }
-            found = {name: asked[name].values[(*at, i)] for name in expected}
-            assert found == pytest.approx(expected, rel=1e-13)
+            measured = {name: asked[name].values[(*index, i)] for name in expected}
+            assert measured == pytest.approx(expected, rel=1e-13)
 
 
 def test_means_and_standard_errors_are_over_trials(asked):
     for name in ("ensemble_error", "worst_member_error", "diversity"):
-        for at in np.ndindex(3, 3):
-            trials = asked[name].values[at[0], :, at[1]].tolist()
-            assert asked[f"{name}_mean"].values[at] == pytest.approx(mean(trials), rel=1e-13)
-            assert asked[f"{name}_se"].values[at] == pytest.approx(
+        for lam, split in np.ndindex(3, 3):
+            trials = asked[name].values[lam, :, split].tolist()
+            assert asked[f"{name}_mean"].values[lam, split] == pytest.approx(
+                mean(trials), rel=1e-13
+            )
+            assert asked[f"{name}_se"].values[lam, split] == pytest.approx(
                 stdev(trials) / math.sqrt(2), rel=1e-12, abs=1e-17
             )
 
 
-@pytest.mark.parametrize("known", [2, 3, 5])
-def test_the_standard_error_is_scipys_and_leaves_out_what_is_unknown(known):
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_the_standard_error_is_scipys_and_leaves_out_what_is_unknown(count):
     values = np.random.default_rng(1).normal(0, 1, (3, 5))
-    values[:, known:] = np.nan
-    found = standard_error(xr.DataArray(values, dims=("lam", "trial")))
-    np.testing.assert_allclose(found, sem(values[:, :known], axis=1), rtol=1e-13)
+    values[:, count:] = np.nan
+    se = standard_error(xr.DataArray(values, dims=("lam", "trial")))
+    np.testing.assert_allclose(se, sem(values[:, :count], axis=1), rtol=1e-13)
 
 
-@pytest.mark.parametrize("known", [0, 1])
-def test_one_trial_has_no_standard_error(known):
-    values = np.array([[1.0] * known + [np.nan] * (2 - known)])
+@pytest.mark.parametrize("count", [0, 1])
+def test_one_trial_has_no_standard_error(count):
+    values = np.array([[1.0] * count + [np.nan] * (2 - count)])
     assert np.isnan(standard_error(xr.DataArray(values, dims=("lam", "trial")))).all()
 
 
-# --- runs written by hand -------------------------------------------------------------------------
+# --- constructed runs -----------------------------------------------------------------------------
 
 
 def run_with(by_hand, test_errors, lam, val_errors=None, **more):
@@ -115,39 +119,121 @@ def test_lanes_that_have_not_begun_are_left_out_of_the_means(by_hand):
 def test_a_lambda_that_has_not_begun_is_not_the_best(by_hand):
     made = run_with(by_hand, [[[0.9, 0.2]], [[0.9, 0.1]]], (0.0, 1.0))
     made.seal_up_to(1, made.run.lanes[0])
-    [one] = probe.judge(probe.ask(made.run, Options()))
-    assert one.sentence == "λ = 0: lowest test error of the ensemble, 20.0 %."
+    [best, _] = probe.judge(probe.ask(made.run, Options()))
+    assert best.sentence == "λ = 0: the test error of the ensemble is 20.0 %."
 
 
-# --- what it says ---------------------------------------------------------------------------------
+# --- differences ----------------------------------------------------------------------------------
 
 
-def test_the_best_lambda_is_told_against_both_ends(by_hand):
-    errors = [
-        [[0.9, 0.10], [0.9, 0.12]],
-        [[0.9, 0.39], [0.9, 0.41]],
-        [[0.9, 0.20], [0.9, 0.20]],
-    ]
-    run = run_with(by_hand, errors, (0.9, 1.0, 0.0)).seal_all()
-    [one] = probe.judge(probe.ask(run, Options()))
-    assert (one.level, one.lam, one.number) == ("info", 0.9, pytest.approx(0.11))
-    assert one.sentence == (
-        "λ = 0.9: lowest test error of the ensemble, 11.0 % ± 1.0, against independent training "
-        "(λ = 0) 20.0 % ± 0.0 and end-to-end training (λ = 1) 40.0 % ± 1.0."
+@pytest.mark.parametrize("lams", [(0.9, 1.0, 0.0), (0.0, 0.9, 1.0)])
+def test_differences_are_those_of_pairs_from_the_lowest_mean_whatever_the_order(by_hand, lams):
+    errors = {0.9: [0.10, 0.12, 0.11], 1.0: [0.39, 0.41, 0.43], 0.0: [0.20, 0.20, 0.21]}
+    run = run_with(by_hand, [[[0.9, e] for e in errors[lam]] for lam in lams], lams).seal_all()
+    on_test = probe.ask(run, Options()).sel(split="test")
+    for lam in (0.0, 1.0):
+        row = on_test.sel(lam=lam)
+        scipys = ttest_rel(errors[lam], errors[0.9]).confidence_interval(1 - 0.05 / 3)
+        assert float(row["difference_mean"]) == pytest.approx(mean(errors[lam]) - 0.11)
+        assert float(row["difference_low"]) == pytest.approx(scipys.low, rel=1e-9)
+        assert float(row["difference_high"]) == pytest.approx(scipys.high, rel=1e-9)
+    best = on_test.sel(lam=0.9)
+    assert float(best["difference_mean"]) == 0
+    assert np.isnan(best["difference_low"])
+
+
+def test_a_single_trial_and_a_lambda_without_trials_have_no_interval():
+    error = xr.DataArray(
+        [[[0.3]], [[0.1]], [[np.nan]]],
+        dims=("lam", "trial", "split"),
+        coords={"lam": [0.0, 0.5, 1.0], "split": ["test"]},
+    )
+    result = differences(error).sel(split="test")
+    np.testing.assert_allclose(result["difference_mean"], [0.2, 0, np.nan])
+    assert np.isnan(result["difference_low"]).all()
+    assert np.isnan(result["difference_high"]).all()
+
+
+# --- findings -------------------------------------------------------------------------------------
+
+
+def findings(by_hand, errors, lams, **more):
+    run = run_with(by_hand, [[[0.9, e] for e in row] for row in errors], lams, **more).seal_all()
+    return {finding.rule: finding for finding in probe.judge(probe.ask(run, Options()))}
+
+
+CLEAR = [[0.10, 0.12, 0.11], [0.39, 0.41, 0.43], [0.20, 0.20, 0.21]]
+UNCLEAR = [[0.10, 0.14, 0.12], [0.13, 0.10, 0.14], [0.40, 0.41, 0.42]]
+
+
+def test_the_best_lambda_is_reported_against_all_others(by_hand):
+    finding = findings(by_hand, CLEAR, (0.9, 1.0, 0.0))["best-lambda"]
+    assert (finding.level, finding.lam, finding.number) == ("info", 0.9, pytest.approx(0.11))
+    assert finding.sentence == (
+        "λ = 0.9 has the lowest test error of the ensemble, 11.0 ± 0.6 %. λ = 0 (independent "
+        "training, +9.33 points, 95 % interval +4.23 to +14.43) and λ = 1 (end-to-end training, "
+        "+30.00 points, 95 % interval +22.35 to +37.65) are significantly worse."
+    )
+    assert finding.headline == "λ = 0.9 is best, with a test error of 11.0 ± 0.6 %"
+
+
+def test_a_lambda_whose_interval_includes_0_is_not_called_worse(by_hand):
+    finding = findings(by_hand, UNCLEAR, (0.5, 1.0, 0.0))["best-lambda"]
+    assert re.search(
+        r"λ = 0 \(independent training, \+29.00 points, 95 % interval \+[\d.]+ to \+[\d.]+\) is "
+        r"significantly worse. λ = 1 \(end-to-end training, \+0.33 points, 95 % interval "
+        r"−[\d.]+ to \+[\d.]+\) is not significantly different.$",
+        finding.sentence,
+    )
+    assert finding.headline.endswith("not significantly lower than at λ = 1")
+
+
+def test_the_same_difference_in_all_trials_is_not_significant(by_hand):
+    errors = [[0.10, 0.20, 0.15], [0.102, 0.202, 0.152]]
+    finding = findings(by_hand, errors, (0.9, 0.5))["best-lambda"]
+    assert finding.sentence.endswith(
+        "λ = 0.5 (+0.20 points in each of 3 trials) is not significantly different."
     )
 
 
-def test_a_difference_below_two_standard_errors_is_not_called_clear(by_hand):
-    errors = [[[0.9, 0.10], [0.9, 0.20]], [[0.9, 0.11], [0.9, 0.21]]]
-    run = run_with(by_hand, errors, (0.5, 1.0)).seal_all()
-    [one] = probe.judge(probe.ask(run, Options()))
-    assert one.sentence.endswith("(λ = 1) 16.0 % ± 5.0 (no clear difference).")
+def test_in_one_trial_nothing_is_called_different(by_hand):
+    finding = findings(by_hand, [[0.10], [0.90]], (0.0, 1.0))["best-lambda"]
+    assert finding.sentence == (
+        "λ = 0 has the lowest test error of the ensemble, 10.0 %. One trial is too few to test "
+        "differences: λ = 1 (end-to-end training, +80.00 points)."
+    )
+    assert finding.headline == "λ = 0 has the lowest test error, 10.0 %, in a single trial"
 
 
-def test_with_one_trial_nothing_is_said_of_doubt(by_hand):
-    run = run_with(by_hand, [[[0.9, 0.10]], [[0.9, 0.11]]], (0.0, 1.0)).seal_all()
-    [one] = probe.judge(probe.ask(run, Options()))
-    assert one.sentence.endswith("10.0 %, against end-to-end training (λ = 1) 11.0 %.")
+def test_the_finding_and_the_intervals_of_the_result_never_disagree(toy, asked):
+    [finding] = [f for f in probe.judge(asked) if f.rule == "best-lambda"]
+    on_test = asked.sel(split="test")
+    for lam in on_test["lam"].values:
+        worse = float(on_test["difference_low"].sel(lam=lam)) > 0
+        before, _, after = finding.sentence.partition("significantly worse")
+        assert (f"λ = {lam:g} (" in before and bool(after)) == worse
+
+
+def test_diversity_is_reported_at_the_best_lambda(by_hand):
+    finding = findings(by_hand, CLEAR, (0.9, 1.0, 0.0))["diversity"]
+    assert finding.lam == 0.9
+    assert "below the mean loss of its members (their diversity); its test error is " in (
+        finding.sentence
+    )
+
+
+def test_a_single_member_has_no_diversity(by_hand):
+    ensemble = np.full((1, 2, 2, 3), 0.4)
+    run = by_hand(ensemble[..., None], ensemble, lam=(0.0,)).seal_all()
+    assert [f.rule for f in probe.judge(probe.ask(run, Options()))] == ["best-lambda"]
+
+
+def test_errors_of_other_families_are_named(by_hand):
+    run = run_with(by_hand, [[[0.9, 0.1]]], (0.0,)).seal_all()
+    asked = probe.ask(run, Options()).assign_attrs(error_measure="fraction of deviance unexplained")
+    assert "the test error of the ensemble (fraction of deviance unexplained) is 10.0 %" in (
+        probe.judge(asked)[0].sentence
+    )
 
 
 # --- learning rates -------------------------------------------------------------------------------
@@ -160,15 +246,14 @@ def test_the_result_says_the_learning_rate_of_every_lambda(tmp_path):
     assert asked.attrs["lr_rule"] == "given"
 
 
-def test_a_difference_that_may_be_the_learning_rates_is_told(by_hand):
-    errors = [[[0.9, 0.10], [0.9, 0.20]], [[0.9, 0.11], [0.9, 0.21]], [[0.9, 0.3], [0.9, 0.3]]]
+def test_learning_rates_that_differ_are_named(by_hand):
+    errors = [[[0.9, e] for e in row] for row in UNCLEAR]
     run = run_with(by_hand, errors, (0.5, 1.0, 0.0)).seal_all()
     asked = probe.ask(run, Options()).assign(lr=("lam", [5.12, 1.536, 5.12]))
-    [one] = probe.judge(asked)
-    assert "(λ = 1) 16.0 % ± 5.0 (no clear difference, at learning rate 1.536 instead of 5.12)" in (
-        one.sentence
+    assert probe.judge(asked)[0].sentence.endswith(
+        "Learning rates differ (5.12 at λ = 0 and 0.5; 1.536 at λ = 1), so differences may be due "
+        "to them."
     )
-    assert "(λ = 0) 30.0 % ± 0.0 and" in one.sentence
 
 
 @pytest.mark.parametrize("trials", [2, 3, 4])
@@ -180,8 +265,8 @@ def test_the_optimum_and_its_interval_are_those_of_all_resamples(trials):
     error = xr.DataArray(
         errors[:, :, None], dims=("lam", "trial", "split"), coords={"lam": lams, "split": ["test"]}
     )
-    found = best_lam(error, seed=0)
-    assert float(found["optimum"][0]) == lams[int(errors.mean(1).argmin())]
+    result = best_lam(error, seed=0)
+    assert float(result["optimum"][0]) == lams[int(errors.mean(1).argmin())]
     best = sorted(
         lams[int(errors[:, list(drawn)].mean(1).argmin())]
         for drawn in itertools.product(range(trials), repeat=trials)
@@ -191,7 +276,10 @@ def test_the_optimum_and_its_interval_are_those_of_all_resamples(trials):
         for lam in sorted(set(best))
         if np.mean([b <= lam for b in best]) > 0.025 and np.mean([b >= lam for b in best]) > 0.025
     ]
-    assert [float(found[f"optimum_{end}"][0]) for end in ("low", "high")] == [inside[0], inside[-1]]
+    assert [float(result[f"optimum_{end}"][0]) for end in ("low", "high")] == [
+        inside[0],
+        inside[-1],
+    ]
 
 
 def test_one_trial_has_an_optimum_and_no_interval():
@@ -200,12 +288,12 @@ def test_one_trial_has_an_optimum_and_no_interval():
         dims=("lam", "trial", "split"),
         coords={"lam": [0.0, 0.5, 1.0], "split": ["test"]},
     )
-    found = best_lam(error, seed=0)
-    assert float(found["optimum"][0]) == 0.5
-    assert np.isnan(found["optimum_low"][0])
+    result = best_lam(error, seed=0)
+    assert float(result["optimum"][0]) == 0.5
+    assert np.isnan(result["optimum_low"][0])
 
 
 def test_the_optimum_is_that_of_the_capacity_probe(toy, asked):
-    other = PROBES.find("capacity").ask(toy, Options())
+    capacity = PROBES.find("capacity").ask(toy, Options())
     for name in ("optimum", "optimum_low", "optimum_high"):
-        np.testing.assert_array_equal(asked[name].values, other[name].values)
+        np.testing.assert_array_equal(asked[name].values, capacity[name].values)

@@ -1,0 +1,100 @@
+"""Several runs side by side: a table of their best λs, and differences from the first run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jtdiag import names
+from jtdiag.compare import runs as comparison, wording as compare_wording
+from jtdiag.probing.findings import Finding
+from jtdiag.report import wording
+from jtdiag.report.answer import at_best_lam
+from jtdiag.report.evidence import Evidence
+from jtdiag.report.tables import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeveralRuns:
+    """How several runs compare."""
+
+    headline: str
+    tables: list[Table]
+    notes: list[str]
+    figures: Sequence[Any]
+    """Those that show several runs."""
+    left_out: Sequence[tuple[str, str]]
+    """Names of such figures that could not be drawn, and why."""
+
+
+def compare(
+    runs: Sequence[Evidence], figures: Sequence[Any], left_out: Sequence[tuple[str, str]]
+) -> SeveralRuns:
+    """Return the best λs of the runs as one table, and how each differs from the first.
+
+    Args:
+        runs: Two or more.
+        figures: To show with them.
+        left_out: Names of figures that could not be drawn, and why.
+    """
+    tables, notes = [_best_lams(runs)], []
+    first = runs[0]
+    for run in runs[1:]:
+        if "performance" not in first.results or "performance" not in run.results:
+            continue
+        fields = comparison.fields(first.run, run.run)
+        if fields:
+            caption = wording.recipes_caption(run.name, first.name)
+            rows = compare_wording.field_rows(fields)
+            tables.append(Table(caption=caption, headings=compare_wording.FIELDS, rows=rows))
+        results = [evidence.results["performance"] for evidence in (first, run)]
+        differences = comparison.differences(first.run, run.run, *results)
+        if differences:
+            caption = wording.results_caption(run.name, first.name)
+            rows = compare_wording.result_rows(differences)
+            tables.append(Table(caption=caption, headings=compare_wording.RESULTS, rows=rows))
+        remarks = compare_wording.notes(first.run, run.run, differences)
+        notes += [f"{wording.versus(run.name, first.name)}: {remark}" for remark in remarks]
+    return SeveralRuns(
+        headline=_headline(runs), tables=tables, notes=notes, figures=figures, left_out=left_out
+    )
+
+
+def _best(evidence: Evidence) -> Finding | None:
+    return evidence.first("performance", "best-lambda")
+
+
+def _error(evidence: Evidence, lam: float) -> str:
+    """Return the test error of the ensemble at a λ, with its standard error."""
+    row = evidence.results["performance"].sel({names.LAM: lam, names.SPLIT: names.TEST})
+    mean, se = (100 * float(row[f"{names.ENSEMBLE_ERROR}_{part}"]) for part in ("mean", "se"))
+    return wording.cell(mean, se)
+
+
+def _headline(runs: Sequence[Evidence]) -> str:
+    """Return the lowest test error of each run, the lowest first."""
+    best = [(evidence, finding) for evidence in runs if (finding := _best(evidence)) is not None]
+    best.sort(key=lambda pair: pair[1].number)
+    errors = [
+        wording.run_error(evidence.name, _error(evidence, finding.lam), finding.lam)
+        for evidence, finding in best
+        if finding.lam is not None
+    ]
+    data = {evidence.run.recipe.data.name for evidence in runs}
+    return wording.runs_headline(errors, same_data=len(data) == 1)
+
+
+def _best_lams(runs: Sequence[Evidence]) -> Table:
+    rows = []
+    for evidence in runs:
+        finding = _best(evidence)
+        lam = None if finding is None else finding.lam
+        cells = (wording.NOT_MEASURED,) * 3
+        if lam is not None:
+            cells = (f"{lam:g}", _error(evidence, lam), _tolerance(evidence))
+        rows.append((evidence.name, str(evidence.members), *cells))
+    return Table(caption=wording.RUNS, headings=wording.RUN_HEADINGS, rows=rows)
+
+
+def _tolerance(evidence: Evidence) -> str:
+    finding = at_best_lam(evidence, "robustness", "tolerance")
+    return wording.NOT_MEASURED if finding is None else finding.headline

@@ -1,0 +1,238 @@
+"""Every sentence of the report that is composed from numbers and names.
+
+Fixed text, such as headings, is in page.html. Conclusions are the findings of probes.
+"""
+
+import math
+from collections.abc import Sequence
+
+from jtdiag.stats import Interval, listed, plus_minus, signed
+
+CARRIED = "Does one member carry the ensemble?"
+BEST_LAM = "Which λ is best?"
+TOLERANCE = "How many members can fail?"
+DIVERSITY = "What does diversity contribute?"
+CALIBRATION = "Are the predicted probabilities calibrated?"
+BUDGET = "How should the parameter budget be spent?"
+
+NOT_MEASURED = "not measured"
+NO_INTERVAL = "none"
+LOWEST = "lowest"
+
+
+# --- headlines -----------------------------------------------------------------------------------
+
+
+def headline(parts: Sequence[str]) -> str:
+    """Return the headlines of findings as one sentence."""
+    if not parts:
+        return "No probe has been run on this run yet."
+    sentence = "; ".join(parts)
+    return f"{sentence}." if sentence[0] == "λ" else f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def run_error(run: str, error: str, lam: float) -> str:
+    """Return the lowest test error of a run, for a list."""
+    return f"{run} {error} at λ = {lam:g}"
+
+
+def runs_headline(errors: Sequence[str], *, same_data: bool) -> str:
+    """Return the lowest test errors of several runs.
+
+    Args:
+        errors: Of `run_error`, the lowest first.
+        same_data: Whether all runs have the same data.
+    """
+    if not errors:
+        return "The test errors of these runs are not measured yet: run the probe performance."
+    if not same_data:
+        return f"The runs have different data. Lowest test error of each: {listed(errors)}."
+    return f"Lowest test error of each run: {listed(errors)}."
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+PERFORMANCE = "Test error at the epoch selected on validation, mean ± SE over trials"
+DIFFERENCES = (
+    "Test error relative to the best λ, with simultaneous 95 % intervals over paired trials"
+)
+DIFFERENCE_HEADINGS = ("λ", "difference (points)", "95 % interval", "significantly worse")
+REMOVAL = "Test accuracy with missing members, mean ± SE over trials"
+CALIBRATION_TABLE = "Calibration of the ensemble on test, mean ± SE over trials"
+CALIBRATION_HEADINGS = (
+    "λ",
+    "calibration error",
+    "expected if calibrated",
+    "after temperature scaling",
+    "temperature",
+    "Brier score",
+)
+RUNS = "Best λ of each run"
+RUN_HEADINGS = ("run", "members", "best λ", "test error", "robustness to missing members")
+
+
+def removal_headings(half: int) -> tuple[str, ...]:
+    """Return the headings of the table of missing members.
+
+    Args:
+        half: How many members are missing in its middle columns.
+    """
+    return (
+        "λ",
+        "all members",
+        f"{half} missing at random",
+        f"{half} missing, worst case found",
+        "fraction missing at a drop of 1 point",
+    )
+
+
+def difference_row(lam: float, points: Interval) -> tuple[str, str, str, str]:
+    """Return the row of a λ under `DIFFERENCE_HEADINGS`.
+
+    Args:
+        lam: The λ.
+        points: How much higher its test error is than the lowest, in percentage points.
+    """
+    if not points.exists:
+        return f"{lam:g}", signed(points.mean), NO_INTERVAL, "not tested"
+    interval = f"{signed(points.low)} to {signed(points.high)}"
+    worse = points.significant and points.low > 0
+    return f"{lam:g}", signed(points.mean), interval, "yes" if worse else "no"
+
+
+def best_row(lam: float) -> tuple[str, str, str, str]:
+    """Return the row of the best λ under `DIFFERENCE_HEADINGS`."""
+    return f"{lam:g}", LOWEST, "", ""
+
+
+def versus(run: str, reference: str) -> str:
+    """Return which runs are compared, as B and A."""
+    return f"{run} (B) against {reference} (A)"
+
+
+def recipes_caption(run: str, reference: str) -> str:
+    """Return the caption of the table of recipe differences."""
+    return f"Recipes: {versus(run, reference)}"
+
+
+def results_caption(run: str, reference: str) -> str:
+    """Return the caption of the table of result differences."""
+    return f"Test results: {versus(run, reference)}"
+
+
+# --- alternative text of figures -----------------------------------------------------------------
+
+
+def figure_text(caption: str, panels: Sequence[str], limit: int) -> str:
+    """Return the alternative text of a figure, shortened at the end of a series if too long.
+
+    Args:
+        caption: First sentence of its caption.
+        panels: Of `panel`.
+        limit: Characters.
+    """
+    text = " ".join([caption, *panels])
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit].rpartition('; ')[0]}; for more, see the tables and findings."
+
+
+def panel(title: str, x: str, y: str, series: Sequence[str], omitted: int) -> str:
+    """Return what one panel shows: its title, its axes and its series; "" for an empty one.
+
+    Args:
+        title: May be empty, as may the labels.
+        x: Label of the horizontal axis.
+        y: Label of the vertical axis.
+        series: Of `few_points` or `many_points`.
+        omitted: Number of other series.
+    """
+    axes = f"{y} against {x}" if x and y else y or x
+    heading = ", ".join(part for part in (title, axes) if part)
+    more = [f"{omitted} more line{'' if omitted == 1 else 's'}"] if omitted else []
+    body = "; ".join([*series, *more])
+    text = ": ".join(part for part in (heading, body) if part)
+    return f"{text}." if text else ""
+
+
+def point(y: float, half_bar: float, place: str) -> str:
+    """Return one point of a series, "11.8 ± 0.1 at 0.9".
+
+    Args:
+        y: Its height.
+        half_bar: Half the height of its error bar; 0 or NaN for none.
+        place: Of `at_tick`, `at_number`, `between` or `outside`.
+    """
+    bar = f" ± {half_bar:.2g}" if half_bar > 0 else ""
+    return f"{_number(y)}{bar} {place}"
+
+
+def few_points(label: str, points: Sequence[str], lowest: str) -> str:
+    """Return a series by all its points.
+
+    Args:
+        label: May be empty.
+        points: Of `point`.
+        lowest: Place of the lowest; "" where that is plain.
+    """
+    end = f", lowest {lowest}" if lowest else ""
+    return f"{_named(label)}{', '.join(points)}{end}"
+
+
+def many_points(label: str, first: str, last: str, lowest: str, highest: str) -> str:
+    """Return a series by its ends and its extremes.
+
+    Args:
+        label: May be empty.
+        first: Of `point`, as are the others.
+        last: The other end.
+        lowest: "" where it is an end.
+        highest: "" where it is an end.
+    """
+    extremes = [
+        f"{name} {text}" for name, text in (("lowest", lowest), ("highest", highest)) if text
+    ]
+    return f"{_named(label)}{', '.join([f'{first} to {last}', *extremes])}"
+
+
+def at_number(x: float) -> str:
+    """Return a place on the horizontal axis by its number."""
+    return f"at {_number(x)}"
+
+
+def at_tick(name: str) -> str:
+    """Return a place on the horizontal axis by the name of its tick."""
+    return f"at {name}"
+
+
+def between(left: str, right: str) -> str:
+    """Return a place between two named ticks."""
+    return f"between {left} and {right}"
+
+
+def outside(name: str) -> str:
+    """Return a place beyond the first or last named tick."""
+    return f"beyond {name}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _named(label: str) -> str:
+    return f"{label} " if label else ""
+
+
+# --- cells ---------------------------------------------------------------------------------------
+
+
+def cell(mean: float, se: float, form: str = ".1f", unit: str = "%") -> str:
+    """Return a mean with its standard error, or that it is not measured.
+
+    Args:
+        mean: NaN where it is not measured.
+        se: NaN where there is none.
+        form: Format of both.
+        unit: Printed after them.
+    """
+    return plus_minus(mean, se, form, unit) if math.isfinite(mean) else NOT_MEASURED

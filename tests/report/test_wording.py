@@ -1,0 +1,87 @@
+"""Every sentence that the report composes."""
+
+import re
+
+import pytest
+
+from jtdiag.report import wording
+from jtdiag.stats import Interval
+
+NAN = float("nan")
+POINTS = [wording.point(16.6, 0.2, wording.at_tick("0")), wording.point(-1, NAN, "at 1")]
+
+SENTENCES = {
+    "headline": (wording.headline(["one leads", "λ = 1 is best"]), "One leads; λ = 1 is best."),
+    "headline with λ first": (wording.headline(["λ = 1 is best"]), "λ = 1 is best."),
+    "no headline": (wording.headline([]), "No probe has been run on this run yet."),
+    "runs": (
+        wording.runs_headline(
+            [wording.run_error("a", "2.7 ± 0.3 %", 0.0), wording.run_error("b", "3.0 %", 0.9)],
+            same_data=True,
+        ),
+        "Lowest test error of each run: a 2.7 ± 0.3 % at λ = 0 and b 3.0 % at λ = 0.9.",
+    ),
+    "runs of different data": (
+        wording.runs_headline(["a 2.7 % at λ = 0"], same_data=False),
+        "The runs have different data. Lowest test error of each: a 2.7 % at λ = 0.",
+    ),
+    "no runs": (
+        wording.runs_headline([], same_data=True),
+        "The test errors of these runs are not measured yet: run the probe performance.",
+    ),
+    "versus": (wording.versus("b", "a"), "b (B) against a (A)"),
+    "recipes": (wording.recipes_caption("b", "a"), "Recipes: b (B) against a (A)"),
+    "results": (wording.results_caption("b", "a"), "Test results: b (B) against a (A)"),
+    "removal": (
+        "; ".join(wording.removal_headings(2)),
+        "λ; all members; 2 missing at random; 2 missing, worst case found; fraction missing at a "
+        "drop of 1 point",
+    ),
+    "cell": (wording.cell(11.57, 0.06), "11.6 ± 0.1 %"),
+    "cell, not measured": (wording.cell(NAN, NAN), "not measured"),
+    "difference": (
+        "; ".join(wording.difference_row(0.5, Interval(4, 1.25, 6.75))),
+        "0.5; +4.00; +1.25 to +6.75; yes",
+    ),
+    "difference, not significant": (
+        "; ".join(wording.difference_row(0.5, Interval(0.3, -1.2, 1.8))),
+        "0.5; +0.30; −1.20 to +1.80; no",
+    ),
+    "difference, one trial": (
+        "; ".join(wording.difference_row(0.5, Interval(0.3, NAN, NAN))),
+        "0.5; +0.30; none; not tested",
+    ),
+    "best": ("; ".join(wording.best_row(0.9)), "0.9; lowest; ; "),
+    "panel": (
+        wording.panel("Test", "λ", "error (%)", [wording.few_points("vote", POINTS, "at 1")], 1),
+        "Test, error (%) against λ: vote 16.6 ± 0.2 at 0, −1 at 1, lowest at 1; 1 more line.",
+    ),
+    "panel without labels": (wording.panel("", "", "", ["a 1 at 2"], 0), "a 1 at 2."),
+    "panel without series": (wording.panel("", "λ", "", [], 0), "λ."),
+    "empty panel": (wording.panel("", "", "", [], 0), ""),
+    "many points": (
+        wording.many_points("", "5 at 0", "9 at 19", "1 at 1", "30 at 18"),
+        "5 at 0 to 9 at 19, lowest 1 at 1, highest 30 at 18",
+    ),
+    "places": (
+        ", ".join([wording.at_number(-0.5), wording.between("0", "1"), wording.outside("1")]),
+        "at −0.5, between 0 and 1, beyond 1",
+    ),
+    "figure": (wording.figure_text("A figure.", ["x 1 at 2."], 99), "A figure. x 1 at 2."),
+    "long figure": (
+        wording.figure_text("A figure.", ["x 1 at 2; y 1 at 2."], 25),
+        "A figure. x 1 at 2; for more, see the tables and findings.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_the_sentence_is(name):
+    sentence, expected = SENTENCES[name]
+    assert sentence == expected
+    assert not re.search(r"\bnan\b|\binf\b|  | \.", sentence)
+
+
+def test_captions_name_the_standard_error():
+    for caption in (wording.PERFORMANCE, wording.REMOVAL, wording.CALIBRATION_TABLE):
+        assert caption.endswith("mean ± SE over trials")
