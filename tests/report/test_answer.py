@@ -83,7 +83,7 @@ def test_the_budget_comes_with_a_command_where_one_can_plan_it():
     assert part(evidence(partial, BEST), wording.BUDGET).command == (
         "jtdiag budget --params 4000 --arch mlp --data digits --members 1,4"
     )
-    assert part(evidence(partial, BEST, arch="custom"), wording.BUDGET).command == ""
+    assert part(evidence(partial, BEST, arch="module"), wording.BUDGET).command == ""
 
 
 def test_a_probe_that_is_missing_has_its_questions_without_answers():
