@@ -82,7 +82,7 @@ def test_shapes_of_numbers_that_do_not_fit_are_refused():
 
 
 def test_a_lambda_beyond_1_is_refused_with_the_reason():
-    with pytest.raises(ValueError, match="beyond 1 the loss has no lower bound"):
+    with pytest.raises(ValueError, match="above 1 the loss has no lower bound"):
         joint_loss(*some("categorical"), 1.01)
     family = families.find("gaussian")
     target = torch.zeros(1, 1, dtype=torch.float64)

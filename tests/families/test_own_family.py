@@ -87,11 +87,11 @@ def test_it_keeps_its_promises(folder, monkeypatch):
 def test_a_changed_family_makes_results_stale(folder):
     (folder / "waits.toml").write_text(RECIPE.format(combiner="logits"), "utf-8")
     jtdiag("train", "waits.toml", "--set", "train.epochs=1", "--set", "lam=0")
-    assert "diversity: measuring" in jtdiag("probe", "runs/waits", "diversity")
-    assert "diversity: fresh" in jtdiag("probe", "runs/waits", "diversity")
+    assert "diversity: running" in jtdiag("probe", "runs/waits", "diversity")
+    assert "diversity: up to date" in jtdiag("probe", "runs/waits", "diversity")
     with (folder / "waiting.py").open("a") as file:
         file.write("# changed\n")
-    assert "diversity: measuring" in jtdiag("probe", "runs/waits", "diversity")
+    assert "diversity: running" in jtdiag("probe", "runs/waits", "diversity")
 
 
 def test_a_probe_about_classes_is_passed_over(folder, monkeypatch):
@@ -99,7 +99,7 @@ def test_a_probe_about_classes_is_passed_over(folder, monkeypatch):
     jtdiag("train", "waits.toml", "--set", "train.epochs=1", "--set", "lam=0")
     about_classes = dataclasses.replace(diversity.probe, classes_only=True)
     monkeypatch.setattr(diversity, "probe", about_classes)
-    assert "diversity: passed over; it does not apply to this run." in jtdiag("probe", "runs/waits")
+    assert "diversity: skipped, not applicable to this run." in jtdiag("probe", "runs/waits")
     ran = CliRunner().invoke(main, ["probe", "runs/waits", "diversity"])
     assert ran.exit_code == 1
     assert "single-label classification only" in ran.output

@@ -88,7 +88,7 @@ def test_the_probe_alerts_contains_it(trained):
 
 def test_watch_reports_it(trained):
     run, _ = trained
-    events = list(RunWatch(run.path).look())
+    events = list(RunWatch(run.path).poll())
     assert "learned" in [event.rule for event in events if isinstance(event, Finding)]
 
 
