@@ -80,6 +80,12 @@ def pins() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
+def trees() -> dict[Path, ast.Module]:
+    """Every source file of both packages, parsed."""
+    return {file: ast.parse(file.read_text("utf-8")) for file in modules()}
+
+
+@pytest.fixture(scope="module")
 def pyproject() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
@@ -95,11 +101,11 @@ def test_a_function_is_measured_without_decorators_and_docstring():
     assert length(function) == 3
 
 
-def test_no_function_is_too_long():
+def test_no_function_is_too_long(trees):
     long = [
         f"{file}:{function.lineno} {function.name}: {length(function)}"
-        for file in modules()
-        for function in functions(ast.parse(file.read_text("utf-8")))
+        for file, tree in trees.items()
+        for function in functions(tree)
         if length(function) > FUNCTION_LINES
     ]
     assert not long, f"functions of more than {FUNCTION_LINES} lines:\n" + "\n".join(long)
@@ -129,11 +135,11 @@ match v:
     assert sorted({name for _, name in value_names(ast.parse(source))}) == list("acdefhkmnoqruwx")
 
 
-def test_values_are_named_for_what_they_hold():
+def test_values_are_named_for_what_they_hold(trees):
     empty = [
         f"{file}:{line} {name}"
-        for file in modules()
-        for line, name in value_names(ast.parse(file.read_text("utf-8")))
+        for file, tree in trees.items()
+        for line, name in value_names(tree)
         if name in NAMES_THAT_SAY_NOTHING
     ]
     assert not empty, "name what the value is instead:\n" + "\n".join(empty)

@@ -280,12 +280,15 @@ def test_a_forbidden_phrase_is_found_as_whole_words():
     assert forbidden_in("Recommended: a silent fault; soldiers lie.") == []
 
 
+@pytest.mark.slow
 def test_no_sentence_reads_like_a_translation(tmp_path):
     pairs = every_sentence()
     lines = [f"{place}: {' '.join(text.split())}" for place, text in pairs]
     (tmp_path / "sentences.txt").write_text("\n".join(lines) + "\n", "utf-8")
     print("\n".join(lines))  # noqa: T201
     assert len(pairs) > 500
+    assert {"jtdiag", "probe", "figure", "rule"} <= {place.split()[0] for place, _ in pairs}
+    assert {"jtdiag/recipe/checks.py", "jtdiag/terminal/wording.py"} <= dict(pairs).keys()
     wrong = [
         f"{line}\n    contains: {', '.join(forbidden_in(text))}"
         for line, (_, text) in zip(lines, pairs, strict=True)
