@@ -17,6 +17,7 @@ import jtdiag_probes
 ROOT = Path(__file__).parents[1]
 FUNCTION_LINES = 40
 NAMES_WITHOUT_AN_IDEA = {"utils", "helpers", "common", "misc"}
+NAMES_THAT_SAY_NOTHING = {"found", "one", "said", "told"}
 
 PINNED = re.compile(r"(?P<name>[\w.-]+)==(?P<version>[\w.]+)")
 LOWER_BOUND = re.compile(r"(?P<name>[\w.-]+)(\[[\w,-]+\])?>=[\w.]+")
@@ -47,6 +48,25 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return lines
 
 
+def value_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and name of each value that is bound: assigned, looped over, matched or an argument."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store(), lineno=line):
+                yield line, name
+            case ast.arg(arg=name, lineno=line):
+                yield line, name
+            case ast.ExceptHandler(name=str(name), lineno=line):
+                yield line, name
+            case (
+                ast.MatchAs(name=str(name), lineno=line)
+                | ast.MatchStar(name=str(name), lineno=line)
+            ):
+                yield line, name
+            case ast.MatchMapping(rest=str(name), lineno=line):
+                yield line, name
+
+
 def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -57,6 +77,12 @@ def pins() -> dict[str, str]:
     matches = [PINNED.fullmatch(line) for line in lines if line and not line.startswith("#")]
     assert all(matches), "constraints.txt holds a line that is no `name==version`"
     return {canonical(match["name"]): match["version"] for match in matches}
+
+
+@pytest.fixture(scope="module")
+def trees() -> dict[Path, ast.Module]:
+    """Every source file of both packages, parsed."""
+    return {file: ast.parse(file.read_text("utf-8")) for file in modules()}
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +101,11 @@ def test_a_function_is_measured_without_decorators_and_docstring():
     assert length(function) == 3
 
 
-def test_no_function_is_too_long():
+def test_no_function_is_too_long(trees):
     long = [
         f"{file}:{function.lineno} {function.name}: {length(function)}"
-        for file in modules()
-        for function in functions(ast.parse(file.read_text("utf-8")))
+        for file, tree in trees.items()
+        for function in functions(tree)
         if length(function) > FUNCTION_LINES
     ]
     assert not long, f"functions of more than {FUNCTION_LINES} lines:\n" + "\n".join(long)
@@ -92,6 +118,31 @@ def test_no_module_is_named_for_nothing():
         if NAMES_WITHOUT_AN_IDEA & {file.stem.strip("_"), file.parent.name.strip("_")}
     ]
     assert not nameless, "name the idea instead:\n" + "\n".join(nameless)
+
+
+def test_names_of_values_are_seen():
+    source = """
+a = b.x
+c: int
+for d, *e in [f := g for h in i]:
+    with j as k: pass
+def l(m, *n, o=p, **q): return lambda r: s
+try: pass
+except T as u: pass
+match v:
+    case [w, *x] | {"y": w, **x}: pass
+"""
+    assert sorted({name for _, name in value_names(ast.parse(source))}) == list("acdefhkmnoqruwx")
+
+
+def test_values_are_named_for_what_they_hold(trees):
+    empty = [
+        f"{file}:{line} {name}"
+        for file, tree in trees.items()
+        for line, name in value_names(tree)
+        if name in NAMES_THAT_SAY_NOTHING
+    ]
+    assert not empty, "name what the value is instead:\n" + "\n".join(empty)
 
 
 def test_what_jtdiag_runs_on_has_lower_bounds_only(pyproject):

@@ -59,9 +59,9 @@ def errors(folders: Sequence[Path]) -> Table:
 def _ordered(columns: set[Column]) -> list[Column]:
     """Return λs in ascending order, then schemes in the order of `SCHEMES`, then the rest."""
     lams = sorted(column for column in columns if isinstance(column, float))
-    known = [column for column in SCHEMES.values() if column in columns]
-    rest = sorted(c for c in columns if isinstance(c, str) and c not in known)
-    return [*lams, *known, *rest]
+    schemes = [column for column in SCHEMES.values() if column in columns]
+    rest = sorted(c for c in columns if isinstance(c, str) and c not in schemes)
+    return [*lams, *schemes, *rest]
 
 
 def _of_run(folder: Path) -> Errors:

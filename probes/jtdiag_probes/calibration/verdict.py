@@ -29,15 +29,19 @@ def _calibration_error(of_lam: xr.Dataset, lam: float) -> Finding:
     chance = float(of_lam["ensemble_ece_by_chance"].mean())
     counts = error > TIMES_CHANCE * chance
     direction = _direction(of_lam) if counts else None
-    sentence = wording.calibration_error(
-        lam,
-        direction,
-        error=error,
-        se=float(stats.standard_error(of_lam["ensemble_ece"].values)),
-        chance=chance,
-        limit=TIMES_CHANCE,
-        member_error=float(of_lam["member_ece"].median(names.MEMBER).mean()),
-    )
+    sentences = [
+        wording.calibration_error(
+            lam,
+            direction,
+            error=error,
+            se=float(stats.standard_error(of_lam["ensemble_ece"].values)),
+            chance=chance,
+            limit=TIMES_CHANCE,
+            member_error=float(of_lam["member_ece"].median(names.MEMBER).mean()),
+        )
+    ]
+    if counts:
+        sentences.append(_advice(of_lam, error))
     return Finding(
         probe="calibration",
         rule="calibration-error",
@@ -46,7 +50,7 @@ def _calibration_error(of_lam: xr.Dataset, lam: float) -> Finding:
         number=error,
         limit=TIMES_CHANCE * chance,
         trials=tuple(int(trial) for trial in of_lam[names.TRIAL].values),
-        sentence=f"{sentence} {_advice(of_lam, error)}" if counts else sentence,
+        sentence=" ".join(sentences),
         headline=wording.headline(lam, direction),
     )
 
