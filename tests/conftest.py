@@ -45,6 +45,17 @@ def _processor_time() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
+EXPENSIVE = ("probed_run", "light", "dark")
+"""Fixtures that take seconds: the toy run with the results of all probes, pages in a browser."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that use an expensive fixture as slow."""
+    for item in items:
+        if {*EXPENSIVE} & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Fail a test that is too slow for `make fast` and does not say so."""

@@ -101,6 +101,7 @@ def test_a_function_is_measured_without_decorators_and_docstring():
     assert length(function) == 3
 
 
+@pytest.mark.slow
 def test_no_function_is_too_long(trees):
     long = [
         f"{file}:{function.lineno} {function.name}: {length(function)}"

@@ -65,6 +65,7 @@ def test_its_findings_are_read(unpacked):
     assert any(finding.level == "alert" for finding in stored)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MEASURED_THEN)
 def test_a_probe_measures_the_numbers_of_that_version(unpacked, name):
     run = Run(unpacked)
@@ -93,6 +94,7 @@ def command(*arguments: object) -> str:
     return ran.output
 
 
+@pytest.mark.slow
 def test_figures_and_tables_are_made_of_its_stored_results(older):
     command("plot", older.path)
     figures = {path.stem for path in (older.path / "figures").glob("*.png")}
@@ -102,12 +104,14 @@ def test_figures_and_tables_are_made_of_its_stored_results(older):
         assert number in table
 
 
+@pytest.mark.slow
 def test_its_report_is_made(older):
     command("report", older.path)
     page = (older.path / "report.html").read_text("utf-8")
     assert "8.5 ± 0.7" in page
 
 
+@pytest.mark.slow
 def test_it_is_probed_again(older):
     command("probe", older.path, "performance", "dominance", "--force")
     fresh = [name for name in MEASURED_THEN if results.is_fresh(older, PROBES.find(name))]

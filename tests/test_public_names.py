@@ -46,6 +46,7 @@ def test_importing_jtdiag_imports_nothing_heavy():
     assert not modules & {"torch", "xarray", "zarr", "matplotlib", "scipy", "sklearn"}
 
 
+@pytest.mark.slow
 def test_everything_the_commands_do_is_a_few_lines(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipe = jtdiag.find_recipe("demo", ("train.epochs=1", "trials=1", "lam=[0.9]"))

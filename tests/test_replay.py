@@ -68,6 +68,7 @@ def test_changing_replayed_weights_leaves_the_store_as_it_is(kept):
     assert Replay.of(kept, lane, 1).weights["layer1.weight"].abs().min() > 0
 
 
+@pytest.mark.slow
 def test_in_float32_the_logits_are_right_to_rounding(tmp_path):
     run = toy_run(
         tmp_path, trials=1, lam=[0.5], train={"epochs": 1}, engine={"precision": "float32"}
@@ -120,6 +121,7 @@ def test_members_can_be_computed_in_float64_whatever_they_were_trained_in(tmp_pa
     assert replay.weights["layer1.weight"].dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_not_kept_is_named(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], keep={"checkpoints": ["last"]})
     assert Replay.of(run, run.lanes[0], 4).weights
@@ -127,6 +129,7 @@ def test_a_checkpoint_that_is_not_kept_is_named(tmp_path):
         Replay.of(run, run.lanes[0], 2)
 
 
+@pytest.mark.slow
 def test_data_that_have_gone_are_named(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 1})
     (tmp_path / "toy.npz").unlink()

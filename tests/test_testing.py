@@ -143,6 +143,7 @@ def test_toy_data_are_three_classes_around_three_centres(tmp_path):
             np.testing.assert_allclose(mean, centre, atol=5 * 0.5 / np.sqrt(1000))
 
 
+@pytest.mark.slow
 def test_a_copied_toy_run_equals_a_trained_one(tmp_path, toy_runs):
     toy_runs.enabled = True
     changes = {"lam": [0.25], "trials": 1, "train": {"epochs": 1}}

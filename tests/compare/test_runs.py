@@ -169,6 +169,7 @@ def asked(a, b):
     return comparing.differences(a, b, probe(a, "performance"), probe(b, "performance"))
 
 
+@pytest.mark.slow
 def test_of_single_trials_the_test_examples_are_pairs(single):
     (a, logits_a), (b, logits_b), target = single
     rows = {row.quantity: row for row in asked(a, b)}
@@ -199,6 +200,7 @@ def test_of_single_trials_the_test_examples_are_pairs(single):
     assert not rows["median member"].interval.exists
 
 
+@pytest.mark.slow
 def test_other_test_examples_are_no_pairs(single, by_hand):
     (a, logits), _, target = single
     error = np.full((1, 1, 2, 3), 0.5)
@@ -255,6 +257,7 @@ def compare(*arguments):
     return CliRunner().invoke(main, ["compare", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_table_markdown_and_json_hold_the_same_numbers(single):
     (a, _), (b, _), _ = single
     whole = json.loads(compare(a.path, b.path, "--format", "json").stdout)
@@ -287,6 +290,7 @@ def test_a_third_run_is_refused_in_one_line(small_run):
     assert "unexpected extra argument" in ran.stderr
 
 
+@pytest.mark.slow
 def test_a_run_and_itself_differ_in_nothing(small_run):
     ran = compare(small_run.path, small_run.path)
     assert "The recipes do not differ" in ran.stdout

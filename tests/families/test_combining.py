@@ -48,6 +48,7 @@ def some(name, members=4, examples=5, outputs=3):
     return eta, torch.randint(9 if name == "poisson" else 2, shape[1:], generator=generator)
 
 
+@pytest.mark.slow
 @EVERY
 @BOTH
 @settings(max_examples=40)
@@ -163,6 +164,7 @@ def test_averaged_probabilities_have_a_curvature_only_with_targets():
 # --- Negative Correlation Learning ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(
     arrays(np.float64, (4, 3), elements=st.floats(-50, 50)),
     arrays(np.float64, 3, elements=st.floats(-50, 50)),

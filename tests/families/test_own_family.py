@@ -56,6 +56,7 @@ def jtdiag(*arguments):
     return ran.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("combiner", families.COMBINERS)
 def test_it_trains_and_every_probe_and_figure_works(folder, combiner):
     (folder / "waits.toml").write_text(RECIPE.format(combiner=combiner), "utf-8")
@@ -84,6 +85,7 @@ def test_it_keeps_its_promises(folder, monkeypatch):
     del sys.modules["test_waiting"], sys.modules["waiting"]
 
 
+@pytest.mark.slow
 def test_a_changed_family_makes_results_stale(folder):
     (folder / "waits.toml").write_text(RECIPE.format(combiner="logits"), "utf-8")
     jtdiag("train", "waits.toml", "--set", "train.epochs=1", "--set", "lam=0")
@@ -94,6 +96,7 @@ def test_a_changed_family_makes_results_stale(folder):
     assert "diversity: running" in jtdiag("probe", "runs/waits", "diversity")
 
 
+@pytest.mark.slow
 def test_a_probe_about_classes_is_passed_over(folder, monkeypatch):
     (folder / "waits.toml").write_text(RECIPE.format(combiner="logits"), "utf-8")
     jtdiag("train", "waits.toml", "--set", "train.epochs=1", "--set", "lam=0")
@@ -105,6 +108,7 @@ def test_a_probe_about_classes_is_passed_over(folder, monkeypatch):
     assert "single-label classification only" in ran.output
 
 
+@pytest.mark.slow
 def test_a_probe_asked_from_another_folder_says_what_it_misses(folder, monkeypatch):
     (folder / "waits.toml").write_text(RECIPE.format(combiner="logits"), "utf-8")
     jtdiag("train", "waits.toml", "--set", "train.epochs=1", "--set", "lam=0")

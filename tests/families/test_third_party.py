@@ -59,6 +59,7 @@ def recipe(tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_an_installed_family_trains_by_its_name(install, recipe, tmp_path):
     install("jtdiag.families", "waiting", CODE, "FAMILY")
     assert families.FAMILIES.names()[-1] == "waiting"

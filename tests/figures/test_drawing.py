@@ -35,6 +35,7 @@ def again(run, name):
     return {path.suffix[1:]: path.read_bytes() for path in plot(run, name, output=output)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES.names())
 def test_a_figure_is_as_wide_as_the_page_in_every_format(written, name):
     files = written(name)
@@ -78,6 +79,7 @@ def settings():
     return {key: dict.__getitem__(mpl.rcParams, key) for key in mpl.rcParams}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES.names())
 def test_drawn_again_it_is_the_same_and_settings_of_matplotlib_are_as_before(
     written, probed_run, name
@@ -90,12 +92,14 @@ def test_drawn_again_it_is_the_same_and_settings_of_matplotlib_are_as_before(
         assert settings() == before
 
 
+@pytest.mark.slow
 def test_pdf_and_png_are_written_by_default(probed_run):
     made = plot(probed_run, "reliability")
     folder = probed_run.path / "figures"
     assert made == [folder / f"reliability.{suffix}" for suffix in ("pdf", "png")]
 
 
+@pytest.mark.slow
 def test_settings_of_the_style_override_those_of_the_user(probed_run):
     made = [path.read_bytes() for path in plot(probed_run, "error-against-lambda")]
     with mpl.rc_context({"lines.linewidth": 9, "axes.grid": False, "pdf.fonttype": 3}):
@@ -176,6 +180,7 @@ WITHOUT = {
 """What a figure cannot be drawn without."""
 
 
+@pytest.mark.slow
 def test_figures_of_a_run_that_stores_nothing_are_complete_or_one_line_that_says_what_to_keep(
     asked_of_metrics, monkeypatch
 ):
@@ -194,6 +199,7 @@ def test_figures_of_a_run_that_stores_nothing_are_complete_or_one_line_that_says
             assert problems(figure, 6) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [0, 3])
 def test_an_unfinished_run_is_drawn_without_a_warning(toy_copy, cut_back, monkeypatch, epoch):
     run = cut_back(toy_copy, -1, epoch, -1, -1, -1, -1)

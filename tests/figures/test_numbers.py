@@ -47,6 +47,7 @@ def test_netcdf_holds_the_same_arrays(data, tmp_path):
         assert stored["error"].attrs["unit"] == "fraction"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES.names())
 def test_a_figure_draws_what_it_says_it_uses_and_nothing_else(probed_run, name):
     kind = FIGURES.find(name)
@@ -69,6 +70,7 @@ def test_the_numbers_of_a_figure_are_those_of_the_result(probed_run, tmp_path):
     np.testing.assert_allclose(means.sort_values("lam")["value"], expected.sortby("lam"))
 
 
+@pytest.mark.slow
 def test_a_result_of_an_older_version_is_one_line(toy_copy):
     from jtdiag.errors import ProbeError
     from jtdiag.probing.registry import PROBES

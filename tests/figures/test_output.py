@@ -86,6 +86,7 @@ def test_opaque_areas_lie_below_lines_and_large_ones_lowest():
     assert to_rgb(ax.lines[0].get_color()) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_venue_of_the_style_is_used(probed_run, tmp_path):
     widths = {}
     for name in ("icml", "slides"):
@@ -96,6 +97,7 @@ def test_a_venue_of_the_style_is_used(probed_run, tmp_path):
         assert widths == pytest.approx({"icml": icml.width, "slides": slides.width})
 
 
+@pytest.mark.slow
 def test_matplotlib_finds_nothing_transparent_in_an_eps(probed_run, tmp_path, caplog, monkeypatch):
     from matplotlib.backends.backend_ps import RendererPS
 

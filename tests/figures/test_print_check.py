@@ -18,6 +18,7 @@ def results(probed_run: Run):
     return {name: load(probed_run, name) for name in {kind.needs for kind in FIGURES.all()}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("venue", EXTREMES)
 @pytest.mark.parametrize("name", FIGURES.names())
 def test_a_figure_can_be_printed_at_the_width_of_a_venue(results, name, venue):
@@ -28,6 +29,7 @@ def test_a_figure_can_be_printed_at_the_width_of_a_venue(results, name, venue):
     assert figure.get_size_inches()[0] == VENUES[venue].width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("venue", EXTREMES)
 @pytest.mark.parametrize("name", [kind.name for kind in FIGURES.all() if kind.compares])
 def test_a_figure_of_several_runs_can_be_printed(results, name, venue):
@@ -74,6 +76,7 @@ def test_overlapping_text_is_reported(figure):
     assert problems(figure, 8) == ["'half' overlaps 'more'"]
 
 
+@pytest.mark.slow
 def test_labels_beyond_the_ends_of_an_axis_are_not_seen(figure):
     figure.axes[0].set_xticks([0.5, 5, 5.1], ["half", "five", "more"])
     figure.axes[0].set_xlim(0, 1)
@@ -93,6 +96,7 @@ def test_a_legend_on_a_line_is_reported(figure):
     assert problems(figure, 8) == ["'here' is crossed by a line"]
 
 
+@pytest.mark.slow
 def test_an_empty_panel_is_reported(figure):
     figure.axes[0].lines[0].set_data([], [])
     assert problems(figure, 8) == ["the panel 'A title' is empty"]

@@ -58,6 +58,7 @@ def third_party(tmp_path, monkeypatch):
     sys.modules.pop("figures_of_a_test", None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("third_party")
 def test_it_is_drawn_by_the_command_line_and_listed_last(probed_run, tmp_path):
     assert FIGURES.names() == (*FIGURES.order, "error-by-trial")
@@ -69,6 +70,7 @@ def test_it_is_drawn_by_the_command_line_and_listed_last(probed_run, tmp_path):
     assert all(path.stat().st_size > 100 for path in files)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("third_party")
 def test_it_is_in_the_report(probed_run):
     text = page([gather(probed_run)])

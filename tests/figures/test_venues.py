@@ -72,6 +72,7 @@ def test_rows_have_as_many_panels_as_the_width_allows(name, beside):
     assert len(figure.axes) == len(axes) == 7
 
 
+@pytest.mark.slow
 def test_figures_are_never_taller_than_a_page():
     with style.of("ieee"):
         figure, _ = panels.in_rows(40, 1.5)
@@ -115,6 +116,7 @@ def test_runs_differ_in_grey_in_markers_and_in_dashes(count):
     assert len({line["marker"] for line in lines}) == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "shown"), [("ieee-wide", 15), ("ieee", 9)])
 def test_lambdas_are_labeled_as_densely_as_the_width_allows(name, shown):
     with style.of(name):

@@ -54,6 +54,7 @@ def fit(library, toy, callback, tmp_path, *, epochs=3, **more):
     return model
 
 
+@pytest.mark.slow
 def test_the_callback_counts_what_the_model_said_in_training(library, toy, tmp_path):
     callback = library.Callback(DominanceMonitor(lam=1, every=1))
     model = fit(library, toy, callback, tmp_path)
@@ -66,6 +67,7 @@ def test_the_callback_counts_what_the_model_said_in_training(library, toy, tmp_p
     assert not model._forward_hooks
 
 
+@pytest.mark.slow
 def test_branches_of_the_model_may_be_watched_instead(library, toy, tmp_path):
     monitor = DominanceMonitor(every=1)
     with watch_branches(toy.members, [f"members.{j}" for j in range(3)]) as branches:
@@ -74,12 +76,14 @@ def test_branches_of_the_model_may_be_watched_instead(library, toy, tmp_path):
     np.testing.assert_allclose(found, toy.members.errors_by_hand(1))
 
 
+@pytest.mark.slow
 def test_labels_that_the_model_never_sees_are_missed_in_one_line(library, toy, tmp_path):
     callback = library.Callback(labels="label")
     with pytest.raises(ValueError, match=r"labels is 'label', which is not in \['pixels', 'labels"):
         fit(library, toy, callback, tmp_path, epochs=1)
 
 
+@pytest.mark.slow
 def test_accumulated_gradients_change_nothing_about_what_is_counted(library, toy, tmp_path):
     callback = library.Callback(DominanceMonitor(every=1))
     fit(library, toy, callback, tmp_path, epochs=1, gradient_accumulation_steps=2)

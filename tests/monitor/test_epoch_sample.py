@@ -72,6 +72,7 @@ def test_an_epoch_longer_than_the_last_thins_itself_out():
     assert 4 <= taken(sample, 500).counted <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_every_batch_has_the_same_chance_whether_the_length_is_known_or_not(epoch):
     batches, repeats = 96, 2000

@@ -195,6 +195,7 @@ def test_losses_with_errors_give_what_logits_give():
         np.testing.assert_allclose(found, getattr(full.history, name), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_a_sample_stands_as_near_to_the_truth_as_it_says():
     apart = []
     for seed in range(12):

@@ -50,6 +50,7 @@ def path(tmp_path):
     return tmp_path / "runs" / "mine"
 
 
+@pytest.mark.slow
 def test_the_store_holds_what_was_recorded_and_what_training_counted(path):
     monitor = DominanceMonitor(lam=1, every=1, store=path, epochs=3)
     kept = trained(monitor, splits=("test", "val"), start=True, weights=True)
@@ -135,6 +136,7 @@ def test_a_run_of_jtdiag_recorded_while_it_trains_is_the_same_run(parallel):
             np.testing.assert_array_equal(a.target, b.target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["votes", "calibration", "combiners", "stacking", "collusion"])
 def test_probes_of_outputs_answer_the_same_of_both(parallel, name):
     own, recorded = (probe(run, name) for run in vars(parallel).values())
@@ -155,9 +157,10 @@ def test_every_probe_that_applies_answers_and_a_watcher_sees_the_end(path):
     assert asked.exit_code == 0, asked.output
     assert "gradients: skipped" in asked.output
     watched = CliRunner().invoke(main, ["watch", str(path)])
-    assert "epoch 3 is sealed" in watched.output
+    assert "epoch 3: training error" in watched.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recorded", "outputs", "checkpoints"),
     [
@@ -176,6 +179,7 @@ def test_the_store_keeps_what_there_is_to_keep(path, recorded, outputs, checkpoi
     assert np.isfinite(probe(run, "performance")["ensemble_error"].sel(split="train")).all()
 
 
+@pytest.mark.slow
 def test_several_lambdas_and_trials_share_a_store(path):
     store = Recording(path, epochs=2, lam=(0, 1), trials=2, keep=(2,))
     for trial in range(2):
@@ -191,6 +195,7 @@ def test_several_lambdas_and_trials_share_a_store(path):
     assert probe(run, "collusion").sizes["lam"] == 2
 
 
+@pytest.mark.slow
 def test_numbers_are_recorded_with_the_scale_of_their_errors(path):
     monitor = DominanceMonitor(lam=1, every=1, family="gaussian", store=path, epochs=1)
     random = torch.Generator().manual_seed(0)
@@ -209,6 +214,7 @@ def test_numbers_are_recorded_with_the_scale_of_their_errors(path):
     assert probe(run, "diversity").sizes["epoch"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [True, False])
 def test_the_rules_say_of_the_store_what_the_monitor_said(path, start):
     """Epoch 0, of which nothing was measured in training, is no divergence."""

@@ -30,11 +30,13 @@ def run_all(run):
         assert not any(re.search(r"\b(nan|inf)\b", f.sentence) for f in judged)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_probe_measures_every_kind_of_run(kind, tmp_path):
     run_all(toy_run(tmp_path, **KINDS[kind]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "epochs",
     [(4, 2, 0, -1, -1, -1), (-1, -1, -1, 3, 3, 3), (0, -1, -1, -1, -1, -1)],

@@ -35,6 +35,7 @@ def largest(run):
     return result
 
 
+@pytest.mark.slow
 class TestWorst(ProbePromises):
     probe = worst
 

@@ -34,6 +34,7 @@ def finding(probe="mine", rule="rule", number=1.0, sentence="λ = 1: it is so.")
     return Finding(probe=probe, rule=rule, level="info", number=number, sentence=sentence)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.lists(FINDINGS, max_size=3))
 @example([finding(sentence="Separated\u2028by what\x85some call lines.")])

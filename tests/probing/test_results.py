@@ -31,6 +31,7 @@ def run(small_run):
 # --- on disk --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["diversity", "dominance", "performance"])
 def test_a_result_comes_back_with_units_meanings_and_origin(toy_copy, name):
     run, probe = toy_copy, PROBES.find(name)
@@ -188,6 +189,7 @@ def test_code_that_a_probe_imports_counts_and_other_code_does_not(run, foreign):
             del sys.modules[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROBES.names())
 def test_the_code_of_our_probes_reaches_their_shared_rooms(name):
     source = Path(PROBES.find(name).source)

@@ -24,6 +24,7 @@ def measured(monkeypatch):
     return names
 
 
+@pytest.mark.slow
 def test_a_fresh_result_is_not_measured_again(small_run, measured):
     first = ask(small_run, "performance")
     again = ask(small_run, "performance")
@@ -31,12 +32,14 @@ def test_a_fresh_result_is_not_measured_again(small_run, measured):
     xr.testing.assert_equal(first, again)
 
 
+@pytest.mark.slow
 def test_force_measures_again(small_run, measured):
     ask(small_run, "performance")
     ask(small_run, "performance", force=True)
     assert measured == ["performance", "performance"]
 
 
+@pytest.mark.slow
 def test_a_run_that_has_grown_is_measured_again(warned, measured):
     warned.seal_up_to(1)
     assert ask(warned.run, "performance").sel(lam=1)["chosen_epoch"].item() == 1
@@ -46,6 +49,7 @@ def test_a_run_that_has_grown_is_measured_again(warned, measured):
     assert measured == ["performance", "performance"]
 
 
+@pytest.mark.slow
 def test_epochs_sealed_while_a_probe_measures_make_its_result_stale(warned):
     warned.seal_up_to(1)
     performance = PROBES.find("performance")
@@ -62,11 +66,13 @@ def test_epochs_sealed_while_a_probe_measures_make_its_result_stale(warned):
     assert results.is_fresh(warned.run, growing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [str, Run, lambda path: path], ids=["text", "run", "path"])
 def test_a_run_may_be_named_by_its_folder(small_run, kind):
     assert ask(kind(small_run.path), "performance")["chosen_epoch"].shape == (2, 1)
 
 
+@pytest.mark.slow
 def test_findings_are_recorded_for_each_probe(small_run):
     ask(small_run, "performance")
     ask(small_run, "dominance")
@@ -79,6 +85,7 @@ def test_findings_are_recorded_for_each_probe(small_run):
     assert sorted(map(str, findings.read(small_run.path))) == sorted(map(str, recorded))
 
 
+@pytest.mark.slow
 def test_deleted_findings_are_restored_from_a_fresh_result(small_run, measured):
     ask(small_run, "performance")
     before = findings.read(small_run.path)
@@ -93,6 +100,7 @@ def best_errors(run):
     return [f.number for f in findings.read(run.path) if f.rule == "best-lambda"]
 
 
+@pytest.mark.slow
 def test_findings_are_never_older_than_a_fresh_result(by_hand, monkeypatch):
     """The disk may fill, or the process die, between writing the one and the other."""
     ensemble = np.broadcast_to(np.array([0.9, 0.5, 0.1])[:, None], (1, 1, 3, 3))

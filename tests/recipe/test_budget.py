@@ -363,6 +363,7 @@ def test_an_odd_path_is_written_as_it_is(tmp_path):
     assert json.dumps(path, ensure_ascii=False) in written.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_written_recipe_trains(tmp_path):
     [written] = write(plan(1_000, "mlp", "digits", [3]), tmp_path)
     recipe = presets.find(str(written), ("train.epochs=1", "trials=1", "lam=[0, 1]"))

@@ -159,6 +159,7 @@ def test_a_missing_file_is_no_unknown_preset():
         presets.find("demo.toml")
 
 
+@pytest.mark.slow
 def test_reading_recipes_of_every_architecture_imports_no_torch():
     code = (
         "import sys; from jtdiag.recipe import presets, studies\n"

@@ -136,6 +136,7 @@ def file(tmp_path):
 # --- TOML out and in ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(recipes())
 @example(small(root='"quoted"\\ λ\n\t\x00'))
@@ -282,6 +283,7 @@ def test_the_digest_does_not_depend_on_how_a_recipe_is_written(tmp_path):
     assert len(digests) == 1
 
 
+@pytest.mark.slow
 def test_the_digest_is_the_same_in_another_process():
     code = (
         "from jtdiag.recipe import toml; from jtdiag.recipe.recipe import *\n"
@@ -635,6 +637,7 @@ def test_a_recipe_does_not_differ_from_itself():
     assert toml.differences(small(), small()) == []
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(recipes(), recipes())
 def test_differences_are_the_fields_that_are_not_equal(old, new):

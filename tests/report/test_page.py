@@ -129,11 +129,13 @@ def few(probed_run):
     return replace(known, results=results, missing=())
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_page(few):
     same = page([few]) == page([few])  # a plain truth: nobody wants to see how pages differ
     assert same
 
 
+@pytest.mark.slow
 def test_each_missing_figure_is_one_line_that_names_the_probe_to_ask(small_run):
     probe(small_run, "performance")
     parsed = Parsed(page([gather(small_run)]))
@@ -146,12 +148,14 @@ def test_each_missing_figure_is_one_line_that_names_the_probe_to_ask(small_run):
             assert f"{name}: First run: jtdiag probe {small_run.path} {needs}" in lines
 
 
+@pytest.mark.slow
 def test_what_a_run_holds_nothing_for_is_one_line(small_run):
     probe(small_run, "calibration")
     text = page([gather(small_run)])
     assert "reliability: The run stores no outputs on the test split" in text
 
 
+@pytest.mark.slow
 def test_a_result_that_is_older_is_told(warned):
     warned.seal_up_to(2)
     probe(warned.run, "performance")
@@ -159,6 +163,7 @@ def test_a_result_that_is_older_is_told(warned):
     assert "(outdated result)" in page([gather(warned.run)])
 
 
+@pytest.mark.slow
 def test_a_result_that_holds_less_than_its_probe_now_promises_is_to_be_asked_again(small_run):
     probe(small_run, "performance")
     shutil.rmtree(small_run.path / "results" / "performance.zarr" / "diversity")
@@ -167,6 +172,7 @@ def test_a_result_that_holds_less_than_its_probe_now_promises_is_to_be_asked_aga
     assert f"jtdiag probe {small_run.path} performance" in page([known])
 
 
+@pytest.mark.slow
 def test_what_users_write_is_text(small_run, tmp_path):
     folder = tmp_path / "<b>bold & 'quoted'<"
     shutil.move(small_run.path, folder)
@@ -177,6 +183,7 @@ def test_what_users_write_is_text(small_run, tmp_path):
     assert parsed.all("h1")[0][1] == folder.name
 
 
+@pytest.mark.slow
 def test_only_cheap_probes_are_asked_and_only_once(small_run):
     asked = ask_cheap(small_run)
     assert {"performance", "dominance", "alerts"} <= set(asked)
@@ -184,6 +191,7 @@ def test_only_cheap_probes_are_asked_and_only_once(small_run):
     assert ask_cheap(small_run) == []
 
 
+@pytest.mark.slow
 def test_several_runs_are_compared_first(small_run, toy_copy):
     for run in (small_run, toy_copy):
         probe(run, "performance")
@@ -207,6 +215,7 @@ def test_several_runs_are_compared_first(small_run, toy_copy):
     assert len(parsed.all("h1")) == 1
 
 
+@pytest.mark.slow
 def test_a_figure_that_is_too_large_becomes_a_bitmap(probed_run):
     known = gather(probed_run).results["performance"]
     drawing = FIGURES.find("error-against-lambda")
@@ -218,6 +227,7 @@ def test_a_figure_that_is_too_large_becomes_a_bitmap(probed_run):
     assert (small.width, small.height, small.alt) == (large.width, large.height, large.alt)
 
 
+@pytest.mark.slow
 def test_a_page_that_would_be_too_large_has_its_figures_as_bitmaps(few):
     whole = page([few])
     less = page([few], largest=len(whole.encode()) - 1)

@@ -219,6 +219,7 @@ def test_epochs_and_lanes_differ_so_nothing_is_read_from_the_wrong_place(run):
     assert len({array.tobytes() for array in kept}) == len(kept) - 2
 
 
+@pytest.mark.slow
 def test_outputs_come_in_pieces_that_fit_together(run, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "CHUNK_BYTES", 40 * 3 * 3 * 8 // 3)
     pieces = toy_run(
@@ -295,6 +296,7 @@ def test_the_tree_hides_what_is_not_sealed(copy):
     assert tree["outputs/val"]["target"].dtype == np.int64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_hiding_does_not_change_the_type_of_outputs(tmp_path, dtype):
     small = toy_run(tmp_path, lam=[0], trials=1, train={"epochs": 1}, keep={"dtype": dtype})

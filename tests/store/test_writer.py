@@ -171,6 +171,7 @@ def test_an_empty_folder_is_not_in_the_way(create, tmp_path):
     assert create().seal(FIRST).epoch == -1
 
 
+@pytest.mark.slow
 def test_a_run_appears_under_its_name_only_when_it_is_whole(create, tmp_path, monkeypatch):
     class KilledError(Exception):
         pass
@@ -199,6 +200,7 @@ def test_what_a_killed_process_of_the_same_number_left_behind_is_not_in_the_way(
 # --- writing and sealing -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_was_written_is_read_back(create):
     writer = create()
     for lane in lanes.lanes_of(writer.recipe):
@@ -224,6 +226,7 @@ def test_what_was_written_is_read_back(create):
             assert run.seal(lane).epoch == 5
 
 
+@pytest.mark.slow
 def test_lanes_may_be_written_in_any_order(create, tmp_path):
     one, two = create(), create(tmp_path / "two")
     write(one, FIRST, range(6))
@@ -264,6 +267,7 @@ def interrupted(*_):
     raise CutError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["_write_arrays", "_write_state", "write_seal"])
 def test_the_seal_is_written_last(create, monkeypatch, before):
     writer = create()
@@ -285,6 +289,7 @@ RULES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "expected"), RULES, ids=lambda x: str(x)[:20])
 @pytest.mark.parametrize("kind", ["outputs", "checkpoints"])
 def test_on_disk_lies_what_the_rule_keeps_and_no_more(create, kind, rule, expected):
@@ -305,6 +310,7 @@ def test_where_nothing_is_kept_nothing_is_made(create, kind):
     assert getattr(Run(writer.path).seal(FIRST), kind) == ()
 
 
+@pytest.mark.slow
 def test_half_precision_halves_outputs_and_rounds_them(create, tmp_path):
     whole, half = create(dtype="float64"), create(tmp_path / "half", dtype="float16")
     for writer in (whole, half):
@@ -315,6 +321,7 @@ def test_half_precision_halves_outputs_and_rounds_them(create, tmp_path):
     assert np.array_equal(b.logits, a.logits.astype(np.float16))
 
 
+@pytest.mark.slow
 def test_a_half_written_epoch_is_invisible(create, monkeypatch):
     writer = create()
     write(writer, FIRST, [0])
@@ -338,6 +345,7 @@ def test_a_half_written_epoch_is_invisible(create, monkeypatch):
 # --- reopening -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_reopened_run_goes_on_to_the_same_store(create, tmp_path):
     whole, parts = create(), create(tmp_path / "parts")
     write(whole, FIRST, range(6))
@@ -350,6 +358,7 @@ def test_a_reopened_run_goes_on_to_the_same_store(create, tmp_path):
     assert contents(parts.path) == contents(whole.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [{}, {"outputs": [1, "best"], "checkpoints": ["best", "last"]}])
 @pytest.mark.parametrize("before", ["_write_state", "write_seal", "_remove_superseded"])
 def test_what_was_never_sealed_is_gone_when_a_run_is_reopened(
@@ -494,6 +503,7 @@ def full_after(monkeypatch, count, number=errno.ENOSPC):
     return opened
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_wherever_it_strikes_and_nothing_is_sealed(create, monkeypatch):
     writer = create()
     with monkeypatch.context() as patch:

@@ -60,6 +60,7 @@ def test_a_row_tells_how_far_the_member_that_moved_least_came(run):
             assert float(row[f"moved_{epoch}"]) == pytest.approx(ratio, abs=6e-4)
 
 
+@pytest.mark.slow
 def test_training_leaves_tables_only_and_does_nothing_twice(run, tmp_path, capsys):
     ensembles = [
         Ensemble("depth", "digits", 2, 4, 2, 0.01, (1.0,), 2, 1, 400),

@@ -16,6 +16,7 @@ def lanes(count: int = 60) -> tuple[np.ndarray, np.ndarray]:
     return np.round(RNG.normal(positive, 1), 1), positive
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=30))
 def test_the_area_is_scikit_learns(drawn):

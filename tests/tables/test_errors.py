@@ -57,6 +57,7 @@ def test_errors_are_those_of_the_run_in_percent(probed_run):
     assert probed_run.recipe_hash in table.origin
 
 
+@pytest.mark.slow
 def test_runs_with_other_lambdas_have_empty_cells(probed_run, small_run):
     ask(small_run, "performance")
     table = errors([probed_run.path, small_run.path])
@@ -69,6 +70,7 @@ def test_a_run_without_a_result_is_one_line(small_run):
         errors([small_run.path])
 
 
+@pytest.mark.slow
 def test_a_study_is_a_row_with_a_column_for_each_scheme(tmp_path):
     toy_data(tmp_path / "toy.npz")
     file = tmp_path / "toys.toml"

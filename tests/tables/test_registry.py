@@ -10,6 +10,7 @@ from jtdiag.tables.registry import TABLES
 from jtdiag.tables.table import FORMATS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("name", TABLES)
 def test_the_command_prints_each_table_in_each_format(probed_run, form, name):

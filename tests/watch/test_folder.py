@@ -90,6 +90,7 @@ def test_runs_grow_side_by_side_and_end_one_by_one(watched, run_of):
     assert watched.over
 
 
+@pytest.mark.slow
 def test_only_lanes_whose_seal_has_changed_are_read(watched, run_of, monkeypatch):
     runs = [run_of(name) for name in "abc"]
     for run in runs:

@@ -51,6 +51,7 @@ def alerts(events):
 # --- events ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_epoch_is_told_as_it_is_sealed(warned, asleep):
     asleep(*by_step(warned, 4))
     events = list(follow(warned.run))
@@ -59,12 +60,14 @@ def test_every_epoch_is_told_as_it_is_sealed(warned, asleep):
     assert events[-1] == Ended(done=True)
 
 
+@pytest.mark.slow
 def test_epochs_sealed_between_two_looks_are_told_as_one(warned, asleep):
     asleep(lambda: warned.seal_up_to(1), lambda: warned.seal_up_to(4))
     epochs = [event for event in follow(warned.run) if isinstance(event, Sealed)]
     assert epochs == sealed(warned, 1, 4)
 
 
+@pytest.mark.slow
 def test_the_alert_is_told_before_the_next_epoch(warned, asleep):
     asleep(*by_step(warned, 4))
     events = list(follow(warned.run))
@@ -74,6 +77,7 @@ def test_the_alert_is_told_before_the_next_epoch(warned, asleep):
     assert events.index(fourth) < events.index(alert) < events.index(sealed(warned, 4)[0])
 
 
+@pytest.mark.slow
 def test_what_is_no_alert_is_told_at_the_end(warned, asleep):
     asleep(*by_step(warned, 4))
     events = list(follow(warned.run))
@@ -82,12 +86,14 @@ def test_what_is_no_alert_is_told_at_the_end(warned, asleep):
     assert {e.probe for e in infos} == {"alerts", "diversity", "dominance", "performance"}
 
 
+@pytest.mark.slow
 def test_a_finding_is_told_once(warned, asleep):
     asleep(*by_step(warned, 4))
     sentences = [e.sentence for e in follow(warned.run) if isinstance(e, Finding)]
     assert len(sentences) == len(set(sentences))
 
 
+@pytest.mark.slow
 def test_an_alert_is_told_again_when_another_trial_joins_it(by_hand, stories, asleep):
     errors = np.concatenate([stories.errors(stories.led)] * 2, axis=1)
     ensemble = np.broadcast_to(np.asarray(stories.ensemble)[:, None], (1, 2, 5, 3))
@@ -103,6 +109,7 @@ def test_an_alert_is_told_again_when_another_trial_joins_it(by_hand, stories, as
     assert [alert.trials for alert in alerts(follow(run.run))] == [(0,), (0, 1)]
 
 
+@pytest.mark.slow
 def test_the_rules_say_in_the_watch_what_the_probe_says_of_the_whole_run(toy_copy):
     watched = RunWatch(toy_copy.path)
     list(watched.poll())
@@ -114,6 +121,7 @@ def test_the_rules_say_in_the_watch_what_the_probe_says_of_the_whole_run(toy_cop
 # --- the end --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_told_without_waiting(warned, asleep):
     warned.seal_all()
     asleep()
@@ -123,6 +131,7 @@ def test_a_finished_run_is_told_without_waiting(warned, asleep):
     assert events[-1] == Ended(done=True)
 
 
+@pytest.mark.slow
 def test_a_run_whose_engine_died_ends_and_says_that_it_is_not_done(warned, asleep):
     asleep(lambda: warned.seal_up_to(3), warned.close)
     events = list(follow(warned.run))
@@ -135,6 +144,7 @@ def test_an_engine_that_died_before_its_first_epoch_leaves_nothing_to_tell(warne
     assert list(follow(warned.run)) == [Ended(done=False)]
 
 
+@pytest.mark.slow
 def test_what_an_engine_sealed_last_is_told_although_it_has_gone(warned, asleep, monkeypatch):
     """The engine seals and goes between two questions of the watcher, at the worst moment."""
     look = LaneWatch.newly_sealed
@@ -167,6 +177,7 @@ def test_slow_probes_are_not_asked(warned, asleep, monkeypatch):
     assert {e.probe for e in reported} == {"alerts", "performance"}
 
 
+@pytest.mark.slow
 def test_a_cheap_probe_of_somebody_else_is_asked(warned, foreign):
     foreign.write_text(foreign.read_text().replace('cost="slow"', 'cost="cheap"'))
     warned.seal_all()
@@ -174,6 +185,7 @@ def test_a_cheap_probe_of_somebody_else_is_asked(warned, foreign):
     assert "The run has 2 lanes." in sentences
 
 
+@pytest.mark.slow
 def test_findings_are_recorded_while_the_run_trains(warned, asleep):
     seen = []
     asleep(
@@ -185,6 +197,7 @@ def test_findings_are_recorded_while_the_run_trains(warned, asleep):
     assert sorted(map(str, findings.read(warned.run.path))) == sorted(map(str, reported))
 
 
+@pytest.mark.slow
 def test_the_findings_of_a_fuller_result_stand(toy_copy):
     ask(toy_copy, "dominance")
     before = findings.read(toy_copy.path)
@@ -195,6 +208,7 @@ def test_the_findings_of_a_fuller_result_stand(toy_copy):
     assert {f.probe for f in after} == {"alerts", "diversity", "dominance", "performance"}
 
 
+@pytest.mark.slow
 def test_the_findings_of_a_result_that_the_run_outgrew_are_replaced(warned):
     warned.seal_up_to(2)
     ask(warned.run, "alerts")
@@ -227,6 +241,7 @@ def test_a_folder_that_holds_something_else_is_not_waited_for(tmp_path, asleep):
 # --- beside a training that is real ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_that_trains_is_warned_of_while_it_trains(short_demo_recipe, tmp_path):
     warned_event = threading.Event()
     recipe = attrs.evolve(short_demo_recipe, lam=(1.0,))

@@ -25,6 +25,7 @@ def asleep(monkeypatch):
     return happens
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_again_after_every_epoch_until_the_run_ends(warned, asleep):
     steps = [lambda e=e: warned.seal_up_to(e) for e in (0, 2, 4)]
     asleep(*steps, warned.close)
@@ -61,6 +62,7 @@ def test_figures_of_slow_probes_are_left_out_and_told_once(warned, asleep):
     assert not (warned.run.path / "figures").exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_drawn_yet_is_a_line_and_the_rest_goes_on(warned, asleep):
     asleep(lambda: warned.seal_up_to(2), warned.close)
     wanted = [FIGURES.find("leader-by-epoch"), FIGURES.find("error-against-lambda")]
@@ -70,6 +72,7 @@ def test_what_cannot_be_drawn_yet_is_a_line_and_the_rest_goes_on(warned, asleep)
     assert last == f"{warned.run.path}: the training process exited early."
 
 
+@pytest.mark.slow
 def test_nothing_is_written_into_the_run_but_figures(warned, asleep):
     asleep(lambda: warned.seal_up_to(4), warned.close)
     before = {path.name for path in warned.run.path.iterdir()}
@@ -77,6 +80,7 @@ def test_nothing_is_written_into_the_run_but_figures(warned, asleep):
     assert {path.name for path in warned.run.path.iterdir()} - before == {"figures"}
 
 
+@pytest.mark.slow
 def test_plot_watch_of_a_finished_run_draws_once_and_ends(small_run):
     ran = CliRunner().invoke(main, ["plot", str(small_run.path), "errors-by-epoch", "--watch"])
     assert (ran.exit_code, ran.stderr) == (0, "")

@@ -80,6 +80,7 @@ def test_the_folder_knows_its_study(made):
     assert studies.find(str(folder)) == definition
 
 
+@pytest.mark.slow
 def test_bars_are_in_the_order_of_schemes_whatever_the_order_of_runs(made):
     labels = [bar.label for bar in schemes.of_study(made[1])]
     assert labels == [
@@ -94,6 +95,7 @@ def test_bars_are_in_the_order_of_schemes_whatever_the_order_of_runs(made):
     ]
 
 
+@pytest.mark.slow
 def test_bars_are_what_the_probes_have_stored(made):
     _, folder = made
     bars = {bar.label: bar for bar in schemes.of_study(folder)}

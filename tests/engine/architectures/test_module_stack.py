@@ -164,6 +164,7 @@ def make():
 """
 
 
+@pytest.mark.slow
 def test_a_torchvision_resnet_trains(of_images, tmp_path):
     pytest.importorskip("PIL")
     file = tmp_path / "resnet_of_a_test.py"

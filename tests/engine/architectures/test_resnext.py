@@ -46,6 +46,7 @@ def difference(a, b):
     return float(((a - b).abs().max() / b.abs().max().clamp_min(1e-300)).detach())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "blocks", [BLOCKS, (1, 1, 1, 1)]
 )  # without and with a downsampled shortcut
@@ -69,6 +70,7 @@ def test_the_mean_of_the_branches_is_torchvisions_network(training, blocks):
         assert torch.allclose(a, b, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_branch_alone_is_the_network_whose_other_branches_say_the_same():
     """With the rectifiers of the last sum as they are: here its shortcut keeps all of them on."""
     net = ours().eval()
@@ -102,6 +104,7 @@ def test_the_recipes_network_has_its_parameters():
     assert sum(p.numel() for p in net.parameters()) == 8_268_196
 
 
+@pytest.mark.slow
 def test_a_stack_has_one_copy_and_a_row_for_each_branch():
     stack = resnext(BRANCHES, BLOCKS, WIDTH, (3, 16, 16), CLASSES)
     assert isinstance(stack, BranchStack)
@@ -120,6 +123,7 @@ def test_a_stack_has_one_copy_and_a_row_for_each_branch():
 RESNEXT = {"arch": "resnext", "count": BRANCHES, "blocks": [1, 1, 1, 1], "width": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lam", [0.0, 0.9, 1.0])
 def test_steps_of_the_engine_are_those_of_a_plain_loop(of_images, lam):
     """λ = 1 is the ordinary training of torchvision's network; any λ that of the joint loss."""

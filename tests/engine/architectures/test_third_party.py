@@ -119,6 +119,7 @@ def jtdiag(*arguments):
     return ran.output
 
 
+@pytest.mark.slow
 def test_it_is_trained_probed_and_replayed(folder):
     jtdiag("train", "radial.toml", "--set", "members.options.centers=6")
     run = Run("runs/radial")

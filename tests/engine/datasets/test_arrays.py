@@ -90,6 +90,7 @@ def test_the_deviation_of_a_constant_channel_counts_as_one(constant):
     assert sd[1] == pytest.approx((1 + constant) * 8**0.5 / 9, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_moments_over_many_blocks_equal_those_of_one_copy():
     x = np.random.default_rng(1).normal(3, 2, (5000, 1000)).astype(np.float32)
     mean, sd = channel_moments(x)
@@ -98,6 +99,7 @@ def test_moments_over_many_blocks_equal_those_of_one_copy():
     np.testing.assert_allclose(sd, wide.std(0), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_moments_never_copy_the_whole_array():
     x = np.ones((40_000, 1000), np.float32)  # 160 MB, 320 MB in float64
     tracemalloc.start()

@@ -200,6 +200,7 @@ def trained(recipe, folder, **more):
     return found
 
 
+@pytest.mark.slow
 def test_weights_of_one_are_independent_training_bit_for_bit(npz, tmp_path, monkeypatch):
     everything_once(monkeypatch)
     independent = trained(bagged(npz, scheme="joint"), tmp_path / "independent")
@@ -209,6 +210,7 @@ def test_weights_of_one_are_independent_training_bit_for_bit(npz, tmp_path, monk
         assert values.tobytes() == weighted[name].tobytes(), name
 
 
+@pytest.mark.slow
 def test_own_batches_of_every_example_once_are_independent_training(npz, tmp_path, monkeypatch):
     everything_once(monkeypatch)
     independent = trained(bagged(npz, scheme="joint"), tmp_path / "independent")
@@ -219,6 +221,7 @@ def test_own_batches_of_every_example_once_are_independent_training(npz, tmp_pat
         np.testing.assert_allclose(own[name][at], values[at], rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "members",
     [
@@ -256,6 +259,7 @@ def test_own_batches_of_images_are_the_common_ones_where_all_see_all(
 # --- what a run keeps ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_the_store_says_which_examples_every_member_has_seen(npz, tmp_path, mode):
     recipe = bagged(npz, bootstrap=mode, keep={"splits": ["train", "val", "test"]})
@@ -275,6 +279,7 @@ def test_other_schemes_keep_no_bootstrap(toy):
     assert "bootstrap" not in toy.tree.children
 
 
+@pytest.mark.slow
 def test_a_missing_chunk_of_the_counts_is_noticed(npz, tmp_path):
     run = train(bagged(npz, train={"epochs": 1}), tmp_path / "run")
     (run.path / "store.zarr" / "bootstrap" / "count" / "c" / "1" / "0" / "0").unlink()
@@ -282,6 +287,7 @@ def test_a_missing_chunk_of_the_counts_is_noticed(npz, tmp_path):
         run.check()
 
 
+@pytest.mark.slow
 def test_training_metrics_of_own_batches_are_measured_after_the_epoch(npz, tmp_path):
     recipe = bagged(npz, bootstrap="batches", keep={"splits": ["train", "test"]})
     run = train(recipe, tmp_path / "run")
@@ -308,6 +314,7 @@ class Interrupting(NullListener):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_an_interrupted_run_goes_on_to_the_same_numbers(npz, tmp_path, mode):
     recipe = bagged(npz, bootstrap=mode)

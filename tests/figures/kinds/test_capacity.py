@@ -74,6 +74,7 @@ def test_an_unknown_size_is_labeled_and_left_out_of_the_trend(two):
     assert len(right.containers) == 1
 
 
+@pytest.mark.slow
 def test_several_runs_share_one_figure_in_the_folder_of_the_first(small_run, toy_copy):
     for run in (small_run, toy_copy):
         ask(run, "capacity")

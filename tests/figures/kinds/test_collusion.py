@@ -40,6 +40,7 @@ def test_rises_are_drawn_with_what_diversity_predicts_in_the_colour_of_the_lambd
         assert to_rgba(measured.get_color()) == to_rgba(style.lam_colour(lam))
 
 
+@pytest.mark.slow
 def test_the_gap_is_the_mean_over_trials(result):
     right = draw(result).axes[2]
     mean = result["generalisation_gap"].mean("trial")

@@ -70,6 +70,7 @@ def test_one_trial_has_no_bars(result):
         assert all(np.ptp(segment[:, 1]) == 0 for segment in bars.lines[2][0].get_segments())
 
 
+@pytest.mark.slow
 def test_it_draws_what_the_probe_measures(toy):
     figure = draw(PROBES.find("combiners").ask(toy, Options()))
     assert len(figure.legends[0].get_texts()) == 3

@@ -120,6 +120,7 @@ def test_panels_go_into_rows_of_three(count, columns, rows):
     assert titles == [style.lam_text(lam) for lam in np.linspace(0, 1, count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 4, 7])
 def test_every_epoch_axis_has_tick_labels(count):
     panels = visible(draw(made_up(np.linspace(0, 1, count))))

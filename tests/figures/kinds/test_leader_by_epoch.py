@@ -73,6 +73,7 @@ def test_the_last_panel_is_of_all_lanes(result):
     np.testing.assert_allclose(line(last), expected)
 
 
+@pytest.mark.slow
 def test_lanes_that_are_not_done_are_left_out(result):
     result["done"][0, 1:] = 0
     at_half, at_1, together = visible(draw(result))

@@ -94,6 +94,7 @@ def test_the_limit_decides(by_hand, stories, skill, warned):
     assert bool(alerts(run)) == warned
 
 
+@pytest.mark.slow
 def test_the_training_split_decides_and_no_other(by_hand, stories):
     for weak, expected in (([0], 1), ([1, 2], 0)):
         errors = stories.errors(stories.good)
@@ -102,6 +103,7 @@ def test_the_training_split_decides_and_no_other(by_hand, stories):
         assert len(alerts(run)) == expected
 
 
+@pytest.mark.slow
 def test_from_epoch_3_on_the_first_epoch_below_the_limit_is_reported(by_hand, stories):
     for weak, expected in ((3, [3]), (2, []), (4, [4])):
         errors = stories.errors(stories.good)
@@ -119,6 +121,7 @@ def test_before_epoch_3_there_is_no_warning(warned):
     assert [alert.lam for alert in alerts(warned.run)] == [1]
 
 
+@pytest.mark.slow
 def test_the_warning_names_the_trials_and_how_many_are_known(by_hand, stories):
     errors = np.concatenate(
         [stories.errors(story) for story in (stories.led, stories.good, stories.led)], axis=1
@@ -252,6 +255,7 @@ def test_the_order_of_lambdas_does_not_matter(warned):
     assert probe.judge(shuffled)[-1] == probe.judge(result)[-1]
 
 
+@pytest.mark.slow
 def test_watching_a_run_that_is_over_keeps_the_finding(warned):
     run = warned.seal_all()
     run_probe(run, "alerts")
@@ -262,6 +266,7 @@ def test_watching_a_run_that_is_over_keeps_the_finding(warned):
     assert after == before
 
 
+@pytest.mark.slow
 def test_findings_that_only_rules_recorded_are_completed_from_a_fresh_result(warned):
     run = warned.seal_all()
     run_probe(run, "alerts")

@@ -10,6 +10,7 @@ from jtdiag_probes.calibration import calibration, reliability
 from jtdiag_probes.calibration.calibration import probe
 
 
+@pytest.mark.slow
 class TestCalibration(ProbePromises):
     probe = probe
 
@@ -84,6 +85,7 @@ def test_training_is_not_measured_if_its_outputs_are_not_stored(result):
     )
 
 
+@pytest.mark.slow
 def test_members_read_in_groups_and_chunks_give_the_same(tmp_path, monkeypatch):
     expected = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9]), Options())
     (tmp_path / "again").mkdir()
@@ -99,6 +101,7 @@ def test_members_read_in_groups_and_chunks_give_the_same(tmp_path, monkeypatch):
     xr.testing.assert_allclose(probe.ask(run, Options()), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_without_val_there_is_no_temperature_and_the_finding_names_what_to_store(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"splits": ["test"]})
     result = probe.ask(run, Options())
@@ -111,6 +114,7 @@ def test_without_val_there_is_no_temperature_and_the_finding_names_what_to_store
     assert finding.sentence.endswith(advice)
 
 
+@pytest.mark.slow
 def test_the_last_epoch_kept_stands_in_for_a_chosen_one_that_is_not(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"outputs": [0, 1]})
     assert run.chosen_epoch(run.lanes[0]) > 1
@@ -125,6 +129,7 @@ def test_without_outputs_there_is_no_finding(small_run):
     assert probe.judge(result) == []
 
 
+@pytest.mark.slow
 def test_a_member_that_diverged_is_nan_and_so_is_the_ensemble(by_hand):
     logits = np.random.default_rng(0).normal(0, 1, (1, 1, 1, 3, 40, 5))
     logits[0, 0, 0, 1, 7, 2] = np.nan

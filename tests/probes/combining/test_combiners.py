@@ -12,6 +12,7 @@ from jtdiag_probes.combining.combiners import by_combiner, probe
 CLASSES = families.find("categorical")
 
 
+@pytest.mark.slow
 class TestCombiners(ProbePromises):
     probe = probe
 
@@ -71,12 +72,14 @@ def test_errors_and_losses_of_classes_are_the_definition_written_out():
     np.testing.assert_allclose(values["label_term"], expected, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_recipes_own_combiner_has_the_stored_error(toy):
     values = probe.ask(toy, Options())["logits_error"].sel(split=["val", "test"])
     stored = toy.metrics()[names.ENSEMBLE_ERROR].sel(split=["val", "test"])
     np.testing.assert_allclose(values.values, stored.values, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_finding_for_each_lambda_compares_the_three(toy):
     findings = probe.judge(probe.ask(toy, Options()))
     assert [f.lam for f in findings] == [0.0, 0.9, 1.0]

@@ -63,6 +63,7 @@ def test_means_and_standard_errors_are_over_trials(result):
         assert float(on_test[f"{name}_se"]) == pytest.approx(abs(a - b) / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -79,6 +80,7 @@ def test_without_the_outputs_that_fitting_needs_there_is_no_finding(tmp_path, ch
     assert probe.judge(result) == []
 
 
+@pytest.mark.slow
 def test_a_stacking_recipe_is_a_run_that_can_be_stacked(tmp_path):
     run = toy_run(tmp_path, lam=[0.0], trials=1, scheme="stacking")
     result = probe.ask(run, Options())

@@ -14,6 +14,7 @@ from jtdiag_probes.combining.votes import probe
 SPLITS = ["train", "val", "test"]
 
 
+@pytest.mark.slow
 class TestVotes(ProbePromises):
     probe = probe
 
@@ -80,6 +81,7 @@ def test_tandem_loss_and_variance_add_up_to_the_engines_mean_error(result):
     np.testing.assert_allclose(whole, kept["mean_member_error"], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_outputs_read_in_many_chunks_give_the_same(result, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     chunked = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9]), Options())
@@ -180,6 +182,7 @@ def test_members_that_are_always_right_have_no_rates(by_hand):
     assert "DER and EIR are undefined" in finding.sentence
 
 
+@pytest.mark.slow
 def test_a_single_member_has_no_finding(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], members={"count": 1}, train={"epochs": 1})
     result = probe.ask(run, Options())

@@ -59,6 +59,7 @@ def test_wrong_together_and_disagreement_are_those_of_a_loop_over_pairs(election
         assert np.isnan(voting.disagreement(votes)).all()
 
 
+@pytest.mark.slow
 @given(elections())
 def test_the_majority_is_scipys_mode_unless_there_is_a_tie(election):
     voted, target, classes = election

@@ -33,6 +33,7 @@ def result(toy, few):
     return probe.ask(toy, Options())
 
 
+@pytest.mark.slow
 class TestConditioning(ProbePromises):
     probe = probe
 
@@ -105,6 +106,7 @@ def test_every_lane_has_its_numbers(result):
     assert float(result["cross_share"].sel(lam=0.0).max()) == pytest.approx(0, abs=1e-14)
 
 
+@pytest.mark.slow
 def test_a_run_without_checkpoints_is_measured_by_its_outputs(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 1}, keep={"checkpoints": "none"})
     result = probe.ask(run, Options())
@@ -114,6 +116,7 @@ def test_a_run_without_checkpoints_is_measured_by_its_outputs(tmp_path):
     assert [finding.rule for finding in probe.judge(result)] == ["outputs", "exponent-grid_kappa"]
 
 
+@pytest.mark.slow
 def test_members_that_have_diverged_have_no_curvature(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 2, "lr": 1e30})
     result = probe.ask(run, Options())

@@ -93,6 +93,7 @@ def test_the_share_between_members_is_that_of_the_dense_matrix(lam):
     assert share == pytest.approx(expected.sum() / (dense**2).sum(), abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hidden", "examples"), [(2, 20), (6, 8)])
 def test_redundancy_is_that_of_soft_ranks_of_the_dense_kernels(hidden, examples):
     tangents, jacobians = ensemble(hidden, examples)
@@ -105,6 +106,7 @@ def test_redundancy_is_that_of_soft_ranks_of_the_dense_kernels(hidden, examples)
     assert error < 0.05
 
 
+@pytest.mark.slow
 def test_small_members_overlap_little_and_large_ones_wholly():
     small, jacobians = ensemble(hidden=2, examples=40)
     each = sum(

@@ -9,6 +9,7 @@ from jtdiag_probes.diversity import collusion
 from jtdiag_probes.diversity.collusion import probe
 
 
+@pytest.mark.slow
 class TestCollusion(ProbePromises):
     probe = probe
 
@@ -49,6 +50,7 @@ def test_changes_are_against_independent_training_in_the_same_trial(result):
     np.testing.assert_allclose(result["ensemble_loss_change"], gain, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_without_independent_training_there_is_nothing_to_compare_with(tmp_path):
     result = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9, 1.0]), Options())
     assert result["diversity_change"].isnull().all()
@@ -92,6 +94,7 @@ def test_all_lambdas_of_a_trial_drop_the_same_members(toy, monkeypatch):
     }
 
 
+@pytest.mark.slow
 def test_training_is_of_running_means_unless_its_outputs_are_kept(toy, result, tmp_path):
     assert (result["train_is_running"] == 1).all()
     run = toy_run(tmp_path, keep={"splits": ["train", "test"]})
@@ -110,6 +113,7 @@ def test_training_is_of_running_means_unless_its_outputs_are_kept(toy, result, t
     assert all("running means" not in f.sentence for f in probe.judge(kept))
 
 
+@pytest.mark.slow
 def test_chunked_reading_gives_the_same(tmp_path, monkeypatch):
     unchunked = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9]), Options())
     (tmp_path / "again").mkdir()
@@ -119,6 +123,7 @@ def test_chunked_reading_gives_the_same(tmp_path, monkeypatch):
     xr.testing.assert_allclose(probe.ask(run, Options()), unchunked, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_one_member_has_no_diversity_to_judge(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.0, 0.9], members={"count": 1})
     result = probe.ask(run, Options())

@@ -15,6 +15,7 @@ from jtdiag_probes.diversity.diversity import probe
 TOY_SPLITS = ["train", "val", "test"]
 
 
+@pytest.mark.slow
 class TestDiversity(ProbePromises):
     probe = probe
 
@@ -78,6 +79,7 @@ def test_what_members_add_is_the_diversity_of_the_engines_losses(result):
     )
 
 
+@pytest.mark.slow
 def test_in_float64_the_outputs_give_the_engines_diversity_to_rounding(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[1.0], train={"epochs": 2}, keep={"dtype": "float64"})
     result = probe.ask(run, Options()).sel(split=["val", "test"])
@@ -104,6 +106,7 @@ def test_splits_without_outputs_are_unknown(result):
     assert train["diversity"].notnull().all()
 
 
+@pytest.mark.slow
 def test_outputs_read_in_many_chunks_give_the_same(toy, result, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     run = toy_run(tmp_path, trials=1, lam=[0.9])
@@ -124,6 +127,7 @@ def test_the_residual_of_both_equations_is_rounding(result):
     assert float(kept.max()) < 1e-12
 
 
+@pytest.mark.slow
 def test_a_wrong_divergence_raises_the_alarm(toy, monkeypatch):
     right = diversity.decomposition.member_divergences
     monkeypatch.setattr(
@@ -135,6 +139,7 @@ def test_a_wrong_divergence_raises_the_alarm(toy, monkeypatch):
     assert alerts[0].sentence.startswith("Self-test failed: Eq. 4 and Eq. 5 differ by ")
 
 
+@pytest.mark.slow
 def test_outputs_that_do_not_belong_to_the_metrics_raise_the_alarm(toy_copy):
     store = zarr.open_group(toy_copy.path / "store.zarr", mode="r+")
     logits = store["outputs/test/logits"]
@@ -151,6 +156,7 @@ def test_an_intact_run_has_no_alert(result):
     assert {f.level for f in probe.judge(result)} == {"info"}
 
 
+@pytest.mark.slow
 def test_outputs_kept_of_the_training_split_raise_no_alarm(tmp_path):
     """Its stored losses are running means, taken while the weights moved."""
     result = probe.ask(

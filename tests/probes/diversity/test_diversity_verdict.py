@@ -42,6 +42,7 @@ def run_with(by_hand, losses, **more):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_members_whose_loss_is_not_finite_are_one_alert_for_their_lane(by_hand, losses, value):
     losses[1, 0, 2:, :, 1] = value
@@ -56,6 +57,7 @@ def test_members_whose_loss_is_not_finite_are_one_alert_for_their_lane(by_hand, 
     )
 
 
+@pytest.mark.slow
 def test_each_lane_that_diverged_has_its_own_alert(by_hand, losses):
     losses[0, 1, 1:, :, 0] = np.nan
     losses[1, :, 3, :, 2] = np.nan
@@ -67,12 +69,14 @@ def test_each_lane_that_diverged_has_its_own_alert(by_hand, losses):
     ]
 
 
+@pytest.mark.slow
 def test_one_split_is_enough(by_hand, losses):
     losses[0, 0, 3, 0, 1] = np.inf
     [alert] = diverged(judged(run_with(by_hand, losses).seal_all()))
     assert (alert.number, alert.epoch) == (1, 3)
 
 
+@pytest.mark.slow
 def test_findings_on_other_lanes_are_not_affected(by_hand, losses):
     sound = judged(run_with(by_hand, losses[:, 1:], name="sound").seal_all())
     losses[1, 0, 2:, :, 1] = np.nan
@@ -102,6 +106,7 @@ def test_epochs_that_are_not_sealed_have_not_diverged(by_hand, losses):
     assert count.isel(trial=1).isnull().all()
 
 
+@pytest.mark.slow
 def test_watch_reports_it_once_from_the_metrics(by_hand, losses):
     losses[1, 0, 1:, :, 0] = np.nan
     run = run_with(by_hand, losses).seal_all()
@@ -114,6 +119,7 @@ def too_fast(lr):
     return {"trials": 1, "train": {"lr": lr, "epochs": 2}, "engine": engine}
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_is_too_large_is_an_alert(tmp_path):
     run = toy_run(tmp_path, lam=[0.0, 1.0], **too_fast([0.3, 1e12]))
     findings = judged(run)
@@ -152,6 +158,7 @@ def test_outputs_that_are_not_finite_fail_the_self_test(by_hand, value):
     assert "(most at λ = 0.9, trial 1, epoch 0, test)" in alert.sentence
 
 
+@pytest.mark.slow
 def test_outputs_of_diverged_members_do_not_fail_the_self_test(tmp_path):
     run = toy_run(tmp_path, lam=[1.0], **too_fast(1e12))
     result = probe.ask(run, Options())
@@ -188,6 +195,7 @@ def test_gaps_are_training_minus_test(toy):
             assert result[f"{name}_gap"].values[index] == train - test
 
 
+@pytest.mark.slow
 def test_a_diverged_member_makes_the_mean_nan(by_hand, losses):
     losses[0, 0, 2, :, 1] = np.nan
     result = probe.ask(run_with(by_hand, losses).seal_all(), Options())
@@ -210,6 +218,7 @@ def test_diversity_by_example_is_that_of_the_chosen_epoch(toy):
         assert float(mean) == pytest.approx(float(whole), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_examples_by_class_are_the_diversity_by_class(toy):
     result = probe.ask(toy, Options()).sel(lam=0.9, trial=1)
     target = toy.target("test", toy.lanes[0])
@@ -246,6 +255,7 @@ def test_averaged_probabilities_are_those_of_the_mean_member_loss(toy):
     assert (result["probability_loss"] <= result["mean_member_loss"] + 1e-7).all()
 
 
+@pytest.mark.slow
 def test_the_quadratic_part_comes_near_the_diversity_while_members_are_alike(toy):
     at_start = probe.ask(toy, Options()).sel(split="test", epoch=0)
     xr.testing.assert_allclose(

@@ -13,6 +13,7 @@ from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.dominance.dominance import probe
 
 
+@pytest.mark.slow
 class TestDominance(ProbePromises):
     probe = probe
 
@@ -133,6 +134,7 @@ def test_shares_add_up_to_1_wherever_outputs_are_kept(measured):
     assert measured["logit_share"].sel(split="train").isnull().all()
 
 
+@pytest.mark.slow
 def test_outputs_read_in_many_chunks_give_the_same(measured, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     run = toy_run(tmp_path, trials=1, lam=[0.9])
@@ -165,6 +167,7 @@ def test_one_member_that_knows_among_guessers_is_the_one_effective_member(by_han
 # --- special kinds of runs ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_single_member_has_all_the_shares(tmp_path):
     measured = probe.ask(
         toy_run(tmp_path, trials=1, lam=[0.0, 1.0], members={"count": 1}), Options()
@@ -178,6 +181,7 @@ def test_a_single_member_has_all_the_shares(tmp_path):
     assert {f.level for f in probe.judge(measured)} == {"info"}
 
 
+@pytest.mark.slow
 def test_without_outputs_what_needs_them_is_unknown(tmp_path):
     measured = probe.ask(
         toy_run(

@@ -38,6 +38,7 @@ def test_an_unfinished_run_has_no_finding_about_its_end(warned):
     assert judged(warned.run) == []
 
 
+@pytest.mark.slow
 def test_effective_members_are_reported_for_each_lambda_at_the_end(toy):
     result = probe.ask(toy, Options())
     findings = {f.lam: f for f in probe.judge(result) if f.rule == "effective-members"}
@@ -48,6 +49,7 @@ def test_effective_members_are_reported_for_each_lambda_at_the_end(toy):
         assert f"the effective number of members is {finding.number:.3g} of 3." in finding.sentence
 
 
+@pytest.mark.slow
 def test_a_stored_result_is_judged_as_it_was_when_measured(toy_copy):
     ask(toy_copy, "dominance")
     again = probe.judge(results.load(toy_copy, "dominance"))

@@ -39,6 +39,7 @@ def test_a_lane_is_done_when_it_has_all_its_epochs(by_hand):
     assert probe.ask(run.run, Options())["done"].values.tolist() == [[1, 0]]
 
 
+@pytest.mark.slow
 def test_the_early_leader_is_reported_with_its_exact_interval(by_hand):
     leaders = [0, 1, 1, 2, 2]
     run = run_led_by(by_hand, leaders, leaders, leaders, [0, 0, 0, 1, 0]).seal_all()

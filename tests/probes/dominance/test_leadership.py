@@ -85,6 +85,7 @@ def test_without_a_skill_of_the_ensemble_there_is_no_ratio(ensemble):
 # --- rank correlation -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(
     st.integers(2, 8).flatmap(
         lambda m: st.tuples(

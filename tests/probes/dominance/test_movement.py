@@ -79,6 +79,7 @@ def test_a_path_is_never_shorter_than_the_displacement(result):
     assert (result["displacement"].sel(epoch=0) == 0).all()
 
 
+@pytest.mark.slow
 def test_fewer_checkpoints_give_the_same_displacement_and_a_shorter_path(tmp_path, result):
     run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"checkpoints": [0, 2, 4]})
     some = probe.ask(run, Options()).isel(lam=0, trial=0)
@@ -91,6 +92,7 @@ def test_fewer_checkpoints_give_the_same_displacement_and_a_shorter_path(tmp_pat
     assert (some["path_length"].isel(epoch=-1) < every["path_length"].isel(epoch=-1)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [[1, "last"], "none"])
 def test_without_the_start_nothing_is_known(kept, tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 2}, keep={"checkpoints": kept})
@@ -101,6 +103,7 @@ def test_without_the_start_nothing_is_known(kept, tmp_path):
     assert "least-moved" not in {f.rule for f in probe.judge(result)}
 
 
+@pytest.mark.slow
 def test_one_parameter_is_in_memory_at_a_time(toy, monkeypatch):
     """Read whole, a checkpoint of large members would not fit."""
     monkeypatch.setattr(store.Run, "checkpoint", None)
@@ -118,6 +121,7 @@ def test_the_smallest_displacement_is_reported_at_the_last_epoch(result):
         assert f"is {100 * finding.number:.1f} ± " in finding.sentence
 
 
+@pytest.mark.slow
 def test_buffers_do_not_move(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 1})
     group = zarr.open_group(run.path / "store.zarr", mode="r+")

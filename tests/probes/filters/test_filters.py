@@ -77,6 +77,7 @@ def probe_like(members, places, rows, columns):
     )
 
 
+@pytest.mark.slow
 def test_without_the_initial_weights_there_is_no_distance_and_no_stagnation(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.9], keep={"checkpoints": [2, "last"]})
     result = probe.ask(run, Options())

@@ -45,6 +45,7 @@ def short(folder, data, **members):
 # --- where it lies --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("members", "name", "image"),
     [
@@ -72,6 +73,7 @@ def make():
 """
 
 
+@pytest.mark.slow
 def test_for_a_user_defined_module_it_is_the_first_in_the_order_of_the_module(tmp_path, images):
     (tmp_path / "mine.py").write_text(MODULE)
     run = short(tmp_path, images, arch="module", factory=f"{tmp_path / 'mine.py'}:make")

@@ -13,6 +13,7 @@ from jtdiag_probes.gradients.gradients import of_replay, probe
 LAMS = [0.0, 0.7, 1.0]
 
 
+@pytest.mark.slow
 class TestGradients(ProbePromises):
     probe = probe
 
@@ -86,6 +87,7 @@ def test_end_to_end_training_gives_members_no_gradient_of_their_own(result):
     np.testing.assert_allclose(result["gradient_share"].sum("member"), 1, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_epochs_without_a_checkpoint_are_nan(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], keep={"checkpoints": [1, "last"]})
     measured = probe.ask(run, Options())["consensus_norm"].notnull().values

@@ -174,6 +174,7 @@ def test_the_inputs_condition_number_is_a_factor_of_kappa(lam):
     assert float(values[-1] / values[0]) == pytest.approx(condition / (1 - lam), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_five_largest_of_a_thousand_weights_are_the_dense_ones_and_scipys():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(50, 12, generator=generator, dtype=torch.float64)

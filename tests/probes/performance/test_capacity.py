@@ -43,6 +43,7 @@ def test_the_curve_is_that_of_the_chosen_epochs(toy, asked):
         assert asked["error_se"].values[lam, split] == pytest.approx(sem(trials))
 
 
+@pytest.mark.slow
 def test_the_optimum_and_its_interval_are_found_by_counting_resamples(by_hand):
     errors = [[0.5, 0.5, 0.5], [0.21, 0.4, 0.3], [0.3, 0.2, 0.35], [0.4, 0.4, 0.4]]
     asked = probe.ask(written(by_hand, errors, lam=(0.0, 0.5, 0.9, 1.0)), Options())
@@ -59,6 +60,7 @@ def test_the_optimum_and_its_interval_are_found_by_counting_resamples(by_hand):
     np.testing.assert_allclose(on_test["error_smoothed"][:2], slow)
 
 
+@pytest.mark.slow
 def test_lambdas_in_any_order_give_the_same(by_hand):
     rising = probe.ask(
         written(by_hand, [[0.3, 0.3], [0.2, 0.1], [0.4, 0.4]], name="rising"), Options()

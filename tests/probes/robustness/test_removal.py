@@ -132,6 +132,7 @@ def test_a_diverged_member_affects_only_the_subsets_that_contain_it():
 # --- a subset for every example -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_both_kinds_of_subsets_agree_with_the_mean_over_all_subsets():
     logits, target = make(members=4, examples=200)
     expected = over_all_subsets(logits, target)

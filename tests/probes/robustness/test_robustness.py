@@ -19,6 +19,7 @@ from jtdiag_probes.robustness.removal import random_orders
 from jtdiag_probes.robustness.robustness import epoch_with_outputs, probe
 
 
+@pytest.mark.slow
 class TestRobustness(ProbePromises):
     probe = probe
 
@@ -77,6 +78,7 @@ def test_each_lane_is_measured_at_the_epoch_chosen_on_validation(toy, result):
         assert float(whole["loss"]) == pytest.approx(loss(logits, target), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_without_outputs_of_the_chosen_epoch_the_last_stored_epoch_is_measured(tmp_path):
     run = toy_run(tmp_path, lam=[0.5], trials=1, keep={"outputs": ["last"]})
     assert epoch_with_outputs(run, run.lanes[0]) == 4
@@ -105,6 +107,7 @@ def test_a_lane_that_has_not_started_is_nan_and_the_others_are_measured(toy_copy
     assert {f.lam for f in probe.judge(result)} == {0.0, 1.0}
 
 
+@pytest.mark.slow
 def test_outputs_read_in_many_chunks_give_the_same(toy, result, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "CHUNK_BYTES", 300)
     run = toy_run(tmp_path, trials=1, lam=[0.9])
@@ -217,6 +220,7 @@ def test_all_lambdas_of_a_trial_lose_the_same_members(toy):
     assert drawn[0] != drawn[1]
 
 
+@pytest.mark.slow
 def test_of_a_single_member_there_is_nothing_to_drop(tmp_path):
     run = toy_run(tmp_path, members={"count": 1}, lam=[0.5], trials=1)
     result = probe.ask(run, Options())
@@ -225,6 +229,7 @@ def test_of_a_single_member_there_is_nothing_to_drop(tmp_path):
     assert probe.judge(result) == []
 
 
+@pytest.mark.slow
 def test_a_diverged_member_does_not_stop_the_probe(toy_copy):
     import zarr
 
@@ -270,6 +275,7 @@ def test_costs_are_those_of_a_small_perceptron(result):
     assert result["multiply_adds_per_member"].item() == 2 * 5 + 5 * 3
 
 
+@pytest.mark.slow
 def test_without_data_bit_flips_are_skipped_and_the_reason_is_reported(toy_copy):
     text = (toy_copy.path / "recipe.toml").read_text()
     (toy_copy.path / "recipe.toml").write_text(text.replace("toy.npz", "gone.npz"))

@@ -56,6 +56,7 @@ def test_the_values_add_up_to_that_of_all_minus_that_of_none(count):
     assert estimates.sum() == pytest.approx(value[frozenset(range(4))] - NONE, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_over_many_draws_the_mean_is_the_value_by_definition_and_the_error_is_honest():
     value, random = game(), np.random.default_rng(0)
     draws = []

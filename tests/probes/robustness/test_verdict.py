@@ -51,6 +51,7 @@ def test_an_ensemble_of_which_one_member_is_enough_tolerates_losing_all_others(r
     )
 
 
+@pytest.mark.slow
 def test_every_lambda_has_a_tolerance_even_where_it_is_none(toy):
     findings = judge(probe.ask(toy, Options()))
     assert [f.lam for f in findings if f.rule == "tolerance"] == [0.0, 0.9, 1.0]

@@ -65,6 +65,7 @@ def test_cross_entropy_of_a_saturated_prediction_is_exact():
     assert decomposition.cross_entropy(logits, np.array([0])).tolist() == [0.0]
 
 
+@pytest.mark.slow
 @given(ensembles(), LAM)
 def test_equation_4_and_equation_5_agree_at_any_logits(ensemble, lam):
     logits, target = ensemble
@@ -74,6 +75,7 @@ def test_equation_4_and_equation_5_agree_at_any_logits(ensemble, lam):
     assert (np.abs(eq4 - eq5) <= 1e-12 * np.maximum(1, losses.max(0))).all()
 
 
+@pytest.mark.slow
 @given(ensembles(), LAM)
 def test_both_equations_are_the_loss_that_the_engine_descends(ensemble, lam):
     logits, target = ensemble
@@ -99,6 +101,7 @@ def test_in_float32_the_equations_agree_to_rounding():
 # --- diversity ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(ensembles())
 def test_mean_divergence_is_mean_logsumexp_minus_logsumexp_of_the_mean(ensemble):
     logits, _ = ensemble
@@ -107,6 +110,7 @@ def test_mean_divergence_is_mean_logsumexp_minus_logsumexp_of_the_mean(ensemble)
     np.testing.assert_allclose(diversity, closed, rtol=0, atol=1e-12 * max(1, np.abs(logits).max()))
 
 
+@pytest.mark.slow
 @given(ensembles())
 def test_mean_divergence_is_mean_member_loss_minus_ensemble_loss(ensemble):
     logits, target = ensemble
@@ -157,6 +161,7 @@ def test_members_that_agree_have_no_diversity():
 # --- leave one out --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(ensembles(least=2))
 def test_leaving_one_out_is_the_loss_without_it_minus_the_loss_with_it(ensemble):
     logits, target = ensemble
@@ -184,6 +189,7 @@ def test_leaving_out_the_one_member_that_knows_costs_what_it_knew():
 # --- shares ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(ensembles())
 def test_logit_shares_add_up_to_1(ensemble):
     logits, _ = ensemble
@@ -286,6 +292,7 @@ def test_for_members_that_lie_close_the_quadratic_part_is_the_diversity():
         np.testing.assert_allclose(decomposition.quadratic_part(logits), diversity, rtol=near)
 
 
+@pytest.mark.slow
 @given(ensembles())
 def test_the_quadratic_part_is_never_negative_and_bears_any_logits(ensemble):
     values = decomposition.quadratic_part(ensemble[0])
@@ -310,6 +317,7 @@ def test_the_probability_average_is_the_definition_written_out():
         assert label_term[n] == pytest.approx(log_ratio @ (np.eye(4)[y] - hat), abs=1e-12)
 
 
+@pytest.mark.slow
 @given(ensembles())
 def test_loss_divergence_and_label_term_add_up_to_the_members_mean_loss(ensemble):
     logits, target = ensemble

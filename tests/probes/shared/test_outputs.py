@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import xarray as xr
 
 from jtdiag.probing.contract import Options
@@ -20,6 +21,7 @@ def count(lane, blocks):
 ROWS = {"examples": (), "sums": ("member",)}
 
 
+@pytest.mark.slow
 def test_every_kept_epoch_and_split_is_reduced(toy):
     reduced = over_outputs(toy, toy.metrics(), ROWS, count)
     assert reduced["examples"].dims == ("lam", "trial", "epoch", "split")
@@ -37,6 +39,7 @@ def test_coordinates_are_those_of_the_metrics(toy):
         xr.testing.assert_identical(reduced[name], metrics[name])
 
 
+@pytest.mark.slow
 def test_what_is_not_kept_is_unknown(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], keep={"outputs": [1, "last"], "splits": ["test"]})
     reduced = over_outputs(run, run.metrics(), ROWS, count)["examples"].squeeze()
@@ -70,6 +73,7 @@ def test_blocks_are_read_one_by_one_as_they_are_used(tmp_path, monkeypatch):
     assert happened == ["read", "used"] * (2 * 2)
 
 
+@pytest.mark.slow
 def test_a_lane_that_has_not_started_is_nan(toy_copy, cut_back):
     run = cut_back(toy_copy, 4, -1, 4, 4, 4, 4)
     share = dominance.probe.ask(run, Options())["logit_share"].sel(split="test", trial=0)
