@@ -30,6 +30,7 @@ def of(name: str) -> str:
 NAMES = ("schemes", *figures.FIGURES.names())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_is_in_the_gallery_with_a_small_image_and_words_for_who_cannot_see_it(name):
     [shown] = IMAGE.finditer(of(name))

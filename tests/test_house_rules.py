@@ -136,6 +136,7 @@ match v:
     assert sorted({name for _, name in value_names(ast.parse(source))}) == list("acdefhkmnoqruwx")
 
 
+@pytest.mark.slow
 def test_values_are_named_for_what_they_hold(trees):
     empty = [
         f"{file}:{line} {name}"

@@ -109,6 +109,7 @@ def test_a_replay_beside_another_reads_no_data_again(kept):
     np.testing.assert_array_equal(second.logits(x), alone.logits(x))
 
 
+@pytest.mark.slow
 def test_members_can_be_computed_in_float64_whatever_they_were_trained_in(tmp_path):
     run = toy_run(
         tmp_path, trials=1, lam=[0.5], train={"epochs": 1}, engine={"precision": "float32"}

@@ -234,6 +234,7 @@ def test_every_function_of_a_wording_module_is_in_its_test(file):
     assert not set(functions) - names_in(parse(tests)), f"not in {tests}"
 
 
+@pytest.mark.slow
 def test_sentences_of_findings_come_from_wording():
     files = [
         file

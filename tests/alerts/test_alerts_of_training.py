@@ -60,6 +60,7 @@ def refused(*options):
 # --- arriving -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_alert_is_shown_recorded_posted_and_given_to_a_command(server, impatient):
     note = Path("note")
     note.write_text(f"#!{sys.executable}\nimport sys\nopen(sys.argv[1], 'w').write(sys.argv[2])\n")
@@ -80,12 +81,14 @@ def test_an_alert_is_shown_recorded_posted_and_given_to_a_command(server, impati
     assert len(list(Path("mine/board").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_webhook_may_stand_in_the_environment(server, impatient, monkeypatch):
     monkeypatch.setenv("JTDIAG_WEBHOOK", server.url)
     train()
     assert len(server.posted) == 1
 
 
+@pytest.mark.slow
 def test_gone_on_with_the_alert_is_neither_shown_nor_sent_again(server, impatient):
     train("--webhook", server.url)
     before = finding.read(Path("mine"))
@@ -106,6 +109,7 @@ def told_once(ran):
     return line
 
 
+@pytest.mark.slow
 def test_a_webhook_that_is_down_is_a_line_and_training_goes_on(nobody, impatient):
     line = told_once(train("--webhook", nobody))
     assert line.endswith(
@@ -116,6 +120,7 @@ def test_a_webhook_that_is_down_is_a_line_and_training_goes_on(nobody, impatient
     assert "SECRET" not in line
 
 
+@pytest.mark.slow
 def test_a_webhook_that_never_answers_is_a_line_and_training_goes_on(
     server, impatient, monkeypatch
 ):
@@ -125,10 +130,12 @@ def test_a_webhook_that_never_answers_is_a_line_and_training_goes_on(
     assert line.endswith(": gave up waiting for it to send 1 of 1 alert.")
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_is_a_line_and_training_goes_on():
     assert "the command false: exit status 1." in told_once(train("--on-alert", "false"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_a_line_and_training_goes_on(monkeypatch):
     def full(path, text):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -140,6 +147,7 @@ def test_a_full_disk_is_a_line_and_training_goes_on(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_interrupted_while_a_webhook_hangs_it_ends(server, impatient, monkeypatch):
     monkeypatch.setattr(dispatch, "INTERRUPTED", 0.2)
     server.answers = [None]

@@ -98,6 +98,7 @@ def test_spaces_between_the_numbers_do_no_harm():
     assert budget(members="16, 64").exit_code == 0
 
 
+@pytest.mark.slow
 def test_planning_imports_no_torch():
     code = "import sys, jtdiag.recipe.budget; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

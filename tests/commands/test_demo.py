@@ -31,6 +31,7 @@ def demo(out):
     return CliRunner().invoke(main, ["demo", "--out", str(out)])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 def test_the_demo_trains_probes_warns_and_plots_and_shows_it_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -66,6 +67,7 @@ def test_the_demo_trains_probes_warns_and_plots_and_shows_it_again(tmp_path, mon
     assert again.stdout[table:] == first.stdout[shown:]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 def test_long_paths_are_told_whole_in_a_pipe(short_demo, tmp_path):
     out = tmp_path / ("a folder with [brackets] and a name that is longer than a line " * 2)

@@ -182,6 +182,7 @@ def test_a_damaged_run_is_one_line(small_run, damage, command):
     assert_one_line(jtdiag(command[0], small_run.path, *command[1:]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["probe", "watch", "plot"])
 def test_a_damaged_result_stops_nobody_or_is_one_line(small_run, command):
     ask(small_run, "performance")
@@ -196,6 +197,7 @@ def test_a_damaged_result_stops_nobody_or_is_one_line(small_run, command):
         assert ran.exit_code == (3 if command == "watch" else 0)
 
 
+@pytest.mark.slow
 def test_damaged_outputs_are_one_line(toy_copy):
     spoil(first_chunk(toy_copy.path / "store.zarr/outputs/test/logits"))
     ran = jtdiag("probe", toy_copy.path, "diversity")
@@ -214,6 +216,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
 # --- as a process ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_in_a_process_a_mistake_is_one_line_and_a_bug_has_its_traceback():
     mistake = in_a_process("from jtdiag.commands import main; main()", "train", "demoo")
     assert mistake.returncode == 1

@@ -1,3 +1,4 @@
+import pytest
 from click.testing import CliRunner
 
 from jtdiag.commands import main
@@ -27,6 +28,7 @@ def test_every_figure_is_drawn_by_default_and_each_file_named(probed_run):
     )
 
 
+@pytest.mark.slow
 def test_what_a_run_holds_nothing_for_is_left_out_by_default_and_told(small_run):
     """It has kept neither outputs nor checkpoints."""
     for name in PROBES.names():
@@ -45,6 +47,7 @@ def test_what_a_run_holds_nothing_for_is_left_out_by_default_and_told(small_run)
     )
 
 
+@pytest.mark.slow
 def test_named_it_is_one_line(small_run):
     ask(small_run, "calibration")
     ran = plot(small_run, "reliability")
@@ -52,6 +55,7 @@ def test_named_it_is_one_line(small_run):
     assert ran.stderr.startswith("Error: The run stores no outputs on the test split")
 
 
+@pytest.mark.slow
 def test_of_several_runs_each_is_drawn_into_its_own_folder(small_run, toy_copy):
     for run in (small_run, toy_copy):
         ask(run, "dominance")
@@ -63,6 +67,7 @@ def test_of_several_runs_each_is_drawn_into_its_own_folder(small_run, toy_copy):
     ]
 
 
+@pytest.mark.slow
 def test_a_figure_of_faults_without_outputs_is_one_line(small_run):
     ask(small_run, "robustness")
     ran = plot(small_run, "accuracy-against-faults")
@@ -70,6 +75,7 @@ def test_a_figure_of_faults_without_outputs_is_one_line(small_run):
     assert ran.stderr.startswith("Error: The run stores no outputs on the test split.")
 
 
+@pytest.mark.slow
 def test_only_those_named_are_drawn(small_run):
     ask(small_run, "performance")
     ran = plot(small_run, "error-against-lambda")
@@ -79,6 +85,7 @@ def test_only_those_named_are_drawn(small_run):
     }
 
 
+@pytest.mark.slow
 def test_a_figure_of_an_older_result_says_so(warned):
     warned.seal_up_to(2)
     ask(warned.run, "performance")
@@ -108,6 +115,7 @@ def test_an_unknown_figure_is_one_line(small_run):
     assert ran.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_style_formats_and_folder_are_those_asked_for(small_run, tmp_path):
     ask(small_run, "performance")
     out = tmp_path / "paper" / "figures"
@@ -120,6 +128,7 @@ def test_style_formats_and_folder_are_those_asked_for(small_run, tmp_path):
     assert 'width="252pt"' in (out / "error-against-lambda.svg").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_several_runs_in_one_folder_do_not_overwrite_each_other(small_run, toy_copy, tmp_path):
     for run in (small_run, toy_copy):
         for name in ("performance", "dominance"):

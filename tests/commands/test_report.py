@@ -9,6 +9,7 @@ def report(*arguments):
     return CliRunner().invoke(main, ["report", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_the_cheap_probes_are_asked_and_the_rest_is_named_with_what_it_adds(small_run):
     ran = report(small_run.path)
     assert (ran.exit_code, ran.stderr) == (0, "")

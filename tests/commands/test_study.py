@@ -31,6 +31,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_one_command_trains_probes_tabulates_and_draws(here):
     ran = jtdiag("study", "mine.toml", "--set", "train.epochs=1", "--set", "runs.joint.seed=2")
     assert (ran.exit_code, ran.stderr) == (0, "")
@@ -49,6 +50,7 @@ def test_one_command_trains_probes_tabulates_and_draws(here):
                                "runs/mine/figures/schemes.png\n")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_folder_is_enough_to_show_it_again_and_plot_draws_it(here):
     jtdiag("study", "mine.toml", "--out", "there", "--set", "train.epochs=1")
     again = jtdiag("study", "there")

@@ -33,6 +33,7 @@ def train(*arguments):
     return CliRunner().invoke(main, ["train", *arguments])
 
 
+@pytest.mark.slow
 def test_without_a_terminal_there_is_one_line_for_each_epoch(recipe):
     ran = train(recipe, "--out", "mine")
     assert (ran.exit_code, ran.stderr) == (0, "")
@@ -75,6 +76,7 @@ def test_a_dry_run_of_missing_data_is_one_line(recipe):
     assert ran.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_lines_tell_the_numbers_of_the_store(recipe):
     ran = train(recipe, "--out", "mine", "--set", "lam=0.3")
     metrics = Run("mine").metrics().isel(lam=0, trial=0)
@@ -88,11 +90,13 @@ def test_the_lines_tell_the_numbers_of_the_store(recipe):
         assert float(error) == pytest.approx(100 * val, abs=5.1e-3)
 
 
+@pytest.mark.slow
 def test_the_folder_is_by_default_runs_and_the_recipes_name(recipe):
     assert train(recipe, "--set", "name=other").exit_code == 0
     assert Run("runs/other").done
 
 
+@pytest.mark.slow
 def test_fields_can_be_overridden(recipe):
     ran = train(recipe, "--set", "train.epochs=1", "--set", "lam=[0.5]", "--set", "data.val=10")
     assert ran.exit_code == 0
@@ -101,6 +105,7 @@ def test_fields_can_be_overridden(recipe):
     assert run.recipe.members.count == 3
 
 
+@pytest.mark.slow
 def test_a_folder_that_holds_a_run_is_refused_in_one_line(recipe):
     train(recipe)
     seal = Run("runs/toy").path / "lanes" / "lam0-trial0.json"
@@ -121,6 +126,7 @@ def test_a_folder_that_holds_anything_else_is_refused_in_one_line(recipe, tmp_pa
     assert ran.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["recipe", "folder"])
 def test_interrupted_it_says_how_to_go_on_and_goes_on(recipe, monkeypatch, by):
     reports = []
@@ -165,6 +171,7 @@ def test_interrupted_before_anything_was_written_it_says_so(recipe, monkeypatch,
     assert set(tmp_path.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_resumed_without_training(recipe):
     train(recipe)
     ran = train("runs/toy", "--resume")
@@ -172,6 +179,7 @@ def test_a_finished_run_is_resumed_without_training(recipe):
     assert not LINE.search(ran.stdout)
 
 
+@pytest.mark.slow
 def test_another_recipe_does_not_resume_the_run(recipe):
     train(recipe)
     ran = train(recipe, "--resume", "--set", "seed=5", "--set", "train.batch=8")

@@ -42,6 +42,7 @@ def watch(run, *options):
     return CliRunner().invoke(main, ["watch", str(run.path), *options])
 
 
+@pytest.mark.slow
 def test_with_an_alert_the_exit_status_is_3(warned):
     ran = watch(warned.seal_all())
     assert ran.exit_code == ALERTED == 3
@@ -56,6 +57,7 @@ def test_with_an_alert_the_exit_status_is_3(warned):
     assert len(lines) > 5
 
 
+@pytest.mark.slow
 def test_without_an_alert_the_exit_status_is_0(by_hand, stories):
     ensemble = [[[[0.1] * 3] * 5]]
     ran = watch(by_hand(stories.errors(stories.good), ensemble, lam=(0.5,)).seal_all())
@@ -63,6 +65,7 @@ def test_without_an_alert_the_exit_status_is_0(by_hand, stories):
     assert "ALERT" not in ran.stdout
 
 
+@pytest.mark.slow
 def test_of_a_run_that_died_it_says_in_one_line_how_to_go_on(warned):
     warned.seal_up_to(2)
     warned.close()
@@ -75,6 +78,7 @@ def test_of_a_run_that_died_it_says_in_one_line_how_to_go_on(warned):
     )
 
 
+@pytest.mark.slow
 def test_an_alert_about_a_run_that_died_is_an_alert(warned):
     warned.seal_up_to(3)
     warned.close()
@@ -184,6 +188,7 @@ def test_a_number_that_is_none_is_null_in_json():
     json.dumps(values, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_a_run_in_json(warned):
     ran = watch(warned.seal_all(), "--json")
     assert ran.exit_code == 3
@@ -299,6 +304,7 @@ def test_a_folder_that_stays_without_runs_is_not_waited_in_until_done(tmp_path, 
     )
 
 
+@pytest.mark.slow
 def test_alerts_go_where_they_are_sent_but_for_those_of_runs_that_were_over(
     two, by_hand, stories, asleep, tmp_path, monkeypatch
 ):

@@ -46,6 +46,7 @@ def files(run):
     return {p.relative_to(run.path): p.read_bytes() for p in run.path.rglob("*") if p.is_file()}
 
 
+@pytest.mark.slow
 def test_the_listener_hears_of_a_rule_once_a_lane_and_before_its_epoch(tmp_path, easily_weak):
     heard = Hears()
     train(recipe(tmp_path), tmp_path / "run", listener=heard)
@@ -54,6 +55,7 @@ def test_the_listener_hears_of_a_rule_once_a_lane_and_before_its_epoch(tmp_path,
     assert {epoch for _, epoch in weak} == {3}
 
 
+@pytest.mark.slow
 def test_what_rules_say_while_training_is_what_they_say_of_the_store(tmp_path, easily_weak):
     heard = Hears()
     run = train(recipe(tmp_path), tmp_path / "run", listener=heard)
@@ -62,6 +64,7 @@ def test_what_rules_say_while_training_is_what_they_say_of_the_store(tmp_path, e
         assert live == rules.first(run.history(lane))
 
 
+@pytest.mark.slow
 def test_a_lane_that_is_stopped_is_sealed_done_and_marked(tmp_path, easily_weak):
     heard = Hears()
     run = train(recipe(tmp_path, alerts=ON), tmp_path / "run", listener=heard)
@@ -76,12 +79,14 @@ def test_a_lane_that_is_stopped_is_sealed_done_and_marked(tmp_path, easily_weak)
     assert run.check() > 0
 
 
+@pytest.mark.slow
 def test_the_last_epoch_of_a_stopped_lane_is_its_last(tmp_path, easily_weak):
     keep = {"outputs": ["last"], "checkpoints": ["last"]}
     run = train(recipe(tmp_path, alerts=ON, keep=keep), tmp_path / "run")
     assert {run.seal(lane).outputs for lane in run.lanes} == {(3,)}
 
 
+@pytest.mark.slow
 def test_until_it_stops_a_lane_is_bit_for_bit_the_same(tmp_path, easily_weak):
     whole = train(recipe(tmp_path), tmp_path / "whole").metrics()
     stopped = train(recipe(tmp_path, alerts=ON), tmp_path / "stopped").metrics()
@@ -90,12 +95,14 @@ def test_until_it_stops_a_lane_is_bit_for_bit_the_same(tmp_path, easily_weak):
     )
 
 
+@pytest.mark.slow
 def test_resuming_a_stopped_run_changes_nothing(tmp_path, easily_weak):
     made = recipe(tmp_path, alerts=ON)
     before = files(train(made, tmp_path / "run"))
     assert files(train(made, tmp_path / "run", resume=True)) == before
 
 
+@pytest.mark.slow
 def test_lanes_beside_a_stopped_one_train_on(tmp_path, monkeypatch):
     """Three lanes in one computation, one of which is stopped after epoch 2."""
     judge = rules.judge
@@ -129,6 +136,7 @@ def test_lanes_beside_a_stopped_one_train_on(tmp_path, monkeypatch):
     assert resumed.done
 
 
+@pytest.mark.slow
 def test_a_lowered_lane_goes_on_with_the_lower_lambda(tmp_path, easily_weak):
     heard = Hears()
     run = train(recipe(tmp_path, alerts={"lower_lam": 0.5}), tmp_path / "run", listener=heard)
@@ -150,6 +158,7 @@ def test_a_lowered_lane_goes_on_with_the_lower_lambda(tmp_path, easily_weak):
     assert last.train_loss == pytest.approx(float(expected))
 
 
+@pytest.mark.slow
 def test_a_lowered_lane_descends_as_one_whose_schedule_steps_there(tmp_path, easily_weak):
     """λ = 0.9 for three epochs, then 0.5: by an alert, and by a schedule that steps."""
     lowered = recipe(tmp_path, alerts={"lower_lam": 0.5}, lam=[0.9])
@@ -161,6 +170,7 @@ def test_a_lowered_lane_descends_as_one_whose_schedule_steps_there(tmp_path, eas
         assert np.array_equal(one[name], other[name]), name
 
 
+@pytest.mark.slow
 def test_a_schedule_below_the_lower_lambda_goes_on(tmp_path, easily_weak):
     rising = {"lam_schedule": "linear"}
     made = recipe(tmp_path, objective=rising, alerts={"lower_lam": 0.8}, lam=[1.0])
@@ -179,6 +189,7 @@ class Interrupts(NullListener):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alerts", [{"lower_lam": 0.5}, ON], ids=["lower", "stop"])
 @pytest.mark.parametrize("at", [2, 3])
 def test_interrupted_and_resumed_it_is_bit_for_bit_the_same(tmp_path, easily_weak, alerts, at):
@@ -193,6 +204,7 @@ def test_interrupted_and_resumed_it_is_bit_for_bit_the_same(tmp_path, easily_wea
     assert told.count("codependence") <= 1
 
 
+@pytest.mark.slow
 def test_a_store_older_than_the_displacement_can_be_resumed(tmp_path):
     made = recipe(tmp_path, trials=1, lam=[1.0])
     with pytest.raises(KeyboardInterrupt):
@@ -209,6 +221,7 @@ def test_a_store_older_than_the_displacement_can_be_resumed(tmp_path):
     assert run.history(run.lanes[0]).displacement is None
 
 
+@pytest.mark.slow
 def test_the_displacement_is_that_of_the_checkpoints(tmp_path):
     run = toy_run(tmp_path)
     for lane in run.lanes:
@@ -234,6 +247,7 @@ def test_a_history_is_the_training_metrics_up_to_the_seal(tmp_path):
         assert history.chance_error == pytest.approx(2 / 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["gaussian"])
 def test_families_without_classes_have_no_loss_of_a_guess(tmp_path, family):
     random = np.random.default_rng(0)

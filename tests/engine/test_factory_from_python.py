@@ -61,6 +61,7 @@ def test_replay_says_of_branches_what_was_stored(branches):
         assert torch.allclose(module(x).transpose(0, 1), replay.logits(x), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_probes_ask_branches_as_they_ask_members(branches):
     dominance = probe(branches, "dominance")
     assert dominance["logit_share"].sizes["member"] == BRANCHES
@@ -75,6 +76,7 @@ def test_branches_are_resumed(of_images, tmp_path, branches):
     assert again.done
 
 
+@pytest.mark.slow
 def test_without_the_function_one_line_says_what_is_missing(of_images, tmp_path):
     recipe = of_images(members={"arch": "module", "count": 2}, lam=[0])
     run = train(recipe, tmp_path / "run", factory=lambda: dropping())
@@ -103,6 +105,7 @@ def weights_after(of_images, path, seed=0, **engine):
     return run.checkpoint(run.lanes[0], 2)["4.weight"]
 
 
+@pytest.mark.slow
 def test_dropout_draws_from_the_recipes_seed(of_images, tmp_path):
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -128,6 +131,7 @@ def test_both_passes_over_a_part_of_the_members_drop_the_same(of_images):
         assert not torch.equal(other_step[:, j], logits[:, j])
 
 
+@pytest.mark.slow
 def test_the_run_says_which_execution_and_why(of_images, tmp_path):
     recipe = of_images(members={"arch": "module", "count": 2}, lam=[0])
     run = train(recipe, tmp_path / "run", factory=dropping)

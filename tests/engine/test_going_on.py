@@ -44,6 +44,7 @@ def contents(path):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", MEMBERS)
 @pytest.mark.parametrize("after", [2, 3, 7])
 def test_an_interrupted_run_goes_on_bit_for_bit(of_images, tmp_path, arch, after):
@@ -63,6 +64,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(of_images, tmp_path, arch, after
     assert [name for name in a if a[name] != b[name]] == []
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_in_the_way_in_which_it_began(of_images, tmp_path, monkeypatch):
     recipe = of_images(engine={"execution": "vmap"})
     with pytest.raises(StoppedError):
@@ -73,6 +75,7 @@ def test_a_run_goes_on_in_the_way_in_which_it_began(of_images, tmp_path, monkeyp
     assert train(of_images(), tmp_path / "run", resume=True).settings["execution"] == "vmap"
 
 
+@pytest.mark.slow
 def test_checkpoints_hold_the_buffers(of_images, tmp_path):
     run = train(of_images(members=MEMBERS["densenet"]), tmp_path / "run")
     for lane in run.lanes:

@@ -133,6 +133,7 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_50_steps_of_a_stack_are_those_of_a_loop_over_networks(npz, case):
     made = session(npz, **CASES[case])

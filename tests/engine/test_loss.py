@@ -87,6 +87,7 @@ def test_with_one_member_every_lambda_is_the_same_loss():
 ETA = st.floats(-5, 5) | st.sampled_from([-1e4, -700.0, -37.0, 0.0, 30.0, 40.0, 700.0, 1e4])
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.lists(ETA, min_size=M * 2 * K, max_size=M * 2 * K),
@@ -216,6 +217,7 @@ def test_values_at_the_target_are_a_plain_lookup():
 FEW = st.sampled_from([-2.0, -1.0, -0.0, 0.0, 1.0, 1e300])
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(FEW, min_size=2 * 4 * 5, max_size=2 * 4 * 5), st.integers(0, 3))
 def test_a_vote_is_wrong_where_the_first_largest_logit_is_not_the_targets(values, own):

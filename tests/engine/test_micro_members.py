@@ -30,6 +30,7 @@ def assert_near(a, b, name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("micro_members", [1, 2, 4])
 @pytest.mark.parametrize("arch", MEMBERS)
 @pytest.mark.parametrize("execution", ["stacked", "loop"])

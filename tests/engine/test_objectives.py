@@ -213,6 +213,7 @@ def test_an_objective_that_is_not_defined_is_refused(changes, said):
         recipe(**changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "lam"),
     [("gncl-upper", 0.9), ("jensen-gap", 0.9), ("coupled-fc", 1), ("coupled-ll", 0)],
@@ -272,6 +273,7 @@ def test_all_subsets_of_gaussians_train_as_eq_4_at_the_lambda_of_dropout():
         torch.testing.assert_close(torch.stack(gradients).mean(0), expected, rtol=0, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_dropping_members_changes_training_and_nothing_before_it(tmp_path):
     plain = train(recipe(), tmp_path / "plain").metrics()[names.MEMBER_LOSS]
     dropped = train(recipe(drop=0.5), tmp_path / "dropped").metrics()[names.MEMBER_LOSS]
@@ -310,6 +312,7 @@ def test_lambda_moves_to_the_lanes_own(schedule, expected):
     assert found[-1] == 0.8
 
 
+@pytest.mark.slow
 def test_a_scheduled_lambda_is_recorded_and_descended(tmp_path):
     moved = recipe(lam=(0.5, 1.0), lam_schedule="step", lam_epochs=2)
     run = train(moved, tmp_path / "moved")
@@ -326,10 +329,12 @@ def test_a_scheduled_lambda_is_recorded_and_descended(tmp_path):
         assert (loss.sel(lam=lam)[3] != fixed.sel(split="test", trial=0, lam=0.0)[3]).all()
 
 
+@pytest.mark.slow
 def test_a_constant_lambda_needs_no_record(tmp_path):
     assert names.LAM_AT not in train(recipe(), tmp_path / "run").metrics()
 
 
+@pytest.mark.slow
 def test_a_run_with_dropping_and_a_schedule_goes_on_as_if_never_stopped(tmp_path):
     class Impatient(NullListener):
         def epoch(self, report):

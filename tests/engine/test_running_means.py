@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from torch.nn import functional
 
@@ -61,6 +62,7 @@ def test_single_precision_is_summed_in_double():
         np.testing.assert_allclose(found[name], values, rtol=1e-6, atol=0)
 
 
+@pytest.mark.slow
 def test_many_small_numbers_do_not_drown_beside_a_large_one():
     tally = RunningMeans(1, 1, torch.device("cpu"))
     one = loss.StepLosses(members=torch.full((1, 1, 1), 0.1), ensemble=torch.full((1, 1), 0.1))

@@ -79,6 +79,7 @@ def assert_equal_weights(a, b, tolerance=0.0):
 # --- what a run is -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_whole(npz, tmp_path):
     run = train(toy(npz), tmp_path / "run")
     assert run.path == tmp_path / "run"
@@ -93,6 +94,7 @@ def test_a_run_is_trained_whole(npz, tmp_path):
     ]  # the states that only resuming needs are gone
 
 
+@pytest.mark.slow
 def test_a_run_has_a_folder_of_its_name_unless_told_otherwise(npz, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = train(toy(npz, name="mine", train={"epochs": 1}))
@@ -100,27 +102,32 @@ def test_a_run_has_a_folder_of_its_name_unless_told_otherwise(npz, tmp_path, mon
     assert run.done
 
 
+@pytest.mark.slow
 def test_a_recipe_may_be_named(npz, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(toml.to_toml(toy(npz, train={"epochs": 1})), encoding="utf-8")
     assert train(str(path), tmp_path / "run").recipe == toy(npz, train={"epochs": 1})
 
 
+@pytest.mark.slow
 def test_the_same_recipe_gives_the_same_store(npz, tmp_path):
     a, b = (train(toy(npz), tmp_path / name).path for name in "ab")
     assert_same_store(a, b)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_run(npz, tmp_path):
     a, b = (train(toy(npz, seed=seed), tmp_path / str(seed)) for seed in (1, 2))
     assert not np.array_equal(a.metrics()[names.MEMBER_LOSS], b.metrics()[names.MEMBER_LOSS])
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss(npz, tmp_path):
     loss = train(toy(npz), tmp_path / "run").metrics()[names.ENSEMBLE_LOSS].sel(split="test")
     assert (loss.isel(epoch=-1) < loss.isel(epoch=0)).all()
 
 
+@pytest.mark.slow
 def test_checkpoints_are_the_weights_of_a_lane_group(npz, tmp_path):
     recipe = toy(npz, trials=2)
     run = train(recipe, tmp_path / "run")
@@ -142,6 +149,7 @@ def test_checkpoints_are_the_weights_of_a_lane_group(npz, tmp_path):
                 assert np.array_equal(block.logits, kept)
 
 
+@pytest.mark.slow
 def test_all_lambdas_of_a_trial_start_from_the_same_weights(npz, tmp_path):
     run = train(toy(npz, lam=[0, 0.5, 1], trials=2, train={"epochs": 1}), tmp_path / "run")
     found = checkpoints(run)
@@ -153,6 +161,7 @@ def test_all_lambdas_of_a_trial_start_from_the_same_weights(npz, tmp_path):
     assert not np.array_equal(found[0.0, 0, 0]["layer1.bias"], found[0.0, 1, 0]["layer1.bias"])
 
 
+@pytest.mark.slow
 def test_validation_and_test_are_the_same_at_every_lambda_and_change_with_the_trial(npz, tmp_path):
     run = train(toy(npz, trials=2, train={"epochs": 1}), tmp_path / "run")
     held = [run.array("outputs/val/source_index")[trial] for trial in (0, 1)]
@@ -165,6 +174,7 @@ def test_validation_and_test_are_the_same_at_every_lambda_and_change_with_the_tr
 # --- a lane is its own ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_lane_does_not_depend_on_the_lambdas_beside_it(npz, tmp_path):
     both = train(toy(npz, engine={"lanes": 1}), tmp_path / "both")
     alone = train(toy(npz, lam=[0.9], engine={"lanes": 1}), tmp_path / "alone")
@@ -175,6 +185,7 @@ def test_a_lane_does_not_depend_on_the_lambdas_beside_it(npz, tmp_path):
         assert np.array_equal(metrics[name], alone.metrics()[name])
 
 
+@pytest.mark.slow
 def test_lanes_side_by_side_are_the_lanes_one_by_one_up_to_rounding(npz, tmp_path):
     changes = {"lam": [0, 0.9, 1], "trials": 2, "train": {"lr": [0.4, 0.3, 0.1], "epochs": 3}}
     one = train(toy(npz, **changes, engine={"lanes": 1}), tmp_path / "one")
@@ -187,6 +198,7 @@ def test_lanes_side_by_side_are_the_lanes_one_by_one_up_to_rounding(npz, tmp_pat
         assert other.done
 
 
+@pytest.mark.slow
 def test_what_is_kept_does_not_move_training(npz, tmp_path):
     before = torch.get_rng_state()
     splits = ["train", "val", "test"]
@@ -198,6 +210,7 @@ def test_what_is_kept_does_not_move_training(npz, tmp_path):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.slow
 def test_milestones_lower_the_learning_rate_after_their_epochs(npz, tmp_path):
     steps = {"epochs": 3, "momentum": 0.0}
     plain = checkpoints(train(toy(npz, train=steps), tmp_path / "plain"))
@@ -215,6 +228,7 @@ def test_milestones_lower_the_learning_rate_after_their_epochs(npz, tmp_path):
 # --- validation ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_without_validation_the_last_epoch_is_chosen(npz, tmp_path):
     run = train(toy(npz, data={"val": 0}, keep={"splits": ["test"]}), tmp_path / "run")
     metrics = run.metrics()
@@ -225,6 +239,7 @@ def test_without_validation_the_last_epoch_is_chosen(npz, tmp_path):
     assert not np.isnan(metrics[names.MEMBER_ERROR]).any()
 
 
+@pytest.mark.slow
 def test_validation_chooses_the_first_epoch_with_the_lowest_error_of_the_ensemble(npz, tmp_path):
     keep = {"outputs": [0, "best", "last"], "checkpoints": ["best"]}
     recipe = toy(npz, lam=[0, 1], trials=2, train={"epochs": 6}, keep=keep)
@@ -272,6 +287,7 @@ class Listening(NullListener):
         self.reports.append(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keep",
     [
@@ -290,6 +306,7 @@ def test_the_size_announced_is_the_size_on_disk(npz, tmp_path, keep, precision):
         assert size == getattr(heard.plan.size, kind) + 4 * count  # a checksum for each chunk
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(npz, tmp_path, monkeypatch):
     recipe = toy(npz)
     needed = layout.size(recipe, session.Session.of(recipe).extent).total
@@ -332,6 +349,7 @@ def opened(npz, tmp_path_factory):
     return found[: -len(later)], later
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
 def test_a_disk_that_fills_up_is_one_line_and_the_run_can_be_completed(
     npz, tmp_path, monkeypatch, whole, opened, share
@@ -357,6 +375,7 @@ def test_a_disk_that_fills_up_is_one_line_and_the_run_can_be_completed(
 KEYS = ("lam0-trial0", "lam1-trial0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_disk_that_is_full_while_a_run_is_made_leaves_nothing_behind(
     npz, tmp_path, monkeypatch, whole, opened, share
@@ -373,6 +392,7 @@ def test_a_disk_that_is_full_while_a_run_is_made_leaves_nothing_behind(
 # --- in the way ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_taken_is_refused_and_left_alone(npz, tmp_path):
     path = train(toy(npz, train={"epochs": 1}), tmp_path / "run").path
     before = contents(path)
@@ -389,6 +409,7 @@ def test_missing_data_leave_nothing_behind(npz, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_run_in_training_cannot_be_trained_by_a_second(npz, tmp_path):
     class Second(NullListener):
         refused = 0
@@ -404,6 +425,7 @@ def test_a_run_in_training_cannot_be_trained_by_a_second(npz, tmp_path):
     assert second.refused == 6
 
 
+@pytest.mark.slow
 def test_a_run_is_let_go_of_when_training_fails(npz, tmp_path):
     class Failing(NullListener):
         def epoch(self, report):
@@ -420,6 +442,7 @@ def test_a_run_is_let_go_of_when_training_fails(npz, tmp_path):
 # --- who listens ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_listener_hears_the_plan_before_anything_is_written_and_then_every_epoch(npz, tmp_path):
     class Early(Listening):
         def begin(self, plan):
@@ -466,6 +489,7 @@ def whole_side_by_side(npz, tmp_path_factory):
     return train(recipe, tmp_path_factory.mktemp("side-by-side") / "run").path
 
 
+@pytest.mark.slow
 def test_resuming_where_nothing_is_starts(npz, tmp_path, whole):
     run = train(interruptible(npz), tmp_path / "run", resume=True)
     assert_same_store(run.path, whole)
@@ -473,6 +497,7 @@ def test_resuming_where_nothing_is_starts(npz, tmp_path, whole):
     assert train(toy(npz, train={"epochs": 1}), tmp_path / "empty", resume=True).done
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_does_nothing(npz, tmp_path):
     class Deaf(Listening):
         def epoch(self, report):
@@ -490,6 +515,7 @@ def files(path):
     return [file for file in path.rglob("*") if file.is_file()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -508,6 +534,7 @@ def test_resuming_with_another_recipe_is_refused(npz, tmp_path, changes, named):
     assert contents(path) == before
 
 
+@pytest.mark.slow
 def test_a_run_may_be_resumed_where_the_data_have_moved(npz, tmp_path):
     class Interrupt(NullListener):
         def epoch(self, report):
@@ -535,6 +562,7 @@ class StopAt(NullListener):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lane", "epoch"), [(0, 0), (0, 3), (0, 5), (1, 0), (1, 2), (1, 5)])
 def test_a_run_stopped_from_the_keyboard_goes_on_to_the_same_store(
     npz, tmp_path, whole, lane, epoch
@@ -550,6 +578,7 @@ def test_a_run_stopped_from_the_keyboard_goes_on_to_the_same_store(
     assert heard.plan.epochs_to_train == 10 - (epoch if lane == 0 else 5 + epoch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
 def test_a_run_may_go_on_with_its_lanes_grouped_otherwise(npz, tmp_path, whole, before, after):
     """As on another machine: one lane at a time on a CPU, all of them on a GPU."""

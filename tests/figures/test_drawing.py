@@ -125,6 +125,7 @@ def test_an_unknown_figure_is_one_line_with_the_nearest(small_run):
     )
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_one_line(small_run):
     ask(small_run, "performance")
     (small_run.path / drawing.FOLDER).write_text("in the way")

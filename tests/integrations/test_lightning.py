@@ -59,6 +59,7 @@ def fit(library, toy, callback, *, key="logits", epochs=3, tmp_path="."):
     trainer.fit(Module(), loader, loader)
 
 
+@pytest.mark.slow
 def test_the_callback_counts_what_the_training_steps_said(library, toy, tmp_path):
     callback = library.Callback(DominanceMonitor(lam=1, every=1))
     fit(library, toy, callback, tmp_path=tmp_path)

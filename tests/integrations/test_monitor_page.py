@@ -43,6 +43,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return known
 
 
+@pytest.mark.slow
 def test_the_plain_loop_finds_what_the_page_says(page):
     monitor = page["__monitors__"][1]
     finding = monitor.findings[0]

@@ -456,6 +456,7 @@ def test_an_epoch_without_a_batch_is_a_mistake():
         _ = DominanceMonitor().history
 
 
+@pytest.mark.slow
 def test_of_an_epoch_cut_short_before_its_first_counted_batch_nothing_is_said():
     monitor = DominanceMonitor()
     train(monitor, 1, steps=3000)

@@ -262,6 +262,7 @@ def test_losses_alone_can_be_recorded_with_outputs(path):
 # --- mistakes ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_needs_the_members_themselves_is_refused_in_one_line(path):
     trained(DominanceMonitor(lam=1, store=path, epochs=2), 2, weights=True)
     run = Run(path)

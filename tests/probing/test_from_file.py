@@ -35,6 +35,7 @@ def test_a_probe_given_by_file_and_name_is_the_only_one_that_runs(small_run, fil
     assert [path.stem for path in (small_run.path / "results").iterdir()] == ["lanes"]
 
 
+@pytest.mark.slow
 def test_probes_given_by_name_run_as_well(small_run, file):
     ran = probe(small_run, "performance", "--probe", f"{file}:lanes")
     assert {path.stem for path in (small_run.path / "results").iterdir()} == {

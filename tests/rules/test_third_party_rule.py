@@ -42,6 +42,7 @@ def test_without_the_package_there_is_no_such_rule():
         rules.RULES.find("dominanc")
 
 
+@pytest.mark.slow
 def test_rules_are_found_without_importing_torch():
     code = (
         "import sys; from jtdiag.rules import RULES; RULES.all(); sys.exit('torch' in sys.modules)"

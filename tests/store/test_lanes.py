@@ -54,6 +54,7 @@ RULES = st.sampled_from(["all", "none"]) | st.lists(
 ).map(tuple)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(ERRORS, RULES, RULES, st.booleans())
 @example([0.1, 0.3, 0.2, 0.2], ("best",), ("best", "last"), True)
@@ -85,6 +86,7 @@ def test_without_validation_no_epoch_is_the_best():
     assert (last.best, last.best_error, last.done) == (None, None, True)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(RULES, st.integers(1, 6), st.data())
 def test_no_lane_keeps_more_at_once_than_was_announced(rule, epochs, data):

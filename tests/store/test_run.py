@@ -269,6 +269,7 @@ def test_an_array_that_is_not_kept_is_one_line(run):
 # --- the tree ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_tree_holds_what_the_run_says(run):
     tree = run.tree
     xr.testing.assert_identical(tree["metrics"].to_dataset(), run.metrics())
@@ -284,6 +285,7 @@ def test_the_tree_holds_what_the_run_says(run):
         np.testing.assert_array_equal(tree["checkpoints"][name].sel(at), array)
 
 
+@pytest.mark.slow
 def test_the_tree_hides_what_is_not_sealed(copy):
     take_back(copy, Lane(0, 1), 1)
     tree = copy.tree
@@ -365,6 +367,7 @@ def test_damage_to_what_describes_the_numbers_is_found(lane_copy, array):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_damage_beyond_the_seals_does_not_count(lane_copy):
     chunk = chunk_of(lane_copy, "outputs/test/logits")
     chunk.write_bytes(b"half an epoch")

@@ -302,6 +302,7 @@ def test_on_disk_lies_what_the_rule_keeps_and_no_more(create, kind, rule, expect
         assert all(found == kept for found in arrays.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["outputs", "checkpoints"])
 def test_where_nothing_is_kept_nothing_is_made(create, kind):
     writer = create(**{kind: "none"})
@@ -382,6 +383,7 @@ def test_what_was_never_sealed_is_gone_when_a_run_is_reopened(
     assert contents(parts.path) == contents(whole.path)
 
 
+@pytest.mark.slow
 def test_drafts_of_a_dead_engine_are_gone_when_a_run_is_reopened(create):
     writer = create()
     write(writer, FIRST, [0])
@@ -470,6 +472,7 @@ def test_states_that_nobody_needs_are_forgotten(create):
     assert states(writer) == ["lam0-trial0-epoch1.npz"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["missing", "empty", "half", "text"])
 def test_a_damaged_state_is_one_line(create, damage):
     writer = create()

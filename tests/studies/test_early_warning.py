@@ -26,6 +26,7 @@ def run(tmp_path_factory) -> jtdiag.Run:
     return jtdiag.train(quick, tmp_path_factory.mktemp("study") / "run")
 
 
+@pytest.mark.slow
 def test_a_row_tells_of_its_lane_what_the_run_holds(run):
     rows = list(training.rows(SMALL, run))
     assert [row["lam"] for row in rows] == ["0", "1"]
@@ -91,6 +92,7 @@ def tables(found) -> dict[str, str]:
     return report.tables(found, depth.load(TABLES / training.TABLES["depth"]))
 
 
+@pytest.mark.slow
 def test_the_page_holds_what_the_analysis_makes_of_the_lanes(tables):
     page = PAGE.read_text("utf-8")
     assert report.written(page, tables) == page, (
@@ -116,6 +118,7 @@ def test_the_bar_holds_on_held_out_lanes_after_epoch_3(found):
     assert area.value >= 0.9
 
 
+@pytest.mark.slow
 def test_the_figure_draws_the_areas_and_every_lane_that_learnt(found):
     with style.of():
         left, middle, right = drawing.draw(found).axes

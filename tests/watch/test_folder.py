@@ -73,6 +73,7 @@ def test_a_run_that_appears_is_told_with_what_it_has_sealed(watched, run_of):
     assert looked(watched) == []
 
 
+@pytest.mark.slow
 def test_runs_grow_side_by_side_and_end_one_by_one(watched, run_of):
     first, second = run_of("a"), run_of("b")
     looked(watched)

@@ -165,6 +165,7 @@ def test_what_an_engine_sealed_last_is_told_although_it_has_gone(warned, asleep,
 # --- probes and what they leave -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_slow_probes_are_not_asked(warned, asleep, monkeypatch):
     def refuse(run, options):
         raise AssertionError("a slow probe was asked")

@@ -67,6 +67,7 @@ def made(tmp_path_factory):
     return definition, folder / "toys"
 
 
+@pytest.mark.slow
 def test_every_run_is_a_run_of_its_own(made):
     definition, folder = made
     for name, recipe in definition.runs.items():
@@ -115,6 +116,7 @@ def test_bars_are_what_the_probes_have_stored(made):
     assert [bar.members for bar in bars.values()] == [1] + 7 * [3]
 
 
+@pytest.mark.slow
 def test_members_and_batches_are_the_same_in_every_scheme(made):
     _, folder = made
     runs = [Run(folder / name) for name in ("joint", "weights", "batches")]
@@ -126,6 +128,7 @@ def test_members_and_batches_are_the_same_in_every_scheme(made):
     np.testing.assert_array_equal(examples[0], examples[1])
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_trained_again_and_a_study_goes_on(made, tmp_path):
     definition, folder = made
     seals = [p.stat().st_mtime_ns for p in sorted(folder.glob("*/lanes/*.json"))]
@@ -148,6 +151,7 @@ def test_a_folder_that_holds_something_else_is_refused(made, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.slow
 def test_the_figure_lies_in_the_studys_folder(made):
     _, folder = made
     drawn = study.plot(folder)

@@ -101,6 +101,7 @@ def test_built_in_sinks_are_entry_points_too_and_come_first():
     }
 
 
+@pytest.mark.slow
 def test_a_sink_is_chosen_on_the_command_line_and_sent_every_alert(alarming):
     ran = train("--sink", "jsonl=alerts.jsonl", "--sink", "counter")
     assert ran.exit_code == 0, ran.output
@@ -111,6 +112,7 @@ def test_a_sink_is_chosen_on_the_command_line_and_sent_every_alert(alarming):
     assert sys.modules["sinks_of_a_test"].Counter.sent == 1
 
 
+@pytest.mark.slow
 def test_a_built_in_sink_may_be_chosen_by_its_name(alarming):
     ran = train("--sink", "command=touch {rule}")
     assert ran.exit_code == 0, ran.output

@@ -107,6 +107,7 @@ def test_training_and_evaluation_are_those_of_the_loop(looped, execution):
     assert difference(trained(execution), looped) < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("execution", ["stacked", "vmap"])
 def test_float32_stays_near_the_float64_loop(looped, execution):
     results = trained(execution, dtype=torch.float32)

@@ -84,6 +84,7 @@ def test_targets_that_do_not_fit_are_refused_in_one_line(family, y, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "data", "combiner"),
     [
@@ -134,6 +135,7 @@ def plainly(family, combiner, eta, y):
     return -np.log(own).mean(1), -np.log(own.mean(0)).mean(), wrong
 
 
+@pytest.mark.slow
 def test_a_store_of_numbers_leads_back_to_them(tmp_path):
     run = train(recipe("gaussian", "diabetes"), tmp_path / "run")
     attributes = run.tree.attrs

@@ -40,6 +40,7 @@ def test_the_built_in_data_sets_are_entry_points_like_any_other():
     assert [source.name for source in SOURCES.all()] == list(names)
 
 
+@pytest.mark.slow
 def test_a_third_party_data_set_is_trained_on_by_its_name(install, tmp_path):
     from jtdiag import train
 

@@ -29,6 +29,7 @@ def same(found, expected, at):
     return all(torch.equal(found[name][at], expected[name][at]) for name in found)
 
 
+@pytest.mark.slow
 def test_a_lane_that_is_stored_and_put_back_goes_on_bit_by_bit(stacked, optimiser):
     through, _ = stacked.moved(optimiser, torch.float32, count=26)
     weights, state = stacked.moved(optimiser, torch.float32, count=13)
@@ -56,6 +57,7 @@ def test_what_is_remembered_has_the_lane_first_and_a_name_of_its_own(stacked, op
     assert not state.keys() & weights.keys()
 
 
+@pytest.mark.slow
 def test_a_lane_does_not_feel_another_lanes_rate(stacked, optimiser):
     found, _ = stacked.moved(optimiser)
     other, _ = stacked.moved(optimiser, lr=(stacked.lr[0], 0.9))
@@ -91,6 +93,7 @@ def test_gradients_stay_as_they_are_and_weights_stay_themselves(stacked, optimis
     assert not any(tensor.requires_grad for tensor in state.values())
 
 
+@pytest.mark.slow
 def test_nothing_is_read_back_from_the_device(stacked, optimiser):
     """Tensors without numbers raise an error when somebody asks for their numbers."""
     weights = {name: weight.to("meta") for name, weight in stacked.begin().items()}

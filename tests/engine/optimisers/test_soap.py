@@ -13,6 +13,7 @@ def library(**changed):
     return lambda own, lr: pytorch_optimizer.SOAP(own, lr=lr, **(settings | changed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decay", [0.0, 0.05])
 def test_every_member_moves_as_the_library_moves_it_alone(stacked, decay):
     found, _ = stacked.moved(SOAP(weight_decay=decay, prior=0), count=25)
@@ -50,6 +51,7 @@ def test_the_first_step_only_begins_the_estimates(stacked):
     torch.testing.assert_close(basis.mT @ basis, torch.eye(8).double().expand(2, 3, 8, 8))
 
 
+@pytest.mark.slow
 def test_lanes_that_have_taken_different_numbers_of_steps_go_on_as_themselves(stacked):
     soap = SOAP(weight_decay=0.05)
     later, old = stacked.moved(soap, count=12)

@@ -39,6 +39,7 @@ def test_the_built_in_optimizers_are_entry_points_like_any_other():
     assert [spec.name for spec in optimisers.OPTIMISERS.all()] == ["sgd", "adamw", "soap"]
 
 
+@pytest.mark.slow
 def test_a_third_party_optimizer_trains_by_its_name(install, tmp_path):
     install("jtdiag.optimisers", "sign", CODE, "spec")
     train = {"optimiser": "sign", "lr": 0.02, "momentum": 0.0, "epochs": 3}

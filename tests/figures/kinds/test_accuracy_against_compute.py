@@ -23,6 +23,7 @@ def line_of(figure, lam):
     return axes, line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["greedy", "best-alone-first"])
 def test_the_line_is_the_best_order_that_was_measured(result, order):
     if order != "greedy":

@@ -18,6 +18,7 @@ def result(toy):
     return PROBES.find(accuracy_against_faults.FIGURE.needs).ask(toy, Options())
 
 
+@pytest.mark.slow
 def test_every_fault_has_a_panel_with_a_line_for_each_lambda(result):
     panels = draw(result).axes
     assert set(TITLES) == set(result["fault"].values.tolist())
@@ -30,6 +31,7 @@ def test_every_fault_has_a_panel_with_a_line_for_each_lambda(result):
             assert line.get_color() == style.lam_colour(lam)
 
 
+@pytest.mark.slow
 def test_bit_flips_are_drawn_against_their_rate(result):
     for panel, name in zip(draw(result).axes[6:], BIT_FLIPS, strict=True):
         assert panel.get_xscale() == "log"

@@ -17,6 +17,7 @@ def result(toy):
     return PROBES.find(collusion.FIGURE.needs).ask(toy, Options())
 
 
+@pytest.mark.slow
 def test_levels_are_means_over_trials_on_test_by_lambda(result):
     left = draw(result.isel(lam=[2, 0, 1])).axes[0]
     for container, name in zip(left.containers, collusion.LINES, strict=True):
@@ -29,6 +30,7 @@ def test_levels_are_means_over_trials_on_test_by_lambda(result):
     assert [t.get_text() for t in left.get_xticklabels()] == ["0", "0.9", "1"]
 
 
+@pytest.mark.slow
 def test_rises_are_drawn_with_what_diversity_predicts_in_the_colour_of_the_lambda(result):
     middle = draw(result).axes[1]
     for i, lam in enumerate((0, 0.9, 1)):
@@ -58,6 +60,7 @@ def test_the_colour_of_a_lambda_is_its_own_and_differs_from_others():
     assert style.lam_colour(0.9) == style.lam_colour(0.9)
 
 
+@pytest.mark.slow
 def test_the_result_is_not_changed(result):
     before = result.copy(deep=True)
     draw(result)

@@ -110,6 +110,7 @@ def test_the_early_epoch_of_the_result_is_marked_where_epochs_follow_it(epochs, 
         assert [line.get_xdata() for line in marks] == [[early, early]] * marked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "columns", "rows"), [(1, 1, 2), (3, 3, 2), (4, 2, 4), (7, 3, 6)])
 def test_panels_go_into_rows_of_three(count, columns, rows):
     figure = draw(made_up(np.linspace(0, 1, count)))
@@ -182,6 +183,7 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result, missing):
         draw(result.drop_vars(missing))
 
 
+@pytest.mark.slow
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
     measured = PROBES.find(errors_by_epoch.FIGURE.needs).ask(toy, Options(metrics_only=True))
     panels = visible(draw(measured))

@@ -35,6 +35,7 @@ def test_lines_are_the_share_in_percent_and_the_median_cosine_of_stored_epochs(r
     np.testing.assert_allclose(below.lines[0].get_ydata(), median)
 
 
+@pytest.mark.slow
 def test_the_shade_reaches_from_the_lowest_to_the_highest_member(result):
     _, below = draw(result).axes
     corners = below.collections[0].get_paths()[0].vertices[:, 1]

@@ -59,6 +59,7 @@ def test_a_run_without_outputs_is_one_line(small_run):
         draw(nothing)
 
 
+@pytest.mark.slow
 def test_the_result_is_not_changed(result):
     before = result.copy(deep=True)
     draw(result)

@@ -232,6 +232,7 @@ def test_the_last_sealed_epoch_counts_in_an_unfinished_run(warned):
     assert carried(warned.run).number == 1
 
 
+@pytest.mark.slow
 def test_before_epoch_3_and_without_skill_nothing_is_claimed(warned, by_hand, stories):
     warned.seal_up_to(2)
     chance = run_of(

@@ -148,6 +148,7 @@ def test_half_of_the_members_is_not_more_than_half(by_hand):
     assert float(last["majority_error"]) == 0.5
 
 
+@pytest.mark.slow
 def test_the_difference_between_vote_and_averaged_logits_is_reported(by_hand):
     target = np.zeros(10, int)
     logits = np.zeros((2, 3, 10, 2))
@@ -171,6 +172,7 @@ def test_a_diverged_member_makes_its_own_lane_nan(by_hand):
     assert result["polarization"].sel(split="test", trial=0).isnull()
 
 
+@pytest.mark.slow
 def test_members_that_are_always_right_have_no_rates(by_hand):
     target = np.arange(4) % 2
     run = run_of(by_hand, np.broadcast_to(np.eye(2)[target], (1, 3, 4, 2)), target, 0.0)

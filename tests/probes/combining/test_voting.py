@@ -23,6 +23,7 @@ def votes_of(voted, classes):
     return voting.count_votes(np.eye(classes)[voted])
 
 
+@pytest.mark.slow
 @given(elections())
 def test_votes_are_counted(election):
     voted, _, classes = election

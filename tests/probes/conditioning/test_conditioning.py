@@ -43,6 +43,7 @@ def logits_of(run, lane, epoch, split="test"):
     return np.concatenate([block.logits for block in blocks], 1).astype(float)
 
 
+@pytest.mark.slow
 def test_outputs_are_measured_on_the_stored_logits(toy, result):
     for lane in (toy.lanes[0], toy.lanes[4], toy.lanes[5]):
         lam = toy.lam(lane)

@@ -187,6 +187,7 @@ def run_with_outputs(by_hand, logits, keep_dtype="float64"):
     ).seal_all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("far", [0.0, 500.0, 1e5])
 def test_logits_far_from_zero_raise_no_alarm(by_hand, far):
     logits = np.random.default_rng(0).normal(0, 1, (4, 20, 10)) + far

@@ -88,6 +88,7 @@ def test_findings_on_other_lanes_are_not_affected(by_hand, losses):
     assert of_lam_0.number == pytest.approx(last.mean(), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_lambda_whose_lanes_all_diverged_has_no_other_finding(by_hand, losses):
     losses[1, :, 1:, :, 0] = np.nan
     findings = judged(run_with(by_hand, losses).seal_all())
@@ -95,6 +96,7 @@ def test_a_lambda_whose_lanes_all_diverged_has_no_other_finding(by_hand, losses)
     assert {f.rule for f in findings if f.lam == 0} == {"worth"}
 
 
+@pytest.mark.slow
 def test_epochs_that_are_not_sealed_have_not_diverged(by_hand, losses):
     run = run_with(by_hand, losses, epochs=9)
     run.seal_up_to(3, run.run.lanes[0])
@@ -146,6 +148,7 @@ def run_with_outputs(by_hand, logits):
     ).seal_all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e308])
 def test_outputs_that_are_not_finite_fail_the_self_test(by_hand, value):
     logits = np.random.default_rng(0).normal(size=(2, 3, 6, 4))
@@ -169,6 +172,7 @@ def test_outputs_of_diverged_members_do_not_fail_the_self_test(tmp_path):
 # --- standard errors ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sentences_carry_standard_errors_over_trials(by_hand, losses):
     findings = judged(run_with(by_hand, losses).seal_all())
     for i, finding in enumerate(findings):
@@ -204,6 +208,7 @@ def test_a_diverged_member_makes_the_mean_nan(by_hand, losses):
         assert int(result[name].isnull().sum()) == 3
 
 
+@pytest.mark.slow
 def test_diversity_by_example_is_that_of_the_chosen_epoch(toy):
     result = probe.ask(toy, Options())
     assert result["diversity_by_example"].dims == ("lam", "trial", "example")
@@ -228,6 +233,7 @@ def test_examples_by_class_are_the_diversity_by_class(toy):
         assert float(by_class[k]) == pytest.approx(own, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keep", "examples", "split"),
     [
@@ -247,6 +253,7 @@ def test_examples_are_of_the_last_split_kept_and_unknown_where_not_kept(
     assert bool(by_example.notnull().all()) == (chosen_is_kept or examples == 0)
 
 
+@pytest.mark.slow
 def test_averaged_probabilities_are_those_of_the_mean_member_loss(toy):
     result = probe.ask(toy, Options()).sel(split=["val", "test"])
     parts = ("probability_loss", "probability_diversity", "probability_label_term")

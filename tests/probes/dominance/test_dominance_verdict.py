@@ -24,6 +24,7 @@ def run_of(by_hand, errors, lam, ensemble=ENSEMBLE, **more):
     return by_hand(errors, np.broadcast_to(by_epoch, shape), lam=lam, **more).seal_all()
 
 
+@pytest.mark.slow
 def test_the_trials_in_which_the_early_leader_is_the_final_leader_are_counted(by_hand, stories):
     changed = [*stories.led[:4], [0.10, 0.12, 0.75, 0.72]]
     errors = np.concatenate([stories.errors(s) for s in (stories.led, changed)], axis=1)

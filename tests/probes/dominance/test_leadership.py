@@ -15,6 +15,7 @@ ERRORS = arrays(np.float64, array_shapes(min_dims=1, max_dims=3, max_side=5), el
 # --- leader ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(ERRORS, st.data())
 def test_the_leader_has_the_lowest_error_and_among_equals_the_lowest_loss(error, data):
     loss = data.draw(arrays(np.float64, error.shape, elements=TIED))
@@ -41,6 +42,7 @@ def test_an_only_member_leads():
 # --- margin ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(ERRORS)
 def test_the_margin_is_the_second_lowest_error_minus_the_lowest(error):
     assume(error.shape[-1] > 1)

@@ -8,6 +8,7 @@ from jtdiag_probes.filters import filters
 from jtdiag_probes.filters.filters import probe
 
 
+@pytest.mark.slow
 class TestFilters(ProbePromises):
     probe = probe
 

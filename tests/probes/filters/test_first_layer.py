@@ -93,6 +93,7 @@ class Branches(torch.nn.Module):
 """
 
 
+@pytest.mark.slow
 def test_branches_of_one_network_have_no_separate_first_layer(tmp_path, images):
     (tmp_path / "mine.py").write_text(BRANCHES)
     run = short(tmp_path, images, arch="branches", factory=f"{tmp_path / 'mine.py'}:Branches")
@@ -114,6 +115,7 @@ def test_inputs_that_are_no_image_stay_a_row(toy):
     assert image_shape(toy, toy.parameters["layer1.weight"]) == ((1, 1, 2), "none")
 
 
+@pytest.mark.slow
 def test_data_that_are_gone_leave_a_guess(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 1})
     (tmp_path / "toy.npz").unlink()

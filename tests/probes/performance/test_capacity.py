@@ -83,6 +83,7 @@ def test_without_checkpoints_the_recipe_says_how_many_there_are(by_hand):
     assert float(asked["parameters_per_member"]) == 64 * 10 + 10  # digits, no hidden layer
 
 
+@pytest.mark.slow
 def test_without_checkpoints_and_data_the_finding_says_that_the_size_is_unknown(tmp_path):
     run = toy_run(tmp_path, keep={"checkpoints": "none"}, train={"epochs": 1})
     counted = float(probe.ask(run, Options())["parameters_per_member"])
@@ -103,6 +104,7 @@ def sentences(by_hand, errors, **more):
     return [f.sentence for f in probe.judge(probe.ask(written(by_hand, errors, **more), Options()))]
 
 
+@pytest.mark.slow
 def test_the_sentence_gives_optimum_interval_and_size(by_hand):
     [sentence] = sentences(by_hand, [[0.4, 0.4], [0.2, 0.1], [0.1, 0.3]])
     assert sentence == (
@@ -112,6 +114,7 @@ def test_the_sentence_gives_optimum_interval_and_size(by_hand):
     )
 
 
+@pytest.mark.slow
 def test_an_interval_of_one_lambda_is_that_lambda(by_hand):
     [sentence] = sentences(by_hand, [[0.4, 0.4], [0.2, 0.1]])
     assert "in 95 % of bootstrap resamples of 2 trials, the best λ is 1." in sentence

@@ -126,6 +126,7 @@ def test_a_lambda_that_has_not_begun_is_not_the_best(by_hand):
 # --- differences ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lams", [(0.9, 1.0, 0.0), (0.0, 0.9, 1.0)])
 def test_differences_are_those_of_pairs_from_the_lowest_mean_whatever_the_order(by_hand, lams):
     errors = {0.9: [0.10, 0.12, 0.11], 1.0: [0.39, 0.41, 0.43], 0.0: [0.20, 0.20, 0.21]}
@@ -166,6 +167,7 @@ CLEAR = [[0.10, 0.12, 0.11], [0.39, 0.41, 0.43], [0.20, 0.20, 0.21]]
 UNCLEAR = [[0.10, 0.14, 0.12], [0.13, 0.10, 0.14], [0.40, 0.41, 0.42]]
 
 
+@pytest.mark.slow
 def test_the_best_lambda_is_reported_against_all_others(by_hand):
     finding = findings(by_hand, CLEAR, (0.9, 1.0, 0.0))["best-lambda"]
     assert (finding.level, finding.lam, finding.number) == ("info", 0.9, pytest.approx(0.11))
@@ -177,6 +179,7 @@ def test_the_best_lambda_is_reported_against_all_others(by_hand):
     assert finding.headline == "λ = 0.9 is best, with a test error of 11.0 ± 0.6 %"
 
 
+@pytest.mark.slow
 def test_a_lambda_whose_interval_includes_0_is_not_called_worse(by_hand):
     finding = findings(by_hand, UNCLEAR, (0.5, 1.0, 0.0))["best-lambda"]
     assert re.search(
@@ -188,6 +191,7 @@ def test_a_lambda_whose_interval_includes_0_is_not_called_worse(by_hand):
     assert finding.headline.endswith("not significantly lower than at λ = 1")
 
 
+@pytest.mark.slow
 def test_the_same_difference_in_all_trials_is_not_significant(by_hand):
     errors = [[0.10, 0.20, 0.15], [0.102, 0.202, 0.152]]
     finding = findings(by_hand, errors, (0.9, 0.5))["best-lambda"]
@@ -214,6 +218,7 @@ def test_the_finding_and_the_intervals_of_the_result_never_disagree(toy, asked):
         assert (f"λ = {lam:g} (" in before and bool(after)) == worse
 
 
+@pytest.mark.slow
 def test_diversity_is_reported_at_the_best_lambda(by_hand):
     finding = findings(by_hand, CLEAR, (0.9, 1.0, 0.0))["diversity"]
     assert finding.lam == 0.9
@@ -239,6 +244,7 @@ def test_errors_of_other_families_are_named(by_hand):
 # --- learning rates -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_result_says_the_learning_rate_of_every_lambda(tmp_path):
     lr = {"lr": [0.3, 0.2], "lr_scale": "members", "epochs": 1}
     asked = probe.ask(toy_run(tmp_path, lam=[0.0, 1.0], trials=1, train=lr), Options())
@@ -246,6 +252,7 @@ def test_the_result_says_the_learning_rate_of_every_lambda(tmp_path):
     assert asked.attrs["lr_rule"] == "given"
 
 
+@pytest.mark.slow
 def test_learning_rates_that_differ_are_named(by_hand):
     errors = [[[0.9, e] for e in row] for row in UNCLEAR]
     run = run_with(by_hand, errors, (0.5, 1.0, 0.0)).seal_all()

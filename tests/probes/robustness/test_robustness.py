@@ -93,6 +93,7 @@ def test_without_outputs_everything_is_nan_and_the_only_finding_is_the_reason(sm
     assert only.sentence.startswith("Robustness was not measured: the run stores no outputs")
 
 
+@pytest.mark.slow
 def test_outputs_of_another_split_are_not_enough(tmp_path):
     run = toy_run(tmp_path, lam=[0.5], trials=1, train={"epochs": 1}, keep={"splits": ["val"]})
     result = probe.ask(run, Options())
@@ -100,6 +101,7 @@ def test_outputs_of_another_split_are_not_enough(tmp_path):
     assert [finding.rule for finding in probe.judge(result)] == ["nothing-kept"]
 
 
+@pytest.mark.slow
 def test_a_lane_that_has_not_started_is_nan_and_the_others_are_measured(toy_copy, cut_back):
     result = probe.ask(cut_back(toy_copy, 4, -1, 4, 4, -1, -1), Options())
     measured = result["accuracy"].notnull().all(["subsets", "dropped"])
@@ -286,6 +288,7 @@ def test_without_data_bit_flips_are_skipped_and_the_reason_is_reported(toy_copy)
     assert "gone.npz" in sentences[0]
 
 
+@pytest.mark.slow
 def test_without_checkpoints_only_variables_that_need_them_are_nan(toy_copy):
     shutil.rmtree(toy_copy.path / "store.zarr" / "checkpoints")
     run = type(toy_copy)(toy_copy.path)

@@ -120,6 +120,7 @@ def test_mean_divergence_is_mean_member_loss_minus_ensemble_loss(ensemble):
     assert (np.abs(diversity - gap) <= 1e-12 * np.maximum(1, losses.max(0))).all()
 
 
+@pytest.mark.slow
 @given(ensembles())
 def test_no_divergence_is_negative_beyond_rounding(ensemble):
     assert (decomposition.member_divergences(ensemble[0]) >= -1e-12).all()

@@ -54,6 +54,7 @@ def test_epochs_sealed_after_the_metrics_were_read_are_skipped(toy):
     assert (reduced["examples"].sel(split="test") == 40).all()
 
 
+@pytest.mark.slow
 def test_blocks_are_read_one_by_one_as_they_are_used(tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "CHUNK_BYTES", 1000)
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 1}, keep={"splits": ["test"]})
