@@ -22,8 +22,8 @@ demo: $(VENV)/has-run
 	$(BIN)/jtdiag demo
 
 # One thread in each of two processes: more would wait for each other.
-PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest -n $(JOBS)
 JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest -n $(JOBS)
 
 fast: $(VENV)/has-test
 	$(PYTEST) -q -m "not slow" --limit 1

@@ -99,6 +99,7 @@ def test_the_section_of_a_command_has_its_help_made_at_build_time(command):
     assert f"```{{jtdiag-help}} {command}".rstrip() + "\n```\n" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_the_help_of_the_manual_is_what_the_program_prints(command, monkeypatch):
     monkeypatch.syspath_prepend(DOCS)

@@ -200,6 +200,7 @@ with Dispatcher([Webhook(sys.argv[1])]) as dispatcher:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_killed_while_a_webhook_hangs_ends(server, by):
     server.answers = 9 * [None]

@@ -174,6 +174,7 @@ def test_interrupted_before_anything_is_known_it_ends_quietly(heard):
 # --- going on -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_was_said_before_an_interruption_is_kept_and_not_sent_again(
     listen, heard, tmp_path, warned
 ):

@@ -74,6 +74,7 @@ def test_help_names_every_command_in_the_order_in_which_a_newcomer_meets_them(as
     assert all(len(line.split()) > 3 for line in lines)
 
 
+@pytest.mark.slow
 def test_asking_for_help_imports_nothing_heavy():
     code = f"""
 import sys

@@ -232,6 +232,7 @@ def two(by_hand, stories):
     ]
 
 
+@pytest.mark.slow
 def test_a_folder_is_watched_until_it_is_interrupted(two, asleep, tmp_path):
     good, led = two
     asleep(good.seal_all, lambda: led.seal_up_to(3), interrupt)
@@ -270,6 +271,7 @@ def test_until_done_without_an_alert_the_dead_are_named(two, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_of_runs_that_were_over_a_log_says_that_they_are_there(two, tmp_path):
     for run in two:
         run.seal_all()
@@ -281,6 +283,7 @@ def test_of_runs_that_were_over_a_log_says_that_they_are_there(two, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_no_cheap_probe_is_asked_of_a_folder(two, tmp_path, monkeypatch):
     monkeypatch.setattr(Registry, "all", lambda self: pytest.fail("probes were loaded"))
     for run in two:

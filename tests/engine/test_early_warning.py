@@ -234,6 +234,7 @@ def test_the_displacement_is_that_of_the_checkpoints(tmp_path):
             np.testing.assert_allclose(history.displacement[epoch], expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_history_is_the_training_metrics_up_to_the_seal(tmp_path):
     run = Run(toy_run(tmp_path).path)
     metrics = run.metrics().sel(split="train")

@@ -38,6 +38,7 @@ def branches(of_images, tmp_path):
     return train(recipe, tmp_path / "branches", factory=Branched)
 
 
+@pytest.mark.slow
 def test_branches_share_one_checkpoint_and_have_outputs_of_their_own(branches):
     lane = branches.lanes[0]
     weights = branches.checkpoint(lane, 2)

@@ -49,6 +49,7 @@ def test_an_epoch_in_pieces_is_an_epoch(of_images, arch, micro_members, executio
     assert not all(torch.equal(start[name], whole.weights[name]) for name in start)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("micro_members", [1, 3])
 def test_buffers_move_once_a_step(of_images, micro_members):
     made = group(of_images(members=MEMBERS["densenet"]), micro_members, "stacked")

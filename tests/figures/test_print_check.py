@@ -54,6 +54,7 @@ def test_a_plain_figure_has_nothing_wrong(figure):
     assert problems(figure, 8) == []
 
 
+@pytest.mark.slow
 def test_small_text_is_reported(figure):
     assert "'x' is 9 pt; the minimum is 9.5 pt" in problems(figure, 9.5)
     figure.axes[0].set_xlabel("x", fontsize=6)
@@ -83,6 +84,7 @@ def test_labels_beyond_the_ends_of_an_axis_are_not_seen(figure):
     assert problems(figure, 8) == []
 
 
+@pytest.mark.slow
 def test_a_line_through_text_is_reported(figure):
     figure.axes[0].text(0.5, 0.5, "here", ha="center", va="center")
     assert problems(figure, 8) == ["'here' is crossed by a line"]

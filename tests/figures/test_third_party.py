@@ -90,6 +90,7 @@ def test_a_record_under_another_name_is_refused(third_party):
         FIGURES.find("error-by-trial")
 
 
+@pytest.mark.slow
 def test_names_are_listed_without_importing_matplotlib():
     import subprocess
 

@@ -79,6 +79,7 @@ def test_figures_are_never_taller_than_a_page():
     assert figure.get_size_inches()[1] == style.MAX_HEIGHT
 
 
+@pytest.mark.slow
 def test_a_legend_is_read_from_left_to_right_and_fits():
     with style.of("icml"):
         figure = style.figure(2.6)
@@ -130,6 +131,7 @@ def test_lambdas_are_labeled_as_densely_as_the_width_allows(name, shown):
 PAPERS = np.array([0, 0.5, 0.8, 0.9, 0.95, 0.99, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VENUES)
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_papers_lambdas_never_touch_each_other(name, count):

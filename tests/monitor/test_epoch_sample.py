@@ -110,6 +110,7 @@ def test_the_mean_is_over_examples_and_not_over_batches():
     assert found.standard_errors() == 0
 
 
+@pytest.mark.slow
 def test_standard_errors_are_those_of_repeated_random_samples():
     random_ = np.random.default_rng(0)
     size, kept, repeats = 60, 12, 4000

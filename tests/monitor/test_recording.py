@@ -248,6 +248,7 @@ def test_the_rules_say_of_the_store_what_the_monitor_said(path, start):
     assert told == monitor.findings[0]
 
 
+@pytest.mark.slow
 def test_losses_alone_can_be_recorded_with_outputs(path):
     monitor = DominanceMonitor(lam=1, every=1, store=path, epochs=1)
     monitor.update_losses(torch.arange(1.0, 1 + M), torch.ones(()), examples=3)
@@ -275,6 +276,7 @@ def test_what_needs_the_members_themselves_is_refused_in_one_line(path):
     assert (by_outputs["checkpoint"] == -1).all()
 
 
+@pytest.mark.slow
 def test_a_folder_in_use_is_refused_before_anything_is_trained(path):
     trained(DominanceMonitor(lam=1, store=path, epochs=3))
     with pytest.raises(StoreError, match="already contains a run"):
@@ -292,6 +294,7 @@ def test_recording_without_a_store_is_refused():
         DominanceMonitor().record("test", *said(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said_of_it"),
     [

@@ -32,6 +32,7 @@ def run(request, tmp_path_factory):
     return train(recipe, tmp_path_factory.mktemp("family") / "run")
 
 
+@pytest.mark.slow
 def test_eq_4_is_eq_5_and_the_store_agrees(run):
     result = diversity.probe.ask(run, Options())
     assert float(result["residual"].max()) < 1e-12
@@ -46,6 +47,7 @@ def test_diversity_by_class_is_measured_if_there_are_classes(run):
     assert bool(result.notnull().all()) == run.family.classes
 
 
+@pytest.mark.slow
 def test_skill_is_counted_from_the_familys_chance(run):
     result = dominance.probe.ask(run, Options())
     metrics = run.metrics()

@@ -164,6 +164,7 @@ with files.locked(Path(sys.argv[1]) / findings.LOCK, 1):
 """
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_no_lock_and_one_that_hangs_is_an_error(tmp_path, monkeypatch):
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, text=True

@@ -68,6 +68,7 @@ def test_an_architecture_without_a_width_is_refused(arch, message):
         plan(10**6, arch, "digits", [1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 2, 7, 12, 33])
 @pytest.mark.parametrize("data", [FASHION, CIFAR10, CIFAR100], ids=lambda d: d.name)
 @pytest.mark.parametrize("arch", SIZABLE)

@@ -71,6 +71,7 @@ def test_a_seal_says_what_is_kept_as_the_whole_history_would(errors, outputs, ch
         assert list(seal.checkpoints) == sorted(book)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(ERRORS)
 @example([0.1, 0.2, 0.2])

@@ -99,6 +99,7 @@ def test_what_xarray_reads_is_what_the_run_says(run):
 # --- metrics -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_metrics_are_those_of_the_outputs(run):
     """Losses and errors once more, in numpy from the stored logits."""
     metrics = run.metrics()
@@ -327,6 +328,7 @@ ARRAYS = [
 ]
 
 
+@pytest.mark.slow
 def test_a_whole_run_passes_its_check(run):
     assert run.check() == 2 * 2 * (EPOCHS + 1) * (3 + 4)
 

@@ -126,6 +126,7 @@ def contents(path):
 # --- making a run --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_new_run_holds_its_recipe_and_no_epoch(create):
     writer = create()
     run = Run(writer.path)
@@ -137,6 +138,7 @@ def test_a_new_run_holds_its_recipe_and_no_epoch(create):
     assert run.array("outputs/val/source_index")[...].tolist() == HELD_OUT.tolist()
 
 
+@pytest.mark.slow
 def test_the_store_says_what_it_is(create):
     writer = create()
     store = zarr.open_group(writer.path / "store.zarr", mode="r")
@@ -148,6 +150,7 @@ def test_the_store_says_what_it_is(create):
             assert array.attrs["meaning"], name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["file", "folder", "run"])
 def test_what_is_in_the_way_is_refused(create, tmp_path, what):
     path = tmp_path / "there"
@@ -166,6 +169,7 @@ def test_what_is_in_the_way_is_refused(create, tmp_path, what):
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.slow
 def test_an_empty_folder_is_not_in_the_way(create, tmp_path):
     (tmp_path / "run").mkdir()
     assert create().seal(FIRST).epoch == -1
@@ -189,6 +193,7 @@ def test_a_run_appears_under_its_name_only_when_it_is_whole(create, tmp_path, mo
     write(writer, FIRST, [0])
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_of_the_same_number_left_behind_is_not_in_the_way(create, tmp_path):
     """In a container, processes have the same few numbers again and again."""
     for name in (f".run.{os.getpid()}.draft", "run.draft"):
@@ -237,6 +242,7 @@ def test_lanes_may_be_written_in_any_order(create, tmp_path):
     assert contents(one.path) == contents(two.path)
 
 
+@pytest.mark.slow
 def test_an_epoch_must_follow_the_seal(create):
     writer = create()
     write(writer, FIRST, [0])
@@ -250,6 +256,7 @@ def test_an_epoch_must_follow_the_seal(create):
     assert (writer.seal(FIRST).epoch, writer.seal(SECOND).epoch) == (1, -1)
 
 
+@pytest.mark.slow
 def test_a_sealed_epoch_is_passed_over(create):
     writer = create()
     write(writer, FIRST, [0, 1])
@@ -399,6 +406,7 @@ def test_drafts_of_a_dead_engine_are_gone_when_a_run_is_reopened(create):
     assert contents(writer.path) == before
 
 
+@pytest.mark.slow
 def test_another_recipe_is_refused_by_the_names_of_its_fields(create):
     writer = create()
     writer.close()
@@ -420,6 +428,7 @@ def test_a_folder_that_is_no_run_cannot_be_reopened(tmp_path):
 # --- the lock ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_second_writer_is_refused_until_the_first_is_done(create):
     writer = create()
     assert Run(writer.path).training
@@ -431,6 +440,7 @@ def test_a_second_writer_is_refused_until_the_first_is_done(create):
     RunWriter.reopen(writer.path, writer.recipe).close()
 
 
+@pytest.mark.slow
 def test_who_looks_whether_a_run_is_training_does_not_lock_it(create):
     writer = create()
     writer.close()
@@ -444,6 +454,7 @@ def test_who_looks_whether_a_run_is_training_does_not_lock_it(create):
 # --- what only resuming needs --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_state_is_read_as_it_was_written(create):
     writer = create()
     write(writer, FIRST, [0, 1])
@@ -457,6 +468,7 @@ def states(writer):
     return sorted(path.name for path in (writer.path / "lanes").glob("*.npz"))
 
 
+@pytest.mark.slow
 def test_states_that_nobody_needs_are_forgotten(create):
     writer = create(epochs=2)
     write(writer, FIRST, [0, 1])
@@ -524,6 +536,7 @@ def test_a_full_disk_is_one_line_wherever_it_strikes_and_nothing_is_sealed(creat
     assert np.array_equal(found.logits, block(SECOND, 0, writer.recipe).outputs["test"])
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_a_run_is_made_leaves_no_run(create, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         full_after(patch, 20)
@@ -533,6 +546,7 @@ def test_a_full_disk_while_a_run_is_made_leaves_no_run(create, tmp_path, monkeyp
     assert create().seal(FIRST).epoch == -1
 
 
+@pytest.mark.slow
 def test_a_forbidden_disk_is_one_line(create, monkeypatch):
     writer = create()
     full_after(monkeypatch, 1, errno.EACCES)
@@ -541,6 +555,7 @@ def test_a_forbidden_disk_is_one_line(create, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_what_is_no_fault_of_the_disk_keeps_its_traceback(create, monkeypatch):
     writer = create()
     monkeypatch.setattr(store_writer.RunWriter, "_write_arrays", interrupted)

@@ -48,6 +48,7 @@ def test_a_row_tells_of_its_lane_what_the_run_holds(run):
     assert row["test_ensemble"] == pytest.approx(float(test.ensemble_error), abs=6e-4)
 
 
+@pytest.mark.slow
 def test_a_row_tells_how_far_the_member_that_moved_least_came(run):
     rows = list(training.rows(SMALL, run))
     for lane, row in zip(run.lanes, rows, strict=True):

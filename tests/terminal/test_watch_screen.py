@@ -108,6 +108,7 @@ def test_a_lambda_that_was_lowered_is_shown_with_what_it_became(warned):
     assert ("1→0.5", "0") in rows(drawn(watched))
 
 
+@pytest.mark.slow
 def test_a_run_of_many_lanes_fits_any_terminal(wide):
     wide.seal_up_to(4, wide.run.lanes[0])
     wide.seal_up_to(3, wide.run.lanes[-1])
@@ -116,6 +117,7 @@ def test_a_run_of_many_lanes_fits_any_terminal(wide):
         assert len(drawn(watched, width, height)) >= min(height, 43)
 
 
+@pytest.mark.slow
 def test_of_many_lanes_those_that_matter_are_shown_and_the_rest_is_counted(wide):
     done, alerted, training = (wide.run.lanes[i] for i in (0, 9, 15))
     wide.seal_up_to(4, done)

@@ -112,6 +112,7 @@ def test_only_lanes_whose_seal_has_changed_are_read(watched, run_of, monkeypatch
     assert read == ["b"]
 
 
+@pytest.mark.slow
 def test_an_alert_is_told_once_with_its_run_and_kept_in_its_folder(watched, run_of, stories):
     run = run_of("a", stories.led)
     run.seal_up_to(2)
@@ -182,6 +183,7 @@ def test_a_run_whose_engine_is_gone_is_dead_and_may_be_resumed(watched, run_of, 
     assert looked(watched) == [("a", Ended(done=False))]
 
 
+@pytest.mark.slow
 def test_a_run_that_grows_without_a_lock_to_be_seen_lives_until_it_is_silent(
     watched, run_of, clock
 ):
@@ -201,6 +203,7 @@ def test_a_run_that_grows_without_a_lock_to_be_seen_lives_until_it_is_silent(
     assert looked(watched) == [("a", Ended(done=False))]
 
 
+@pytest.mark.slow
 def test_an_engine_that_seals_nothing_for_long_is_silent_until_it_does(watched, run_of, clock):
     run = run_of("a")
     run.seal_up_to(0)
@@ -246,6 +249,7 @@ def test_a_run_that_is_removed_is_gone(watched, run_of):
     assert looked(watched) == []
 
 
+@pytest.mark.slow
 def test_a_run_of_the_same_name_is_another_run(watched, run_of):
     run = run_of("a")
     run.seal_up_to(3)
@@ -256,6 +260,7 @@ def test_a_run_of_the_same_name_is_another_run(watched, run_of):
     assert kinds(watched) == [("a", Gone), ("a", Appeared), ("a", Sealed)]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_damaged_is_one_line_and_the_others_go_on(watched, run_of, clock):
     bad, good = run_of("a"), run_of("b")
     bad.seal_up_to(0)

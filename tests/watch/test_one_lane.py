@@ -91,6 +91,7 @@ def test_of_equal_errors_the_lower_loss_leads(by_hand, stories):
     assert lane.errors.leader == 2
 
 
+@pytest.mark.slow
 def test_looked_at_epoch_by_epoch_the_rules_say_the_same_as_all_at_once(warned):
     slow = LaneWatch(warned.run, warned.run.lanes[1])
     for epoch in range(5):

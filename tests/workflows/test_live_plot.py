@@ -38,6 +38,7 @@ def test_figures_are_drawn_again_after_every_epoch_until_the_run_ends(warned, as
     ]
 
 
+@pytest.mark.slow
 def test_it_draws_the_epochs_that_are_sealed(warned, asleep, monkeypatch):
     seen = []
     asleep(lambda: warned.seal_up_to(1), lambda: warned.seal_up_to(4), warned.close)

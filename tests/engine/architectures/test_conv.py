@@ -102,6 +102,7 @@ def test_logits_and_gradients_are_those_of_the_loop(execution):
         assert difference(actual, expected) < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("execution", ["stacked", "vmap"])
 def test_20_steps_are_those_of_the_loop(of_images, execution):
     session = Session.of(of_images(members={"arch": "conv", "filters": [4, 5], "strides": [1, 2]}))

@@ -102,6 +102,7 @@ def test_logits_have_lanes_members_classes_and_examples(execution):
     assert logits.shape == (LANES, MEMBERS, CLASSES, BATCH)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("execution", ["stacked", "vmap"])
 def test_training_and_evaluation_are_those_of_the_loop(looped, execution):
     assert difference(trained(execution), looped) < 1e-9

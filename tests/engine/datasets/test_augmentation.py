@@ -40,6 +40,7 @@ def one_by_one(x, moves, names=FLIP_AND_CROP):
     return normalised(torch.stack(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("crop",), ("flip",), FLIP_AND_CROP])
 @given(
     count=st.integers(1, 9),

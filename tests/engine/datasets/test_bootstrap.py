@@ -275,6 +275,7 @@ def test_the_store_says_which_examples_every_member_has_seen(npz, tmp_path, mode
     assert run.check() > 0
 
 
+@pytest.mark.slow
 def test_other_schemes_keep_no_bootstrap(toy):
     assert "bootstrap" not in toy.tree.children
 

@@ -65,6 +65,7 @@ def test_a_lane_does_not_feel_another_lanes_rate(stacked, optimiser):
     assert not same(found, other, at=1)
 
 
+@pytest.mark.slow
 def test_a_member_does_not_feel_another_members_gradient(stacked, optimiser):
     found = []
     for change in (0.0, 1.0):

@@ -21,6 +21,7 @@ def test_every_member_moves_as_the_library_moves_it_alone(stacked, decay):
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_eigenbases_are_corrected_as_often_as_asked(stacked):
     often, seldom = (SOAP(weight_decay=0.0, every=n, prior=0) for n in (3, 10))
     found, _ = stacked.moved(often, count=8)
@@ -29,6 +30,7 @@ def test_eigenbases_are_corrected_as_often_as_asked(stacked):
     assert not torch.allclose(found["weight"], stacked.moved(seldom, count=8)[0]["weight"])
 
 
+@pytest.mark.slow
 def test_a_side_that_is_too_long_is_left_to_adam(stacked):
     soap, weights = SOAP(weight_decay=0.0, largest=4, prior=0), stacked.begin()
     state = soap.start(weights)
@@ -97,6 +99,7 @@ def weights_of_a_classifier(soap, start, steps=60):
     return w - w.mean(2, keepdim=True)  # what all classes share decides nothing
 
 
+@pytest.mark.slow
 def test_a_change_in_the_last_bits_stays_one_thanks_to_the_prior():
     generator = torch.Generator().manual_seed(1)
     start, noise = torch.randn(2, 1, 1, 10, 16, generator=generator, dtype=torch.float64)

@@ -41,6 +41,7 @@ def test_bit_flips_are_drawn_against_their_rate(result):
         )
 
 
+@pytest.mark.slow
 def test_a_run_without_checkpoints_has_no_panels_of_bit_flips(result):
     without = result.copy(deep=True)
     for name in BIT_FLIPS:

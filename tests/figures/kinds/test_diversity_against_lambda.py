@@ -105,6 +105,7 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result, missing):
         draw(result.drop_vars(missing))
 
 
+@pytest.mark.slow
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
     measured = PROBES.find(diversity_against_lambda.FIGURE.needs).ask(
         toy, Options(metrics_only=True)

@@ -108,6 +108,7 @@ def test_lambdas_have_their_colours(result):
     assert colors == [style.lam_colour(0.5), style.lam_colour(1.0), style.ENSEMBLE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "columns", "rows"), [(1, 2, 1), (3, 2, 2), (5, 3, 2), (7, 3, 3)])
 def test_panels_are_in_rows_of_three_and_the_lowest_are_labeled(count, columns, rows):
     figure = draw(made_up(np.linspace(0, 1, count)))

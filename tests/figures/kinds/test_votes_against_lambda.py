@@ -43,6 +43,7 @@ def test_points_are_means_over_trials_at_the_chosen_epoch(result, toy):
             np.testing.assert_allclose(length, 200 * se, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_ensemble_is_that_of_the_metrics(result, toy):
     errors = toy.metrics()["ensemble_error"].sel(split="test")
     expected = np.empty((3, 2))

@@ -15,6 +15,7 @@ from jtdiag_probes.dominance.dominance import probe as dominance
 ENSEMBLE = (0.9, 0.1, 0.1, 0.1, 0.1)
 
 
+@pytest.mark.slow
 class TestPromises(ProbePromises):
     probe = probe
 
@@ -37,6 +38,7 @@ def run_of(by_hand, errors, lam, ensemble=ENSEMBLE, **more):
 # --- the early warning ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_warning_comes_at_lambda_1_and_not_at_0_9(warned):
     [alert] = alerts(warned.seal_all())
     assert alert.lam == 1
@@ -75,6 +77,7 @@ def test_the_sentence_on_a_dominant_member_has_its_numbers(warned):
     )
 
 
+@pytest.mark.slow
 def test_the_sentence_on_codependent_members_has_its_numbers(by_hand, stories):
     run = run_of(by_hand, stories.errors(stories.together), (0.5,))
     [alert] = alerts(run)
@@ -114,6 +117,7 @@ def test_from_epoch_3_on_the_first_epoch_below_the_limit_is_reported(by_hand, st
         assert since == (expected[0] if expected else -1)
 
 
+@pytest.mark.slow
 def test_before_epoch_3_there_is_no_warning(warned):
     warned.seal_up_to(2)
     assert alerts(warned.run) == []
@@ -160,6 +164,7 @@ def test_the_numbers_are_those_of_the_dominance_probe(short_demo):
     assert result["limit"].sel(rule="codependence").item() == MEDIAN_SKILL
 
 
+@pytest.mark.slow
 def test_the_displacement_is_the_distance_of_the_checkpoints(short_demo):
     kept = probe.ask(short_demo, Options())["displacement"].values
     for lane in short_demo.lanes:
@@ -195,6 +200,7 @@ def carried(run):
     return finding
 
 
+@pytest.mark.slow
 def test_a_dominant_member_at_the_end_is_the_headline(warned):
     finding = carried(warned.seal_all())
     assert (finding.level, finding.lam, finding.number) == ("info", None, 1)
@@ -205,6 +211,7 @@ def test_a_dominant_member_at_the_end_is_the_headline(warned):
     assert finding.headline == "one member dominates the ensemble at λ = 1"
 
 
+@pytest.mark.slow
 def test_members_that_are_weak_on_their_own_at_the_end_are_the_headline(by_hand, stories):
     errors = np.concatenate(
         [stories.errors(story) for story in (stories.together, stories.good)], axis=1
@@ -220,6 +227,7 @@ def test_without_either_no_member_dominates(by_hand, stories):
     assert finding.headline == "no member dominates the ensemble"
 
 
+@pytest.mark.slow
 def test_a_rule_that_no_longer_fires_at_the_end_does_not_count(by_hand, stories):
     recovered = [*stories.led[:4], stories.good[4]]
     run = run_of(by_hand, stories.errors(recovered), (1.0,))
@@ -249,6 +257,7 @@ def test_a_single_member_is_not_judged(by_hand, stories):
     assert [f for f in judged(run) if f.rule == "carried"] == []
 
 
+@pytest.mark.slow
 def test_the_order_of_lambdas_does_not_matter(warned):
     run = warned.seal_all()
     result = probe.ask(run, Options())

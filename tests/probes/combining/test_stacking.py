@@ -25,6 +25,7 @@ def outputs(run, lane, split):
     return np.concatenate([b.logits for b in blocks], 1), run.target(split, lane)
 
 
+@pytest.mark.slow
 def test_the_combiner_is_fitted_on_validation_and_measured_on_both(toy, result):
     for lane in toy.lanes:
         if toy.lam(lane):

@@ -109,6 +109,7 @@ def run_of(by_hand, logits, target, ensemble):
     ).seal_all()
 
 
+@pytest.mark.slow
 def test_three_that_are_each_wrong_on_another_third_are_right_by_vote(by_hand):
     target = np.zeros(6, int)
     predicted = np.zeros((3, 6), int)
@@ -138,6 +139,7 @@ def test_three_that_are_each_wrong_on_another_third_are_right_by_vote(by_hand):
     )
 
 
+@pytest.mark.slow
 def test_half_of_the_members_is_not_more_than_half(by_hand):
     target = np.zeros(4, int)
     predicted = np.array([[0, 0, 1, 1], [0, 1, 1, 0]])
@@ -162,6 +164,7 @@ def test_the_difference_between_vote_and_averaged_logits_is_reported(by_hand):
     )
 
 
+@pytest.mark.slow
 def test_a_diverged_member_makes_its_own_lane_nan(by_hand):
     target = np.zeros(4, int)
     logits = np.random.default_rng(0).normal(size=(2, 3, 4, 2))

@@ -39,6 +39,7 @@ def test_of_equal_logits_the_first_is_voted_for():
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(elections())
 def test_wrong_together_and_disagreement_are_those_of_a_loop_over_pairs(election):

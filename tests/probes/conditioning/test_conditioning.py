@@ -88,6 +88,7 @@ def dense(replay):
     return torch.autograd.functional.hessian(loss, start).numpy()
 
 
+@pytest.mark.slow
 def test_weights_are_measured_at_the_last_checkpoint(toy, monkeypatch):
     monkeypatch.setattr(weight_conditioning, "STEPS", 99)
     replay = Replay.of(toy, toy.lanes[1], 4)

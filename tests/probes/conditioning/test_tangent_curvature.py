@@ -43,6 +43,7 @@ def centred(jacobians):
     return centre @ jacobians
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lam", [0.0, 0.5, 0.9, 0.999, 1.0])
 def test_kappa_by_the_weights_is_that_of_the_dense_matrix_without_its_null_space(lam):
     tangents, _ = ensemble(hidden=6, examples=5)

@@ -84,6 +84,7 @@ def test_what_dropping_costs_is_compared_with_the_prediction(result):
     assert (on_test["drop_rise_se"][..., 1] > 0).all()
 
 
+@pytest.mark.slow
 def test_all_lambdas_of_a_trial_drop_the_same_members(toy, monkeypatch):
     seeds = []
     make = np.random.default_rng

@@ -195,6 +195,7 @@ def test_logits_far_from_zero_raise_no_alarm(by_hand, far):
     assert [f.sentence for f in probe.judge(result) if f.level == "alert"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", ["float16", "float32"])
 def test_large_losses_rounded_as_they_were_kept_raise_no_alarm(by_hand, kept):
     logits = np.random.default_rng(0).normal(0, 100, (4, 40, 10))
@@ -202,6 +203,7 @@ def test_large_losses_rounded_as_they_were_kept_raise_no_alarm(by_hand, kept):
     assert [f.sentence for f in probe.judge(result) if f.level == "alert"] == []
 
 
+@pytest.mark.slow
 def test_a_class_without_examples_has_no_diversity(by_hand):
     logits = np.random.default_rng(0).normal(0, 1, (2, 3, 5))
     by_class = probe.ask(run_with_outputs(by_hand, logits), Options())["diversity_by_class"]
@@ -226,6 +228,7 @@ def test_each_lambda_has_a_sentence_with_its_numbers_at_the_end(result):
             assert f"{float(last[name]):.{decimals}f} ± {error:.{decimals}f}" in finding.sentence
 
 
+@pytest.mark.slow
 def test_lanes_that_have_come_less_far_are_read_at_their_own_end(toy_copy, cut_back):
     run = cut_back(toy_copy, 2, -1, -1, 1, -1, -1)
     result = probe.ask(run, Options())

@@ -183,6 +183,7 @@ def test_sentences_carry_standard_errors_over_trials(by_hand, losses):
             assert text in finding.sentence
 
 
+@pytest.mark.slow
 def test_one_trial_has_none(by_hand, losses):
     for finding in judged(run_with(by_hand, losses[:, :1]).seal_all()):
         assert "±" not in finding.sentence

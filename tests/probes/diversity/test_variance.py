@@ -13,6 +13,7 @@ from jtdiag_probes.diversity.variance import probe
 from jtdiag_probes.diversity.wording import MeanSE
 
 
+@pytest.mark.slow
 class TestVariance(ProbePromises):
     probe = probe
 
@@ -54,6 +55,7 @@ def test_terms_are_those_of_the_stored_outputs_at_the_chosen_epochs(toy, result)
     assert (result["trials"] == 2).all()
 
 
+@pytest.mark.slow
 def test_terms_of_outputs_read_in_many_chunks_are_the_same(four):
     assert len(list(four.outputs(four.lanes[0], 1, "test"))) > 3
     result = probe.ask(four, Options()).isel(lam=0)
@@ -62,6 +64,7 @@ def test_terms_of_outputs_read_in_many_chunks_are_the_same(four):
         assert float(result[name]) == pytest.approx(expected[name], abs=1e-12)
 
 
+@pytest.mark.slow
 def test_standard_errors_are_those_of_leaving_each_trial_out(four):
     result = probe.ask(four, Options()).isel(lam=0)
     log_q, target = log_q_of(four, 0)

@@ -74,6 +74,7 @@ def run_led_by(by_hand, leaders, splits=3, **more):
     return by_hand(errors, ensemble, lam=(1.0,), **more).seal_all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("leaders", "more", "rule"),
     [
@@ -144,6 +145,7 @@ def test_outputs_read_in_many_chunks_give_the_same(measured, tmp_path, monkeypat
     )
 
 
+@pytest.mark.slow
 def test_one_member_that_knows_among_guessers_is_the_one_effective_member(by_hand):
     target = np.arange(12) % 3
     logits = np.zeros((4, 12, 3))
@@ -193,6 +195,7 @@ def test_without_outputs_what_needs_them_is_unknown(tmp_path):
         assert bool(measured[name].isnull().all()) == var.from_outputs, name
 
 
+@pytest.mark.slow
 def test_lanes_that_have_not_started_have_no_leader(toy_copy, cut_back, measured):
     unfinished = probe.ask(cut_back(toy_copy, 4, 2, 0, -1, -1, -1), Options())
     assert (unfinished["leader"].sel(trial=1) == -1).all()

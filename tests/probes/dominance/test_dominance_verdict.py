@@ -34,6 +34,7 @@ def test_the_trials_in_which_the_early_leader_is_the_final_leader_are_counted(by
     assert "at the end in 1 of 2 trials (chance level: 1 in 4;" in finding.sentence
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_has_no_finding_about_its_end(warned):
     warned.seal_up_to(3)
     assert judged(warned.run) == []

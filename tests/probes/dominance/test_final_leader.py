@@ -24,6 +24,7 @@ def test_the_epochs_since_which_the_leader_is_unchanged_are_counted(leaders, epo
     assert leadership.unchanged(np.array(leaders)) == epochs
 
 
+@pytest.mark.slow
 def test_the_epoch_from_which_on_the_final_leader_leads_is_measured_for_every_lane(by_hand):
     run = run_led_by(by_hand, [0, 1, 2, 2, 2], [0, 0, 0, 0, 0], [0, 0, 0, 0, 1], epochs=9)
     run.seal_up_to(4, *run.run.lanes[:2])
@@ -32,6 +33,7 @@ def test_the_epoch_from_which_on_the_final_leader_leads_is_measured_for_every_la
     assert result["done"].values.tolist() == [[0, 0, 0]]
 
 
+@pytest.mark.slow
 def test_a_lane_is_done_when_it_has_all_its_epochs(by_hand):
     run = run_led_by(by_hand, [0, 1, 2, 2, 2], [0, 0, 0, 0, 0])
     run.seal_up_to(4, run.run.lanes[0])
@@ -54,6 +56,7 @@ def test_the_early_leader_is_reported_with_its_exact_interval(by_hand):
     )
 
 
+@pytest.mark.slow
 def test_the_spread_of_errors_is_reported_at_the_end_of_finished_lanes(by_hand):
     run = run_led_by(by_hand, [0, 1, 2, 2, 2], [0, 0, 0, 0, 0])
     run.seal_up_to(4, run.run.lanes[0])
@@ -67,6 +70,7 @@ def test_the_spread_of_errors_is_reported_at_the_end_of_finished_lanes(by_hand):
     )
 
 
+@pytest.mark.slow
 def test_a_best_member_that_beats_the_ensemble_is_below_it(by_hand):
     errors = np.full((1, 2, 2, 3, 2), 0.3)
     errors[:, 1] = 0.25

@@ -20,6 +20,7 @@ def test_the_gini_coefficient_is_half_the_mean_difference_over_the_mean(errors):
         assert value == pytest.approx(difference / (2 * mean), abs=1e-12)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(ERRORS)
 def test_the_entropy_is_scipys(errors):

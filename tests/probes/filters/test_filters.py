@@ -18,6 +18,7 @@ def result(toy):
     return probe.ask(toy, Options())
 
 
+@pytest.mark.slow
 def test_norms_and_distances_are_those_of_the_checkpoints(toy, result):
     for lane in toy.lanes:
         index = (lane.lam_index, lane.trial)
@@ -109,6 +110,7 @@ def test_only_the_first_layer_is_read(toy, monkeypatch):
 # --- findings -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_members_that_barely_moved_are_named(toy_copy):
     store = zarr.open_group(toy_copy.path / "store.zarr", mode="r+")
     weights = store["checkpoints/layer1.weight"]

@@ -10,6 +10,7 @@ from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.performance.capacity import probe
 
 
+@pytest.mark.slow
 class TestCapacity(ProbePromises):
     probe = probe
 
@@ -78,6 +79,7 @@ def test_parameters_are_counted_in_the_checkpoints(asked):
     assert float(asked["parameters_per_member"]) == 2 * 5 + 5 + 5 * 3 + 3
 
 
+@pytest.mark.slow
 def test_without_checkpoints_the_recipe_says_how_many_there_are(by_hand):
     asked = probe.ask(written(by_hand, [[0.1], [0.2]]), Options())
     assert float(asked["parameters_per_member"]) == 64 * 10 + 10  # digits, no hidden layer
@@ -120,10 +122,12 @@ def test_an_interval_of_one_lambda_is_that_lambda(by_hand):
     assert "in 95 % of bootstrap resamples of 2 trials, the best λ is 1." in sentence
 
 
+@pytest.mark.slow
 def test_one_trial_is_too_few_for_an_interval(by_hand):
     [sentence] = sentences(by_hand, [[0.4], [0.2]])
     assert "20.0 %; too few trials for an interval of the best λ." in sentence
 
 
+@pytest.mark.slow
 def test_one_lambda_has_no_optimum(by_hand):
     assert sentences(by_hand, [[0.4, 0.4]], lam=(0.5,)) == []

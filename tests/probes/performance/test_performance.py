@@ -16,6 +16,7 @@ from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.performance.performance import best_lam, differences, probe
 
 
+@pytest.mark.slow
 class TestPerformance(ProbePromises):
     probe = probe
 
@@ -89,6 +90,7 @@ def run_with(by_hand, test_errors, lam, val_errors=None, **more):
     return by_hand(members, ensemble, lam=lam, **more)
 
 
+@pytest.mark.slow
 def test_among_equal_epochs_the_earliest_counts_and_epoch_0_never(by_hand):
     run = run_with(by_hand, [[[0.5, 0.4, 0.3, 0.2]]], (0.0,), [[[0.1, 0.4, 0.2, 0.2]]]).seal_all()
     asked = probe.ask(run, Options())
@@ -96,6 +98,7 @@ def test_among_equal_epochs_the_earliest_counts_and_epoch_0_never(by_hand):
     assert asked["ensemble_error_mean"].sel(split="test").item() == 0.3
 
 
+@pytest.mark.slow
 def test_without_validation_the_last_epoch_counts(by_hand):
     ensemble = np.broadcast_to([0.5, 0.1, 0.4], (1, 1, 3))[..., None].repeat(2, -1)
     run = by_hand(ensemble[..., None].repeat(2, -1), ensemble, lam=(0.0,), val=0).seal_all()
@@ -105,6 +108,7 @@ def test_without_validation_the_last_epoch_counts(by_hand):
     assert asked["split"].values.tolist() == ["train", "test"]
 
 
+@pytest.mark.slow
 def test_lanes_that_have_not_begun_are_left_out_of_the_means(by_hand):
     made = run_with(by_hand, [[[0.9, 0.2], [0.9, 0.4]], [[0.9, 0.6], [0.9, 0.8]]], (0.0, 1.0))
     made.seal_up_to(1, *made.run.lanes[:3])
@@ -116,6 +120,7 @@ def test_lanes_that_have_not_begun_are_left_out_of_the_means(by_hand):
     assert np.isnan(on_test["ensemble_error"].sel(lam=1, trial=1))
 
 
+@pytest.mark.slow
 def test_a_lambda_that_has_not_begun_is_not_the_best(by_hand):
     made = run_with(by_hand, [[[0.9, 0.2]], [[0.9, 0.1]]], (0.0, 1.0))
     made.seal_up_to(1, made.run.lanes[0])
@@ -200,6 +205,7 @@ def test_the_same_difference_in_all_trials_is_not_significant(by_hand):
     )
 
 
+@pytest.mark.slow
 def test_in_one_trial_nothing_is_called_different(by_hand):
     finding = findings(by_hand, [[0.10], [0.90]], (0.0, 1.0))["best-lambda"]
     assert finding.sentence == (
@@ -227,12 +233,14 @@ def test_diversity_is_reported_at_the_best_lambda(by_hand):
     )
 
 
+@pytest.mark.slow
 def test_a_single_member_has_no_diversity(by_hand):
     ensemble = np.full((1, 2, 2, 3), 0.4)
     run = by_hand(ensemble[..., None], ensemble, lam=(0.0,)).seal_all()
     assert [f.rule for f in probe.judge(probe.ask(run, Options()))] == ["best-lambda"]
 
 
+@pytest.mark.slow
 def test_errors_of_other_families_are_named(by_hand):
     run = run_with(by_hand, [[[0.9, 0.1]]], (0.0,)).seal_all()
     asked = probe.ask(run, Options()).assign_attrs(error_measure="fraction of deviance unexplained")

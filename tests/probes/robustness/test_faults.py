@@ -86,6 +86,7 @@ def test_with_all_logits_zero_the_prediction_is_class_0(orders):
     assert (curves(orders, logits, target)["zero"][:, -1] == (target == 0).mean()).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 13])
 def test_faults_do_not_depend_on_the_block_size(orders, step):
     logits, target = make()

@@ -46,6 +46,7 @@ def test_margins_are_held_in_float32_unless_there_are_more_digits(dtype, held):
     assert margins(*make(dtype=dtype)).dtype == held
 
 
+@pytest.mark.slow
 @given(st.integers(1, 5), st.integers(2, 6), st.integers(0, 100))
 def test_hits_and_losses_are_those_of_the_mean_logits(members, classes, seed):
     logits, target = make(members, 17, classes, seed)
@@ -55,6 +56,7 @@ def test_hits_and_losses_are_those_of_the_mean_logits(members, classes, seed):
     assert loss == pytest.approx(expected_loss, rel=1e-12)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 200))
 def test_among_equals_the_first_class_wins_as_with_argmax(seed):
     random = np.random.default_rng(seed)

@@ -32,6 +32,7 @@ def test_every_kept_epoch_and_split_is_reduced(toy):
     np.testing.assert_allclose(reduced["sums"].sel(split="test"), logits, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_coordinates_are_those_of_the_metrics(toy):
     metrics = toy.metrics()
     reduced = over_outputs(toy, metrics, ROWS, count)
