@@ -24,12 +24,6 @@ from jtdiag.rules.registry import RULES
 TESTS = Path(__file__).parent
 PACKAGES = [Path(package.__file__).parent for package in (jtdiag, jtdiag_probes)]
 
-PENDING = ("compare",)
-"""TEMPORARY, to be emptied: rooms whose `test_wording.py` does not cover every function yet.
-
-compare: `notes` is tested in tests/compare/test_runs.py only.
-"""
-
 JUDGING = ("report", "compare", "rules", "alerts")
 """Rooms of jtdiag that write findings; of jtdiag_probes, all do."""
 
@@ -219,9 +213,7 @@ def test_room_of(file: Path) -> Path:
 test_room_of.__test__ = False
 
 
-@pytest.mark.parametrize(
-    "file", [file for file in sources("wording.py") if room(file) not in PENDING], ids=room
-)
+@pytest.mark.parametrize("file", sources("wording.py"), ids=room)
 def test_every_function_of_a_wording_module_is_in_its_test(file):
     functions = [
         node.name

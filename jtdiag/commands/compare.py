@@ -24,7 +24,7 @@ def compare(a: Path, b: Path, form: str) -> None:
     To compare more than two runs, use `jtdiag report`.
     """
     from jtdiag.compare import runs
-    from jtdiag.compare.wording import notes
+    from jtdiag.compare.runs import notes
     from jtdiag.probing.running import probe
     from jtdiag.store.run import Run
     from jtdiag.terminal.comparison import as_json, as_markdown, print_tables

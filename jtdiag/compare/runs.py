@@ -6,8 +6,8 @@ seeds are two groups. A single trial does not show what another training would g
 have kept their outputs, the test examples are pairs, and the interval is for two trained ensembles.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,14 @@ from scipy.stats import binomtest
 
 from jtdiag import names
 from jtdiag.compare import wording
-from jtdiag.compare.wording import BY_EXAMPLE, BY_GROUP, BY_TRIAL, POINTS
+from jtdiag.compare.contract import (
+    BY_EXAMPLE,
+    BY_GROUP,
+    BY_TRIAL,
+    POINTS,
+    Difference,
+    Field,
+)
 from jtdiag.families import combining
 from jtdiag.recipe import toml
 from jtdiag.stats import Interval, paired, unpaired
@@ -35,33 +42,6 @@ QUANTITIES: Mapping[str, tuple[str, str]] = {
 """Variables of the probe performance that are compared, with their labels and units."""
 
 Values = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Field:
-    """A field in which two recipes differ, with its values as TOML."""
-
-    name: str
-    a: str
-    b: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """One quantity on test at one λ in both runs: errors in percent and points, losses in nats."""
-
-    lam: float
-    quantity: str
-    unit: str
-    a: float
-    b: float
-    interval: Interval
-    """Of b − a."""
-    doubt: str
-    """What the interval is over, such as "paired test examples"; "" where there is none."""
-    count: int
-    """Number of trials or examples that the interval is computed from."""
-    note: str = ""
 
 
 # --- recipes -------------------------------------------------------------------------------------
@@ -236,3 +216,36 @@ def by_example(run: Run, lane: Lane) -> dict[str, Values]:
         for name, values in columns.items():
             rows.setdefault(name, []).append(values.numpy())
     return {name: np.concatenate(parts) for name, parts in rows.items()}
+
+
+# --- notes ---------------------------------------------------------------------------------------
+
+
+def notes(a: Run, b: Run, differences: Iterable[Difference]) -> list[str]:
+    """Return notes on the differences: what their intervals are over, and what is missing.
+
+    Args:
+        a: A run.
+        b: Another run.
+        differences: Between them.
+    """
+    rows = list(differences)
+    sentences = []
+    if not rows:
+        common = set(a.recipe.lam) & set(b.recipe.lam)
+        sentences.append(
+            wording.not_measured() if common else wording.no_common_lam(a.recipe.lam, b.recipe.lam)
+        )
+    if a.recipe.data.name != b.recipe.data.name or a.error_measure != b.error_measure:
+        sentences.append(
+            wording.different_tasks(
+                a.recipe.data.name, a.error_measure, b.recipe.data.name, b.error_measure
+            )
+        )
+    for basis in dict.fromkeys(row.doubt for row in rows):
+        sentences.append(
+            wording.intervals(basis, max(row.count for row in rows if row.doubt == basis))
+        )
+    sentences += [f"λ = {row.lam:g}: {row.note}." for row in rows if row.note]
+    sentences += [wording.SIGNIFICANT] if any(row.interval.significant for row in rows) else []
+    return sentences

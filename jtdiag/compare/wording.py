@@ -1,20 +1,12 @@
 """Every sentence and table row of the comparison of two runs."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
+from jtdiag.compare.contract import BY_EXAMPLE, BY_GROUP, BY_TRIAL, POINTS, Difference, Field
 from jtdiag.stats import listed, signed
-
-if TYPE_CHECKING:
-    from jtdiag.compare.runs import Difference, Field
-    from jtdiag.store.run import Run
 
 FIELDS = ("field", "A", "B")
 RESULTS = ("λ", "on test", "A", "B", "B − A", "95 % interval")
-POINTS = "points"
-"""Unit of errors: percent, and differences in percentage points."""
-BY_TRIAL, BY_GROUP, BY_EXAMPLE = "paired trials", "trials, not paired", "paired test examples"
-"""What an interval is computed over."""
 SIGNIFICANT = "* The interval excludes 0."
 NO_INTERVAL = (
     "No interval: there is only one trial, or all trials differ by the same amount. Train more "
@@ -25,17 +17,17 @@ NO_INTERVAL = (
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def field_rows(fields: Iterable["Field"]) -> list[tuple[str, ...]]:
+def field_rows(fields: Iterable[Field]) -> list[tuple[str, ...]]:
     """Return a row of text for each field that differs, under `FIELDS`."""
     return [(field.name, field.a, field.b) for field in fields]
 
 
-def result_rows(differences: Iterable["Difference"]) -> list[tuple[str, ...]]:
+def result_rows(differences: Iterable[Difference]) -> list[tuple[str, ...]]:
     """Return a row of text for each quantity and λ, under `RESULTS`."""
     return [_row(difference) for difference in differences]
 
 
-def _row(difference: "Difference") -> tuple[str, ...]:
+def _row(difference: Difference) -> tuple[str, ...]:
     form, unit = (".2f", "%") if difference.unit == POINTS else (".4f", "nats")
     mean, low, high = (signed(end, form) for end in difference.interval)
     mark = "*" if difference.interval.significant else " "
@@ -50,32 +42,6 @@ def _row(difference: "Difference") -> tuple[str, ...]:
 
 
 # --- notes ---------------------------------------------------------------------------------------
-
-
-def notes(a: "Run", b: "Run", differences: Iterable["Difference"]) -> list[str]:
-    """Return notes on the differences: what their intervals are over, and what is missing.
-
-    Args:
-        a: A run.
-        b: Another run.
-        differences: Between them.
-    """
-    rows = list(differences)
-    sentences = []
-    if not rows:
-        common = set(a.recipe.lam) & set(b.recipe.lam)
-        sentences.append(not_measured() if common else no_common_lam(a.recipe.lam, b.recipe.lam))
-    if a.recipe.data.name != b.recipe.data.name or a.error_measure != b.error_measure:
-        sentences.append(
-            different_tasks(
-                a.recipe.data.name, a.error_measure, b.recipe.data.name, b.error_measure
-            )
-        )
-    for basis in dict.fromkeys(row.doubt for row in rows):
-        sentences.append(intervals(basis, max(row.count for row in rows if row.doubt == basis)))
-    sentences += [f"λ = {row.lam:g}: {row.note}." for row in rows if row.note]
-    sentences += [SIGNIFICANT] if any(row.interval.significant for row in rows) else []
-    return sentences
 
 
 def intervals(basis: str, count: int) -> str:

@@ -1,14 +1,11 @@
 """The installed optimizers, by name; the engine imports the one that a recipe selects."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from jtdiag.errors import RecipeError
 from jtdiag.loading import Registry
 
-if TYPE_CHECKING:
-    from jtdiag.engine.optimisers.contract import OptimiserSpec
-
-OPTIMISERS: Final[Registry["OptimiserSpec"]] = Registry(
+OPTIMISERS: Final[Registry[Any]] = Registry(
     group="jtdiag.optimisers",
     kind="jtdiag.engine.optimisers.contract:OptimiserSpec",
     noun="optimizer",

@@ -52,7 +52,7 @@ def compare(
             caption = wording.results_caption(run.name, first.name)
             rows = compare_wording.result_rows(differences)
             tables.append(Table(caption=caption, headings=compare_wording.RESULTS, rows=rows))
-        remarks = compare_wording.notes(first.run, run.run, differences)
+        remarks = comparison.notes(first.run, run.run, differences)
         notes += [f"{wording.versus(run.name, first.name)}: {remark}" for remark in remarks]
     return SeveralRuns(
         headline=_headline(runs), tables=tables, notes=notes, figures=figures, left_out=left_out

@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from jtdiag.compare.runs import Difference, Field
+from jtdiag.compare.contract import Difference, Field
 from jtdiag.compare.wording import FIELDS, RESULTS, field_rows, result_rows
 from jtdiag.terminal import wording
 

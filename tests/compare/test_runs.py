@@ -11,7 +11,9 @@ from scipy import stats
 from jtdiag import find_recipe, names
 from jtdiag.commands import main
 from jtdiag.compare import runs as comparing
-from jtdiag.compare.wording import BY_EXAMPLE, BY_GROUP, BY_TRIAL, notes, result_rows
+from jtdiag.compare.contract import BY_EXAMPLE, BY_GROUP, BY_TRIAL
+from jtdiag.compare.runs import notes
+from jtdiag.compare.wording import result_rows
 from jtdiag.probing.running import probe
 from jtdiag.stats import paired, unpaired
 from jtdiag.store.lanes import Lane, Seal

@@ -5,8 +5,7 @@ import re
 import pytest
 
 from jtdiag.compare import wording
-from jtdiag.compare.runs import Difference, Field
-from jtdiag.compare.wording import BY_EXAMPLE, BY_GROUP, BY_TRIAL
+from jtdiag.compare.contract import BY_EXAMPLE, BY_GROUP, BY_TRIAL, Difference, Field
 from jtdiag.stats import Interval
 
 NAN = float("nan")

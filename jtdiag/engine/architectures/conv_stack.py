@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from jtdiag.engine.architectures.contract import State
-from jtdiag.engine.architectures.conv import KERNEL
 from jtdiag.engine.architectures.module_stack import ModuleStack
 
 
@@ -21,7 +20,7 @@ class ConvNet(nn.Module):
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         before = channels
         for i, (after, stride) in enumerate(zip(filters, strides, strict=True), start=1):
-            layers[f"conv{i}"] = nn.Conv2d(before, after, KERNEL, stride)
+            layers[f"conv{i}"] = nn.Conv2d(before, after, 3, stride)
             layers[f"relu{i}"] = nn.ReLU()
             before = after
         self.layers = nn.Sequential(layers)
