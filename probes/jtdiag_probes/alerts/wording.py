@@ -55,14 +55,21 @@ def carried_headline(
     """Return the same in a few words; empty if nothing can be judged."""
     parts = []
     if dominance:
-        lams = _listed(at_lam.lam for at_lam in dominance)
-        parts.append(f"one member dominates the ensemble at λ = {lams}")
+        parts.append(f"one member dominates the ensemble at {_where(dominance)}")
     if codependence:
-        lams = _listed(at_lam.lam for at_lam in codependence)
-        parts.append(f"members perform well only together at λ = {lams}")
+        parts.append(f"members perform well only together at {_where(codependence)}")
     if not parts and neither:
         parts.append("no member dominates the ensemble")
     return ", ".join(parts)
+
+
+def _where(rule: Sequence[Fired]) -> str:
+    """Return the λs of a headline, and in how many trials unless it is all of them."""
+    lams = f"λ = {_listed(at_lam.lam for at_lam in rule)}"
+    if all(at_lam.fired == at_lam.trials for at_lam in rule):
+        return lams
+    counts = _listed(f"{at_lam.fired} of {at_lam.trials}" for at_lam in rule)
+    return f"{lams} (in {counts} trials)"
 
 
 def _evidence(rule: Sequence[Fired]) -> str:

@@ -217,7 +217,7 @@ def test_members_that_are_weak_on_their_own_at_the_end_are_the_headline(by_hand,
         [stories.errors(story) for story in (stories.together, stories.good)], axis=1
     )
     finding = carried(run_of(by_hand, errors, (0.5,)))
-    assert finding.headline == "members perform well only together at λ = 0.5"
+    assert finding.headline == "members perform well only together at λ = 0.5 (in 1 of 2 trials)"
     assert "(at the last epoch, in 1 of 2 trials; first detected after epoch 3)" in finding.sentence
 
 

@@ -33,7 +33,8 @@ SENTENCES = [
     ),
     (
         wording.carried_headline([Fired(1, 1, 2, 3)], [Fired(0.9, 2, 2, 3)], []),
-        "one member dominates the ensemble at λ = 1, members perform well only together at λ = 0.9",
+        "one member dominates the ensemble at λ = 1 (in 1 of 2 trials), members perform well only "
+        "together at λ = 0.9",
     ),
     (wording.carried_headline([], [], [0]), "no member dominates the ensemble"),
     (wording.carried_headline([], [], []), ""),
