@@ -45,8 +45,8 @@ def _processor_time() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-EXPENSIVE = ("probed_run", "light", "dark")
-"""Fixtures that take seconds: the toy run with the results of all probes, pages in a browser."""
+EXPENSIVE = ("probed_run", "browser")
+"""Fixtures that take seconds: the toy run with the results of all probes, and a browser."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -50,6 +50,7 @@ def older(unpacked, tmp_path) -> Run:
     return Run(shutil.copytree(unpacked, tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_its_lanes_recipe_and_hash_are_read(unpacked):
     run = Run(unpacked)
     assert run.done

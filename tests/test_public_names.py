@@ -38,6 +38,7 @@ def test_the_version_is_that_of_the_distribution():
     assert jtdiag.__version__ == version("jtdiag")
 
 
+@pytest.mark.slow
 def test_importing_jtdiag_imports_nothing_heavy():
     code = "import sys, jtdiag; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -12,6 +12,7 @@ from jtdiag.stats import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempts", [1, 2, 5, 35])
 def test_the_ends_are_scipys(attempts):
     successes = np.arange(attempts + 1)

@@ -250,6 +250,7 @@ def test_a_folder_is_watched_until_it_is_interrupted(two, asleep, tmp_path):
     assert len(lines) == 6
 
 
+@pytest.mark.slow
 def test_until_done_a_folder_ends_with_its_runs_and_the_status_tells_of_alerts(
     two, asleep, tmp_path
 ):
@@ -258,6 +259,7 @@ def test_until_done_a_folder_ends_with_its_runs_and_the_status_tells_of_alerts(
     assert (ran.exit_code, ran.stderr) == (3, "")
 
 
+@pytest.mark.slow
 def test_until_done_without_an_alert_the_dead_are_named(two, tmp_path):
     good, led = two
     good.seal_all()

@@ -205,6 +205,7 @@ def trained(made, which, epochs=3):
     return stacked
 
 
+@pytest.mark.slow
 def test_a_lane_does_not_depend_on_the_lanes_beside_it(npz):
     made = session(npz, lam=[0, 0.9, 1], trials=2, train={"lr": [0.5, 0.3, 0.1]})
     together = trained(made, range(6))

@@ -55,6 +55,7 @@ def test_behind_an_affine_head_the_mean_of_the_branches_is_the_network(x, combin
     torch.testing.assert_close(found.mean(0), model(x))
 
 
+@pytest.mark.slow
 def test_the_branches_of_a_resnext_are_those_that_the_engine_calls_members(x):
     model = BranchResNeXt(4, (1, 1, 1, 1), 4, (3, 8, 8), K)
     images = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -246,6 +246,7 @@ def test_a_finding_of_a_sample_says_how_much_was_counted():
     assert found.members == (2,)
 
 
+@pytest.mark.slow
 def test_what_a_sample_leaves_open_is_no_finding():
     def guess(seed):
         random = torch.Generator().manual_seed(seed)

@@ -116,6 +116,7 @@ def parallel(tmp_path, monkeypatch):
     return SimpleNamespace(own=own, recorded=Run(tmp_path / "recorded"))
 
 
+@pytest.mark.slow
 def test_a_run_of_jtdiag_recorded_while_it_trains_is_the_same_run(parallel):
     own, recorded = parallel.own.metrics(), parallel.recorded.metrics()
     later = slice(1, None)

@@ -42,6 +42,7 @@ def test_eq_4_is_eq_5_and_the_store_agrees(run):
     assert [f.rule for f in diversity.probe.judge(result)] == ["worth"] * 2
 
 
+@pytest.mark.slow
 def test_diversity_by_class_is_measured_if_there_are_classes(run):
     result = diversity.probe.ask(run, Options())["diversity_by_class"].sel(split="test")
     assert bool(result.notnull().all()) == run.family.classes
@@ -61,6 +62,7 @@ def test_skill_is_counted_from_the_familys_chance(run):
     )
 
 
+@pytest.mark.slow
 def test_leaving_a_member_out_is_the_loss_of_the_others(run):
     result = dominance.probe.ask(run, Options())["leave_one_out"]
     lane = run.lanes[1]

@@ -159,6 +159,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("promise", "probe"),
     [(promise, probe) for promise, probes in BROKEN.items() for probe in probes],

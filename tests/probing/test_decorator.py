@@ -40,10 +40,12 @@ class TestWorst(ProbePromises):
     probe = worst
 
 
+@pytest.mark.slow
 class TestLanes(ProbePromises):
     probe = lanes
 
 
+@pytest.mark.slow
 class TestLargest(ProbePromises):
     probe = largest
 
@@ -78,6 +80,7 @@ def test_a_probe_that_reads_outputs_is_skipped_when_only_metrics_are_read(toy):
     assert dict(largest.ask(toy, Options(metrics_only=True)).data_vars) == {}
 
 
+@pytest.mark.slow
 def test_its_result_is_fresh_until_its_file_changes(small_run, monkeypatch):
     ask(small_run, worst)
     assert worst.source == __file__
@@ -86,6 +89,7 @@ def test_its_result_is_fresh_until_its_file_changes(small_run, monkeypatch):
     assert not results.is_fresh(small_run, worst)
 
 
+@pytest.mark.slow
 def test_a_probe_whose_code_is_not_in_a_file_is_never_fresh(small_run):
     namespace = {"asks": asks, "BY_EPOCH": BY_EPOCH}
     source = '@asks("Why?", BY_EPOCH)\ndef typed(run):\n    return run.metrics()["member_error"]'

@@ -141,6 +141,7 @@ def test_a_result_is_fresh_once_it_is_stored(run, foreign):
     assert results.is_fresh(Run(run.path), probe)
 
 
+@pytest.mark.slow
 def test_the_result_of_a_run_that_has_grown_is_stale(warned, foreign):
     warned.seal_up_to(2)
     ask(warned.run, "foreign")

@@ -247,6 +247,7 @@ def test_a_damaged_file_is_refused(tmp_path):
         data_shape(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["conv", "densenet"])
 def test_the_smallest_image_is_the_one_that_the_engine_can_take(arch, tmp_path):
     side = sizing_of(arch).smallest_image

@@ -80,6 +80,7 @@ def test_the_fashion_presets_have_the_papers_size(name, count, hidden, _, parame
     assert count * (784 * hidden + hidden + hidden * 10 + 10) == parameters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "count", "each"), CIFAR)
 def test_the_cifar_presets_have_the_papers_size(name, count, each):
     members = presets.find(name).members

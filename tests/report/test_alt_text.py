@@ -48,6 +48,7 @@ def test_lines_without_a_name_and_numbers_that_are_none_are_left_out():
     assert in_words(figure, "A figure.") == "A figure. known 2.5 at 1."
 
 
+@pytest.mark.slow
 def test_words_end_in_time():
     figure = Figure()
     for ax in figure.subplots(4, 4).flat:

@@ -78,6 +78,7 @@ def test_training_shows_records_and_stops_on_it(trained):
     assert run.recipe.alerts.stop_on == ("learned",)
 
 
+@pytest.mark.slow
 def test_the_probe_alerts_contains_it(trained):
     run, _ = trained
     result = probe(run, "alerts")
@@ -103,6 +104,7 @@ def test_the_monitor_evaluates_it(learned, wanted):
     assert "learned" not in [finding.rule for finding in monitor.end_epoch()]
 
 
+@pytest.mark.slow
 def test_a_verdict_under_another_name_is_an_error(learned, warned):
     run = warned.seal_all()
     history = run.history(run.lanes[0])

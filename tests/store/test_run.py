@@ -87,6 +87,7 @@ def test_xarray_opens_a_store_with_its_dimensions_in_order(run):
     assert weight.sel(lam=0.9, trial=1).shape == (EPOCHS + 1, 3, 3, 5)
 
 
+@pytest.mark.slow
 def test_what_xarray_reads_is_what_the_run_says(run):
     tree = xr.open_datatree(run.path / "store.zarr", engine="zarr")
     metrics = run.metrics()
@@ -131,6 +132,7 @@ def test_the_best_epoch_is_the_first_with_the_lowest_validation_error_of_the_ens
         assert metrics[names.BEST_EPOCH].isel(at) == best == run.chosen_epoch(lane)
 
 
+@pytest.mark.slow
 def test_metrics_are_nan_where_nothing_is_sealed(copy):
     whole = copy.metrics()
     ends = dict(zip(copy.lanes, (1, 2, 0, -1), strict=True))

@@ -49,6 +49,7 @@ def wide(by_hand, stories):
 # --- one run --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_lane_has_its_errors_its_leader_and_its_state(warned):
     warned.seal_up_to(4)
     lines = drawn(looked(RunWatch(warned.run.path)))
@@ -64,6 +65,7 @@ def test_a_lane_has_its_errors_its_leader_and_its_state(warned):
     assert any(line.startswith(alert) for line in lines)
 
 
+@pytest.mark.slow
 def test_lanes_wait_train_and_die(warned):
     first, second = warned.run.lanes
     warned.seal_up_to(2, first)
@@ -79,6 +81,7 @@ def test_lanes_wait_train_and_die(warned):
     assert "  exited  " in lines[0]
 
 
+@pytest.mark.slow
 def test_a_lane_that_a_rule_stopped_says_so(warned):
     warned.seal_up_to(3)
     for lane in warned.run.lanes:
@@ -144,6 +147,7 @@ def test_findings_have_at_least_a_third_of_the_screen_and_alerts_come_first(wide
     assert any(line.startswith("  -   Word") for line in lines[begin:])
 
 
+@pytest.mark.slow
 def test_with_room_every_finding_is_told_to_its_end(warned):
     warned.seal_up_to(4)
     lines = drawn(looked(RunWatch(warned.run.path)), height=None)
@@ -152,6 +156,7 @@ def test_with_room_every_finding_is_told_to_its_end(warned):
     assert "…" not in " ".join(lines[1:])
 
 
+@pytest.mark.slow
 def test_without_unicode_the_picture_is_ascii(warned):
     warned.seal_up_to(4)
     cells = rows(drawn(looked(RunWatch(warned.run.path)), ascii_only=True))["1", "0"]
@@ -225,6 +230,7 @@ def test_an_empty_folder_says_that_it_is(tmp_path):
 # --- the terminal ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_screen_is_as_large_as_the_terminal_and_stays_behind(warned):
     stream = io.StringIO()
     console = Console(

@@ -64,6 +64,7 @@ def test_an_empty_folder_tells_nothing_and_is_not_over(watched):
     assert not watched.over
 
 
+@pytest.mark.slow
 def test_a_run_that_appears_is_told_with_what_it_has_sealed(watched, run_of):
     looked(watched)
     run_of("a").seal_up_to(1)
@@ -126,6 +127,7 @@ def test_an_alert_is_told_once_with_its_run_and_kept_in_its_folder(watched, run_
     assert not [e for _, e in looked(watched) if isinstance(e, Finding)]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_over_before_is_old_and_its_folder_is_left_alone(watched, run_of, stories):
     run = run_of("a", stories.led).seal_all()
     before = sorted(os.listdir(run.path))
@@ -153,6 +155,7 @@ def test_runs_of_a_study_are_seen_and_what_lies_in_a_run_is_not(watched, run_of,
     assert {name for name, _ in looked(watched)} == {os.path.join("study", "joint")}
 
 
+@pytest.mark.slow
 def test_runs_are_looked_for_three_levels_deep(tmp_path, run_of):
     (tmp_path / "1" / "2" / "3").mkdir(parents=True)
     run_of("1/2/seen")
@@ -169,6 +172,7 @@ def test_a_folder_without_a_store_is_no_run(tmp_path, run_of):
 # --- deaths and returns ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_whose_engine_is_gone_is_dead_and_may_be_resumed(watched, run_of, by_hand):
     run = run_of("a")
     run.seal_up_to(1)
@@ -224,6 +228,7 @@ def test_an_engine_that_seals_nothing_for_long_is_silent_until_it_does(watched, 
     assert watched.runs[run.run.path].state == "training"
 
 
+@pytest.mark.slow
 def test_how_long_epochs_take_is_estimated_from_the_dates_of_files(watched, run_of):
     run = run_of("a")
     run.seal_up_to(3)
@@ -292,6 +297,7 @@ def test_a_recipe_that_is_none_is_one_line(watched, run_of):
     assert watched.over  # nothing of it is waited for
 
 
+@pytest.mark.slow
 def test_metrics_that_are_missing_are_trouble_and_no_alert(watched, run_of):
     """Missing chunks read as NaN, which the rules would take for divergence."""
     run = run_of("a")
@@ -302,6 +308,7 @@ def test_metrics_that_are_missing_are_trouble_and_no_alert(watched, run_of):
     assert "missing" in events[1][1].what
 
 
+@pytest.mark.slow
 def test_findings_that_cannot_be_kept_are_told_once_and_the_run_is_watched_on(
     watched, run_of, stories
 ):

@@ -39,6 +39,7 @@ def test_a_seal_that_has_not_changed_is_not_read(warned, reads):
     assert reads["seal"] == before
 
 
+@pytest.mark.slow
 def test_a_lane_that_is_done_is_not_looked_at_again(warned, monkeypatch):
     run = warned.seal_all()
     lane = LaneWatch(run, run.lanes[0])
@@ -55,6 +56,7 @@ def test_what_could_not_be_read_is_read_at_the_next_look(warned):
     assert lane.newly_sealed(warned.run)  # nobody has read it yet
 
 
+@pytest.mark.slow
 def test_an_epoch_that_is_sealed_between_seal_and_metrics_waits_for_the_next_look(warned):
     warned.seal_up_to(2)
     lane = LaneWatch(warned.run, warned.run.lanes[1])
@@ -67,6 +69,7 @@ def test_an_epoch_that_is_sealed_between_seal_and_metrics_waits_for_the_next_loo
     assert [verdict.rule for verdict in lane.verdicts] == ["dominance"]
 
 
+@pytest.mark.slow
 def test_the_last_errors_are_those_of_the_metrics(warned):
     run = warned.seal_all()
     lane = LaneWatch(run, run.lanes[1])
@@ -102,6 +105,7 @@ def test_looked_at_epoch_by_epoch_the_rules_say_the_same_as_all_at_once(warned):
     assert slow.alerts[0].epoch == 3
 
 
+@pytest.mark.slow
 def test_a_rule_that_has_spoken_is_not_asked_again(warned, monkeypatch):
     asked = []
 

@@ -144,6 +144,7 @@ def test_evaluation_changes_nothing(execution):
     assert all(torch.equal(t, before[name]) for name, t in state.items())
 
 
+@pytest.mark.slow
 def test_a_part_of_the_members_can_be_stacked_and_moves_its_own_statistics_only():
     stack = small()
     stack.execution = "stacked"
@@ -238,6 +239,7 @@ def test_members_begin_as_the_authors_members_do():
     assert all(not torch.equal(d[0], d[1]) for d in drawn)
 
 
+@pytest.mark.slow
 def test_bfloat16_products_keep_the_state_in_float32():
     stack = small()
     state = beginning(stack, torch.float32)

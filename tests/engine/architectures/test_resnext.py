@@ -90,6 +90,7 @@ def test_a_branch_alone_is_the_network_whose_other_branches_say_the_same():
             assert difference(logits[:, j], torchvisions(net).eval()(images())) < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("channels", "side", "first"), [(3, 32, 3), (1, 28, 3), (3, 64, 7), (1, 64, 7)]
 )
@@ -99,6 +100,7 @@ def test_small_images_keep_their_size_at_first(channels, side, first):
     assert net(images(2, channels, side)).shape == (2, BRANCHES, CLASSES)
 
 
+@pytest.mark.slow
 def test_the_recipes_network_has_its_parameters():
     net = BranchResNeXt(16, (2, 2, 2, 2), 4, (3, 32, 32), 100)
     assert sum(p.numel() for p in net.parameters()) == 8_268_196

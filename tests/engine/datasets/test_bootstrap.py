@@ -141,6 +141,7 @@ class Loop:
         return torch.stack([getattr(network[at], kind) for network in self.networks])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [16, 30])  # 80 examples: even batches, and a short last one
 @pytest.mark.parametrize("mode", MODES)
 def test_bagging_is_a_loop_over_members_on_duplicated_examples(npz, mode, batch):

@@ -103,6 +103,7 @@ def test_nothing_is_read_back_from_the_device(stacked, optimiser):
         optimiser.step(weights, state, weights, torch.ones(2, dtype=torch.float64, device="meta"))
 
 
+@pytest.mark.slow
 def test_torchs_own_random_numbers_are_not_touched(stacked, optimiser):
     before = torch.get_rng_state()
     stacked.moved(optimiser)

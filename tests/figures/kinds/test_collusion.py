@@ -49,6 +49,7 @@ def test_the_gap_is_the_mean_over_trials(result):
     np.testing.assert_allclose(right.containers[0].lines[0].get_ydata(), mean)
 
 
+@pytest.mark.slow
 def test_without_outputs_the_losses_are_drawn_alone(small_run):
     figure = draw(PROBES.find("collusion").ask(small_run, Options()))
     assert len(figure.axes[0].containers) == 2

@@ -131,6 +131,7 @@ def test_a_missing_variable_is_an_error_and_no_empty_panel(result):
         draw([("toy", result.drop_vars("ensemble_error_se"))])
 
 
+@pytest.mark.slow
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
     probe = PROBES.find(error_against_lambda.FIGURE.needs)
     measured = probe.ask(toy, Options())

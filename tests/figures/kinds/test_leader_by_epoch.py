@@ -128,6 +128,7 @@ def test_the_result_is_not_changed(result):
     assert result.identical(before)
 
 
+@pytest.mark.slow
 def test_it_draws_the_result_of_the_probe_that_it_names(toy):
     measured = PROBES.find(leader_by_epoch.FIGURE.needs).ask(toy, Options(metrics_only=True))
     last = visible(draw(measured))[-1]

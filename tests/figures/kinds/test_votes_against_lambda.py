@@ -26,6 +26,7 @@ def at_the_chosen_epoch(result, toy, name):
     return values
 
 
+@pytest.mark.slow
 def test_points_are_means_over_trials_at_the_chosen_epoch(result, toy):
     left, right = draw(result.isel(lam=[2, 0, 1])).axes
     for axes, which in ((left, ERRORS), (right, PAIRS)):

@@ -50,6 +50,7 @@ def test_the_warning_comes_at_lambda_1_and_not_at_0_9(warned):
     assert alert.number == pytest.approx((0.9 - 0.71) / (0.9 - 0.1))
 
 
+@pytest.mark.slow
 def test_the_real_demo_warns_at_lambda_1_alone(short_demo):
     short_alerts = alerts(short_demo)
     assert [(a.rule, a.lam) for a in short_alerts] == [
@@ -63,10 +64,12 @@ def test_the_real_demo_warns_at_lambda_1_alone(short_demo):
     assert (skill.sel(lam=[0, 0.9]) > MEDIAN_SKILL + 0.2).all()
 
 
+@pytest.mark.slow
 def test_the_metrics_alone_give_the_same_warning(short_demo):
     assert alerts(short_demo, metrics_only=True) == alerts(short_demo)
 
 
+@pytest.mark.slow
 def test_the_sentence_on_a_dominant_member_has_its_numbers(warned):
     [alert] = alerts(warned.seal_all())
     assert alert.sentence == (
@@ -90,6 +93,7 @@ def test_the_sentence_on_codependent_members_has_its_numbers(by_hand, stories):
     assert "). Compare with a smaller λ. Measure " in alert.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("skill", "warned"), [(0.47, True), (0.49, False)])
 def test_the_limit_decides(by_hand, stories, skill, warned):
     error = 0.9 - 0.8 * skill
@@ -147,11 +151,13 @@ def test_the_warning_names_the_trials_and_how_many_are_known(by_hand, stories):
     assert "in 2 of 3 trials" in alert.sentence
 
 
+@pytest.mark.slow
 def test_an_ensemble_without_skill_raises_no_warning(by_hand, stories):
     errors = stories.errors([[0.95, 0.9, 0.99]] * 5)
     assert alerts(run_of(by_hand, errors, (1.0,), ensemble=[0.9] * 5)) == []
 
 
+@pytest.mark.slow
 def test_a_single_member_raises_no_warning(by_hand, stories):
     assert alerts(run_of(by_hand, stories.errors([[0.8]] * 5), (1.0,))) == []
 
@@ -221,6 +227,7 @@ def test_members_that_are_weak_on_their_own_at_the_end_are_the_headline(by_hand,
     assert "(at the last epoch, in 1 of 2 trials; first detected after epoch 3)" in finding.sentence
 
 
+@pytest.mark.slow
 def test_without_either_no_member_dominates(by_hand, stories):
     finding = carried(run_of(by_hand, stories.errors(stories.good), (0.5,)))
     assert finding.number == 0
@@ -235,6 +242,7 @@ def test_a_rule_that_no_longer_fires_at_the_end_does_not_count(by_hand, stories)
     assert carried(run).headline == "no member dominates the ensemble"
 
 
+@pytest.mark.slow
 def test_the_last_sealed_epoch_counts_in_an_unfinished_run(warned):
     warned.seal_up_to(3)
     assert carried(warned.run).number == 1
@@ -252,6 +260,7 @@ def test_before_epoch_3_and_without_skill_nothing_is_claimed(warned, by_hand, st
         assert (finding.number, finding.headline) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_single_member_is_not_judged(by_hand, stories):
     run = run_of(by_hand, stories.errors([[0.1]] * 5), (1.0,))
     assert [f for f in judged(run) if f.rule == "carried"] == []

@@ -11,6 +11,7 @@ from jtdiag_probes.combining.meta_learner import features, fit
 from jtdiag_probes.combining.stacking import probe
 
 
+@pytest.mark.slow
 class TestStacking(ProbePromises):
     probe = probe
 

@@ -57,6 +57,7 @@ def test_kappa_by_the_weights_is_that_of_the_dense_matrix_without_its_null_space
     assert (expected > 1e-12).sum() == rank
 
 
+@pytest.mark.slow
 def test_kappa_of_fewer_examples_bounds_that_of_more():
     tangents, _ = ensemble(hidden=8, examples=6)
     logits, kernels = tangents.outputs.detach().numpy(), kernels_without_shifts(tangents)
@@ -121,6 +122,7 @@ def test_small_members_overlap_little_and_large_ones_wholly():
     assert tangent_redundancy(large, 30, 4, share=1e-9)[0] == pytest.approx(2 / 3, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_members_that_are_copies_are_redundant_but_for_one():
     tangents, _ = ensemble(hidden=3, examples=8, members=1)
     w = {name: t.detach().repeat(4, *[1] * (t.ndim - 1)) for name, t in tangents._weights.items()}

@@ -50,6 +50,7 @@ def by_definition(log_q, target):
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(SEEDS)
 def test_every_term_is_its_definition(seed):
@@ -60,6 +61,7 @@ def test_every_term_is_its_definition(seed):
         np.testing.assert_allclose(terms[name], expected[name], rtol=0, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(SEEDS, st.sampled_from([0.1, 3.0, 100.0]))
 def test_bias_plus_variance_minus_diversity_is_the_expected_loss(seed, scale):

@@ -100,6 +100,7 @@ def test_the_sums_of_terms_fit_to_rounding(result):
     np.testing.assert_allclose(whole, result["expected_loss"], rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_wrong_divergence_raises_the_alarm(toy, monkeypatch):
     right = bias_variance.decomposition.member_divergences
     monkeypatch.setattr(
@@ -110,6 +111,7 @@ def test_a_wrong_divergence_raises_the_alarm(toy, monkeypatch):
     assert alert.number > 1e-12
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverged_is_left_out(toy_copy, result):
     store = zarr.open_group(toy_copy.path / "store.zarr", mode="r+")
     for index in ((0, 1), (1, 0), (1, 1)):

@@ -26,6 +26,7 @@ def measured(toy):
 # --- from the metrics -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_errors_and_losses_are_those_of_the_metrics(toy, measured):
     for name in (names.MEMBER_ERROR, names.MEMBER_LOSS, names.ENSEMBLE_ERROR):
         np.testing.assert_array_equal(measured[name], toy.metrics()[name])

@@ -11,6 +11,7 @@ from jtdiag_probes.dominance import inequality
 ERRORS = arrays(np.float64, (2, 5), elements=st.floats(0.01, 1))
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(ERRORS)
 def test_the_gini_coefficient_is_half_the_mean_difference_over_the_mean(errors):

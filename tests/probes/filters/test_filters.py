@@ -48,6 +48,7 @@ def test_images_are_those_of_the_listed_filters(toy, result):
             assert (np.diff(of_lane["filter_norm"].values[column, order]) <= 0).all()
 
 
+@pytest.mark.slow
 def test_the_images_of_a_lane_are_bounded(toy, monkeypatch):
     monkeypatch.setattr(filters, "SHOWN_MEMBERS", 2)
     monkeypatch.setattr(filters, "SHOWN_PIXELS", 2 * 2 * 3)
@@ -94,6 +95,7 @@ def test_without_checkpoints_there_is_no_finding(small_run):
     assert probe.judge(result) == []
 
 
+@pytest.mark.slow
 def test_only_the_first_layer_is_read(toy, monkeypatch):
     read = []
     of_one = type(toy).parameter

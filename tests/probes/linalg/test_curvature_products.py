@@ -72,6 +72,7 @@ def dense_jacobian():
     return dense.reshape(M, N * K, -1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lam", LAMS)
 def test_the_hessian_is_that_of_the_joint_loss(tangents, lam):
     _, target = examples()
@@ -102,6 +103,7 @@ def test_push_and_pull_are_the_jacobian_and_its_transpose(tangents, dense_jacobi
     np.testing.assert_allclose(pulled, whole.T, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lam", LAMS)
 def test_between_members_the_hessian_is_the_gauss_newton_matrix(tangents, lam):
     """Block (j, k) is (λ/M²) J_jᵀ Σ̄ J_k, without a term from the curvature of the outputs."""
@@ -122,6 +124,7 @@ def test_consensus_and_disagreement_add_up_where_members_agree():
     np.testing.assert_allclose(agreement(disagreement(v)), 0, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_along_disagreement_curvature_falls_with_one_minus_lam(tangents):
     tops = []
     for lam in (0.0, 0.9, 0.999):
@@ -132,6 +135,7 @@ def test_along_disagreement_curvature_falls_with_one_minus_lam(tangents):
     np.testing.assert_allclose(tops, tops[0], rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_batched_members_equal_members_run_separately(tangents):
     inner = own_hessian(tangents.outputs.detach(), 0.7)
     together = members_ends(tangents, inner, 12)

@@ -125,6 +125,7 @@ def test_outputs_read_in_many_chunks_give_the_same(toy, result, tmp_path, monkey
 # --- the numbers ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_curves_are_means_over_repeats_of_random_subsets(hand):
     run, logits, target = hand
     result = probe.ask(run, Options()).squeeze(drop=True)

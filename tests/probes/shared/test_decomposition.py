@@ -257,6 +257,7 @@ def test_effective_members_are_the_inverse_sum_of_squared_shares(shares, effecti
     assert values == pytest.approx(effective, rel=1e-14)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(arrays(np.float64, (3, 5), elements=st.floats(-1, 10, width=32)))
 def test_effective_members_lie_between_1_and_all(shares):

@@ -48,6 +48,7 @@ def test_what_is_not_kept_is_unknown(tmp_path):
     assert reduced.sel(split=["train", "val"]).isnull().all()
 
 
+@pytest.mark.slow
 def test_epochs_sealed_after_the_metrics_were_read_are_skipped(toy):
     early = toy.metrics().isel(epoch=slice(0, 2))
     reduced = over_outputs(toy, early, ROWS, count)
