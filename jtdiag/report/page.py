@@ -20,7 +20,7 @@ from jtdiag.report.answer import Part, answer, headline
 from jtdiag.report.evidence import Evidence
 from jtdiag.report.picture import LIMIT, Picture, picture
 from jtdiag.report.several_runs import SeveralRuns, compare
-from jtdiag.report.tables import Table, tables
+from jtdiag.report.tables import ReportTable, tables
 
 LARGEST = 5_000_000
 """Bytes of a page."""
@@ -45,7 +45,7 @@ class Section:
     evidence: Evidence
     headline: str
     parts: list[Part]
-    tables: list[Table]
+    tables: list[ReportTable]
     figures: list[ShownFigure]
     left_out: list[tuple[str, str]]
     """Names of figures that could not be drawn, and why."""

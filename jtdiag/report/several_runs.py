@@ -10,7 +10,7 @@ from jtdiag.probing.findings import Finding
 from jtdiag.report import wording
 from jtdiag.report.answer import at_best_lam
 from jtdiag.report.evidence import Evidence
-from jtdiag.report.tables import Table
+from jtdiag.report.tables import ReportTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class SeveralRuns:
     """How several runs compare."""
 
     headline: str
-    tables: list[Table]
+    tables: list[ReportTable]
     notes: list[str]
     figures: Sequence[Any]
     """Those that show several runs."""
@@ -45,13 +45,13 @@ def compare(
         if fields:
             caption = wording.recipes_caption(run.name, first.name)
             rows = compare_wording.field_rows(fields)
-            tables.append(Table(caption=caption, headings=compare_wording.FIELDS, rows=rows))
+            tables.append(ReportTable(caption=caption, headings=compare_wording.FIELDS, rows=rows))
         results = [evidence.results["performance"] for evidence in (first, run)]
         differences = comparison.differences(first.run, run.run, *results)
         if differences:
             caption = wording.results_caption(run.name, first.name)
             rows = compare_wording.result_rows(differences)
-            tables.append(Table(caption=caption, headings=compare_wording.RESULTS, rows=rows))
+            tables.append(ReportTable(caption=caption, headings=compare_wording.RESULTS, rows=rows))
         remarks = comparison.notes(first.run, run.run, differences)
         notes += [f"{wording.versus(run.name, first.name)}: {remark}" for remark in remarks]
     return SeveralRuns(
@@ -83,7 +83,7 @@ def _headline(runs: Sequence[Evidence]) -> str:
     return wording.runs_headline(errors, same_data=len(data) == 1)
 
 
-def _best_lams(runs: Sequence[Evidence]) -> Table:
+def _best_lams(runs: Sequence[Evidence]) -> ReportTable:
     rows = []
     for evidence in runs:
         finding = _best(evidence)
@@ -92,7 +92,7 @@ def _best_lams(runs: Sequence[Evidence]) -> Table:
         if lam is not None:
             cells = (f"{lam:g}", _error(evidence, lam), _tolerance(evidence))
         rows.append((evidence.name, str(evidence.members), *cells))
-    return Table(caption=wording.RUNS, headings=wording.RUN_HEADINGS, rows=rows)
+    return ReportTable(caption=wording.RUNS, headings=wording.RUN_HEADINGS, rows=rows)
 
 
 def _tolerance(evidence: Evidence) -> str:

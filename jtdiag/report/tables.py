@@ -14,7 +14,7 @@ from jtdiag.tables.performance import HEADINGS, performance_rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class ReportTable:
     """Rows under headings; the first column names its row."""
 
     caption: str
@@ -22,7 +22,7 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
-def tables(evidence: Evidence) -> list[Table]:
+def tables(evidence: Evidence) -> list[ReportTable]:
     """Return the tables of errors, differences, removal and calibration that have results."""
     makers = (
         ("performance", _performance),
@@ -34,11 +34,13 @@ def tables(evidence: Evidence) -> list[Table]:
     return [table for table in made if table.rows]
 
 
-def _performance(result: xr.Dataset) -> Table:
-    return Table(caption=wording.PERFORMANCE, headings=HEADINGS, rows=performance_rows(result))
+def _performance(result: xr.Dataset) -> ReportTable:
+    return ReportTable(
+        caption=wording.PERFORMANCE, headings=HEADINGS, rows=performance_rows(result)
+    )
 
 
-def _differences(result: xr.Dataset) -> Table:
+def _differences(result: xr.Dataset) -> ReportTable:
     """Compare every λ with the best, from the intervals of the result; no rows for a single λ."""
     on_test = result.sel({names.SPLIT: names.TEST})
     best = float(on_test["optimum"])
@@ -49,14 +51,14 @@ def _differences(result: xr.Dataset) -> Table:
         rows.append(
             wording.best_row(lam) if lam == best else wording.difference_row(lam, Interval(*ends))
         )
-    return Table(
+    return ReportTable(
         caption=wording.DIFFERENCES,
         headings=wording.DIFFERENCE_HEADINGS,
         rows=rows if len(rows) > 1 else (),
     )
 
 
-def _removal(result: xr.Dataset) -> Table:
+def _removal(result: xr.Dataset) -> ReportTable:
     shared = result.sel(subsets="shared")
     half = shared.sizes[names.DROPPED] // 2
     rows = []
@@ -71,10 +73,10 @@ def _removal(result: xr.Dataset) -> Table:
                 _percent(row, "tolerated_fraction"),
             )
         )
-    return Table(caption=wording.REMOVAL, headings=wording.removal_headings(half), rows=rows)
+    return ReportTable(caption=wording.REMOVAL, headings=wording.removal_headings(half), rows=rows)
 
 
-def _calibration(result: xr.Dataset) -> Table:
+def _calibration(result: xr.Dataset) -> ReportTable:
     test = result.sel({names.SPLIT: names.TEST})
     rows = []
     for lam in _measured(test, "ensemble_ece"):
@@ -86,7 +88,7 @@ def _calibration(result: xr.Dataset) -> Table:
         temperature = _over_trials(row["ensemble_temperature"], 1, ".2f", "")
         brier = _over_trials(row["ensemble_brier"], 1, ".3f", "")
         rows.append((f"{lam:g}", *errors, temperature, brier))
-    return Table(
+    return ReportTable(
         caption=wording.CALIBRATION_TABLE, headings=wording.CALIBRATION_HEADINGS, rows=rows
     )
 

@@ -72,7 +72,7 @@ def _stagnation(lanes: dict[int, xr.Dataset], lam: float) -> list[Finding]:
     return [
         Finding(
             probe="filters",
-            rule="stagnation",
+            rule="stagnant-filters",
             level="alert",
             lam=lam,
             trials=tuple(stagnating),

@@ -136,7 +136,7 @@ def _codependence(of_lam: xr.Dataset, lam: float, members: int) -> Finding | Non
     if not np.isfinite(ratio):
         return None
     sentence = wording.codependence(lam, members, missing, ratio=ratio, se=se, limit=EXCESS_LIMIT)
-    return _finding("codependence", lam, ratio, sentence, limit=EXCESS_LIMIT)
+    return _finding("excess-loss", lam, ratio, sentence, limit=EXCESS_LIMIT)
 
 
 def _faults(of_lam: xr.Dataset, lam: float, members: int) -> Finding | None:

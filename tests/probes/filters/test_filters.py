@@ -120,7 +120,7 @@ def test_members_that_barely_moved_are_named(toy_copy):
         weights[2, trial, 1:, member] = np.stack(4 * [weights[2, trial, 0, member]])
     result = probe.ask(toy_copy, Options())
     [alert] = [f for f in probe.judge(result) if f.level == "alert"]
-    assert (alert.rule, alert.lam) == ("stagnation", 1.0)
+    assert (alert.rule, alert.lam) == ("stagnant-filters", 1.0)
     assert (alert.trials, alert.members) == ((0, 1), (1, 2))
     assert alert.number == pytest.approx(1 / 3)
     assert "members stagnate in 2 of 2 trials" in alert.sentence

@@ -97,9 +97,9 @@ def test_independent_members_are_not_advised_to_take_a_smaller_lambda(result):
 @pytest.mark.parametrize(("excess", "more"), [(1.05, False), (1.5, True)])
 def test_dependence_beyond_diversity_is_reported(result, excess, more):
     result["codependence_excess_mean"][:] = excess
-    codependence = finding(result, "codependence")
-    assert (codependence.number, codependence.limit) == (excess, 1.1)
-    assert ("depend on each other" in codependence.sentence) == more
+    dependence = finding(result, "excess-loss")
+    assert (dependence.number, dependence.limit) == (excess, 1.1)
+    assert ("depend on each other" in dependence.sentence) == more
 
 
 def test_the_costliest_fault_of_one_member_is_named(result):
