@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from jtdiag import stats
+
 
 class Fired(NamedTuple):
     """Where a rule fires at the end of training, at one λ."""
@@ -80,5 +82,4 @@ def _evidence(rule: Sequence[Fired]) -> str:
 
 
 def _listed(items: Iterable[float | str]) -> str:
-    texts = [item if isinstance(item, str) else f"{item:g}" for item in items]
-    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
+    return stats.listed([item if isinstance(item, str) else f"{item:g}" for item in items])

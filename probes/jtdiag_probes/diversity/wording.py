@@ -24,7 +24,7 @@ class MeanSE(NamedTuple):
 
 
 def _signed(number: float) -> str:
-    return f"{number:+.3g}".replace("-", "−")
+    return stats.signed(number, ".3g")
 
 
 # --- diversity -----------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from jtdiag import stats
+
 NAMED = 8
 """Maximum number of members that a sentence names."""
 
@@ -56,4 +58,4 @@ def listed(members: Sequence[int]) -> str:
     if len(members) > NAMED:
         named.append(f"{len(members) - NAMED} more")
     noun = "member" if len(members) == 1 else "members"
-    return f"{noun} {' and '.join([*([', '.join(named[:-1])] if named[:-1] else []), named[-1]])}"
+    return f"{noun} {stats.listed(named)}"
