@@ -44,7 +44,7 @@ class Members:
     strides: tuple[int, ...] = attrs.field(default=(), metadata=checked(checks.integers, 1))
     """conv: stride of each layer, for example 1, 2, 1, 2, 1."""
     depth: int = attrs.field(default=0, metadata=checked(checks.integer, 0))
-    """densenet: number of layers; depth − 4 must be a multiple of 6."""
+    """densenet: number of layers; depth − 4 must be a multiple of 6. chain: number of weights."""
     growth: int = attrs.field(default=0, metadata=checked(checks.integer, 0))
     """densenet: growth rate, the number of filters that each layer adds."""
     reduction: float = attrs.field(default=0.5, metadata=checked(_reduction))
@@ -59,7 +59,7 @@ class Members:
     options: Mapping[str, Any] = attrs.field(
         factory=dict, hash=False, metadata=checked(checks.table, quiet=True)
     )
-    """Options of a third-party architecture, as a table [members.options]."""
+    """Options of chain and of third-party architectures, as a table [members.options]."""
 
     def __attrs_post_init__(self) -> None:
         self._check_fields()
@@ -188,7 +188,7 @@ ARCHITECTURES: Final[loading.Registry[Architecture]] = loading.Registry(
     noun="architecture",
     plural="architectures",
     error=RecipeError,
-    order=("mlp", "conv", "densenet", "module", "resnext", "branches"),
+    order=("mlp", "conv", "densenet", "module", "resnext", "branches", "chain"),
 )
 """Installed architectures."""
 

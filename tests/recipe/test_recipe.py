@@ -75,7 +75,7 @@ REFUSED = [
     (
         "members_arch",
         "mpl",
-        r"one of mlp, conv, densenet, module, resnext, branches\. Did you mean 'mlp'\?",
+        r"one of mlp, conv, densenet, module, resnext, branches, chain\. Did you mean 'mlp'\?",
     ),
     ("members_count", 0, "whole number, 1 or more"),
     ("members_count", "4", "whole number, 1 or more"),

@@ -175,7 +175,7 @@ def test_a_budget_can_be_spent_on_it(folder):
 
 def test_it_is_listed_after_the_built_in_architectures(folder):
     assert ARCHITECTURES.names()[-1] == "radial"
-    with pytest.raises(RecipeError, match=r"resnext, branches, radial\. Did you mean 'radial'\?"):
+    with pytest.raises(RecipeError, match=r"branches, chain, radial\. Did you mean 'radial'\?"):
         presets.find("radial.toml", ["members.arch=radail"])
 
 
