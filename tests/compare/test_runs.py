@@ -15,42 +15,10 @@ from jtdiag.compare.contract import BY_EXAMPLE, BY_GROUP, BY_TRIAL
 from jtdiag.compare.runs import notes
 from jtdiag.compare.wording import result_rows
 from jtdiag.probing.running import probe
-from jtdiag.stats import paired, unpaired
 from jtdiag.store.lanes import Lane, Seal
 
 A = [0.10, 0.12, 0.14]
 B = [0.13, 0.12, 0.16]
-
-
-# --- intervals -----------------------------------------------------------------------------------
-
-
-def test_the_interval_of_pairs_is_scipys():
-    differences = np.subtract(B, A)
-    scipys = stats.ttest_rel(B, A).confidence_interval(0.95)
-    interval = paired(differences)
-    assert interval == pytest.approx((differences.mean(), scipys.low, scipys.high), rel=1e-12)
-
-
-def test_two_pairs_leave_the_closed_form():
-    """With one degree of freedom Student's is Cauchy's distribution, of quantile tan(0.475 π)."""
-    reach = math.tan(0.475 * math.pi) * abs(0.03 - 0.01) / 2
-    assert paired([0.01, 0.03]) == pytest.approx((0.02, 0.02 - reach, 0.02 + reach), rel=1e-9)
-
-
-def test_the_interval_of_two_groups_is_scipys():
-    scipys = stats.ttest_ind(B[:2], A, equal_var=False).confidence_interval(0.95)
-    assert unpaired(A, B[:2])[1:] == pytest.approx((scipys.low, scipys.high), rel=1e-10)
-
-
-@pytest.mark.parametrize("differences", [[], [0.1], [0.2, 0.2, 0.2], [0.3 - 0.1, 0.2]])
-def test_without_spread_there_is_no_interval(differences):
-    assert not paired(differences).exists
-    assert not paired(differences).significant
-
-
-def test_a_group_of_one_has_no_interval():
-    assert not unpaired(A, [0.1]).exists
 
 
 # --- runs ----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 import numpy as np
 import xarray as xr
-from scipy.stats import sem
+from scipy.stats import sem, ttest_1samp
 
 from jtdiag.probing import over_trials
 
@@ -13,9 +13,12 @@ def by_trial(values):
 
 def test_means_and_standard_errors_are_scipys():
     summary = over_trials.summary(by_trial(VALUES))
-    assert set(summary) == {"error_mean", "error_se"}
+    assert set(summary) == {"error_mean", "error_se", "error_low", "error_high"}
     np.testing.assert_allclose(summary["error_mean"], VALUES.mean(1), rtol=1e-12)
     np.testing.assert_allclose(summary["error_se"], sem(VALUES, axis=1), rtol=1e-12)
+    scipys = ttest_1samp(VALUES, 0, axis=1).confidence_interval(0.95)
+    np.testing.assert_allclose(summary["error_low"], scipys.low, rtol=1e-12)
+    np.testing.assert_allclose(summary["error_high"], scipys.high, rtol=1e-12)
 
 
 def test_nan_is_ignored():
@@ -29,6 +32,7 @@ def test_nan_is_ignored():
 def test_a_single_trial_has_no_standard_error():
     summary = over_trials.summary(by_trial(VALUES[:, :1]))
     assert summary["error_se"].isnull().all()
+    assert summary["error_low"].isnull().all()
     assert summary["error_mean"].notnull().all()
 
 

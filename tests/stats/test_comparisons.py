@@ -1,51 +1,10 @@
+import math
+
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest, ttest_rel
+from scipy.stats import ttest_rel
 
-from jtdiag.stats import (
-    against_lowest,
-    clopper_pearson,
-    listed,
-    paired,
-    plus_minus,
-    signed,
-)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("attempts", [1, 2, 5, 35])
-def test_the_ends_are_scipys(attempts):
-    successes = np.arange(attempts + 1)
-    low, high = clopper_pearson(successes, np.full(attempts + 1, attempts))
-    scipys = [binomtest(int(k), attempts).proportion_ci(0.95, method="exact") for k in successes]
-    np.testing.assert_allclose(low, [interval.low for interval in scipys], rtol=1e-9)
-    np.testing.assert_allclose(high, [interval.high for interval in scipys], rtol=1e-9)
-
-
-def test_at_an_end_the_observation_has_a_probability_of_one_in_forty():
-    low, high = clopper_pearson(3, 8)
-    assert binom.sf(2, 8, low) == pytest.approx(0.025, rel=1e-9)
-    assert binom.cdf(3, 8, high) == pytest.approx(0.025, rel=1e-9)
-
-
-def test_all_of_n_leave_the_closed_form():
-    low, high = clopper_pearson([3, 0], [3, 3])
-    np.testing.assert_allclose(low, [0.025 ** (1 / 3), 0], rtol=1e-12)
-    np.testing.assert_allclose(high, [1, 1 - 0.025 ** (1 / 3)], rtol=1e-12)
-
-
-@pytest.mark.parametrize("truth", [0.1, 0.5, 0.9])
-def test_the_coverage_of_a_fraction_is_at_least_nominal(truth):
-    successes = np.arange(6)
-    low, high = clopper_pearson(successes, 5)
-    assert binom.pmf(successes, 5, truth)[(low <= truth) & (truth <= high)].sum() >= 0.95
-
-
-def test_no_attempts_leave_no_interval():
-    assert np.isnan(clopper_pearson(0, 0)).all()
-
-
-# --- comparisons with the lowest ------------------------------------------------------------------
+from jtdiag.stats import against_lowest, against_reference, best_set, mcnemar, paired
 
 REPETITIONS = 2000
 SPREADS = {
@@ -119,18 +78,59 @@ def test_one_trial_or_the_same_difference_in_all_is_never_significant(rows):
     assert not any(interval.exists for interval in intervals)
 
 
-# --- formatting ----------------------------------------------------------------------------------
+# --- comparisons with a reference -----------------------------------------------------------------
 
 
-def test_numbers_are_written_with_their_standard_error_sign_and_unit():
-    assert plus_minus(11.57, 0.06, unit="%") == "11.6 ± 0.1 %"
-    assert plus_minus(-11.57, np.nan, ".2f", "nats") == "−11.57 nats"
-    assert [signed(0.2), signed(-1.3, ".1f")] == ["+0.20", "−1.3"]
+def test_each_candidate_is_compared_with_the_reference_as_scipy_compares_pairs():
+    rows = np.array([[0.20, 0.21, 0.23], [0.10, 0.12, 0.11], [0.3, 0.2, 0.4]])
+    intervals = against_reference(rows, 0)
+    for row, interval in zip(rows[1:], intervals[1:], strict=True):
+        scipys = ttest_rel(row, rows[0]).confidence_interval(1 - 0.05 / 2)
+        assert interval == pytest.approx(
+            (row.mean() - rows[0].mean(), scipys.low, scipys.high), rel=1e-9
+        )
+    assert intervals[0].mean == 0
+    assert not intervals[0].exists
 
 
-def test_a_list_reads_as_in_a_sentence():
-    assert [listed(list(letters)) for letters in ("a", "ab", "abc")] == [
-        "a",
-        "a and b",
-        "a, b and c",
-    ]
+def test_candidates_without_values_are_no_comparisons_with_the_reference():
+    rows = [[0.2, 0.21, np.nan], [0.1, 0.13, 0.11], [np.nan] * 3]
+    intervals = against_reference(rows, 1)
+    assert intervals[0] == paired(np.subtract(rows[0], rows[1])[:2])
+    assert np.isnan(intervals[2]).all()
+    assert np.isnan(against_reference(rows, 2)).all()
+
+
+# --- the best set ---------------------------------------------------------------------------------
+
+
+def test_the_best_set_leaves_out_what_is_significantly_worse_than_the_lowest():
+    rows = [[0.10, 0.14, 0.12], [0.13, 0.10, 0.14], [0.40, 0.41, 0.42], [np.nan] * 3]
+    lowest, intervals = against_lowest(rows)
+    assert lowest == 0
+    assert [interval.low > 0 for interval in intervals] == [False, False, True, False]
+    assert best_set(rows).tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize("rows", [[[0.1], [0.9]], [[0.1, 0.1], [0.9, 0.9]]])
+def test_one_trial_or_no_spread_leaves_nothing_out(rows):
+    assert best_set(rows).all()
+
+
+def test_of_no_values_nothing_is_best():
+    assert not best_set([[np.nan], [np.nan]]).any()
+
+
+# --- McNemar --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(0, 4), (1, 8), (5, 5), (12, 2), (0, 0)])
+def test_mcnemars_test_counts_the_ways_to_be_as_uneven(wins, losses):
+    total, least = wins + losses, min(wins, losses)
+    p = min(1.0, 2 * sum(math.comb(total, k) for k in range(least + 1)) / 2**total)
+    assert mcnemar(wins, losses) == pytest.approx(p, rel=1e-12)
+    assert mcnemar(losses, wins) == pytest.approx(p, rel=1e-12)
+
+
+def test_four_to_none_is_not_significant():
+    assert mcnemar(4, 0) == 0.125

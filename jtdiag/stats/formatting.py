@@ -1,0 +1,49 @@
+"""Numbers, intervals and lists as they are written in sentences and tables."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jtdiag.stats.intervals import Interval
+
+
+def with_interval(interval: Interval, form: str = ".1f", unit: str = "") -> str:
+    """Return a mean with its 95 % interval, "11.6 % (95 % interval 11.3 to 11.9 %)".
+
+    The mean alone where it has no interval, as for a single trial.
+
+    Args:
+        interval: In the unit that is printed; the caller multiplies errors by 100.
+        form: Format of all three numbers, such as ".2f", or "+.2f" for a difference.
+        unit: Printed after them, such as "%" or "nats".
+    """
+    text = f"{interval.mean:{form}} {unit}".rstrip()
+    if interval.exists:
+        ends = f"{interval.low:{form}} to {interval.high:{form}} {unit}".rstrip()
+        text = f"{text} (95 % interval {ends})"
+    return text.replace("-", "−")
+
+
+def plus_minus(mean: float, se: float, form: str = ".1f", unit: str = "") -> str:
+    """Return a mean with its standard error, "11.6 ± 0.1 %"; the mean alone where SE is NaN.
+
+    For tables that say SE. A sentence gives the 95 % interval, see `with_interval`.
+
+    Args:
+        mean: In the unit that is printed; the caller multiplies errors by 100.
+        se: Standard error; NaN where there is none, as for a single trial.
+        form: Format of both numbers.
+        unit: Printed after them, such as "%" or "nats".
+    """
+    text = f"{mean:{form}} ± {se:{form}}" if np.isfinite(se) else f"{mean:{form}}"
+    return f"{text} {unit}".rstrip().replace("-", "−")
+
+
+def signed(value: float, form: str = ".2f") -> str:
+    """Return a difference with its sign: "+0.20", "−1.30"."""
+    return f"{value:+{form}}".replace("-", "−")
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return items as in a sentence: "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
