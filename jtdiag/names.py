@@ -41,6 +41,7 @@ METRICS: Final = "metrics"
 OUTPUTS: Final = "outputs"
 CHECKPOINTS: Final = "checkpoints"
 BOOTSTRAP: Final = "bootstrap"
+MEMBERS: Final = "members"
 
 # Variables of a store.
 MEMBER_LOSS: Final = "member_loss"
@@ -59,12 +60,15 @@ LOGITS: Final = "logits"
 TARGET: Final = "target"
 SOURCE_INDEX: Final = "source_index"
 """Index of an example in the training or test part of its data set."""
+START_FACTOR: Final = "start_factor"
+"""Factor by which a member's initial weights and biases were multiplied."""
 COUNT_OF_EXAMPLE: Final = "count"
 """Number of times a bagged member has drawn a training example."""
 
 # Paths in a store.
 BOOTSTRAP_COUNT: Final = f"{BOOTSTRAP}/{COUNT_OF_EXAMPLE}"
 BOOTSTRAP_SOURCE: Final = f"{BOOTSTRAP}/{SOURCE_INDEX}"
+START_FACTORS: Final = f"{MEMBERS}/{START_FACTOR}"
 
 # Units.
 NAT: Final = "nat"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import names
-from jtdiag.engine import objectives, optimisers, seeds
+from jtdiag.engine import objectives, optimisers, seeds, starts
 from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.architectures.module_stack import ModuleStack
 from jtdiag.engine.datasets.augmentation import Augmentation, draw
@@ -91,16 +91,14 @@ class LaneGroup:
 
     def _initial_state(self) -> dict[str, Tensor]:
         """Return initial parameters and buffers (L, M, …), the same for every λ of a trial."""
+        recipe, stack = self.recipe, self.stack
         trials = sorted({lane.trial for lane in self.lanes})
-        seed = self.recipe.seed
-        initial = {
-            t: self.stack.initial(seeds.generator(seed, seeds.Purpose.WEIGHTS, t)) for t in trials
-        }
+        initial = {t: starts.initial(recipe, stack, t) for t in trials}
         return {
             name: torch.stack([initial[lane.trial][name] for lane in self.lanes]).to(
                 self.device, self._dtype
             )
-            for name in (*self.stack.parameters, *self.stack.buffers)
+            for name in (*stack.parameters, *stack.buffers)
         }
 
     # --- training --------------------------------------------------------------------------------

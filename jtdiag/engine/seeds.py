@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     DROP = 5
     DROPOUT = 6
     BOOTSTRAP = 7
+    START = 8
 
 
 def generator(seed: int, purpose: Purpose, *keys: int) -> torch.Generator:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.engine import architectures, optimisers
+from jtdiag.engine import architectures, optimisers, starts
 from jtdiag.engine.architectures.module_stack import Execution, Factory, ModuleStack
 from jtdiag.engine.datasets import bootstrap, splits
 from jtdiag.engine.early_warning import EarlyWarning
@@ -192,6 +192,13 @@ class Session:
         drawn = [bootstrap.counts(examples, members, seed, t).numpy() for t in trials]
         source = [self.data.positions(names.TRAIN, t).numpy() for t in trials]
         return {names.BOOTSTRAP_COUNT: np.stack(drawn), names.BOOTSTRAP_SOURCE: np.stack(source)}
+
+    def start_factors(self) -> dict[str, NDArray[np.float64]]:
+        """Return what a store keeps of unequal starts, by path: the factors (trials, M)."""
+        if self.recipe.members.starts_equal:
+            return {}
+        drawn = [starts.factors(self.recipe, trial).numpy() for trial in range(self.recipe.trials)]
+        return {names.START_FACTORS: np.stack(drawn)}
 
     def groups(self) -> list[list[Lane]]:
         """Return the lanes in groups that are trained together.

@@ -74,7 +74,7 @@ def train(
             session.extent,
             session.examples(),
             session.settings(),
-            initial=session.bootstraps(),
+            initial=session.bootstraps() | session.start_factors(),
         )
     try:
         with torch_threads(session.threads), BackgroundWriter() as writer:

@@ -18,6 +18,10 @@ from jtdiag.recipe.checks import checked
 from jtdiag.recipe.learning_rates import PaperRates
 from jtdiag.recipe.sizing import Sizing
 
+EQUAL: Final = "equal"
+"""members.start of members whose initial weights are not multiplied."""
+START_FIELDS: Final = ("start", "start_spread")
+
 
 def _architecture_name(field: str, value: object) -> str:
     return checks.choice(field, value, ARCHITECTURES.names())
@@ -25,6 +29,28 @@ def _architecture_name(field: str, value: object) -> str:
 
 def _reduction(field: str, value: object) -> float:
     return checks.positive(field, value, 1)
+
+
+def _start(field: str, value: object) -> str | tuple[float, ...]:
+    """Return "equal" or a list of positive factors."""
+    if value == EQUAL:
+        return EQUAL
+    if isinstance(value, str):
+        raise RecipeError(
+            f"{field} is {value!r}; it must be 'equal' or a list of one factor per member, such as "
+            "[1.6, 0.6, 0.6, 0.6]."
+        )
+    return tuple(checks.positive(field, item) for item in checks.several(field, value))
+
+
+def _start_spread(field: str, value: object) -> tuple[float, ...]:
+    """Return no factors, or the smallest and the largest factor of a spread."""
+    factors = tuple(checks.positive(field, item) for item in checks.listed(value))
+    if factors and (len(factors) != 2 or factors[0] > factors[1]):
+        raise RecipeError(
+            f"{field} is {value!r}; it must be two factors, the smaller first, such as [0.5, 2]."
+        )
+    return factors
 
 
 @attrs.frozen(kw_only=True, field_transformer=checks.with_checks)
@@ -53,6 +79,15 @@ class Members:
     """resnext: number of blocks in each of the four stages, for example 2, 2, 2, 2."""
     width: int = attrs.field(default=0, metadata=checked(checks.integer, 0))
     """resnext: number of filters of a branch in the first stage; it doubles with each stage."""
+    start: str | tuple[float, ...] = attrs.field(
+        default=EQUAL, metadata=checked(_start, quiet=True)
+    )
+    """Factors by which the initial weights and biases of the members are multiplied: "equal" (all
+    1), or one factor per member."""
+    start_spread: tuple[float, ...] = attrs.field(
+        default=(), metadata=checked(_start_spread, quiet=True)
+    )
+    """Smallest and largest factor, if factors are drawn log-uniformly for each trial and member."""
     factory: str = attrs.field(default="", metadata=checked(checks.optional_text))
     """module, branches: ``package.module:function`` or ``path/file.py:function``, a function that
     returns one member, or one network with all its branches."""
@@ -63,6 +98,7 @@ class Members:
 
     def __attrs_post_init__(self) -> None:
         self._check_fields()
+        self._check_start()
         self.architecture.read_options(self.options)
         if self.architecture.check is not None:
             self.architecture.check(self)
@@ -87,10 +123,37 @@ class Members:
         """Number of networks with weights of their own: M, or 1 if the members are branches."""
         return 1 if self.branched else self.count
 
+    @property
+    def starts_equal(self) -> bool:
+        """Whether no member's initial weights are multiplied by a factor."""
+        return self.start == EQUAL and not self.start_spread
+
+    def _check_start(self) -> None:
+        """Reject starting factors that contradict each other or the members."""
+        if self.starts_equal:
+            return
+        if self.branched:
+            name = "start_spread" if self.start_spread else "start"
+            raise RecipeError(
+                f"members.{name} is set, but members.arch is '{self.arch}', whose branches share "
+                f"weights and have no starting factors of their own; omit {name}."
+            )
+        if self.start == EQUAL:
+            return
+        if self.start_spread:
+            raise RecipeError(
+                "members.start_spread is set, and members.start lists factors; omit one of them."
+            )
+        if len(self.start) != self.count:
+            raise RecipeError(
+                f"members.start is {list(self.start)} and members.count is {self.count}; "
+                "list one factor per member."
+            )
+
     def _check_fields(self) -> None:
         """Reject fields of other architectures, and missing fields of this one."""
         architecture = self.architecture
-        used = (*architecture.fields, "arch", "count")
+        used = (*architecture.fields, "arch", "count", *START_FIELDS)
         for field in attrs.fields(Members):
             name = field.name
             default = {} if name == "options" else field.default

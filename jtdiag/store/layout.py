@@ -101,6 +101,8 @@ def arrays(recipe: Recipe, extent: Extent) -> list[Array]:
         result.append(_lam_at(recipe))
     if recipe.scheme == "bagging":
         result += _bootstraps(recipe, extent)
+    if not recipe.members.starts_equal:
+        result.append(_start_factors(recipe))
     for split in recipe.keep.splits:
         if recipe.keep.outputs != "none":
             result += _outputs(recipe, extent, split)
@@ -139,6 +141,20 @@ def _bootstraps(recipe: Recipe, extent: Extent) -> list[Array]:
             (names.BOOTSTRAP_SOURCE, each, "int64", names.INDEX, index),
         )
     ]
+
+
+def _start_factors(recipe: Recipe) -> Array:
+    """Return the array of the starting factors, which are the same for every λ."""
+    shape = (recipe.trials, recipe.members.count)
+    return Array(
+        path=names.START_FACTORS,
+        dims=(names.TRIAL, names.MEMBER),
+        shape=shape,
+        chunks=shape,
+        dtype="float64",
+        unit=names.FRACTION,
+        meaning="factor by which a member's initial weights and biases were multiplied",
+    )
 
 
 def _lam_at(recipe: Recipe) -> Array:

@@ -184,6 +184,27 @@ class Run:
         metrics[names.BEST_EPOCH] = _per_lane(self.recipe, best).assign_attrs(unit=names.INDEX)
         return metrics.isel({names.EPOCH: slice(0, int(sealed.max()) + 1)})
 
+    def start_factors(self) -> xr.DataArray:
+        """Return the factors (trial, member) of the members' initial weights; 1 for equal starts.
+
+        Every λ of a trial has the same factors.
+        """
+        coordinates = {
+            names.TRIAL: np.arange(self.recipe.trials),
+            names.MEMBER: np.arange(self.recipe.members.count),
+        }
+        if names.START_FACTORS in self._store:
+            values = chunks.read(self.array(names.START_FACTORS), ...)
+        else:
+            values = np.ones((self.recipe.trials, self.recipe.members.count))
+        return xr.DataArray(
+            values,
+            dims=(names.TRIAL, names.MEMBER),
+            coords=coordinates,
+            name=names.START_FACTOR,
+            attrs={"unit": names.FRACTION},
+        )
+
     def history(self, lane: Lane) -> History | None:
         """Return the training metrics of a lane's sealed epochs; None if there are none."""
         seal = self.seal(lane)
@@ -298,8 +319,9 @@ class Run:
             if group in self._store:
                 kept = {lane: getattr(seal, kind) for lane, seal in seals.items()}
                 nodes[f"/{group}"] = _only_kept(self.recipe, self._group(group, lazy=True), kept)
-        if names.BOOTSTRAP in self._store:
-            nodes[f"/{names.BOOTSTRAP}"] = self._group(names.BOOTSTRAP, lazy=True)
+        for group in (names.BOOTSTRAP, names.MEMBERS):
+            if group in self._store:
+                nodes[f"/{group}"] = self._group(group, lazy=True)
         tree = xr.DataTree.from_dict(nodes)
         tree.attrs.update(self._store.attrs)
         return tree
@@ -345,10 +367,14 @@ class Run:
 
     def _written_once(self) -> list[str]:
         """Return the paths of arrays that are written only when the run is created."""
-        paths = [names.BOOTSTRAP_COUNT, names.BOOTSTRAP_SOURCE]
+        paths = [names.BOOTSTRAP_COUNT, names.BOOTSTRAP_SOURCE, names.START_FACTORS]
         for split in self.recipe.keep.splits:
             paths += [f"{names.OUTPUTS}/{split}/{n}" for n in (names.TARGET, names.SOURCE_INDEX)]
-        groups = {g for g in (names.BOOTSTRAP, names.OUTPUTS) if g in self._store}
+        groups = {
+            group
+            for group in (names.BOOTSTRAP, names.MEMBERS, names.OUTPUTS)
+            if group in self._store
+        }
         return [path for path in paths if path.partition("/")[0] in groups]
 
     def check(self) -> int:

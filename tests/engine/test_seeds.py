@@ -31,6 +31,7 @@ def test_every_seed_purpose_trial_and_epoch_has_numbers_of_its_own():
         ((44826, Purpose.WEIGHTS, 0), 41_399_571_018_459_414),
         ((44826, Purpose.SPLIT, 4), 5_172_781_584_137_793_136),
         ((44826, Purpose.ORDER, 1, 3), 5_077_488_578_875_841_182),
+        ((44826, Purpose.START, 4, 3), 19_763_442_847_520_091),
     ],
 )
 def test_the_numbers_behind_a_run_never_change(key, number):

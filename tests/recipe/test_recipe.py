@@ -94,6 +94,14 @@ REFUSED = [
     ("members_blocks", [2, 0], "whole number, 1 or more"),
     ("members_blocks", [2], "members.arch is 'mlp', which uses hidden; omit"),
     ("members_width", -4, "whole number, 0 or more"),
+    ("members_start", "unequal", "it must be 'equal' or a list of one factor per member"),
+    ("members_start", [1, 0], "greater than 0"),
+    ("members_start", [1, -0.6], "number 0 or more"),
+    ("members_start", [], "empty list"),
+    ("members_start", [1, 2, 3, 4, 5, 6, 7], "list one factor per member"),
+    ("members_start_spread", [0.5], "two factors, the smaller first"),
+    ("members_start_spread", [2, 0.5], "two factors, the smaller first"),
+    ("members_start_spread", [0, 1], "greater than 0"),
     ("members_factory", 3, "non-empty string"),
     ("members_options", 3, r"it must be a table, \[members\.options\]"),
     ("members_options", {"taps": 3}, "members.arch is 'mlp', which uses hidden; omit options"),
@@ -198,6 +206,8 @@ def test_every_field_has_a_value_that_is_refused():
         ("lam", [0, 0.5, 1], (0.0, 0.5, 1.0)),
         ("members_hidden", 8, (8,)),
         ("members_hidden", [], ()),
+        ("members_start", "equal", "equal"),
+        ("members_start_spread", [1, 2], (1.0, 2.0)),
         ("data_augment", "flip", ("flip",)),
         ("data_augment", [], ()),
         ("train_clip", 1, 1.0),
@@ -305,6 +315,20 @@ def test_branches_share_one_copy_of_the_weights():
     assert (members.branched, members.copies) == (True, 1)
     plain = Members(arch="conv", count=8, **OWN["conv"])
     assert (plain.branched, plain.copies) == (False, 8)
+
+
+def test_starting_factors_are_listed_or_drawn_but_not_both():
+    with pytest.raises(RecipeError, match=r"members\.start lists factors; omit one of them"):
+        Members(arch="mlp", count=2, start=(1, 2), start_spread=(0.5, 2))
+    assert Members(arch="mlp", count=2).starts_equal
+    assert not Members(arch="mlp", count=2, start=(1, 2)).starts_equal
+    assert not Members(arch="mlp", count=2, start_spread=(0.5, 2)).starts_equal
+
+
+@pytest.mark.parametrize("field", ["start", "start_spread"])
+def test_branches_have_no_starting_factors(field):
+    with pytest.raises(RecipeError, match=rf"members\.{field} is set, .* share weights"):
+        Members(arch="branches", count=2, **{field: (1, 2)})
 
 
 def test_a_resnext_has_four_stages():

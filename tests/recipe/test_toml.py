@@ -171,6 +171,27 @@ def test_toml_names_quiet_fields_that_say_something():
     assert table["objective"] == {"drop": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ("members.start=[1.5, 0.5]", "start = [1.5, 0.5]"),
+        ("members.start_spread=[0.5, 2]", "start_spread = [0.5, 2.0]"),
+    ],
+)
+def test_starting_factors_are_set_on_the_command_line_and_survive_toml(tmp_path, change, line):
+    path = tmp_path / "mine.toml"
+    path.write_text(toml.to_toml(small()), encoding="utf-8")
+    recipe = toml.read(path, [change])
+    assert line in toml.to_toml(recipe).splitlines()
+    assert toml.from_table(tomllib.loads(toml.to_toml(recipe))) == recipe
+
+
+def test_equal_starts_are_not_written():
+    recipe = attrs.evolve(small(), members=Members(arch="mlp", count=2, hidden=(3,), start="equal"))
+    assert recipe == small()
+    assert "start" not in toml.to_toml(recipe)
+
+
 def test_the_file_names_the_recipe_unless_the_recipe_does(file):
     assert toml.read(file).name == "mine"
     file.write_text('name = "own"\n' + TOML, encoding="utf-8")
@@ -552,6 +573,8 @@ OTHER = {
     "members.depth": 7,
     "members.growth": 7,
     "members.reduction": 0.7,
+    "members.start": (7.0, 0.7),
+    "members.start_spread": (0.7, 7.0),
     "members.factory": "other:make",
     "members.blocks": (7, 7, 7, 7),
     "members.width": 7,

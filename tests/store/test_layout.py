@@ -100,6 +100,14 @@ def test_what_is_not_kept_has_no_array():
     assert "outputs/train/logits" not in by_path(recipe(splits="test"))
 
 
+def test_starting_factors_are_kept_where_members_start_unequal():
+    unequal = attrs.evolve(recipe().members, start_spread=(0.5, 2))
+    added = by_path(attrs.evolve(recipe(), members=unequal)).keys() - by_path(recipe()).keys()
+    assert added == {"members/start_factor"}
+    array = by_path(attrs.evolve(recipe(), members=unequal))["members/start_factor"]
+    assert (array.dims, array.shape) == (("trial", "member"), (2, 4))
+
+
 def test_lambda_by_epoch_is_kept_where_it_may_move():
     assert "metrics/lam_at" not in by_path(recipe())
     lowering = attrs.evolve(recipe(), alerts=Alerts(lower_lam=0.5))
