@@ -61,28 +61,33 @@ class Scorer:
         self._rows = np.arange(rows)[:, None]
         self._scaled = np.empty((rows, len(target)), dtype)
         self._top, self._rest = np.empty((2, len(target)), dtype)
-        self._flag = np.empty(len(target), bool)
+        self._right, self._tied = np.empty((2, len(target)), bool)
 
-    def hits(self, sums: Floats) -> int:
-        """Return the number of examples whose target has the highest logit.
+    def correct(self, sums: Floats) -> NDArray[np.bool]:
+        """Return whether the target of each example has the highest logit, (n,).
 
-        Ties go to the first class, as with argmax. NaN counts as wrong.
+        Ties go to the first class, as with argmax. NaN counts as wrong. The next call overwrites
+        the array.
 
         Args:
             sums: (K−1, n), margins summed over a subset of members.
         """
         np.maximum.reduce(sums, axis=0, out=self._top, initial=-np.inf)
-        hits = np.count_nonzero(np.less(self._top, 0, out=self._flag))
-        tied = np.flatnonzero(np.equal(self._top, 0, out=self._flag))
+        np.less(self._top, 0, out=self._right)
+        tied = np.flatnonzero(np.equal(self._top, 0, out=self._tied))
         if tied.size:
             beaten = (sums[:, tied] == 0) & (self._rows < self._target[tied])
-            hits += tied.size - int(beaten.any(0).sum())
-        return int(hits)
+            self._right[tied] = ~beaten.any(0)
+        return self._right
+
+    def hits(self, sums: Floats) -> int:
+        """Return the number of examples that are `correct`."""
+        return int(np.count_nonzero(self.correct(sums)))
 
     def loss(self, sums: Floats, count: int) -> float:
         """Return the loss of the mean of `count` members summed over examples, in nats.
 
-        Must be called after `hits` with the same sums.
+        Must be called after `correct` or `hits` with the same sums.
         """
         scale = self._scaled.dtype.type(1 / count)
         scaled = np.multiply(sums, scale, out=self._scaled)

@@ -11,22 +11,16 @@ from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.dominance import movement
 from jtdiag_probes.robustness import removal_orders
-from jtdiag_probes.robustness.faults import FaultCurves, counts_of_faulty
+from jtdiag_probes.robustness.fault_means import faults_of
 from jtdiag_probes.robustness.margins import margins
-from jtdiag_probes.robustness.removal import (
-    OwnSubsets,
-    SharedSubsets,
-    predicted_loss,
-    random_orders,
-)
+from jtdiag_probes.robustness.removal import SharedSubsets, predicted_loss, random_orders
 from jtdiag_probes.robustness.removal_summary import (
     area_under_curve,
     by_probability,
     probabilities,
     tolerated_fraction,
 )
-from jtdiag_probes.robustness.repeats import mean_and_error
-from jtdiag_probes.robustness.shapley import shapley_values
+from jtdiag_probes.robustness.subset_means import SubsetMeans, subsets_of
 from jtdiag_probes.robustness.variables import (
     BEST_ALONE_FIRST,
     BEST_FIRST,
@@ -63,25 +57,29 @@ def measure(run: Run, lane: Lane, epoch: int, metrics: xr.Dataset) -> dict[str, 
     orders = random_orders(generator(run, lane, 0), REPEATS, members)
     searched, _ = _sample(run, lane, epoch, names.TEST)
     named = _named_orders(run, lane, epoch, metrics, searched)
-    shared = SharedSubsets(orders)
-    separate = OwnSubsets([generator(run, lane, 1, r) for r in range(REPEATS)], members)
+    separate = [generator(run, lane, 1, r) for r in range(REPEATS)]
+    subsets = subsets_of(members, run.outputs_per_member, orders, separate)
     ordered = SharedSubsets(np.stack(list(named.values())), loss=False)
     single = SharedSubsets(np.arange(members)[:, None])
-    faults = FaultCurves(
-        orders, counts_of_faulty(members), _frozen(run, lane, searched), generator(run, lane, 3)
-    )
+    frozen = _frozen(run, lane, searched)
+    faults = faults_of(members, orders, frozen, lambda: generator(run, lane, 3))
     del searched
     with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
         for block in run.outputs(lane, epoch, names.TEST):
-            for curves in (shared, separate, ordered, single, faults):
+            for curves in (subsets, ordered, single, faults):
                 curves.add(block.logits, block.target)
+        means = subsets.means()
         by_order = dict(zip(named, ordered.accuracy, strict=True))
+        target = run.target(names.TEST, lane)
         return {
-            **_curves(run, shared, separate, single),
-            **_ordered(by_order, shared),
-            **_shapley(run, shared, orders),
-            **_over_repeats("fault_accuracy", faults.accuracy.swapaxes(0, 1)),
-            "residual": _residual(shared, metrics, len(run.target(names.TEST, lane))),
+            **_curves(run, means, float(single.loss.mean())),
+            **_ordered(by_order, means),
+            **means.shapley,
+            "fault_accuracy": faults.mean,
+            "fault_accuracy_repeat_se": faults.error,
+            "residual": _residual(means, metrics, len(target)),
+            "examples": len(target),
+            "most_frequent_class": np.bincount(target).max() / len(target),
         }
 
 
@@ -137,46 +135,36 @@ def _named_orders(
     return orders
 
 
-def _over_repeats(name: str, by_repeat: Floats) -> dict[str, Floats]:
-    """Return the variables of a mean over repeats (repeats, ...) and its standard error."""
-    mean, error = mean_and_error(by_repeat)
-    return {name: mean, f"{name}_repeat_se": error}
-
-
-def _curves(
-    run: Run, shared: SharedSubsets, separate: OwnSubsets, single: SharedSubsets
-) -> dict[str, Floats | float]:
+def _curves(run: Run, means: SubsetMeans, member_loss: float) -> dict[str, Floats | float]:
     """Return curves by kind of subset and members dropped, and their summary statistics."""
-    both = (shared, separate)
     members = run.recipe.members.count
-    accuracy = np.stack([kind.accuracy[:, ::-1] for kind in both], 1)
-    loss = np.stack([kind.loss[:, ::-1] for kind in both], 1)
-    ensemble = float(shared.loss[:, -1].mean())
-    predicted = predicted_loss(ensemble, float(single.loss.mean()) - ensemble, members)[::-1]
+    accuracy, loss = means.accuracy[:, ::-1], means.loss[:, ::-1]
+    ensemble = float(loss[0, 0])
+    predicted = predicted_loss(ensemble, member_loss - ensemble, members)[::-1]
     with np.errstate(invalid="ignore", divide="ignore"):
-        excess = loss.mean(0) / predicted
-    curves = accuracy.mean(0)
+        excess = loss / predicted
     probability = probabilities(members, run.recipe.trials)
     chance = 1 / run.outputs_per_member
     return {
-        **_over_repeats("accuracy", accuracy),
-        **_over_repeats("loss", loss),
+        "accuracy": accuracy,
+        "accuracy_repeat_se": means.accuracy_error[:, ::-1],
+        "loss": loss,
+        "loss_repeat_se": means.loss_error[:, ::-1],
         "predicted_loss": predicted,
         "codependence_excess": excess,
-        "tolerated_fraction": np.array([tolerated_fraction(curve) for curve in curves]),
-        "area_under_curve": np.array([area_under_curve(curve) for curve in curves]),
-        "accuracy_by_probability": by_probability(curves[0][::-1], probability, chance),
+        "tolerated_fraction": np.array([tolerated_fraction(curve) for curve in accuracy]),
+        "area_under_curve": np.array([area_under_curve(curve) for curve in accuracy]),
+        "accuracy_by_probability": by_probability(means.accuracy[0], probability, chance),
     }
 
 
-def _ordered(by_order: dict[tuple[str, str], Floats], shared: SharedSubsets) -> dict[str, Floats]:
+def _ordered(by_order: dict[tuple[str, str], Floats], means: SubsetMeans) -> dict[str, Floats]:
     """Return accuracies of members dropped or evaluated in an order, and the lowest of all."""
-    members = shared.accuracy.shape[1]
-    missing = np.full(members, np.nan)
-    by_order = {("evaluation", RANDOM): shared.accuracy.mean(0), **by_order}
+    missing = np.full(len(means.lowest), np.nan)
+    by_order = {("evaluation", RANDOM): means.accuracy[0], **by_order}
     removed = [by_order.get(("removal", name), missing)[::-1] for name in REMOVALS]
     evaluated = [by_order.get(("evaluation", name), missing) for name in EVALUATIONS]
-    every = np.concatenate([shared.accuracy[:, ::-1], removed, np.stack(evaluated)[:, ::-1]])
+    every = np.stack([means.lowest[::-1], *removed, *np.stack(evaluated)[:, ::-1]])
     return {
         "accuracy_ordered": np.stack(removed),
         "accuracy_worst": np.nanmin(every, 0),
@@ -184,21 +172,8 @@ def _ordered(by_order: dict[tuple[str, str], Floats], shared: SharedSubsets) -> 
     }
 
 
-def _shapley(run: Run, shared: SharedSubsets, orders: Ints) -> dict[str, Floats]:
-    """Return Shapley values; without members, all classes are equally likely."""
-    classes = run.outputs_per_member
-    accuracy = shapley_values(shared.accuracy, orders, 1 / classes)
-    loss = shapley_values(shared.loss, orders, float(np.log(classes)))
-    return {
-        "shapley_accuracy": accuracy[0],
-        "shapley_accuracy_se": accuracy[1],
-        "shapley_loss": loss[0],
-        "shapley_loss_se": loss[1],
-    }
-
-
-def _residual(shared: SharedSubsets, metrics: xr.Dataset, examples: int) -> float:
+def _residual(means: SubsetMeans, metrics: xr.Dataset, examples: int) -> float:
     """Return the difference of the ensemble's accuracy from the metrics, beyond one example."""
     stored = 1 - float(metrics[names.ENSEMBLE_ERROR].sel({names.SPLIT: names.TEST}))
-    difference = abs(float(shared.accuracy[:, -1].mean()) - stored)
+    difference = abs(float(means.accuracy[0, -1]) - stored)
     return max(0.0, difference - 1 / examples)

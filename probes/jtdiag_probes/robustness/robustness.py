@@ -11,7 +11,8 @@ from jtdiag.probing.contract import Options, Probe
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.robustness import outputs, weights
-from jtdiag_probes.robustness.variables import LANE, OVER_TRIALS, WRITES, empty
+from jtdiag_probes.robustness.subset_means import is_exact
+from jtdiag_probes.robustness.variables import LANE, OVER_TRIALS, SHARED, WRITES, empty
 from jtdiag_probes.robustness.verdict import judge
 from jtdiag_probes.shared.measured_epoch import measured_epoch
 
@@ -42,14 +43,22 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     missing = ""
     if not options.metrics_only:
         missing = weights.measure(run, kept, result, _put)
-        result = result.merge(over_trials.summary(result[list(OVER_TRIALS)]))
+        by_trial = result[list(OVER_TRIALS)].where(converged(result))
+        result = result.merge(over_trials.summary(by_trial))
     measured = np.full([len(run.recipe.lam), run.recipe.trials], -1)
     for lane, epoch in epochs.items():
         measured[lane.lam_index, lane.trial] = epoch
     result["measured_epoch"] = (LANE, measured)
     if options.metrics_only:
         result = result[["measured_epoch"]]
-    return result.assign_attrs(without_bit_flips=missing, point=1)
+    exact = int(is_exact(run.recipe.members.count))
+    return result.assign_attrs(without_bit_flips=missing, point=1, exact=exact)
+
+
+def converged(result: xr.Dataset) -> xr.DataArray:
+    """Return (lam, trial): whether the loss of all members together is finite."""
+    loss = result["loss"].sel({"subsets": SHARED, names.DROPPED: 0}, drop=True)
+    return loss.notnull() & (abs(loss) < np.inf)
 
 
 def _put(result: xr.Dataset, lane: Lane, values: dict[str, Any]) -> None:

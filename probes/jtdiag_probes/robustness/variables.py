@@ -56,7 +56,9 @@ OVER_TRIALS = {
         "accuracy when members are dropped in an order",
     ),
     "accuracy_worst": _var(
-        (*LANE, names.DROPPED), _FRACTION, "lowest accuracy of all shared subsets evaluated"
+        (*LANE, names.DROPPED),
+        _FRACTION,
+        "lowest accuracy of all shared subsets evaluated",
     ),
     "fault_accuracy": _var(
         (*LANE, "fault", names.FAULTY), _FRACTION, "accuracy with faulty members, mean over repeats"
@@ -86,10 +88,18 @@ _ONLY_BY_LANE = {
     "shapley_accuracy_se": _var(
         _BY_MEMBER, _FRACTION, "standard error of the Shapley value over orders"
     ),
+    "shapley_accuracy_se_examples": _var(
+        _BY_MEMBER,
+        _FRACTION,
+        "standard error over test examples of the Shapley value minus the mean of all members; "
+        "NaN where values are estimated",
+    ),
     "shapley_loss": _var(
         _BY_MEMBER, _NAT, "a member's Shapley value of the loss; negative values lower the loss"
     ),
     "shapley_loss_se": _var(_BY_MEMBER, _NAT, "standard error of the Shapley value over orders"),
+    "examples": _var(LANE, names.COUNT, "test examples"),
+    "most_frequent_class": _var(LANE, _FRACTION, "test examples of the most frequent class"),
     "residual": _var(
         LANE, _FRACTION, "self-test: |accuracy − accuracy from the metrics| beyond one example"
     ),

@@ -1,3 +1,4 @@
+import itertools
 import shutil
 
 import numpy as np
@@ -13,6 +14,7 @@ from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.robustness import (
     bit_flips,
     outputs as robustness_outputs,
+    subset_means,
     weights as robustness_weights,
 )
 from jtdiag_probes.robustness.removal import random_orders
@@ -125,11 +127,28 @@ def test_outputs_read_in_many_chunks_give_the_same(toy, result, tmp_path, monkey
 # --- the numbers ----------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_curves_are_means_over_repeats_of_random_subsets(hand):
+def test_curves_of_a_small_ensemble_are_means_over_all_subsets(hand):
     run, logits, target = hand
-    result = probe.ask(run, Options()).squeeze(drop=True)
-    lane = run.lanes[0]
+    result = probe.ask(run, Options())
+    assert result.attrs["exact"] == 1
+    result = result.squeeze(drop=True)
+    for dropped in range(6):
+        subsets = itertools.combinations(range(6), 6 - dropped)
+        every = [accuracy(logits, target, list(subset)) for subset in subsets]
+        for kind in ("shared", "own"):
+            of_count = result.sel(subsets=kind, dropped=dropped)
+            assert float(of_count["accuracy"]) == pytest.approx(np.mean(every))
+            assert float(of_count["accuracy_repeat_se"]) == 0
+        assert float(result["accuracy_worst"].sel(dropped=dropped)) == pytest.approx(min(every))
+
+
+@pytest.mark.slow
+def test_curves_of_a_large_ensemble_are_means_over_repeats_of_random_subsets(hand, monkeypatch):
+    monkeypatch.setattr(subset_means, "LARGEST", 5)
+    run, logits, target = hand
+    result = probe.ask(run, Options())
+    assert result.attrs["exact"] == 0
+    result, lane = result.squeeze(drop=True), run.lanes[0]
     orders = random_orders(robustness_outputs.generator(run, lane, 0), 20, 6)
     for dropped in range(6):
         every = [accuracy(logits, target, order[: 6 - dropped]) for order in orders]
@@ -139,7 +158,9 @@ def test_curves_are_means_over_repeats_of_random_subsets(hand):
         assert float(of_count["accuracy_repeat_se"]) == pytest.approx(error, abs=1e-12)
 
 
-def test_both_kinds_of_subsets_agree_within_their_errors(hand):
+@pytest.mark.slow
+def test_both_kinds_of_subsets_agree_within_their_errors(hand, monkeypatch):
+    monkeypatch.setattr(subset_means, "LARGEST", 5)
     result = probe.ask(hand[0], Options()).squeeze(drop=True)
     shared, separate = (result.sel(subsets=kind) for kind in ("shared", "own"))
     for name in ("accuracy", "loss"):
@@ -241,6 +262,7 @@ def test_a_diverged_member_does_not_stop_the_probe(toy_copy):
     result = probe.ask(toy_copy, Options())
     assert (result["accuracy"].sel(dropped=0) == 0).all()
     assert (result["accuracy"].sel(dropped=2) > 0.2).all()
+    assert result["accuracy_mean"].isnull().all()
     probe.judge(result)
 
 
