@@ -36,6 +36,16 @@ MEASURED_THEN = (
 )
 
 
+CHANGED = {
+    # κ⁺ of examples with a saturated member was infinite; the exponents are fitted to it.
+    "conditioning": {
+        *("kappa", "kappa_q25", "kappa_q75", "kappa_growth", "kappa_limit", "kappa_singular"),
+        *("grid_kappa", "exponent", "exponent_low", "exponent_high"),
+    },
+}
+"""Variables of results that were wrong in that version."""
+
+
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory) -> Path:
     """The folder of the older run, as that version left it; nobody changes it."""
@@ -75,7 +85,8 @@ def test_a_probe_measures_the_numbers_of_that_version(unpacked, name, monkeypatc
     then = results.load(run, name)
     now = PROBES.find(name).ask(run, Options())
     assert then.data_vars.keys() <= now.data_vars.keys()
-    for variable, stored in then.data_vars.items():
+    for variable in then.data_vars.keys() - CHANGED.get(name, set()):
+        stored = then[variable]
         assert_same(stored, now[variable])
 
 

@@ -30,7 +30,9 @@ _OF_SPECTRA = {
     "kappa": "κ⁺ of an example's Hessian with respect to the outputs, median over examples",
     "kappa_q25": "κ⁺, lower quartile over examples",
     "kappa_q75": "κ⁺, upper quartile over examples",
-    "kappa_growth": "κ⁺(λ)/κ⁺(0) for the same outputs, median over examples",
+    "kappa_growth": (
+        "κ⁺(λ)/κ⁺(0) for the same outputs, median over the examples with finite κ⁺(λ)"
+    ),
     "kappa_limit": "limit of (1−λ)κ⁺ as λ → 1 for the same outputs, median over examples",
     "kappa_singular": "share of examples whose κ⁺ exceeds float64 precision (counted as infinite)",
 }
@@ -155,10 +157,10 @@ def _by_epoch(run: Run, metrics: xr.Dataset, wanted: int) -> dict[str, Any]:
 
 
 def _of_spectra(spectrum: Spectrum, lam: float) -> dict[str, float]:
-    kappa, at_zero = spectrum.extremes(lam).kappa, spectrum.extremes(0).kappa
-    with np.errstate(invalid="ignore"):  # inf/inf: both exceed float64
-        growth = kappa / at_zero
-    low, median, high = np.quantile(kappa, [0.25, 0.5, 0.75], method="closest_observation")
+    extremes = spectrum.extremes(lam)
+    kappa, at_zero = extremes.kappa, spectrum.extremes(0).kappa
+    growth = np.where(np.isfinite(kappa), kappa, np.nan) / at_zero
+    low, median, high = extremes.quantiles([0.25, 0.5, 0.75])
     return {
         "kappa": float(median),
         "kappa_q25": float(low),

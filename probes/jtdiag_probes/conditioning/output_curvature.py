@@ -8,7 +8,8 @@ member changes nothing. These M null directions are excluded throughout by a cho
 Everything is computed in float64.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,16 @@ from scipy.linalg import null_space
 from scipy.special import log_softmax
 
 from jtdiag_probes.linalg import coupled_blocks
+from jtdiag_probes.linalg.coupled_blocks import Estimate
 
 Floats = NDArray[np.floating]
 
 LEAST_LOG_PROBABILITY = -600.0
 """Probabilities below e to this power have no inverse covariance in float64 (singular)."""
+PRECISE = 1e-6
+"""Relative rounding error from which the smallest eigenvalue is computed in a second way."""
+MEANINGLESS = 0.1
+"""Relative rounding error from which κ⁺ is not distinguished from infinity."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +43,12 @@ class Curvature:
     """F with F Fᵀ = Σ̄, (n, d, r)."""
     ensemble_inverse: Floats
     """Σ̄⁻¹, (n, d, d)."""
-    singular: NDArray[np.bool_]
-    """Examples with a probability that is too small for float64, (n,)."""
+    members_singular: NDArray[np.bool_]
+    """Examples for which the inverse of some Σ_j is too large for float64, (n,); it is capped."""
+    ensemble_singular: NDArray[np.bool_]
+    """The same for the inverse of Σ̄."""
+    undefined: NDArray[np.bool_]
+    """Examples with outputs that are not finite, or without any curvature in float64, (n,)."""
     lift: Floats | None = None
     """L_j, (n, M, d, d), for curvature with respect to the weights: Σ_j is then L_jᵀΣ_jL_j, and
     coordinate a of the outputs is row a of L_j. None for the outputs themselves."""
@@ -53,18 +63,32 @@ def categorical(logits: Floats) -> Curvature:
     logits = logits.astype(np.float64)
     log_q = np.moveaxis(log_softmax(logits, axis=-1), 0, 1)
     log_q_bar = log_softmax(logits.mean(0), axis=-1)
-    least = np.minimum(log_q.min((1, 2)), log_q_bar.min(1))
-    singular = ~(least > LEAST_LOG_PROBABILITY)  # True for NaN, too
-    log_q[singular] = log_q_bar[singular] = -np.log(logits.shape[-1])
+    least, least_bar = log_q.min((1, 2)), log_q_bar.min(1)
+    undefined = ~np.isfinite(least + least_bar) | _flat(log_q, log_q_bar)
+    log_q[undefined] = log_q_bar[undefined] = -np.log(logits.shape[-1])
     basis = without_shifts(logits.shape[-1])
-    root = _root(log_q_bar)
     return Curvature(
         members=_gram(basis.T @ _root(log_q)),
-        members_inverse=_gram(basis.T * np.exp(-log_q / 2)[..., None, :]),
-        ensemble_root=basis.T @ root,
-        ensemble_inverse=_gram(basis.T * np.exp(-log_q_bar / 2)[..., None, :]),
-        singular=singular,
+        members_inverse=_inverse(log_q, basis),
+        ensemble_root=basis.T @ _root(log_q_bar),
+        ensemble_inverse=_inverse(log_q_bar, basis),
+        members_singular=undefined | (least < LEAST_LOG_PROBABILITY),
+        ensemble_singular=undefined | (least_bar < LEAST_LOG_PROBABILITY),
+        undefined=undefined,
     )
+
+
+def _flat(log_q: Floats, log_q_bar: Floats) -> NDArray[np.bool_]:
+    """Return where every prediction is a single class, up to the least probability, (n,)."""
+    second = np.partition(log_q, -2, axis=-1)[..., -2].max(1)
+    second_bar = np.partition(log_q_bar, -2, axis=-1)[..., -2]
+    return np.asarray(np.maximum(second, second_bar) < LEAST_LOG_PROBABILITY)
+
+
+def _inverse(log_q: Floats, basis: Floats) -> Floats:
+    """Return Qᵀ diag(1/q) Q, (..., d, d), with probabilities of at least the least."""
+    log_q = np.maximum(log_q, LEAST_LOG_PROBABILITY)
+    return _gram(basis.T * np.exp(-log_q / 2)[..., None, :])
 
 
 def without_shifts(classes: int) -> Floats:
@@ -94,13 +118,24 @@ class Extremes:
     largest: Floats
     rounding: Floats
     """Bound on the relative rounding error of `smallest`; above 1 it is meaningless."""
+    resolved: float = np.inf
+    """Size of κ⁺ up to which every example is resolved. Beyond it, an example with infinite κ⁺ may
+    be better conditioned than one with finite κ⁺."""
 
     @property
     def kappa(self) -> Floats:
         """κ⁺ = largest/smallest, (n,); inf if float64 cannot distinguish smallest from 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = self.largest / self.smallest
-        return np.asarray(np.where(self.rounding < 0.1, ratio, np.inf))
+        return np.asarray(np.where(self.rounding < MEANINGLESS, ratio, np.inf))
+
+    def quantiles(self, shares: Sequence[float]) -> Floats:
+        """Return quantiles of κ⁺ over examples; inf where unresolved examples may change them."""
+        kappa = self.kappa
+        quantiles = np.quantile(kappa, shares, method="closest_observation")
+        if np.isinf(kappa).any():
+            quantiles[quantiles > self.resolved] = np.inf
+        return np.asarray(quantiles)
 
 
 class Spectrum:
@@ -139,16 +174,18 @@ class Spectrum:
             return self._of_consensus()
         if lam == 0:
             return self._of_members()
-        weight, coupling = (1 - lam) / self.members, lam / self.members**2
+        weight = (1 - lam) / self.members
+        root = self.curvature.ensemble_root * (np.sqrt(lam) / self.members)
         least = coupled_blocks.smallest(
             self.inverse_poles / weight,
             self._inverse_vectors,
-            self.curvature.ensemble_inverse / coupling,
+            self.curvature.ensemble_inverse * (self.members**2 / lam),
         )
-        most = coupled_blocks.largest(
-            self.poles * weight, self._vectors, self.curvature.ensemble_root * np.sqrt(coupling)
-        )
-        return self._extremes(least, most, self.inverse_poles.max((1, 2)) / weight)
+        least = self._or_directly(least, weight, root, self.curvature.ensemble_singular)
+        most = coupled_blocks.largest(self.poles * weight, self._vectors, root)
+        # Half: the bound of the direct way contains the norm up to a factor of 2.
+        resolved = MEANINGLESS / (2 * np.finfo(np.float64).eps * self.poles[0].size)
+        return replace(self._extremes(least, most), resolved=resolved)
 
     def limit(self) -> Floats:
         """Return the limit of (1−λ)κ⁺(λ) as λ → 1, (n,); NaN for one member.
@@ -160,22 +197,52 @@ class Spectrum:
             return np.full(len(self.poles), np.nan)
         free = np.zeros_like(self.curvature.ensemble_inverse)
         least = coupled_blocks.smallest(self.inverse_poles, self._inverse_vectors, free)
-        extremes = self._extremes(least, self.consensus, self.inverse_poles.max((1, 2)))
-        return extremes.kappa
+        least = self._or_directly(least, 1.0, None, np.zeros(len(free), bool))
+        return self._extremes(least, self.consensus).kappa
+
+    def _or_directly(
+        self,
+        least: Estimate,
+        weight: float,
+        coupling_root: Floats | None,
+        singular: NDArray[np.bool_],
+    ) -> Estimate:
+        """Compute the smallest eigenvalues that are imprecise from the matrix itself.
+
+        They are those of examples in which one member is so certain that the inverse of its
+        covariance hides those of the others, although the coupling supplies what it lacks.
+        """
+        value, rounding = least.value.copy(), least.rounding.copy()
+        rounding[self.curvature.members_singular | singular] = np.inf
+        poor = np.flatnonzero((rounding > PRECISE) & ~self.curvature.undefined)
+        if poor.size:
+            root = None if coupling_root is None else coupling_root[poor]
+            direct = coupled_blocks.smallest_directly(
+                self.poles[poor] * weight, self._vectors[poor], root
+            )
+            better = direct.rounding < rounding[poor]
+            value[poor[better]] = direct.value[better]
+            rounding[poor[better]] = direct.rounding[better]
+        return Estimate(value, rounding)
 
     def _of_consensus(self) -> Extremes:
         stiffest = self._stiffest * self.members
-        return self._extremes(1 / stiffest, self.consensus / self.members, stiffest)
+        singular = self.curvature.ensemble_singular
+        return self._extremes(self._inverted(stiffest, singular), self.consensus / self.members)
 
     def _of_members(self) -> Extremes:
         steepest = self.inverse_poles.max((1, 2)) * self.members
-        return self._extremes(1 / steepest, self.poles.max((1, 2)) / self.members, steepest)
+        singular = self.curvature.members_singular
+        largest = self.poles.max((1, 2)) / self.members
+        return self._extremes(self._inverted(steepest, singular), largest)
 
-    def _extremes(self, least: Floats, most: Floats, inverse_scale: Floats) -> Extremes:
-        size = self.poles.shape[-1] * self.members
-        rounding = np.finfo(np.float64).eps * size * inverse_scale * least
-        rounding = np.where(self.curvature.singular, np.inf, rounding)
-        return Extremes(smallest=least, largest=most, rounding=rounding)
+    def _inverted(self, stiffest: Floats, singular: NDArray[np.bool_]) -> Estimate:
+        rounding = np.finfo(np.float64).eps * self.poles.shape[-1] * self.members
+        return Estimate(1 / stiffest, np.where(singular, np.inf, rounding))
+
+    def _extremes(self, least: Estimate, most: Floats) -> Extremes:
+        rounding = np.where(self.curvature.undefined, np.inf, least.rounding)
+        return Extremes(smallest=least.value, largest=most, rounding=rounding)
 
 
 def _top(symmetric: Floats) -> Floats:

@@ -34,7 +34,7 @@ def through_weights(curvature: Curvature, kernels: Floats) -> Curvature | None:
     """
     examples = len(curvature.members)
     ends = np.linalg.eigvalsh(kernels)
-    if curvature.singular.any() or not np.all(ends[:, 0] > LEAST_PIVOT * ends[:, -1]):
+    if curvature.undefined.any() or not np.all(ends[:, 0] > LEAST_PIVOT * ends[:, -1]):
         return None
     lift = np.linalg.cholesky(kernels)
     blocks = _diagonal(np.moveaxis(curvature.members, 1, 0)) / examples
@@ -45,7 +45,9 @@ def through_weights(curvature: Curvature, kernels: Floats) -> Curvature | None:
         members_inverse=np.linalg.solve(lift, np.swapaxes(half, 1, 2))[None],
         ensemble_root=block_diag(*curvature.ensemble_root)[None] / np.sqrt(examples),
         ensemble_inverse=block_diag(*curvature.ensemble_inverse)[None] * examples,
-        singular=np.zeros(1, dtype=bool),
+        members_singular=np.array([curvature.members_singular.any()]),
+        ensemble_singular=np.array([curvature.ensemble_singular.any()]),
+        undefined=np.zeros(1, dtype=bool),
         lift=lift[None],
     )
 

@@ -1,11 +1,14 @@
 import itertools
+from dataclasses import replace
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 from jtdiag_probes.conditioning.output_curvature import (
     Curvature,
+    Extremes,
     Spectrum,
     anisotropy,
     categorical,
@@ -81,7 +84,9 @@ def test_for_squared_error_kappa_is_one_over_one_minus_lam(lam):
         members_inverse=eye,
         ensemble_root=eye[:, 0],
         ensemble_inverse=eye[:, 0],
-        singular=np.zeros(2, bool),
+        members_singular=np.zeros(2, bool),
+        ensemble_singular=np.zeros(2, bool),
+        undefined=np.zeros(2, bool),
     )
     extremes = Spectrum(gaussian).extremes(lam)
     np.testing.assert_allclose(extremes.kappa, 1 / (1 - lam), rtol=1e-11)
@@ -111,12 +116,93 @@ def test_one_confident_member_among_others_keeps_a_small_relative_error():
     assert extremes.smallest[0] + extremes.largest[0] == pytest.approx(trace, rel=1e-9)
 
 
+def differently_saturated(members, classes, examples, most):
+    """Logits of members whose certainty differs by orders of magnitude, (M, n, K)."""
+    rng = np.random.default_rng(members * classes)
+    certainty = np.exp(rng.uniform(np.log(2), np.log(most), (members, examples, 1)))
+    logits = rng.normal(size=(members, examples, classes))
+    logits[:, np.arange(examples), rng.integers(classes, size=examples)] += 1.5
+    return certainty * logits
+
+
+def kappa_with_many_bits(logits, lam, bits=256):
+    """κ⁺ of one example, logits (M, K), from the dense Hessian in high precision."""
+    members, classes = logits.shape
+    with mpmath.workprec(bits):
+        eta = mpmath.matrix(logits.tolist())
+        rows = [[eta[j, k] for k in range(classes)] for j in range(members)]
+        mean = [mpmath.fsum(column) / members for column in zip(*rows, strict=True)]
+        *own, shared = (_without_shifts_with_many_bits(row) for row in (*rows, mean))
+        lam, size = mpmath.mpf(lam), classes - 1
+        hessian = mpmath.zeros(members * size)
+        for i, j, a, b in itertools.product(*[range(members)] * 2, *[range(size)] * 2):
+            block = (1 - lam) / members * own[i][a, b] if i == j else 0
+            hessian[i * size + a, j * size + b] = lam / members**2 * shared[a, b] + block
+        spectrum = sorted(mpmath.eigsy(hessian, eigvals_only=True))
+        return float(spectrum[-1] / spectrum[0])
+
+
+def _without_shifts_with_many_bits(logits):
+    """The covariance of a prediction in Helmert's K−1 orthonormal contrasts."""
+    classes = len(logits)
+    weights = [mpmath.exp(value) for value in logits]
+    q = [weight / mpmath.fsum(weights) for weight in weights]
+    sigma = mpmath.matrix(classes)
+    for a, b in itertools.product(range(classes), repeat=2):
+        sigma[a, b] = (q[a] if a == b else 0) - q[a] * q[b]
+    contrasts = mpmath.zeros(classes, classes - 1)
+    for c in range(classes - 1):
+        length = mpmath.sqrt((c + 1) * (c + 2))
+        for a in range(c + 1):
+            contrasts[a, c] = 1 / length
+        contrasts[c + 1, c] = -(c + 1) / length
+    return contrasts.T * sigma * contrasts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lam", [0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("shape", [(2, 3), (4, 4), (8, 3), (3, 7)])
+def test_members_saturated_to_different_degrees_agree_with_256_bits(shape, lam):
+    logits = differently_saturated(*shape, examples=9, most=25)
+    kappa = Spectrum(categorical(logits)).extremes(lam).kappa
+    expected = np.array([kappa_with_many_bits(logits[:, i], lam) for i in range(9)])
+    assert np.isfinite(kappa[expected < 1e13]).all()
+    finite = np.isfinite(kappa)
+    np.testing.assert_allclose(kappa[finite], expected[finite], rtol=1e-3)
+
+
+def test_what_the_inverses_lose_is_computed_from_the_matrix_itself():
+    """A member with a probability of e^−620, which has no inverse, among 63 that have."""
+    logits = np.tile([0.0, 9.8, 5.0], (64, 1, 1))
+    logits[0, 0, 1] = -620.0
+    spectrum = Spectrum(categorical(logits))
+    assert np.isinf(spectrum.extremes(0.0).kappa).all()
+    for lam in (0.3, 0.9):
+        expected = eigenvalues(logits[:, 0], lam)
+        kappa = spectrum.extremes(lam).kappa[0]
+        assert kappa == pytest.approx(expected[-1] / expected[0], rel=1e-6)
+
+
 def test_what_float64_cannot_tell_from_zero_is_infinite():
     logits = np.array([[[0.0, -800.0, -3.0]], [[0.0, 1.0, 2.0]]])
-    spectrum = Spectrum(categorical(logits))
-    assert np.isinf(spectrum.extremes(0.5).kappa).all()
-    logits[0, 0, 0] = np.nan
     assert np.isinf(Spectrum(categorical(logits)).extremes(0.5).kappa).all()
+    diverged = np.concatenate([logits, 1e30 * logits + [0, 1e31, 0]], 1)
+    diverged[0, 0] = np.nan, 0.0, 1.0
+    for lam in (0.0, 0.5, 1.0):
+        assert np.isinf(Spectrum(categorical(diverged)).extremes(lam).kappa).all()
+
+
+def test_a_quantile_that_unresolved_examples_may_change_is_infinite():
+    ones = np.ones(5)
+    extremes = Extremes(
+        smallest=np.array([1.0, 0.5, 1e-20, 1e-21, 1e-9]),
+        largest=ones,
+        rounding=np.array([0.0, 0.0, 0.0, 0.0, 1.0]),
+        resolved=1e12,
+    )
+    np.testing.assert_array_equal(extremes.quantiles([0.2, 0.4, 0.6]), [1, 2, np.inf])
+    resolved = replace(extremes, rounding=0 * ones)
+    np.testing.assert_allclose(resolved.quantiles([0.2, 0.4, 0.6, 0.8]), [1, 2, 1e9, 1e20])
 
 
 @pytest.mark.parametrize("shape", SHAPES)
