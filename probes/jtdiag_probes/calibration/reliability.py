@@ -115,17 +115,16 @@ def temperature(logits: Floats, target: Classes) -> float:
     """Fit the temperature T > 0 that minimizes the loss of logits/T (Guo et al. 2017, Section 4.2).
 
     The loss is convex in 1/T. The root of its derivative is searched for T from 0.01 to 100; if the
-    minimum is outside, a bound is returned. NaN for logits that are not finite.
+    minimum is outside, as for a predictor without errors, the result is NaN, as it is for logits
+    that are not finite.
     """
     if not np.isfinite(logits).all() or len(target) == 0:
         return np.nan
     shifted = logits - logits.max(-1, keepdims=True)
     of_target = float(np.take_along_axis(shifted, target[:, None], axis=-1).mean())
     low, high = np.log(COOLEST), np.log(HOTTEST)
-    if _slope(low, shifted, of_target) <= 0:
-        return COOLEST
-    if _slope(high, shifted, of_target) >= 0:
-        return HOTTEST
+    if _slope(low, shifted, of_target) <= 0 or _slope(high, shifted, of_target) >= 0:
+        return np.nan
     # Arguments rather than a closure: brentq creates a reference cycle that would keep it alive.
     return float(np.exp(brentq(_slope, low, high, args=(shifted, of_target), xtol=1e-10)))
 

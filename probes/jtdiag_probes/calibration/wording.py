@@ -1,64 +1,124 @@
 """Sentences of the calibration probe."""
 
+from dataclasses import dataclass
 from typing import Literal
 
-from jtdiag.stats import plus_minus
+from jtdiag.stats import Interval, with_interval
+from jtdiag_probes.calibration.reliability import COOLEST, HOTTEST
 
-Direction = Literal["overconfident", "underconfident"]
+Verdict = Literal["overconfident", "underconfident", "miscalibrated"]
 
 
-def calibration_error(
-    lam: float,
-    direction: Direction | None,
-    *,
-    error: float,
-    se: float,
-    chance: float,
-    limit: float,
-    member_error: float,
-) -> str:
-    """Return the ensemble's expected calibration error on test, compared with that by chance.
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """Mean confidence minus accuracy, −1 to 1, with the sources of its uncertainty."""
+
+    over_examples: Interval
+    """Over the choice of test examples, for the trained trials; simultaneous for all λs."""
+    over_trials: Interval
+    """Over examples and trials; no ends for a single trial."""
+    trials: int
+    detectable: float
+    """Size that would have been detected with a probability of 80 %."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chance:
+    """An expected calibration error, compared with that of a calibrated ensemble."""
+
+    error: Interval
+    """0 to 1, mean over trials."""
+    if_calibrated: float
+    """Its expected value for a calibrated ensemble."""
+    p: float
+    """Probability of one at least as large, corrected for all tests."""
+
+
+def calibration(lam: float, verdict: Verdict | None, gap: Gap, *, diverged: int = 0) -> str:
+    """Return whether the ensemble is miscalibrated, from its mean confidence on test.
 
     Args:
         lam: λ.
-        direction: None where the error does not exceed the limit.
-        error: Expected calibration error of the ensemble, 0 to 1, mean over trials.
-        se: Its standard error; NaN for one trial.
-        chance: Error to be expected of a perfectly calibrated predictor.
-        limit: Multiple of that error above which an error counts.
-        member_error: Error of the median member.
+        verdict: None where nothing was detected.
+        gap: Mean confidence minus accuracy.
+        diverged: Number of trials that are left out because a member diverged.
     """
-    subject = "its" if direction else "the ensemble's"
-    times = "twice" if limit == 2 else f"{limit:g} times"
-    verdict = f"the ensemble is {direction}" if direction else "no miscalibration was detected"
-    compared = f"more than {times}" if direction else f"at most {times}"
+    conclusion = {
+        None: "no miscalibration was detected",
+        "miscalibrated": "the ensemble is miscalibrated, though not in one direction",
+    }.get(verdict, f"the ensemble is {verdict}")
+    omitted = f", without {_trials(diverged)} in which a member diverged" if diverged else ""
+    power = ""
+    if verdict is None:
+        power = (
+            f" A difference of {100 * gap.detectable:.1f} points would have been detected with a "
+            "probability of 80 %."
+        )
+    subject = "its" if verdict else "the ensemble's"
     return (
-        f"λ = {lam:g}: {verdict}: {subject} expected calibration error on test is "
-        f"{plus_minus(100 * error, 100 * se, '.1f', '%')}, {compared} the {100 * chance:.1f} % "
-        f"expected by chance; the median member's is {100 * member_error:.1f} %."
+        f"λ = {lam:g}: {conclusion}: on test, {subject} mean confidence {_compared(gap)}{omitted}."
+        f"{power}"
     )
 
 
-def headline(lam: float, direction: Direction | None) -> str:
-    """Return the same in a few words."""
-    verdict = f"the ensemble is {direction}" if direction else "no miscalibration was detected"
-    return f"{verdict} at λ = {lam:g}"
+def _compared(gap: Gap) -> str:
+    """Return the difference from the accuracy, with both intervals and what they include."""
+    mean = 100 * gap.over_examples.mean
+    size = f"{abs(mean):.1f} points {'above' if mean >= 0 else 'below'} its accuracy"
+    trained = "the trained ensemble" if gap.trials == 1 else f"these {gap.trials} trained ensembles"
+    sources = f"for {trained}, over test examples: {_ends(gap.over_examples)}"
+    if gap.over_trials.exists:
+        sources += f"; over test examples and trials: {_ends(gap.over_trials)}"
+    return f"is {size} (95 % interval of the difference {sources} points)"
 
 
-def temperature_scaling(temperature: float, *, error: float, scaled: float) -> str:
-    """Return the effect of a fitted temperature on the ensemble's calibration error.
+def _ends(interval: Interval) -> str:
+    return f"{100 * interval.low:+.1f} to {100 * interval.high:+.1f}".replace("-", "−")
+
+
+def _trials(count: int) -> str:
+    return "1 trial" if count == 1 else f"{count} trials"
+
+
+def calibration_error(chance: Chance, member_error: float) -> str:
+    """Return the expected calibration error of the ensemble and of its members, on test.
 
     Args:
-        temperature: Fitted on val.
-        error: Calibration error without it, 0 to 1.
-        scaled: Calibration error with it.
+        chance: Error of the ensemble, and what a calibrated one would have.
+        member_error: Error of the median member, 0 to 1; NaN for a single member.
     """
-    effect = (
-        f"reduces the ensemble's error to {100 * scaled:.1f} %"
-        if scaled < error
-        else f"does not reduce the ensemble's error, which is then {100 * scaled:.1f} %"
+    p = "p < 0.001" if chance.p < 0.001 else f"p = {chance.p:.2g}"
+    members = f"; the median member's is {100 * member_error:.1f} %" if member_error >= 0 else ""
+    error = with_interval(chance.error.scaled(100).within(0, 100), ".1f", "%")
+    return (
+        f"Its expected calibration error is {error}; a calibrated ensemble would have about "
+        f"{100 * chance.if_calibrated:.1f} % ({p}){members}."
     )
-    return f"Temperature scaling (T = {temperature:.2f}, fitted on val) {effect}."
+
+
+def headline(lam: float, verdict: Verdict | None) -> str:
+    """Return the same in a few words."""
+    text = f"the ensemble is {verdict}" if verdict else "no miscalibration was detected"
+    return f"{text} at λ = {lam:g}"
+
+
+def temperature_scaling(temperature: float, *, scaled: float, fitted: int, trials: int) -> str:
+    """Return the ensemble's calibration error with a fitted temperature.
+
+    Args:
+        temperature: Fitted on val, mean over trials; NaN where none was fitted.
+        scaled: Calibration error with it, 0 to 1.
+        fitted: Number of trials in which the loss has its minimum within the bounds.
+        trials: Number of trials.
+    """
+    outside = f"the loss on val has no minimum for temperatures from {COOLEST:g} to {HOTTEST:g}"
+    if not fitted:
+        return f"No temperature was fitted: {outside}."
+    note = "" if fitted == trials else f"; in {_trials(trials - fitted)} {outside}"
+    return (
+        f"With temperature scaling (T = {temperature:.2f}, fitted on val{note}), the expected "
+        f"calibration error is {100 * scaled:.1f} %."
+    )
 
 
 def keep_val() -> str:

@@ -1,12 +1,15 @@
+import math
+
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.stats import norm
 from sklearn.metrics import log_loss
 
 from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes.calibration import calibration, reliability
+from jtdiag_probes.calibration import calibration, confidence_gap, reliability
 from jtdiag_probes.calibration.calibration import probe
 
 
@@ -108,7 +111,7 @@ def test_without_val_there_is_no_temperature_and_the_finding_names_what_to_store
     assert result["ensemble_temperature"].isnull().all()
     assert result["ensemble_ece_scaled"].isnull().all()
     assert result["ensemble_ece"].sel(split="test").notnull().all()
-    result["ensemble_ece"][:] = 0.4
+    result["gap_low"][:] = 0.01
     [finding] = probe.judge(result)
     advice = ' Store the outputs of val (keep.splits = ["val", "test"]) to fit a temperature.'
     assert finding.sentence.endswith(advice)
@@ -151,39 +154,88 @@ def test_a_member_that_diverged_is_nan_and_so_is_the_ensemble(by_hand):
 # --- findings -------------------------------------------------------------------------------------
 
 
-def changed_finding(result, error, gap):
-    """The finding at λ = 0.9, with another error on test and confidence off by a gap."""
+def changed_finding(result, low=-0.01, high=0.03, p=1.0, **changes):
+    """The finding at λ = 0.9, with another interval of the gap and another p value."""
     changed = result.copy(deep=True)
-    changed["ensemble_ece"].loc[{"split": "test"}] = error
-    changed["ensemble_bin_confidence"].loc[{"split": "test"}] = (
-        result["ensemble_bin_accuracy"].sel(split="test") + gap
-    )
+    changed["gap_low"][:], changed["gap_high"][:] = low, high
+    changed["ensemble_ece_p"][:] = p
+    changed["ensemble_gap"].loc[{"split": "test"}] = (low + high) / 2
+    for name, value in changes.items():
+        changed[name][:] = value
     return next(f for f in probe.judge(changed) if f.lam == 0.9)
 
 
-@pytest.mark.parametrize(("gap", "direction"), [(0.1, "overconfident"), (-0.1, "underconfident")])
-def test_the_finding_names_the_direction_of_miscalibration(result, gap, direction):
-    finding = changed_finding(result, 0.5, gap)
-    assert finding.sentence.startswith(f"λ = 0.9: the ensemble is {direction}: its")
-    assert finding.headline == f"the ensemble is {direction} at λ = 0.9"
+@pytest.mark.parametrize(
+    ("low", "high", "p", "verdict"),
+    [
+        (0.01, 0.03, 1.0, "the ensemble is overconfident"),
+        (-0.03, -0.01, 1.0, "the ensemble is underconfident"),
+        (-0.01, 0.01, 0.001, "the ensemble is miscalibrated"),
+        (-0.01, 0.01, 0.01, "no miscalibration was detected"),  # six tests and two trials: 0.12
+    ],
+)
+def test_a_verdict_needs_an_interval_without_0_or_a_corrected_p_value(
+    result, low, high, p, verdict
+):
+    finding = changed_finding(result, low, high, p)
+    assert finding.sentence.startswith(f"λ = 0.9: {verdict}")
+    assert finding.headline == f"{verdict} at λ = 0.9"
+    assert finding.number == pytest.approx((low + high) / 2)
+    assert ("temperature" in finding.sentence) == ("no misc" not in verdict)
 
 
-def test_an_error_that_chance_explains_is_no_miscalibration(result):
-    finding = changed_finding(result, 0.0, 0.1)
-    assert finding.sentence.startswith("λ = 0.9: no miscalibration was detected: the ensemble's")
-    assert finding.headline == "no miscalibration was detected at λ = 0.9"
-    assert "Temperature" not in finding.sentence
-
-
-def test_the_sentence_gives_the_numbers(result):
-    finding = changed_finding(result, 0.5, 0.1)
-    on_test = result.sel(lam=0.9, split="test")
-    assert finding.number == pytest.approx(0.5)
-    assert finding.limit == pytest.approx(2 * float(on_test["ensemble_ece_by_chance"].mean()))
-    temperature = float(result["ensemble_temperature"].sel(lam=0.9).mean())
-    scaled = float(on_test["ensemble_ece_scaled"].mean())
-    assert finding.sentence.endswith(
-        f" Temperature scaling (T = {temperature:.2f}, fitted on val) reduces the ensemble's error "
-        f"to {100 * scaled:.1f} %."
+def test_a_finding_of_nothing_gives_the_difference_that_would_have_been_detected(result):
+    size = 2 * (1 + norm.ppf(0.8) / norm.isf(0.025 / 6))  # half of the interval is 2 points
+    assert f" A difference of {size:.1f} points would have been detected with a probability" in (
+        changed_finding(result, -0.01, 0.03).sentence
     )
-    assert "on test is 50.0 ± 0.0 %, more than twice the" in finding.sentence
+
+
+def test_the_wider_interval_includes_examples_and_trials(result):
+    changed = result.sel(lam=[0.9]).copy(deep=True)
+    changed["gap_low"][:], changed["gap_high"][:] = -0.01, 0.03
+    changed["ensemble_gap"].loc[{"split": "test"}] = [0.0099, 0.0101]  # ± 0.0127, Student, 1 degree
+    [finding] = probe.judge(changed)
+    reach = math.hypot(2, 12.706 * 0.01)
+    assert f"test examples and trials: {1 - reach:+.1f} to {1 + reach:+.1f}".replace("-", "−") in (
+        finding.sentence
+    )
+
+
+def test_a_temperature_that_was_not_fitted_is_not_reported(result):
+    sentence = changed_finding(
+        result, 0.01, 0.03, ensemble_temperature=np.nan, ensemble_ece_scaled=np.nan
+    ).sentence
+    assert "No temperature was fitted" in sentence
+    assert "nan" not in sentence
+
+
+def test_trials_in_which_a_member_diverged_are_left_out_and_counted(result):
+    changed = result.copy(deep=True)
+    changed["ensemble_ece"].loc[{"lam": 0.9, "trial": 1}] = np.nan
+    finding = next(f for f in probe.judge(changed) if f.lam == 0.9)
+    assert finding.trials == (0,)
+    assert "without 1 trial in which a member diverged" in finding.sentence
+    assert "for the trained ensemble" in finding.sentence
+
+
+@pytest.mark.slow
+def test_a_single_member_is_not_compared_with_members(tmp_path):
+    run = toy_run(tmp_path, trials=1, lam=[0.5], members={"count": 1}, train={"epochs": 1})
+    [finding] = probe.judge(probe.ask(run, Options()))
+    assert "member" not in finding.sentence
+
+
+def test_the_interval_is_that_of_the_stored_outputs(toy, result):
+    lanes = [lane for lane in toy.lanes if toy.lam(lane) == 0.9]
+    confidence, right = [], []
+    for lane in lanes:
+        logits, target = stored_outputs(toy, lane, "test", toy.chosen_epoch(lane))
+        q = np.exp(logits.mean(0))
+        q /= q.sum(-1, keepdims=True)
+        confidence.append(q.max(-1))
+        right.append(q.argmax(-1) == target)
+    ends = confidence_gap.interval(confidence, right, 0.025 / 6)
+    assert [float(result[n].sel(lam=0.9)) for n in ("gap_low", "gap_high")] == pytest.approx(ends)
+    gaps = [c.mean() - r.mean() for c, r in zip(confidence, right, strict=True)]
+    np.testing.assert_allclose(result["ensemble_gap"].sel(lam=0.9, split="test"), gaps)

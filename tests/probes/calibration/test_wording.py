@@ -2,56 +2,81 @@ import inspect
 
 import pytest
 
+from jtdiag.stats import Interval
 from jtdiag_probes.calibration import wording
+from jtdiag_probes.calibration.wording import Chance, Gap
 
 NAN = float("nan")
+
+
+def gap(mean, trials=3):
+    """A gap with intervals of ± 2 and ± 4 points."""
+    ends = (mean - 0.04, mean + 0.04) if trials > 1 else (NAN, NAN)
+    return Gap(
+        over_examples=Interval(mean, mean - 0.02, mean + 0.02),
+        over_trials=Interval(mean, *ends),
+        trials=trials,
+        detectable=0.03,
+    )
+
+
 SENTENCES = [
     (
-        wording.calibration_error(
-            0.9,
-            "overconfident",
-            error=0.051,
-            se=0.002,
-            chance=0.008,
-            limit=2.0,
-            member_error=0.013,
-        ),
-        "λ = 0.9: the ensemble is overconfident: its expected calibration error on test "
-        "is 5.1 ± 0.2 %, more than twice the 0.8 % expected by chance; the median member's is "
-        "1.3 %.",
+        wording.calibration(0.9, "overconfident", gap(0.051)),
+        "λ = 0.9: the ensemble is overconfident: on test, its mean confidence is 5.1 points above "
+        "its accuracy (95 % interval of the difference for these 3 trained ensembles, over test "
+        "examples: +3.1 to +7.1; over test examples and trials: +1.1 to +9.1 points).",
+    ),
+    (
+        wording.calibration(0, "underconfident", gap(-0.051, trials=1), diverged=2),
+        "λ = 0: the ensemble is underconfident: on test, its mean confidence is 5.1 points below "
+        "its accuracy (95 % interval of the difference for the trained ensemble, over test "
+        "examples: −7.1 to −3.1 points), without 2 trials in which a member diverged.",
+    ),
+    (
+        wording.calibration(1, None, gap(0.001, trials=1), diverged=1),
+        "λ = 1: no miscalibration was detected: on test, the ensemble's mean confidence is 0.1 "
+        "points above its accuracy (95 % interval of the difference for the trained ensemble, over "
+        "test examples: −1.9 to +2.1 points), without 1 trial in which a member diverged. A "
+        "difference of 3.0 points would have been detected with a probability of 80 %.",
+    ),
+    (
+        wording.calibration(1, "miscalibrated", gap(0.001, trials=1)),
+        "λ = 1: the ensemble is miscalibrated, though not in one direction: on test, its mean "
+        "confidence is 0.1 points above its accuracy (95 % interval of the difference for the "
+        "trained ensemble, over test examples: −1.9 to +2.1 points).",
     ),
     (
         wording.calibration_error(
-            0.0,
-            "underconfident",
-            error=0.051,
-            se=NAN,
-            chance=0.008,
-            limit=2.5,
-            member_error=0.013,
+            Chance(error=Interval(0.051, -0.001, 0.06), if_calibrated=0.008, p=0.0004), 0.013
         ),
-        "λ = 0: the ensemble is underconfident: its expected calibration error on test "
-        "is 5.1 %, more than 2.5 times the 0.8 % expected by chance; the median member's is 1.3 %.",
+        "Its expected calibration error is 5.1 % (95 % interval 0.0 to 6.0 %); a calibrated "
+        "ensemble would have about 0.8 % (p < 0.001); the median member's is 1.3 %.",
     ),
     (
         wording.calibration_error(
-            1.0, None, error=0.013, se=0.001, chance=0.007, limit=2.0, member_error=0.611
+            Chance(error=Interval(0.051, NAN, NAN), if_calibrated=0.008, p=0.213), NAN
         ),
-        "λ = 1: no miscalibration was detected: the ensemble's expected calibration error on test "
-        "is 1.3 ± 0.1 %, at most twice the 0.7 % expected by chance; the median member's is "
-        "61.1 %.",
+        "Its expected calibration error is 5.1 %; a calibrated ensemble would have about 0.8 % "
+        "(p = 0.21).",
     ),
     (wording.headline(0.9, "overconfident"), "the ensemble is overconfident at λ = 0.9"),
-    (wording.headline(0.0, "underconfident"), "the ensemble is underconfident at λ = 0"),
+    (wording.headline(0.9, "miscalibrated"), "the ensemble is miscalibrated at λ = 0.9"),
     (wording.headline(1.0, None), "no miscalibration was detected at λ = 1"),
     (
-        wording.temperature_scaling(2.1, error=0.051, scaled=0.012),
-        "Temperature scaling (T = 2.10, fitted on val) reduces the ensemble's error to 1.2 %.",
+        wording.temperature_scaling(2.1, scaled=0.012, fitted=3, trials=3),
+        "With temperature scaling (T = 2.10, fitted on val), the expected calibration error is "
+        "1.2 %.",
     ),
     (
-        wording.temperature_scaling(0.9, error=0.051, scaled=0.06),
-        "Temperature scaling (T = 0.90, fitted on val) does not reduce the ensemble's error, which "
-        "is then 6.0 %.",
+        wording.temperature_scaling(2.1, scaled=0.012, fitted=2, trials=3),
+        "With temperature scaling (T = 2.10, fitted on val; in 1 trial the loss on val has no "
+        "minimum for temperatures from 0.01 to 100), the expected calibration error is 1.2 %.",
+    ),
+    (
+        wording.temperature_scaling(NAN, scaled=NAN, fitted=0, trials=3),
+        "No temperature was fitted: the loss on val has no minimum for temperatures from 0.01 to "
+        "100.",
     ),
     (
         wording.keep_val(),
