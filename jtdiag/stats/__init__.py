@@ -1,6 +1,12 @@
 """Intervals, comparisons and their power: every claim of a difference is made with these."""
 
-from jtdiag.stats.comparisons import against_lowest, against_reference, best_set, mcnemar
+from jtdiag.stats.comparisons import (
+    LEAST_TRIALS,
+    against_lowest,
+    against_reference,
+    best_set,
+    from_lowest,
+)
 from jtdiag.stats.formatting import listed, plus_minus, signed, with_interval
 from jtdiag.stats.intervals import (
     LEVEL,
@@ -11,10 +17,12 @@ from jtdiag.stats.intervals import (
     standard_error,
     unpaired,
 )
-from jtdiag.stats.power import POWER, smallest_detectable
-from jtdiag.stats.proportions import clopper_pearson
+from jtdiag.stats.population import population_interval, two_way_interval
+from jtdiag.stats.power import POWER, smallest_detectable, smallest_detectable_unpaired
+from jtdiag.stats.proportions import clopper_pearson, mcnemar, paired_fractions
 
 __all__ = [
+    "LEAST_TRIALS",
     "LEVEL",
     "POWER",
     "Interval",
@@ -22,15 +30,20 @@ __all__ = [
     "against_reference",
     "best_set",
     "clopper_pearson",
+    "from_lowest",
     "interval_ends",
     "listed",
     "mcnemar",
     "mean_interval",
     "paired",
+    "paired_fractions",
     "plus_minus",
+    "population_interval",
     "signed",
     "smallest_detectable",
+    "smallest_detectable_unpaired",
     "standard_error",
+    "two_way_interval",
     "unpaired",
     "with_interval",
 ]

@@ -1,5 +1,6 @@
 """Means with standard errors and Student's intervals, of trials and of their differences."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -60,24 +61,46 @@ def standard_error(values: ArrayLike, axis: int = 0) -> Floats:
     return np.sqrt(squares / np.where(n > 1, n - 1, np.nan) / np.maximum(n, 1))
 
 
-def interval_ends(values: ArrayLike, axis: int = 0) -> tuple[Floats, Floats]:
+def interval_ends(
+    values: ArrayLike, axis: int = 0, comparisons: ArrayLike = 1
+) -> tuple[Floats, Floats]:
     """Return the ends of Student's 95 % interval of the mean along an axis, as `mean_interval`.
 
     NaN is left out. The ends are NaN where `mean_interval` has none.
+
+    Args:
+        values: (…, n, …).
+        axis: That of the n values.
+        comparisons: As in `paired`, for each mean.
+
+    Returns:
+        Two arrays without the axis.
     """
     array = np.asarray(values, float)
+    spread = _have_spread(array, axis)
+    array = np.where(np.expand_dims(spread, axis), array, np.nan)
+    count = np.where(spread, (~np.isnan(array)).sum(axis), np.nan)
+    mean = np.nansum(array, axis) / count
+    tail = (1 - LEVEL) / 2 / np.asarray(comparisons, float)
+    reach = _quantiles(tail, count - 1) * standard_error(array, axis)
+    return mean - reach, mean + reach
+
+
+def _have_spread(array: Floats, axis: int) -> NDArray[np.bool_]:
+    """Return where two values or more are finite, none is infinite, and not all are equal."""
     known = ~np.isnan(array)
-    count = known.sum(axis)
     top = np.max(array, axis, where=known, initial=-np.inf)
     bottom = np.min(array, axis, where=known, initial=np.inf)
-    finite = np.isfinite(top) & np.isfinite(bottom) & (count > 1)
-    largest = np.where(finite, np.maximum(np.abs(top), np.abs(bottom)), 0)
-    spread = finite & (np.where(finite, top, 0) - np.where(finite, bottom, 0) > NO_SPREAD * largest)
-    array = np.where(np.expand_dims(spread, axis), array, np.nan)
-    mean = np.nansum(array, axis) / np.where(spread, count, np.nan)
-    tails = student.isf((1 - LEVEL) / 2, np.where(spread, count - 1, np.nan))
-    reach = tails * standard_error(array, axis)
-    return mean - reach, mean + reach
+    usable = np.isfinite(top) & np.isfinite(bottom) & (known.sum(axis) > 1)
+    top, bottom = np.where(usable, top, 0), np.where(usable, bottom, 0)
+    return usable & (top - bottom > NO_SPREAD * np.maximum(np.abs(top), np.abs(bottom)))
+
+
+def _quantiles(tail: Floats, freedom: Floats) -> Floats:
+    """Return Student's quantiles; few of the many are different."""
+    pairs = np.stack(np.broadcast_arrays(tail, freedom), -1)
+    different, which = np.unique(pairs.reshape(-1, 2), axis=0, return_inverse=True)
+    return student.isf(different[:, 0], different[:, 1])[which].reshape(pairs.shape[:-1])
 
 
 def mean_interval(values: ArrayLike) -> Interval:
@@ -126,11 +149,16 @@ def unpaired(a: ArrayLike, b: ArrayLike, comparisons: int = 1) -> Interval:
         comparisons: Size of the family of intervals that are to hold simultaneously (Bonferroni).
     """
     groups = [np.asarray(values, float) for values in (a, b)]
+    mean = float(groups[1].mean() - groups[0].mean())
+    return _around(mean, *welch(groups), comparisons)
+
+
+def welch(groups: Sequence[Floats]) -> tuple[float, float]:
+    """Return the squared standard error of a difference of two means, and Welch's freedom."""
     squares = np.array([squared_error(values) for values in groups])
     degrees = np.array([values.size for values in groups]) - 1
-    freedom = squares.sum() ** 2 / (squares**2 / degrees).sum() if degrees.all() else np.nan
-    mean = float(groups[1].mean() - groups[0].mean())
-    return _around(mean, float(squares.sum()), float(freedom), comparisons)
+    freedom = squares.sum() ** 2 / (squares**2 / degrees).sum() if (degrees > 0).all() else np.nan
+    return float(squares.sum()), float(freedom)
 
 
 def squared_error(values: Floats) -> float:

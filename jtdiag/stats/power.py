@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 from scipy.stats import chi2
 
-from jtdiag.stats.intervals import LEVEL, quantile, squared_error
+from jtdiag.stats.intervals import LEVEL, quantile, squared_error, welch
 
 POWER = 0.8
 """Probability with which the smallest detectable difference is detected."""
@@ -41,8 +41,26 @@ def smallest_detectable(
     return float(_standard_errors(values.size - 1, comparisons, power) * np.sqrt(squared))
 
 
+def smallest_detectable_unpaired(
+    a: ArrayLike, b: ArrayLike, comparisons: int = 1, power: float = POWER
+) -> float:
+    """Return the true difference of means that the test of `unpaired` detects, as above.
+
+    Args:
+        a: (n,), one for each trial.
+        b: (m,), the same of the other group.
+        comparisons: As in `unpaired`.
+        power: Probability of detection.
+    """
+    groups = [np.asarray(values, float) for values in (a, b)]
+    squared, freedom = welch([group[np.isfinite(group)] for group in groups])
+    if not (np.isfinite(squared) and freedom > 0):
+        return float("nan")
+    return float(_standard_errors(freedom, comparisons, power) * np.sqrt(squared))
+
+
 @lru_cache(maxsize=1024)
-def _standard_errors(freedom: int, comparisons: int, power: float) -> float:
+def _standard_errors(freedom: float, comparisons: int, power: float) -> float:
     """Return the smallest detectable difference in standard errors: the noncentrality."""
     limit = quantile((1 - LEVEL) / 2 / comparisons, freedom)
     chance = (np.arange(_SLICES) + 0.5) / _SLICES

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import nct, t as student
 
-from jtdiag.stats import paired, smallest_detectable
+from jtdiag.stats import paired, smallest_detectable, smallest_detectable_unpaired, unpaired
 
 
 @pytest.mark.parametrize("count", [3, 5, 10, 40])
@@ -36,3 +36,15 @@ def test_without_spread_nothing_is_known_of_the_power(values):
 def test_what_can_be_detected_has_the_unit_of_the_values():
     values = np.array([0.1, 0.3, 0.2])
     assert smallest_detectable(100 * values) == pytest.approx(100 * smallest_detectable(values))
+
+
+def test_of_two_groups_it_is_the_noncentral_t_of_welchs_freedom():
+    a, b = np.random.default_rng(1).normal(size=(2, 4))
+    interval = unpaired(a, b)
+    difference = smallest_detectable_unpaired(a, b)
+    squares = a.var(ddof=1) / 4, b.var(ddof=1) / 4
+    freedom = sum(squares) ** 2 / (squares[0] ** 2 / 3 + squares[1] ** 2 / 3)
+    se = (interval.high - interval.mean) / student.isf(0.025, freedom)
+    scipys = nct.sf(student.isf(0.025, freedom), freedom, difference / se)
+    assert scipys == pytest.approx(0.8, abs=2e-4)
+    assert np.isnan(smallest_detectable_unpaired(a, [0.1]))
