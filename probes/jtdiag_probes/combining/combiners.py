@@ -6,16 +6,15 @@ import numpy as np
 import torch
 import xarray as xr
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.families import combining
 from jtdiag.families.contract import Family
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
-from jtdiag.probing.over_trials import standard_error
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.combining import wording
-from jtdiag_probes.combining.wording import Percent
+from jtdiag_probes.combining.comparison import compare
 from jtdiag_probes.shared.decomposition import Floats, Target
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
@@ -89,30 +88,58 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         return {name: total / examples for name, total in sums.items()}
 
     result = over_outputs(run, metrics, dict.fromkeys(WRITES, ()), reduce)
-    return result.assign_attrs(error_measure=run.error_measure, combiner=run.recipe.combiner)
+    return result.assign_attrs(
+        error_measure=run.error_measure,
+        combiner=run.recipe.combiner,
+        members=run.recipe.members.count,
+    )
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
     """Return the test error of each combiner at each λ, at the last epoch with outputs."""
-    if not set(COMBINERS) <= set(result.data_vars):
+    if not set(COMBINERS) <= set(result.data_vars) or result.attrs["members"] < 2:
         return []
-    findings = []
-    for lam in result[names.LAM].values:
-        on_test = result.sel({names.LAM: lam, names.SPLIT: names.TEST})
-        kept = on_test["logits_error"].dropna(names.EPOCH, how="all")[names.EPOCH].values
-        if kept.size:
-            at_epoch = on_test.sel({names.EPOCH: kept[-1]})
-            findings.append(_compared(at_epoch, float(lam), int(kept[-1])))
-    return findings
+    at_lams = [
+        (float(lam), *last)
+        for lam in result[names.LAM].values
+        if (last := _last_epoch(result.sel({names.LAM: lam, names.SPLIT: names.TEST})))
+    ]
+    own = f"{result.attrs['combiner']}_error"
+    others = sum(
+        int(np.isfinite(at_epoch[name]).any())
+        for _, _, at_epoch in at_lams
+        for name in COMBINERS
+        if name != own
+    )
+    return [_compared(at_epoch, lam, epoch, own, others) for lam, epoch, at_epoch in at_lams]
 
 
-def _compared(at_epoch: xr.Dataset, lam: float, epoch: int) -> Finding:
-    errors = {
-        combiner: Percent(float(at_epoch[name].mean()), float(standard_error(at_epoch[name])))
-        for name, combiner in COMBINERS.items()
+def _last_epoch(on_test: xr.Dataset) -> tuple[int, xr.Dataset] | None:
+    """Return the last epoch with outputs, and the trials that have any there.
+
+    None without outputs, or if a member has diverged in all trials.
+    """
+    kept = on_test["logits_error"].dropna(names.EPOCH, how="all")[names.EPOCH].values
+    if not kept.size:
+        return None
+    at_epoch = on_test.sel({names.EPOCH: kept[-1]}).dropna(names.TRIAL, subset=["logits_error"])
+    return (int(kept[-1]), at_epoch) if np.isfinite(at_epoch["logits_loss"]).any() else None
+
+
+def _compared(at_epoch: xr.Dataset, lam: float, epoch: int, own: str, comparisons: int) -> Finding:
+    """Report every combiner, and compare those that the members were not trained for."""
+    # Errors count diverged members as wrong; their losses are not finite.
+    finite = np.flatnonzero(np.isfinite(at_epoch["logits_loss"]))
+    trials, at_epoch = at_epoch.sizes[names.TRIAL], at_epoch.isel({names.TRIAL: finite})
+    errors = {name: at_epoch[name].values for name in COMBINERS}
+    errors = {name: values for name, values in errors.items() if np.isfinite(values).any()}
+    intervals = {COMBINERS[name]: stats.mean_interval(e) for name, e in errors.items()}
+    differences = {
+        COMBINERS[name]: compare(values - errors[own], comparisons)
+        for name, values in errors.items()
+        if name != own
     }
-    defined = {combiner: error for combiner, error in errors.items() if np.isfinite(error.mean)}
-    means = [error.mean for error in defined.values()]
+    means = [interval.mean for interval in intervals.values()]
     return Finding(
         probe="combiners",
         rule="compared",
@@ -120,7 +147,15 @@ def _compared(at_epoch: xr.Dataset, lam: float, epoch: int) -> Finding:
         lam=lam,
         epoch=epoch,
         number=max(means) - min(means),
-        sentence=wording.combiners(lam, epoch, defined),
+        sentence=wording.combiners(
+            lam,
+            epoch,
+            intervals,
+            differences,
+            own=COMBINERS[own],
+            used=finite.size,
+            trials=trials,
+        ),
     )
 
 

@@ -13,8 +13,8 @@ from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.combining import wording
+from jtdiag_probes.combining.comparison import compare
 from jtdiag_probes.combining.meta_learner import MetaLearner, features, fit
-from jtdiag_probes.combining.wording import Difference, Percent
 
 _LANE = (names.LAM, names.TRIAL)
 _LANE_SPLIT = (*_LANE, names.SPLIT)
@@ -23,6 +23,10 @@ _MEASURES = {
     "stacked_error": (names.FRACTION, "error of the stacked ensemble"),
     "stacked_loss": (names.NAT, "loss of the stacked ensemble"),
     "averaged_error": (names.FRACTION, "error of the averaged logits of the same members"),
+}
+_COUNTS = {
+    "stacked_only_wrong": "examples on which only the stacked ensemble is wrong",
+    "averaged_only_wrong": "examples on which only the averaged logits are wrong",
 }
 _NOTE = "at the chosen epoch; on val in sample, since the combiner was fitted to it"
 
@@ -37,6 +41,12 @@ WRITES = {
         for key, var in over_trials.variables(
             name, (names.LAM, names.SPLIT), unit, meaning, from_outputs=True
         ).items()
+    },
+    **{
+        name: Var(
+            dims=_LANE_SPLIT, unit=names.COUNT, meaning=f"{meaning}, {_NOTE}", from_outputs=True
+        )
+        for name, meaning in _COUNTS.items()
     },
     "coefficient": Var(
         dims=(*_LANE, names.OUTPUT, names.MEMBER, names.MEMBER_OUTPUT),
@@ -118,39 +128,44 @@ def _measure_lane(run: Run, lane: Lane, result: xr.Dataset) -> None:
     result["iterations"].values[index] = learner.iterations * (1 if learner.converged else -1)
     for i, split in enumerate(_SPLITS):
         numbers = errors(learner, run.outputs(lane, epoch, split))
-        for name, number in zip(_MEASURES, numbers, strict=True):
+        for name, number in numbers.items():
             result[name].values[(*index, i)] = number
 
 
-def errors(learner: MetaLearner, blocks: Iterator[OutputBlock]) -> tuple[float, float, float]:
-    """Return error and loss of the stacked ensemble, and the error of the averaged logits."""
-    wrong, loss, wrong_averaged, count = 0, 0.0, 0, 0
+def errors(learner: MetaLearner, blocks: Iterator[OutputBlock]) -> dict[str, float]:
+    """Return errors and loss of the two combiners, and on how many examples only one is wrong."""
+    sums, count = dict.fromkeys((*_MEASURES, *_COUNTS), 0.0), 0
     for block in blocks:
-        stacked, rows = learner(block.logits), np.arange(len(block.target))
-        wrong += int((stacked.argmax(-1) != block.target).sum())
-        loss -= float(log_softmax(stacked, axis=-1)[rows, block.target].sum())
-        averaged = block.logits.mean(0, dtype=np.float64)
-        wrong_averaged += int((averaged.argmax(-1) != block.target).sum())
+        logits, rows = learner(block.logits), np.arange(len(block.target))
+        stacked = logits.argmax(-1) != block.target
+        averaged = block.logits.mean(0, dtype=np.float64).argmax(-1) != block.target
+        sums["stacked_error"] += int(stacked.sum())
+        sums["averaged_error"] += int(averaged.sum())
+        sums["stacked_loss"] -= float(log_softmax(logits, axis=-1)[rows, block.target].sum())
+        sums["stacked_only_wrong"] += int((stacked & ~averaged).sum())
+        sums["averaged_only_wrong"] += int((averaged & ~stacked).sum())
         count += len(rows)
-    return wrong / count, loss / count, wrong_averaged / count
+    return {name: total if name in _COUNTS else total / count for name, total in sums.items()}
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
     """Compare the trained combiner with averaged logits, and report fits that did not converge."""
     if "stacked_error" not in result:
         return []
+    on_test = result["stacked_error_mean"].sel({names.SPLIT: names.TEST})
+    measured = result[names.LAM].values[np.isfinite(on_test.values)]
     findings = []
-    for lam in result[names.LAM].values:
+    for lam in measured:
         at_lam = result.sel({names.LAM: lam})
-        if np.isfinite(at_lam["stacked_error_mean"].sel({names.SPLIT: names.TEST})):
-            findings.append(_compared(at_lam))
-            findings += _not_converged(at_lam)
+        findings.append(_compared(at_lam, len(measured)))
+        findings += _not_converged(at_lam)
     return findings
 
 
-def _compared(at_lam: xr.Dataset) -> Finding:
-    lam, on_test = float(at_lam[names.LAM]), at_lam.sel({names.SPLIT: names.TEST})
-    difference = (on_test["stacked_error"] - on_test["averaged_error"]).dropna(names.TRIAL)
+def _compared(at_lam: xr.Dataset, comparisons: int) -> Finding:
+    on_test = at_lam.sel({names.SPLIT: names.TEST}).dropna(names.TRIAL, subset=["stacked_error"])
+    stacked, averaged = on_test["stacked_error"].values, on_test["averaged_error"].values
+    lam, counts = float(at_lam[names.LAM]), [on_test[name].values for name in _COUNTS]
     return Finding(
         probe="stacking",
         rule="stacked",
@@ -159,15 +174,11 @@ def _compared(at_lam: xr.Dataset) -> Finding:
         number=float(on_test["stacked_error_mean"]),
         sentence=wording.stacked(
             lam,
-            _percent(on_test, "stacked_error"),
-            _percent(on_test, "averaged_error"),
-            Difference(*stats.paired(difference), difference.size),
+            stats.mean_interval(stacked),
+            stats.mean_interval(averaged),
+            compare(stacked - averaged, comparisons, *counts),
         ),
     )
-
-
-def _percent(on_test: xr.Dataset, name: str) -> Percent:
-    return Percent(float(on_test[f"{name}_mean"]), float(on_test[f"{name}_se"]))
 
 
 def _not_converged(at_lam: xr.Dataset) -> list[Finding]:

@@ -1,20 +1,22 @@
 """The probe `votes`: the error of a majority vote, and how often members disagree."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names, stats
+from jtdiag.families import combining
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
-from jtdiag.probing.over_trials import standard_error
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.combining import voting, wording
-from jtdiag_probes.combining.wording import Difference, Percent
+from jtdiag_probes.combining.comparison import compare
 from jtdiag_probes.shared.measured_epoch import CHOSEN_EPOCH, chosen_epochs
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
@@ -34,6 +36,12 @@ _FROM_VOTES = {
     "vote_variance": "mean member error minus tandem_loss: variance over members of being wrong",
     "half_wrong": "fraction of examples on which more than half of the members are wrong",
 }
+_COUNTS = {
+    "vote_only_wrong": "examples on which only the vote is wrong; ties are drawn",
+    "ensemble_only_wrong": "examples on which only the ensemble is wrong; ties are drawn",
+}
+STREAM = 0x7075
+"""Separates the random numbers of this probe from others with the same seed."""
 
 WRITES = {
     "chosen_epoch": CHOSEN_EPOCH,
@@ -44,6 +52,10 @@ WRITES = {
     **{
         name: Var(dims=LANE_EPOCH_SPLIT, unit=names.FRACTION, meaning=meaning, from_outputs=True)
         for name, meaning in _FROM_VOTES.items()
+    },
+    **{
+        name: Var(dims=LANE_EPOCH_SPLIT, unit=names.COUNT, meaning=meaning, from_outputs=True)
+        for name, meaning in _COUNTS.items()
     },
     "polarization": Var(
         dims=LANE_EPOCH_SPLIT,
@@ -66,21 +78,26 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         }
     )
     if not options.metrics_only:
-        rows: dict[str, tuple[str, ...]] = dict.fromkeys((*_FROM_VOTES, "polarization"), ())
-        result = result.merge(over_outputs(run, metrics, rows, _reduce))
+        reduce = partial(_reduce, run)
+        measured = (*_FROM_VOTES, *_COUNTS, "polarization")
+        rows: dict[str, tuple[str, ...]] = dict.fromkeys(measured, ())
+        result = result.merge(over_outputs(run, metrics, rows, reduce))
     return result.assign_attrs(members=metrics.sizes[names.MEMBER])
 
 
 def _reduce(
-    _lane: Lane, blocks: Iterator[OutputBlock]
+    run: Run, lane: Lane, blocks: Iterator[OutputBlock]
 ) -> Mapping[str, NDArray[np.floating[Any]] | float]:
-    """Return the fractions of one lane, epoch and split; NaN if a member has diverged."""
-    sums = dict.fromkeys(("wrong", "both", "half", "majority", "differ", "examples"), 0.0)
+    """Return the numbers of one lane, epoch and split; NaN if a member has diverged."""
+    sums = dict.fromkeys(("wrong", "both", "half", "majority", "differ", "examples", *_COUNTS), 0.0)
     members = 1
+    random = np.random.default_rng([run.recipe.seed, lane.trial, STREAM])
     for block in blocks:
         members = len(block.logits)
         votes = voting.count_votes(block.logits)
         wrong = voting.wrong_share(votes, block.target)
+        vote = voting.drawn_majority(votes, random) != block.target
+        ensemble = _ensemble_wrong(run, block)
         factor = 1.0 if np.isfinite(block.logits).all() else np.nan
         for name, values in (
             ("wrong", wrong),
@@ -89,10 +106,20 @@ def _reduce(
             ("majority", voting.majority_wrong(votes, block.target)),
             ("differ", voting.disagreement(votes)),
             ("examples", np.ones(len(wrong))),
+            ("vote_only_wrong", vote & ~ensemble),
+            ("ensemble_only_wrong", ensemble & ~vote),
         ):
             sums[name] += factor * float(values.sum())
+    counts = {name: sums.pop(name) for name in _COUNTS}
     means = {name: total / sums["examples"] for name, total in sums.items()}
-    return _fractions(means, members)
+    return _fractions(means, members) | counts
+
+
+def _ensemble_wrong(run: Run, block: OutputBlock) -> NDArray[np.bool_]:
+    """Return on which examples (n,) the ensemble is wrong, with the combiner of the recipe."""
+    eta, target = torch.from_numpy(block.logits.astype(np.float64)), torch.from_numpy(block.target)
+    mean = combining.prediction(run.family, eta, run.recipe.combiner)
+    return np.asarray(run.family.error(mean, target) > 0)
 
 
 def _fractions(means: Mapping[str, float], members: int) -> dict[str, float]:
@@ -121,15 +148,22 @@ def judge(result: xr.Dataset) -> list[Finding]:
     on_test = result.sel({names.SPLIT: names.TEST})
     chosen = on_test.isel({names.EPOCH: result["chosen_epoch"].clip(min=0)})
     chosen = chosen.where(result["chosen_epoch"] >= 0)
-    by_lam = (chosen.sel({names.LAM: lam}) for lam in result[names.LAM].values)
-    return [_vote(at_lam) for at_lam in by_lam if at_lam["majority_error"].notnull().any()]
+    started = (result["chosen_epoch"] >= 0).sum(names.TRIAL)
+    measured = chosen["majority_error"].notnull().any(names.TRIAL)
+    family = int(measured.sum())
+    return [
+        _vote(chosen.sel({names.LAM: lam}), family, int(started.sel({names.LAM: lam})))
+        for lam in result[names.LAM].values[measured.values]
+    ]
 
 
-def _vote(at_lam: xr.Dataset) -> Finding:
+def _vote(at_lam: xr.Dataset, comparisons: int, trials: int) -> Finding:
     lam = float(at_lam[names.LAM])
     at_lam = at_lam.dropna(names.TRIAL, subset=["majority_error"])
     ensemble = at_lam["mean_member_error"] - at_lam["diversity_effect"]
     majority = at_lam["majority_error"]
+    counts = [at_lam[name].values for name in _COUNTS if name in at_lam]
+    compared = compare((majority - ensemble).values, comparisons, *counts)
     return Finding(
         probe="votes",
         rule="vote",
@@ -138,19 +172,16 @@ def _vote(at_lam: xr.Dataset) -> Finding:
         number=float(majority.mean()),
         sentence=wording.vote(
             lam,
-            majority=_percent(majority),
-            ensemble=_percent(ensemble),
-            member=_percent(at_lam["mean_member_error"]),
-            disagreement=_percent(at_lam["disagreement"]),
-            difference=Difference(*stats.paired(majority - ensemble), majority.size),
+            majority=stats.mean_interval(majority),
+            ensemble=stats.mean_interval(ensemble),
+            member=stats.mean_interval(at_lam["mean_member_error"]),
+            disagreement=stats.mean_interval(at_lam["disagreement"]),
+            compared=compared,
             disagreement_ratio=float(at_lam["disagreement_rate"].mean()),
             improvement_rate=float(at_lam["improvement_rate"].mean()),
+            trials=trials,
         ),
     )
-
-
-def _percent(by_trial: xr.DataArray) -> Percent:
-    return Percent(float(by_trial.mean()), float(standard_error(by_trial)))
 
 
 probe = Probe(

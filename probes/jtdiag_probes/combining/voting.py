@@ -43,3 +43,8 @@ def majority_wrong(votes: Votes, target: NDArray[np.int64]) -> Floats:
     most = votes == votes.max(-1, keepdims=True)
     right = np.take_along_axis(most, target[:, None], axis=-1)[:, 0]
     return 1 - right / most.sum(-1)
+
+
+def drawn_majority(votes: Votes, random: np.random.Generator) -> NDArray[np.int64]:
+    """Return the class with the most votes, (n,); ties are drawn, with equal probabilities."""
+    return (votes + random.random(votes.shape)).argmax(-1)

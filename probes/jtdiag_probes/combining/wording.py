@@ -2,41 +2,49 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
 
-from jtdiag import stats
-
-
-class Percent(NamedTuple):
-    """A fraction, mean over trials with its standard error; NaN for a single trial."""
-
-    mean: float
-    se: float
-
-    def __str__(self) -> str:
-        """Return "11.0 ± 1.0 %"."""
-        return stats.plus_minus(100 * self.mean, 100 * self.se, ".1f", "%")
+from jtdiag.stats import Interval, listed, with_interval
+from jtdiag_probes.combining.comparison import Comparison
 
 
-class Difference(NamedTuple):
-    """A difference of two error rates over paired trials, with its 95 % confidence interval."""
+def _percent(error: Interval) -> str:
+    """Return "11.0 % (95 % interval 8.0 to 14.0 %)" for fractions."""
+    return with_interval(error.within(0, math.inf).scaled(100), ".1f", "%")
 
-    mean: float
-    low: float
-    """NaN, as `high`, if there is no interval: for one trial, or the same difference in all."""
-    high: float
-    trials: int
 
-    def __str__(self) -> str:
-        """Return the difference in percentage points, with its interval or why there is none."""
-        points = f"{_points(self.mean)} percentage points"
-        if math.isfinite(self.low) and math.isfinite(self.high):
-            interval = f"95 % confidence interval {_points(self.low)} to {_points(self.high)}"
-            note = ", not significant" if self.low <= 0 <= self.high else ""
-            return f"{points} ({interval}{note})"
-        if self.trials > 1:
-            return f"{points} in each of {self.trials} trials (no confidence interval)"
-        return f"{points} in a single trial (no confidence interval)"
+def _difference(comparison: Comparison) -> str:
+    """Return a difference in percentage points with its test, or why there is none."""
+    points = f"{_points(comparison.interval.mean)} percentage points"
+    if comparison.interval.exists:
+        interval = f"95 % interval {_ends(comparison.interval)}"
+        note = "" if comparison.significant else f", not significant; {_power(comparison)}"
+        return f"{points} ({interval}{note})"
+    if comparison.trials > 1:
+        return f"{points} in each of {comparison.trials} trials (no spread, so not tested)"
+    if math.isnan(comparison.p):
+        return f"{points} in a single trial (not tested)"
+    p = "p < 0.001" if comparison.p < 0.001 else f"p = {comparison.p:.2g}"
+    note = "" if comparison.significant else ", not significant"
+    return (
+        f"{points} in a single trial (only the former is wrong on {comparison.only_first} test "
+        f"examples, only the latter on {comparison.only_second}; McNemar's test, {p}{note})"
+    )
+
+
+def _ends(interval: Interval) -> str:
+    return f"{_points(interval.low)} to {_points(interval.high)}"
+
+
+def _power(comparison: Comparison) -> str:
+    """Return what would have been detected."""
+    size = f"{100 * comparison.detectable:.1f}"
+    return f"a difference of {size} would have been detected with a probability of 80 %"
+
+
+def _in_trials(used: int, trials: int) -> str:
+    """Return ", in 2 of 3 trials" where some are left out, and why."""
+    left_out = "in the others a member diverged or outputs are not kept"
+    return "" if used == trials else f", in {used} of {trials} trials ({left_out})"
 
 
 def _points(fraction: float) -> str:
@@ -44,29 +52,47 @@ def _points(fraction: float) -> str:
     return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")
 
 
-def combiners(lam: float, epoch: int, errors: Mapping[str, Percent]) -> str:
-    """State the test error of the same members with each combiner.
+def combiners(
+    lam: float,
+    epoch: int,
+    errors: Mapping[str, Interval],
+    differences: Mapping[str, Comparison],
+    *,
+    own: str,
+    used: int,
+    trials: int,
+) -> str:
+    """State the test error of the same members with each combiner, and the differences.
 
     Args:
         lam: λ.
         epoch: Epoch of the outputs.
         errors: By the name of the combiner, such as "averaged logits"; one or more.
+        differences: From the combiner of the recipe, by the name of each other one.
+        own: Name of the combiner of the recipe.
+        used: Number of trials with finite outputs.
+        trials: Number of trials that have reached that epoch.
     """
-    texts = [f"{error} with {combiner}" for combiner, error in errors.items()]
-    listed = " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
-    return f"λ = {lam:g}: after epoch {epoch}, the test error of the same members is {listed}."
+    texts = [f"{_percent(error)} with {combiner}" for combiner, error in errors.items()]
+    changes = [f"{name} {_difference(change)}" for name, change in differences.items()]
+    compared = f" Compared with {own}: {listed(changes)}." if changes else ""
+    return (
+        f"λ = {lam:g}: after epoch {epoch}, the test error of the same members is {listed(texts)}"
+        f"{_in_trials(used, trials)}.{compared}"
+    )
 
 
 def vote(
     lam: float,
     *,
-    majority: Percent,
-    ensemble: Percent,
-    member: Percent,
-    disagreement: Percent,
-    difference: Difference,
+    majority: Interval,
+    ensemble: Interval,
+    member: Interval,
+    disagreement: Interval,
+    compared: Comparison,
     disagreement_ratio: float,
     improvement_rate: float,
+    trials: int,
 ) -> str:
     """State the errors of the majority vote, the ensemble and the members, on test.
 
@@ -76,9 +102,10 @@ def vote(
         ensemble: Error of the ensemble.
         member: Mean error of the members.
         disagreement: How often two members vote differently.
-        difference: Error of the vote minus that of the ensemble.
+        compared: The vote with the ensemble.
         disagreement_ratio: Disagreement over the mean member error; NaN if there are no errors.
         improvement_rate: Improvement of the vote over the mean member error; NaN likewise.
+        trials: Number of trials that have started.
     """
     if math.isfinite(disagreement_ratio) and math.isfinite(improvement_rate):
         ratios = (
@@ -88,24 +115,27 @@ def vote(
     else:
         ratios = "DER and EIR are undefined: the members make no errors"
     return (
-        f"λ = {lam:g}: on test, the error of the majority vote is {majority}, that of the ensemble "
-        f"{ensemble}, and the mean error of the members {member}; two members disagree on "
-        f"{disagreement} of the examples ({ratios}). Majority vote minus ensemble: {difference}."
+        f"λ = {lam:g}: on test, the error of the majority vote is {_percent(majority)}, that of "
+        f"the ensemble {_percent(ensemble)}, and the mean error of the members {_percent(member)}; "
+        f"two members disagree on {_percent(disagreement)} of the examples ({ratios})"
+        f"{_in_trials(compared.trials, trials)}. "
+        f"Majority vote minus ensemble: {_difference(compared)}."
     )
 
 
-def stacked(lam: float, stacked: Percent, averaged: Percent, difference: Difference) -> str:
+def stacked(lam: float, stacked: Interval, averaged: Interval, compared: Comparison) -> str:
     """State the test error of a trained combiner and of the averaged logits.
 
     Args:
         lam: λ.
         stacked: Error of the trained combiner.
         averaged: Error of the averaged logits of the same members.
-        difference: The former minus the latter.
+        compared: The former with the latter.
     """
     return (
         f"λ = {lam:g}: a combiner trained on the validation outputs of the members has a test "
-        f"error of {stacked}; their averaged logits have {averaged}. Difference: {difference}."
+        f"error of {_percent(stacked)}; their averaged logits have {_percent(averaged)}. "
+        f"Difference: {_difference(compared)}."
     )
 
 

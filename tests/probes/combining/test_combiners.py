@@ -3,6 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from scipy.stats import t as student
 
 from jtdiag import families, names
 from jtdiag.probing.contract import Options
@@ -89,3 +90,42 @@ def test_a_finding_for_each_lambda_compares_the_three(toy):
 
 def test_without_outputs_there_is_no_finding(toy):
     assert probe.judge(probe.ask(toy, Options(metrics_only=True))) == []
+
+
+def changed(result, **errors):
+    """The result with errors by trial, at the last epoch of λ = 0.9 on test."""
+    result = result.copy(deep=True)
+    index = {"lam": 0.9, "split": "test", "epoch": result["epoch"].values[-1]}
+    for name, values in errors.items():
+        result[name].loc[index] = values
+    return next(f for f in probe.judge(result) if f.lam == 0.9)
+
+
+@pytest.mark.slow
+def test_other_combiners_are_compared_with_that_of_the_recipe_for_all_lambdas_together(toy):
+    result = probe.ask(toy, Options())
+    errors = {"logits_error": [0.1, 0.1], "probabilities_error": [0.11, 0.12]}
+    sentence = changed(result, **errors, vote_error=[0.3, 0.3]).sentence
+    reach = 100 * 0.005 * student.isf(0.025 / 6, 1)  # two other combiners at three λs
+    ends = f"{1.5 - reach:+.2f} to {1.5 + reach:+.2f}".replace("-", "−")
+    assert (
+        f"Compared with averaged logits: averaged probabilities +1.50 percentage points (95 % "
+        f"interval {ends}, not significant"
+    ) in sentence
+    assert "a majority vote +20.00 percentage points in each of 2 trials (no spread" in sentence
+
+
+@pytest.mark.slow
+def test_a_diverged_trial_is_left_out_and_said(toy):
+    result = probe.ask(toy, Options())
+    sentence = changed(
+        result, logits_loss=[np.nan, 0.3], logits_error=[1.0, 0.1], vote_error=[1.0, 0.2]
+    ).sentence
+    assert "is 10.0 % with averaged logits" in sentence
+    assert "in 1 of 2 trials" in sentence
+    assert "a majority vote +10.00 percentage points in a single trial (not tested)" in sentence
+
+
+def test_a_single_member_is_not_combined(toy):
+    result = probe.ask(toy, Options(metrics_only=True))
+    assert probe.judge(result.assign_attrs(members=1)) == []

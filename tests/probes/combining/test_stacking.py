@@ -50,6 +50,10 @@ def test_the_combiner_is_fitted_on_validation_and_measured_on_both(toy, result):
             assert float(by_split["stacked_loss"]) == pytest.approx(loss, rel=1e-12)
             metrics = toy.metrics().sel(lam=0, split=split, epoch=toy.chosen_epoch(lane))
             assert by_split["averaged_error"] == metrics["ensemble_error"][lane.trial]
+            stacked = stacked_logits.argmax(-1) != target
+            averaged = logits.mean(0).argmax(-1) != target
+            assert by_split["stacked_only_wrong"] == (stacked & ~averaged).sum()
+            assert by_split["averaged_only_wrong"] == (averaged & ~stacked).sum()
 
 
 def test_members_that_were_trained_together_are_not_stacked(result):
@@ -101,12 +105,24 @@ def test_the_finding_compares_with_the_mean_of_the_logits(result):
     [finding] = probe.judge(changed)
     assert finding.sentence == (
         "λ = 0: a combiner trained on the validation outputs of the members has a test error of "
-        "11.0 ± 1.0 %; their averaged logits have 20.5 ± 0.5 %. Difference: −9.50 percentage "
-        "points (95 % confidence interval −15.85 to −3.15)."
+        "11.0 % (95 % interval 0.0 to 23.7 %); their averaged logits have 20.5 % (95 % interval "
+        "14.1 to 26.9 %). Difference: −9.50 percentage points (95 % interval −15.85 to −3.15)."
     )
     changed["stacked_error"].loc[{"lam": 0, "split": "test"}] = [0.10, 0.21]
     [finding] = probe.judge(changed)
-    assert finding.sentence.endswith(", not significant).")
+    assert ", not significant; a difference of " in finding.sentence
+
+
+def test_a_single_trial_is_tested_over_examples(result):
+    changed = result.copy(deep=True).sel(trial=[0])
+    index = {"lam": 0, "split": "test"}
+    changed["stacked_error"].loc[index], changed["averaged_error"].loc[index] = 0.3, 0.1
+    changed["stacked_only_wrong"].loc[index], changed["averaged_only_wrong"].loc[index] = 8, 0
+    [finding] = probe.judge(changed)
+    assert finding.sentence.endswith(
+        "in a single trial (only the former is wrong on 8 test "
+        "examples, only the latter on 0; McNemar's test, p = 0.0078)."
+    )
 
 
 def test_a_fit_that_did_not_converge_is_reported(toy, monkeypatch):

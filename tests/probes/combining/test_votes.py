@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from scipy.stats import t as student
 
 from jtdiag import names
 from jtdiag.probing.contract import Options
@@ -135,7 +136,8 @@ def test_three_that_are_each_wrong_on_another_third_are_right_by_vote(by_hand):
         "λ = 0.5: on test, the error of the majority vote is 0.0 %, that of the ensemble 0.0 %, "
         "and the mean error of the members 33.3 %; two members disagree on 66.7 % of the examples "
         "(disagreement-error ratio DER = 1.33, ensemble improvement rate EIR = 1.00). Majority "
-        "vote minus ensemble: 0.00 percentage points in a single trial (no confidence interval)."
+        "vote minus ensemble: 0.00 percentage points in a single trial (only the former is wrong "
+        "on 0 test examples, only the latter on 0; McNemar's test, p = 1, not significant)."
     )
 
 
@@ -159,9 +161,44 @@ def test_the_difference_between_vote_and_averaged_logits_is_reported(by_hand):
     [finding] = probe.judge(probe.ask(run_of(by_hand, logits, target, 0.0), Options()))
     assert finding.number == 1
     assert finding.sentence.endswith(
-        " Majority vote minus ensemble: +100.00 percentage points in each of 2 trials (no "
-        "confidence interval)."
+        " Majority vote minus ensemble: +100.00 percentage points in each of 2 trials (no spread, "
+        "so not tested)."
     )
+
+
+def by_trial(result, majority, ensemble):
+    """The result with other errors (lam, trial) of the vote and of the ensemble."""
+    changed = result.copy(deep=True)
+    changed["majority_error"][:] = np.asarray(majority)[:, :, None, None]
+    gap = changed["mean_member_error"] - np.asarray(ensemble)[:, :, None, None]
+    changed["diversity_effect"][:] = gap
+    return [finding.sentence for finding in probe.judge(changed)]
+
+
+def test_intervals_hold_for_all_lambdas_together(result):
+    majority, ensemble = np.array([[0.10, 0.11]] * 3), np.full((3, 2), 0.08)
+    first, *_ = by_trial(result, majority, ensemble)
+    reach = 100 * 0.005 * student.isf(0.025 / 3, 1)
+    ends = f"{2.5 - reach:+.2f} to {2.5 + reach:+.2f}".replace("-", "−")
+    assert f"+2.50 percentage points (95 % interval {ends}, not significant; a diff" in first
+    alone = by_trial(result.sel(lam=[0.9]), majority[:1], ensemble[:1])
+    reach = 100 * 0.005 * student.isf(0.025, 1)
+    assert f"{2.5 - reach:+.2f} to {2.5 + reach:+.2f}".replace("-", "−") in alone[0]
+
+
+def test_examples_that_only_one_gets_wrong_are_counted(toy, result):
+    for lane in toy.lanes:
+        [block] = toy.outputs(lane, 3, "test")
+        votes = (block.logits.argmax(-1)[..., None] == np.arange(3)).sum(0)
+        tied = (votes == votes.max(-1, keepdims=True)).sum(-1) > 1
+        vote = votes.argmax(-1) != block.target
+        ensemble = block.logits.mean(0).argmax(-1) != block.target
+        at = result.isel(lam=lane.lam_index, trial=lane.trial).sel(epoch=3, split="test")
+        for name, only in (
+            ("vote_only_wrong", vote & ~ensemble),
+            ("ensemble_only_wrong", ensemble & ~vote),
+        ):
+            assert abs(float(at[name]) - only[~tied].sum()) <= tied.sum(), name
 
 
 @pytest.mark.slow

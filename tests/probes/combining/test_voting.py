@@ -73,3 +73,13 @@ def test_the_majority_is_scipys_mode_unless_there_is_a_tie(election):
             assert wrong[n] == (mode(voted[:, n]).mode != target[n])
         else:
             assert wrong[n] == pytest.approx(1 - (target[n] in tied) / len(tied))
+
+
+def test_a_drawn_majority_draws_only_ties_and_each_class_as_often():
+    votes = np.tile([[2, 2, 0], [1, 3, 0]], (4000, 1))
+    drawn = voting.drawn_majority(votes, np.random.default_rng(0))
+    assert (drawn[1::2] == 1).all()
+    assert set(drawn[::2]) == {0, 1}
+    assert drawn[::2].mean() == pytest.approx(0.5, abs=0.03)
+    wrong = voting.majority_wrong(votes, np.zeros(8000, int))
+    assert (drawn != 0).mean() == pytest.approx(wrong.mean(), abs=0.02)
