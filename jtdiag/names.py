@@ -51,6 +51,8 @@ ENSEMBLE_ERROR: Final = "ensemble_error"
 METRIC_VARIABLES: Final = (MEMBER_LOSS, MEMBER_ERROR, ENSEMBLE_LOSS, ENSEMBLE_ERROR)
 DISPLACEMENT: Final = "displacement"
 """Distance of a member's parameters from initialization; missing in old runs."""
+TRAINING_EXAMPLES: Final = "training_examples"
+"""Attribute of a store: number of training examples; missing in old runs."""
 RECORDED: Final = "recorded"
 """Setting of a run recorded from a user's training loop, and the name of its data."""
 BEST_EPOCH: Final = "best_epoch"

@@ -1,6 +1,5 @@
 """Early warning during training: evaluate the rules after every epoch and act on them."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,10 +28,16 @@ class Decision:
 class EarlyWarning:
     """Follows the training metrics of lanes. Every rule fires at most once per lane."""
 
-    def __init__(self, recipe: Recipe, chance_error: float, classes: int | None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        chance_error: float,
+        chance_loss: float | None,
+        examples: int | None,
+    ) -> None:
         self._recipe = recipe
-        self._chance_error = chance_error
-        self._chance_loss = math.log(classes) if classes else None
+        self._chance_error, self._chance_loss = chance_error, chance_loss
+        self._examples = examples
         self._history: dict[Lane, History] = {}
         self._log = VerdictLog[Lane]()
 
@@ -69,6 +74,7 @@ class EarlyWarning:
             **{name: row[name][None] for name in names.METRIC_VARIABLES},
             chance_error=self._chance_error,
             chance_loss=self._chance_loss,
+            examples=self._examples,
             displacement=None if displacement is None else displacement[None],
             lam=np.array([lam]),
         )
@@ -81,4 +87,4 @@ def _joined(before: History, new: History) -> History:
         name: None if a is None or b is None else np.concatenate([a, b])
         for name, (a, b) in parts.items()
     }
-    return replace(new, **joined)
+    return replace(before, **joined)  # a resumed store keeps its own chance level

@@ -163,12 +163,13 @@ class Session:
 
     def early_warning(self) -> EarlyWarning:
         """Create the early warning, without a history of any lane."""
+        facts = self.data.target_facts
         outputs = len(self.data.classes)
-        chance = self.data.target_facts.chance_error
         return EarlyWarning(
             self.recipe,
-            chance_error=1 - 1 / outputs if chance is None else chance,
-            classes=outputs if self.data.family.classes else None,
+            chance_error=1 - 1 / outputs if facts.chance_error is None else facts.chance_error,
+            chance_loss=facts.chance_loss,
+            examples=self.data.count(names.TRAIN) if self.data.family.classes else None,
         )
 
     def examples(self) -> dict[str, Examples]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from jtdiag.families.contract import Family
+from jtdiag.families.contract import Family, class_frequencies
 
 
 class Categorical(Family):
@@ -67,8 +67,8 @@ class Categorical(Family):
         return 1 - right.to(mean.dtype) / first.sum(-1)
 
     def chance(self, target: Tensor, outputs: int) -> float:
-        """Return the error of a uniform guess."""
-        return 1 - 1 / outputs
+        """Return 1 minus the relative frequency of the most frequent class."""
+        return 1 - float(class_frequencies(target, outputs).max())
 
 
 FAMILY = Categorical()

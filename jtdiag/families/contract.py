@@ -101,6 +101,20 @@ class Family(ABC):
         mean = self.statistic(target, outputs).double().mean(0).expand(len(target), outputs)
         return float(self.error(mean, target).mean())
 
+    def chance_loss(self, target: Tensor, outputs: int) -> float | None:
+        """Return the mean loss of the best constant prediction, in nats; None if it is unknown.
+
+        For classes, this is the entropy of their frequencies: ln K if their sizes are equal.
+        """
+        if not self.classes:
+            return None
+        return float(torch.special.entr(class_frequencies(target, outputs)).sum())
+
     def complaint(self, target: Tensor) -> str:
         """Return what is wrong with targets, such as "contains -1; …", or "" if they are valid."""
         return ""
+
+
+def class_frequencies(target: Tensor, outputs: int) -> Tensor:
+    """Return the relative frequency of each of K classes in targets (N,), (K,), in float64."""
+    return torch.bincount(target.cpu().long(), minlength=outputs).double() / len(target)

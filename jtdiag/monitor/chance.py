@@ -11,9 +11,11 @@ from jtdiag.store.layout import TargetFacts
 
 
 class Chance:
-    """Chance-level error and loss: of K equally likely classes, or of the best constant.
+    """Chance-level error and loss: those of the best constant prediction.
 
-    The constant is fitted to the sampled targets of the first epoch.
+    The constant is fitted to the sampled targets of the first epoch: for classes, it is the most
+    frequent one, and for the loss their frequencies. In a loop that passes losses without
+    targets, K classes count as equally frequent.
     """
 
     def __init__(self, family: Family, error: float | None, loss: float | None) -> None:
@@ -42,13 +44,14 @@ class Chance:
             numbers=not self._family.classes,
             error_measure=self._family.error_measure,
             chance_error=self.error / self.scale,
+            chance_loss=self.loss,
             error_scale=self.scale,
         )
 
     def add(self, batch: Batch) -> None:
-        """Collect the targets of a batch, in the first epoch and if they are numbers."""
+        """Collect the targets of a batch, in the first epoch."""
         self.outputs = batch.values.shape[-1]
-        if self._targets is not None and not self._family.classes and batch.target is not None:
+        if self._targets is not None and batch.target is not None:
             self._targets.append(batch.target)
 
     @torch.no_grad()
@@ -56,12 +59,14 @@ class Chance:
         """Compute chance-level error and loss, once."""
         if self._targets is None:
             return
-        if self._family.classes and self.outputs:
+        if self._targets:
+            target = torch.cat(self._targets)
+            target = target if self._family.classes else target.double()
+            if not self._error_is_fixed:
+                self.error = self._family.chance(target, self.outputs)
+            if self.loss is None:
+                self.loss = self._family.chance_loss(target, self.outputs)
+        elif self._family.classes and self.outputs:
             self.error = self.error if self._error_is_fixed else 1 - 1 / self.outputs
             self.loss = math.log(self.outputs) if self.loss is None else self.loss
-        elif self._targets:
-            target = torch.cat(self._targets).double()
-            self.error = (
-                self.error if self._error_is_fixed else self._family.chance(target, self.outputs)
-            )
         self._targets = None

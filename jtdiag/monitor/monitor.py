@@ -231,6 +231,7 @@ class DominanceMonitor:
             combiner=self.combiner,
             outputs=self._chance.outputs or 1,
             targets=self._chance.facts(),
+            examples=None if train is None else train.examples,
         )
         self._lane.write(self._epoch, train, self._members, _on_host(checkpoint), facts)
 
@@ -316,6 +317,7 @@ class DominanceMonitor:
             **{name: self._by_epoch(name) for name in names.METRIC_VARIABLES},
             chance_error=self._chance.error / self._chance.scale,
             chance_loss=self._chance.loss,
+            examples=self.epochs[-1].examples if self.family.classes else None,
             displacement=(
                 np.stack(displacements) if len(displacements) == len(self.epochs) else None
             ),

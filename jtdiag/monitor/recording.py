@@ -31,6 +31,13 @@ class Facts:
     outputs: int
     """K."""
     targets: TargetFacts
+    examples: int | None = None
+    """Training examples in the sample of the first epoch."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of training examples by split, as far as it is known."""
+        return {} if self.examples is None else {names.TRAIN: self.examples}
 
 
 @dataclass
@@ -142,7 +149,9 @@ class Recording:
         last = blocks[-1]
         shapes = {name: array.shape[1:] for name, array in last.checkpoint.items()}
         extent = Extent(
-            examples={names.TEST: 0} | {split: len(t) for split, t in targets.items()},
+            examples={names.TEST: 0}
+            | facts.counts
+            | {split: len(t) for split, t in targets.items()},
             outputs=facts.outputs,
             parameters={
                 name: Parameter(shape=shape, dims=tuple(f"{name}.{i}" for i in range(len(shape))))

@@ -29,9 +29,14 @@ class History:
     ensemble_loss: Floats
     """(E,), nats."""
     chance_error: float
-    """Chance-level error: 1 − 1/K for K classes of equal size."""
+    """Chance-level error, of the best constant prediction: for classes, 1 minus the relative
+    frequency of the most frequent class in the training set."""
     chance_loss: float | None = None
-    """Chance-level loss, nats: ln K for K classes; None if unknown."""
+    """Chance-level loss, nats: for classes, the entropy of their frequencies in the training set;
+    None if unknown."""
+    examples: int | None = None
+    """Training examples in which wrong predictions were counted; None if unknown, or if errors are
+    no fractions of wrong predictions."""
     displacement: Floats | None = None
     """(E, M), distance of a member's parameters from initialization; NaN or None if unknown."""
     lam: Floats | None = None
@@ -51,6 +56,16 @@ class History:
     def last_lam(self) -> float | None:
         """λ with which the last epoch was trained; None if unknown."""
         return None if self.lam is None else float(self.lam[-1])
+
+    @property
+    def joint(self) -> bool:
+        """Whether members are trained jointly, or may be; False if λ is 0."""
+        return self.last_lam != 0
+
+    @property
+    def level(self) -> Literal["info", "alert"]:
+        """Level of verdicts on the failure of joint training: "info" without joint training."""
+        return "alert" if self.joint else "info"
 
     @property
     def diversity(self) -> Floats:

@@ -1,4 +1,4 @@
-"""Divergence: losses that are not finite, or that increase above chance level."""
+"""Divergence: losses that are not finite, or that have increased to above chance level."""
 
 import numpy as np
 
@@ -16,21 +16,26 @@ def objective(history: History) -> Floats:
 
 def score(history: History) -> float:
     """Return the loss that training minimizes over the chance-level loss; NaN if unknown."""
-    if history.chance_loss is None:
+    if not history.chance_loss:
         return float("nan")
     return float(objective(history)[-1] / history.chance_loss)
 
 
 def judge(history: History) -> Verdict | None:
-    """Fire where a loss is not finite, or above chance level and larger than before."""
+    """Fire where a loss is not finite, or above chance level and far above its lowest value.
+
+    The loss of members that have not learned anything yet varies around chance level, and the
+    first epochs may be unstable, so neither is divergence.
+    """
     diverged = np.flatnonzero(~np.isfinite(history.member_loss[-1]))
     ratio = score(history)
     if diverged.size or not np.isfinite(history.ensemble_loss[-1]) or np.isinf(ratio):
         return _not_finite(history, diverged)
-    if history.epoch.size < 2 or history.epoch[-2] < 1 or not ratio > limits.INCREASING_LOSS:
+    trained = objective(history)[history.epoch > 0]
+    if trained.size < 2 or not ratio > limits.INCREASING_LOSS:
         return None
-    before, after = objective(history)[-2:]
-    if after <= before:
+    lowest, before, after = np.nanmin(trained), *trained[-2:]
+    if after <= before or after - lowest <= limits.LOSS_INCREASE * (history.chance_loss or 0.0):
         return None
     return Verdict(
         rule=RULE.name,
@@ -39,7 +44,7 @@ def judge(history: History) -> Verdict | None:
         number=ratio,
         limit=limits.INCREASING_LOSS,
         observation=wording.increasing_loss_observation(
-            before=float(before), after=float(after), ratio=ratio
+            lowest=float(lowest), after=float(after), ratio=ratio
         ),
         advice=wording.divergence_advice(),
     )
@@ -61,8 +66,9 @@ def _not_finite(history: History, diverged: np.ndarray) -> Verdict:
 RULE = Rule(
     name="divergence",
     compares=(
-        "the training loss over the chance-level loss, if it increased; the number of members "
-        "whose loss is not finite is compared with 0"
+        "the training loss over the chance-level loss, if it increased in the last epoch and, by "
+        f"more than {limits.LOSS_INCREASE:g} times the chance-level loss, since its lowest value; "
+        "the number of members whose loss is not finite is compared with 0"
     ),
     limit=limits.INCREASING_LOSS,
     score=score,

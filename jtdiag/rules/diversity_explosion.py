@@ -8,7 +8,7 @@ from jtdiag.rules.contract import History, Rule, Verdict
 
 def score(history: History) -> float:
     """Return the training diversity over the chance-level loss; NaN if that is unknown."""
-    if history.chance_loss is None or history.members < 2:
+    if not history.chance_loss or history.members < 2:
         return float("nan")
     return float(history.diversity[-1] / history.chance_loss)
 
@@ -21,7 +21,7 @@ def judge(history: History) -> Verdict | None:
         return None
     return Verdict(
         rule=RULE.name,
-        level="alert",
+        level=history.level,
         epoch=history.last,
         number=ratio,
         limit=limits.DIVERSITY,

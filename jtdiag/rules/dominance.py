@@ -1,4 +1,4 @@
-"""Dominance: one member fits the training set, the median member does not."""
+"""Dominance: a few members fit the training set as well as the ensemble, the others do not."""
 
 import numpy as np
 
@@ -6,32 +6,55 @@ from jtdiag.rules import limits, skill, wording
 from jtdiag.rules.contract import History, Rule, Verdict
 
 
+def score(history: History) -> float:
+    """Return the share of the ensemble's skill that the median member but the leaders has."""
+    return float(skill.others_skill(skill.shares(history)))
+
+
 def judge(history: History) -> Verdict | None:
-    """Fire where the median member lacks skill and the best one has nearly all of it."""
-    if not skill.members_lack_skill(history):
+    """Fire where at most half of the members lead, and the others lack skill and stay so."""
+    if history.members < 2 or history.last < limits.EARLY_EPOCH:
         return None
-    if skill.leader_skill(history) < limits.LEADER_SKILL:
+    share = skill.shares(history)
+    leads = share >= limits.LEADER_SKILL
+    leading, number = np.flatnonzero(leads), score(history)
+    few = 0 < leading.size <= history.members / 2
+    if not few or not number < limits.MEDIAN_SKILL or skill.still_learning(history, ~leads):
         return None
-    leader = int(np.lexsort((history.member_loss[-1], history.member_error[-1]))[0])
     return Verdict(
         rule=RULE.name,
-        level="alert",
+        level=history.level,
         epoch=history.last,
-        number=skill.median_skill(history),
+        number=number,
         limit=RULE.limit,
-        members=(leader,),
-        observation=wording.dominance_observation(skill.shortfall(history)),
+        members=tuple(int(member) for member in leading),
+        observation=_observation(history, leading, number),
         advice=wording.skill_advice(history.last_lam),
+    )
+
+
+def _observation(history: History, leading: np.ndarray, number: float) -> str:
+    error = history.member_error[-1]
+    others = np.setdiff1d(np.arange(history.members), leading)
+    return wording.dominance_observation(
+        leaders=leading.size,
+        members=history.members,
+        leader_error=float(error[leading].max()),
+        others_error=float(np.median(error[others])),
+        ensemble_error=float(history.ensemble_error[-1]),
+        skill=number,
+        limit=limits.MEDIAN_SKILL,
     )
 
 
 RULE = Rule(
     name="dominance",
     compares=(
-        "the median member's share of the ensemble's skill on the training set, if the best "
-        f"member's share is at least {limits.LEADER_SKILL:g}"
+        "the share of the ensemble's skill on the training set that the median of all members but "
+        f"the leaders has, if the leaders, whose shares are at least {limits.LEADER_SKILL:g}, are "
+        "at most half of the members"
     ),
     limit=limits.MEDIAN_SKILL,
-    score=skill.median_skill,
+    score=score,
     judge=judge,
 )

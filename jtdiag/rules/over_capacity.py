@@ -7,7 +7,12 @@ from jtdiag.rules.contract import History, Rule, Verdict
 
 
 def score(history: History) -> float:
-    """Return the median member's training error over the chance-level error."""
+    """Return the median member's training error over the chance-level error.
+
+    NaN if that is 0: all training examples are of one class, and there is nothing to learn.
+    """
+    if history.chance_error <= 0:
+        return float("nan")
     return float(np.median(history.member_error[-1]) / history.chance_error)
 
 

@@ -5,14 +5,52 @@ named `…_advice` return complete sentences.
 """
 
 import math
+from collections.abc import Callable
 
 INDEPENDENT = "λ = 0, independent training"
+MOST_DIGITS = 12
+"""Additional digits to try until a value and its limit differ."""
 
 
-def skill_shortfall(
+def dominance_observation(
+    *,
+    leaders: int,
+    members: int,
+    leader_error: float,
+    others_error: float,
+    ensemble_error: float,
+    skill: float,
+    limit: float,
+) -> str:
+    """Return that one or a few members dominate, with the training errors.
+
+    Args:
+        leaders: Number of members that dominate, 1 or more.
+        members: All members.
+        leader_error: The highest training error of a leader, as a fraction.
+        others_error: Of the median member among the others; of the other member, if it is one.
+        ensemble_error: Of the ensemble.
+        skill: The others' median share of the ensemble's skill.
+        limit: The limit that the share is below.
+    """
+    if leaders == 1:
+        subject, leading = "one member dominates", f"that member {_percent(leader_error)}"
+    else:
+        subject = f"{leaders} of {members} members dominate"
+        leading = f"those members at most {_percent(leader_error)}"
+    others = "the other member" if members - leaders == 1 else "the median of the others"
+    number, bound = _apart(skill, limit)
+    return (
+        f"{subject} the ensemble (training error: {leading}, {others} {_percent(others_error)}, "
+        f"ensemble {_percent(ensemble_error)}; {others} has {number} of the ensemble's skill, "
+        f"below the limit of {bound})"
+    )
+
+
+def codependence_observation(
     *, median_error: float, best_error: float, ensemble_error: float, skill: float, limit: float
 ) -> str:
-    """Return the training errors of members and ensemble, and the median member's skill.
+    """Return that all members are weak, with the training errors.
 
     Args:
         median_error: Of the median member, as a fraction.
@@ -21,21 +59,13 @@ def skill_shortfall(
         skill: The median member's share of the ensemble's skill.
         limit: The limit that the share is below.
     """
+    number, bound = _apart(skill, limit)
     return (
-        f"training error: median member {_percent(median_error)}, best member "
-        f"{_percent(best_error)}, ensemble {_percent(ensemble_error)}; the median member has "
-        f"{_percent(skill)} of the ensemble's skill, below the limit of {_percent(limit)}"
+        f"no member performs well on its own (training error: median member "
+        f"{_percent(median_error)}, best member {_percent(best_error)}, ensemble "
+        f"{_percent(ensemble_error)}; the median member has {number} of the ensemble's skill, "
+        f"below the limit of {bound})"
     )
-
-
-def dominance_observation(shortfall: str) -> str:
-    """Return that one member dominates, with its evidence (`skill_shortfall`)."""
-    return f"one member dominates the ensemble ({shortfall})"
-
-
-def codependence_observation(shortfall: str) -> str:
-    """Return that all members are weak, with the evidence (`skill_shortfall`)."""
-    return f"no member performs well on its own ({shortfall})"
 
 
 def skill_advice(lam: float | None) -> str:
@@ -56,18 +86,25 @@ def skill_advice(lam: float | None) -> str:
     )
 
 
-def stagnation_observation(*, count: int, members: int, smallest: float, limit: float) -> str:
-    """Return how many members hardly moved from their initialization.
+def stagnation_observation(
+    *, count: int, members: int, smallest: float, limit: float, best_skill: float
+) -> str:
+    """Return how many members hardly moved from their initialization and have learned little.
 
     Args:
         count: Members below the limit.
         members: All members.
         smallest: Smallest distance from initialization, over the median member's.
         limit: The limit.
+        best_skill: Largest share of the ensemble's skill that one of these members has.
     """
+    number, bound = _apart(smallest, limit)
+    at_most = "at most " if count > 1 else ""
+    verb = "has" if count == 1 else "have"
     return (
-        f"{count} of {members} members hardly moved from initialization: the smallest distance "
-        f"is {_percent(smallest)} of the median member's, below the limit of {_percent(limit)}"
+        f"{count} of {members} members {verb} hardly moved from initialization and learned little: "
+        f"the smallest distance is {number} of the median member's, below the limit of {bound}, "
+        f"with {at_most}{_percent(best_skill)} of the ensemble's skill"
     )
 
 
@@ -85,10 +122,10 @@ def diversity_observation(*, diversity: float, ratio: float, limit: float) -> st
         ratio: Diversity over the chance-level loss.
         limit: The limit of the ratio.
     """
+    number, bound = _apart(ratio, limit, lambda value, digits: f"{value:.{digits + 3}g}")
     return (
         f"the diversity on the training set (mean member loss minus ensemble loss) is "
-        f"{diversity:.3g} nats, {ratio:.3g} times the chance-level loss and above the limit of "
-        f"{limit:g}"
+        f"{diversity:.3g} nats, {number} times the chance-level loss and above the limit of {bound}"
     )
 
 
@@ -99,17 +136,18 @@ def diversity_advice(lam: float | None) -> str:
     return "Compare with a smaller λ, which gives diversity less weight in the loss."
 
 
-def increasing_loss_observation(*, before: float, after: float, ratio: float) -> str:
-    """Return that the training loss increases above chance level.
+def increasing_loss_observation(*, lowest: float, after: float, ratio: float) -> str:
+    """Return that the training loss has increased to above chance level.
 
     Args:
-        before: Loss of the previous epoch, nats.
-        after: Loss of the last epoch, nats.
+        lowest: Its lowest value after a previous epoch, nats.
+        after: Its value after the last epoch, nats.
         ratio: The latter over the chance-level loss.
     """
+    number, _ = _apart(ratio, 1.0, lambda value, digits: f"{value:.{digits + 3}g}")
     return (
-        f"the training loss increased from {before:.3g} to {after:.3g} nats and is {ratio:.3g} "
-        "times the chance-level loss"
+        f"the training loss increased from {lowest:.3g} nats, its lowest value so far, to "
+        f"{after:.3g} nats, {number} times the chance-level loss"
     )
 
 
@@ -142,8 +180,20 @@ def over_capacity_advice(lam: float | None) -> str:
     return f"Webb et al. (2020) report no benefit of joint training for such members{baseline}."
 
 
-def _percent(fraction: float) -> str:
+def _percent(fraction: float, digits: int = 0) -> str:
     """Return "48 %"; an error of a diverged member may be too large for a number."""
     if not math.isfinite(fraction):
         return "not finite"
-    return f"{round(100 * fraction)} %".replace("-", "−")
+    text = f"{round(100 * fraction, digits):.{digits}f} %"
+    return text.replace("-", "") if float(text[:-2]) == 0 else text.replace("-", "−")
+
+
+def _apart(
+    value: float, limit: float, text: Callable[[float, int], str] = _percent
+) -> tuple[str, str]:
+    """Return a value and its limit with as many digits as it takes to tell them apart."""
+    for digits in range(MOST_DIGITS):
+        written = text(value, digits), text(limit, digits)
+        if written[0] != written[1]:
+            break
+    return written

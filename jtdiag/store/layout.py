@@ -38,6 +38,9 @@ class TargetFacts:
     """Description of the error."""
     chance_error: float | None = None
     """Error at chance level; None: that of a uniform guess among the classes."""
+    chance_loss: float | None = None
+    """Loss at chance level, in nats; None: unknown, or that of a uniform guess among the
+    classes."""
     error_scale: float = 1.0
     """What the family's errors were divided by to become fractions."""
     mean: tuple[float, ...] = ()
@@ -51,6 +54,7 @@ class TargetFacts:
         values = {
             "error_measure": self.error_measure,
             "chance_error": self.chance_error,
+            "chance_loss": self.chance_loss,
             "error_scale": self.error_scale,
         }
         moments = {"target_mean": list(self.mean), "target_sd": list(self.sd)} if self.sd else {}
@@ -71,6 +75,13 @@ class Extent:
     memory: int = 0
     """Size in bytes of the optimizer state of a lane."""
     targets: TargetFacts = field(default_factory=TargetFacts)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Attributes of the store that record facts about the targets and the training split."""
+        count = self.examples.get(names.TRAIN)
+        known = {} if count is None else {names.TRAINING_EXAMPLES: count}
+        return known | self.targets.attributes
 
     @property
     def parameters_per_member(self) -> int:

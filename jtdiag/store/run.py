@@ -92,15 +92,34 @@ class Run:
 
     @property
     def chance_error(self) -> float:
-        """Error at chance level: of a random guess, or of the best constant prediction."""
+        """Error at chance level: of the best constant prediction on the training set.
+
+        Older runs of classes contain the error of a uniform guess.
+        """
         guess = 1 - 1 / self.outputs_per_member
         return float(cast(float, self._store.attrs.get("chance_error", guess)))
 
     @property
     def chance_loss(self) -> float | None:
-        """Loss at chance level, in nats: of a uniform guess; None if targets are not classes."""
+        """Loss at chance level, in nats: of the training frequencies; None if not classes.
+
+        Older runs do not contain it; it is that of a uniform guess.
+        """
+        if "chance_loss" in self._store.attrs:
+            return float(cast(float, self._store.attrs["chance_loss"]))
         classes = self.recipe.family == "categorical" or self.family.classes
         return math.log(self.outputs_per_member) if classes else None
+
+    @property
+    def training_examples(self) -> int | None:
+        """Number of training examples whose wrong predictions are counted in training errors.
+
+        None if the store does not contain it, as in older runs, or if errors count nothing.
+        """
+        if not (self.recipe.family == "categorical" or self.family.classes):
+            return None
+        count = self._store.attrs.get(names.TRAINING_EXAMPLES)
+        return None if count is None else int(cast(int, count))
 
     @property
     def error_scale(self) -> float:
@@ -224,6 +243,7 @@ class Run:
             **rows,
             chance_error=self.chance_error,
             chance_loss=self.chance_loss,
+            examples=self.training_examples,
             displacement=chunks.read(self.array(path), selection) if path in self._store else None,
             lam=np.array([self._lam_by(seal, lane, epoch) for epoch in epochs]),
         )

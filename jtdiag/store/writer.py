@@ -331,7 +331,7 @@ def _allocate(
             "recipe": toml.to_toml(recipe),
             "settings": dict(settings),
             "outputs_per_member": extent.outputs,
-            **extent.targets.attributes,
+            **extent.attributes,
         }
     )
     dims: dict[str, set[str]] = {}

@@ -4,6 +4,7 @@ import attrs
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.stats import entropy
 
 from jtdiag import Run, names, rules, train
 from jtdiag.engine.progress import NullListener
@@ -31,6 +32,7 @@ def easily_weak(monkeypatch):
     """Let members count as weak that have less than 1.5 of the ensemble's skill: all of them."""
     monkeypatch.setattr("jtdiag.rules.limits.MEDIAN_SKILL", 1.5)
     monkeypatch.setattr("jtdiag.rules.limits.LEADER_SKILL", 9.0)
+    monkeypatch.setattr("jtdiag.rules.limits.IMPROVEMENT", 9.0)
 
 
 def recipe(folder, **changes):
@@ -118,6 +120,7 @@ def test_lanes_beside_a_stopped_one_train_on(tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr("jtdiag.rules.limits.MEDIAN_SKILL", 9.0)
             patch.setattr("jtdiag.rules.limits.LEADER_SKILL", 9.0)
+            patch.setattr("jtdiag.rules.limits.IMPROVEMENT", 9.0)
             return judge(later, ["codependence"])
 
     engine = {"engine": {"lanes": 3}, "trials": 1}
@@ -244,8 +247,10 @@ def test_a_history_is_the_training_metrics_up_to_the_seal(tmp_path):
         for name in names.METRIC_VARIABLES:
             assert np.array_equal(getattr(history, name), at[name].values)
         assert history.lam.tolist() == [run.lam(lane)] * 5
-        assert history.chance_loss == pytest.approx(np.log(3))
-        assert history.chance_error == pytest.approx(2 / 3)
+        counts = [34, 33, 33]  # of the three classes in toy_data
+        assert history.chance_loss == pytest.approx(entropy(counts))
+        assert history.chance_error == pytest.approx(0.66)
+        assert history.examples == 80
 
 
 @pytest.mark.slow

@@ -182,8 +182,18 @@ def test_a_wrong_class_is_one_that_is_not_the_first_of_the_largest():
     assert family.error(mean, torch.tensor([1, 2, 0])).tolist() == [1.0, 0.0, 1.0]
 
 
-def test_chance_is_a_guess_of_classes_and_the_best_constant_of_anything_else():
-    assert families.find("categorical").chance(torch.tensor([0, 0, 1]), 10) == 0.9
+def test_chance_level_is_that_of_the_best_constant():
+    family, classes = families.find("categorical"), torch.tensor([0, 0, 1])
+    assert family.chance(classes, 10) == pytest.approx(1 / 3)
+    assert family.chance(classes, 10) == pytest.approx(Family.chance(family, classes, 10))
+    assert family.chance_loss(classes, 10) == pytest.approx(scipy.stats.entropy([2, 1]))
+    equal = torch.arange(40) % 10
+    assert family.chance(equal, 10) == pytest.approx(0.9)
+    assert family.chance_loss(equal, 10) == pytest.approx(np.log(10))
+    # the entropy is the mean loss of constant logits, which no other constant improves
+    losses = family.loss(torch.tensor([2.0, 1.0]).log().expand(3, 2), classes)
+    assert family.chance_loss(classes, 2) == pytest.approx(float(losses.mean()))
+    assert families.find("gaussian").chance_loss(torch.zeros(3, 1), 1) is None
     labels = torch.tensor([[1, 0], [1, 0], [1, 1], [0, 0]])
     assert families.find("bernoulli").chance(labels, 2) == 0.25
     y = torch.tensor([[1.0], [3.0]], dtype=torch.float64)

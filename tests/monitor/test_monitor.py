@@ -101,7 +101,8 @@ def test_the_numbers_of_each_family_are_those_of_all_examples_at_once(family, co
     for name, values in expected.items():
         np.testing.assert_allclose(getattr(history, name)[0], values, rtol=1e-10)
     assert history.chance_error == pytest.approx(known.chance(target, K) / scale)
-    assert history.chance_loss == (np.log(K) if known.classes else None)
+    assert history.chance_loss == known.chance_loss(target, K)
+    assert history.examples == (30 if known.classes else None)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -175,8 +176,8 @@ def test_a_loop_may_give_now_logits_and_now_losses():
 
 
 def test_losses_with_errors_give_what_logits_give():
-    full = DominanceMonitor(every=1)
-    monitor = DominanceMonitor(every=1, chance_error=1 - 1 / K, chance_loss=np.log(K))
+    chance = {"chance_error": 1 - 1 / K, "chance_loss": np.log(K)}
+    full, monitor = DominanceMonitor(every=1, **chance), DominanceMonitor(every=1, **chance)
     for seed in range(80):
         logits, target = led(seed)
         full.update(logits, target)
@@ -255,7 +256,18 @@ def test_what_a_sample_leaves_open_is_no_finding():
 
     # Members and ensemble guess: no skill to share, and a loss above ln K that only scatters.
     assert train(DominanceMonitor(), 6, guess, steps=150) == []
-    assert train(DominanceMonitor(every=1), 6, guess, steps=150) != []
+    assert train(DominanceMonitor(every=1), 6, guess, steps=150) == []
+
+
+def test_chance_level_is_that_of_the_frequencies_of_the_first_epoch():
+    monitor = DominanceMonitor(every=1)
+    target = torch.tensor([0] * 9 + [1])
+    for count in (10, 5):
+        monitor.update(torch.zeros(M, count, K), target[:count])
+        monitor.end_epoch()
+    assert monitor.history.chance_error == pytest.approx(0.1)
+    assert monitor.history.chance_loss == pytest.approx(-0.9 * np.log(0.9) - 0.1 * np.log(0.1))
+    assert monitor.history.examples == 5
 
 
 def test_only_the_rules_that_are_wanted_are_asked():
@@ -350,7 +362,7 @@ def test_a_member_that_stands_still_stagnates():
     start = copy.deepcopy(members[3].state_dict())
     monitor, _ = moved(members, members)
     members[3].load_state_dict(start)
-    found = [one for _ in range(3) for one in _epoch(monitor, batches())]
+    found = train(monitor, 3)
     [stagnation] = [one for one in found if one.rule == "stagnation"]
     assert stagnation.members == (3,)
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 import xarray as xr
 from click.testing import CliRunner
+from scipy.stats import entropy
 from torch.nn import functional
 
 from jtdiag import DominanceMonitor, JtdiagError, Run, names, probe
@@ -77,7 +78,10 @@ def test_the_store_holds_what_was_recorded_and_what_training_counted(path):
     assert float(run.checkpoint(lane, 2)["first.weight"][1, 0, 0]) == 3.0
     assert run.seal(lane).best in (1, 2, 3)
     assert run.recipe.members.count == M
-    assert run.chance_error == pytest.approx(1 - 1 / K)
+    counts = np.bincount(said(0)[1], minlength=K)
+    assert run.chance_error == pytest.approx(1 - counts.max() / N)
+    assert run.chance_loss == pytest.approx(entropy(counts))
+    assert run.training_examples == 4 * N
 
 
 PARALLEL = {"lam": [0.9], "trials": 1, "train": {"epochs": 3}}
@@ -230,7 +234,9 @@ def test_the_rules_say_of_the_store_what_the_monitor_said(path, start):
             for j, [weight] in enumerate(weights):
                 weight += j  # the first stands still
         for step in range(4):
-            monitor.update(*said(100 * epoch + step))
+            logits, target = said(100 * epoch + step)
+            logits[0] = 0.0  # and has learned nothing
+            monitor.update(logits, target)
         monitor.record("test", *said(0))
         monitor.end_epoch()
     assert [found.rule for found in monitor.findings] == ["stagnation"]

@@ -7,55 +7,79 @@ import pytest
 
 from jtdiag.rules import wording
 
-FACTS = {
-    "median_error": 0.73,
-    "best_error": 0.124,
+LED = {
+    "leaders": 1,
+    "members": 4,
+    "leader_error": 0.124,
+    "others_error": 0.73,
     "ensemble_error": 0.1,
     "skill": 0.2125,
     "limit": 0.48,
 }
-SHORTFALL = (
-    "training error: median member 73 %, best member 12 %, ensemble 10 %; the median member has "
-    "21 % of the ensemble's skill, below the limit of 48 %"
-)
+WEAK = {
+    "median_error": 0.73,
+    "best_error": 0.524,
+    "ensemble_error": 0.1,
+    "skill": 0.2125,
+    "limit": 0.48,
+}
 MEASURE = (
     " Measure single members with the probe dominance and missing members with the probe "
     "robustness."
 )
 
 SENTENCES = [
-    (wording.skill_shortfall(**FACTS), SHORTFALL),
     (
-        wording.skill_shortfall(**(FACTS | {"median_error": 1.0, "skill": -0.125})),
-        "training error: median member 100 %, best member 12 %, ensemble 10 %; the median member "
-        "has −12 % of the ensemble's skill, below the limit of 48 %",
+        wording.dominance_observation(**LED),
+        "one member dominates the ensemble (training error: that member 12 %, the median of the "
+        "others 73 %, ensemble 10 %; the median of the others has 21 % of the ensemble's skill, "
+        "below the limit of 48 %)",
     ),
     (
-        wording.skill_shortfall(**(FACTS | {"median_error": float("inf"), "skill": -0.001})),
-        "training error: median member not finite, best member 12 %, ensemble 10 %; the median "
-        "member has 0 % of the ensemble's skill, below the limit of 48 %",
+        wording.dominance_observation(**(LED | {"members": 2, "others_error": 1, "skill": -0.125})),
+        "one member dominates the ensemble (training error: that member 12 %, the other member "
+        "100 %, ensemble 10 %; the other member has −12 % of the ensemble's skill, below the "
+        "limit of 48 %)",
     ),
     (
-        wording.dominance_observation(SHORTFALL),
-        f"one member dominates the ensemble ({SHORTFALL})",
+        wording.dominance_observation(
+            **(LED | {"leaders": 2, "others_error": float("inf"), "skill": -0.001})
+        ),
+        "2 of 4 members dominate the ensemble (training error: those members at most 12 %, the "
+        "median of the others not finite, ensemble 10 %; the median of the others has 0 % of the "
+        "ensemble's skill, below the limit of 48 %)",
     ),
     (
-        wording.codependence_observation(SHORTFALL),
-        f"no member performs well on its own ({SHORTFALL})",
+        wording.codependence_observation(**WEAK),
+        "no member performs well on its own (training error: median member 73 %, best member "
+        "52 %, ensemble 10 %; the median member has 21 % of the ensemble's skill, below the limit "
+        "of 48 %)",
+    ),
+    (
+        wording.codependence_observation(**(WEAK | {"skill": 0.4797})),
+        "no member performs well on its own (training error: median member 73 %, best member "
+        "52 %, ensemble 10 %; the median member has 47.97 % of the ensemble's skill, below the "
+        "limit of 48.00 %)",
     ),
     (wording.skill_advice(1.0), "Compare with λ = 0.9 or independent training." + MEASURE),
     (wording.skill_advice(None), "Compare with λ = 0.9 or independent training." + MEASURE),
     (wording.skill_advice(0.9), "Compare with a smaller λ." + MEASURE),
     (wording.skill_advice(0.0), "Compare with larger members or longer training." + MEASURE),
     (
-        wording.stagnation_observation(count=1, members=4, smallest=0.105, limit=0.46),
-        "1 of 4 members hardly moved from initialization: the smallest distance is 10 % of the "
-        "median member's, below the limit of 46 %",
+        wording.stagnation_observation(
+            count=1, members=4, smallest=0.105, limit=0.46, best_skill=0.02
+        ),
+        "1 of 4 members has hardly moved from initialization and learned little: the smallest "
+        "distance is 10 % of the median member's, below the limit of 46 %, with 2 % of the "
+        "ensemble's skill",
     ),
     (
-        wording.stagnation_observation(count=3, members=64, smallest=0.0, limit=0.46),
-        "3 of 64 members hardly moved from initialization: the smallest distance is 0 % of the "
-        "median member's, below the limit of 46 %",
+        wording.stagnation_observation(
+            count=8, members=64, smallest=0.4599, limit=0.46, best_skill=-0.2
+        ),
+        "8 of 64 members have hardly moved from initialization and learned little: the smallest "
+        "distance is 45.99 % of the median member's, below the limit of 46.00 %, with at most "
+        "−20 % of the ensemble's skill",
     ),
     (
         wording.stagnation_advice(1.0),
@@ -68,6 +92,11 @@ SENTENCES = [
         "3.87 times the chance-level loss and above the limit of 0.73",
     ),
     (
+        wording.diversity_observation(diversity=1.6814, ratio=0.73021, limit=0.73),
+        "the diversity on the training set (mean member loss minus ensemble loss) is 1.68 nats, "
+        "0.7302 times the chance-level loss and above the limit of 0.73",
+    ),
+    (
         wording.diversity_advice(1.0),
         "Compare with a smaller λ, which gives diversity less weight in the loss.",
     ),
@@ -76,8 +105,14 @@ SENTENCES = [
         "Compare with a smaller learning rate or larger members.",
     ),
     (
-        wording.increasing_loss_observation(before=2.5, after=4.0, ratio=1.737),
-        "the training loss increased from 2.5 to 4 nats and is 1.74 times the chance-level loss",
+        wording.increasing_loss_observation(lowest=0.5, after=4.0, ratio=1.737),
+        "the training loss increased from 0.5 nats, its lowest value so far, to 4 nats, 1.74 times "
+        "the chance-level loss",
+    ),
+    (
+        wording.increasing_loss_observation(lowest=0.5, after=2.3026, ratio=1.0002),
+        "the training loss increased from 0.5 nats, its lowest value so far, to 2.3 nats, 1.0002 "
+        "times the chance-level loss",
     ),
     (
         wording.not_finite_observation(count=1, members=4),

@@ -61,6 +61,7 @@ class Targets:
             numbers=not family.classes,
             error_measure=family.error_measure,
             chance_error=chance / error_scale,
+            chance_loss=family.chance_loss(train, outputs),
             error_scale=error_scale,
             mean=mean,
             sd=sd,

@@ -6,10 +6,11 @@ import xarray as xr
 from jtdiag import names, rules
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.rules.contract import History
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
-from jtdiag_probes.alerts.alerts_verdict import judge
+from jtdiag_probes.alerts.alerts_verdict import RULE, judge
+from jtdiag_probes.shared import decomposition
 
-RULE = "rule"
 _LANE = (names.LAM, names.TRIAL)
 _LANE_EPOCH = (*_LANE, names.EPOCH)
 _BY_MEMBER = (*_LANE_EPOCH, names.MEMBER)
@@ -53,6 +54,15 @@ WRITES = {
     names.LAM_AT: Var(
         dims=_LANE_EPOCH, unit=names.FRACTION, meaning="λ with which the epoch was trained"
     ),
+    "effective_members": Var(
+        dims=_LANE,
+        unit=names.COUNT,
+        meaning=(
+            "1/Σ share² of the members' shares of the ensemble's logits, on test at the last epoch "
+            "with outputs; NaN if none are kept"
+        ),
+        from_outputs=True,
+    ),
 }
 _OF_HISTORY = (*names.METRIC_VARIABLES, names.DISPLACEMENT)
 
@@ -67,10 +77,14 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     arrays = {
         name: np.full([sizes[dim] for dim in var.dims], -1.0 if name == "first_spoke" else np.nan)
         for name, var in WRITES.items()
+        if not (var.from_outputs and options.metrics_only)
     }
     for lane, history in histories.items():
+        index = (lane.lam_index, lane.trial)
         if history is not None:
-            _fill(arrays, (lane.lam_index, lane.trial), history)
+            _fill(arrays, index, history)
+        if not options.metrics_only:
+            arrays["effective_members"][index] = _effective_members(run, lane)
     arrays["limit"] = np.array([rule.limit for rule in rules.RULES.all()])
     return xr.Dataset(
         {name: (WRITES[name].dims, values) for name, values in arrays.items()},
@@ -81,8 +95,26 @@ def measure(run: Run, options: Options) -> xr.Dataset:
             names.EPOCH: np.arange(epochs),
             names.MEMBER: np.arange(recipe.members.count),
         },
-        attrs={"chance_error": run.chance_error, "chance_loss": run.chance_loss or np.nan},
+        attrs={
+            "chance_error": run.chance_error,
+            "chance_loss": run.chance_loss or np.nan,
+            "training_examples": run.training_examples or 0,
+        },
     )
+
+
+def _effective_members(run: Run, lane: Lane) -> float:
+    """Return the effective number of members at the last epoch whose test outputs are kept."""
+    epochs = run.seal(lane).outputs
+    if not epochs or names.TEST not in run.recipe.keep.splits:
+        return np.nan
+    projection, norm = np.zeros(run.recipe.members.count), 0.0
+    with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
+        for block in run.outputs(lane, max(epochs), names.TEST):
+            logits = block.logits.astype(np.float64)
+            on_block, norm_on_block = decomposition.logit_projections(logits, run.family)
+            projection, norm = projection + on_block, norm + norm_on_block
+        return float(decomposition.effective_members(projection / norm)) if norm > 0 else np.nan
 
 
 def _fill(arrays: dict[str, np.ndarray], lane: tuple[int, int], history: History) -> None:

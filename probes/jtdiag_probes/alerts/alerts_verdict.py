@@ -8,9 +8,15 @@ from jtdiag.alerts import lane_verdicts
 from jtdiag.alerts.lane_verdicts import LaneVerdict
 from jtdiag.probing.findings import Finding
 from jtdiag.rules.contract import History, Verdict
-from jtdiag.rules.limits import EARLY_EPOCH
+from jtdiag.rules.limits import EARLY_EPOCH, LEADER_SKILL
+from jtdiag.rules.skill import skill_ratio
 from jtdiag_probes.alerts import wording
-from jtdiag_probes.alerts.wording import Fired
+from jtdiag_probes.alerts.wording import Fired, Summary, Uneven, Unlearned
+
+RULE = "rule"
+FEW_MEMBERS = 1.5
+"""Effective number of members below which one member has nearly all of the ensemble's logits: with
+two members, a share of more than 79 %."""
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
@@ -55,6 +61,7 @@ def _verdicts(lane: xr.Dataset) -> list[Verdict]:
         **{name: epochs[name].values for name in names.METRIC_VARIABLES},
         chance_error=float(lane.attrs["chance_error"]),
         chance_loss=loss if np.isfinite(loss) else None,
+        examples=int(lane.attrs.get("training_examples", 0)) or None,
         displacement=epochs[names.DISPLACEMENT].values,
         lam=epochs[names.LAM_AT].values,
     )
@@ -71,7 +78,16 @@ def _carried(result: xr.Dataset) -> list[Finding]:
         for rule in ("dominance", "codependence")
     )
     affected = {fired.lam for fired in (*dominance, *codependence)}
-    neither = [lam for lam in judged if lam not in affected]
+    uneven = [lam for lam in judged if lam not in affected and _one_has_the_logits(result, lam)]
+    neither = [lam for lam in judged if lam not in affected and lam not in uneven]
+    summary = Summary(
+        dominance=dominance,
+        codependence=codependence,
+        uneven=[Uneven(lam, _effective(result, lam)) for lam in uneven],
+        neither=neither,
+        unlearned=_unlearned(result),
+        members=result.sizes[names.MEMBER],
+    )
     return [
         Finding(
             probe="alerts",
@@ -79,30 +95,60 @@ def _carried(result: xr.Dataset) -> list[Finding]:
             level="info",
             number=float(len(affected)),
             limit=0.0,
-            sentence=wording.carried(dominance, codependence, neither),
-            headline=wording.carried_headline(dominance, codependence, neither),
+            sentence=wording.carried(summary),
+            headline=wording.carried_headline(summary),
         )
     ]
+
+
+def _effective(result: xr.Dataset, lam: float) -> float:
+    """Return the effective number of members at a λ, mean over trials; NaN if not measured."""
+    if "effective_members" not in result:
+        return np.nan
+    return float(result["effective_members"].sel({names.LAM: lam}).mean())
+
+
+def _one_has_the_logits(result: xr.Dataset, lam: float) -> bool:
+    """Return whether one member has nearly all of the ensemble's logits; False if unknown."""
+    return _effective(result, lam) < FEW_MEMBERS
+
+
+def _unlearned(result: xr.Dataset) -> list[Unlearned]:
+    """Return at which λ, and in how many trials, too little has been learned to be judged."""
+    found = []
+    for lam in sorted(map(float, result[names.LAM].values)):
+        last, judged = _last_epochs(result, lam), _last(result, lam)
+        at_lam = result[names.ENSEMBLE_ERROR].sel({names.LAM: lam})
+        error = at_lam.transpose(names.TRIAL, names.EPOCH).values
+        ratios = [
+            error[t, index] / result.attrs["chance_error"]
+            for t, index in last.items()
+            if t not in judged and result.attrs["chance_error"] > 0
+        ]
+        if ratios:
+            found.append(Unlearned(lam, len(ratios), len(last), float(np.mean(ratios))))
+    return found
+
+
+def _last_epochs(result: xr.Dataset, lam: float) -> dict[int, int]:
+    """Return the last sealed epoch of each trial of a λ, by index, if not before `EARLY_EPOCH`."""
+    lam_at = result[names.LAM_AT].sel({names.LAM: lam}).transpose(names.TRIAL, names.EPOCH).values
+    last = {
+        t: int(np.flatnonzero(row)[-1]) for t, row in enumerate(np.isfinite(lam_at)) if row.any()
+    }
+    epochs = result[names.EPOCH].values
+    return {t: index for t, index in last.items() if epochs[index] >= EARLY_EPOCH}
 
 
 def _last(result: xr.Dataset, lam: float) -> dict[int, int]:
     """Return the last sealed epoch of each trial of a λ that can be judged, by index.
 
-    The rules do not fire before `EARLY_EPOCH`, nor where the ensemble has no skill.
+    The rules do not fire before `EARLY_EPOCH`, nor where the ensemble has learned too little.
     """
-    of_rule = result.sel(rule="dominance").sel({names.LAM: lam})
-    spoke, number = (
-        of_rule[name].transpose(names.TRIAL, names.EPOCH).values for name in ("spoke", "number")
-    )
-    last = {
-        t: int(np.flatnonzero(row)[-1]) for t, row in enumerate(np.isfinite(spoke)) if row.any()
-    }
-    epochs = result[names.EPOCH].values
-    return {
-        t: index
-        for t, index in last.items()
-        if epochs[index] >= EARLY_EPOCH and np.isfinite(number[t, index])
-    }
+    of_rule = result["number"].sel({RULE: "dominance", names.LAM: lam})
+    number = of_rule.transpose(names.TRIAL, names.EPOCH).values
+    last = _last_epochs(result, lam)
+    return {t: index for t, index in last.items() if np.isfinite(number[t, index])}
 
 
 def _at_end(result: xr.Dataset, rule: str, lam: float) -> Fired | None:
@@ -114,4 +160,29 @@ def _at_end(result: xr.Dataset, rule: str, lam: float) -> Fired | None:
     if not count:
         return None
     first = of_rule["first_spoke"].values
-    return Fired(lam, int(count), len(last), epoch=int(first[first >= 0].min()))
+    return Fired(
+        lam,
+        int(count),
+        len(last),
+        epoch=int(first[first >= 0].min()),
+        leaders=_most_leaders(result, lam, last),
+        effective=_effective(result, lam),
+        members=result.sizes[names.MEMBER],
+    )
+
+
+def _most_leaders(result: xr.Dataset, lam: float, last: dict[int, int]) -> int:
+    """Return the largest number of members that dominate in a trial at its last epoch."""
+    dominance = result["spoke"].sel({RULE: "dominance", names.LAM: lam})
+    spoke = dominance.transpose(names.TRIAL, names.EPOCH).values
+    counts = [1]
+    for t, index in last.items():
+        if spoke[t, index] > 0:
+            lane = result.isel({names.TRIAL: t, names.EPOCH: index}).sel({names.LAM: lam})
+            share = skill_ratio(
+                lane[names.MEMBER_ERROR].values,
+                lane[names.ENSEMBLE_ERROR].values,
+                float(result.attrs["chance_error"]),
+            )
+            counts.append(int((share >= LEADER_SKILL).sum()))
+    return max(counts)

@@ -1,5 +1,6 @@
 """Sentences of the finding "carried" of the probe `alerts`; those of rules are in `jtdiag`."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -16,53 +17,123 @@ class Fired(NamedTuple):
     """Trials that can be judged."""
     epoch: int
     """First epoch after which the rule fired."""
+    leaders: int = 1
+    """Members that dominate at the end, at most over trials; of no meaning for codependence."""
+    effective: float = math.nan
+    """Effective number of members, mean over trials; NaN if not measured."""
+    members: int = 0
+    """Number of members M."""
+
+
+class Uneven(NamedTuple):
+    """A λ at which no rule fires, but one member has nearly all of the ensemble's logits."""
+
+    lam: float
+    effective: float
+    """Effective number of members, mean over trials."""
+
+
+class Unlearned(NamedTuple):
+    """Where the ensemble has learned too little to be judged, at one λ."""
+
+    lam: float
+    fewer: int
+    """Trials in which it has."""
+    trials: int
+    """Trials that have reached the epoch from which on rules fire."""
+    error: float
+    """Training error of the ensemble over chance level, mean over those trials."""
+
+
+class Summary(NamedTuple):
+    """At which λ one member dominates, by category; at most one of them for each trial."""
+
+    dominance: Sequence[Fired] = ()
+    """Where the rule dominance fires at the end, by λ."""
+    codependence: Sequence[Fired] = ()
+    """Where the rule codependence fires at the end, by λ."""
+    uneven: Sequence[Uneven] = ()
+    neither: Sequence[float] = ()
+    """All other λs that can be judged."""
+    unlearned: Sequence[Unlearned] = ()
+    members: int = 0
+    """Number of members M."""
 
 
 UNDECIDED = (
-    "Whether one member dominates the ensemble cannot be judged: too few epochs are trained, or "
-    "the ensemble is not better than chance level."
+    "Whether one member dominates the ensemble cannot be judged: too few epochs are trained."
 )
+NOTHING = 0.9
+"""Training error of the ensemble over chance level from which it has learned nothing yet."""
 
 
-def carried(
-    dominance: Sequence[Fired], codependence: Sequence[Fired], neither: Sequence[float]
-) -> str:
-    """State at which λ one member dominates, and at which members only perform well together.
-
-    Args:
-        dominance: Where the rule dominance fires at the end, by λ.
-        codependence: Where the rule codependence fires at the end, by λ.
-        neither: All other λs that can be judged.
-    """
+def carried(summary: Summary) -> str:
+    """State at which λ a few members dominate, and at which members only perform well together."""
     sentences = []
-    if dominance:
-        lams = _listed(at_lam.lam for at_lam in dominance)
+    if summary.dominance:
+        lams = _listed(at_lam.lam for at_lam in summary.dominance)
         sentences.append(
-            f"At λ = {lams}, one member dominates the ensemble ({_evidence(dominance)})."
+            f"At λ = {lams}, {_subject(summary)} the ensemble ({_evidence(summary.dominance)})."
         )
-    if codependence:
-        lams = _listed(at_lam.lam for at_lam in codependence)
+    if summary.codependence:
+        lams = _listed(at_lam.lam for at_lam in summary.codependence)
         sentences.append(
             f"At λ = {lams}, the members perform well only together, as one big model, and poorly "
-            f"on their own ({_evidence(codependence)})."
+            f"on their own ({_evidence(summary.codependence)})."
         )
-    if neither:
-        sentences.append(f"At λ = {_listed(neither)}, no member dominates the ensemble.")
+    sentences += [_uneven(at_lam, summary.members) for at_lam in summary.uneven]
+    if summary.neither:
+        sentences.append(f"At λ = {_listed(summary.neither)}, no member dominates the ensemble.")
+    sentences += [_unlearned(at_lam) for at_lam in summary.unlearned]
     return " ".join(sentences) or UNDECIDED
 
 
-def carried_headline(
-    dominance: Sequence[Fired], codependence: Sequence[Fired], neither: Sequence[float]
-) -> str:
-    """Return the same in a few words; empty if nothing can be judged."""
+def carried_headline(summary: Summary) -> str:
+    """Return the same in a few words; empty if too few epochs are trained."""
     parts = []
-    if dominance:
-        parts.append(f"one member dominates the ensemble at {_where(dominance)}")
-    if codependence:
-        parts.append(f"members perform well only together at {_where(codependence)}")
-    if not parts and neither:
+    if summary.dominance:
+        parts.append(f"{_subject(summary)} the ensemble at {_where(summary.dominance)}")
+    if summary.codependence:
+        parts.append(f"members perform well only together at {_where(summary.codependence)}")
+    if summary.uneven:
+        lams = _listed(at_lam.lam for at_lam in summary.uneven)
+        parts.append(f"one member has most of the ensemble's logits at λ = {lams}")
+    if not parts and summary.neither:
         parts.append("no member dominates the ensemble")
+    if not parts and summary.unlearned:
+        learned_nothing = all(at_lam.error >= NOTHING for at_lam in summary.unlearned)
+        parts.append(f"{'nothing' if learned_nothing else 'too little'} has been learned yet")
     return ", ".join(parts)
+
+
+def _subject(summary: Summary) -> str:
+    most = max(at_lam.leaders for at_lam in summary.dominance)
+    if most == 1:
+        return "one member dominates"
+    return f"up to {most} of {summary.members} members dominate"
+
+
+def _uneven(at_lam: Uneven, members: int) -> str:
+    return (
+        f"At λ = {at_lam.lam:g}, one member has most of the ensemble's logits (effective number of "
+        f"members: {at_lam.effective:.3g} of {members}), although other members perform well on "
+        "their own."
+    )
+
+
+def _unlearned(at_lam: Unlearned) -> str:
+    amount = "nothing" if at_lam.error >= NOTHING else "too little"
+    percent = f"{100 * at_lam.error:.0f} % of chance level"
+    if at_lam.fewer == at_lam.trials:
+        return (
+            f"At λ = {at_lam.lam:g}, {amount} has been learned yet: the ensemble's training error "
+            f"is {percent}."
+        )
+    return (
+        f"At λ = {at_lam.lam:g}, {at_lam.fewer} of {at_lam.trials} trials "
+        f"{'is' if at_lam.fewer == 1 else 'are'} not judged, since {amount} has been learned: the "
+        f"ensemble's training error is {percent}."
+    )
 
 
 def _where(rule: Sequence[Fired]) -> str:
@@ -78,7 +149,16 @@ def _evidence(rule: Sequence[Fired]) -> str:
     counts = _listed(f"{at_lam.fired} of {at_lam.trials}" for at_lam in rule)
     plural = "" if rule[-1].trials == 1 else "s"
     epoch = min(at_lam.epoch for at_lam in rule)
-    return f"at the last epoch, in {counts} trial{plural}; first detected after epoch {epoch}"
+    known = [f"{at_lam.effective:.3g}" for at_lam in rule if math.isfinite(at_lam.effective)]
+    effective = (
+        f"; effective number of members: {_listed(known)} of {rule[-1].members}"
+        if len(known) == len(rule)
+        else ""
+    )
+    return (
+        f"at the last epoch, in {counts} trial{plural}; first detected after epoch {epoch}"
+        f"{effective}"
+    )
 
 
 def _listed(items: Iterable[float | str]) -> str:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
-from jtdiag.rules.limits import EARLY_EPOCH
-from jtdiag.rules.skill import skill_ratio
+from jtdiag.rules.limits import EARLY_EPOCH, LEADER_SKILL
+from jtdiag.rules.skill import others_skill, skill_ratio
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.dominance import final_leader, inequality, leadership, movement
@@ -45,6 +45,14 @@ WRITES = {
         dims=LANE_EPOCH_SPLIT,
         unit=names.FRACTION,
         meaning="the median member's skill over the ensemble's; near 1 if members are as good",
+    ),
+    "others_skill": Var(
+        dims=LANE_EPOCH_SPLIT,
+        unit=names.FRACTION,
+        meaning=(
+            "median skill over the ensemble's of all members but the leaders, whose shares are at "
+            f"least {LEADER_SKILL:g}; near 0 if these dominate"
+        ),
     ),
     "error_gini": Var(
         dims=LANE_EPOCH_SPLIT,
@@ -101,6 +109,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         "leader_margin": leadership.margin(error),
         "leader_skill": skill_ratio(error.min(-1), ensemble, chance),
         "median_skill": skill_ratio(np.median(error, -1), ensemble, chance),
+        "others_skill": others_skill(skill_ratio(error, ensemble[..., None], chance)),
         "error_gini": inequality.gini(error),
         "error_entropy": inequality.entropy(error),
         "best_to_median": inequality.best_to_median(error),

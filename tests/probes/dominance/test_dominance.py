@@ -33,18 +33,26 @@ def test_errors_and_losses_are_those_of_the_metrics(toy, measured):
 
 
 def test_leader_margin_and_skill_are_those_of_a_slow_loop(toy, measured):
-    metrics = toy.metrics()
+    metrics, chance = toy.metrics(), 1 - 0.34  # 34 of the 100 examples of toy_data are of class 0
     for index in np.ndindex(measured["leader"].shape):
         error = metrics[names.MEMBER_ERROR].values[index].tolist()
         loss = metrics[names.MEMBER_LOSS].values[index].tolist()
         order = sorted(range(3), key=lambda j: (error[j], loss[j]))
-        skill = 2 / 3 - float(metrics[names.ENSEMBLE_ERROR].values[index])
+        skill = chance - float(metrics[names.ENSEMBLE_ERROR].values[index])
         assert measured["leader"].values[index] == order[0]
         assert measured["leader_margin"].values[index] == error[order[1]] - error[order[0]]
         for name, j in (("leader_skill", order[0]), ("median_skill", order[1])):
-            expected = (2 / 3 - error[j]) / skill if skill > 0 else math.nan
+            expected = (chance - error[j]) / skill if skill > 0 else math.nan
             assert measured[name].values[index] == pytest.approx(expected, rel=1e-13, nan_ok=True)
-    assert measured.attrs["chance_error"] == pytest.approx(2 / 3)
+    assert measured.attrs["chance_error"] == pytest.approx(chance, rel=1e-15)
+
+
+def test_the_skill_of_the_others_is_that_of_all_but_the_leaders(by_hand):
+    """Ten classes; the ensemble has a skill of 0.8 and a leader one of at least 0.6."""
+    errors = np.array([[0.2, 0.25, 0.7, 0.8], [0.2, 0.5, 0.6, 0.7], [0.5, 0.6, 0.7, 0.8]])
+    run = by_hand(errors[None, None, :, None].repeat(3, 3), np.full((1, 1, 3, 3), 0.1), lam=(1.0,))
+    others = probe.ask(run.seal_all(), Options())["others_skill"].sel(split="train").values[0, 0]
+    np.testing.assert_allclose(others, [0.15 / 0.8, 0.3 / 0.8, 0.2 / 0.8])
 
 
 def test_each_epoch_is_compared_with_the_last_in_training_error(toy, measured):
