@@ -354,7 +354,12 @@ def test_a_recipe_made_in_python_has_the_name_that_the_manual_says():
 def test_every_rule_has_a_page_that_states_its_limit(name):
     page = text(f"rules/{name}.md")
     assert headings(page, 1) == [name]
-    assert headings(page, 2) == ["When it fires", "What to do", "What it cannot tell"]
+    assert headings(page, 2) == [
+        "When it fires",
+        "What to do",
+        "How often it is right",
+        "What it cannot tell",
+    ]
     assert f"**{rules.RULES.find(name).limit:g}**" in page
 
 

@@ -115,7 +115,7 @@ def _one_has_the_logits(result: xr.Dataset, lam: float) -> bool:
 
 def _unlearned(result: xr.Dataset) -> list[Unlearned]:
     """Return at which λ, and in how many trials, too little has been learned to be judged."""
-    found = []
+    unlearned = []
     for lam in sorted(map(float, result[names.LAM].values)):
         last, judged = _last_epochs(result, lam), _last(result, lam)
         at_lam = result[names.ENSEMBLE_ERROR].sel({names.LAM: lam})
@@ -126,8 +126,8 @@ def _unlearned(result: xr.Dataset) -> list[Unlearned]:
             if t not in judged and result.attrs["chance_error"] > 0
         ]
         if ratios:
-            found.append(Unlearned(lam, len(ratios), len(last), float(np.mean(ratios))))
-    return found
+            unlearned.append(Unlearned(lam, len(ratios), len(last), float(np.mean(ratios))))
+    return unlearned
 
 
 def _last_epochs(result: xr.Dataset, lam: float) -> dict[int, int]:
