@@ -37,10 +37,12 @@ MEASURED_THEN = (
 
 
 CHANGED = {
-    # κ⁺ of examples with a saturated member was infinite; the exponents are fitted to it.
+    # κ⁺ of examples with a saturated member was infinite; the exponents were fitted to it, to all
+    # lanes together; the quadrature of the tangent redundancy had not converged.
     "conditioning": {
         *("kappa", "kappa_q25", "kappa_q75", "kappa_growth", "kappa_limit", "kappa_singular"),
         *("grid_kappa", "exponent", "exponent_low", "exponent_high"),
+        *("tangent_redundancy", "tangent_redundancy_se"),
     },
     # Rules wait for members that still learn, and dominance compares leaders with the others.
     "alerts": {"number", "spoke", "first_spoke"},

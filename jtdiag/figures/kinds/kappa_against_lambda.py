@@ -20,24 +20,34 @@ def draw(results: Results) -> Figure:
     """Draw the result of the conditioning probe of one run: the panels that have points.
 
     Raises:
-        ProbeError: if the run stores neither outputs nor checkpoints to measure.
+        ProbeError: if no condition number at λ below 1 is finite.
     """
     [(_, result)] = results
     parts = [
         draw_panel
         for name, draw_panel in (("kappa", draw_outputs), ("weight_anisotropy", draw_weights))
-        if np.isfinite(result[name].sel({names.LAM: result[names.LAM] < 1})).any()
+        if np.isfinite(_last_values(result[name])[result[names.LAM].values < 1]).any()
     ]
     if not parts:
-        raise ProbeError(
-            f"No condition number was measured at any λ below 1. {available.NO_OUTPUTS} The "
-            "Hessian with respect to weights also needs checkpoints of the last epoch."
-        )
+        raise ProbeError(_why_nothing_is_drawn(result))
     figure, axes = panels.in_rows(len(parts), 2.6, share=False, min_width=style.OWN_AXES)
     for draw_panel, ax in zip(parts, axes, strict=True):
         draw_panel(result, ax)
     style.legend(figure)
     return figure
+
+
+def _why_nothing_is_drawn(result: xr.Dataset) -> str:
+    below = result[["kappa", "weight_anisotropy"]].isel({names.LAM: result[names.LAM].values < 1})
+    if below.notnull().to_array().any():
+        return (
+            "No condition number is finite at any λ below 1 at the last stored epoch: the members "
+            "have diverged or are saturated. Plot a run that was trained with a lower train.lr."
+        )
+    return (
+        f"No condition number was measured at any λ below 1. {available.NO_OUTPUTS} The Hessian "
+        "with respect to weights also needs checkpoints of the last epoch."
+    )
 
 
 def draw_outputs(result: xr.Dataset, ax: Axes) -> None:

@@ -28,9 +28,15 @@ GRID_FROM = 0.9
 """λ from which the grid is fitted; below, the spread of the members dominates."""
 
 _EXPONENTS = {
-    "exponent": "p of κ ~ (1−λ)^−p, over the λ of the grid, or over the run's λ below 1 at the end",
-    "exponent_low": "lower end of the 95 % confidence interval of p",
-    "exponent_high": "upper end of the 95 % confidence interval of p",
+    "exponent": (
+        "1",
+        "p of κ ~ (1−λ)^−p, over the λ of the grid, or over the run's λ below 1 at the end as a "
+        "mean over trials; NaN for fewer than 3 λ",
+    ),
+    "exponent_low": ("1", "lower end of the 95 % interval of p over trials; NaN for one trial"),
+    "exponent_high": ("1", "upper end of the 95 % interval of p over trials; NaN for one trial"),
+    "exponent_lambdas": (names.COUNT, "λ below 1 at which κ is finite in every trial"),
+    "exponent_trials": (names.COUNT, "trials to which p is fitted"),
 }
 
 WRITES = {
@@ -61,8 +67,8 @@ WRITES = {
         from_outputs=True,
     ),
     **{
-        name: Var(dims=(QUANTITY,), unit="1", meaning=meaning, from_outputs=True)
-        for name, meaning in _EXPONENTS.items()
+        name: Var(dims=(QUANTITY,), unit=unit, meaning=meaning, from_outputs=True)
+        for name, (unit, meaning) in _EXPONENTS.items()
     },
 }
 
@@ -145,26 +151,25 @@ def weight_anisotropy(result: xr.Dataset) -> xr.DataArray:
 
 
 def _exponents(result: xr.Dataset) -> xr.Dataset:
-    """Fit the growth of each condition number with λ."""
+    """Fit the growth of each condition number with λ.
+
+    The points of the grid come from the same outputs and do not scatter: that fit has no interval.
+    """
     late = result["grid_lam"].values >= GRID_FROM
-    curve = (result["grid_lam"].values[late], result["grid_kappa"].values[late])
-    fits = [exponent.fit(*curve), *(exponent.fit(*_points(result, name)) for name in FITTED[1:])]
+    curve = (result["grid_lam"].values[late], result["grid_kappa"].values[late, None])
+    lam = result[names.LAM].values
+    ends = (at_the_end(result[name]).values for name in FITTED[1:])
+    fits = [exponent.fit(*curve), *(exponent.fit(lam, end) for end in ends)]
     return xr.Dataset(
         {
             "exponent": (QUANTITY, [fit.value for fit in fits]),
             "exponent_low": (QUANTITY, [fit.low for fit in fits]),
             "exponent_high": (QUANTITY, [fit.high for fit in fits]),
+            "exponent_lambdas": (QUANTITY, [fit.lambdas for fit in fits]),
+            "exponent_trials": (QUANTITY, [fit.trials for fit in fits]),
         },
         coords={QUANTITY: np.array(FITTED, dtype=object)},
     )
-
-
-def _points(
-    result: xr.Dataset, name: str
-) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
-    """Return λ and the last κ of every lane."""
-    kappa = at_the_end(result[name])
-    return result[names.LAM].broadcast_like(kappa).values.ravel(), kappa.values.ravel()
 
 
 probe = Probe(

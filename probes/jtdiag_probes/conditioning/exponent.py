@@ -4,41 +4,49 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from jtdiag import stats
 
 Floats = NDArray[np.floating]
 
-CONFIDENCE = 0.95
+FEWEST_LAMBDAS = 3
+"""λs below 1 from which an exponent is fitted: any two points are on a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exponent:
-    """A fitted exponent p with its confidence interval; NaN if it cannot be fitted."""
+    """A fitted exponent p with its confidence interval; NaN where there is none."""
 
     value: float
     low: float
     high: float
+    lambdas: int
+    """λs below 1 at which κ is finite in every trial."""
+    trials: int
+    """Trials with a fit of their own."""
 
 
 def fit(lam: Floats, kappa: Floats) -> Exponent:
-    """Fit log κ = a − p log(1−λ) by least squares, with Student's confidence interval for p.
+    """Fit log κ = a − p log(1−λ) by least squares to every trial, and average p over trials.
+
+    Lanes of one trial share their seed, and points about a line need not scatter independently, so
+    trials are the independent units: the interval is Student's over their exponents.
 
     Args:
-        lam: λ of each point, (points,); points at λ = 1 are ignored.
-        kappa: κ of each point; values that are not finite are ignored.
+        lam: (L,), in [0, 1]; λ = 1 is ignored.
+        kappa: (L, T), by λ and trial. A trial without any number is ignored, and a λ at which
+            some other trial is not finite and positive.
 
     Returns:
-        p and its 95 % confidence interval, for independent points with equal scatter about a line.
-        The interval is infinite for two points; all are NaN for fewer than two λ.
+        p and its 95 % confidence interval. All are NaN for fewer than three λ; there is no
+        interval for a single trial.
     """
-    usable = (lam < 1) & np.isfinite(kappa) & (kappa > 0)
-    x, y = -np.log(1 - lam[usable]), np.log(kappa[usable])
-    if len(np.unique(x)) < 2:
-        return Exponent(value=np.nan, low=np.nan, high=np.nan)
-    line = stats.linregress(x, y)
-    freedom = len(x) - 2
-    if freedom == 0:
-        return Exponent(value=float(line.slope), low=-np.inf, high=np.inf)
-    half_width = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * line.stderr)
-    slope = float(line.slope)
-    return Exponent(value=slope, low=slope - half_width, high=slope + half_width)
+    below = np.asarray(lam) < 1
+    kappa = kappa[below][:, ~np.isnan(kappa[below]).all(0)]
+    usable = (np.isfinite(kappa) & (kappa > 0)).all(1) & (kappa.shape[1] > 0)
+    x = -np.log(1 - np.asarray(lam)[below][usable])
+    lambdas, trials = len(np.unique(x)), kappa.shape[1]
+    p = stats.Interval(np.nan, np.nan, np.nan)
+    if lambdas >= FEWEST_LAMBDAS:
+        p = stats.mean_interval(np.polyfit(x, np.log(kappa[usable]), 1)[0])
+    return Exponent(value=p.mean, low=p.low, high=p.high, lambdas=lambdas, trials=trials)

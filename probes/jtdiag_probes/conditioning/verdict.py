@@ -3,9 +3,10 @@
 import numpy as np
 import xarray as xr
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.probing.findings import Finding
 from jtdiag_probes.conditioning import wording
+from jtdiag_probes.conditioning.exponent import FEWEST_LAMBDAS
 
 SLOW = 20.0
 """Ratio of curvature along consensus to that along disagreement from which plain gradient descent
@@ -77,7 +78,7 @@ def _by_weights(of_lam: xr.Dataset, lam: float) -> list[Finding]:
         growth=growth if np.isfinite(growth) and growth > 0 else None,
         hessian_min=_median(of_lam, "hessian_min"),
         hessian_max=_median(of_lam, "hessian_max"),
-        redundancy=_median(of_lam, "tangent_redundancy"),
+        redundancy=_redundancy(of_lam),
     )
     # A singular matrix has no κ, and JSON has no infinity.
     rule, number = ("weights", kappa) if finite else ("weights-singular", float(examples))
@@ -85,16 +86,35 @@ def _by_weights(of_lam: xr.Dataset, lam: float) -> list[Finding]:
 
 
 def _growth(result: xr.Dataset) -> list[Finding]:
-    """Return the exponents that could be fitted."""
+    """Return the exponents that could be fitted, or that there are too few λs."""
     findings = []
     for name in wording.GROWTH:
         fit = result.sel(quantity=name)
         exponent = float(fit["exponent"])
         if np.isfinite(exponent):
-            low, high = float(fit["exponent_low"]), float(fit["exponent_high"])
-            sentence = wording.growth(name, exponent, low, high)
+            p = stats.Interval(exponent, float(fit["exponent_low"]), float(fit["exponent_high"]))
+            sentence = (
+                wording.growth_at_fixed_outputs(exponent)
+                if name == "grid_kappa"
+                else wording.growth(name, p)
+            )
             findings.append(_finding(f"exponent-{name}", None, exponent, sentence))
+    below = int((result[names.LAM] < 1).sum())
+    if below < FEWEST_LAMBDAS and at_the_end(result["kappa"]).notnull().any():
+        sentence = wording.too_few_lambdas(below, FEWEST_LAMBDAS)
+        findings.append(_finding("exponent-unknown", None, float(below), sentence))
     return findings
+
+
+def _redundancy(of_lam: xr.Dataset) -> stats.Interval:
+    """Return R in percent: the mean over trials, or that of one trial with its own interval."""
+    values = 100 * of_lam["tangent_redundancy"].values.ravel()
+    over_trials = stats.mean_interval(values)
+    if np.isfinite(values).sum() != 1 or "tangent_redundancy_low" not in of_lam:
+        return over_trials
+    low, high = (100 * float(of_lam[f"tangent_redundancy_{end}"].max()) for end in ("low", "high"))
+    exact = low == high
+    return over_trials if exact else stats.Interval(over_trials.mean, low, high)
 
 
 def _finding(

@@ -12,7 +12,8 @@ from jtdiag.probing.contract import Var
 from jtdiag.replay import Replay
 from jtdiag_probes.conditioning import output_curvature, tangent_curvature
 from jtdiag_probes.conditioning.output_curvature import Spectrum
-from jtdiag_probes.conditioning.tangent_kernels import kernels_without_shifts, tangent_redundancy
+from jtdiag_probes.conditioning.tangent_kernels import kernels_without_shifts
+from jtdiag_probes.conditioning.tangent_redundancy import tangent_redundancy
 from jtdiag_probes.linalg import density
 from jtdiag_probes.linalg.curvature_products import (
     OutputMap,
@@ -38,7 +39,7 @@ STEPS = 30
 TOP_STEPS = 15
 """Lanczos steps for a largest eigenvalue alone."""
 DENSITY_STEPS, DENSITY_VECTORS = 30, 3
-RANK_STEPS, RANK_VECTORS = 20, 3
+RANK_STEPS, RANK_VECTORS = 30, 5
 TRACE_PRODUCTS = 30
 BASIS_BYTES = 2**29
 """Maximum bytes of a Krylov basis; large members get fewer steps."""
@@ -75,7 +76,19 @@ _NUMBERS = {
     ),
     "disagreement_max_residual": (names.NAT, "bound on the distance to the nearest eigenvalue"),
     "tangent_redundancy": (_RATIO, "R = 1 − soft rank of [J_1 … J_M] / Σ soft rank of J_j"),
-    "tangent_redundancy_se": (_RATIO, "standard error of R over random vectors"),
+    "tangent_redundancy_se": (_RATIO, "standard error of R over random vectors; 0 if exact"),
+    "tangent_redundancy_quadrature": (
+        _RATIO,
+        "bound on the error of R because Lanczos stops; 0 if exact",
+    ),
+    "tangent_redundancy_low": (
+        _RATIO,
+        "95 % interval of R over random vectors and quadrature, lower end; R if exact",
+    ),
+    "tangent_redundancy_high": (
+        _RATIO,
+        "95 % interval of R over random vectors and quadrature, upper end; R if exact",
+    ),
 }
 
 WRITES = {
@@ -236,10 +249,16 @@ class WeightCurvature:
         }
 
     def redundancy(self) -> dict[str, float]:
-        """Return the tangent redundancy R with its standard error."""
+        """Return the tangent redundancy R with its uncertainty."""
         steps = self._affordable(RANK_STEPS, self.tangents.outputs.numel())
-        mean, error = tangent_redundancy(self.tangents, steps, RANK_VECTORS)
-        return {"tangent_redundancy": mean, "tangent_redundancy_se": error}
+        redundancy = tangent_redundancy(self.tangents, steps, RANK_VECTORS)
+        return {
+            "tangent_redundancy": redundancy.value,
+            "tangent_redundancy_se": redundancy.se,
+            "tangent_redundancy_quadrature": redundancy.quadrature,
+            "tangent_redundancy_low": redundancy.low,
+            "tangent_redundancy_high": redundancy.high,
+        }
 
     def densities(self) -> dict[str, NDArray[np.floating[Any]]]:
         """Return the spectral density of the Hessian with its standard error, (points,)."""

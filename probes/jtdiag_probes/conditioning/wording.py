@@ -2,8 +2,10 @@
 
 import math
 
+from jtdiag.stats import Interval, with_interval
+
 GROWTH = {
-    "grid_kappa": "For fixed outputs and λ ≥ 0.9, κ⁺ with respect to the outputs",
+    "grid_kappa": "For fixed outputs and λ from 0.9 to 0.9999, κ⁺ with respect to the outputs",
     "kappa": "After training at each λ, κ⁺ with respect to the outputs",
     "kappa_lower": "After training at each λ, the lower bound on κ with respect to the weights",
     "weight_anisotropy": (
@@ -76,7 +78,7 @@ def weights(
     growth: float | None,
     hessian_min: float,
     hessian_max: float,
-    redundancy: float,
+    redundancy: Interval,
 ) -> str:
     """Return the conditioning with respect to the weights.
 
@@ -87,7 +89,7 @@ def weights(
         growth: κ relative to that at λ = 0 with the same weights; None if not known.
         hessian_min: Smallest eigenvalue of the Hessian, in nats.
         hessian_max: Largest eigenvalue of the Hessian, in nats.
-        redundancy: Tangent redundancy R, 0 to 1.
+        redundancy: Tangent redundancy R in percent.
     """
     counted = f"{examples} example{'' if examples == 1 else 's'}"
     if kappa is None:
@@ -104,26 +106,48 @@ def weights(
     return (
         f"λ = {lam:g}: the Gauss-Newton matrix with respect to the weights {bound}; the "
         f"eigenvalues of the Hessian range from {_rounded(hessian_min)} to "
-        f"{_rounded(hessian_max)} nats; {100 * redundancy:.0f} % of the members' combined tangent "
-        "rank is redundant."
+        f"{_rounded(hessian_max)} nats; tangent redundancy {with_interval(redundancy, '.0f', '%')}."
     )
 
 
-def growth(name: str, exponent: float, low: float, high: float) -> str:
-    """Return how a quantity scales as λ → 1, compared with the exponent 1 that theory predicts.
+def growth_at_fixed_outputs(exponent: float) -> str:
+    """Return how κ⁺ of the same outputs scales as λ → 1.
+
+    Args:
+        exponent: p of (1−λ)^−p.
+    """
+    return (
+        f"{GROWTH['grid_kappa']} scales as (1−λ)^−p with p = {_fixed(exponent)}; theory predicts "
+        "p = 1 for λ → 1. All points come from the same outputs, so there is no interval for p."
+    )
+
+
+def growth(name: str, p: Interval) -> str:
+    """Return how a quantity scales with λ over trained lanes.
 
     Args:
         name: Name of the quantity, a key of `GROWTH`.
-        exponent: p of (1−λ)^−p.
-        low: Lower end of its 95 % confidence interval; not finite if there is none.
-        high: Upper end.
+        p: p of (1−λ)^−p with its interval over trials, if there is one.
     """
-    fitted = f"{GROWTH[name]} scales as (1−λ)^−p with p = {_fixed(exponent)}"
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return f"{fitted}; with two values of λ there is no confidence interval."
-    digits = _digits(low, high)
-    interval = f"95 % confidence interval {_fixed(low, digits)} to {_fixed(high, digits)}"
-    return f"{fitted} ({interval}), {_against_theory(low, high)}."
+    digits = _digits(p.low, p.high) if p.exists else 2
+    fitted = f"{GROWTH[name]} scales as (1−λ)^−p with p = {with_interval(p, f'.{digits}f')}"
+    if not p.exists:
+        return f"{fitted}; without an interval, which needs several trials that differ."
+    return f"{fitted}, {_against_theory(p)}."
+
+
+def too_few_lambdas(count: int, needed: int) -> str:
+    """Return that growth with λ cannot be estimated.
+
+    Args:
+        count: λs below 1.
+        needed: The number needed.
+    """
+    values = f"{count} value{'' if count == 1 else 's'}"
+    return (
+        "How condition numbers of trained lanes grow with λ cannot be estimated: the run has "
+        f"{values} of λ below 1, and at least {needed} are needed."
+    )
 
 
 def _digits(*ends: float) -> int:
@@ -138,20 +162,20 @@ def _digits(*ends: float) -> int:
     )
 
 
-def _against_theory(low: float, high: float) -> str:
-    """Compare an interval with p = 1, the effect of λ alone at fixed outputs.
+def _against_theory(p: Interval) -> str:
+    """Compare an interval with p = 1, the limit for λ → 1 at fixed outputs.
 
-    Lanes also differ in their outputs, so an exponent above 1 is not due to λ alone.
+    Lanes also differ in their outputs, so a difference from 1 is not due to λ alone.
     """
-    if low <= 0:
+    if p.low <= 0 <= p.high:
         return "not significantly different from no growth"
-    if low > 1:
-        return "more than the p = 1 that theory predicts for λ alone at fixed outputs"
-    if high < 1:
-        return "less than the p = 1 that theory predicts for λ → 1 at fixed outputs"
-    if high - low > 1:
-        return "too uncertain for a comparison with the p = 1 that theory predicts for λ → 1"
-    return "consistent with the p = 1 that theory predicts for λ → 1"
+    if p.high < 0:
+        return "which is a decrease"
+    if p.low > 1:
+        return "above the p = 1 of theory for λ → 1 at fixed outputs"
+    if p.high < 1:
+        return "below the p = 1 of theory for λ → 1 at fixed outputs"
+    return "not significantly different from the p = 1 of theory for λ → 1 at fixed outputs"
 
 
 def _is(kappa: float) -> str:

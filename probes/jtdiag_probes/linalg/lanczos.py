@@ -118,6 +118,31 @@ def ritz(krylov: Krylov, run: int = 0) -> Ritz:
     )
 
 
+def radau(krylov: Krylov, node: float, run: int = 0) -> tuple[Tensor, Tensor]:
+    """Return values and weights (k+1,) of the Gauss-Radau quadrature with a prescribed node.
+
+    For a function whose derivatives alternate in sign, such as 1/(x+τ) for x > −τ, this quadrature
+    is an upper bound if the node is below the spectrum, and that of `ritz` is a lower bound (Golub
+    and Meurant 2010, section 6.2).
+
+    Args:
+        krylov: Result of a Lanczos run.
+        node: Below all eigenvalues of the matrix.
+        run: Which of the batched runs.
+    """
+    count = krylov.steps[run]
+    diagonal = krylov.diagonal[run, :count].double().cpu()
+    off_diagonal = krylov.off_diagonal[run, :count].double().cpu()
+    small = torch.diag(torch.cat([diagonal, diagonal.new_tensor([node])]))
+    small += torch.diag(off_diagonal, 1) + torch.diag(off_diagonal, -1)
+    # Choose the last diagonal element so that `node` is an eigenvalue.
+    shifted = small[:count, :count] - node * torch.eye(count, dtype=torch.float64)
+    unit = torch.eye(count, dtype=torch.float64)[-1]
+    small[-1, -1] = node + off_diagonal[-1] ** 2 * torch.linalg.solve(shifted, unit)[-1]
+    values, vectors = torch.linalg.eigh(small)
+    return values, vectors[0] ** 2
+
+
 def batch_of_one(product: Callable[[Tensor], Tensor]) -> Product:
     """Adapt a product of vectors (n,) to a batch of a single run, (1, n)."""
     return lambda vectors: product(vectors[0]).unsqueeze(0)

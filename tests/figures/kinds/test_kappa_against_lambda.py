@@ -103,6 +103,24 @@ def test_a_run_that_stores_nothing_is_one_line(result):
         draw(result)
 
 
+def test_a_run_that_diverged_after_its_first_epoch_is_one_line(result):
+    for name in ("kappa", "kappa_q25", "kappa_q75"):
+        result[name].loc[{"epoch": 2}] = np.inf
+    result["weight_anisotropy"][...] = np.nan
+    with pytest.raises(ProbeError, match="the members have diverged or are saturated"):
+        draw(result)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_one_diverged_lane_leaves_the_others(result, value):
+    for name in ("kappa", "kappa_q25", "kappa_q75"):
+        result[name].loc[{"lam": 0.99, "epoch": 2}] = np.inf
+    result["weight_anisotropy"].loc[{"lam": 0.99}] = value
+    left, right = draw(result).axes
+    assert points(left)[0] == [10, 12, 100, 7]
+    assert points(right)[0] == [1, 1.1, 9, 11]
+
+
 def test_a_run_without_checkpoints_has_the_panel_of_the_outputs_alone(result):
     result["weight_anisotropy"][...] = np.nan
     [only] = draw(result).axes

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from scipy.stats import linregress
 
 from jtdiag import names
 from jtdiag.probing.contract import Options
@@ -68,10 +69,23 @@ def test_group_size_and_null_directions_depend_only_on_lambda(result):
     assert result["null_directions"].values.tolist() == [3, 3, 9 - 2]
 
 
-def test_the_curve_of_one_lane_grows_as_one_over_one_minus_lam(result):
+def test_the_curve_of_one_lane_grows_as_one_over_one_minus_lam_and_has_no_interval(result):
     fit = result.sel(quantity="grid_kappa")
     assert float(fit["exponent"]) == pytest.approx(1, abs=0.02)
-    assert float(fit["exponent_low"]) <= 1.0 <= float(fit["exponent_high"]) + 0.02
+    assert np.isnan([float(fit["exponent_low"]), float(fit["exponent_high"])]).all()
+    [finding] = [f for f in probe.judge(result) if f.rule == "exponent-grid_kappa"]
+    assert "there is no interval for p" in finding.sentence
+
+
+def test_two_lambdas_have_no_exponent(result):
+    """The toy has λ = 0, 0.9 and 1."""
+    assert result["exponent"].sel(quantity=["kappa", "weight_anisotropy"]).isnull().all()
+    rules = {finding.rule: finding.sentence for finding in probe.judge(result)}
+    assert {rule for rule in rules if "exponent" in rule} == {
+        "exponent-grid_kappa",
+        "exponent-unknown",
+    }
+    assert "the run has 2 values of λ below 1" in rules["exponent-unknown"]
 
 
 def dense(replay):
@@ -115,7 +129,11 @@ def test_a_run_without_checkpoints_is_measured_by_its_outputs(tmp_path):
     assert result["kappa"].notnull().all()
     assert result["hessian_max"].isnull().all()
     assert result["checkpoint"].values.tolist() == [[-1]]
-    assert [finding.rule for finding in probe.judge(result)] == ["outputs", "exponent-grid_kappa"]
+    assert [finding.rule for finding in probe.judge(result)] == [
+        "outputs",
+        "exponent-grid_kappa",
+        "exponent-unknown",
+    ]
 
 
 @pytest.mark.slow
@@ -139,24 +157,38 @@ def test_the_bound_is_that_of_the_most_examples_that_leave_every_lane_finite():
     np.testing.assert_array_equal(bound["kappa_lower_growth"].values, [[2], [2], [np.nan]])
 
 
-def test_the_exponent_of_a_power_is_found_with_its_interval():
+def test_the_exponent_is_the_mean_over_trials_with_students_interval():
     lam = np.array([0.0, 0.5, 0.9, 0.99, 1.0])
-    noise = np.array([1.1, 0.9, 1.05, 0.95, 1])
-    fit = exponent.fit(lam, 3 * np.maximum(1 - lam, 1e-9) ** -0.8 * noise)
-    x, y = -np.log(1 - lam[:4]), np.log(3 * (1 - lam[:4]) ** -0.8 * noise[:4])
-    slope, intercept = np.polyfit(x, y, 1)
-    left = y - slope * x - intercept
-    error = np.sqrt((left**2).sum() / 2 / ((x - x.mean()) ** 2).sum())
-    assert fit.value == pytest.approx(slope, rel=1e-9)
-    assert fit.high - fit.value == pytest.approx(4.302653 * error, rel=1e-6)
+    noise = np.random.default_rng(0).lognormal(sigma=0.1, size=(5, 3))
+    kappa = 3 * np.maximum(1 - lam, 1e-9)[:, None] ** -0.8 * noise
+    fit = exponent.fit(lam, kappa)
+    slopes = [linregress(-np.log(1 - lam[:4]), np.log(k[:4])).slope for k in kappa.T]
+    assert fit.value == pytest.approx(np.mean(slopes), rel=1e-9)
+    reach = 4.302653 * np.std(slopes, ddof=1) / np.sqrt(3)
+    assert fit.high - fit.value == pytest.approx(reach, rel=1e-6)
     assert fit.low < 0.8 < fit.high
+    assert (fit.lambdas, fit.trials) == (4, 3)
 
 
-def test_an_exponent_that_cannot_be_fitted_is_nan_and_one_of_two_points_has_no_interval():
-    assert np.isnan(exponent.fit(np.array([0.5, 0.5]), np.array([2.0, 3])).value)
-    two = exponent.fit(np.array([0.0, 0.9]), np.array([1.0, 10]))
-    assert (two.value, two.low, two.high) == (pytest.approx(1), -np.inf, np.inf)
-    assert np.isnan(exponent.fit(np.array([1.0, 0.5]), np.array([2.0, np.inf])).value)
+def test_an_exponent_needs_three_lambdas_and_its_interval_two_trials():
+    lam = np.array([0.0, 0.9, 0.99, 1.0])
+    kappa = np.array([1.0, 10, 100, np.inf])[:, None]
+    single = exponent.fit(lam, kappa)
+    assert (single.value, single.lambdas, single.trials) == (pytest.approx(1), 3, 1)
+    assert np.isnan([single.low, single.high]).all()
+    for missing in (np.inf, np.nan, 0.0):
+        fewer = kappa.copy()
+        fewer[1] = missing
+        assert np.isnan(exponent.fit(lam, fewer).value)
+    assert np.isnan(exponent.fit(lam, np.full((4, 2), np.nan)).value)
+
+
+def test_a_trial_that_was_not_measured_is_left_out():
+    lam = np.array([0.0, 0.9, 0.99])
+    kappa = np.array([[1.0, np.nan, 1], [10, np.nan, 11], [100, np.nan, 120]])
+    fit = exponent.fit(lam, kappa)
+    assert (fit.lambdas, fit.trials) == (3, 2)
+    assert np.isfinite(fit.low)
 
 
 def test_the_end_of_a_lane_is_its_last_number():
@@ -170,12 +202,11 @@ def test_the_end_of_a_lane_is_its_last_number():
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [
-        (9.9, 14.8, "more than the p = 1"),
-        (0.8, 1.4, "consistent with the p = 1"),
-        (0.65, 0.94, "less than the p = 1"),
-        (0.71, 34.2, "too uncertain for a comparison"),
+        (9.9, 14.8, "above the p = 1"),
+        (0.8, 1.4, "not significantly different from the p = 1"),
+        (0.65, 0.94, "below the p = 1"),
         (-2.4, 1.2, "not significantly different from no growth"),
-        (-np.inf, np.inf, "there is no confidence interval"),
+        (np.nan, np.nan, "without an interval"),
     ],
 )
 @pytest.mark.parametrize("name", ["kappa", "kappa_lower", "weight_anisotropy"])

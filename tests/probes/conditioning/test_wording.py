@@ -2,10 +2,12 @@ import inspect
 
 import pytest
 
+from jtdiag.stats import Interval
 from jtdiag_probes.conditioning import wording
 
 NAN, INFINITY = float("nan"), float("inf")
-HESSIAN = {"hessian_min": -0.017, "hessian_max": 0.214, "redundancy": 0.44}
+R, ALONE = Interval(44.2, 41.3, 47.1), Interval(44.2, NAN, NAN)
+HESSIAN = {"hessian_min": -0.017, "hessian_max": 0.214, "redundancy": R}
 SENTENCES = [
     (
         wording.null_directions(7, 6.04),
@@ -48,73 +50,77 @@ SENTENCES = [
         wording.weights(0.9, kappa=125108.0, examples=4, growth=0.17, **HESSIAN),
         "λ = 0.9: the Gauss-Newton matrix with respect to the weights has κ ≥ 130000 (4 examples), "
         "0.17 times its value at λ = 0 for the same weights; the eigenvalues of the Hessian range "
-        "from −0.017 to 0.21 nats; 44 % of the members' combined tangent rank is redundant.",
+        "from −0.017 to 0.21 nats; tangent redundancy 44 % (95 % interval 41 to 47 %).",
     ),
     (
-        wording.weights(0.9, kappa=125.0, examples=1, growth=None, **HESSIAN),
+        wording.weights(
+            0.9, kappa=125.0, examples=1, growth=None, **HESSIAN | {"redundancy": ALONE}
+        ),
         "λ = 0.9: the Gauss-Newton matrix with respect to the weights has κ ≥ 120 (1 example); the "
-        "eigenvalues of the Hessian range from −0.017 to 0.21 nats; 44 % of the members' combined "
-        "tangent rank is redundant.",
+        "eigenvalues of the Hessian range from −0.017 to 0.21 nats; tangent redundancy 44 %.",
     ),
     (
         wording.weights(1.0, kappa=2.8e7, examples=4, growth=None, **HESSIAN),
         "λ = 1: the Gauss-Newton matrix with respect to the weights has κ ≥ 2.8e+07 (4 examples; "
         "null space of λ = 1 excluded); the eigenvalues of the Hessian range from −0.017 to 0.21 "
-        "nats; 44 % of the members' combined tangent rank is redundant.",
+        "nats; tangent redundancy 44 % (95 % interval 41 to 47 %).",
     ),
     (
         wording.weights(0.9, kappa=None, examples=12, growth=None, **HESSIAN),
         "λ = 0.9: the Gauss-Newton matrix with respect to the weights is singular in float64 (12 "
-        "examples); the eigenvalues of the Hessian range from −0.017 to 0.21 nats; 44 % of the "
-        "members' combined tangent rank is redundant.",
+        "examples); the eigenvalues of the Hessian range from −0.017 to 0.21 nats; tangent "
+        "redundancy 44 % (95 % interval 41 to 47 %).",
     ),
     (
-        wording.growth("grid_kappa", 0.997, 0.989, 1.0041),
-        "For fixed outputs and λ ≥ 0.9, κ⁺ with respect to the outputs scales as (1−λ)^−p with p = "
-        "1.00 (95 % confidence interval 0.989 to 1.004), consistent with the p = 1 that theory "
-        "predicts for λ → 1.",
+        wording.growth_at_fixed_outputs(0.997),
+        "For fixed outputs and λ from 0.9 to 0.9999, κ⁺ with respect to the outputs scales as "
+        "(1−λ)^−p with p = 1.00; theory predicts p = 1 for λ → 1. All points come from the same "
+        "outputs, so there is no interval for p.",
     ),
     (
-        wording.growth("grid_kappa", 0.997, 0.99431, 0.99978),
-        "For fixed outputs and λ ≥ 0.9, κ⁺ with respect to the outputs scales as (1−λ)^−p with p = "
-        "1.00 (95 % confidence interval 0.9943 to 0.9998), less than the p = 1 that theory "
-        "predicts for λ → 1 at fixed outputs.",
-    ),
-    (
-        wording.growth("kappa_lower", 0.5, 0.0, 0.9),
-        "After training at each λ, the lower bound on κ with respect to the weights scales as "
-        "(1−λ)^−p with p = 0.50 (95 % confidence interval 0.00 to 0.90), not significantly "
-        "different from no growth.",
-    ),
-    (
-        wording.growth("kappa", 12.3, 9.9, 14.8),
+        wording.growth("kappa", Interval(0.997, 0.99431, 0.99978)),
         "After training at each λ, κ⁺ with respect to the outputs scales as (1−λ)^−p with p = "
-        "12.30 (95 % confidence interval 9.90 to 14.80), more than the p = 1 that theory predicts "
-        "for λ alone at fixed outputs.",
+        "0.9970 (95 % interval 0.9943 to 0.9998), below the p = 1 of theory for λ → 1 at fixed "
+        "outputs.",
     ),
     (
-        wording.growth("kappa", 0.8, 0.65, 0.94),
-        "After training at each λ, κ⁺ with respect to the outputs scales as (1−λ)^−p with p = 0.80 "
-        "(95 % confidence interval 0.65 to 0.94), less than the p = 1 that theory predicts for λ → "
-        "1 at fixed outputs.",
-    ),
-    (
-        wording.growth("kappa_lower", 0.82, -0.12, 1.76),
+        wording.growth("kappa_lower", Interval(0.5, 0.0, 0.9)),
         "After training at each λ, the lower bound on κ with respect to the weights scales as "
-        "(1−λ)^−p with p = 0.82 (95 % confidence interval −0.12 to 1.76), not significantly "
-        "different from no growth.",
+        "(1−λ)^−p with p = 0.50 (95 % interval 0.00 to 0.90), not significantly different from no "
+        "growth.",
     ),
     (
-        wording.growth("weight_anisotropy", 17.5, 0.71, 34.2),
+        wording.growth("kappa_lower", Interval(-0.82, -1.3, -0.2)),
+        "After training at each λ, the lower bound on κ with respect to the weights scales as "
+        "(1−λ)^−p with p = −0.82 (95 % interval −1.30 to −0.20), which is a decrease.",
+    ),
+    (
+        wording.growth("kappa", Interval(12.3, 9.9, 14.8)),
+        "After training at each λ, κ⁺ with respect to the outputs scales as (1−λ)^−p with p = "
+        "12.30 (95 % interval 9.90 to 14.80), above the p = 1 of theory for λ → 1 at fixed "
+        "outputs.",
+    ),
+    (
+        wording.growth("weight_anisotropy", Interval(1.2, 0.71, 1.7)),
         "After training at each λ, the largest curvature along consensus relative to that along "
-        "disagreement, with respect to the weights, scales as (1−λ)^−p with p = 17.50 (95 % "
-        "confidence interval 0.71 to 34.20), too uncertain for a comparison with the p = 1 that "
-        "theory predicts for λ → 1.",
+        "disagreement, with respect to the weights, scales as (1−λ)^−p with p = 1.20 (95 % "
+        "interval 0.71 to 1.70), not significantly different from the p = 1 of theory for λ → 1 "
+        "at fixed outputs.",
     ),
     (
-        wording.growth("kappa", -0.3, -INFINITY, INFINITY),
+        wording.growth("kappa", Interval(-0.3, NAN, NAN)),
         "After training at each λ, κ⁺ with respect to the outputs scales as (1−λ)^−p with p = "
-        "−0.30; with two values of λ there is no confidence interval.",
+        "−0.30; without an interval, which needs several trials that differ.",
+    ),
+    (
+        wording.too_few_lambdas(2, 3),
+        "How condition numbers of trained lanes grow with λ cannot be estimated: the run has 2 "
+        "values of λ below 1, and at least 3 are needed.",
+    ),
+    (
+        wording.too_few_lambdas(1, 3),
+        "How condition numbers of trained lanes grow with λ cannot be estimated: the run has 1 "
+        "value of λ below 1, and at least 3 are needed.",
     ),
 ]
 

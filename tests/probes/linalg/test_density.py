@@ -4,7 +4,7 @@ import torch
 
 from jtdiag_probes.linalg import density
 from jtdiag_probes.linalg.density import axis, decades, integral, mean_and_error, quadratures
-from jtdiag_probes.linalg.lanczos import batch_of_one
+from jtdiag_probes.linalg.lanczos import batch_of_one, lanczos, radau, ritz
 from jtdiag_probes.linalg.trace import hutch_plus_plus
 
 
@@ -30,6 +30,21 @@ def test_a_quadrature_of_k_steps_is_exact_for_polynomials_of_degree_2k_less_1():
         assert integral([quadrature], lambda x, p=power: x**p)[0] == pytest.approx(
             moment, rel=1e-11
         )
+
+
+@pytest.mark.parametrize("steps", [2, 4, 8])
+def test_two_quadratures_bound_a_resolvent_from_both_sides(steps):
+    matrix = symmetric(np.geomspace(1e-4, 1, 40))
+    vector = density.random_vectors(1, 40, matrix, seed=0)
+    unit = vector[0] / vector.norm()
+    exact = float(unit @ torch.linalg.solve(matrix + 1e-3 * torch.eye(40), unit))
+    krylov = lanczos(batch_of_one(lambda v: matrix @ v), vector, steps)
+    gauss, (values, weights) = ritz(krylov), radau(krylov, 0.0)
+    assert values.min() == pytest.approx(0, abs=1e-14)
+    assert weights.sum() == pytest.approx(1, rel=1e-12)
+    low = float((gauss.weights / (gauss.values + 1e-3)).sum())
+    high = float((weights / (values + 1e-3)).sum())
+    assert low < exact < high
 
 
 def test_the_density_of_a_known_spectrum_is_within_its_error():
