@@ -263,3 +263,25 @@ def test_families_without_classes_have_no_loss_of_a_guess(tmp_path, family):
     made = attrs.evolve(made, data=attrs.evolve(made.data, name=str(tmp_path / "n.npz")))
     run = train(made, tmp_path / "run")
     assert run.history(run.lanes[0]).chance_loss is None
+
+
+@pytest.mark.slow
+def test_chance_level_is_that_of_the_training_targets(tmp_path):
+    """Of 200 training examples, 2 are of the rare class: members that ignore it have no skill."""
+    random = np.random.default_rng(0)
+    arrays = {}
+    for part, count in (("train", 200), ("test", 100)):
+        arrays[f"x_{part}"] = random.normal(size=(count, 2)).astype("float32")
+        arrays[f"y_{part}"] = (np.arange(count) % 100 == 0).astype(int)
+    np.savez(tmp_path / "rare.npz", **arrays)
+    table = {**TOY, "lam": [1.0], "trials": 1, "keep": {"splits": ["test"]}}
+    table["data"] = {"name": str(tmp_path / "rare.npz")}
+    heard = Hears()
+    run = train(from_table(table), tmp_path / "run", listener=heard)
+    assert run.chance_error == pytest.approx(0.01)
+    assert run.chance_loss == pytest.approx(entropy([198, 2]))
+    assert run.training_examples == 200
+    history = run.history(run.lanes[0])
+    assert (history.member_error[-1] == 0.01).all()  # all say the frequent class
+    assert heard.told == []
+    assert np.isnan(rules.scores(history)["dominance"])

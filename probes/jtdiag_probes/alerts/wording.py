@@ -84,7 +84,7 @@ def carried(summary: Summary) -> str:
     sentences += [_uneven(at_lam, summary.members) for at_lam in summary.uneven]
     if summary.neither:
         sentences.append(f"At λ = {_listed(summary.neither)}, no member dominates the ensemble.")
-    sentences += [_unlearned(at_lam) for at_lam in summary.unlearned]
+    sentences += _unlearned(summary)
     return " ".join(sentences) or UNDECIDED
 
 
@@ -121,19 +121,23 @@ def _uneven(at_lam: Uneven, members: int) -> str:
     )
 
 
-def _unlearned(at_lam: Unlearned) -> str:
-    amount = "nothing" if at_lam.error >= NOTHING else "too little"
-    percent = f"{100 * at_lam.error:.0f} % of chance level"
-    if at_lam.fewer == at_lam.trials:
-        return (
-            f"At λ = {at_lam.lam:g}, {amount} has been learned yet: the ensemble's training error "
-            f"is {percent}."
-        )
-    return (
-        f"At λ = {at_lam.lam:g}, {at_lam.fewer} of {at_lam.trials} trials "
-        f"{'is' if at_lam.fewer == 1 else 'are'} not judged, since {amount} has been learned: the "
-        f"ensemble's training error is {percent}."
-    )
+def _unlearned(summary: Summary) -> list[str]:
+    """Return where too little has been learned: λs with the same words in one sentence."""
+    groups: dict[tuple[str, bool], list[Unlearned]] = {}
+    for at_lam in summary.unlearned:
+        amount = "nothing" if at_lam.error >= NOTHING else "too little"
+        groups.setdefault((amount, at_lam.fewer == at_lam.trials), []).append(at_lam)
+    return [_of_amount(amount, everywhere, group) for (amount, everywhere), group in groups.items()]
+
+
+def _of_amount(amount: str, everywhere: bool, group: list[Unlearned]) -> str:
+    lams = _listed(at_lam.lam for at_lam in group)
+    errors = _listed(f"{100 * at_lam.error:.0f}" for at_lam in group)
+    error = f"the ensemble's training error is {errors} % of chance level"
+    if everywhere:
+        return f"At λ = {lams}, {amount} has been learned yet: {error}."
+    counts = _listed(f"{at_lam.fewer} of {at_lam.trials}" for at_lam in group)
+    return f"At λ = {lams}, {counts} trials cannot be judged, since {amount} was learned: {error}."
 
 
 def _where(rule: Sequence[Fired]) -> str:

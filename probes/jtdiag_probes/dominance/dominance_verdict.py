@@ -3,9 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.probing.findings import Finding
-from jtdiag.probing.over_trials import standard_error
 from jtdiag.rules.limits import EARLY_EPOCH
 from jtdiag_probes.dominance import wording
 
@@ -16,33 +15,67 @@ def judge(result: xr.Dataset) -> list[Finding]:
     Whether training fails is judged by the rules; see the probe `alerts`.
     """
     findings = []
+    epoch = _last_with_outputs(result)
     for lam in result[names.LAM].values:
         at_lam = result.sel({names.LAM: lam})
-        findings += _effective_members(at_lam, float(lam))
+        findings += _effective_members(at_lam, float(lam), epoch)
         findings += _error_spread(at_lam, float(lam))
         findings += _least_moved(at_lam, float(lam))
     return findings + _early_leader(result)
 
 
-def _effective_members(result: xr.Dataset, lam: float) -> list[Finding]:
-    """Report the effective number of members on test, at the last epoch with outputs."""
-    if "effective_members" not in result:
+def _effective_members(result: xr.Dataset, lam: float, epoch: int | None) -> list[Finding]:
+    """Report the effective number of members on test, and the loss without one of them.
+
+    Args:
+        result: At one λ.
+        lam: The λ.
+        epoch: The last one with outputs at any λ; None if there is none.
+    """
+    if epoch is None or result.sizes[names.MEMBER] < 2:
         return []
-    on_test = result["effective_members"].sel({names.SPLIT: names.TEST})
-    measured = on_test.dropna(names.EPOCH, how="all")
-    if measured.sizes[names.EPOCH] == 0:
+    at_end = result.sel({names.EPOCH: epoch, names.SPLIT: names.TEST})
+    number = at_end["effective_members"].dropna(names.TRIAL)
+    if number.size == 0:
         return []
-    number = float(measured.isel({names.EPOCH: -1}).mean())
+    increases = at_end["leave_one_out"].sel({names.TRIAL: number[names.TRIAL]})
+    ranked = np.sort(increases.transpose(names.TRIAL, names.MEMBER).values, axis=1)[:, ::-1]
+    members = result.sizes[names.MEMBER]
     return [
         Finding(
             probe="dominance",
             rule="effective-members",
             level="info",
             lam=lam,
-            number=number,
-            sentence=wording.effective_members(lam, number, result.sizes[names.MEMBER]),
+            epoch=epoch,
+            number=float(number.mean()),
+            sentence=wording.effective_members(
+                lam,
+                epoch,
+                stats.mean_interval(number.values).within(1, members),
+                members=members,
+                largest=stats.mean_interval(ranked[:, 0]),
+                second=stats.mean_interval(ranked[:, 1]),
+                trials=(number.size, _trained(result, epoch)),
+            ),
         )
     ]
+
+
+def _trained(result: xr.Dataset, epoch: int) -> int:
+    """Return the number of trials of a λ that are sealed up to an epoch."""
+    leader = result["leader"].sel({names.EPOCH: epoch, names.SPLIT: names.TRAIN})
+    return int((leader >= 0).sum())
+
+
+def _last_with_outputs(result: xr.Dataset) -> int | None:
+    """Return the last epoch with outputs of any lane; None if there is none."""
+    if "effective_members" not in result:
+        return None
+    on_test = result["effective_members"].sel({names.SPLIT: names.TEST})
+    kept = on_test.notnull().any([names.LAM, names.TRIAL])
+    epochs = result[names.EPOCH].values[kept.values]
+    return int(epochs[-1]) if epochs.size else None
 
 
 def _error_spread(result: xr.Dataset, lam: float) -> list[Finding]:
@@ -63,8 +96,7 @@ def _error_spread(result: xr.Dataset, lam: float) -> list[Finding]:
             sentence=wording.error_spread(
                 lam,
                 ratio,
-                gap=float(gap.mean()),
-                gap_se=float(standard_error(gap)),
+                gap=stats.mean_interval(gap.values),
                 gini=float(at_end["error_gini"].mean()),
             ),
         )
@@ -93,9 +125,7 @@ def _least_moved(result: xr.Dataset, lam: float) -> list[Finding]:
             lam=lam,
             epoch=epoch,
             number=number,
-            sentence=wording.least_moved(
-                lam, epoch, 100 * number, float(standard_error(100 * ratio))
-            ),
+            sentence=wording.least_moved(lam, epoch, stats.mean_interval(100 * ratio.values)),
         )
     ]
 

@@ -1,54 +1,69 @@
 """Sentences of the findings of the probe `dominance`."""
 
 from jtdiag import stats
+from jtdiag.stats import Interval, with_interval
 
 
-def effective_members(lam: float, number: float, members: int) -> str:
-    """State the effective number of members.
+def effective_members(
+    lam: float,
+    epoch: int,
+    number: Interval,
+    *,
+    members: int,
+    largest: Interval,
+    second: Interval,
+    trials: tuple[int, int],
+) -> str:
+    """State the effective number of members, and how much the loss depends on single members.
 
     Args:
         lam: λ.
+        epoch: Epoch of the outputs.
         number: 1/Σ share², mean over trials.
-        members: Number of members M.
+        members: Number of members M, 2 or more.
+        largest: Largest increase of the ensemble's loss without one member, nats.
+        second: The second-largest.
+        trials: In how many trials it is finite, and how many have reached this epoch.
     """
+    finite, reached = trials
+    where = "" if finite == reached else f" in the {finite} of {reached} trials with finite logits"
     return (
-        f"λ = {lam:g}: by their shares of the ensemble's logits, the effective number of members "
-        f"is {number:.3g} of {members}."
+        f"λ = {lam:g}: by their shares of the ensemble's logits on test after epoch {epoch}, the "
+        f"effective number of members is {with_interval(number, '.3g')} of {members}{where}. "
+        f"Without the member that matters most, the ensemble's loss changes by "
+        f"{with_interval(largest, '+.3f', 'nats')}, without the next by "
+        f"{with_interval(second, '+.3f', 'nats')}."
     )
 
 
-def error_spread(lam: float, ratio: float, gap: float, gap_se: float, gini: float) -> str:
+def error_spread(lam: float, ratio: float, gap: Interval, gini: float) -> str:
     """State how unequal the members' errors are.
 
     Args:
         lam: λ.
         ratio: The best member's error over the median member's.
         gap: The best member's error minus the ensemble's, in percentage points.
-        gap_se: Its standard error over trials; NaN for a single trial.
         gini: Gini coefficient of the members' errors.
     """
-    side = "above" if gap >= 0 else "below"
-    points = stats.plus_minus(abs(gap), gap_se, ".1f", "percentage points")
     return (
-        f"λ = {lam:g}: on test, the best member's error is {ratio:.2g} times the median member's "
-        f"and {points} {side} the ensemble's; the Gini coefficient of the members' errors is "
-        f"{gini:.2g}."
+        f"λ = {lam:g}: on test, the best member's error is {ratio:.2g} times the median member's; "
+        f"it differs from the ensemble's by {with_interval(gap, '+.1f', 'percentage points')}. The "
+        f"Gini coefficient of the members' errors is {gini:.2g}."
     )
 
 
-def least_moved(lam: float, epoch: int, percent: float, percent_se: float) -> str:
+def least_moved(lam: float, epoch: int, percent: Interval) -> str:
     """State the smallest distance of a member's parameters from initialization.
 
     Args:
         lam: λ.
         epoch: Epoch of the checkpoint.
         percent: The smallest distance over the median member's, in percent.
-        percent_se: Its standard error over trials; NaN for a single trial.
     """
-    share = stats.plus_minus(percent, percent_se, ".1f", "%")
     return (
         f"λ = {lam:g}: at epoch {epoch}, the smallest distance of a member's parameters from "
-        f"initialization is {share} of the median member's."
+        f"initialization is {with_interval(percent.within(0, 100), '.1f', '%')} of the median "
+        "member's."
     )
 
 

@@ -44,10 +44,15 @@ SENTENCES = [
         "of chance level.",
     ),
     (
+        wording.carried(Summary(unlearned=[Unlearned(lam, 3, 3, 1.02) for lam in (0, 0.9, 1)])),
+        "At λ = 0, 0.9 and 1, nothing has been learned yet: the ensemble's training error is 102, "
+        "102 and 102 % of chance level.",
+    ),
+    (
         wording.carried(Summary(unlearned=[Unlearned(0, 1, 3, 1.11), Unlearned(1, 2, 3, 0.8)])),
-        "At λ = 0, 1 of 3 trials is not judged, since nothing has been learned: the ensemble's "
-        "training error is 111 % of chance level. At λ = 1, 2 of 3 trials are not judged, since "
-        "too little has been learned: the ensemble's training error is 80 % of chance level.",
+        "At λ = 0, 1 of 3 trials cannot be judged, since nothing was learned: the ensemble's "
+        "training error is 111 % of chance level. At λ = 1, 2 of 3 trials cannot be judged, since "
+        "too little was learned: the ensemble's training error is 80 % of chance level.",
     ),
     (
         wording.carried(Summary()),

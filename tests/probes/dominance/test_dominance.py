@@ -189,7 +189,7 @@ def test_a_single_member_has_all_the_shares(tmp_path):
     assert kept["leave_one_out"].isnull().all()
     assert measured["leader_margin"].isnull().all()
     assert (measured["leader"] == 0).all()
-    assert {f.level for f in probe.judge(measured)} == {"info"}
+    assert probe.judge(measured) == []  # there is nobody to compare it with
 
 
 @pytest.mark.slow

@@ -48,7 +48,22 @@ def test_effective_members_are_reported_for_each_lambda_at_the_end(toy):
     for lam, finding in findings.items():
         expected = result["effective_members"].sel(lam=lam, split="test", epoch=4).mean()
         assert finding.number == pytest.approx(float(expected), rel=1e-14)
-        assert f"the effective number of members is {finding.number:.3g} of 3." in finding.sentence
+        assert f"the effective number of members is {finding.number:.3g} (95 %" in finding.sentence
+        assert "on test after epoch 4, " in finding.sentence
+
+
+@pytest.mark.slow
+def test_a_diverged_lane_has_no_shares_of_an_earlier_epoch(toy):
+    result = probe.ask(toy, Options())
+    for trial, expected in ((0, "in the 1 of 2 trials with finite logits"), (slice(None), None)):
+        diverged = result.copy(deep=True)
+        for name in ("effective_members", "leave_one_out", "logit_share"):
+            diverged[name].loc[{"lam": 1, "epoch": 4, "trial": result["trial"][trial]}] = np.nan
+        findings = [f for f in probe.judge(diverged) if f.rule == "effective-members"]
+        at_lambda_1 = [f.sentence for f in findings if f.lam == 1]
+        assert len(findings) == 3 - (expected is None)
+        assert expected is None or expected in at_lambda_1[0]
+        assert {f.epoch for f in findings} == {4}
 
 
 @pytest.mark.slow

@@ -64,9 +64,9 @@ def test_the_spread_of_errors_is_reported_at_the_end_of_finished_lanes(by_hand):
     [finding] = [f for f in probe.judge(probe.ask(run.run, Options())) if f.rule == "error-spread"]
     assert finding.number == pytest.approx(0.4)
     assert finding.sentence == (
-        "λ = 1: on test, the best member's error is 0.4 times the median member's and 10.0 "
-        "percentage points above the ensemble's; the Gini coefficient of the members' errors is "
-        "0.17."
+        "λ = 1: on test, the best member's error is 0.4 times the median member's; it differs from "
+        "the ensemble's by +10.0 percentage points. The Gini coefficient of the members' errors "
+        "is 0.17."
     )
 
 
@@ -76,7 +76,7 @@ def test_a_best_member_that_beats_the_ensemble_is_below_it(by_hand):
     errors[:, 1] = 0.25
     run = by_hand(errors, np.full(errors.shape[:-1], 0.4), lam=(0.5,)).seal_all()
     [finding] = [f for f in probe.judge(probe.ask(run, Options())) if f.rule == "error-spread"]
-    assert "and 12.5 ± 2.5 percentage points below the ensemble's" in finding.sentence
+    assert "differs from the ensemble's by −12.5 percentage points (95 % " in finding.sentence
 
 
 def test_inequality_is_that_of_the_members_errors(toy):

@@ -118,7 +118,7 @@ def test_the_smallest_displacement_is_reported_at_the_last_epoch(result):
         expected = (last.min("member") / last.median("member")).mean()
         assert finding.number == pytest.approx(float(expected), rel=1e-12)
         assert finding.epoch == 4
-        assert f"is {100 * finding.number:.1f} ± " in finding.sentence
+        assert f"is {100 * finding.number:.1f} % (95 % interval " in finding.sentence
 
 
 @pytest.mark.slow
