@@ -46,5 +46,5 @@ def _configuration(run: Run) -> Iterator[Cell]:
     except (DataError, RecipeError):  # the run has no checkpoints, and data or module are missing
         yield from (None, None)
         return
-    yield f"{size:,.0f}"
-    yield f"{size * members.count:,.0f}"
+    yield None if members.branched else f"{size:,.0f}"  # branches share parameters
+    yield f"{size * members.copies:,.0f}"

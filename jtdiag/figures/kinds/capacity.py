@@ -82,6 +82,8 @@ def _label(name: str, result: xr.Dataset) -> str:
     size, members = float(result["parameters_per_member"]), result.attrs["members"]
     if not np.isfinite(size):
         return f"{name}: {members} members of unknown size"
+    if result.attrs.get("branched", False):
+        return f"{name}: {members} branches, {size:,.0f} parameters in total"
     return f"{name}: {members} × {size:,.0f} parameters"
 
 

@@ -49,7 +49,11 @@ WRITES = {
         dims=_SPLIT, unit=names.FRACTION, meaning="λ with the lowest smoothed error"
     ),
     "parameters_per_member": Var(
-        dims=(), unit=names.COUNT, meaning="parameters of one member; NaN if unknown"
+        dims=(),
+        unit=names.COUNT,
+        meaning=(
+            "parameters of one member, or of the network whose branches members are; NaN if unknown"
+        ),
     ),
 }
 
@@ -74,7 +78,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     for split in range(result.sizes[names.SPLIT]):
         _set_optimum(result, split, np.random.default_rng([run.recipe.seed, STREAM]))
     return result.assign(parameters_per_member=((), _parameters(run))).assign_attrs(
-        members=run.recipe.members.count
+        members=run.recipe.members.count, branched=int(run.recipe.members.branched)
     )
 
 
@@ -120,6 +124,7 @@ def judge(result: xr.Dataset) -> list[Finding]:
             high=float(on_test["optimum_high"]),
             trials=int(on_test["error"].notnull().all(names.LAM).sum()),
             size=float(result["parameters_per_member"]),
+            branched=bool(result.attrs.get("branched", False)),
         )
     ]
     selected = _selected_on_validation(result)

@@ -173,7 +173,14 @@ def _learning_rates(rates: Mapping[float, float]) -> list[str]:
 
 
 def optimal_lambda(
-    best: float, error: Percent, low: float, high: float, trials: int, size: float
+    best: float,
+    error: Percent,
+    low: float,
+    high: float,
+    trials: int,
+    size: float,
+    *,
+    branched: bool = False,
 ) -> str:
     """Return the best λ for members of this size, and how certain it is.
 
@@ -183,7 +190,8 @@ def optimal_lambda(
         low: Lower end of the best λ's 95 % interval; NaN where there is none.
         high: Its upper end.
         trials: Those that are resampled.
-        size: Parameters of one member; NaN if unknown.
+        size: Parameters of one member, or of the network; NaN if unknown.
+        branched: Whether members are branches of one network.
     """
     if math.isfinite(low):
         place = f"{low:g}" if low == high else f"between {low:g} and {high:g}"
@@ -192,7 +200,7 @@ def optimal_lambda(
         certainty = "too few trials for an interval of the best λ"
     parameters = f"{size:,.0f} parameter{'' if size == 1 else 's'}"
     count = (
-        f"Each member has {parameters}."
+        f"{'The network has' if branched else 'Each member has'} {parameters}."
         if math.isfinite(size)
         else "The number of parameters per member is unknown: the run has no checkpoints and its "
         "data are not available."

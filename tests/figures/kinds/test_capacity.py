@@ -48,6 +48,13 @@ def test_there_is_a_line_for_each_run_on_one_axis_of_all_lambdas(two):
     ]
 
 
+def test_branches_share_the_parameters_of_one_network(two):
+    for _, result in two:
+        result.attrs["branched"] = 1
+    left, _ = draw(two).axes
+    assert left.containers[0].get_label() == "small: 16 branches, 1,000 parameters in total"
+
+
 def test_the_optimum_is_marked_with_its_interval(two):
     left, right = draw(two).axes
     marks = [line for line in left.lines if line.get_markersize() == 8]

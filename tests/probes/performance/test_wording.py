@@ -119,6 +119,11 @@ SENTENCES = {
         "λ = 0.5 has the lowest test error, 11.0 ± 1.0 %; in 95 % of bootstrap resamples of 2 "
         "trials, the best λ is between 0.5 and 1. Each member has 50,890 parameters.",
     ),
+    "capacity, branches of one network": (
+        wording.optimal_lambda(0.5, ERROR, 0.5, 0.5, 3, 3376586, branched=True),
+        "λ = 0.5 has the lowest test error, 11.0 ± 1.0 %; in 95 % of bootstrap resamples of 3 "
+        "trials, the best λ is 0.5. The network has 3,376,586 parameters.",
+    ),
     "capacity, certain, one parameter": (
         wording.optimal_lambda(0.5, ERROR, 0.5, 0.5, 3, 1),
         "λ = 0.5 has the lowest test error, 11.0 ± 1.0 %; in 95 % of bootstrap resamples of 3 "
