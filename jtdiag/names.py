@@ -27,6 +27,8 @@ KEPT: Final = "kept"
 """Number of members kept, 1 to M."""
 FAULTY: Final = "faulty"
 """Number of members with a fault, 0 to M."""
+MODE: Final = "mode"
+"""Index of a mode of the ensemble's outputs, from the largest singular value to the smallest."""
 MEMBER_OUTPUT: Final = "member_output"
 """Index of a member's output, where `OUTPUT` is the index of the combined output."""
 

@@ -36,6 +36,7 @@ FIGURES: Final[Registry["FigureKind"]] = Registry(
         "votes-against-lambda",
         "leader-by-epoch",
         "displacement",
+        "specialisation",
         "gradients",
         "kappa-against-lambda",
         "spectral-density",

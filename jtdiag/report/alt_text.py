@@ -16,6 +16,8 @@ ALL = 7
 """Up to this many points of a line are all given; of more, the ends and the extremes."""
 LINES = 8
 """Lines of a panel that are described; of more, their number is given."""
+ROWS = 2
+"""Rows of a heat map that are described, the first; of more, their number is given."""
 NEAR = 0.3
 """Greatest distance of a point from the named tick that it belongs to; ticks are 1 apart."""
 LENGTH = 700
@@ -56,11 +58,12 @@ def _panel(ax: Axes) -> str:
     """Return what one panel shows: its title, its axes, its series."""
     series = list(_series(ax))
     title, x, y = (plain(t) for t in (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()))
-    return wording.panel(title, x, y, series[:LINES], max(0, len(series) - LINES))
+    most = ROWS if ax.images else LINES
+    return wording.panel(title, x, y, series[:most], max(0, len(series) - most))
 
 
 def _series(ax: Axes) -> Iterator[str]:
-    """Yield lines with error bars, then bars, then lines that have a label."""
+    """Yield lines with error bars, bars, lines that have a label, then the rows of heat maps."""
     ticks = _named_ticks(ax)
     described: set[Line2D] = set()
     for container in ax.containers:
@@ -75,6 +78,17 @@ def _series(ax: Axes) -> Iterator[str]:
     for line in ax.lines:
         if line not in described and not str(line.get_label()).startswith("_"):
             yield from _curve(line.get_label(), line, ticks)
+    yield from _heat_map_rows(ax, ticks)
+
+
+def _heat_map_rows(ax: Axes, ticks: dict[float, str]) -> Iterator[str]:
+    """Yield the rows of a heat map in which every row and every column has a name."""
+    rows = [label.get_text() for label in ax.get_yticklabels()]
+    for image in ax.images:
+        values = np.ma.filled(np.ma.asarray(image.get_array()).astype(float), np.nan)
+        if values.shape == (len(rows), len(ticks)) and all(rows):
+            for name, row in zip(rows, values, strict=True):
+                yield from _numbers(name, sorted(ticks), row, ticks)
 
 
 def _half_bars(container: ErrorbarContainer) -> list[float]:

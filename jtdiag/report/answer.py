@@ -32,7 +32,7 @@ QUESTIONS = (
         text=wording.CARRIED,
         probe="alerts",
         rules=("carried",),
-        details=(("dominance", "effective-members"),),
+        details=(("dominance", "effective-members"), ("specialisation", "pattern")),
     ),
     Question(text=wording.BEST_LAM, probe="performance", rules=("best-lambda",)),
     Question(text=wording.TOLERANCE, probe="robustness", rules=("tolerance", "nothing-kept")),

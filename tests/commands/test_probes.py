@@ -8,9 +8,9 @@ def test_every_installed_probe_is_a_line_with_its_question(foreign):
     ran = CliRunner().invoke(main, ["probes"])
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert ran.stdout.splitlines() == [
-        f"{name:12}  {PROBES.find(name).question}" for name in PROBES.names()
+        f"{name:14}  {PROBES.find(name).question}" for name in PROBES.names()
     ]
-    assert "foreign       How many lanes are there?" in ran.stdout.splitlines()
+    assert "foreign         How many lanes are there?" in ran.stdout.splitlines()
 
 
 def test_a_broken_probe_of_somebody_else_is_one_line(foreign):

@@ -19,6 +19,7 @@ OURS = (
     "gradients",
     "performance",
     "robustness",
+    "specialisation",
     "stacking",
     "variance",
     "votes",

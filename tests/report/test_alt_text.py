@@ -48,6 +48,18 @@ def test_lines_without_a_name_and_numbers_that_are_none_are_left_out():
     assert in_words(figure, "A figure.") == "A figure. known 2.5 at 1."
 
 
+def test_the_first_rows_of_a_heat_map_with_names_are_given():
+    figure = Figure()
+    first, second = figure.subplots(1, 2)
+    first.imshow(np.arange(6).reshape(3, 2))
+    first.set_xticks([0, 1], ["a", "b"])
+    first.set_yticks([0, 1, 2], ["top", "middle", "bottom"])
+    second.imshow(np.ones((3, 2)))  # an image without names is no table
+    assert in_words(figure, "A map.") == (
+        "A map. top 0 at a, 1 at b; middle 2 at a, 3 at b; 1 more line."
+    )
+
+
 @pytest.mark.slow
 def test_words_end_in_time():
     figure = Figure()

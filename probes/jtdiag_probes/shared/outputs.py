@@ -1,6 +1,6 @@
 """Reduce a run's stored outputs, block by block, to labeled arrays."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,11 @@ Reduce = Callable[[Lane, Iterator[OutputBlock]], Mapping[str, NDArray[np.floatin
 
 
 def over_outputs(
-    run: Run, metrics: xr.Dataset, rows: Mapping[str, tuple[str, ...]], reduce: Reduce
+    run: Run,
+    metrics: xr.Dataset,
+    rows: Mapping[str, tuple[str, ...]],
+    reduce: Reduce,
+    further_sizes: Mapping[str, int] | None = None,
 ) -> xr.Dataset:
     """Reduce the outputs of every kept epoch and split; NaN where none are kept.
 
@@ -27,8 +31,10 @@ def over_outputs(
         metrics: Provides the coordinates (lam, trial, epoch, split, member).
         rows: Dimensions of each variable after (lam, trial, epoch, split).
         reduce: Called once for each lane, kept epoch and kept split.
+        further_sizes: Sizes of dimensions in `rows` that are neither in `metrics` nor the output.
     """
-    sizes = {**metrics.sizes, names.OUTPUT: run.outputs_per_member}
+    sizes: dict[Hashable, int] = {**metrics.sizes, names.OUTPUT: run.outputs_per_member}
+    sizes.update(further_sizes or {})
     arrays = {
         name: xr.DataArray(
             np.full([sizes[d] for d in (*LANE_EPOCH_SPLIT, *dims)], np.nan),

@@ -1,0 +1,1 @@
+"""Specialization: which members carry which modes of the ensemble's outputs."""
