@@ -65,7 +65,8 @@ def of_products(cross: Floats, count: int, smallest: float = SMALLEST) -> Modes:
     kept = (squares > smallest**2 * squares[0]) & (squares[0] > 0)
     rows, v = np.flatnonzero(kept), vectors[kept]
     value[rows], directions[rows] = np.sqrt(squares[kept]), v
-    share[rows] = np.einsum("ak,mkl,al->am", v, cross, v) / (members * squares[kept, None])
+    along = ((v @ cross) * v).sum(-1).T  # v_kᵀ (η̃ᵀη̃_j) v_k, (modes, M)
+    share[rows] = along / (members * squares[kept, None])
     return Modes(singular_value=value, share=share, directions=directions)
 
 
