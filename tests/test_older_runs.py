@@ -126,7 +126,7 @@ def test_figures_and_tables_are_made_of_its_stored_results(older):
 def test_its_report_is_made(older):
     command("report", older.path)
     page = (older.path / "report.html").read_text("utf-8")
-    assert "8.5 ± 0.7" in page
+    assert "8.5\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.7" in page
 
 
 @pytest.mark.slow

@@ -26,6 +26,8 @@ class FigureKind:
     draw: Callable[[Results], Figure]
     """Returns a new figure. It gets one pair (name, result), or several if `compares` is true,
     and raises a `ProbeError` if the results contain nothing to draw."""
+    optional: tuple[str, ...] = ()
+    """Variables that are drawn too if the result has them; those of older versions may not."""
     compares: bool = False
     """Whether several runs can share one figure."""
 

@@ -101,8 +101,14 @@ def draw_results(
         kind.name,
         "; ".join(map(_origin, datasets)),
         output=output,
-        data={name: d[list(kind.uses)].assign_attrs(d.attrs) for name, d in named},
+        data={name: _shown(d, kind) for name, d in named},
     )
+
+
+def _shown(result: xr.Dataset, kind: FigureKind) -> xr.Dataset:
+    """Return the variables of a result that a figure draws."""
+    optional = [name for name in kind.optional if name in result]
+    return result[[*kind.uses, *optional]].assign_attrs(result.attrs)
 
 
 def _load(run: Run, kind: FigureKind) -> xr.Dataset:

@@ -23,6 +23,9 @@ NEAR = 0.3
 LENGTH = 700
 """Characters; a listener cannot skim."""
 
+Ends = tuple[float, float]
+NONE: Ends = (np.nan, np.nan)
+
 _SIGNS = {
     r"\lambda": "λ",
     r"\kappa": "κ",
@@ -43,7 +46,8 @@ def in_words(figure: Figure, caption: str) -> str:
     first = " ".join(caption.split("\n\n", 1)[0].split())
     first = re.split(r"(?<=\.)\s", first, maxsplit=1)[0]
     panels = [text for ax in figure.axes if ax.get_visible() and (text := _panel(ax))]
-    return wording.figure_text(first, panels, LENGTH)
+    bars = re.search(r"\b[Bb]ars show ([^.;,]+)", " ".join(caption.split()))
+    return wording.figure_text(first, bars[1] if bars else "", panels, LENGTH)
 
 
 def plain(text: str) -> str:
@@ -70,7 +74,7 @@ def _series(ax: Axes) -> Iterator[str]:
         if isinstance(container, ErrorbarContainer) and container.lines[0] is not None:
             line = container.lines[0]
             described.add(line)
-            yield from _curve(container.get_label(), line, ticks, _half_bars(container))
+            yield from _curve(container.get_label(), line, ticks, _bars(container))
         elif isinstance(container, BarContainer):
             heights = [bar.get_height() for bar in container.patches]
             centers = [bar.get_x() + bar.get_width() / 2 for bar in container.patches]
@@ -91,19 +95,23 @@ def _heat_map_rows(ax: Axes, ticks: dict[float, str]) -> Iterator[str]:
                 yield from _numbers(name, sorted(ticks), row, ticks)
 
 
-def _half_bars(container: ErrorbarContainer) -> list[float]:
-    """Return half the height of every error bar."""
+def _bars(container: ErrorbarContainer) -> list[Ends]:
+    """Return the ends of every error bar; NaN where there is none."""
     bars = container.lines[2]
     if not bars:
         return []
-    return [float(np.ptp(s[:, 1])) / 2 if len(s) else np.nan for s in bars[0].get_segments()]
+    ends = [
+        (float(s[:, 1].min()), float(s[:, 1].max())) if len(s) else NONE
+        for s in bars[0].get_segments()
+    ]
+    return [NONE if low == high else (low, high) for low, high in ends]
 
 
 def _curve(
-    label: object, line: Line2D, ticks: dict[float, str], half_bars: Sequence[float] = ()
+    label: object, line: Line2D, ticks: dict[float, str], bars: Sequence[Ends] = ()
 ) -> Iterator[str]:
     x, y = (np.asarray(line.get_data(orig=False)[i], float) for i in (0, 1))
-    yield from _numbers(label, x, y, ticks, half_bars)
+    yield from _numbers(label, x, y, ticks, bars)
 
 
 def _numbers(
@@ -111,7 +119,7 @@ def _numbers(
     x: Sequence[float] | np.ndarray,
     y: Sequence[float] | np.ndarray,
     ticks: dict[float, str],
-    half_bars: Sequence[float] = (),
+    bars: Sequence[Ends] = (),
 ) -> Iterator[str]:
     """Yield a series by its points, or its ends and extremes; nothing for an empty one."""
     places, values = np.asarray(x, float), np.asarray(y, float)
@@ -123,8 +131,8 @@ def _numbers(
     name = "" if str(label).startswith("_") else plain(str(label))
 
     def point(i: int) -> str:
-        half_bar = half_bars[i] if i < len(half_bars) else 0.0
-        return wording.point(float(values[i]), half_bar, _place(places[i], ticks))
+        ends = bars[i] if i < len(bars) else NONE
+        return wording.point(float(values[i]), ends, _place(places[i], ticks))
 
     first, last = drawn[0], drawn[-1]
     lowest, highest = drawn[int(values[drawn].argmin())], drawn[int(values[drawn].argmax())]

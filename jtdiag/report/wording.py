@@ -123,15 +123,17 @@ def results_caption(run: str, reference: str) -> str:
 # --- alternative text of figures -----------------------------------------------------------------
 
 
-def figure_text(caption: str, panels: Sequence[str], limit: int) -> str:
+def figure_text(caption: str, bars: str, panels: Sequence[str], limit: int) -> str:
     """Return the alternative text of a figure, shortened at the end of a series if too long.
 
     Args:
         caption: First sentence of its caption.
+        bars: What its error bars show; "" where that is not known.
         panels: Of `panel`.
         limit: Characters.
     """
-    text = " ".join([caption, *panels])
+    meaning = [f"In parentheses: {bars}."] if bars else []
+    text = " ".join([caption, *meaning, *panels])
     if len(text) <= limit:
         return text
     return f"{text[:limit].rpartition('; ')[0]}; for more, see the tables and findings."
@@ -155,15 +157,16 @@ def panel(title: str, x: str, y: str, series: Sequence[str], omitted: int) -> st
     return f"{text}." if text else ""
 
 
-def point(y: float, half_bar: float, place: str) -> str:
-    """Return one point of a series, "11.8 ± 0.1 at 0.9".
+def point(y: float, ends: tuple[float, float], place: str) -> str:
+    """Return one point of a series, "11.8 (11.5 to 12.1) at 0.9".
 
     Args:
         y: Its height.
-        half_bar: Half the height of its error bar; 0 or NaN for none.
+        ends: Of its error bar; NaN for none.
         place: Of `at_tick`, `at_number`, `between` or `outside`.
     """
-    bar = f" ± {half_bar:.2g}" if half_bar > 0 else ""
+    low, high = ends
+    bar = f" ({_number(low)} to {_number(high)})" if math.isfinite(low) else ""
     return f"{_number(y)}{bar} {place}"
 
 

@@ -16,10 +16,16 @@ def drawn(labels=None, **how):
 
 
 def test_points_have_their_error_bars_and_the_names_of_their_ticks():
-    assert in_words(drawn(["0", "0.9", "0.99"]), "Error against λ.\n\nMore.") == (
-        "Error against λ. Test error (%) against λ: 16.6 ± 0.2 at 0, 11.8 ± 0.1 at 0.9, "
-        "11.4 ± 0.3 at 0.99, lowest at 0.99."
+    caption = "Error against λ. Means over trials; bars show 95 % intervals, none for one trial."
+    assert in_words(drawn(["0", "0.9", "0.99"]), caption) == (
+        "Error against λ. In parentheses: 95 % intervals. Test error (%) against λ: 16.6 (16.4 to "
+        "16.8) at 0, 11.8 (11.7 to 11.9) at 0.9, 11.4 (11.1 to 11.7) at 0.99, lowest at 0.99."
     )
+
+
+def test_what_bars_show_is_left_out_where_the_caption_does_not_say_it():
+    words = in_words(drawn(["0", "0.9", "0.99"]), "Error against λ.\n\nMore.")
+    assert words.startswith("Error against λ. Test error (%) against λ: 16.6 (16.4 to 16.8) at 0")
 
 
 def test_points_beside_a_tick_have_its_name():

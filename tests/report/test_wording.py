@@ -8,7 +8,10 @@ from jtdiag.report import wording
 from jtdiag.stats import Interval
 
 NAN = float("nan")
-POINTS = [wording.point(16.6, 0.2, wording.at_tick("0")), wording.point(-1, NAN, "at 1")]
+POINTS = [
+    wording.point(16.6, (16.4, 16.8), wording.at_tick("0")),
+    wording.point(-1, (NAN, NAN), "at 1"),
+]
 
 SENTENCES = {
     "headline": (wording.headline(["one leads", "λ = 1 is best"]), "One leads; λ = 1 is best."),
@@ -54,7 +57,8 @@ SENTENCES = {
     "best": ("; ".join(wording.best_row(0.9)), "0.9; lowest; ; "),
     "panel": (
         wording.panel("Test", "λ", "error (%)", [wording.few_points("vote", POINTS, "at 1")], 1),
-        "Test, error (%) against λ: vote 16.6 ± 0.2 at 0, −1 at 1, lowest at 1; 1 more line.",
+        "Test, error (%) against λ: vote 16.6 (16.4 to 16.8) at 0, −1 at 1, lowest at 1; 1 more "
+        "line.",
     ),
     "panel without labels": (wording.panel("", "", "", ["a 1 at 2"], 0), "a 1 at 2."),
     "panel without series": (wording.panel("", "λ", "", [], 0), "λ."),
@@ -67,9 +71,13 @@ SENTENCES = {
         ", ".join([wording.at_number(-0.5), wording.between("0", "1"), wording.outside("1")]),
         "at −0.5, between 0 and 1, beyond 1",
     ),
-    "figure": (wording.figure_text("A figure.", ["x 1 at 2."], 99), "A figure. x 1 at 2."),
+    "figure": (wording.figure_text("A figure.", "", ["x 1 at 2."], 99), "A figure. x 1 at 2."),
+    "figure with bars": (
+        wording.figure_text("A figure.", "95 % intervals", ["x 1 (0 to 2) at 2."], 99),
+        "A figure. In parentheses: 95 % intervals. x 1 (0 to 2) at 2.",
+    ),
     "long figure": (
-        wording.figure_text("A figure.", ["x 1 at 2; y 1 at 2."], 25),
+        wording.figure_text("A figure.", "", ["x 1 at 2; y 1 at 2."], 25),
         "A figure. x 1 at 2; for more, see the tables and findings.",
     ),
 }

@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from jtdiag import names
-from jtdiag.figures import available, style
+from jtdiag.figures import available, error_bars, style
 from jtdiag.figures.contract import FigureKind, Results
 from jtdiag.figures.kinds.accuracy_against_dropped import (
-    fill_se,
     limit_accuracy_axis,
     marker_spacing,
 )
@@ -39,11 +38,11 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
         at_lam = result.sel({names.LAM: lam})
         line = style.lam_marker(lam)
         order = best_order(at_lam)
-        mean = 100 * at_lam["partial_accuracy_mean"].sel(evaluation=order).values
-        se = 100 * at_lam["partial_accuracy_se"].sel(evaluation=order).values
+        means = error_bars.of_result(at_lam.sel(evaluation=order), "partial_accuracy")
         random = 100 * at_lam["partial_accuracy_mean"].sel(evaluation="random").values
-        ax.plot(members, mean, **line, markevery=marker_spacing(members), label=style.lam_text(lam))
-        fill_se(ax, members, mean, se, line["color"])
+        spacing = marker_spacing(members)
+        ax.plot(members, means[0], **line, markevery=spacing, label=style.lam_text(lam))
+        error_bars.fill(ax, members, means, line["color"])
         ax.plot(members, random, "--", color=line["color"], linewidth=0.8)
     ax.plot([], [], "--", color=style.QUIET, linewidth=0.8, label="random order")
     ax.set(xscale="log", xlabel="Members evaluated", ylabel="Test accuracy (%)")
@@ -88,13 +87,15 @@ def _add_compute_axis(ax: Axes, cost: float, counts: np.ndarray) -> None:
 FIGURE = FigureKind(
     name="accuracy-against-compute",
     needs="robustness",
-    uses=("partial_accuracy_mean", "partial_accuracy_se", "multiply_adds_per_member"),
+    uses=("partial_accuracy", "partial_accuracy_mean", "multiply_adds_per_member"),
+    optional=("partial_accuracy_low", "partial_accuracy_high"),
     caption=(
         "Test accuracy against the number of members evaluated, for each λ. "
         "Solid lines: members are added in the order of a greedy search on the validation split, "
         "or best member first if the run stores no validation outputs. Dashed lines: members are "
         "added in random order. The upper axis shows multiply-adds per example, where the cost of "
-        "a member could be measured. Means over trials; bands show ± SE."
+        "a member could be measured. Means over trials; bands show 95 % intervals, none for a "
+        "single trial."
     ),
     draw=draw,
 )

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jtdiag import names
-from jtdiag.figures import available, panels, style
+from jtdiag.figures import available, error_bars, panels, style
 from jtdiag.figures.contract import FigureKind, Results
 
 
@@ -37,28 +37,23 @@ def draw(results: Results) -> Figure:
 
 
 def draw_on(result: xr.Dataset, ax: Axes) -> None:
-    """Draw two lines for each λ: random subsets, and the worst subset found."""
+    """Draw two lines for each λ: random subsets, and the worst subset."""
     dropped = result[names.DROPPED].values
     for lam in result[names.LAM].values:
         at_lam = result.sel({names.LAM: lam})
-        mean = 100 * at_lam["accuracy_mean"].sel(subsets="shared").values
-        se = 100 * at_lam["accuracy_se"].sel(subsets="shared").values
+        means = error_bars.of_result(at_lam.sel(subsets="shared"), "accuracy")
         line = style.lam_marker(lam)
-        ax.plot(dropped, mean, **line, markevery=marker_spacing(dropped), label=style.lam_text(lam))
-        fill_se(ax, dropped, mean, se, line["color"])
+        ax.plot(
+            dropped, means[0], **line, markevery=marker_spacing(dropped), label=style.lam_text(lam)
+        )
+        error_bars.fill(ax, dropped, means, line["color"])
         worst = 100 * at_lam["accuracy_worst_mean"].values
         ax.plot(dropped, worst, ":", color=line["color"], linewidth=0.9)
-    ax.plot([], [], ":", color=style.QUIET, linewidth=0.9, label="worst subset found")
+    ax.plot([], [], ":", color=style.QUIET, linewidth=0.9, label="worst subset")
     ax.set(xlabel="Members dropped", ylabel="Test accuracy (%)")
     ax.set_xlim(0, max(1, dropped[-1]))
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     limit_accuracy_axis(ax)
-
-
-def fill_se(ax: Axes, x: np.ndarray, mean: np.ndarray, se: np.ndarray, color: str) -> None:
-    """Fill a band of one standard error around a line; nothing for a single trial."""
-    if np.isfinite(se).any():
-        ax.fill_between(x, mean - se, mean + se, color=color, alpha=0.25, linewidth=0)
 
 
 def limit_accuracy_axis(ax: Axes) -> None:
@@ -75,14 +70,16 @@ def marker_spacing(x: np.ndarray) -> int:
 FIGURE = FigureKind(
     name="accuracy-against-dropped",
     needs="robustness",
-    uses=("accuracy_mean", "accuracy_se", "accuracy_worst_mean"),
+    uses=("accuracy", "accuracy_mean", "accuracy_worst_mean"),
+    optional=("accuracy_low", "accuracy_high"),
     compares=True,
     caption=(
         "Test accuracy of the ensemble against the number of missing members, for each λ. "
         "Solid lines: random subsets of the members are dropped; means over subsets and trials, "
-        "bands show ± SE over trials. Dotted lines: lowest accuracy of all subsets that were "
-        "evaluated, including a greedy search for the worst subset. Several runs are shown in "
-        "separate panels. Compare Webb et al. (2020), Figs. 7 and 8."
+        "bands show 95 % intervals over trials, none for a single trial. Dotted lines: lowest "
+        "accuracy of all subsets (up to eight members) or of those that were evaluated, including "
+        "a greedy search for the worst one. Several runs are shown in separate panels. Compare "
+        "Webb et al. (2020), Figs. 7 and 8."
     ),
     draw=draw,
 )

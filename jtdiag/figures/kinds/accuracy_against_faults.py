@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jtdiag import names
-from jtdiag.figures import available, panels, style
+from jtdiag.figures import available, error_bars, panels, style
 from jtdiag.figures.contract import FigureKind, Results
-from jtdiag.figures.kinds.accuracy_against_dropped import fill_se, marker_spacing
+from jtdiag.figures.kinds.accuracy_against_dropped import marker_spacing
 
 TITLES = {
     "zero": "no output",
@@ -69,22 +69,25 @@ def _draw_lines(result: xr.Dataset, name: str, dim: str, ax: Axes) -> None:
     """Draw one line with its band for each λ, along one dimension."""
     for lam in result[names.LAM].values:
         at_lam = result.sel({names.LAM: lam})
-        x, mean = at_lam[dim].values, 100 * at_lam[f"{name}_mean"].values
+        x, means = at_lam[dim].values, error_bars.of_result(at_lam, name)
         line = style.lam_marker(lam)
-        ax.plot(x, mean, **line, markevery=marker_spacing(x), label=style.lam_text(lam))
-        fill_se(ax, np.asarray(x), mean, 100 * at_lam[f"{name}_se"].values, line["color"])
+        ax.plot(x, means[0], **line, markevery=marker_spacing(x), label=style.lam_text(lam))
+        error_bars.fill(ax, np.asarray(x), means, line["color"])
 
 
 FIGURE = FigureKind(
     name="accuracy-against-faults",
     needs="robustness",
     uses=(
+        "fault_accuracy",
         "fault_accuracy_mean",
-        "fault_accuracy_se",
+        "bit_flip_accuracy",
         "bit_flip_accuracy_mean",
-        "bit_flip_accuracy_se",
+        "bit_flip_accuracy_guarded",
         "bit_flip_accuracy_guarded_mean",
-        "bit_flip_accuracy_guarded_se",
+    ),
+    optional=tuple(
+        f"{name}_{end}" for name in ("fault_accuracy", *BIT_FLIPS) for end in ("low", "high")
     ),
     caption=(
         "Test accuracy of the ensemble with faulty members, for each λ. "
@@ -92,7 +95,7 @@ FIGURE = FigureKind(
         "still averaged with the others. Last two panels, for runs that store checkpoints: each "
         "bit of the weights of all members flips with the given probability; in the last one, "
         "members with implausibly large logits are excluded. Means over repeats and trials; bands "
-        "show ± SE over trials."
+        "show 95 % intervals over trials, none for a single trial."
     ),
     draw=draw,
 )

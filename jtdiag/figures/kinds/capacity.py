@@ -49,18 +49,18 @@ def draw_on(result: xr.Dataset, lams: np.ndarray, ax: Axes, **line: Any) -> None
     """Draw the test error of one run against λ.
 
     Args:
-        result: error_mean, error_se and error_smoothed (lam, split), and optimum… (split).
+        result: error (lam, trial, split), error_smoothed (lam, split), and optimum… (split).
         lams: All λs of the figure in ascending order; they are evenly spaced.
         ax: Axes to draw on.
         line: Color, marker and label.
     """
     test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
     x = np.searchsorted(lams, test[names.LAM].values)
-    mean, se = 100 * test["error_mean"].values, 100 * test["error_se"].values
-    error_bars.draw(ax, x, mean, se, **line)
+    means = error_bars.in_percent(test["error"])
+    error_bars.draw(ax, x, means, **line)
     smooth = 100 * test["error_smoothed"].values
     ax.plot(x, smooth, color=line["color"], linestyle=":", linewidth=0.9)
-    mark_optimum(test, float(np.nanmin(mean)), lams, ax, **line)
+    mark_optimum(test, float(np.nanmin(means[0])), lams, ax, **line)
     style.lam_axis(ax, lams)
     ax.set(ylabel="Ensemble test error (%)")
 
@@ -91,8 +91,8 @@ FIGURE = FigureKind(
     name="capacity",
     needs="capacity",
     uses=(
+        "error",
         "error_mean",
-        "error_se",
         "error_smoothed",
         "optimum",
         "optimum_low",
@@ -102,11 +102,11 @@ FIGURE = FigureKind(
     compares=True,
     caption=(
         "Test error of the ensemble against λ, for members of different sizes. "
-        "Left: one line per run; means over trials at the epoch chosen on the validation split, "
-        "± SE. Dotted lines average each value with those of the neighboring λs. Large markers "
-        "show the λ with the lowest mean error, horizontal bars its 95 % bootstrap interval over "
-        "trials. Right, for two or more runs: best λ and its interval against the number of "
-        "parameters per member. Compare Webb et al. (2020), Fig. 4."
+        "Left: one line per run; means over trials at the epoch chosen on the validation split; "
+        "bars show 95 % intervals. Dotted lines average each value with those of the neighboring "
+        "λs. Large markers show the λ with the lowest mean error, horizontal bars its 95 % "
+        "bootstrap interval over trials. Right, for two or more runs: best λ and its interval "
+        "against the number of parameters per member. Compare Webb et al. (2020), Fig. 4."
     ),
     draw=draw,
 )

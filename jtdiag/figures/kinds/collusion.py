@@ -73,10 +73,10 @@ def draw_gap(test: xr.Dataset, ax: Axes) -> None:
 
 
 def _draw_means(values: xr.DataArray, ax: Axes, **line: Any) -> None:
-    """Draw means over trials with standard errors against λ, evenly spaced."""
+    """Draw means over trials with 95 % intervals against λ, evenly spaced."""
     lams = values[names.LAM].values
-    mean, se = error_bars.over_trials(values)
-    error_bars.draw(ax, np.arange(len(lams)), mean, se, marker="o", **line)
+    means = error_bars.over_trials(values)
+    error_bars.draw(ax, np.arange(len(lams)), means, marker="o", **line)
     style.lam_axis(ax, lams)
 
 
@@ -98,8 +98,8 @@ FIGURE = FigureKind(
         "falls, members collude. Second panel, for runs that store outputs: increase in the test "
         "loss when a fraction of the members is dropped at random for each example; dashed lines "
         "show the increase predicted from diversity alone. Third panel: test loss minus training "
-        "loss of the ensemble. Means over trials at the epoch chosen on the validation split; "
-        "bars show ± SE. Compare Jeffares et al. (2023)."
+        "loss of the ensemble. Means over trials at the epoch chosen on the validation split; bars "
+        "show 95 % intervals, none for a single trial. Compare Jeffares et al. (2023)."
     ),
     draw=draw,
 )

@@ -41,9 +41,9 @@ def draw_on(values: xr.Dataset, ax: Axes) -> None:
     """Draw the terms (lam, trial) of one split."""
     lams = values[names.LAM].values
     for name, label, color, marker, dash in TERMS:
-        mean, se = error_bars.over_trials(values[name])
+        means = error_bars.over_trials(values[name])
         line = {"color": color, "marker": marker, "linestyle": dash, "label": label}
-        error_bars.draw_log(ax, np.arange(len(lams)), mean, se, **line)
+        error_bars.draw_log(ax, np.arange(len(lams)), means, **line)
     style.plain_log(ax)
     style.lam_axis(ax, lams)
     ax.margins(x=0.08)
@@ -57,8 +57,8 @@ FIGURE = FigureKind(
     caption=(
         "Ensemble loss, mean member loss and diversity against λ, on the training and test splits. "
         "Diversity is the mean member loss minus the ensemble loss. Means over trials at the epoch "
-        "chosen on the validation split; bars show ± SE. The vertical axis is logarithmic. "
-        "Compare Webb et al. (2020), Fig. 9."
+        "chosen on the validation split; bars show 95 % intervals, none for a single trial. The "
+        "vertical axis is logarithmic. Compare Webb et al. (2020), Fig. 9."
     ),
     draw=draw,
 )

@@ -48,7 +48,7 @@ def draw_on(
     """Draw the test error of one run.
 
     Args:
-        result: ensemble_error (lam, trial, split), its mean and SE (lam, split), and optimum…
+        result: ensemble_error (lam, trial, split), its mean and interval (lam, split), and optimum…
             (split).
         lams: All λs of the figure in ascending order; they are evenly spaced.
         ax: Axes to draw on.
@@ -57,12 +57,12 @@ def draw_on(
     """
     test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
     x = np.searchsorted(lams, test[names.LAM].values)
-    mean = 100 * test["ensemble_error_mean"].values
+    means = error_bars.of_result(test, "ensemble_error")
     if dots:
         for row in 100 * test[names.ENSEMBLE_ERROR].transpose(names.TRIAL, names.LAM).values:
             ax.plot(x, row, ".", color=style.MEMBER, markersize=3.5, zorder=1)
-    error_bars.draw(ax, x, mean, 100 * test["ensemble_error_se"].values, **line)
-    mark_optimum(test, float(np.nanmin(mean)), lams, ax, **line)
+    error_bars.draw(ax, x, means, **line)
+    mark_optimum(test, float(np.nanmin(means[0])), lams, ax, **line)
 
 
 def mark_optimum(
@@ -85,18 +85,18 @@ FIGURE = FigureKind(
     uses=(
         "ensemble_error",
         "ensemble_error_mean",
-        "ensemble_error_se",
         "optimum",
         "optimum_low",
         "optimum_high",
     ),
+    optional=("ensemble_error_low", "ensemble_error_high"),
     compares=True,
     caption=(
         "Test error of the ensemble against λ, from independent to end-to-end training. "
-        "Means over trials at the epoch chosen on the validation split; bars show ± SE, small dots "
-        "the individual trials (for a single run). The large marker shows the λ with the lowest "
-        "mean error, the horizontal bar its 95 % bootstrap interval over trials. λs are evenly "
-        "spaced. Compare Webb et al. (2020), Fig. 3."
+        "Means over trials at the epoch chosen on the validation split; bars show 95 % intervals, "
+        "small dots the individual trials (for a single run). The large marker shows the λ with "
+        "the lowest mean error, the horizontal bar its 95 % bootstrap interval over trials. λs are "
+        "evenly spaced. Compare Webb et al. (2020), Fig. 3."
     ),
     draw=draw,
 )

@@ -41,10 +41,10 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
     combiners = [name for name in COMBINERS if last[name].notnull().any()]
     for i, name in enumerate(combiners):
         label, color, marker = COMBINERS[name]
-        mean, se = error_bars.over_trials(100 * last[name])
+        means = error_bars.in_percent(last[name])
         x = np.arange(len(lams)) + 0.12 * (i - (len(combiners) - 1) / 2)
         line = {"color": color, "marker": marker, "linestyle": "none", "label": label}
-        error_bars.draw(ax, x, mean, se, **line)
+        error_bars.draw(ax, x, means, **line)
     style.lam_axis(ax, lams)
     ax.set(ylabel=style.error_label(result, "Ensemble test error"))
     ax.margins(y=0.12)
@@ -59,7 +59,8 @@ FIGURE = FigureKind(
         "Test error of the ensemble against λ, with averaged logits, averaged probabilities and "
         "majority vote. "
         "All three combine the same members, at the last epoch with stored outputs. Means over "
-        "trials; bars show ± SE. Markers of the same λ are drawn side by side."
+        "trials; bars show 95 % intervals, none for a single trial. Markers of the same λ are "
+        "drawn side by side."
     ),
     draw=draw,
 )

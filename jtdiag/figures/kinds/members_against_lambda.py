@@ -40,8 +40,8 @@ def draw_on(errors: xr.Dataset, ax: Axes) -> None:
         ("median_member", "median member", style.MEMBER, "s"),
         ("ensemble", "ensemble", style.ENSEMBLE, "o"),
     ):
-        mean, se = (100 * errors[f"{who}_error_{name}"].values for name in ("mean", "se"))
-        error_bars.draw(ax, x, mean, se, color=color, marker=marker, label=label)
+        means = error_bars.of_result(errors, f"{who}_error")
+        error_bars.draw(ax, x, means, color=color, marker=marker, label=label)
     style.lam_axis(ax, lams)
     ax.set_ylim(bottom=0)
     style.end_labels(ax, lams)
@@ -51,18 +51,22 @@ FIGURE = FigureKind(
     name="members-against-lambda",
     needs="performance",
     uses=(
+        "ensemble_error",
         "ensemble_error_mean",
-        "ensemble_error_se",
+        "median_member_error",
         "median_member_error_mean",
-        "median_member_error_se",
         "best_member_error_mean",
         "worst_member_error_mean",
+    ),
+    optional=tuple(
+        f"{who}_error_{end}" for who in ("ensemble", "median_member") for end in ("low", "high")
     ),
     caption=(
         "Error of the ensemble and of its members against λ, on the training and test splits. "
         "Lines show the ensemble and the median member, the band the range from the best to the "
-        "worst member. Means over trials at the epoch chosen on the validation split; bars show "
-        "± SE. λs are evenly spaced. Compare the last epochs in Webb et al. (2020), Fig. 6."
+        "worst member. Means over trials at the epoch chosen on the validation split; bars show 95 "
+        "% intervals, none for a single trial. λs are evenly spaced. Compare the last epochs in "
+        "Webb et al. (2020), Fig. 6."
     ),
     draw=draw,
 )

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from jtdiag import names
 from jtdiag.figures import available, panels, style
 from jtdiag.figures.contract import FigureKind, Results
+from jtdiag.stats import clopper_pearson
 
 MIN_EXAMPLES = 10
 """Minimum number of examples in a bin that is drawn."""
@@ -50,12 +51,11 @@ def draw_on(lane: xr.Dataset, ax: Axes) -> None:
     lines = ax.plot(confidence.T, accuracy.T, color=style.MEMBER, rasterized=many, **thin)  # type: ignore[arg-type]
     lines[0].set_label("members")
     confidence, accuracy, count = _curve(lane, "ensemble")
-    with np.errstate(invalid="ignore"):
-        bars = np.sqrt(accuracy * (1 - accuracy) / count)
+    low, high = clopper_pearson(np.round(accuracy * count), count)
     line = ax.errorbar(
         confidence,
         accuracy,
-        yerr=bars,
+        yerr=(accuracy - low, high - accuracy),
         color=style.ENSEMBLE,
         marker="o",
         markersize=2.5,
@@ -95,9 +95,9 @@ FIGURE = FigureKind(
     caption=(
         "Reliability diagrams of the ensemble and its members on the test split, for each λ. "
         "Predictions below the diagonal are overconfident, above it underconfident. Bars show "
-        "binomial standard errors for the ensemble. Bins have equal width; bins with fewer than "
-        f"{MIN_EXAMPLES} examples are omitted. Titles give the expected calibration error (ECE) of "
-        "the ensemble. First trial. Compare Guo et al. (2017), Fig. 1."
+        "exact 95 % intervals over test examples for the ensemble. Bins have equal width; bins "
+        f"with fewer than {MIN_EXAMPLES} examples are omitted. Titles give the expected "
+        "calibration error (ECE) of the ensemble. First trial. Compare Guo et al. (2017), Fig. 1."
     ),
     draw=draw,
 )

@@ -31,15 +31,16 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
     is_single = (result["scheme"] == "single").values
     ensembles, singles = result.isel(bar=~is_single), result.isel(bar=is_single)
     joint = ((ensembles["scheme"] == "joint") & (ensembles["lam"] > 0)).values
-    mean, se = error_bars.over_trials(100 * ensembles["error"])
+    means = error_bars.in_percent(ensembles["error"])
+    mean = means[0]
     x = np.arange(len(mean))
     ax.bar(x, mean, width=0.62, color=[JOINT if together else style.MEMBER for together in joint])
-    error_bars.draw(ax, x, mean, se, fmt="none", ecolor=style.ENSEMBLE, elinewidth=1, capsize=2.5)
+    error_bars.draw(ax, x, means, fmt="none", ecolor=style.ENSEMBLE, elinewidth=1, capsize=2.5)
     for trial in (100 * ensembles["error"]).transpose(names.TRIAL, "bar").values:
         ax.plot(x + 0.2, trial, ".", color=style.LEADER, markersize=3.5)
     for i, (height, together) in enumerate(zip(mean, joint, strict=True)):
         _write_in_bar(f"{height:.1f}", i, "white" if together else style.ENSEMBLE, ax)
-    mean, _ = error_bars.over_trials(100 * singles["error"])
+    mean, *_ = error_bars.in_percent(singles["error"])
     for label, height in zip(singles["bar"].values, mean, strict=True):
         ax.axhline(height, color=style.ENSEMBLE, linestyle="--", linewidth=1, zorder=3)
         _label_line(str(label), float(height), ax)
@@ -89,8 +90,9 @@ FIGURE = FigureKind(
     caption=(
         "Test error of the ensembles of a study, compared with a single network (dashed line). "
         "Bars are means over trials at the epoch chosen on the validation split; lines on the bars "
-        "show ± SE, dots the individual trials. Light bars: members trained independently; dark "
-        "bars: members trained jointly. Compare Webb et al. (2020), Fig. 2."
+        "show 95 % intervals, none for a single trial, dots the individual trials. Light bars: "
+        "members trained independently; dark bars: members trained jointly. Compare Webb et al. "
+        "(2020), Fig. 2."
     ),
     draw=draw,
 )

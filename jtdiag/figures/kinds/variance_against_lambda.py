@@ -42,7 +42,8 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
     for name, (label, color, marker, dash) in TERMS.items():
         line = {"color": color, "marker": marker, "linestyle": dash, "label": label}
         mean, se = result[name].values, result[f"{name}_se"].values
-        error_bars.draw_log(ax, np.arange(len(lams)), mean, se, **line)
+        means = error_bars.around(mean, se, result["trials"].values)
+        error_bars.draw_log(ax, np.arange(len(lams)), means, **line)
     style.plain_log(ax)
     ax.set_ylabel("Nats")
     style.lam_axis(ax, lams)
@@ -52,13 +53,13 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
 FIGURE = FigureKind(
     name="variance-against-lambda",
     needs="variance",
-    uses=tuple(f"{name}{suffix}" for name in TERMS for suffix in ("", "_se")),
+    uses=("trials", *(f"{name}{suffix}" for name in TERMS for suffix in ("", "_se"))),
     caption=(
         "Bias, variance and diversity of the ensemble against λ, on the test split. "
         "The expected ensemble loss is the average bias of the members plus their average variance "
-        "minus their diversity. Bars show jackknife standard errors over trials, where there are "
-        "enough trials. The vertical axis is logarithmic; λs are evenly spaced. Compare Wood et "
-        "al. (2023)."
+        "minus their diversity. Bars show 95 % intervals over trials, from jackknife standard "
+        "errors, where there are enough trials. The vertical axis is logarithmic; λs are evenly "
+        "spaced. Compare Wood et al. (2023)."
     ),
     draw=draw,
 )

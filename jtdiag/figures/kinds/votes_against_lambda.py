@@ -48,9 +48,9 @@ def draw_on(fractions: xr.Dataset, lines: dict[str, tuple[str, str, str, str]], 
     """Draw fractions (lam, trial) in percent."""
     lams = fractions[names.LAM].values
     for name, (label, color, marker, dash) in lines.items():
-        mean, se = error_bars.over_trials(100 * fractions[name])
+        means = error_bars.in_percent(fractions[name])
         line = {"color": color, "marker": marker, "linestyle": dash, "label": label}
-        error_bars.draw(ax, np.arange(len(lams)), mean, se, **line)
+        error_bars.draw(ax, np.arange(len(lams)), means, **line)
     style.lam_axis(ax, lams)
     ax.set_ylim(bottom=0)
 
@@ -71,7 +71,7 @@ FIGURE = FigureKind(
         "Left: mean error of the members, error of their majority vote, and error of the ensemble, "
         "which averages logits. Right: how often two members disagree, and how often two members, "
         "drawn with replacement, are both wrong (tandem loss). Means over trials at the epoch "
-        "chosen on the validation split; bars show ± SE."
+        "chosen on the validation split; bars show 95 % intervals, none for a single trial."
     ),
     draw=draw,
 )

@@ -1,6 +1,8 @@
 """Sentences of the robustness probe."""
 
-from jtdiag.stats import plus_minus
+from collections.abc import Sequence
+
+from jtdiag.stats import Interval, listed, with_interval
 
 FAULTS = {
     "zero": "all-zero logits",
@@ -24,11 +26,10 @@ def tolerance(
     members: int,
     tolerated: int,
     *,
-    accuracy: float,
-    accuracy_se: float,
-    fraction: float,
-    fraction_se: float,
-    worst: int | None,
+    accuracy: Interval,
+    fall: Interval,
+    worst: str,
+    trials: int,
 ) -> str:
     """Return how many members can be missing before test accuracy drops by 1 point.
 
@@ -37,41 +38,84 @@ def tolerance(
         members: Ensemble size, M.
         tolerated: Number of members that can be missing, 1 to M−1.
         accuracy: Test accuracy with all members, 0 to 1.
-        accuracy_se: Its standard error over trials; NaN for one trial.
-        fraction: Fraction of members missing at a drop of 1 point; (M−1)/M where there is none.
-        fraction_se: Its standard error over trials; NaN for one trial.
-        worst: Smallest number of missing members that costs 1 point in the worst case found;
-            None if no number does.
+        fall: Loss of test accuracy with that many members missing.
+        worst: Of `worst_case` or `no_worst_case`.
+        trials: Number of trials.
     """
-    accuracy_text = plus_minus(100 * accuracy, 100 * accuracy_se, ".1f", "%")
-    drop = (
-        "drops by less than 1 point"
-        if tolerated == members - 1
-        else "drops by 1 point when "
-        f"{plus_minus(100 * fraction, 100 * fraction_se, '.1f', '%')} of the members are missing"
-    )
-    worst_case = (
-        ""
-        if worst is None
-        else f"; in the worst case found, losing {worst} {_members(worst)} is enough for 1 point"
-    )
     return (
-        f"λ = {lam:g}: the ensemble tolerates losing {tolerated} of {members} members at random: "
-        f"test accuracy, {accuracy_text} with all members, {drop}{worst_case}."
+        f"λ = {lam:g}: {_in_one(trials)}the ensemble tolerates losing {tolerated} of {members} "
+        f"members at random: test accuracy, {with_interval(accuracy.scaled(100), '.1f', '%')} with "
+        f"all members, then drops by {_points(fall)}, less than 1 point; {worst}."
     )
 
 
-def no_tolerance(lam: float, members: int, fall: float) -> str:
+def no_tolerance(lam: float, members: int, *, fall: Interval, worst: str, trials: int) -> str:
     """Return that a single missing member costs 1 point of test accuracy or more."""
     return (
-        f"λ = {lam:g}: the ensemble does not tolerate losing even one of {members} members at "
-        f"random: one missing member costs {points(fall)} of test accuracy on average."
+        f"λ = {lam:g}: {_in_one(trials)}the ensemble does not tolerate losing even one of "
+        f"{members} members at random: one missing member costs {_points(fall)} of test accuracy "
+        f"on average; {worst}."
     )
 
 
-def tolerance_headline(lam: float, members: int, tolerated: int) -> str:
-    """Return the finding "tolerance" in a few words."""
-    return f"the ensemble tolerates losing {tolerated} of {members} members at λ = {lam:g}"
+def untested_tolerance(
+    lam: float, members: int, *, fall: Interval, above: int, worst: str, trials: int
+) -> str:
+    """Return that the trials do not show whether one missing member costs 1 point.
+
+    Args:
+        lam: λ.
+        members: Ensemble size.
+        fall: Loss of test accuracy with one member missing.
+        above: Number of trials in which it costs more than 1 point.
+        worst: Of `worst_case` or `no_worst_case`.
+        trials: Number of trials.
+    """
+    return (
+        f"λ = {lam:g}: {trials} trials do not show whether losing one of {members} members at "
+        f"random costs more or less than 1 point of test accuracy: it costs {_points(fall)} on "
+        f"average, more than 1 point in {above} of {trials} trials; {worst}."
+    )
+
+
+def worst_case(missing: int, fall: Interval, *, exact: bool) -> str:
+    """Return the smallest number of missing members that costs 1 point in the worst case.
+
+    Args:
+        missing: That number.
+        fall: Loss of test accuracy in the worst case, 0 to 1.
+        exact: Whether all subsets were evaluated.
+    """
+    return f"{_worst(exact)}, losing {missing} {_noun(missing)} costs {_points(fall)}"
+
+
+def no_worst_case(missing: int, *, exact: bool) -> str:
+    """Return that losing all members but one costs less than 1 point in the worst case."""
+    return f"{_worst(exact)}, losing {missing} {_noun(missing)} costs less than 1 point on average"
+
+
+def _worst(exact: bool) -> str:
+    return "in the worst case" if exact else "in the worst case found by a greedy search"
+
+
+def tolerance_headline(
+    lam: float, members: int, tolerated: int, *, worst: int, exact: bool, trials: int
+) -> str:
+    """Return the finding "tolerance" in a few words.
+
+    Args:
+        lam: λ.
+        members: Ensemble size.
+        tolerated: Number of members that can be missing at random.
+        worst: The same in the worst case.
+        exact: Whether all subsets were evaluated.
+        trials: Number of trials.
+    """
+    bound = f"{worst} in the worst case" if exact else f"at most {worst} in the worst case"
+    return (
+        f"{_in_one(trials)}the ensemble tolerates losing {tolerated} of {members} members at "
+        f"random ({bound}) at λ = {lam:g}"
+    )
 
 
 def no_tolerance_headline(lam: float, members: int, fall: float) -> str:
@@ -79,43 +123,100 @@ def no_tolerance_headline(lam: float, members: int, fall: float) -> str:
     return f"losing one of {members} members costs {points(fall)} of accuracy at λ = {lam:g}"
 
 
-def brittle(lam: float, members: int, *, fall: float, worst: float, alert: bool) -> str:
-    """Return what a single missing member costs, with advice if that is an alert.
+def untested_tolerance_headline(lam: float, members: int, trials: int) -> str:
+    """Return the finding "tolerance" in a few words where it cannot be told."""
+    return (
+        f"{trials} trials do not show whether one of {members} members can be missing at "
+        f"λ = {lam:g}"
+    )
+
+
+def left_out(diverged: int, at_chance: int, trials: int) -> str:
+    """Return how many trials were not judged, and why; "" for none.
+
+    Args:
+        diverged: Trials whose loss is not finite.
+        at_chance: Trials that are not significantly better than the most frequent class.
+        trials: Number of all measured trials.
+    """
+    reasons = [
+        f"{count} of {trials} trials ({reason})"
+        for count, reason in ((diverged, "diverged"), (at_chance, "nothing learned"))
+        if count
+    ]
+    return f" Left out: {listed(reasons)}." if reasons else ""
+
+
+def nothing_learned(lam: float, accuracy: float, most_frequent: float) -> str:
+    """Return that robustness is not judged because the ensemble is at chance.
+
+    Args:
+        lam: λ.
+        accuracy: Test accuracy with all members, 0 to 1.
+        most_frequent: Fraction of the most frequent class.
+    """
+    return (
+        f"λ = {lam:g}: robustness to missing members is not judged, because nothing has been "
+        f"learned: test accuracy with all members, {100 * accuracy:.1f} %, is not significantly "
+        f"above the frequency of the most frequent class, {100 * most_frequent:.1f} %."
+    )
+
+
+def nothing_learned_headline(lam: float) -> str:
+    """Return the finding "nothing-learned" in a few words."""
+    return f"nothing has been learned at λ = {lam:g}, so no member can be missed"
+
+
+def all_diverged(lam: float, trials: int) -> str:
+    """Return that robustness is not judged because every trial has diverged."""
+    where = "its only trial" if trials == 1 else f"all {trials} trials"
+    return f"λ = {lam:g}: robustness to missing members is not judged: {where} diverged."
+
+
+def single_member() -> str:
+    """Return that a single member cannot be missing."""
+    return "Robustness to missing members is not defined for a single member."
+
+
+def brittle(lam: float, members: int, *, fall: float, limit: float, count: int, trials: int) -> str:
+    """Return in how many trials a single missing member costs more than the limit, with advice.
 
     Args:
         lam: λ.
         members: Ensemble size.
-        fall: Loss of test accuracy on average, 0 to 1.
-        worst: The same in the worst case found.
-        alert: Whether the average exceeds the limit.
+        fall: Loss of test accuracy, mean over members and these trials, 0 to 1.
+        limit: Limit on that loss.
+        count: Number of these trials.
+        trials: Number of all trials.
     """
-    advice = ""
-    if alert:
-        advice = " Keep all members in use" + (", or train with a smaller λ." if lam else ".")
+    advice = "Keep all members in use" + (", or train with a smaller λ." if lam else ".")
     return (
-        f"λ = {lam:g}: losing one of {members} members costs {points(fall)} of test accuracy on "
-        f"average and {points(worst)} in the worst case found.{advice}"
+        f"λ = {lam:g}, in {count} of {trials} trial{'' if trials == 1 else 's'}: losing one of "
+        f"{members} members at random costs more than {100 * limit:g} points of test accuracy, "
+        f"{points(fall)} on average. {advice}"
     )
 
 
 def codependence(
-    lam: float, members: int, missing: int, *, ratio: float, se: float, limit: float
+    lam: float, members: int, missing: int, *, ratio: Interval, limit: float, trials: int
 ) -> str:
     """Return the loss with half of the members missing, relative to the predicted loss."""
     above = (
         f", above the limit of {limit:g}: the members depend on each other more than their "
         "diversity explains"
-        if ratio > limit
+        if ratio.exists and ratio.low > limit
         else ""
     )
     return (
-        f"λ = {lam:g}: with {missing} of {members} members missing at random, the test loss is "
-        f"{plus_minus(ratio, se, '.3f')} times the loss predicted from the members' "
+        f"λ = {lam:g}: {_in_one(trials)}with {missing} of {members} members missing at random, the "
+        f"test loss is {with_interval(ratio, '.3f')} times the loss predicted from the members' "
         f"diversity{above}."
     )
 
 
-def faults(lam: float, members: int, worst: str, *, fall: float, zero: float) -> str:
+def faults(
+    lam: float, members: int, worst: str, *, fall: Interval, similar: Sequence[str], trials: int
+) -> str:
     """Return which simulated fault of one member costs most.
 
     Args:
@@ -123,12 +224,19 @@ def faults(lam: float, members: int, worst: str, *, fall: float, zero: float) ->
         members: Ensemble size.
         worst: Name of the fault, a key of `FAULTS`.
         fall: Loss of test accuracy under that fault, 0 to 1.
-        zero: The same for all-zero logits.
+        similar: Names of faults that do not cost significantly less.
+        trials: Number of trials.
     """
-    compared = "" if worst == "zero" else f" ({FAULTS['zero']}: {points(zero)})"
+    compared = "significantly more than with each of the other simulated faults"
+    if len(similar) == len(FAULTS) - 1:
+        compared = "not significantly more than with any other simulated fault"
+    elif similar:
+        names = listed([FAULTS[name] for name in similar])
+        compared = f"not significantly more than with {names}"
+    comparison = f"; this is {compared}" if trials > 1 else ""
     return (
-        f"λ = {lam:g}: if one of {members} members is faulty, {FAULTS[worst]} cost most: "
-        f"{points(fall)} of test accuracy{compared}."
+        f"λ = {lam:g}: {_in_one(trials)}if one of {members} members is faulty, test accuracy drops "
+        f"most with {FAULTS[worst]}, by {_points(fall)}{comparison}."
     )
 
 
@@ -136,35 +244,40 @@ def no_fault(lam: float, members: int, noticed: float) -> str:
     """Return that every simulated fault of one member costs less than `noticed`, 0 to 1."""
     return (
         f"λ = {lam:g}: none of the simulated faults in one of {members} members costs "
-        f"as much as {100 * noticed:g} points of test accuracy."
+        f"as much as {100 * noticed:g} points of test accuracy on average."
     )
 
 
-def bit_flips(lam: float, rate: float | None, guarded: float | None) -> str:
+def bit_flips(lam: float, rate: float | None, guarded: float | None, trials: int) -> str:
     """Return the bit-flip probability at which test accuracy drops by 1 point.
 
     Args:
         lam: λ.
         rate: Lowest such probability; None if there is none among those tried.
         guarded: The same when members with extreme logits are excluded.
+        trials: Number of trials.
     """
+    tested = "" if trials == 1 else "significantly "
     drop = (
-        "do not lower test accuracy by 1 point at any probability tried"
+        f"do not {tested}lower test accuracy by 1 point at any probability tried"
         if rate is None
-        else f"lower test accuracy by 1 point at a probability of {rate:.0e} per bit"
+        else f"{tested}lower test accuracy by 1 point or more from a probability of {rate:.0e} per "
+        "bit"
     )
     drop_guarded = (
-        "at none of the probabilities tried" if guarded is None else f"at {guarded:.0e} per bit"
+        "at none of the probabilities tried" if guarded is None else f"from {guarded:.0e} per bit"
     )
     excluding = (
         ""
         if rate is None and guarded is None
         else f"; if members with extreme logits are excluded, {drop_guarded}"
     )
-    return f"λ = {lam:g}: random bit flips in the weights {drop}{excluding}."
+    return f"λ = {lam:g}: {_in_one(trials)}random bit flips in the weights {drop}{excluding}."
 
 
-def partial(lam: float, members: int, count: int, *, order: str, parameters: float | None) -> str:
+def partial(
+    lam: float, members: int, count: int, *, order: str, parameters: float | None, trials: int
+) -> str:
     """Return how many members come within 1 point of all, with advice on the parameter budget.
 
     Args:
@@ -173,6 +286,7 @@ def partial(lam: float, members: int, count: int, *, order: str, parameters: flo
         count: Number of members that are evaluated, 1 to M.
         order: Order in which members are chosen, a key of `ORDERS`.
         parameters: Trained parameters per member; None if not measured.
+        trials: Number of trials.
     """
     if count == members:
         cost = "" if parameters is None else f" ({members * parameters:,.0f} parameters)"
@@ -191,45 +305,68 @@ def partial(lam: float, members: int, count: int, *, order: str, parameters: flo
             f"{'comes' if count == 1 else 'come'} within 1 point of the full ensemble's test "
             "accuracy"
         )
-    return f"λ = {lam:g}: {reach}. {_budget_advice(count / members)}"
+    return f"λ = {lam:g}: {_in_one(trials)}{reach}. {_budget_advice(count, members)}"
 
 
-def _budget_advice(share: float) -> str:
-    if share <= 0.5:
-        return (
-            "The remaining members add less than 1 point together: try fewer or wider members "
-            "with the same parameter budget."
+def untested_partial(lam: float, members: int, trials: int) -> str:
+    """Return that the trials do not show whether fewer members come within 1 point of all."""
+    return (
+        f"λ = {lam:g}: {trials} trials do not show whether fewer than all {members} members come "
+        "within 1 point of the full ensemble's test accuracy."
+    )
+
+
+def _budget_advice(count: int, members: int) -> str:
+    if count <= members / 2:
+        rest = (
+            "The other member adds less than 1 point"
+            if members - count == 1
+            else "The remaining members add less than 1 point together"
         )
+        return f"{rest}: try fewer or wider members with the same parameter budget."
     return "Most members are needed: keep this split of the budget, or try one larger network."
 
 
-def worth(lam: float, members: int, *, value: float, se: float, share: float, trials: int) -> str:
+def worth(
+    lam: float, members: int, *, value: Interval, total: float, exact: bool, trials: int
+) -> str:
     """Return the Shapley value of the most valuable member, compared with an equal share.
 
     Args:
         lam: λ.
         members: Ensemble size.
         value: Mean over trials of the highest Shapley value of accuracy, 0 to 1.
-        se: Mean over trials of its standard error over member orders.
-        share: Mean over trials of its share of the members' total.
+        total: Mean over trials of the sum of all members' values, above 0.
+        exact: Whether the values are exact.
         trials: Number of trials.
     """
+    share = value.mean / total
+    compared = (
+        f"{100 * share:.1f} % of the total of {members} members; an equal share is "
+        f"{_equal_share(members)}"
+        if share <= 1
+        else f"more than the total of {members} members, {points(total)}, because others lower "
+        "test accuracy"
+    )
     return (
-        f"λ = {lam:g}: the most valuable member contributes "
-        f"{plus_minus(100 * value, 100 * se, '.1f', 'points')} of test accuracy (Shapley value "
-        f"± SE over member orders{_mean_of(trials)}), {100 * share:.1f} % of the total of "
-        f"{members} members; an equal share is {_equal_share(members)}."
+        f"λ = {lam:g}: {_in_one(trials)}the most valuable member contributes {_points(value)} of "
+        f"test accuracy ({_values(exact)}), {compared}."
     )
 
 
-def no_worth(lam: float, members: int, trials: int) -> str:
+def no_worth(lam: float, members: int, *, exact: bool, trials: int) -> str:
     """Return that no member's Shapley value is significantly above an equal share."""
-    test = "" if trials == 1 else f" in each of {trials} trials"
-    verdict = "significantly" if trials == 1 else "consistently"
+    over = "test examples" if exact else "orders of the members"
+    where = "" if trials == 1 else f" in each of {trials} trials"
     return (
-        f"λ = {lam:g}: no member's Shapley value is {verdict} above an equal share, "
-        f"{_equal_share(members)} of the total (t test{test})."
+        f"λ = {lam:g}: {_in_one(trials)}no member's {'exact ' if exact else ''}Shapley value of "
+        f"test accuracy is significantly above an equal share, {_equal_share(members)} of the "
+        f"total (t test over {over}{where})."
     )
+
+
+def _values(exact: bool) -> str:
+    return "exact Shapley value" if exact else "Shapley value, estimated from random orders"
 
 
 def residual(difference: float, limit: float) -> str:
@@ -259,7 +396,12 @@ def points(fall: float) -> str:
     return f"{round(100 * fall, 2) + 0.0:.2f} points".replace("-", "−")
 
 
-def _members(count: int) -> str:
+def _points(fall: Interval) -> str:
+    rounded = Interval(*(round(100 * end, 2) + 0.0 for end in fall))
+    return with_interval(rounded, ".2f", "points")
+
+
+def _noun(count: int) -> str:
     return "member" if count == 1 else "members"
 
 
@@ -267,5 +409,5 @@ def _equal_share(members: int) -> str:
     return f"{100 / members:.1f} %"
 
 
-def _mean_of(trials: int) -> str:
-    return "" if trials == 1 else f", mean of {trials} trials"
+def _in_one(trials: int) -> str:
+    return "in one trial, " if trials == 1 else ""

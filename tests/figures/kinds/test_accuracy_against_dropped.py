@@ -21,7 +21,8 @@ def result():
     return xr.Dataset(
         {
             "accuracy_mean": (dims, mean),
-            "accuracy_se": (dims, np.full(mean.shape, 0.05)),
+            "accuracy_low": (dims, mean - 0.05),
+            "accuracy_high": (dims, mean + 0.05),
             "accuracy_worst_mean": (("lam", "dropped"), mean[:, 0] - 0.1),
         },
         coords={"lam": LAMS, "subsets": ["shared", "own"], "dropped": [0, 1, 2]},
@@ -51,13 +52,13 @@ def test_dotted_lines_are_the_worst_found(result):
     np.testing.assert_allclose(dotted[0].get_ydata(), [80, 50, 20])
 
 
-def test_bands_are_one_standard_error_to_each_side(result):
+def test_bands_are_the_intervals(result):
     band = drawn(result).collections[0].get_paths()[0].vertices
     np.testing.assert_allclose([band[:, 1].min(), band[:, 1].max()], [25, 95])
 
 
 def test_with_one_trial_there_are_no_bands(result):
-    result["accuracy_se"][:] = np.nan
+    result["accuracy_low"][:] = result["accuracy_high"][:] = np.nan
     assert len(drawn(result).collections) == 0
 
 

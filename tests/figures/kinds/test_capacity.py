@@ -12,10 +12,12 @@ from jtdiag.probing.running import probe as ask
 def result(lams, errors, size, low, high):
     errors = np.asarray(errors, float)
     best = lams[int(errors.argmin())]
-    by_split = {"error_mean": errors, "error_se": errors / 10, "error_smoothed": errors}
+    by_split = {"error_mean": errors, "error_smoothed": errors}
+    by_trial = np.stack([errors - 0.01, errors + 0.01], 1)[:, :, None]
     return xr.Dataset(
         {n: (("lam", "split"), v[:, None]) for n, v in by_split.items()}
         | {
+            "error": (("lam", "trial", "split"), by_trial),
             "optimum": ("split", [best]),
             "optimum_low": ("split", [low]),
             "optimum_high": ("split", [high]),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
-from scipy.stats import sem
+from scipy.stats import sem, t as student
 
 from jtdiag.figures import style
 from jtdiag.figures.kinds import diversity_against_lambda
@@ -44,15 +44,17 @@ def at_chosen(result, name, split):
     return np.array(rows)
 
 
-def test_each_term_is_the_mean_at_the_chosen_epochs_with_its_standard_error(result):
+def test_each_term_is_the_mean_at_the_chosen_epochs_with_its_interval(result):
     for axes, split in zip(draw(result).axes, ("train", "test"), strict=True):
         for (name, *_), drawn in zip(TERMS, axes.containers, strict=True):
             expected = at_chosen(result, name, split)
             line, _, [bars] = drawn.lines
             np.testing.assert_allclose(line.get_ydata(), expected.mean(1), rtol=1e-12)
             ends = [segment[:, 1] for segment in bars.get_segments()]
-            mean, se = expected.mean(1), sem(expected, axis=1)
-            np.testing.assert_allclose(ends, np.stack([mean - se, mean + se], 1), rtol=1e-12)
+            mean = expected.mean(1)
+            reach = student.isf(0.025, expected.shape[1] - 1) * sem(expected, axis=1)
+            low = np.maximum(mean - reach, 0.1 * mean)  # the axis is logarithmic
+            np.testing.assert_allclose(ends, np.stack([low, mean + reach], 1), rtol=1e-9)
 
 
 def test_panels_are_training_and_test_with_lambdas_in_order(result):

@@ -42,8 +42,10 @@ def test_points_are_mean_test_errors_in_percent_at_the_last_stored_epoch(result)
         at = result[name].sel(split="test", epoch=1, lam=[0.0, 1.0])
         np.testing.assert_allclose(bars.lines[0].get_ydata(), 100 * at.mean("trial"))
         ends = [segment[:, 1] for segment in bars.lines[2][0].get_segments()]
-        se = 100 * at.std("trial", ddof=1).values / np.sqrt(2)
-        np.testing.assert_allclose([(e[1] - e[0]) / 2 for e in ends], se)
+        mean, se = 100 * at.mean("trial").values, 100 * at.std("trial", ddof=1).values / np.sqrt(2)
+        reach = 12.706205 * se  # Student's, with one degree of freedom
+        np.testing.assert_allclose([e[1] for e in ends], mean + reach, rtol=1e-6)
+        np.testing.assert_allclose([e[0] for e in ends], np.maximum(mean - reach, 0), atol=1e-6)
 
 
 def test_a_family_without_votes_has_two_kinds_of_points(result):

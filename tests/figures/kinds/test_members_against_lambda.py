@@ -26,12 +26,14 @@ def test_lines_are_ensemble_and_median_member_by_split_in_order_of_lambda(result
             np.testing.assert_allclose(drawn, 100 * expected)
 
 
-def test_bars_are_standard_errors(result):
+def test_bars_are_the_intervals_of_the_result(result):
     _, right = draw(result).axes
     [bars] = right.containers[1].lines[2]
-    length = [np.ptp(segment[:, 1]) for segment in bars.get_segments()]
-    errors = result["ensemble_error"].sel(split="test")
-    np.testing.assert_allclose(length, 200 * errors.std("trial", ddof=1) / 2**0.5, atol=1e-12)
+    ends = np.array([segment[:, 1] for segment in bars.get_segments()])
+    test = 100 * result.sel(split="test")
+    mean = test["ensemble_error_mean"]  # without spread over trials there is no bar
+    low, high = (test[f"ensemble_error_{end}"].fillna(mean) for end in ("low", "high"))
+    np.testing.assert_allclose(ends, np.stack([low.clip(min=0), high], 1), atol=1e-12)
 
 
 def test_the_shade_reaches_from_the_best_member_to_the_worst(result):

@@ -38,11 +38,14 @@ def test_bars_are_mean_errors_in_percent_and_a_single_network_is_a_line(axes):
     ]  # fmt: skip
 
 
-def test_lines_on_bars_are_standard_errors_and_dots_the_trials(axes):
+def test_lines_on_bars_are_intervals_and_dots_the_trials(axes):
     [bars] = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
     [lines] = bars.lines[2]
     ends = [sorted(segment[:, 1]) for segment in lines.get_segments()]
-    np.testing.assert_allclose(ends, [[10, 12], [20, 20], [10, 12], [6, 8], [10, 12]])
+    reach = 12.706205  # one standard error times Student's quantile with one degree of freedom
+    around_11, around_7 = [0, 11 + reach], [0, 7 + reach]
+    expected = [around_11, [20, 20], around_11, around_7, around_11]
+    np.testing.assert_allclose(ends, expected, rtol=1e-6)
     dots = [line.get_ydata() for line in axes.lines if line.get_marker() == "."]
     np.testing.assert_allclose(dots, [[10, 20, 10, 6, 10], [12, np.nan, 12, 8, 12]])
 

@@ -35,11 +35,11 @@ def lengths(figure, label):
     return [np.ptp(segment[:, 1]) if len(segment) else 0 for segment in bars.get_segments()]
 
 
-def test_bars_are_standard_errors_and_absent_where_trials_are_too_few(result):
+def test_bars_are_intervals_and_absent_where_trials_are_too_few(result):
     figure = draw(result)
-    np.testing.assert_allclose(
-        lengths(figure, "expected ensemble loss"), 2 * result["expected_loss_se"]
-    )
+    up = 12.7062 * result["expected_loss_se"]  # Student's, with one degree of freedom
+    down = np.minimum(up, 0.9 * result["expected_loss"])
+    np.testing.assert_allclose(lengths(figure, "expected ensemble loss"), up + down, rtol=1e-5)
     assert result["average_bias_se"].isnull().all()
     assert lengths(figure, "average bias") == [0, 0, 0]
 
@@ -50,8 +50,8 @@ def test_a_bar_ends_above_0_and_what_is_not_positive_has_no_point(result):
     figure = draw(result)
     assert np.isnan(lines(figure)["diversity"][0].get_ydata()[0])
     diversity = result["diversity"].values[1:]
-    expected = 0.9 * diversity + 10 * diversity  # down to a tenth, and one standard error up
-    np.testing.assert_allclose(lengths(figure, "diversity")[-2:], expected)
+    expected = 0.9 * diversity + 127.062 * diversity  # down to a tenth, and 12.7 errors up
+    np.testing.assert_allclose(lengths(figure, "diversity")[-2:], expected, rtol=1e-5)
 
 
 def test_too_few_trials_are_one_line(result):

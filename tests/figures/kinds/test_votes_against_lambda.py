@@ -39,9 +39,12 @@ def test_points_are_means_over_trials_at_the_chosen_epoch(result, toy):
                 values = at_the_chosen_epoch(result, toy, name)
             np.testing.assert_allclose(container.lines[0].get_ydata(), 100 * values.mean(1))
             [bars] = container.lines[2]
-            length = [np.ptp(segment[:, 1]) for segment in bars.get_segments()]
-            se = values.std(1, ddof=1) / np.sqrt(2)
-            np.testing.assert_allclose(length, 200 * se, atol=1e-9)
+            ends = np.array([segment[:, 1] for segment in bars.get_segments()])
+            mean, se = values.mean(1), values.std(1, ddof=1) / np.sqrt(2)
+            reach = 12.706205 * se  # Student's, with one degree of freedom
+            np.testing.assert_allclose(ends[:, 1], 100 * (mean + reach), rtol=1e-6)
+            low = 100 * np.maximum(mean - reach, 0)
+            np.testing.assert_allclose(ends[:, 0], low, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.slow
