@@ -1,10 +1,11 @@
 """Findings of probes: a number, its limit and a sentence; stored as ``findings.jsonl`` in a run."""
 
 import json
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from jtdiag.errors import StoreError
 from jtdiag.files import locked, write_atomically
@@ -12,6 +13,7 @@ from jtdiag.files import locked, write_atomically
 LOG = "findings.jsonl"
 LOCK = "findings.lock"
 """Locked by the process that rewrites the findings; the lock of a dead process is released."""
+LEVELS = ("info", "alert")
 PATIENCE = 5.0
 """Seconds to wait for another process that is writing findings, which takes milliseconds."""
 
@@ -52,14 +54,37 @@ def read(run: Path) -> list[Finding]:
     try:
         text = path.read_text(encoding="utf-8").removesuffix("\n")
         for line in text.split("\n") if text else ():
-            fields = json.loads(line)
-            fields["trials"], fields["members"] = tuple(fields["trials"]), tuple(fields["members"])
-            findings.append(Finding(**fields))
+            findings.append(_parsed(line))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
             f"{path} is not a list of findings ({error}). Delete it and run `jtdiag probe {run}`."
         ) from error
     return findings
+
+
+def _parsed(line: str) -> Finding:
+    """Return the finding of a line.
+
+    Raises:
+        ValueError: if the line was changed after it was written.
+    """
+    fields = json.loads(line)
+    # Lines of older versions have no checksum; with a misspelled one they are no finding.
+    if "checksum" in fields and fields.pop("checksum") != _checksum(fields):
+        raise ValueError(f"the checksum of a line is wrong: {line[:60]}…")
+    if fields["level"] not in LEVELS:
+        raise ValueError(f"the level of a finding is {fields['level']!r}")
+    fields["trials"], fields["members"] = tuple(fields["trials"]), tuple(fields["members"])
+    return Finding(**fields)
+
+
+def _line(finding: Finding) -> str:
+    fields = json.loads(json.dumps(asdict(finding)))  # as they are read: lists, not tuples
+    return json.dumps(fields | {"checksum": _checksum(fields)}, ensure_ascii=False)
+
+
+def _checksum(fields: dict[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(fields, sort_keys=True).encode()):08x}"
 
 
 def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
@@ -74,7 +99,7 @@ def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
     try:
         with locked(run / LOCK, PATIENCE):
             kept = [finding for finding in read(run) if finding.probe != probe]
-            lines = [json.dumps(asdict(finding), ensure_ascii=False) for finding in (*kept, *new)]
+            lines = [_line(finding) for finding in (*kept, *new)]
             write_atomically(run / LOG, "\n".join([*lines, ""]))
     except StoreError:
         raise

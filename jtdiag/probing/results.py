@@ -1,20 +1,30 @@
 """Store and load probe results, together with the hashes that show whether they are up to date."""
 
 import hashlib
+import os
 import shutil
 from dataclasses import astuple
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
 import xarray as xr
 
+from jtdiag import files
 from jtdiag.errors import StoreError
+from jtdiag.probing import result_seal
 from jtdiag.probing.code_hash import code_hash
 from jtdiag.probing.contract import Probe
 from jtdiag.store.run import Run
 
 FOLDER = "results"
+FORMAT = 2
+"""Format of a stored result: 2 has a seal; results of older versions have no format."""
+LOCK = "results.lock"
+"""Locked by the process that replaces a result; the lock of a dead process is released."""
+PATIENCE = 30.0
+"""Seconds to wait for other processes that are replacing results, which takes milliseconds."""
 ORIGIN = ("recipe_hash", "code_hash", "seal_hash")
 
 
@@ -41,42 +51,80 @@ def path_of(run: Run, name: str) -> Path:
 
 
 def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> None:
-    """Write a result with its origin; an older result is replaced once the new one is complete."""
+    """Write a result with its origin; an older result is replaced once the new one is complete.
+
+    Safe to call from several processes: each writes a draft of its own, and the last one stays.
+    """
     path = path_of(run, name)
-    draft, old = path.with_suffix(".draft"), path.with_suffix(".old")
-    for leftover in (draft, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    draft, old = (path.with_name(f".{path.name}.{_unique()}.{kind}") for kind in ("draft", "old"))
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    about = {"probe": name, "jtdiag": version("jtdiag"), "date": now}
+    about = {"probe": name, "jtdiag": version("jtdiag"), "date": now, "format": FORMAT}
     labeled = result.assign_attrs(made_from | about)
     try:
+        path.parent.mkdir(exist_ok=True)
         labeled.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
-        if path.exists():
-            path.replace(old)
-        draft.replace(path)
+        with files.locked(run.path / LOCK, PATIENCE):
+            result_seal.remove(path)
+            if path.exists():
+                path.replace(old)
+            draft.replace(path)
+            result_seal.write(path)
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error}.") from error
-    shutil.rmtree(old, ignore_errors=True)
+    finally:
+        for leftover in (draft, old):
+            _remove(leftover)
+
+
+def _unique() -> str:
+    return f"{os.getpid()}-{uuid4().hex[:8]}"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def load(run: Run, name: str) -> xr.Dataset:
-    """Return a stored result.
+    """Return a stored result whose files are those that its seal lists.
 
     Raises:
         StoreError: if the probe has not been run on this run yet, or the result is damaged.
     """
+    path = path_of(run, name)
+    before = result_seal.identity(path)
+    try:
+        outcome: xr.Dataset | StoreError = _read(run, name)
+    except StoreError as error:
+        outcome = error
+    # Another process that replaces a result removes the seal first.
+    if files.is_locked(run.path / LOCK) or result_seal.identity(path) != before:
+        with files.locked(run.path / LOCK, PATIENCE):
+            return _read(run, name)
+    if isinstance(outcome, StoreError):
+        raise outcome
+    return outcome
+
+
+def _read(run: Run, name: str) -> xr.Dataset:
     path = path_of(run, name)
     if not path.exists():
         raise StoreError(
             f"{run.path} has no result '{name}'. First run: jtdiag probe {run.path} {name}"
         )
     try:
+        sealed = result_seal.verify(path)
         with xr.open_zarr(path, consolidated=False, chunks=None) as stored:
-            return stored.load()
+            result = stored.load()
+        if not sealed and "format" in result.attrs:
+            raise ValueError("its seal is missing")
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise StoreError(
             f"{path} is damaged ({error}). Recompute it: jtdiag probe {run.path} {name} --force"
         ) from error
+    return result
 
 
 def is_fresh(run: Run, probe: Probe) -> bool:
@@ -87,6 +135,8 @@ def is_fresh(run: Run, probe: Probe) -> bool:
     try:
         stored = load(run, probe.name).attrs
     except StoreError:
+        return False
+    if stored.get("format") != FORMAT:  # of an older version: without a seal
         return False
     current = origin(run, probe)
     return all(current[key] and stored.get(key) == current[key] for key in ORIGIN)

@@ -1,5 +1,6 @@
 import re
 import shutil
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,10 @@ def save(run, value, name="foreign"):
     dataset = xr.Dataset({"lanes": ("lam", np.full(3, float(value)))}, attrs={"mine": 1})
     results.save(run, name, dataset, {key: key for key in results.ORIGIN})
     return dataset
+
+
+def files_of_results(run):
+    return sorted(path.name for path in (run.path / "results").iterdir())
 
 
 @pytest.fixture
@@ -45,6 +50,7 @@ def test_a_result_comes_back_with_units_meanings_and_origin(toy_copy, name):
         "probe": name,
         "jtdiag": results.version("jtdiag"),
         "date": stored.attrs["date"],
+        "format": results.FORMAT,
     }
     age = datetime.now(UTC) - datetime.fromisoformat(stored.attrs["date"])
     assert timedelta(seconds=-1) < age < timedelta(hours=1)
@@ -74,7 +80,7 @@ def test_a_newer_result_takes_the_place_of_an_older_one(run):
     save(run, 1)
     save(run, 2)
     assert results.load(run, "foreign")["lanes"].values.tolist() == [2, 2, 2]
-    assert [path.name for path in (run.path / "results").iterdir()] == ["foreign.zarr"]
+    assert files_of_results(run) == ["foreign.json", "foreign.zarr"]
 
 
 def test_a_failed_save_leaves_the_older_result_intact(run, monkeypatch):
@@ -94,7 +100,14 @@ def test_a_failed_save_leaves_the_older_result_intact(run, monkeypatch):
     assert results.load(run, "foreign").identical(before)
     save(run, 3)  # and what was left half written is in nobody's way
     assert results.load(run, "foreign")["lanes"].values.tolist() == [3, 3, 3]
-    assert [path.name for path in (run.path / "results").iterdir()] == ["foreign.zarr"]
+    assert files_of_results(run) == ["foreign.json", "foreign.zarr"]
+
+
+def flip(path, place=-1):
+    """Change one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
 
 
 def chunk_of(path):
@@ -109,6 +122,14 @@ DAMAGES = {
     "a file": lambda path: (shutil.rmtree(path), path.write_text("")),
     "half a chunk": lambda path: chunk_of(path).write_bytes(chunk_of(path).read_bytes()[:-5]),
     "an empty chunk": lambda path: chunk_of(path).write_bytes(b""),
+    "no chunk": lambda path: chunk_of(path).unlink(),
+    "another chunk": lambda path: flip(chunk_of(path)),
+    "no variable": lambda path: shutil.rmtree(path / "lanes"),
+    "one chunk more": lambda path: shutil.copytree(path / "lanes", path / "more"),
+    "no seal": lambda path: path.with_suffix(".json").unlink(),
+    "another seal": lambda path: flip(path.with_suffix(".json")),
+    "half a seal": lambda path: path.with_suffix(".json").write_text("{"),
+    "a seal of nothing": lambda path: path.with_suffix(".json").write_text("[]"),
 }
 
 
@@ -128,6 +149,70 @@ def test_a_damaged_result_is_not_fresh_and_is_measured_again(run, damage, foreig
     assert not results.is_fresh(run, PROBES.find("foreign"))
     ask(run, "foreign")
     assert results.is_fresh(run, PROBES.find("foreign"))
+
+
+@pytest.mark.slow
+def test_every_flipped_byte_of_a_result_is_noticed(run, foreign):
+    ask(run, "foreign")
+    folder = run.path / "results"
+    unnoticed = []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        for place in np.linspace(0, len(content) - 1, 12).astype(int):
+            flip(path, place)
+            if results.is_fresh(run, PROBES.find("foreign")):
+                unnoticed.append((path.name, int(place)))
+            path.write_bytes(content)
+    assert unnoticed in ([], [("foreign.json", len((folder / "foreign.json").read_bytes()) - 1)])
+    assert results.is_fresh(run, PROBES.find("foreign"))
+
+
+def test_a_result_without_a_format_is_read_but_measured_again(run, foreign):
+    ask(run, "foreign")
+    path = results.path_of(run, "foreign")
+    older = results.load(run, "foreign")
+    del older.attrs["format"]
+    shutil.rmtree(path)
+    path.with_suffix(".json").unlink()
+    older.to_zarr(path, zarr_format=3, consolidated=False)
+    assert results.load(run, "foreign").identical(older)
+    assert not results.is_fresh(run, PROBES.find("foreign"))
+
+
+# --- several processes ----------------------------------------------------------------------------
+
+WRITE = """
+import sys
+import numpy as np
+import xarray as xr
+from jtdiag.probing import results
+from jtdiag.store.run import Run
+
+run = Run(sys.argv[1])
+for i in range(15):
+    made = {key: key for key in results.ORIGIN}
+    columns = {f"v{j}": ("lam", np.full(3, float(i))) for j in range(8)}
+    results.save(run, "foreign", xr.Dataset(columns), made)
+"""
+
+
+@pytest.mark.slow
+def test_results_of_probes_that_run_at_the_same_time_are_whole(run):
+    save(run, -1)
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITE, str(run.path)], stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    reads = 0
+    while any(writer.poll() is None for writer in writers):
+        result = results.load(run, "foreign")
+        assert len(result) in (1, 8)
+        assert len({float(variable[0]) for variable in result.values()}) == 1
+        reads += 1
+    assert [writer.communicate()[1].decode() for writer in writers] == [""] * 3
+    assert reads > 0
+    assert len(results.load(run, "foreign")) == 8
+    assert files_of_results(run) == ["foreign.json", "foreign.zarr"]
 
 
 # --- fresh or stale -------------------------------------------------------------------------------

@@ -1,0 +1,75 @@
+"""The seal of a stored result: the hash of every file, written after all of them.
+
+The seal of ``results/dominance.zarr`` is ``results/dominance.json``. A result that does not match
+its seal was damaged, copied in part, or interrupted while it was written.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from jtdiag.files import write_atomically
+
+
+def path_of(result: Path) -> Path:
+    """Return the path of a result's seal."""
+    return result.with_suffix(".json")
+
+
+def write(result: Path) -> None:
+    """Seal a result that is completely on disk."""
+    hashes = _hashes(result)
+    content = {"files": hashes, "checksum": _digest(json.dumps(hashes).encode())}
+    write_atomically(path_of(result), json.dumps(content, indent=1) + "\n")
+
+
+def remove(result: Path) -> None:
+    """Remove the seal, before a result is replaced."""
+    path_of(result).unlink(missing_ok=True)
+
+
+def verify(result: Path) -> bool:
+    """Compare the files of a result with its seal; return whether it has a seal.
+
+    Raises:
+        ValueError: if a file is missing, was changed or added, or the seal is damaged.
+    """
+    try:
+        content = json.loads(path_of(result).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    sealed = content.get("files") if isinstance(content, dict) else None
+    if sealed is None or content.get("checksum") != _digest(json.dumps(sealed).encode()):
+        raise ValueError(f"{path_of(result).name} is not its seal")
+    actual = _hashes(result)
+    for name in sorted(sealed.keys() | actual.keys()):
+        if name not in actual:
+            raise ValueError(f"the file {name} is missing")
+        if name not in sealed:
+            raise ValueError(f"the file {name} does not belong to it")
+        if sealed[name] != actual[name]:
+            raise ValueError(f"the file {name} was changed")
+    return True
+
+
+def identity(result: Path) -> tuple[int, int] | None:
+    """Return what changes whenever a result is replaced; None if it has no seal."""
+    try:
+        status = path_of(result).stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _hashes(result: Path) -> dict[str, str]:
+    """Return the hash of every file by its path within the result, except hidden files."""
+    paths = (path for path in sorted(result.rglob("*")) if path.is_file())
+    return {
+        path.relative_to(result).as_posix(): _digest(path.read_bytes())
+        for path in paths
+        if not path.name.startswith(".")
+    }
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
