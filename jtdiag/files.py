@@ -1,15 +1,22 @@
-"""Files shared between processes: atomic replacement and locks."""
+"""Files shared between processes: atomic replacement, checksums and locks."""
 
 import errno
 import fcntl
+import hashlib
+import json
 import os
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from jtdiag.errors import StoreError
+
+CHECKSUM = "checksum"
+"""Key under which a JSON object records its own checksum."""
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -24,6 +31,50 @@ def write_atomically(path: Path, text: str) -> None:
     except OSError:
         draft.unlink(missing_ok=True)  # free the space again on a full disk
         raise
+
+
+def with_checksum(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON fields and their checksum, under the key ``checksum``."""
+    return {**fields, CHECKSUM: _checksum(fields)}
+
+
+def without_checksum(fields: Any) -> dict[str, Any]:
+    """Verify the checksum of JSON fields and return the fields without it.
+
+    Raises:
+        ValueError: if there is none, or the fields were changed.
+    """
+    if not isinstance(fields, dict) or CHECKSUM not in fields:
+        raise ValueError("it has no checksum")
+    rest = {key: value for key, value in fields.items() if key != CHECKSUM}
+    if fields[CHECKSUM] != _checksum(rest):
+        raise ValueError("its checksum is wrong")
+    return rest
+
+
+def _checksum(fields: Mapping[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(fields, sort_keys=True).encode()):08x}"
+
+
+def digest(path: Path) -> str:
+    """Return the hash of a file, as 32 hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+
+
+def write_json(path: Path, fields: Mapping[str, Any]) -> None:
+    """Replace a JSON file atomically; it records its own checksum."""
+    write_atomically(path, json.dumps(with_checksum(fields)) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the fields of a file that `write_json` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        OSError: if it cannot be read.
+        ValueError: if it is damaged.
+    """
+    return without_checksum(json.loads(path.read_text(encoding="utf-8")))
 
 
 def acquire(path: Path, timeout: float) -> FileLock:

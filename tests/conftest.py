@@ -314,8 +314,6 @@ def cut_back() -> Callable[..., Run]:
             best = {"best": 1, "best_error": 0.0} if epoch >= 1 and run.recipe.data.val else {}
             seal = Seal(epoch=epoch, outputs=sealed, checkpoints=sealed, **best)
             lanes.write_seal(run.path, lane, seal)
-            if epoch < 0:
-                (run.path / lanes.FOLDER / f"{lane.key}.json").unlink()
         return Run(run.path)
 
     return cut

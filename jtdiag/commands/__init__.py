@@ -25,6 +25,7 @@ COMMANDS = (
     "table",
     "report",
     "compare",
+    "check",
 )
 """Subcommands in the order of the help."""
 

@@ -1,14 +1,13 @@
 """Findings of probes: a number, its limit and a sentence; stored as ``findings.jsonl`` in a run."""
 
 import json
-import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from jtdiag import files
 from jtdiag.errors import StoreError
-from jtdiag.files import locked, write_atomically
 
 LOG = "findings.jsonl"
 LOCK = "findings.lock"
@@ -69,9 +68,8 @@ def _parsed(line: str) -> Finding:
         ValueError: if the line was changed after it was written.
     """
     fields = json.loads(line)
-    # Lines of older versions have no checksum; with a misspelled one they are no finding.
-    if "checksum" in fields and fields.pop("checksum") != _checksum(fields):
-        raise ValueError(f"the checksum of a line is wrong: {line[:60]}…")
+    if files.CHECKSUM in fields:  # lines of older versions have none
+        fields = files.without_checksum(fields)
     if fields["level"] not in LEVELS:
         raise ValueError(f"the level of a finding is {fields['level']!r}")
     fields["trials"], fields["members"] = tuple(fields["trials"]), tuple(fields["members"])
@@ -80,11 +78,7 @@ def _parsed(line: str) -> Finding:
 
 def _line(finding: Finding) -> str:
     fields = json.loads(json.dumps(asdict(finding)))  # as they are read: lists, not tuples
-    return json.dumps(fields | {"checksum": _checksum(fields)}, ensure_ascii=False)
-
-
-def _checksum(fields: dict[str, Any]) -> str:
-    return f"{zlib.crc32(json.dumps(fields, sort_keys=True).encode()):08x}"
+    return json.dumps(files.with_checksum(fields), ensure_ascii=False)
 
 
 def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
@@ -97,10 +91,10 @@ def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
     """
     new = list(findings)
     try:
-        with locked(run / LOCK, PATIENCE):
+        with files.locked(run / LOCK, PATIENCE):
             kept = [finding for finding in read(run) if finding.probe != probe]
             lines = [_line(finding) for finding in (*kept, *new)]
-            write_atomically(run / LOG, "\n".join([*lines, ""]))
+            files.write_atomically(run / LOG, "\n".join([*lines, ""]))
     except StoreError:
         raise
     except OSError as error:

@@ -4,11 +4,9 @@ The seal of ``results/dominance.zarr`` is ``results/dominance.json``. A result t
 its seal was damaged, copied in part, or interrupted while it was written.
 """
 
-import hashlib
-import json
 from pathlib import Path
 
-from jtdiag.files import write_atomically
+from jtdiag import files
 
 
 def path_of(result: Path) -> Path:
@@ -18,9 +16,7 @@ def path_of(result: Path) -> Path:
 
 def write(result: Path) -> None:
     """Seal a result that is completely on disk."""
-    hashes = _hashes(result)
-    content = {"files": hashes, "checksum": _digest(json.dumps(hashes).encode())}
-    write_atomically(path_of(result), json.dumps(content, indent=1) + "\n")
+    files.write_json(path_of(result), {"files": _hashes(result)})
 
 
 def remove(result: Path) -> None:
@@ -35,12 +31,11 @@ def verify(result: Path) -> bool:
         ValueError: if a file is missing, was changed or added, or the seal is damaged.
     """
     try:
-        content = json.loads(path_of(result).read_text(encoding="utf-8"))
+        sealed = files.read_json(path_of(result))["files"]
     except FileNotFoundError:
         return False
-    sealed = content.get("files") if isinstance(content, dict) else None
-    if sealed is None or content.get("checksum") != _digest(json.dumps(sealed).encode()):
-        raise ValueError(f"{path_of(result).name} is not its seal")
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path_of(result).name} is not its seal: {error}") from error
     actual = _hashes(result)
     for name in sorted(sealed.keys() | actual.keys()):
         if name not in actual:
@@ -65,11 +60,7 @@ def _hashes(result: Path) -> dict[str, str]:
     """Return the hash of every file by its path within the result, except hidden files."""
     paths = (path for path in sorted(result.rglob("*")) if path.is_file())
     return {
-        path.relative_to(result).as_posix(): _digest(path.read_bytes())
+        path.relative_to(result).as_posix(): files.digest(path)
         for path in paths
         if not path.name.startswith(".")
     }
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:32]

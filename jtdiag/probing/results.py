@@ -87,6 +87,16 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove(path: Path) -> None:
+    """Remove a stored result and its seal.
+
+    Args:
+        path: The result, ``results/<probe>.zarr`` in a run's folder.
+    """
+    result_seal.remove(path)
+    _remove(path)
+
+
 def load(run: Run, name: str) -> xr.Dataset:
     """Return a stored result whose files are those that its seal lists.
 

@@ -5,11 +5,11 @@ data of an epoch are on disk, so a reader sees all of an epoch or none of it.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from jtdiag import files
 from jtdiag.errors import StoreError
-from jtdiag.files import write_atomically
 from jtdiag.recipe.recipe import KeptEpochs, Recipe
 
 FOLDER = "lanes"
@@ -62,6 +62,8 @@ class Seal:
     """What rules have done to the lane so far: `lowered` stays once λ has been lowered."""
     lowered_after: int | None = None
     """Last epoch with the scheduled λ, if a rule lowered λ."""
+    metrics: tuple[tuple[str, str], ...] = ()
+    """Checksum of every metric's values up to `epoch`, by name; none in older versions."""
 
     @property
     def stopped(self) -> str:
@@ -137,31 +139,71 @@ def most_kept(rule: KeptEpochs, epochs: int) -> int:
     return min(len(numbered), epochs + 1)
 
 
+def path_of(run: Path, lane: Lane) -> Path:
+    """Return the path of a lane's seal."""
+    return run / FOLDER / f"{lane.key}.json"
+
+
 def read_seal(run: Path, lane: Lane) -> Seal:
-    """Read the seal of a lane; a lane without a seal has not started.
+    """Read the seal of a lane. In runs of older versions, a lane without one has not started.
 
     Raises:
-        StoreError: if the file is damaged.
+        StoreError: if the file is damaged, or the seal of another lane.
     """
-    path = run / FOLDER / f"{lane.key}.json"
+    path = path_of(run, lane)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        if files.CHECKSUM in values:  # seals of older versions have none
+            values = files.without_checksum(values)
+        if values.pop("lane", lane.key) != lane.key:
+            raise ValueError("it is that of another lane")
         for key in ("outputs", "checkpoints"):
             values[key] = tuple(values[key])
+        metrics = tuple(sorted(values.pop("metrics", {}).items()))
         action = RuleAction(stopped=values.pop("stopped", ""), lowered=values.pop("lowered", ""))
-        return Seal(action=action, **values)
+        return Seal(action=action, metrics=metrics, **values)
     except FileNotFoundError:
         return Seal()
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(
             f"{path}: is not the seal of a lane ({error!r}). "
             "Train the run again, or restore the folder from a backup."
         ) from error
 
 
+def check_plausible(path: Path, seal: Seal, epochs: int) -> None:
+    """Check that a seal can be that of a run with this many epochs.
+
+    Raises:
+        StoreError: if it cannot.
+    """
+    kept = (*seal.outputs, *seal.checkpoints)
+    contradictions = {
+        f"epoch {seal.epoch} of {epochs}": not -1 <= seal.epoch <= epochs,
+        "an epoch that it keeps is not sealed": any(not 0 <= e <= seal.epoch for e in kept),
+        "its best epoch is not sealed": not 1 <= (seal.best or 1) <= max(1, seal.epoch),
+        "it ends early without a reason": seal.done and seal.epoch < epochs and not seal.stopped,
+    }
+    for contradiction, holds in contradictions.items():
+        if holds:
+            raise StoreError(
+                f"{path}: contradicts the recipe ({contradiction}). "
+                "Train the run again, or restore the folder from a backup."
+            )
+
+
+def without_epoch(seal: Seal, epoch: int) -> Seal:
+    """Return a seal that lists neither outputs nor a checkpoint of an epoch."""
+    return replace(
+        seal,
+        outputs=tuple(e for e in seal.outputs if e != epoch),
+        checkpoints=tuple(e for e in seal.checkpoints if e != epoch),
+    )
+
+
 def write_seal(run: Path, lane: Lane, seal: Seal) -> None:
     """Replace a lane's seal atomically."""
-    values: dict[str, object] = {}
+    values: dict[str, object] = {"lane": lane.key}
     for key, value in asdict(seal).items():
         values |= value if key == "action" else {key: value}
-    write_atomically(run / FOLDER / f"{lane.key}.json", json.dumps(values) + "\n")
+    files.write_json(path_of(run, lane), values | {"metrics": dict(seal.metrics)})

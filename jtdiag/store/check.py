@@ -1,0 +1,121 @@
+"""Checking a whole run: every file is compared with the checksums that were recorded."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from jtdiag import names
+from jtdiag.errors import JtdiagError
+from jtdiag.store import chunks, lanes
+from jtdiag.store.lanes import Lane
+from jtdiag.store.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damage:
+    """A part of a run that is not as it was written."""
+
+    reason: str = ""
+    """What is wrong, in one line that names the file; "" as long as nothing is."""
+    lane: Lane | None = None
+    """Lane that it belongs to; None for what all lanes share."""
+    epoch: int | None = None
+    variable: str = ""
+    """Array of the store, such as ``checkpoints/layer1.weight``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was checked, and what is damaged."""
+
+    parts: int
+    """Number of parts that were read: an array of a lane and epoch, or a file."""
+    damages: tuple[Damage, ...]
+    by_place: bool
+    """Whether chunks were compared with checksums recorded by path; not in older runs."""
+
+
+Part = tuple[Callable[[], object], Damage]
+"""A call that reads a part and raises if it is damaged, and the place that it is at."""
+
+
+def check(path: Path) -> Report:
+    """Read everything that is sealed in the store of a run.
+
+    Args:
+        path: Folder of the run.
+
+    Raises:
+        StoreError: if the folder is not a run.
+    """
+    Run.require(path)
+    try:
+        run = Run(path)
+    except JtdiagError as error:
+        return Report(parts=1, damages=(Damage(reason=str(error)),), by_place=True)
+    count, damages = 0, []
+    for read, place in _parts(run):
+        count += 1
+        try:
+            read()
+        except JtdiagError as error:
+            damages.append(replace(place, reason=str(error)))
+    return Report(parts=count, damages=tuple(damages), by_place=run.has_checksums)
+
+
+def _parts(run: Run) -> Iterator[Part]:
+    for name in run.metadata_files:
+        yield partial(run.check_metadata, name), Damage(variable=name)
+    for name in run.written_once:
+        yield partial(_read_once, run, name), Damage(variable=name)
+    for lane in run.lanes:
+        yield from _of_lane(run, lane)
+
+
+def _read_once(run: Run, name: str) -> None:
+    run.require_created(name)
+    chunks.read(run.array(name), ...)
+
+
+def _read_outputs(run: Run, lane: Lane, epoch: int, split: str) -> None:
+    for _ in run.outputs(lane, epoch, split):
+        pass
+
+
+def _of_lane(run: Run, lane: Lane) -> Iterator[Part]:
+    yield partial(run.seal, lane), Damage(lane=lane, variable="seal")
+    try:
+        seal = run.seal(lane)
+    except JtdiagError:
+        return
+    yield partial(run.history, lane), Damage(lane=lane, variable=names.METRICS)
+    for epoch in seal.outputs:
+        for split in run.recipe.keep.splits:
+            place = Damage(
+                lane=lane,
+                epoch=epoch,
+                variable=f"{names.OUTPUTS}/{split}/{names.LOGITS}",
+            )
+            yield partial(_read_outputs, run, lane, epoch, split), place
+    for epoch in seal.checkpoints:
+        for name in run.checkpointed:
+            place = Damage(lane=lane, epoch=epoch, variable=f"{names.CHECKPOINTS}/{name}")
+            yield partial(run.parameter, lane, epoch, name), place
+
+
+def damaged_lanes(report: Report) -> list[Lane]:
+    """Return the lanes that have damage, in order."""
+    return sorted({damage.lane for damage in report.damages if damage.lane is not None})
+
+
+def mark_damaged(path: Path, report: Report) -> None:
+    """Let the seals of a run no longer list the epochs whose outputs or checkpoints are damaged.
+
+    Readers then treat these epochs as not kept.
+    """
+    for damage in report.damages:
+        if damage.lane is None or damage.epoch is None:
+            continue
+        seal = lanes.read_seal(path, damage.lane)
+        lanes.write_seal(path, damage.lane, lanes.without_epoch(seal, damage.epoch))

@@ -1,0 +1,114 @@
+"""Checking a run with its results and findings, and repairing it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jtdiag import files
+from jtdiag.engine.progress import Listener
+from jtdiag.errors import JtdiagError, StoreError
+from jtdiag.probing import findings, result_seal, results
+from jtdiag.recipe import toml
+from jtdiag.store import lanes
+from jtdiag.store.check import Damage, Report, check as check_store, damaged_lanes, mark_damaged
+from jtdiag.store.lanes import Seal
+from jtdiag.store.run import LOCK, RECIPE, Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """The outcome of checking a run."""
+
+    path: Path
+    store: Report
+    results: int
+    """Number of stored results."""
+    others: tuple[Damage, ...]
+    """Damage of results and findings, which can be measured again."""
+
+    @property
+    def damages(self) -> tuple[Damage, ...]:
+        """All damage."""
+        return (*self.store.damages, *self.others)
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing is damaged."""
+        return not self.damages
+
+
+def check(path: str | Path) -> Checked:
+    """Compare every file of a run with the checksums that were recorded; change nothing.
+
+    Args:
+        path: Folder of the run. It may be training: what is not sealed yet is left out.
+
+    Raises:
+        StoreError: if the folder is not a run.
+    """
+    path = Path(path)
+    store = check_store(path)
+    stored = sorted((path / results.FOLDER).glob("*.zarr"))
+    others = [damage for result in stored for damage in _result(result)]
+    try:
+        findings.read(path)
+    except JtdiagError as error:
+        others.append(Damage(reason=str(error), variable=findings.LOG))
+    return Checked(path=path, store=store, results=len(stored), others=tuple(others))
+
+
+def _result(path: Path) -> list[Damage]:
+    try:
+        result_seal.verify(path)
+    except (OSError, ValueError) as error:
+        return [Damage(reason=f"{path}: {error}.", variable=f"{results.FOLDER}/{path.stem}")]
+    return []
+
+
+def repair(checked: Checked, listener: Listener | None = None) -> Checked:
+    """Repair a run and check it again.
+
+    Damaged results and findings are removed; the next `jtdiag probe` measures them again. Damaged
+    lanes are trained again from the beginning: with the same recipe and seed they are what they
+    were. If the run was recorded from another training loop, epochs whose outputs or checkpoints
+    are damaged are marked as not kept instead.
+
+    Raises:
+        StoreError: if what all lanes share is damaged; that cannot be repaired.
+        JtdiagError: if the run is being trained, or its data or members are not available.
+    """
+    _require_repairable(checked)
+    for damage in checked.others:
+        _remove_result(checked.path, damage.variable)
+    if damaged_lanes(checked.store):
+        if Run(checked.path).recorded:
+            mark_damaged(checked.path, checked.store)
+        else:
+            _train_again(checked, listener)
+    return check(checked.path)
+
+
+def _require_repairable(checked: Checked) -> None:
+    shared = [damage for damage in checked.store.damages if damage.lane is None]
+    if shared:
+        raise StoreError(
+            f"{checked.path} cannot be repaired, since all lanes depend on what is damaged. "
+            "Restore the folder from a backup, or train again in another folder: "
+            f"jtdiag train {checked.path / RECIPE} --out FOLDER"
+        )
+
+
+def _remove_result(path: Path, variable: str) -> None:
+    if variable == findings.LOG:
+        (path / findings.LOG).unlink(missing_ok=True)
+    else:
+        results.remove(path / f"{variable}.zarr")
+
+
+def _train_again(checked: Checked, listener: Listener | None) -> None:
+    from jtdiag.engine.train import train  # imports torch, which checking does not need
+
+    if files.is_locked(checked.path / LOCK):
+        raise StoreError(f"{checked.path} is being trained; repair it when training has ended.")
+    for lane in damaged_lanes(checked.store):
+        lanes.write_seal(checked.path, lane, Seal())  # all its epochs are removed on resuming
+    train(toml.read(checked.path / RECIPE), checked.path, resume=True, listener=listener)

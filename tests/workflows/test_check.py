@@ -1,0 +1,243 @@
+"""Damage of every kind of file is noticed, listed, and repaired."""
+
+import json
+import random
+import shutil
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from jtdiag.commands import main
+from jtdiag.errors import JtdiagError, StoreError
+from jtdiag.probing import findings, results
+from jtdiag.probing.running import probe
+from jtdiag.store import lanes
+from jtdiag.store.lanes import Lane, Seal
+from jtdiag.store.run import Run
+from jtdiag.workflows.check import check, repair
+
+LOCKS = {"engine.lock", "findings.lock", "results.lock"}
+
+
+@pytest.fixture
+def run(toy_copy):
+    probe(toy_copy, "dominance")
+    return toy_copy
+
+
+def files_of(run):
+    return sorted(p for p in run.path.rglob("*") if p.is_file() and p.name not in LOCKS)
+
+
+def content(path):
+    """Everything that readers get from a run, in a form that can be compared."""
+    run = Run(path)
+    parts = [run.recipe_hash, run.settings, findings.read(path)]
+    metrics, result = run.metrics(), results.load(run, "dominance")
+    for dataset in (metrics, result):
+        variables = sorted(map(str, dataset.variables))
+        parts += [(name, repr(dataset[name].values.tolist())) for name in variables]
+    for lane in run.lanes:
+        seal = run.seal(lane)
+        parts.append(seal)
+        for epoch in seal.outputs:
+            for split in run.recipe.keep.splits:
+                blocks = run.outputs(lane, epoch, split)
+                parts += [(b.logits.tobytes(), b.target.tobytes()) for b in blocks]
+        for epoch in seal.checkpoints:
+            parts += [values.tobytes() for values in run.checkpoint(lane, epoch).values()]
+    return parts
+
+
+def flip(path, rng):
+    damaged = bytearray(path.read_bytes())
+    damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+    path.write_bytes(damaged)
+
+
+DAMAGES = {
+    "a flipped bit": flip,
+    "cut short": lambda path, rng: path.write_bytes(
+        path.read_bytes()[: rng.randrange(path.stat().st_size)]
+    ),
+    "deleted": lambda path, rng: path.unlink(),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_of_any_file_is_noticed_or_changes_nothing(run, damage):
+    rng, before = random.Random(damage), content(run.path)
+    assert check(run.path).intact
+    for path in rng.sample(files_of(run), 25):
+        original = path.read_bytes()
+        DAMAGES[damage](path, rng)
+        assert not check(run.path).intact, path
+        with suppress(JtdiagError):
+            assert content(run.path) == before, path
+        path.write_bytes(original)
+    assert check(run.path).intact
+
+
+@pytest.mark.slow
+def test_chunks_that_were_exchanged_are_noticed(run):
+    store = run.path / "store.zarr"
+    rng, before = random.Random(1), content(run.path)
+    chunks = [p for p in store.rglob("c/**/*") if p.is_file()]
+    exchanged = 0
+    while exchanged < 25:
+        a, b = rng.sample(chunks, 2)
+        first, second = a.read_bytes(), b.read_bytes()
+        if first == second:
+            continue
+        a.write_bytes(second)
+        b.write_bytes(first)
+        assert not check(run.path).intact, (a, b)
+        with pytest.raises(JtdiagError):
+            assert content(run.path) == before
+        a.write_bytes(first)
+        b.write_bytes(second)
+        exchanged += 1
+
+
+def chunk(run, array, lane, epoch):
+    folder = run.path / "store.zarr" / array / "c" / str(lane.lam_index) / str(lane.trial)
+    return next(p for p in (folder / str(epoch)).rglob("*") if p.is_file())
+
+
+def test_a_chunk_of_another_epoch_is_named_by_lane_epoch_and_variable(run):
+    lane = run.lanes[1]
+    target = chunk(run, "outputs/test/logits", lane, 1)
+    shutil.copy(chunk(run, "outputs/test/logits", lane, 0), target)
+    [damage] = check(run.path).damages
+    assert (damage.lane, damage.epoch, damage.variable) == (lane, 1, "outputs/test/logits")
+    assert damage.reason == (
+        f"{target}: this is not the chunk that was written here. "
+        f"See what is damaged with: jtdiag check {run.path}"
+    )
+    with pytest.raises(StoreError, match="not the chunk that was written here"):
+        list(run.outputs(lane, 1, "test"))
+    assert list(run.outputs(lane, 0, "test"))
+
+
+def test_metrics_of_another_lane_are_not_read(run):
+    a, b = (run.path / f"store.zarr/metrics/member_loss/c/0/{trial}/0/0/0" for trial in (0, 1))
+    shutil.copy(a, b)
+    for read in (Run.metrics, lambda run: run.history(Lane(1, 0))):
+        with pytest.raises(StoreError, match="not the values that were sealed"):
+            read(Run(run.path))
+
+
+@pytest.mark.parametrize("name", ["metrics/epoch", "metrics/displacement"])
+def test_missing_coordinates_and_distances_are_not_read_as_zeros(run, name):
+    chunks = [p for p in (run.path / "store.zarr" / name / "c").rglob("*") if p.is_file()]
+    for path in chunks:
+        path.unlink()
+    with pytest.raises(StoreError):
+        Run(run.path).metrics()
+
+
+def test_a_missing_seal_is_damage_and_not_a_lane_that_has_not_begun(run):
+    lanes.path_of(run.path, run.lanes[0]).unlink()
+    with pytest.raises(StoreError, match=r"lam0-trial0\.json is missing"):
+        Run(run.path).metrics()
+
+
+SEALS = {
+    "epoch 9 of 4": Seal(epoch=9),
+    "an epoch that it keeps is not sealed": Seal(epoch=0, outputs=(1,)),
+    "its best epoch is not sealed": Seal(epoch=1, best=2, best_error=0.1),
+    "it ends early without a reason": Seal(epoch=1, done=True),
+}
+
+
+@pytest.mark.parametrize("reason", SEALS)
+def test_a_seal_that_contradicts_the_recipe_is_refused(run, reason):
+    assert run.recipe.train.epochs == 4
+    lanes.write_seal(run.path, run.lanes[0], SEALS[reason])
+    with pytest.raises(StoreError, match=reason):
+        Run(run.path).seal(run.lanes[0])
+
+
+@pytest.mark.parametrize(("old", "new"), [("seed = 0", "seed = 1"), ("lr = 0.3", "lr = 0.4")])
+def test_a_recipe_that_was_edited_is_refused(run, old, new):
+    path = run.path / "recipe.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    field = "seed" if "seed" in old else "train.lr"
+    with pytest.raises(StoreError, match=rf"made with; these fields differ: {field}\. Undo"):
+        Run(run.path)
+
+
+def test_comments_in_a_recipe_are_nobodys_business(run):
+    path = run.path / "recipe.toml"
+    path.write_text("# a remark\n" + path.read_text())
+    assert Run(run.path).recipe == run.recipe
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, ["check", *map(str, arguments)])
+
+
+def test_an_intact_run_is_one_line(run):
+    ran = invoke(run.path)
+    parts = check(run.path).store.parts
+    expected = f"{run.path}: {parts} parts of the store and 1 result checked, no damage.\n"
+    assert (ran.exit_code, ran.stdout) == (0, expected)
+
+
+def test_damage_is_one_line_each_and_status_1(run):
+    lane = run.lanes[1]
+    chunk(run, "checkpoints/layer1.weight", lane, 1).unlink()
+    ran = invoke(run.path)
+    assert ran.exit_code == 1
+    first, last = ran.stdout.splitlines()
+    assert first.startswith(f"lane {lane.key}, epoch 1, checkpoints/layer1.weight: {run.path}")
+    assert last.endswith("checked, 1 damaged.")
+    [document] = json.loads(invoke(run.path, "--json").stdout)
+    assert not document["intact"]
+    assert [d["variable"] for d in document["damages"]] == ["checkpoints/layer1.weight"]
+
+
+def test_a_folder_that_is_no_run_is_one_line(tmp_path):
+    ran = invoke(tmp_path)
+    assert ran.exit_code == 1
+    assert "is not a run" in ran.stderr
+
+
+# --- repairing ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_repaired_run_is_bit_for_bit_what_it_was(run):
+    before, chunks = content(run.path), {p: p.read_bytes() for p in files_of(run)}
+    flip(chunk(run, "outputs/val/logits", run.lanes[0], 1), random.Random(0))
+    lanes.path_of(run.path, run.lanes[2]).write_text("{")
+    repaired = repair(check(run.path))
+    assert repaired.intact
+    assert content(run.path)[3:] == before[3:]
+    changed = {p.name for p, old in chunks.items() if not p.exists() or p.read_bytes() != old}
+    assert changed <= {"findings.jsonl"}
+    assert Run(run.path).done
+
+
+def test_damaged_results_and_findings_are_removed_and_measured_again(run):
+    value = results.load(run, "dominance")
+    flip(results.path_of(run, "dominance") / "zarr.json", random.Random(0))
+    (run.path / findings.LOG).write_text("{\n")
+    checked = check(run.path)
+    assert [d.variable for d in checked.damages] == ["results/dominance", "findings.jsonl"]
+    assert repair(checked).intact
+    np.testing.assert_array_equal(probe(run, "dominance")["leader"], value["leader"])
+
+
+def test_what_all_lanes_share_cannot_be_repaired(run):
+    (run.path / "store.zarr/outputs/test/target/c/0").unlink()
+    with pytest.raises(StoreError, match="all lanes depend on what is damaged"):
+        repair(check(run.path))
