@@ -88,10 +88,9 @@ def test_a_run_is_trained_whole(npz, tmp_path):
     assert run.recipe == toy(npz)
     assert not np.isnan(run.metrics()[names.MEMBER_LOSS]).any()
     run.check()
-    assert sorted(path.name for path in (run.path / "lanes").iterdir()) == [
-        "lam0-trial0.json",
-        "lam1-trial0.json",
-    ]  # the states that only resuming needs are gone
+    kept = {path.name for path in (run.path / "lanes").iterdir() if ".chunks." not in path.name}
+    # The states that only resuming needs are gone.
+    assert kept == {"lam0-trial0.json", "lam1-trial0.json"}
 
 
 @pytest.mark.slow

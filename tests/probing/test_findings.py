@@ -100,7 +100,7 @@ def test_a_disk_that_refuses_is_one_line(tmp_path, monkeypatch):
     def full(path, text):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(log, "write_atomically", full)
+    monkeypatch.setattr(log.files, "write_atomically", full)
     with pytest.raises(StoreError, match=r"findings\.jsonl: cannot be written: .*No space left"):
         record(tmp_path, "mine", [finding()])
 

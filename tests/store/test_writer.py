@@ -493,7 +493,7 @@ def test_a_damaged_state_is_one_line(create, damage):
     whole = path.read_bytes()
     content = {"empty": b"", "half": whole[: len(whole) // 2], "text": b"no zip"}
     path.unlink() if damage == "missing" else path.write_bytes(content[damage])
-    with pytest.raises(StoreError, match=r"epoch0\.npz: cannot be read .* --out") as caught:
+    with pytest.raises(StoreError, match=r"epoch0\.npz: cannot be read .* --repair") as caught:
         writer.state(FIRST, 0)
     assert "\n" not in str(caught.value)
 

@@ -161,13 +161,13 @@ def test_a_seal_that_contradicts_the_recipe_is_refused(run, reason):
         Run(run.path).seal(run.lanes[0])
 
 
-@pytest.mark.parametrize(("old", "new"), [("seed = 0", "seed = 1"), ("lr = 0.3", "lr = 0.4")])
+@pytest.mark.parametrize(("old", "new"), [("seed = 0", "seed = 1"), ("batch = 16", "batch = 8")])
 def test_a_recipe_that_was_edited_is_refused(run, old, new):
     path = run.path / "recipe.toml"
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-    field = "seed" if "seed" in old else "train.lr"
+    field = "seed" if "seed" in old else "train.batch"
     with pytest.raises(StoreError, match=rf"made with; these fields differ: {field}\. Undo"):
         Run(run.path)
 
