@@ -97,7 +97,8 @@ def _verdict(gap: Interval, p: float) -> Verdict | None:
 
 
 def _advice(of_lam: xr.Dataset) -> str:
-    if of_lam["ensemble_loss"].sel({names.SPLIT: names.VAL}).isnull().all():
+    val = of_lam["ensemble_loss"].where(of_lam[names.SPLIT] == names.VAL, drop=True)
+    if val.isnull().all():  # also without a validation split
         return wording.keep_val()
     temperature = of_lam["ensemble_temperature"]
     scaled = of_lam["ensemble_ece_scaled"].sel({names.SPLIT: names.TEST})
