@@ -49,7 +49,9 @@ def draw_levels(test: xr.Dataset, ax: Axes) -> None:
 
 def draw_drops(test: xr.Dataset, ax: Axes) -> None:
     """Draw the measured and predicted increase in loss (lam, trial, dropped)."""
-    share = 100 * test["dropped"].values
+    dropped, first = np.unique(test["dropped_members"].values, return_index=True)
+    share = 100 * dropped / test.attrs["members"]
+    test = test.isel({names.DROPPED: first})  # few members: several fractions drop as many
     for lam in test[names.LAM].values:
         mean = test.sel({names.LAM: lam}).mean(names.TRIAL)
         measured, predicted = (
@@ -62,7 +64,7 @@ def draw_drops(test: xr.Dataset, ax: Axes) -> None:
     ax.plot([], [], "--", color=style.QUIET, linewidth=0.8, label="predicted from diversity")
     ax.set_yscale("log")
     ax.set(xlabel="Members dropped (%)", ylabel="Increase in loss (nats)")
-    ax.set_xticks(share)
+    ax.set_xticks(share, [f"{percent:.3g}" for percent in share])
 
 
 def draw_gap(test: xr.Dataset, ax: Axes) -> None:
@@ -87,6 +89,7 @@ FIGURE = FigureKind(
         "ensemble_loss",
         "diversity",
         "debiased_diversity",
+        "dropped_members",
         "drop_rise",
         "predicted_rise",
         "generalisation_gap",

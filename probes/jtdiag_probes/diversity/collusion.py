@@ -16,7 +16,7 @@ from jtdiag_probes.shared import decomposition
 from jtdiag_probes.shared.measured_epoch import measured_epoch
 
 FRACTIONS = (0.2, 0.4, 0.6)
-"""Fractions of the members that are dropped, as in Jeffares et al. 2023."""
+"""Fractions of the members that are dropped, as in Jeffares et al. 2023; at least one member."""
 REPEATS = 10
 """Random draws of the dropped members for every example."""
 STREAM = 0xC011
@@ -63,6 +63,12 @@ WRITES = {
         unit=names.FRACTION,
         meaning="1 if training values are running means; 0 if computed from stored outputs",
     ),
+    "dropped_members": Var(
+        dims=(names.DROPPED,),
+        unit=names.COUNT,
+        meaning="number of members dropped for this fraction: 1 to M − 1; 0 of one",
+        from_outputs=True,
+    ),
     **{
         name: Var(dims=dims, unit=unit, meaning=meaning, from_outputs=True)
         for name, (dims, unit, meaning) in _FROM_OUTPUTS.items()
@@ -77,6 +83,9 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     result["train_is_running"] = (_LANE, np.ones([metrics.sizes[d] for d in _LANE]))
     if not options.metrics_only:
         result = result.assign_coords({names.DROPPED: list(FRACTIONS)})
+        members = run.recipe.members.count
+        dropped = [members - dropping.kept_of(members, fraction) for fraction in FRACTIONS]
+        result["dropped_members"] = (names.DROPPED, dropped)
         for name, (dims, _, _) in _FROM_OUTPUTS.items():
             result[name] = (dims, np.full([result.sizes[d] for d in dims], np.nan))
         for lane in run.lanes:
@@ -85,7 +94,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
                 with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
                     for split in run.recipe.keep.splits:
                         _from_outputs(run, lane, epoch, split, result)
-    return _compared(result)
+    return _compared(result).assign_attrs(members=run.recipe.members.count)
 
 
 def _levels(run: Run, metrics: xr.Dataset) -> xr.Dataset:

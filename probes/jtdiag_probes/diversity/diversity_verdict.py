@@ -3,11 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.probing.findings import Finding
-from jtdiag.probing.over_trials import standard_error
 from jtdiag_probes.diversity import wording
-from jtdiag_probes.diversity.wording import MeanSE
 
 RESIDUAL_LIMIT = 1e-12
 """Eq. 4 and Eq. 5 agree to rounding in float64; relative to losses above 1 nat."""
@@ -17,8 +15,10 @@ STORE_LIMIT = 1e-3
 
 def judge(result: xr.Dataset) -> list[Finding]:
     """Return the worth of diversity for each λ, diverged lanes and failed self-tests."""
-    findings = [_worth(result, float(lam)) for lam in result[names.LAM].values]
-    findings = [finding for finding in findings if np.isfinite(finding.number)]
+    findings = []
+    if result.attrs["members"] > 1:
+        findings = [_worth(result, float(lam)) for lam in result[names.LAM].values]
+        findings = [finding for finding in findings if np.isfinite(finding.number)]
     findings += _diverged(result)
     if "residual" in result:
         residual, stored = (float(result[name].max()) for name in ("residual", "store_residual"))
@@ -45,15 +45,12 @@ def _worth(result: xr.Dataset, lam: float) -> Finding:
         number=float(last["diversity"].mean()),
         sentence=wording.worth(
             lam,
-            member_loss=_mean_se(last["mean_member_loss"]),
-            ensemble_loss=_mean_se(last["ensemble_loss"]),
-            diversity=_mean_se(last["diversity"]),
+            member_loss=stats.mean_interval(last["mean_member_loss"].values),
+            ensemble_loss=stats.mean_interval(last["ensemble_loss"].values),
+            diversity=stats.mean_interval(last["diversity"].values),
+            diverged=int((~sound).sum()),
         ),
     )
-
-
-def _mean_se(by_trial: xr.DataArray) -> MeanSE:
-    return MeanSE(float(by_trial.mean()), float(standard_error(by_trial)))
 
 
 def _last_sealed(result: xr.Dataset) -> xr.Dataset:

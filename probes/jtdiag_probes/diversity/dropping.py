@@ -4,6 +4,7 @@ All functions take logits (M, n, K) of M members on n examples and compute in fl
 Jeffares et al. 2023, in the form for averaged logits.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from jtdiag_probes.shared.decomposition import cross_entropy
 
 Floats = NDArray[np.floating]
 
+ROUNDING = 1e-9
+"""Added before rounding down, since products such as 5 · 0.6 may be below a whole number."""
 AT_ONCE = 256
 """Examples that are processed at once, which bounds the memory for masks."""
 
@@ -42,8 +45,12 @@ def offsets(mean_logits: Floats) -> Floats:
 
 
 def kept_of(members: int, fraction: float) -> int:
-    """Return how many members remain if int(M · fraction) are dropped."""
-    return members - int(members * fraction)
+    """Return how many members remain if ⌊M · fraction⌋ are dropped, but 1 to M − 1 of them.
+
+    All of one.
+    """
+    dropped = min(max(1, math.floor(members * fraction + ROUNDING)), members - 1)
+    return members - dropped
 
 
 def predicted_rise(diversity: Floats, members: int, kept: int) -> Floats:

@@ -8,14 +8,15 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
+from jtdiag.stats import Interval
+from jtdiag.stats.intervals import NO_SPREAD, quantile
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.diversity import wording
 from jtdiag_probes.diversity.bias_variance import MEANS, TERMS, Sums, jackknife, residual
-from jtdiag_probes.diversity.wording import MeanSE
 from jtdiag_probes.shared.measured_epoch import chosen_epochs
 
 RESIDUAL_LIMIT = 1e-12
@@ -37,6 +38,12 @@ WRITES = {
         dims=(names.LAM,),
         unit=names.COUNT,
         meaning="trials whose outputs on test are kept at the chosen epoch and are finite",
+        from_outputs=True,
+    ),
+    "ensemble_loss": Var(
+        dims=(names.LAM, names.TRIAL),
+        unit=names.NAT,
+        meaning=f"loss of the ensemble {_WHERE}, from the metrics; NaN for unused trials",
         from_outputs=True,
     ),
     **{
@@ -68,6 +75,8 @@ WRITES = {
     ),
 }
 
+_BY_LAM = tuple(name for name, var in WRITES.items() if names.TRIAL not in var.dims)
+
 Floats = NDArray[np.floating[Any]]
 
 
@@ -80,25 +89,29 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     chosen = chosen_epochs(run, metrics)
     loss = metrics[names.ENSEMBLE_LOSS].sel({names.SPLIT: names.TEST})
     # A diverged member makes the ensemble's loss NaN; the other trials are still used.
-    sound = np.isfinite(loss.isel({names.EPOCH: chosen.clip(min=0)}).values)
-    epochs = np.where(sound, chosen.values, -1)
-    rows = [
-        _of_lambda(run, [lane for lane in run.lanes if lane.lam_index == i], epochs[i])
-        for i in range(metrics.sizes[names.LAM])
-    ]
-    return result.assign({name: ((names.LAM,), [row[name] for row in rows]) for name in WRITES})
+    loss = loss.isel({names.EPOCH: chosen.clip(min=0)}).transpose(names.LAM, names.TRIAL)
+    losses = np.full(loss.shape, np.nan)
+    rows = []
+    for i in range(metrics.sizes[names.LAM]):
+        epochs = np.where(np.isfinite(loss.values[i]), chosen.values[i], -1)
+        kept = _kept(run, [lane for lane in run.lanes if lane.lam_index == i], epochs)
+        for lane in kept:
+            losses[i, lane.trial] = loss.values[i, lane.trial]
+        row = dict.fromkeys(_BY_LAM, np.nan) | {"trials": float(len(kept))}
+        rows.append(row | _over_trials(run, kept) if len(kept) > 1 else row)
+    result = result.assign({name: ((names.LAM,), [row[name] for row in rows]) for name in _BY_LAM})
+    return result.assign(ensemble_loss=((names.LAM, names.TRIAL), losses))
 
 
-def _of_lambda(run: Run, lanes: list[Lane], epochs: NDArray[np.int64]) -> dict[str, float]:
-    """Return all variables of one λ; epochs (trial,) are -1 for trials without finite losses."""
-    test_kept = names.TEST in run.recipe.keep.splits
-    kept = {
+def _kept(run: Run, lanes: list[Lane], epochs: NDArray[np.int64]) -> dict[Lane, int]:
+    """Return the epoch of each lane whose test outputs are kept there; -1 is none."""
+    if names.TEST not in run.recipe.keep.splits:
+        return {}
+    return {
         lane: int(epochs[lane.trial])
         for lane in lanes
-        if test_kept and epochs[lane.trial] in run.seal(lane).outputs
+        if epochs[lane.trial] in run.seal(lane).outputs
     }
-    row = dict.fromkeys(WRITES, np.nan) | {"trials": float(len(kept))}
-    return row | _over_trials(run, kept) if len(kept) > 1 else row
 
 
 def _over_trials(run: Run, kept: dict[Lane, int]) -> dict[str, float]:
@@ -171,46 +184,60 @@ def _terms(at_lam: xr.Dataset) -> Finding:
         sentence=wording.terms(
             lam,
             int(at_lam["trials"]),
-            loss=_mean_se(at_lam, "expected_loss"),
-            bias=_mean_se(at_lam, "average_bias"),
-            variance=_mean_se(at_lam, "average_variance"),
-            diversity=_mean_se(at_lam, "diversity"),
+            loss=_student(at_lam, "expected_loss"),
+            diversity=_student(at_lam, "diversity"),
+            bias=float(at_lam["average_bias"]),
+            variance=float(at_lam["average_variance"]),
+            bias_se=float(at_lam["average_bias_se"]),
+            variance_se=float(at_lam["average_variance_se"]),
         ),
     )
 
 
-def _mean_se(at_lam: xr.Dataset, name: str) -> MeanSE:
-    return MeanSE(float(at_lam[name]), float(at_lam[f"{name}_se"]))
+def _student(at_lam: xr.Dataset, name: str) -> Interval:
+    """Return Student's interval of a term that is a mean over trials; none without spread."""
+    mean, se = float(at_lam[name]), float(at_lam[f"{name}_se"])
+    if not se > NO_SPREAD * abs(mean):
+        return Interval(mean, np.nan, np.nan)
+    reach = quantile((1 - stats.LEVEL) / 2, float(at_lam["trials"]) - 1) * se
+    return Interval(mean, mean - reach, mean + reach)
 
 
 def _change(measured: xr.Dataset) -> list[Finding]:
-    """Report the changes of the terms from the smallest λ to the λ with the lowest loss."""
-    if measured.sizes[names.LAM] < 2:
-        return []
+    """Report the changes of the terms from the smallest λ to the λ with the lowest loss.
+
+    The latter is selected by the same trials, so the interval holds for all pairs of λs.
+    """
     measured = measured.sortby(names.LAM)
-    base = measured.isel({names.LAM: 0})
-    best = measured.isel({names.LAM: int(np.argmin(measured["expected_loss"].values))})
-    lam, reference = float(best[names.LAM]), float(base[names.LAM])
-    if lam == reference:
+    losses = measured["ensemble_loss"].transpose(names.LAM, names.TRIAL).values
+    lowest, above = stats.against_lowest(losses)
+    if lowest <= 0:
         return []
-    change = {name: float(best[name]) - float(base[name]) for name in TERMS}
-    se = (float(best["expected_loss_se"]) ** 2 + float(base["expected_loss_se"]) ** 2) ** 0.5
+    best, base = measured.isel({names.LAM: lowest}), measured.isel({names.LAM: 0})
+    lam, reference = float(best[names.LAM]), float(base[names.LAM])
+    loss = Interval(-above[0].mean, -above[0].high, -above[0].low)
+    if loss.significant:
+        changes = {name: float(best[name]) - float(base[name]) for name in TERMS}
+        sentence = wording.terms_change(
+            lam,
+            reference,
+            loss,
+            bias=changes["average_bias"],
+            variance=changes["average_variance"],
+            diversity=changes["diversity"],
+        )
+    else:
+        pairs = len(losses) * (len(losses) - 1) // 2
+        detectable = stats.smallest_detectable(losses[0] - losses[lowest], pairs)
+        sentence = wording.no_change(lam, reference, loss, detectable)
     return [
         Finding(
             probe="variance",
             rule="change",
             level="info",
             lam=lam,
-            number=change["expected_loss"],
-            sentence=wording.terms_change(
-                lam,
-                reference,
-                loss=change["expected_loss"],
-                bias=change["average_bias"],
-                variance=change["average_variance"],
-                diversity=change["diversity"],
-                significant=abs(change["expected_loss"]) > 2 * se,
-            ),
+            number=loss.mean,
+            sentence=sentence,
         )
     ]
 

@@ -1,50 +1,77 @@
 """Sentences of the findings of the probes `diversity`, `collusion` and `variance`."""
 
 import math
-from typing import NamedTuple
 
-from jtdiag import stats
+from jtdiag.stats import Interval, signed, with_interval
 
 DECIMALS = 6
 """Maximum number of decimals of a loss."""
 
 
-class MeanSE(NamedTuple):
-    """A mean over trials with its standard error; NaN for a single trial."""
-
-    mean: float
-    se: float
-
-    def __str__(self) -> str:
-        """Return "0.837 ± 0.012 nats": two significant digits of the standard error."""
-        form = ".3g"
-        if 0 < self.se < math.inf:  # False if NaN
-            form = f".{min(max(1 - math.floor(math.log10(self.se)), 0), DECIMALS)}f"
-        return stats.plus_minus(self.mean, self.se, form, "nats")
+def _nats(interval: Interval, *, sign: bool = False) -> str:
+    """Return "0.837 nats (95 % interval 0.81 to 0.86 nats)": two digits of half the interval."""
+    form = ".3g"
+    reach = (interval.high - interval.low) / 2
+    if 0 < reach < math.inf:  # False if NaN
+        form = f".{min(max(1 - math.floor(math.log10(reach)), 0), DECIMALS)}f"
+    return with_interval(interval, f"+{form}" if sign else form, "nats")
 
 
 def _signed(number: float) -> str:
-    return stats.signed(number, ".3g")
+    return signed(number, ".3g")
+
+
+def _power(detectable: float) -> str:
+    """Return what would have been detected; "" where nothing could be tested."""
+    if not math.isfinite(detectable):
+        return ""
+    return (
+        f"; a difference of {detectable:.2g} nats would have been detected with a probability "
+        "of 80 %"
+    )
 
 
 # --- diversity -----------------------------------------------------------------------------------
 
 
-def worth(lam: float, member_loss: MeanSE, ensemble_loss: MeanSE, diversity: MeanSE) -> str:
-    """State the losses on test and the diversity, which is their difference."""
+def worth(
+    lam: float,
+    member_loss: Interval,
+    ensemble_loss: Interval,
+    diversity: Interval,
+    *,
+    diverged: int = 0,
+) -> str:
+    """State the losses on test and the diversity, which is their difference.
+
+    Args:
+        lam: λ.
+        member_loss: Mean loss of the members.
+        ensemble_loss: Loss of the ensemble.
+        diversity: The former minus the latter.
+        diverged: Number of trials that are left out because a member diverged.
+    """
+    trials = "1 trial" if diverged == 1 else f"{diverged} trials"
+    note = f" Without {trials} in which a member diverged." if diverged else ""
     return (
-        f"λ = {lam:g}: on test, the ensemble's loss is {ensemble_loss} and the mean loss of "
-        f"its members is {member_loss}; the difference, {diversity}, is the diversity."
+        f"λ = {lam:g}: on test, the ensemble's loss is {_nats(ensemble_loss)} and the mean loss of "
+        f"its members is {_nats(member_loss)}; the difference, {_nats(diversity)}, is the "
+        f"diversity.{note}"
     )
 
 
 def diverged(lam: float, trial: int, count: int, members: int, epoch: int) -> str:
     """State how many members of a lane diverged, and since which epoch."""
     whose = "its" if count == 1 else "their"
+    problem = (
+        f"{count} of {members} members diverged, from epoch {epoch} on: {whose} loss is not "
+        "finite, and neither is the ensemble's"
+    )
+    if members == 1:
+        problem = f"training diverged, from epoch {epoch} on: the loss is not finite"
     return (
-        f"λ = {lam:g}, trial {trial}: {count} of {members} members diverged, from epoch {epoch} "
-        f"on: {whose} loss is not finite, and neither is the ensemble's. Lower train.lr at this λ "
-        "or set train.clip (gradient clipping). Findings on other lanes are not affected."
+        f"λ = {lam:g}, trial {trial}: {problem}. Lower train.lr at this λ or set train.clip "
+        "(gradient clipping). Findings on other lanes are not affected."
     )
 
 
@@ -87,125 +114,186 @@ def not_finite(examples: int, lam: float, trial: int, epoch: int, split: str) ->
 # --- collusion -----------------------------------------------------------------------------------
 
 
-def collusion(lam: float, added: float, loss_change: MeanSE, share: float, *, gained: bool) -> str:
-    """State what the diversity added by joint training has done to the ensemble's loss.
+def collusion(
+    lam: float, added: Interval, loss_change: Interval, limit: float, share: float
+) -> str:
+    """State that hardly any of the diversity added by joint training lowers the ensemble's loss.
 
     Args:
         lam: λ.
-        added: Diversity on test minus that at λ = 0, in nats.
-        loss_change: The ensemble's loss minus that at λ = 0 in the same trial.
-        share: The reduction of the loss over the added diversity.
-        gained: Whether the loss decreases by more than two standard errors, or, in a single trial,
-            decreases at all.
+        added: Diversity on test minus that at λ = 0.
+        loss_change: The ensemble's loss minus that at λ = 0.
+        limit: Share of the added diversity that is tested, 0 to 1.
+        share: Share by which the loss is lower, if it is significantly lower; else NaN.
     """
-    size = MeanSE(abs(loss_change.mean), loss_change.se)
-    change = f"{size} {'lower' if loss_change.mean < 0 else 'higher'}"
-    if gained:
-        name, change = "mostly learner collusion", f"{change}, {100 * share:.0f} % of that"
-    else:
-        name = "learner collusion"
-        if math.isfinite(loss_change.se):
-            change += " (not lower by more than two standard errors)"
+    much = "mostly learner collusion" if share > 0 else "learner collusion"
+    reduction = f", a reduction by {100 * share:.1f} % of that" if share > 0 else ""
     return (
-        f"λ = {lam:g}: {name}: compared with λ = 0, the diversity on test is {added:.3g} nats "
-        f"higher, but the members' mean loss is higher by about as much, and the ensemble's loss "
-        f"is {change}. Use all members together, or a smaller λ."
+        f"λ = {lam:g}: {much}: compared with λ = 0, the diversity on test changes by "
+        f"{_nats(added, sign=True)}, and the ensemble's loss by {_nats(loss_change, sign=True)}"
+        f"{reduction}. The loss is lower by less than {100 * limit:.0f} % of the added diversity, "
+        "because the members' mean loss is higher by the rest."
+    )
+
+
+def added_diversity(
+    lam: float,
+    added: Interval,
+    loss_change: Interval,
+    *,
+    trials: int,
+    detectable: float,
+) -> str:
+    """State how diversity and the ensemble's loss differ from λ = 0 where no collusion is shown.
+
+    Args:
+        lam: λ.
+        added: Diversity on test minus that at λ = 0.
+        loss_change: The ensemble's loss minus that at λ = 0.
+        trials: Number of trials in common with λ = 0.
+        detectable: Difference of the loss that would have been detected; NaN for none.
+    """
+    if trials == 1:
+        verdict = "A single trial cannot show whether the members collude"
+    elif not loss_change.exists:
+        verdict = "Trials without spread cannot show whether the members collude"
+    elif loss_change.significant:
+        verdict = "Collusion of the members was not detected"
+    else:
+        verdict = f"Neither collusion nor a change of the loss was detected{_power(detectable)}"
+    return (
+        f"λ = {lam:g}: compared with λ = 0, the diversity on test changes by "
+        f"{_nats(added, sign=True)}, and the ensemble's loss by {_nats(loss_change, sign=True)}. "
+        f"{verdict}."
     )
 
 
 def offsets_and_dropping(
-    lam: float, share: float, dropped: float, increase: float, predicted: float
+    lam: float,
+    change: Interval,
+    *,
+    dropped: int,
+    members: int,
+    increase: Interval,
+    predicted: Interval,
 ) -> str:
     """State how much of the diversity is constant offsets, and what dropping members costs.
 
     Args:
         lam: λ.
-        share: Share of the diversity on test that is constant offsets; may be negative.
-        dropped: Fraction of the members that is dropped.
+        change: Relative change of the diversity on test without the offsets; may be positive.
+        dropped: Number of members that are dropped.
+        members: Ensemble size, M.
         increase: Increase of the loss, in nats.
         predicted: Increase that the diversity alone predicts, in nats.
     """
-    if share > 0:
-        inflation = (
-            f"{100 * share:.0f} % of the diversity on test is constant offsets of the logits that "
-            "cancel in the ensemble"
-        )
-    else:
-        inflation = "the diversity on test is not inflated by constant offsets of the logits"
+    percent = with_interval(change.scaled(100), "+.0f", "%")
     return (
-        f"λ = {lam:g}: {inflation}; dropping a random {100 * dropped:.0f} % of the members for "
-        f"each example changes the ensemble's loss by {_signed(increase)} nats "
-        f"({_signed(predicted)} nats predicted from the diversity alone)."
+        f"λ = {lam:g}: without the members' constant offsets of the logits, which cancel in the "
+        f"ensemble, the diversity on test changes by {percent}; dropping {dropped} of {members} "
+        f"members at random for each example changes the ensemble's loss by "
+        f"{_nats(increase, sign=True)}, where the diversity alone predicts "
+        f"{_nats(predicted, sign=True)}."
     )
 
 
 def generalization_gap(
-    lam: float, gap: float, reference: float, diversity_ratio: float, *, running_means: bool
+    lam: float,
+    gap: Interval,
+    reference: Interval | None,
+    diversity_ratio: float,
+    *,
+    running_means: bool,
 ) -> str:
     """State the difference between the ensemble's test loss and training loss.
 
     Args:
         lam: λ.
-        gap: Test loss minus training loss, in nats.
-        reference: The same at λ = 0; NaN if unknown.
+        gap: Test loss minus training loss.
+        reference: The same at λ = 0; None if unknown.
         diversity_ratio: Diversity in training over that on test; NaN if unknown.
         running_means: Whether training values are running means over the epoch.
     """
-    at_zero = f" ({_higher(reference)} at λ = 0)" if math.isfinite(reference) else ""
+    at_zero = "" if reference is None else f"; at λ = 0 it is {_nats(reference, sign=True)}"
     ratio = ""
     if math.isfinite(diversity_ratio):
-        ratio = f"; the diversity in training is {diversity_ratio:.2f} times that on test"
+        ratio = f". The diversity in training is {diversity_ratio:.2f} times that on test"
     note = ". Training values are running means over the epoch" if running_means else ""
     return (
-        f"λ = {lam:g}: the ensemble's loss on test is {_higher(gap)} than in training"
-        f"{at_zero}{ratio}{note}."
+        f"λ = {lam:g}: the ensemble's loss on test minus that in training is "
+        f"{_nats(gap, sign=True)}{at_zero}{ratio}{note}."
     )
-
-
-def _higher(nats: float) -> str:
-    return f"{abs(nats):.3g} nats {'higher' if nats >= 0 else 'lower'}"
 
 
 # --- variance ------------------------------------------------------------------------------------
 
 
 def terms(
-    lam: float, trials: int, loss: MeanSE, bias: MeanSE, variance: MeanSE, diversity: MeanSE
+    lam: float,
+    trials: int,
+    loss: Interval,
+    diversity: Interval,
+    *,
+    bias: float,
+    variance: float,
+    bias_se: float,
+    variance_se: float,
 ) -> str:
-    """State the decomposition of the expected loss; `trials` is 2 or more."""
+    """State the decomposition of the expected loss; `trials` is 2 or more.
+
+    Args:
+        lam: λ.
+        trials: Number of trials.
+        loss: Expected loss of the ensemble.
+        diversity: Mean diversity.
+        bias: Average bias of the members.
+        variance: Average variance of the members.
+        bias_se: Jackknife standard error; NaN for two trials.
+        variance_se: The same of the variance.
+    """
     return (
-        f"λ = {lam:g}: on test, over {trials} trials, the ensemble's expected loss, {loss}, is "
-        f"the members' average bias, {bias}, plus their average variance, {variance}, "
-        f"minus their diversity, {diversity}."
+        f"λ = {lam:g}: on test, over {trials} trials, the ensemble's expected loss, {_nats(loss)}, "
+        f"is the members' average bias, {_with_se(bias, bias_se)}, plus their average variance, "
+        f"{_with_se(variance, variance_se)}, minus their diversity, {_nats(diversity)}."
     )
 
 
+def _with_se(mean: float, se: float) -> str:
+    return f"{mean:.3g} nats" + (f" (SE {se:.2g})" if math.isfinite(se) else "")
+
+
 def terms_change(
-    lam: float,
-    reference: float,
-    *,
-    loss: float,
-    bias: float,
-    variance: float,
-    diversity: float,
-    significant: bool,
+    lam: float, reference: float, loss: Interval, *, bias: float, variance: float, diversity: float
 ) -> str:
     """State how the terms change from the smallest λ to the λ with the lowest expected loss.
 
     Args:
         lam: λ with the lowest expected loss.
         reference: The smallest λ.
-        loss: Change of the expected loss, in nats.
+        loss: Change of the expected loss, which is significant.
         bias: Change of the average bias.
         variance: Change of the average variance.
         diversity: Change of the diversity.
-        significant: Whether the change of the loss exceeds two standard errors.
     """
-    note = "" if significant else " (less than two standard errors: not significant)"
     return (
-        f"λ = {lam:g} has the lowest expected loss. Compared with λ = {reference:g} it changes by "
-        f"{_signed(loss)} nats{note}: average bias {_signed(bias)}, average variance "
+        f"λ = {lam:g} has the lowest mean loss. Compared with λ = {reference:g} it changes by "
+        f"{_nats(loss, sign=True)}: average bias {_signed(bias)}, average variance "
         f"{_signed(variance)}, diversity {_signed(diversity)}, which is subtracted."
+    )
+
+
+def no_change(lam: float, reference: float, loss: Interval, detectable: float) -> str:
+    """State that the lowest expected loss is not significantly below that at the smallest λ.
+
+    Args:
+        lam: λ with the lowest mean loss.
+        reference: The smallest λ.
+        loss: Change of the expected loss.
+        detectable: Change that would have been detected; NaN where nothing could be tested.
+    """
+    return (
+        f"λ = {lam:g} has the lowest mean loss, but its difference from λ = {reference:g}, "
+        f"{_nats(loss, sign=True)}, is not significant{_power(detectable)}."
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.probing.findings import Finding
 from jtdiag_probes.filters import first_layer, wording
 
@@ -15,8 +15,11 @@ for ten ConvNets on digits it is 0.84 at λ = 0 and 0.06 at λ = 1."""
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Return the share of strong filters of every λ, and an alert where members stagnate."""
-    if "filter_norm" not in result:
+    """Return the share of strong filters of every λ, and an alert where members stagnate.
+
+    Both compare members, so there is nothing for a single one.
+    """
+    if "filter_norm" not in result or result.sizes[names.MEMBER] < 2:
         return []
     findings = []
     for lam in result[names.LAM].values:
@@ -40,13 +43,13 @@ def _at_measured_epoch(of_lam: xr.Dataset, trial: int) -> xr.Dataset:
 
 def _strong_filters(lanes: dict[int, xr.Dataset], lam: float) -> Finding:
     share = np.array([np.sort(lane["strong_share"].values) for lane in lanes.values()])
-    median = float(np.median(share, 1).mean())
+    median = stats.mean_interval(np.median(share, 1))
     return Finding(
         probe="filters",
         rule="strong-filters",
         level="info",
         lam=lam,
-        number=median,
+        number=median.mean,
         sentence=wording.strong_filters(
             lam,
             median=median,

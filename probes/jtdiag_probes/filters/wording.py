@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from jtdiag import stats
+from jtdiag.stats import Interval
 
 NAMED = 8
 """Maximum number of members that a sentence names."""
 
 
-def strong_filters(lam: float, *, median: float, weakest: float, strongest: float) -> str:
+def strong_filters(lam: float, *, median: Interval, weakest: float, strongest: float) -> str:
     """Return the share of strong filters in the first layer, 0 to 1, at the measured epoch.
 
     Args:
@@ -17,8 +18,9 @@ def strong_filters(lam: float, *, median: float, weakest: float, strongest: floa
         weakest: Share in the member with the fewest strong filters.
         strongest: Share in the member with the most.
     """
+    share = stats.with_interval(median.within(0, 1).scaled(100), ".0f", "%")
     return (
-        f"λ = {lam:g}: {100 * median:.0f} % of the median member's first-layer filters are strong "
+        f"λ = {lam:g}: {share} of the median member's first-layer filters are strong "
         "(norm at least half of the 95th percentile of all filters); the weakest member has "
         f"{100 * weakest:.0f} %, the strongest {100 * strongest:.0f} %."
     )

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.replay import Replay
@@ -107,8 +107,8 @@ def of_replay(replay: Replay) -> dict[str, float | NDArray[np.floating[Any]]]:
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Return findings for every λ at its last stored checkpoint."""
-    if "cosine" not in result:
+    """Return findings for every λ at its last stored checkpoint; none for a single member."""
+    if "cosine" not in result or result.sizes[names.MEMBER] < 2:
         return []
     findings = []
     for lam in sorted(float(value) for value in result[names.LAM].values):
@@ -122,12 +122,12 @@ def judge(result: xr.Dataset) -> list[Finding]:
 def _of_epoch(last: xr.Dataset, lam: float) -> list[Finding]:
     """Return the findings of one λ at one epoch, over all trials."""
     epoch, cosine = int(last[names.EPOCH]), last["cosine"]
-    own, median = float(last["disagreement_share"].mean()), float(cosine.median())
+    own, median = stats.mean_interval(last["disagreement_share"].values), float(cosine.median())
     largest = float(last["gradient_share"].max())
     findings = []
-    if np.isfinite(own):
+    if np.isfinite(own.mean):
         sentence = wording.own_share(lam, epoch, own)
-        findings.append(_finding("own-share", lam, epoch, own, None, sentence))
+        findings.append(_finding("own-share", lam, epoch, own.mean, None, sentence))
     if np.isfinite(median):
         sentence = wording.cosine(
             lam,

@@ -1,7 +1,9 @@
 """Sentences of the gradients probe."""
 
+from jtdiag.stats import Interval, with_interval
 
-def own_share(lam: float, epoch: int, share: float) -> str:
+
+def own_share(lam: float, epoch: int, share: Interval) -> str:
     """Return how much of the gradient is specific to members.
 
     Args:
@@ -9,9 +11,10 @@ def own_share(lam: float, epoch: int, share: float) -> str:
         epoch: Epoch of the checkpoints.
         share: Member-specific share of the squared gradient with respect to the logits, 0 to 1.
     """
+    percent = with_interval(share.within(0, 1).scaled(100), ".1f", "%")
     return (
-        f"λ = {lam:g}: after epoch {epoch}, {100 * share:.1f} % of the squared gradient with "
-        "respect to the logits is specific to each member; the rest is the same for all members."
+        f"λ = {lam:g}: after epoch {epoch}, {percent} of the squared gradient with respect to the "
+        "logits is specific to each member; the rest is the same for all members."
     )
 
 

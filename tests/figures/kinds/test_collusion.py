@@ -37,9 +37,10 @@ def test_rises_are_drawn_with_what_diversity_predicts_in_the_colour_of_the_lambd
     for i, lam in enumerate((0, 0.9, 1)):
         measured, predicted = middle.lines[2 * i : 2 * i + 2]
         at = result.sel(lam=lam, split="test").mean("trial")
-        np.testing.assert_allclose(measured.get_ydata()[1:], at["drop_rise"][1:])
-        np.testing.assert_allclose(predicted.get_ydata()[1:], at["predicted_rise"][1:])
-        assert np.isnan(measured.get_ydata()[0])  # of three members, a fifth is none
+        # Of three members, 20, 40 and 60 % are one member each.
+        np.testing.assert_allclose(measured.get_ydata(), at["drop_rise"][:1])
+        np.testing.assert_allclose(predicted.get_ydata(), at["predicted_rise"][:1])
+        np.testing.assert_allclose(measured.get_xdata(), 100 / 3)
         assert to_rgba(measured.get_color()) == to_rgba(style.lam_colour(lam))
 
 

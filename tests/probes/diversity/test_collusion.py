@@ -2,11 +2,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from jtdiag import stats
 from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.diversity import collusion
 from jtdiag_probes.diversity.collusion import probe
+from jtdiag_probes.diversity.collusion_verdict import PURE, collude
+from jtdiag_probes.diversity.wording import _nats
 
 
 @pytest.mark.slow
@@ -54,7 +57,7 @@ def test_changes_are_against_independent_training_in_the_same_trial(result):
 def test_without_independent_training_there_is_nothing_to_compare_with(tmp_path):
     result = probe.ask(toy_run(tmp_path, trials=1, lam=[0.9, 1.0]), Options())
     assert result["diversity_change"].isnull().all()
-    assert "pure-collusion" not in {f.rule for f in probe.judge(result)}
+    assert not {"pure-collusion", "added-diversity"} & {f.rule for f in probe.judge(result)}
 
 
 def test_debiased_diversity_is_that_of_logits_without_their_means(toy, result):
@@ -73,15 +76,15 @@ def test_debiased_diversity_is_that_of_logits_without_their_means(toy, result):
 
 def test_what_dropping_costs_is_compared_with_the_prediction(result):
     on_test = result.sel(split="test")
-    kept = [3, 2, 2]
+    kept = [2, 2, 2]
     for i, m in enumerate(kept):
         predicted = on_test["diversity"] * (3 - m) / (m * 2)
         np.testing.assert_allclose(on_test["predicted_rise"][..., i], predicted, rtol=1e-5)
     np.testing.assert_allclose(
         on_test["drop_excess"], on_test["drop_rise"] - on_test["predicted_rise"], atol=1e-14
     )
-    np.testing.assert_allclose(on_test["drop_rise"][..., 0], 0, atol=1e-12)
-    assert (on_test["drop_rise_se"][..., 1] > 0).all()
+    assert result["dropped_members"].values.tolist() == [1, 1, 1]
+    assert (on_test["drop_rise_se"] > 0).all()
 
 
 @pytest.mark.slow
@@ -129,41 +132,81 @@ def test_one_member_has_no_diversity_to_judge(tmp_path):
     run = toy_run(tmp_path, trials=1, lam=[0.0, 0.9], members={"count": 1})
     result = probe.ask(run, Options())
     np.testing.assert_allclose(result["diversity"].sel(split="test"), 0, atol=1e-7)
-    assert {f.rule for f in probe.judge(result)} <= {"generalisation-gap", "hollow-diversity"}
+    assert {f.rule for f in probe.judge(result)} == {"generalisation-gap"}
+
+
+@pytest.mark.slow
+def test_one_of_two_members_is_dropped(tmp_path):
+    run = toy_run(tmp_path, trials=1, lam=[0.0], members={"count": 2}, train={"epochs": 1})
+    result = probe.ask(run, Options())
+    assert (result["drop_rise"].sel(split="test") > 0).all()
+    [hollow] = [f for f in probe.judge(result) if f.rule == "hollow-diversity"]
+    assert "dropping 1 of 2 members at random" in hollow.sentence
+    assert "nan" not in hollow.sentence
 
 
 # --- what it says ---------------------------------------------------------------------------------
 
 
 def changed(result, more, gain):
-    """The result with another change on test at λ = 0.9, by trial."""
-    result = result.copy(deep=True)
+    """The finding at λ = 0.9, with other changes from λ = 0 on test, by trial."""
+    trials = len(more)
+    result = result.isel(trial=np.zeros(trials, int)).assign_coords(trial=range(trials)).copy()
     index = {"lam": 0.9, "split": "test"}
     result["diversity_change"].loc[index] = more
     result["ensemble_loss_change"].loc[index] = -np.asarray(gain)
-    findings = [f for f in probe.judge(result) if f.rule == "pure-collusion" and f.lam == 0.9]
-    return findings[0] if findings else None
+    rules = ("pure-collusion", "added-diversity")
+    [finding] = [f for f in probe.judge(result) if f.rule in rules and f.lam == 0.9]
+    return finding
 
 
-def test_diversity_that_buys_nothing_is_collusion(result):
-    finding = changed(result, [2.0, 4.0], [-0.1, 0.05])
-    assert finding.number == pytest.approx(-0.025 / 3)
-    assert finding.sentence.startswith(
-        "λ = 0.9: learner collusion: compared with λ = 0, the diversity on test is 3 nats higher, "
-        "but the members' mean loss is higher by about as much, and the ensemble's loss is 0.025 ± "
-        "0.075 nats higher (not lower by more than two standard errors)."
-    )
+def test_diversity_that_does_not_lower_the_loss_is_collusion(result):
+    finding = changed(result, [3.0, 3.1, 3.2, 3.1], [-0.01, 0.01, 0.02, 0.0])
+    assert (finding.rule, finding.limit) == ("pure-collusion", 0.05)
+    assert finding.number == pytest.approx(0.005 / 3.1)
+    assert finding.sentence.startswith("λ = 0.9: learner collusion: compared with λ = 0")
 
 
 def test_a_small_gain_is_reported_as_its_share(result):
-    finding = changed(result, [5.0, 5.0], [0.1, 0.1])
-    assert "mostly learner collusion" in finding.sentence
-    assert "the ensemble's loss is 0.1 ± 0 nats lower, 2 % of that." in finding.sentence
+    finding = changed(result, [5.0, 5.1, 4.9, 5.0], [0.1, 0.11, 0.1, 0.09])
+    assert finding.sentence.startswith("λ = 0.9: mostly learner collusion")
+    assert "a reduction by 2.0 % of that" in finding.sentence
 
 
-def test_diversity_that_pays_is_not_collusion(result):
-    assert changed(result, [1.0, 1.0], [0.5, 0.5]) is None
-    assert changed(result, [-0.1, -0.1], [0.5, 0.5]) is None
+@pytest.mark.parametrize(
+    ("more", "gain"),
+    [
+        ([1.0, 1.1, 0.9, 1.0], [0.5, 0.51, 0.49, 0.5]),  # it lowers the loss
+        ([0.001, -0.001, 0.002, 0.0], [0.0004, -0.0005, 0.0, -0.0002]),  # nothing has changed
+        ([3.0, 3.1], [-0.1, 0.15]),  # two trials that differ in the loss
+        ([3.0], [-0.1]),
+        ([3.0, 3.0], [-0.1, -0.1]),
+    ],
+)
+def test_collusion_is_not_claimed_without_evidence(result, more, gain):
+    finding = changed(result, more, gain)
+    assert finding.rule == "added-diversity"
+    assert "learner collusion" not in finding.sentence
+    assert "nan" not in finding.sentence
+
+
+def test_a_single_trial_shows_nothing(result):
+    assert changed(result, [3.0], [0.0]).sentence.endswith(
+        "A single trial cannot show whether the members collude."
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trials", [2, 3, 5])
+@pytest.mark.parametrize("added", [0.0, 1.0])
+def test_collusion_is_rarely_claimed_where_there_is_none(trials, added):
+    """At the limit: exactly 5 % of the added diversity lowers the loss, or none is added."""
+    random = np.random.default_rng([trials, int(added)])
+    runs, lams = 10_000, 3
+    more = added + random.normal(0, 0.05, (runs, lams, trials))
+    loss = -PURE * added + random.normal(0, 0.02, (runs, lams, trials))
+    claims = [any(collude(more[i, j], loss[i, j], lams) for j in range(lams)) for i in range(runs)]
+    assert np.mean(claims) <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
 
 
 def test_the_share_of_offsets_is_reported_for_each_lambda(result):
@@ -171,21 +214,17 @@ def test_the_share_of_offsets_is_reported_for_each_lambda(result):
     assert list(findings) == [0.0, 0.9, 1.0]
     for lam, finding in findings.items():
         on_test = result.sel(lam=lam, split="test")
-        assert finding.number == pytest.approx(float(on_test["bias_share"].mean()))
-        rise = float(on_test["drop_rise"].sel(dropped=0.4).mean())
-        assert (
-            f"changes the ensemble's loss by {rise:+.3g} nats".replace("-", "−") in finding.sentence
-        )
-        inflated = "offsets of the logits that cancel" in finding.sentence
-        assert inflated == (finding.number > 0)
+        share = float(on_test["bias_share"].mean())
+        assert finding.number == pytest.approx(share)
+        assert f"changes by {-100 * share:+.0f} %".replace("-", "−") in finding.sentence
+        rise = stats.mean_interval(on_test["drop_rise"].sel(dropped=0.4).values)
+        assert _nats(rise, sign=True) in finding.sentence
+        assert "dropping 1 of 3 members" in finding.sentence
 
 
 def test_the_gap_is_compared_with_that_of_independent_training(result):
     findings = {f.lam: f for f in probe.judge(result) if f.rule == "generalisation-gap"}
-    alone = float(result["generalisation_gap"].sel(lam=0).mean())
-    assert (
-        f"({abs(alone):.3g} nats {'higher' if alone > 0 else 'lower'} at λ = 0)"
-        in findings[0.9].sentence
-    )
+    alone = stats.mean_interval(result["generalisation_gap"].sel(lam=0).values)
+    assert f"at λ = 0 it is {_nats(alone, sign=True)}" in findings[0.9].sentence
     assert "at λ = 0" not in findings[0.0].sentence
     assert findings[0.9].sentence.endswith("Training values are running means over the epoch.")

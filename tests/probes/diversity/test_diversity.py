@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 import zarr
 from scipy.special import logsumexp, softmax
-from scipy.stats import sem
+from scipy.stats import sem, t as student
 
 from jtdiag import names
 from jtdiag.probing.contract import Options
@@ -223,9 +223,13 @@ def test_each_lambda_has_a_sentence_with_its_numbers_at_the_end(result):
         last = by_trial.mean("trial")
         assert finding.number == pytest.approx(float(last["diversity"]), rel=1e-14)
         for name in ("diversity", "mean_member_loss", "ensemble_loss"):
-            error = sem(by_trial[name])
-            decimals = 1 - int(np.floor(np.log10(error)))
-            assert f"{float(last[name]):.{decimals}f} ± {error:.{decimals}f}" in finding.sentence
+            reach = student.isf(0.025, 1) * sem(by_trial[name])
+            decimals = max(0, 1 - int(np.floor(np.log10(reach))))
+            low, high = float(last[name]) - reach, float(last[name]) + reach
+            assert (
+                f"{float(last[name]):.{decimals}f} nats (95 % interval {low:.{decimals}f} to "
+                f"{high:.{decimals}f} nats)".replace("-", "−")
+            ) in finding.sentence
 
 
 @pytest.mark.slow

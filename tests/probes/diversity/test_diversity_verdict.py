@@ -1,12 +1,14 @@
 """Diverged members, outputs that are not finite, and standard errors in the sentences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.stats import sem
 
 from jtdiag.probing.contract import Options
 from jtdiag.probing.findings import Finding
+from jtdiag.stats import mean_interval
 from jtdiag.testing import toy_run
 from jtdiag.watch import follow
 from jtdiag_probes.diversity.diversity import probe
@@ -82,7 +84,8 @@ def test_findings_on_other_lanes_are_not_affected(by_hand, losses):
     losses[1, 0, 2:, :, 1] = np.nan
     findings = judged(run_with(by_hand, losses).seal_all())
     [of_lam_1] = [f for f in findings if f.rule == "worth" and f.lam == 1]
-    assert of_lam_1 == sound[1]
+    note = " Without 1 trial in which a member diverged."
+    assert of_lam_1 == replace(sound[1], sentence=sound[1].sentence + note)
     [of_lam_0] = [f for f in findings if f.rule == "worth" and f.lam == 0]
     last = losses[0, :, -1, 2].mean(-1) / 2
     assert of_lam_0.number == pytest.approx(last.mean(), rel=1e-12)
@@ -169,24 +172,25 @@ def test_outputs_of_diverged_members_do_not_fail_the_self_test(tmp_path):
     assert [f.rule for f in probe.judge(result)] == ["diverged"]
 
 
-# --- standard errors ------------------------------------------------------------------------------
+# --- intervals ------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_sentences_carry_standard_errors_over_trials(by_hand, losses):
+def test_sentences_carry_intervals_over_trials(by_hand, losses):
     findings = judged(run_with(by_hand, losses).seal_all())
     for i, finding in enumerate(findings):
         last = losses[i, :, -1, 2].mean(-1)
         for values in (last, last / 2):
-            decimals = 1 - int(np.floor(np.log10(sem(values))))
-            text = f"{values.mean():.{decimals}f} ± {sem(values):.{decimals}f} nats"
+            low, high = mean_interval(values)[1:]
+            decimals = max(0, 1 - int(np.floor(np.log10((high - low) / 2))))
+            text = f"{low:.{decimals}f} to {high:.{decimals}f} nats".replace("-", "−")
             assert text in finding.sentence
 
 
 @pytest.mark.slow
 def test_one_trial_has_none(by_hand, losses):
     for finding in judged(run_with(by_hand, losses[:, :1]).seal_all()):
-        assert "±" not in finding.sentence
+        assert "interval" not in finding.sentence
 
 
 # --- further variables ----------------------------------------------------------------------------

@@ -51,9 +51,24 @@ def test_centering_shifts_all_logits_of_an_example_alike():
     assert centered(logits).dtype == np.float64
 
 
-@pytest.mark.parametrize(("members", "kept"), [(4, [4, 3, 2]), (10, [8, 6, 4]), (1, [1, 1, 1])])
-def test_the_number_kept_is_that_of_jeffares_et_al(members, kept):
+@pytest.mark.parametrize(
+    ("members", "kept"),
+    [
+        (1, [1, 1, 1]),
+        (2, [1, 1, 1]),
+        (3, [2, 2, 2]),
+        (4, [3, 3, 2]),
+        (5, [4, 3, 2]),
+        (10, [8, 6, 4]),
+    ],
+)
+def test_a_fraction_is_rounded_down_but_at_least_one_member_is_dropped_and_one_kept(members, kept):
     assert [kept_of(members, fraction) for fraction in (0.2, 0.4, 0.6)] == kept
+
+
+def test_whole_numbers_are_not_lost_to_rounding():
+    for members in range(5, 300, 5):
+        assert kept_of(members, 0.6) == members - 3 * members // 5
 
 
 @pytest.mark.parametrize("kept", range(1, 8))

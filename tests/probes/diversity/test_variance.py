@@ -1,16 +1,18 @@
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
 from scipy.special import log_softmax
 
+from jtdiag import stats
 from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.diversity import bias_variance, variance
 from jtdiag_probes.diversity.bias_variance import TERMS, Sums
 from jtdiag_probes.diversity.variance import probe
-from jtdiag_probes.diversity.wording import MeanSE
 
 
 @pytest.mark.slow
@@ -129,8 +131,14 @@ def test_each_lambda_has_a_sentence_and_the_best_a_comparison(result):
     for finding in findings[:3]:
         at_lam = result.sel(lam=finding.lam)
         assert finding.number == float(at_lam["expected_loss"])
-        for name in ("expected_loss", "average_bias", "average_variance", "diversity"):
-            assert f"{MeanSE(float(at_lam[name]), float(at_lam[f'{name}_se']))}" in finding.sentence
+        for name in ("average_bias", "average_variance"):
+            assert f"{float(at_lam[name]):.3g} nats" in finding.sentence
+        by_trial = at_lam["ensemble_loss"].values
+        low, high = stats.mean_interval(by_trial)[1:]
+        text = re.search(r"expected loss, .*? interval (\S+) to (\S+) nats", finding.sentence)
+        assert [float(end.replace("−", "-")) for end in text.groups()] == pytest.approx(
+            [low, high], rel=0.1
+        )
     best = float(result["lam"][int(np.argmin(result["expected_loss"].values))])
     [change] = findings[3:]
     assert (change.rule, change.lam) == ("change", best)
@@ -139,28 +147,44 @@ def test_each_lambda_has_a_sentence_and_the_best_a_comparison(result):
     )
 
 
-def terms(**of):
-    """A result at λ = 0 and 0.9 in which all else is 0."""
+def terms(losses, **of):
+    """A result at λ = 0, 0.5 and 0.9 with losses by trial, in which all else is 0."""
     names = [*TERMS, *(f"{name}_se" for name in TERMS), "residual"]
-    values = {name: ("lam", of.get(name, [0.0, 0.0])) for name in names}
-    return xr.Dataset(values | {"trials": ("lam", [5.0, 5.0])}, coords={"lam": [0.0, 0.9]})
+    values = {name: ("lam", of.get(name, [0.0, 0.0, 0.0])) for name in names}
+    values["expected_loss"] = ("lam", np.mean(losses, 1))
+    values["trials"] = ("lam", [len(losses[0])] * 3)
+    values["ensemble_loss"] = (("lam", "trial"), losses)
+    return xr.Dataset(values, coords={"lam": [0.0, 0.5, 0.9]})
 
 
-@pytest.mark.parametrize(("se", "unclear"), [(0.01, False), (0.08, True)])
-def test_a_difference_within_two_standard_errors_is_not_significant(se, unclear):
+def test_a_significant_change_is_split_into_its_terms():
     result = terms(
-        expected_loss=[0.5, 0.4],
-        expected_loss_se=[se, 0.0],
-        average_bias=[0.5, 0.7],
-        diversity=[0.1, 0.4],
+        [[0.5, 0.51, 0.49, 0.5], [0.6] * 4, [0.401, 0.409, 0.391, 0.399]],
+        average_bias=[0.5, 0.5, 0.7],
+        diversity=[0.1, 0.1, 0.4],
     )
     [change] = [f for f in probe.judge(result) if f.rule == "change"]
-    clause = " (less than two standard errors: not significant)" if unclear else ""
-    assert change.sentence == (
-        "λ = 0.9 has the lowest expected loss. Compared with λ = 0 it changes by −0.1 nats"
-        f"{clause}: average bias +0.2, average variance +0, diversity +0.3, which is subtracted."
+    assert change.number == pytest.approx(-0.1)
+    assert change.sentence.startswith("λ = 0.9 has the lowest mean loss. Compared with λ = 0 it")
+    assert change.sentence.endswith(
+        ": average bias +0.2, average variance +0, diversity +0.3, which is subtracted."
+    )
+
+
+def test_a_change_that_is_not_significant_for_all_pairs_is_not_explained():
+    losses = np.array([[0.50, 0.55, 0.49], [0.6, 0.61, 0.6], [0.40, 0.42, 0.42]])
+    difference = losses[2] - losses[0]
+    assert stats.paired(difference).significant  # of one pair that was not selected
+    assert not stats.paired(difference, 3).significant
+    [change] = [f for f in probe.judge(terms(losses.tolist())) if f.rule == "change"]
+    size = stats.smallest_detectable(difference, 3)
+    assert change.sentence.endswith(
+        f"is not significant; a difference of {size:.2g} nats would have been detected with a "
+        "probability of 80 %."
     )
 
 
 def test_where_the_smallest_lambda_is_best_nothing_is_compared():
-    assert {f.rule for f in probe.judge(terms(expected_loss=[0.4, 0.5]))} == {"terms"}
+    result = terms([[0.4, 0.41], [0.5, 0.5], [0.6, 0.5]])
+    assert {f.rule for f in probe.judge(result)} == {"terms"}
+    assert all("nan" not in f.sentence for f in probe.judge(result))

@@ -3,21 +3,38 @@ import re
 
 import pytest
 
+from jtdiag.stats import Interval
 from jtdiag_probes.diversity import wording
-from jtdiag_probes.diversity.wording import MeanSE
 
 NAN = math.nan
 
+
+def around(mean, reach):
+    return Interval(mean, mean - reach, mean + reach)
+
+
+def just(mean):
+    return Interval(mean, NAN, NAN)
+
+
 SENTENCES = [
     (
-        wording.worth(0.9, MeanSE(3.694, 0.489), MeanSE(0.0837, 0.00036), MeanSE(3.61, 0.49)),
-        "λ = 0.9: on test, the ensemble's loss is 0.08370 ± 0.00036 nats and the mean loss of its "
-        "members is 3.69 ± 0.49 nats; the difference, 3.61 ± 0.49 nats, is the diversity.",
+        wording.worth(0.9, around(3.694, 0.489), around(0.0837, 0.00036), around(3.61, 0.49)),
+        "λ = 0.9: on test, the ensemble's loss is 0.08370 nats (95 % interval 0.08334 to 0.08406 "
+        "nats) and the mean loss of its members is 3.69 nats (95 % interval 3.21 to 4.18 nats); "
+        "the difference, 3.61 nats (95 % interval 3.12 to 4.10 nats), is the diversity.",
     ),
     (
-        wording.worth(0, MeanSE(1, NAN), MeanSE(0.5, NAN), MeanSE(0.5, NAN)),
+        wording.worth(0, just(1), just(0.5), just(0.5), diverged=1),
         "λ = 0: on test, the ensemble's loss is 0.5 nats and the mean loss of its members is 1 "
-        "nats; the difference, 0.5 nats, is the diversity.",
+        "nats; the difference, 0.5 nats, is the diversity. Without 1 trial in which a member "
+        "diverged.",
+    ),
+    (
+        wording.diverged(1, trial=2, count=1, members=1, epoch=3),
+        "λ = 1, trial 2: training diverged, from epoch 3 on: the loss is not finite. Lower "
+        "train.lr at this λ or set train.clip (gradient clipping). Findings on other lanes are not "
+        "affected.",
     ),
     (
         wording.diverged(1, trial=2, count=1, members=4, epoch=3),
@@ -54,74 +71,116 @@ SENTENCES = [
         "keep.dtype overflow; if that is not the cause, check the store.",
     ),
     (
-        wording.collusion(1, 8.371, MeanSE(0.025, 0.075), -0.003, gained=False),
-        "λ = 1: learner collusion: compared with λ = 0, the diversity on test is 8.37 nats higher, "
-        "but the members' mean loss is higher by about as much, and the ensemble's loss is 0.025 ± "
-        "0.075 nats higher (not lower by more than two standard errors). Use all members together, "
-        "or a smaller λ.",
+        wording.collusion(1, around(8.371, 1.2), around(0.025, 0.075), 0.05, NAN),
+        "λ = 1: learner collusion: compared with λ = 0, the diversity on test changes by +8.4 nats "
+        "(95 % interval +7.2 to +9.6 nats), and the ensemble's loss by +0.025 nats (95 % interval "
+        "−0.050 to +0.100 nats). The loss is lower by less than 5 % of the added diversity, "
+        "because the members' mean loss is higher by the rest.",
     ),
     (
-        wording.collusion(0.9, 5, MeanSE(-0.1, 0.01), 0.02, gained=True),
-        "λ = 0.9: mostly learner collusion: compared with λ = 0, the diversity on test is 5 nats "
-        "higher, but the members' mean loss is higher by about as much, and the ensemble's loss is "
-        "0.100 ± 0.010 nats lower, 2 % of that. Use all members together, or a smaller λ.",
+        wording.collusion(0.9, around(5, 1), around(-0.1, 0.01), 0.05, 0.02),
+        "λ = 0.9: mostly learner collusion: compared with λ = 0, the diversity on test changes by "
+        "+5.0 nats (95 % interval +4.0 to +6.0 nats), and the ensemble's loss by −0.100 nats (95 % "
+        "interval −0.110 to −0.090 nats), a reduction by 2.0 % of that. The loss is lower by less "
+        "than 5 % of the added diversity, because the members' mean loss is higher by the rest.",
     ),
     (
-        wording.collusion(1, 5, MeanSE(0.1, NAN), -0.02, gained=False),
-        "λ = 1: learner collusion: compared with λ = 0, the diversity on test is 5 nats higher, "
-        "but the members' mean loss is higher by about as much, and the ensemble's loss is 0.1 "
-        "nats higher. Use all members together, or a smaller λ.",
+        wording.added_diversity(1, just(5), just(0.1), trials=1, detectable=NAN),
+        "λ = 1: compared with λ = 0, the diversity on test changes by +5 nats, and the ensemble's "
+        "loss by +0.1 nats. A single trial cannot show whether the members collude.",
     ),
     (
-        wording.offsets_and_dropping(1, 0.231, 0.4, increase=0.0229, predicted=0.02199),
-        "λ = 1: 23 % of the diversity on test is constant offsets of the logits that cancel in the "
-        "ensemble; dropping a random 40 % of the members for each example changes the ensemble's "
-        "loss by +0.0229 nats (+0.022 nats predicted from the diversity alone).",
+        wording.added_diversity(1, just(5), just(0.1), trials=2, detectable=NAN),
+        "λ = 1: compared with λ = 0, the diversity on test changes by +5 nats, and the ensemble's "
+        "loss by +0.1 nats. Trials without spread cannot show whether the members collude.",
     ),
     (
-        wording.offsets_and_dropping(0, -0.1, 0.4, increase=-0.001, predicted=0),
-        "λ = 0: the diversity on test is not inflated by constant offsets of the logits; dropping "
-        "a random 40 % of the members for each example changes the ensemble's loss by −0.001 nats "
-        "(+0 nats predicted from the diversity alone).",
+        wording.added_diversity(1, around(5, 1), around(-4, 1), trials=3, detectable=2),
+        "λ = 1: compared with λ = 0, the diversity on test changes by +5.0 nats (95 % interval "
+        "+4.0 to +6.0 nats), and the ensemble's loss by −4.0 nats (95 % interval −5.0 to −3.0 "
+        "nats). Collusion of the members was not detected.",
     ),
     (
-        wording.generalization_gap(0.9, 0.51, 0.4, 0.978, running_means=True),
-        "λ = 0.9: the ensemble's loss on test is 0.51 nats higher than in training (0.4 nats "
-        "higher at λ = 0); the diversity in training is 0.98 times that on test. Training values "
-        "are running means over the epoch.",
+        wording.added_diversity(0.9, around(0.5, 1), around(-0.4, 1), trials=3, detectable=1.234),
+        "λ = 0.9: compared with λ = 0, the diversity on test changes by +0.5 nats (95 % interval "
+        "−0.5 to +1.5 nats), and the ensemble's loss by −0.4 nats (95 % interval −1.4 to +0.6 "
+        "nats). Neither collusion nor a change of the loss was detected; a difference of 1.2 nats "
+        "would have been detected with a probability of 80 %.",
     ),
     (
-        wording.generalization_gap(0, -0.02, NAN, NAN, running_means=False),
-        "λ = 0: the ensemble's loss on test is 0.02 nats lower than in training.",
+        wording.offsets_and_dropping(
+            1,
+            around(-0.231, 0.02),
+            dropped=2,
+            members=5,
+            increase=around(0.0229, 0.001),
+            predicted=around(0.02199, 0.001),
+        ),
+        "λ = 1: without the members' constant offsets of the logits, which cancel in the ensemble, "
+        "the diversity on test changes by −23 % (95 % interval −25 to −21 %); dropping 2 of 5 "
+        "members at random for each example changes the ensemble's loss by +0.0229 nats (95 % "
+        "interval +0.0219 to +0.0239 nats), where the diversity alone predicts +0.0220 nats (95 % "
+        "interval +0.0210 to +0.0230 nats).",
+    ),
+    (
+        wording.offsets_and_dropping(
+            0, just(0.1), dropped=1, members=2, increase=just(-0.001), predicted=just(0)
+        ),
+        "λ = 0: without the members' constant offsets of the logits, which cancel in the ensemble, "
+        "the diversity on test changes by +10 %; dropping 1 of 2 members at random for each "
+        "example changes the ensemble's loss by −0.001 nats, where the diversity alone predicts +0 "
+        "nats.",
+    ),
+    (
+        wording.generalization_gap(0.9, around(0.51, 0.1), just(0.4), 0.978, running_means=True),
+        "λ = 0.9: the ensemble's loss on test minus that in training is +0.51 nats (95 % interval "
+        "+0.41 to +0.61 nats); at λ = 0 it is +0.4 nats. The diversity in training is 0.98 times "
+        "that on test. Training values are running means over the epoch.",
+    ),
+    (
+        wording.generalization_gap(0, just(-0.02), None, NAN, running_means=False),
+        "λ = 0: the ensemble's loss on test minus that in training is −0.02 nats.",
     ),
     (
         wording.terms(
-            0.9, 3, MeanSE(0.4, 0.012), MeanSE(0.5, 0.02), MeanSE(0.2, 0.01), MeanSE(0.3, 0.01)
+            0.9,
+            3,
+            around(0.4, 0.012),
+            around(0.3, 0.01),
+            bias=0.5,
+            variance=0.2,
+            bias_se=0.0204,
+            variance_se=0.01,
         ),
-        "λ = 0.9: on test, over 3 trials, the ensemble's expected loss, 0.400 ± 0.012 nats, is the "
-        "members' average bias, 0.500 ± 0.020 nats, plus their average variance, 0.200 ± 0.010 "
-        "nats, minus their diversity, 0.300 ± 0.010 nats.",
+        "λ = 0.9: on test, over 3 trials, the ensemble's expected loss, 0.400 nats (95 % interval "
+        "0.388 to 0.412 nats), is the members' average bias, 0.5 nats (SE 0.02), plus their "
+        "average variance, 0.2 nats (SE 0.01), minus their diversity, 0.300 nats (95 % interval "
+        "0.290 to 0.310 nats).",
     ),
     (
-        wording.terms(0, 2, MeanSE(0.4, 0.1), MeanSE(0.5, NAN), MeanSE(0.2, NAN), MeanSE(0.3, 0)),
-        "λ = 0: on test, over 2 trials, the ensemble's expected loss, 0.40 ± 0.10 nats, is the "
-        "members' average bias, 0.5 nats, plus their average variance, 0.2 nats, minus their "
-        "diversity, 0.3 ± 0 nats.",
+        wording.terms(
+            0, 2, just(0.4), just(0.3), bias=0.5, variance=0.2, bias_se=NAN, variance_se=NAN
+        ),
+        "λ = 0: on test, over 2 trials, the ensemble's expected loss, 0.4 nats, is the members' "
+        "average bias, 0.5 nats, plus their average variance, 0.2 nats, minus their diversity, 0.3 "
+        "nats.",
     ),
     (
-        wording.terms_change(
-            0.9, 0, loss=-0.1, bias=0.2, variance=0, diversity=0.3, significant=True
-        ),
-        "λ = 0.9 has the lowest expected loss. Compared with λ = 0 it changes by −0.1 nats: "
-        "average bias +0.2, average variance +0, diversity +0.3, which is subtracted.",
+        wording.terms_change(0.9, 0, around(-0.1, 0.05), bias=0.2, variance=0, diversity=0.3),
+        "λ = 0.9 has the lowest mean loss. Compared with λ = 0 it changes by −0.100 nats (95 % "
+        "interval −0.150 to −0.050 nats): average bias +0.2, average variance +0, diversity +0.3, "
+        "which is subtracted.",
     ),
     (
-        wording.terms_change(
-            1, 0.5, loss=-0.01, bias=-0.2, variance=0.1, diversity=-0.09, significant=False
-        ),
-        "λ = 1 has the lowest expected loss. Compared with λ = 0.5 it changes by −0.01 nats (less "
-        "than two standard errors: not significant): average bias −0.2, average variance +0.1, "
-        "diversity −0.09, which is subtracted.",
+        wording.no_change(1, 0.5, around(-0.01, 0.2), 0.25),
+        "λ = 1 has the lowest mean loss, but its difference from λ = 0.5, −0.01 nats (95 % "
+        "interval −0.21 to +0.19 nats), is not significant; a difference of 0.25 nats would have "
+        "been detected with a probability of 80 %.",
+    ),
+    (
+        wording.no_change(1, 0.5, just(-0.01), NAN),
+        "λ = 1 has the lowest mean loss, but its difference from λ = 0.5, −0.01 nats, is not "
+        "significant.",
     ),
     (
         wording.terms_differ(3.14e-9, 1e-12),
@@ -144,11 +203,12 @@ def test_no_sentence_is_left_out():
         if callable(value) and value.__module__ == wording.__name__ and name[0] != "_"
     }
     assert public == {
-        "MeanSE",
+        "added_diversity",
         "collusion",
         "diverged",
         "generalization_gap",
         "joint_loss_differs",
+        "no_change",
         "not_finite",
         "offsets_and_dropping",
         "store_differs",

@@ -141,3 +141,7 @@ def test_each_lambda_has_a_sentence_on_its_strong_filters(toy, result):
         weakest = 100 * np.mean([s[0] for s in shares])
         assert finding.sentence.startswith(f"λ = {lam:g}: ")
         assert f"the weakest member has {weakest:.0f} %, the strongest" in finding.sentence
+
+
+def test_a_single_member_has_no_finding(result):
+    assert probe.judge(result.isel(member=[0])) == []

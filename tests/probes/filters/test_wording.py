@@ -2,13 +2,15 @@ import inspect
 
 import pytest
 
+from jtdiag.stats import Interval
 from jtdiag_probes.filters import wording
 
 SENTENCES = [
     (
-        wording.strong_filters(0.9, median=0.8, weakest=0.6, strongest=0.9),
-        "λ = 0.9: 80 % of the median member's first-layer filters are strong (norm at least half "
-        "of the 95th percentile of all filters); the weakest member has 60 %, the strongest 90 %.",
+        wording.strong_filters(0.9, median=Interval(0.8, 0.5, 1.1), weakest=0.6, strongest=0.9),
+        "λ = 0.9: 80 % (95 % interval 50 to 100 %) of the median member's first-layer filters are "
+        "strong (norm at least half of the 95th percentile of all filters); the weakest member has "
+        "60 %, the strongest 90 %.",
     ),
     (
         wording.stagnation(1.0, {0: [7, 9], 2: [1]}, 3, 0.2),

@@ -99,3 +99,7 @@ def test_findings_are_of_the_last_kept_epoch(result):
     assert {finding.epoch for finding in findings} == {4}
     sentences = {f.lam: f.sentence for f in findings if f.rule == "own-share"}
     assert sentences[1.0].startswith("λ = 1: after epoch 4, 0.0 % of the squared gradient")
+
+
+def test_a_single_member_has_no_finding(result):
+    assert probe.judge(result.isel(member=[0])) == []

@@ -2,16 +2,19 @@ import inspect
 
 import pytest
 
+from jtdiag.stats import Interval
 from jtdiag_probes.gradients import wording
+
+NAN = float("nan")
 
 SENTENCES = [
     (
-        wording.own_share(0.9, 4, 0.0105),
-        "λ = 0.9: after epoch 4, 1.1 % of the squared gradient with respect to the logits is "
-        "specific to each member; the rest is the same for all members.",
+        wording.own_share(0.9, 4, Interval(0.0105, -0.001, 0.02)),
+        "λ = 0.9: after epoch 4, 1.1 % (95 % interval 0.0 to 2.0 %) of the squared gradient with "
+        "respect to the logits is specific to each member; the rest is the same for all members.",
     ),
     (
-        wording.own_share(1.0, 50, 0.0),
+        wording.own_share(1.0, 50, Interval(0.0, NAN, NAN)),
         "λ = 1: after epoch 50, 0.0 % of the squared gradient with respect to the logits is "
         "specific to each member; the rest is the same for all members.",
     ),

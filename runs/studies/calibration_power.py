@@ -1,6 +1,6 @@
 """Measure how often the probe calibration calls a predictor miscalibrated, and how often it should.
 
-    python benchmarks/calibration_power.py
+    python runs/studies/calibration_power.py
 
 Simulates predictors whose accuracy is 0 or 5 points below their confidence, which is distributed as
 1 − Beta(0.3, 3), 91 % on average, or uniform from 50 to 100 %. Prints the share of test sets on
