@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
@@ -123,7 +124,8 @@ def _numbers(replay: Replay) -> dict[str, float | NDArray[np.floating[Any]]]:
     """Return the numbers of one lane; none if its members have diverged."""
     if not all(bool(weight.isfinite().all()) for weight in replay.trained.values()):
         return {}
-    with replay.threads():
+    # Fused attention kernels have no second derivative; the plain one has.
+    with replay.threads(), sdpa_kernel(SDPBackend.MATH):
         return WeightCurvature(replay).numbers()
 
 

@@ -7,6 +7,7 @@ from jtdiag import names, stats
 from jtdiag.probing.findings import Finding
 from jtdiag_probes.conditioning import wording
 from jtdiag_probes.conditioning.exponent import FEWEST_LAMBDAS
+from jtdiag_probes.linalg import derivative_check
 
 SLOW = 20.0
 """Ratio of curvature along consensus to that along disagreement from which plain gradient descent
@@ -68,7 +69,7 @@ def _by_outputs(of_lam: xr.Dataset, lam: float) -> list[Finding]:
 def _by_weights(of_lam: xr.Dataset, lam: float) -> list[Finding]:
     kappa = _median(of_lam, "kappa_lower")
     if np.isnan(kappa):
-        return []
+        return _not_twice_differentiable(of_lam, lam)
     examples, growth = int(of_lam["kappa_lower_examples"]), _median(of_lam, "kappa_lower_growth")
     finite = bool(np.isfinite(kappa))
     sentence = wording.weights(
@@ -83,6 +84,19 @@ def _by_weights(of_lam: xr.Dataset, lam: float) -> list[Finding]:
     # A singular matrix has no κ, and JSON has no infinity.
     rule, number = ("weights", kappa) if finite else ("weights-singular", float(examples))
     return [_finding(rule, lam, number, sentence)]
+
+
+def _not_twice_differentiable(of_lam: xr.Dataset, lam: float) -> list[Finding]:
+    """Return why nothing was measured with respect to the weights, if that is the reason."""
+    if "derivative_error" not in of_lam:
+        return []
+    error = _median(of_lam, "derivative_error")
+    if not error > derivative_check.TOLERANCE:
+        return []
+    finite = bool(np.isfinite(error))
+    sentence = wording.not_twice_differentiable(lam, 100 * error if finite else None)
+    # JSON has no infinity.
+    return [_finding("second-derivative", lam, error if finite else 1.0, sentence)]
 
 
 def _growth(result: xr.Dataset) -> list[Finding]:

@@ -1,5 +1,6 @@
 """Curvature with respect to the weights, from a lane's last checkpoint."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from jtdiag_probes.conditioning import output_curvature, tangent_curvature
 from jtdiag_probes.conditioning.output_curvature import Spectrum
 from jtdiag_probes.conditioning.tangent_kernels import kernels_without_shifts
 from jtdiag_probes.conditioning.tangent_redundancy import tangent_redundancy
-from jtdiag_probes.linalg import density
+from jtdiag_probes.linalg import density, derivative_check
 from jtdiag_probes.linalg.curvature_products import (
     OutputMap,
     Tangents,
@@ -43,6 +44,8 @@ RANK_STEPS, RANK_VECTORS = 30, 5
 TRACE_PRODUCTS = 30
 BASIS_BYTES = 2**29
 """Maximum bytes of a Krylov basis; large members get fewer steps."""
+AWAY = 1e-3
+"""Distance at which derivatives are checked, as a fraction of the norm of the weights."""
 POINTS = 241
 """Points of a spectral density."""
 WIDTH = 0.15
@@ -52,6 +55,11 @@ EIGENVALUE = "eigenvalue"
 _LANE = (names.LAM, names.TRIAL)
 _RATIO = "1"
 _NUMBERS = {
+    "derivative_error": (
+        _RATIO,
+        "largest relative error of a product with the Jacobian and one with the Hessian against "
+        "central differences; above 0.001, nothing else with respect to the weights is measured",
+    ),
     "cross_share": (
         _RATIO,
         "share of the off-diagonal member blocks in the Gauss-Newton matrix's squared norm",
@@ -152,20 +160,30 @@ class WeightCurvature:
         self._replay = replay.double()
         x, target = replay.examples(names.TRAIN)
         subset = evenly(len(x), examples)
-        self._x, target = x[subset].double(), target[subset]
+        self._x, self._target = x[subset].double(), target[subset]
         self.lam = replay.lam
         self.tangents = self._tangents(self._x)
         logits = self.tangents.outputs
-        self.hessian = self.tangents.hessian(self._replay.loss_of(logits, target))
+        self.hessian = self.tangents.hessian(self._loss(self.tangents))
         self._output_hessian = output_hessian(logits.detach(), self.lam)
         self._own_hessian = own_hessian(logits.detach(), self.lam)
+
+    def _loss(self, tangents: Tangents) -> Tensor:
+        return self._replay.loss_of(tangents.outputs, self._target)
 
     def _tangents(self, x: Tensor) -> Tangents:
         return Tangents(lambda w: self._replay.logits_of(w, x), self._replay.trained)
 
     def numbers(self) -> dict[str, float | NDArray[np.floating[Any]]]:
-        """Return every variable of `WRITES` except the epoch of the checkpoint."""
+        """Return every variable of `WRITES` except the epoch of the checkpoint.
+
+        Only `derivative_error` if it is too large.
+        """
+        error = self.derivative_error()
+        if error > derivative_check.TOLERANCE:
+            return {"derivative_error": error}
         return {
+            "derivative_error": error,
             **self.exactly(),
             **self.ends_of_hessian(),
             **self.ends_of_gauss_newton(),
@@ -174,6 +192,36 @@ class WeightCurvature:
             **self.redundancy(),
             **self.densities(),
         }
+
+    # --- whether derivatives can be trusted ------------------------------------------------------
+
+    def derivative_error(self) -> float:
+        """Return the largest relative error of J v and H v against differences.
+
+        They are compared at weights a little away from those of the lane: units without any input
+        whose biases are 0 are exactly at the kink of a ReLU, where differences are wrong.
+        Infinity if autograd refuses to form one of them; NaN if the outputs are not finite there.
+        """
+        v, away = density.random_vectors(2, self.tangents.size, self._x, seed=4)
+        point = self.tangents.point
+        near = self.tangents.moved(point + AWAY * point.norm() * away / away.norm())
+
+        def outputs(point: Tensor) -> Tensor:
+            return self.tangents.moved(point).outputs
+
+        def gradient(point: Tensor) -> Tensor:
+            moved = self.tangents.moved(point)
+            return moved.gradient(self._loss(moved))
+
+        try:
+            hessian = near.hessian(self._loss(near))
+            products = ((outputs, near.push(v)), (gradient, hessian(v)))
+        except (RuntimeError, NotImplementedError):  # a layer without a second derivative
+            return math.inf
+        return max(
+            derivative_check.disagreement(function, near.point, v, product)
+            for function, product in products
+        )
 
     # --- exact, on a few examples -----------------------------------------------------------------
 

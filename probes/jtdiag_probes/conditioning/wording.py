@@ -110,6 +110,23 @@ def weights(
     )
 
 
+def not_twice_differentiable(lam: float, error: float | None) -> str:
+    """Return that the curvature with respect to the weights is not measured, and why.
+
+    Args:
+        lam: λ.
+        error: Difference between products with derivatives and differences, in percent; None if
+            a product could not be formed.
+    """
+    compared = (
+        "" if error is None else f" (products differ from finite differences by {error:.2g} %)"
+    )
+    return (
+        f"λ = {lam:g}: the curvature with respect to the weights is not measured: a layer of the "
+        f"members has no correct second derivative{compared}. Write it with PyTorch's operations."
+    )
+
+
 def growth_at_fixed_outputs(exponent: float) -> str:
     """Return how κ⁺ of the same outputs scales as λ → 1.
 

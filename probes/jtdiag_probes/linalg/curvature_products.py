@@ -83,6 +83,7 @@ class Tangents:
     """
 
     def __init__(self, outputs: Callable[[Weights], Tensor], weights: Weights) -> None:
+        self._function = outputs
         self._weights = {name: w.detach().requires_grad_() for name, w in weights.items()}
         self.outputs = outputs(self._weights)
         """(M, n, K), with the autograd graph."""
@@ -101,6 +102,16 @@ class Tangents:
     def size(self) -> int:
         """Weights of all members, M·P."""
         return sum(weight.numel() for weight in self._weights.values())
+
+    @property
+    def point(self) -> Tensor:
+        """The weights of the linearization, (M·P,)."""
+        return self._joined(tuple(weight.detach() for weight in self._weights.values()))
+
+    def moved(self, point: Tensor) -> "Tangents":
+        """Return the linearization of the same function at other weights (M·P,)."""
+        pieces = zip(self._weights, self._split(point), strict=True)
+        return Tangents(self._function, dict(pieces))
 
     def push(self, v: Tensor) -> Tensor:
         """Return J v, the change of the outputs (M, n, K) along weights (M·P,)."""

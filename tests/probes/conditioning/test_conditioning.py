@@ -17,6 +17,7 @@ from jtdiag_probes.conditioning import (
 from jtdiag_probes.conditioning.conditioning import lower_bound, probe
 from jtdiag_probes.conditioning.verdict import at_the_end
 from jtdiag_probes.conditioning.weight_conditioning import WeightCurvature
+from jtdiag_probes.linalg.curvature_products import Tangents
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -143,6 +144,56 @@ def test_members_that_have_diverged_have_no_curvature(tmp_path):
     assert float(result["kappa_singular"].isel(epoch=-1).max()) == 1
     assert result["hessian_max"].isnull().all()
     probe.judge(result)
+
+
+def test_derivatives_that_agree_with_differences_are_recorded(result):
+    assert float(result["derivative_error"].max()) < 1e-3
+
+
+class WronglyDifferentiated(torch.autograd.Function):
+    """x³ with a backward pass that hides its dependence on x."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x**3
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        return gradient * 3 * x.detach() ** 2
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_layer_without_a_second_derivative_leaves_one_sentence(toy, monkeypatch, refuses):
+    real = Replay.logits_of
+
+    def logits_of(self, weights, x):
+        return WronglyDifferentiated.apply(real(self, weights, x))
+
+    monkeypatch.setattr(Replay, "logits_of", logits_of)
+    if refuses:
+        monkeypatch.setattr(Tangents, "push", lambda self, v: torch.ones(2) @ torch.ones(3))
+    numbers = WeightCurvature(Replay.of(toy, toy.lanes[1], 4)).numbers()
+    assert numbers.keys() == {"derivative_error"}
+    assert (numbers["derivative_error"] == np.inf) == refuses
+    assert numbers["derivative_error"] > 0.01
+
+
+def test_the_finding_says_that_a_second_derivative_is_missing(result):
+    changed = result.copy(deep=True)
+    changed["kappa_lower"][...] = np.nan
+    changed["derivative_error"][...] = np.inf
+    changed["derivative_error"].loc[{"lam": 0.0}] = 0.25
+    missing = {f.lam: f for f in probe.judge(changed) if f.rule == "second-derivative"}
+    assert missing.keys() == {0.0, 0.9, 1.0}
+    assert "differ from finite differences by 25 %" in missing[0.0].sentence
+    assert all(np.isfinite(finding.number) for finding in missing.values())
 
 
 def test_the_bound_is_that_of_the_most_examples_that_leave_every_lane_finite():

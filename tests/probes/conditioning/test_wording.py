@@ -113,6 +113,17 @@ SENTENCES = [
         "−0.30; without an interval, which needs several trials that differ.",
     ),
     (
+        wording.not_twice_differentiable(0.5, 24.46),
+        "λ = 0.5: the curvature with respect to the weights is not measured: a layer of the "
+        "members has no correct second derivative (products differ from finite differences by 24 "
+        "%). Write it with PyTorch's operations.",
+    ),
+    (
+        wording.not_twice_differentiable(1.0, None),
+        "λ = 1: the curvature with respect to the weights is not measured: a layer of the members "
+        "has no correct second derivative. Write it with PyTorch's operations.",
+    ),
+    (
         wording.too_few_lambdas(2, 3),
         "How condition numbers of trained lanes grow with λ cannot be estimated: the run has 2 "
         "values of λ below 1, and at least 3 are needed.",
