@@ -35,7 +35,11 @@ QUESTIONS = (
         details=(("dominance", "effective-members"), ("specialisation", "pattern")),
     ),
     Question(text=wording.BEST_LAM, probe="performance", rules=("best-lambda",)),
-    Question(text=wording.TOLERANCE, probe="robustness", rules=("tolerance", "nothing-kept")),
+    Question(
+        text=wording.TOLERANCE,
+        probe="robustness",
+        rules=("tolerance", "nothing-learned", "single-member", "nothing-kept"),
+    ),
     Question(
         text=wording.DIVERSITY,
         probe="performance",

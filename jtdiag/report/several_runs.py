@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from jtdiag import names
 from jtdiag.compare import runs as comparison, wording as compare_wording
 from jtdiag.probing.findings import Finding
@@ -11,6 +13,7 @@ from jtdiag.report import wording
 from jtdiag.report.answer import at_best_lam
 from jtdiag.report.evidence import Evidence
 from jtdiag.report.tables import ReportTable
+from jtdiag.stats import mean_interval, with_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +67,17 @@ def _best(evidence: Evidence) -> Finding | None:
 
 
 def _error(evidence: Evidence, lam: float) -> str:
-    """Return the test error of the ensemble at a λ, with its standard error."""
+    """Return the test error of the ensemble at a λ with its standard error, for a table."""
     row = evidence.results["performance"].sel({names.LAM: lam, names.SPLIT: names.TEST})
     mean, se = (100 * float(row[f"{names.ENSEMBLE_ERROR}_{part}"]) for part in ("mean", "se"))
     return wording.cell(mean, se)
+
+
+def _error_with_interval(evidence: Evidence, lam: float) -> str:
+    """Return the test error of the ensemble at a λ, with its 95 % interval over trials."""
+    row = evidence.results["performance"].sel({names.LAM: lam, names.SPLIT: names.TEST})
+    interval = mean_interval(row[names.ENSEMBLE_ERROR].values).within(0, np.inf)
+    return with_interval(interval.scaled(100), ".1f", "%")
 
 
 def _headline(runs: Sequence[Evidence]) -> str:
@@ -75,7 +85,7 @@ def _headline(runs: Sequence[Evidence]) -> str:
     best = [(evidence, finding) for evidence in runs if (finding := _best(evidence)) is not None]
     best.sort(key=lambda pair: pair[1].number)
     errors = [
-        wording.run_error(evidence.name, _error(evidence, finding.lam), finding.lam)
+        wording.run_error(evidence.name, _error_with_interval(evidence, finding.lam), finding.lam)
         for evidence, finding in best
         if finding.lam is not None
     ]

@@ -36,7 +36,9 @@ def tables(evidence: Evidence) -> list[ReportTable]:
 
 def _performance(result: xr.Dataset) -> ReportTable:
     return ReportTable(
-        caption=wording.PERFORMANCE, headings=HEADINGS, rows=performance_rows(result)
+        caption=wording.performance_caption(result.sizes[names.TRIAL]),
+        headings=HEADINGS,
+        rows=performance_rows(result),
     )
 
 
@@ -73,7 +75,12 @@ def _removal(result: xr.Dataset) -> ReportTable:
                 _percent(row, "tolerated_fraction"),
             )
         )
-    return ReportTable(caption=wording.REMOVAL, headings=wording.removal_headings(half), rows=rows)
+    exact = bool(result.attrs.get("exact", 0))
+    return ReportTable(
+        caption=wording.removal_caption(result.sizes[names.TRIAL]),
+        headings=wording.removal_headings(half, exact=exact),
+        rows=rows,
+    )
 
 
 def _calibration(result: xr.Dataset) -> ReportTable:
@@ -89,7 +96,9 @@ def _calibration(result: xr.Dataset) -> ReportTable:
         brier = _over_trials(row["ensemble_brier"], 1, ".3f", "")
         rows.append((f"{lam:g}", *errors, temperature, brier))
     return ReportTable(
-        caption=wording.CALIBRATION_TABLE, headings=wording.CALIBRATION_HEADINGS, rows=rows
+        caption=wording.calibration_caption(result.sizes[names.TRIAL]),
+        headings=wording.CALIBRATION_HEADINGS,
+        rows=rows,
     )
 
 

@@ -52,13 +52,10 @@ def runs_headline(errors: Sequence[str], *, same_data: bool) -> str:
 
 # --- tables --------------------------------------------------------------------------------------
 
-PERFORMANCE = "Test error at the epoch selected on validation, mean ± SE over trials"
 DIFFERENCES = (
     "Test error relative to the best λ, with simultaneous 95 % intervals over paired trials"
 )
 DIFFERENCE_HEADINGS = ("λ", "difference (points)", "95 % interval", "significantly worse")
-REMOVAL = "Test accuracy with missing members, mean ± SE over trials"
-CALIBRATION_TABLE = "Calibration of the ensemble on test, mean ± SE over trials"
 CALIBRATION_HEADINGS = (
     "λ",
     "calibration error",
@@ -68,20 +65,47 @@ CALIBRATION_HEADINGS = (
     "Brier score",
 )
 RUNS = "Best λ of each run"
-RUN_HEADINGS = ("run", "members", "best λ", "test error", "robustness to missing members")
+RUN_HEADINGS = (
+    "run",
+    "members",
+    "best λ",
+    "test error (mean ± SE over trials)",
+    "robustness to missing members",
+)
 
 
-def removal_headings(half: int) -> tuple[str, ...]:
+def performance_caption(trials: int) -> str:
+    """Return the caption of the table of test errors."""
+    return f"Test error at the epoch selected on validation, {_means(trials)}"
+
+
+def removal_caption(trials: int) -> str:
+    """Return the caption of the table of missing members."""
+    return f"Test accuracy with missing members, {_means(trials)}"
+
+
+def calibration_caption(trials: int) -> str:
+    """Return the caption of the table of calibration."""
+    return f"Calibration of the ensemble on test, {_means(trials)}"
+
+
+def _means(trials: int) -> str:
+    return "one trial" if trials == 1 else f"mean ± SE over {trials} trials"
+
+
+def removal_headings(half: int, *, exact: bool) -> tuple[str, ...]:
     """Return the headings of the table of missing members.
 
     Args:
         half: How many members are missing in its middle columns.
+        exact: Whether all subsets of the members were evaluated.
     """
+    worst = "worst case" if exact else "worst case found"
     return (
         "λ",
         "all members",
         f"{half} missing at random",
-        f"{half} missing, worst case found",
+        f"{half} missing, {worst}",
         "fraction missing at a drop of 1 point",
     )
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from jtdiag.stats import listed
 from jtdiag.store.layout import Size, readable
 
 STATES = {"silent": "stalled", "dead": "exited"}
@@ -24,12 +25,6 @@ CTRL_C = "Ctrl-C stops watching; training continues"
 def counted(number: int, noun: str) -> str:
     """Return "1 alert", "2 alerts"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def listed(items: Sequence[str]) -> str:
-    """Return "a", "a and b" or "a, b and c"."""
-    *head, last = items
-    return f"{', '.join(head)} and {last}" if head else last
 
 
 def percent(error: float) -> str:

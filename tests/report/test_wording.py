@@ -19,10 +19,14 @@ SENTENCES = {
     "no headline": (wording.headline([]), "No probe has been run on this run yet."),
     "runs": (
         wording.runs_headline(
-            [wording.run_error("a", "2.7 ± 0.3 %", 0.0), wording.run_error("b", "3.0 %", 0.9)],
+            [
+                wording.run_error("a", "2.7 % (95 % interval 2.1 to 3.3 %)", 0.0),
+                wording.run_error("b", "3.0 %", 0.9),
+            ],
             same_data=True,
         ),
-        "Lowest test error of each run: a 2.7 ± 0.3 % at λ = 0 and b 3.0 % at λ = 0.9.",
+        "Lowest test error of each run: a 2.7 % (95 % interval 2.1 to 3.3 %) at λ = 0 and b 3.0 % "
+        "at λ = 0.9.",
     ),
     "runs of different data": (
         wording.runs_headline(["a 2.7 % at λ = 0"], same_data=False),
@@ -36,7 +40,7 @@ SENTENCES = {
     "recipes": (wording.recipes_caption("b", "a"), "Recipes: b (B) against a (A)"),
     "results": (wording.results_caption("b", "a"), "Test results: b (B) against a (A)"),
     "removal": (
-        "; ".join(wording.removal_headings(2)),
+        "; ".join(wording.removal_headings(2, exact=False)),
         "λ; all members; 2 missing at random; 2 missing, worst case found; fraction missing at a "
         "drop of 1 point",
     ),
@@ -90,6 +94,11 @@ def test_the_sentence_is(name):
     assert not re.search(r"\bnan\b|\binf\b|  | \.", sentence)
 
 
-def test_captions_name_the_standard_error():
-    for caption in (wording.PERFORMANCE, wording.REMOVAL, wording.CALIBRATION_TABLE):
-        assert caption.endswith("mean ± SE over trials")
+def test_captions_name_the_standard_error_and_the_number_of_trials():
+    for caption in (
+        wording.performance_caption,
+        wording.removal_caption,
+        wording.calibration_caption,
+    ):
+        assert caption(3).endswith("mean ± SE over 3 trials")
+        assert caption(1).endswith("one trial")

@@ -99,7 +99,7 @@ def _tolerance(trials: Trials) -> Finding | None:
     lam, members = trials.lam, trials.members
     falls = trials.falls("accuracy", subsets=SHARED)
     tolerated = last_below(falls[:, 1:], POINT) + 1
-    one = mean_interval(falls[:, 1])
+    fall_of_one = mean_interval(falls[:, 1])
     missing, worst = _worst(trials)
     left_out = wording.left_out(trials.diverged, trials.at_chance, trials.measured)
     if tolerated:
@@ -115,14 +115,16 @@ def _tolerance(trials: Trials) -> Finding | None:
         headline = wording.tolerance_headline(
             lam, members, tolerated, worst=missing - 1, exact=trials.exact, trials=trials.count
         )
-    elif trials.count == 1 or one.low > POINT:
-        sentence = wording.no_tolerance(lam, members, fall=one, worst=worst, trials=trials.count)
-        headline = wording.no_tolerance_headline(lam, members, one.mean)
+    elif trials.count == 1 or fall_of_one.low > POINT:
+        sentence = wording.no_tolerance(
+            lam, members, fall=fall_of_one, worst=worst, trials=trials.count
+        )
+        headline = wording.no_tolerance_headline(lam, members, fall_of_one.mean)
     else:
         sentence = wording.untested_tolerance(
             lam,
             members,
-            fall=one,
+            fall=fall_of_one,
             above=int((falls[:, 1] > POINT).sum()),
             worst=worst,
             trials=trials.count,
