@@ -58,8 +58,8 @@ WRITES = {
         dims=_LANE,
         unit=names.COUNT,
         meaning=(
-            "1/Σ share² of the members' shares of the ensemble's logits, on test at the last epoch "
-            "with outputs; NaN if none are kept"
+            "1/Σ share² of the members' shares of the ensemble's logits, on test after the last "
+            "sealed epoch; NaN if its outputs are not kept"
         ),
         from_outputs=True,
     ),
@@ -104,13 +104,13 @@ def measure(run: Run, options: Options) -> xr.Dataset:
 
 
 def _effective_members(run: Run, lane: Lane) -> float:
-    """Return the effective number of members at the last epoch whose test outputs are kept."""
-    epochs = run.seal(lane).outputs
-    if not epochs or names.TEST not in run.recipe.keep.splits:
+    """Return the effective number of members on test after the last sealed epoch."""
+    seal = run.seal(lane)
+    if seal.epoch not in seal.outputs or names.TEST not in run.recipe.keep.splits:
         return np.nan
     projection, norm = np.zeros(run.recipe.members.count), 0.0
     with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
-        for block in run.outputs(lane, max(epochs), names.TEST):
+        for block in run.outputs(lane, seal.epoch, names.TEST):
             logits = block.logits.astype(np.float64)
             on_block, norm_on_block = decomposition.logit_projections(logits, run.family)
             projection, norm = projection + on_block, norm + norm_on_block

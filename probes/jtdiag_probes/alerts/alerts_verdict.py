@@ -102,10 +102,11 @@ def _carried(result: xr.Dataset) -> list[Finding]:
 
 
 def _effective(result: xr.Dataset, lam: float) -> float:
-    """Return the effective number of members at a λ, mean over trials; NaN if not measured."""
+    """Return the effective number of members at a λ, mean over judged trials; NaN if unknown."""
     if "effective_members" not in result:
         return np.nan
-    return float(result["effective_members"].sel({names.LAM: lam}).mean())
+    judged = result["effective_members"].isel({names.TRIAL: list(_last(result, lam))})
+    return float(judged.sel({names.LAM: lam}).mean())
 
 
 def _one_has_the_logits(result: xr.Dataset, lam: float) -> bool:
