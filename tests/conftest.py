@@ -81,6 +81,7 @@ class HandWrittenRun:
         *,
         member_loss: Any = None,
         ensemble_loss: Any = None,
+        displacement: Any = None,
         lam: tuple[float, ...],
         epochs: int | None = None,
         val: int = 1,
@@ -90,6 +91,8 @@ class HandWrittenRun:
         keep_dtype: str = "float64",
     ) -> None:
         """Create a run from errors (lam, trial, epoch, split, member), and those of the ensemble.
+
+        The displacement (lam, trial, epoch, member) is 0 unless it is given.
 
         Logits (lam, trial, epoch, member, example, output) and targets (example) are given by
         split, only for test.
@@ -101,6 +104,8 @@ class HandWrittenRun:
             names.MEMBER_LOSS: 1 + error if member_loss is None else np.asarray(member_loss),
             names.ENSEMBLE_LOSS: 1 + ensemble if ensemble_loss is None else ensemble_loss,
         }
+        if displacement is not None:
+            self._rows[names.DISPLACEMENT] = np.asarray(displacement, float)
         self._logits = logits or {}
         recipe = from_table(
             {

@@ -78,8 +78,8 @@ def carried(summary: Summary) -> str:
     if summary.codependence:
         lams = _listed(at_lam.lam for at_lam in summary.codependence)
         sentences.append(
-            f"At λ = {lams}, the members perform well only together, as one big model, and poorly "
-            f"on their own ({_evidence(summary.codependence)})."
+            f"At λ = {lams}, no member performs well on its own, although the ensemble does "
+            f"({_evidence(summary.codependence)})."
         )
     sentences += [_uneven(at_lam, summary.members) for at_lam in summary.uneven]
     if summary.neither:
@@ -94,7 +94,7 @@ def carried_headline(summary: Summary) -> str:
     if summary.dominance:
         parts.append(f"{_subject(summary)} the ensemble at {_where(summary.dominance)}")
     if summary.codependence:
-        parts.append(f"members perform well only together at {_where(summary.codependence)}")
+        parts.append(f"no member performs well on its own at {_where(summary.codependence)}")
     if summary.uneven:
         lams = _listed(at_lam.lam for at_lam in summary.uneven)
         parts.append(f"one member has most of the ensemble's logits at λ = {lams}")

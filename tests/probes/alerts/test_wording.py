@@ -14,8 +14,8 @@ SENTENCES = [
     (
         wording.carried(Summary(dominance=[LED], codependence=TOGETHER, neither=[0, 0.5])),
         "At λ = 1, one member dominates the ensemble (at the last epoch, in 2 of 3 trials; first "
-        "detected after epoch 4). At λ = 0.9 and 1, the members perform well only together, as one "
-        "big model, and poorly on their own (at the last epoch, in 1 of 3 and 1 of 3 trials; first "
+        "detected after epoch 4). At λ = 0.9 and 1, no member performs well on its own, "
+        "although the ensemble does (at the last epoch, in 1 of 3 and 1 of 3 trials; first "
         "detected after epoch 3). At λ = 0 and 0.5, no member dominates the ensemble.",
     ),
     (
@@ -68,8 +68,8 @@ SENTENCES = [
     ),
     (
         wording.carried_headline(Summary(dominance=[LED], codependence=[Fired(0.9, 2, 2, 3)])),
-        "one member dominates the ensemble at λ = 1 (in 2 of 3 trials), members perform well only "
-        "together at λ = 0.9",
+        "one member dominates the ensemble at λ = 1 (in 2 of 3 trials), no member performs well on "
+        "its own at λ = 0.9",
     ),
     (
         wording.carried_headline(Summary(uneven=[Uneven(0.9, 1.05)], neither=[0])),
