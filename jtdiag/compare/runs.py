@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import binomtest
@@ -26,7 +25,7 @@ from jtdiag.compare.contract import (
     Difference,
     Field,
 )
-from jtdiag.families import combining
+from jtdiag.probing.by_example import by_example, has_outputs
 from jtdiag.recipe import toml
 from jtdiag.stats import Interval, paired, unpaired
 from jtdiag.store.lanes import Lane
@@ -182,40 +181,12 @@ def _pairs_of_examples(
     lanes = [
         Lane(trial, run.recipe.lam.index(lam)) for run, trial in zip((a, b), trials, strict=True)
     ]
-    if not all(_keeps_outputs(run, lane) for run, lane in zip((a, b), lanes, strict=True)):
+    if not all(has_outputs(run, lane) for run, lane in zip((a, b), lanes, strict=True)):
         return None
     targets = [run.target(names.TEST, lane) for run, lane in zip((a, b), lanes, strict=True)]
     if not np.array_equal(targets[0], targets[1]):
         return None
     return by_example(a, lanes[0]), by_example(b, lanes[1])
-
-
-def _keeps_outputs(run: Run, lane: Lane) -> bool:
-    kept = run.seal(lane).outputs if names.TEST in run.recipe.keep.splits else ()
-    return run.chosen_epoch(lane) in kept
-
-
-def by_example(run: Run, lane: Lane) -> dict[str, Values]:
-    """Return error and loss of the ensemble, mean member loss and diversity by test example, (n,).
-
-    At the epoch selected on validation; outputs are read chunk by chunk.
-    """
-    rows: dict[str, list[Values]] = {}
-    for block in run.outputs(lane, run.chosen_epoch(lane), names.TEST):
-        eta = torch.from_numpy(block.logits.astype(np.float64))
-        target = torch.from_numpy(np.ascontiguousarray(block.target))
-        mean = combining.prediction(run.family, eta, run.recipe.combiner)
-        loss = combining.ensemble_loss(run.family, eta, target, run.recipe.combiner)
-        members = combining.member_losses(run.family, eta, target).mean(-2)
-        columns = {
-            names.ENSEMBLE_ERROR: run.family.error(mean, target) / run.error_scale,
-            names.ENSEMBLE_LOSS: loss,
-            "mean_member_loss": members,
-            "diversity": members - loss,
-        }
-        for name, values in columns.items():
-            rows.setdefault(name, []).append(values.numpy())
-    return {name: np.concatenate(parts) for name, parts in rows.items()}
 
 
 # --- notes ---------------------------------------------------------------------------------------

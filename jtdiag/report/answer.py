@@ -35,6 +35,7 @@ QUESTIONS = (
         details=(("dominance", "effective-members"), ("specialisation", "pattern")),
     ),
     Question(text=wording.BEST_LAM, probe="performance", rules=("best-lambda",)),
+    Question(text=wording.END_TO_END, probe="performance", rules=("end-to-end",)),
     Question(
         text=wording.TOLERANCE,
         probe="robustness",

@@ -49,9 +49,16 @@ def _differences(result: xr.Dataset) -> ReportTable:
     rows = []
     for lam in _measured(on_test, "difference_mean"):
         row = on_test.sel({names.LAM: lam})
-        ends = (100 * float(row[f"difference_{end}"]) for end in ("mean", "low", "high"))
+        points = Interval(*(float(row[f"difference_{end}"]) for end in ("mean", "low", "high")))
         rows.append(
-            wording.best_row(lam) if lam == best else wording.difference_row(lam, Interval(*ends))
+            wording.best_row(lam)
+            if lam == best
+            else wording.difference_row(
+                lam,
+                points.scaled(100),
+                worse=not bool(row["best_set"]),
+                trials=int(row["paired_trials"]),
+            )
         )
     return ReportTable(
         caption=wording.DIFFERENCES,

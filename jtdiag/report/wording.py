@@ -6,10 +6,11 @@ Fixed text, such as headings, is in page.html. Conclusions are the findings of p
 import math
 from collections.abc import Sequence
 
-from jtdiag.stats import Interval, listed, plus_minus, signed
+from jtdiag.stats import LEAST_TRIALS, Interval, listed, plus_minus, signed
 
 CARRIED = "Does one member carry the ensemble?"
 BEST_LAM = "Which λ is best?"
+END_TO_END = "Is end-to-end training worse than independent training?"
 TOLERANCE = "How many members can fail?"
 DIVERSITY = "What does diversity contribute?"
 CALIBRATION = "Are the predicted probabilities calibrated?"
@@ -110,18 +111,28 @@ def removal_headings(half: int, *, exact: bool) -> tuple[str, ...]:
     )
 
 
-def difference_row(lam: float, points: Interval) -> tuple[str, str, str, str]:
+def difference_row(
+    lam: float, points: Interval, *, worse: bool, trials: int
+) -> tuple[str, str, str, str]:
     """Return the row of a λ under `DIFFERENCE_HEADINGS`.
 
     Args:
         lam: The λ.
         points: How much higher its test error is than the lowest, in percentage points.
+        worse: Whether it is significantly higher.
+        trials: Paired trials behind it.
     """
+    verdict = "yes" if worse else "no"
+    if trials < LEAST_TRIALS:
+        verdict = "too few trials"
     if not points.exists:
         return f"{lam:g}", signed(points.mean), NO_INTERVAL, "not tested"
-    interval = f"{signed(points.low)} to {signed(points.high)}"
-    worse = points.significant and points.low > 0
-    return f"{lam:g}", signed(points.mean), interval, "yes" if worse else "no"
+    return (
+        f"{lam:g}",
+        signed(points.mean),
+        f"{signed(points.low)} to {signed(points.high)}",
+        verdict,
+    )
 
 
 def best_row(lam: float) -> tuple[str, str, str, str]:

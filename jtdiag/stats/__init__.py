@@ -7,7 +7,7 @@ from jtdiag.stats.comparisons import (
     best_set,
     from_lowest,
 )
-from jtdiag.stats.formatting import listed, plus_minus, signed, with_interval
+from jtdiag.stats.formatting import listed, plus_minus, signed, with_interval, with_power
 from jtdiag.stats.intervals import (
     LEVEL,
     Interval,
@@ -46,4 +46,5 @@ __all__ = [
     "two_way_interval",
     "unpaired",
     "with_interval",
+    "with_power",
 ]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jtdiag.stats.intervals import Interval
+from jtdiag.stats.power import POWER
 
 
 def with_interval(interval: Interval, form: str = ".1f", unit: str = "") -> str:
@@ -22,6 +23,20 @@ def with_interval(interval: Interval, form: str = ".1f", unit: str = "") -> str:
         ends = f"{interval.low:{form}} to {interval.high:{form}} {unit}".rstrip()
         text = f"{text} (95 % interval {ends})"
     return text.replace("-", "−")
+
+
+def with_power(difference: float, form: str = ".1f", unit: str = "") -> str:
+    """Return what a test that found nothing could have found, of `stats.smallest_detectable`.
+
+    "a difference of 0.9 points would have been detected with a probability of 80 %"
+
+    Args:
+        difference: In the unit that is printed; finite.
+        form: Its format.
+        unit: Printed after it, such as "points" or "nats".
+    """
+    text = f"a difference of {difference:{form}} {unit}".rstrip()
+    return f"{text} would have been detected with a probability of {100 * POWER:.0f} %"
 
 
 def plus_minus(mean: float, se: float, form: str = ".1f", unit: str = "") -> str:

@@ -76,10 +76,11 @@ def test_a_result_of_an_older_version_is_one_line(toy_copy):
     from jtdiag.probing.registry import PROBES
     from jtdiag.probing.running import probe
 
-    result = probe(toy_copy, "performance").drop_vars("optimum_low")
+    result = probe(toy_copy, "performance").drop_vars("ensemble_error_mean")
     origin = results.origin(toy_copy, PROBES.find("performance"))
     results.save(toy_copy, "performance", result, origin)
     with pytest.raises(
-        ProbeError, match="by an older version of jtdiag and has no 'optimum_low'. Recompute it"
+        ProbeError,
+        match="by an older version of jtdiag and has no 'ensemble_error_mean'. Recompute it",
     ):
         drawing.plot(toy_copy, "error-against-lambda")

@@ -91,6 +91,7 @@ def test_a_probe_that_is_missing_has_its_questions_without_answers():
     assert [part.probe for part in parts if not part.answered] == [
         "alerts",
         "performance",
+        "performance",
         "robustness",
         "performance",
         "calibration",

@@ -47,15 +47,19 @@ SENTENCES = {
     "cell": (wording.cell(11.57, 0.06), "11.6 ± 0.1 %"),
     "cell, not measured": (wording.cell(NAN, NAN), "not measured"),
     "difference": (
-        "; ".join(wording.difference_row(0.5, Interval(4, 1.25, 6.75))),
+        "; ".join(wording.difference_row(0.5, Interval(4, 1.25, 6.75), worse=True, trials=3)),
         "0.5; +4.00; +1.25 to +6.75; yes",
     ),
     "difference, not significant": (
-        "; ".join(wording.difference_row(0.5, Interval(0.3, -1.2, 1.8))),
+        "; ".join(wording.difference_row(0.5, Interval(0.3, -1.2, 1.8), worse=False, trials=3)),
         "0.5; +0.30; −1.20 to +1.80; no",
     ),
+    "difference, two trials": (
+        "; ".join(wording.difference_row(0.5, Interval(4, 1.25, 6.75), worse=False, trials=2)),
+        "0.5; +4.00; +1.25 to +6.75; too few trials",
+    ),
     "difference, one trial": (
-        "; ".join(wording.difference_row(0.5, Interval(0.3, NAN, NAN))),
+        "; ".join(wording.difference_row(0.5, Interval(0.3, NAN, NAN), worse=False, trials=1)),
         "0.5; +0.30; none; not tested",
     ),
     "best": ("; ".join(wording.best_row(0.9)), "0.9; lowest; ; "),

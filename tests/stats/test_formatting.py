@@ -1,6 +1,6 @@
 import numpy as np
 
-from jtdiag.stats import Interval, listed, plus_minus, signed, with_interval
+from jtdiag.stats import Interval, listed, plus_minus, signed, with_interval, with_power
 
 
 def test_a_mean_is_written_with_its_interval_in_its_unit():
@@ -14,6 +14,12 @@ def test_a_mean_is_written_with_its_interval_in_its_unit():
 
 def test_a_mean_without_interval_is_written_alone():
     assert with_interval(Interval(-11.57, np.nan, np.nan), ".2f", "nats") == "−11.57 nats"
+
+
+def test_what_a_test_could_have_found_is_written_with_its_probability():
+    assert with_power(0.94, unit="points") == (
+        "a difference of 0.9 points would have been detected with a probability of 80 %"
+    )
 
 
 def test_numbers_are_written_with_their_standard_error_sign_and_unit():

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.figures import available, error_bars, panels, style
 from jtdiag.figures.contract import FigureKind, Results
-from jtdiag.figures.kinds.error_against_lambda import mark_optimum
+from jtdiag.figures.kinds.error_against_lambda import mark_best, tested_best
 
 
 def draw(results: Results) -> Figure:
@@ -22,7 +22,7 @@ def draw(results: Results) -> Figure:
     """
     by_size = sorted(results, key=lambda named: float(named[1]["parameters_per_member"]))
     for name, result in by_size:
-        available.lams(result, "error_mean", f"{name}: {available.NOT_TRAINED}")
+        available.lams(result, "error", f"{name}: {available.NOT_TRAINED}")
     lams = np.unique(np.concatenate([result[names.LAM].values for _, result in results]))
     sizes = np.array([float(result["parameters_per_member"]) for _, result in results])
     sizes = sizes[np.isfinite(sizes)]
@@ -49,33 +49,38 @@ def draw_on(result: xr.Dataset, lams: np.ndarray, ax: Axes, **line: Any) -> None
     """Draw the test error of one run against λ.
 
     Args:
-        result: error (lam, trial, split), error_smoothed (lam, split), and optimum… (split).
+        result: error (lam, trial, split) and error_smoothed (lam, split).
         lams: All λs of the figure in ascending order; they are evenly spaced.
         ax: Axes to draw on.
         line: Color, marker and label.
     """
     test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
     x = np.searchsorted(lams, test[names.LAM].values)
-    means = error_bars.in_percent(test["error"])
-    error_bars.draw(ax, x, means, **line)
+    error_bars.draw(ax, x, error_bars.in_percent(test["error"]), **line)
     smooth = 100 * test["error_smoothed"].values
     ax.plot(x, smooth, color=line["color"], linestyle=":", linewidth=0.9)
-    mark_optimum(test, float(np.nanmin(means[0])), lams, ax, **line)
+    mark_best(100 * _by_trial(test), x, ax, **line)
     style.lam_axis(ax, lams)
     ax.set(ylabel="Ensemble test error (%)")
 
 
 def _draw_optimum(result: xr.Dataset, lams: np.ndarray, ax: Axes, **line: Any) -> None:
-    """Draw the best λ of one run with its interval, if the size of its members is known."""
-    test = result.sel({names.SPLIT: names.TEST})
-    size, best = float(result["parameters_per_member"]), float(test["optimum"])
-    if not (np.isfinite(size) and np.isfinite(best)):
+    """Draw the best λs of one run, if the size of its members is known."""
+    size = float(result["parameters_per_member"])
+    test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
+    trials = _by_trial(test)
+    lowest = int(stats.from_lowest(trials).lowest)
+    if not np.isfinite(size) or lowest < 0:
         return
-    center, low, high = np.searchsorted(lams, [best, best, best])
-    if np.isfinite(test["optimum_low"]):
-        low, high = np.searchsorted(lams, [test["optimum_low"], test["optimum_high"]])
-    bars = [[center - low], [high - center]]
-    ax.errorbar([size], [center], yerr=bars, markersize=6, capsize=3, **line | {"linestyle": ""})
+    heights = np.searchsorted(lams, test[names.LAM].values)
+    similar = tested_best(trials)
+    line |= {"linestyle": ""}
+    ax.plot([size] * len(similar), heights[similar], **line | {"markerfacecolor": "none"})
+    ax.plot([size], heights[[lowest]], markersize=8, **line)
+
+
+def _by_trial(test: xr.Dataset) -> np.ndarray:
+    return test["error"].transpose(names.LAM, names.TRIAL).values
 
 
 def _label(name: str, result: xr.Dataset) -> str:
@@ -92,11 +97,7 @@ FIGURE = FigureKind(
     needs="capacity",
     uses=(
         "error",
-        "error_mean",
         "error_smoothed",
-        "optimum",
-        "optimum_low",
-        "optimum_high",
         "parameters_per_member",
     ),
     compares=True,
@@ -104,8 +105,8 @@ FIGURE = FigureKind(
         "Test error of the ensemble against λ, for members of different sizes. "
         "Left: one line per run; means over trials at the epoch chosen on the validation split; "
         "bars show 95 % intervals. Dotted lines average each value with those of the neighboring "
-        "λs. Large markers show the λ with the lowest mean error, horizontal bars its 95 % "
-        "bootstrap interval over trials. Right, for two or more runs: best λ and its interval "
+        "λs. Large filled markers show the λ with the lowest mean error, rings those that are not "
+        "significantly different (from three trials). Right, for two or more runs: the same λs "
         "against the number of parameters per member. Compare Webb et al. (2020), Fig. 4."
     ),
     draw=draw,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.figures import available, error_bars, style
 from jtdiag.figures.contract import FigureKind, Results
+from jtdiag.stats import LEAST_TRIALS, best_set, from_lowest
 
 SINGLE = {"color": style.ENSEMBLE, "marker": "o", "linestyle": "-"}
 """Line of a run that is drawn alone."""
@@ -48,8 +49,7 @@ def draw_on(
     """Draw the test error of one run.
 
     Args:
-        result: ensemble_error (lam, trial, split), its mean and interval (lam, split), and optimum…
-            (split).
+        result: ensemble_error (lam, trial, split) and its mean (lam, split).
         lams: All λs of the figure in ascending order; they are evenly spaced.
         ax: Axes to draw on.
         dots: Whether to draw the individual trials.
@@ -57,26 +57,46 @@ def draw_on(
     """
     test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
     x = np.searchsorted(lams, test[names.LAM].values)
-    means = error_bars.of_result(test, "ensemble_error")
+    trials = 100 * test[names.ENSEMBLE_ERROR].transpose(names.LAM, names.TRIAL).values
     if dots:
-        for row in 100 * test[names.ENSEMBLE_ERROR].transpose(names.TRIAL, names.LAM).values:
-            ax.plot(x, row, ".", color=style.MEMBER, markersize=3.5, zorder=1)
-    error_bars.draw(ax, x, means, **line)
-    mark_optimum(test, float(np.nanmin(means[0])), lams, ax, **line)
+        for row in trials.T:
+            ax.plot(x, row, ".", color=style.MEMBER, markersize=3.5, zorder=3)
+    error_bars.draw(ax, x, error_bars.of_result(test, "ensemble_error"), **line)
+    mark_best(trials, x, ax, **line)
 
 
-def mark_optimum(
-    test: xr.Dataset, height: float, lams: NDArray[np.floating], ax: Axes, **line: Any
-) -> None:
-    """Mark the best λ at a height, with its interval if there is one."""
-    best, low, high = (float(test[n]) for n in ("optimum", "optimum_low", "optimum_high"))
-    if not np.isfinite(best):
+def mark_best(trials: NDArray[np.floating], x: NDArray[np.integer], ax: Axes, **line: Any) -> None:
+    """Mark the λ with the lowest mean, filled, and those not significantly different, with rings.
+
+    Args:
+        trials: Errors in percent, (lam, trial), λs ascending; NaN where not measured.
+        x: Positions of the λs, (lam,).
+        ax: Axes to draw on.
+        line: Color and marker.
+    """
+    lowest = int(from_lowest(trials).lowest)
+    if lowest < 0:
         return
-    x = np.searchsorted(lams, best)
-    ax.plot(x, height, color=line["color"], marker=line["marker"], markersize=8)
-    if np.isfinite(low):
-        ends = np.searchsorted(lams, [low, high])
-        ax.plot(ends, [height, height], color=line["color"], linewidth=4, alpha=0.35)
+    look = {"color": line["color"], "marker": line["marker"], "markersize": 8, "linestyle": ""}
+    mean = np.nanmean(trials[lowest])
+    ax.plot(x[lowest], mean, **look)
+    similar = [lam for lam in tested_best(trials) if lam != lowest]
+    ax.plot(x[similar], [np.nanmean(trials[i]) for i in similar], markerfacecolor="none", **look)
+
+
+def tested_best(trials: NDArray[np.floating]) -> list[int]:
+    """Return the indices of the best λs, without those that have too few trials to be tested.
+
+    Args:
+        trials: Errors (lam, trial); NaN where not measured.
+    """
+    lowest = int(from_lowest(trials).lowest)
+    pairs = (np.isfinite(trials) & np.isfinite(trials[lowest])).sum(1)
+    return [
+        i
+        for i, in_set in enumerate(best_set(trials))
+        if in_set and (i == lowest or pairs[i] >= LEAST_TRIALS)
+    ]
 
 
 FIGURE = FigureKind(
@@ -85,18 +105,15 @@ FIGURE = FigureKind(
     uses=(
         "ensemble_error",
         "ensemble_error_mean",
-        "optimum",
-        "optimum_low",
-        "optimum_high",
     ),
     optional=("ensemble_error_low", "ensemble_error_high"),
     compares=True,
     caption=(
         "Test error of the ensemble against λ, from independent to end-to-end training. "
         "Means over trials at the epoch chosen on the validation split; bars show 95 % intervals, "
-        "small dots the individual trials (for a single run). The large marker shows the λ with "
-        "the lowest mean error, the horizontal bar its 95 % bootstrap interval over trials. λs are "
-        "evenly spaced. Compare Webb et al. (2020), Fig. 3."
+        "small dots the individual trials (for a single run). The large filled marker shows the λ "
+        "with the lowest mean error, large rings those that are not significantly different (from "
+        "three trials). λs are evenly spaced. Compare Webb et al. (2020), Fig. 3."
     ),
     draw=draw,
 )

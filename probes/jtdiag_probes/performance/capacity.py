@@ -3,18 +3,16 @@
 import numpy as np
 import xarray as xr
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.errors import DataError, RecipeError
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.over_trials import standard_error
 from jtdiag.replay import parameters_per_member
 from jtdiag.store.run import Run
-from jtdiag_probes.performance import optimum, wording
-from jtdiag_probes.performance.wording import Percent
+from jtdiag_probes.performance import wording
+from jtdiag_probes.performance.optimum import OPTIMUM, best_lams, smoothed
 
-STREAM = 0xCA9
-"""Separates this probe's random numbers from those of others with the same seed."""
 _LANE = (names.LAM, names.TRIAL)
 _CURVE = (names.LAM, names.SPLIT)
 _SPLIT = (names.SPLIT,)
@@ -33,18 +31,7 @@ WRITES = {
     "error_smoothed": Var(
         dims=_CURVE, unit=names.FRACTION, meaning="the mean, averaged with that of both neighbors"
     ),
-    "best_probability": Var(
-        dims=_CURVE,
-        unit=names.FRACTION,
-        meaning="share of resamples of the trials in which this λ is best; NaN for one trial",
-    ),
-    "optimum": Var(dims=_SPLIT, unit=names.FRACTION, meaning="λ with the lowest mean error"),
-    "optimum_low": Var(
-        dims=_SPLIT, unit=names.FRACTION, meaning="lower end of the optimum's 95 % interval"
-    ),
-    "optimum_high": Var(
-        dims=_SPLIT, unit=names.FRACTION, meaning="upper end of the optimum's 95 % interval"
-    ),
+    **OPTIMUM,
     "optimum_smoothed": Var(
         dims=_SPLIT, unit=names.FRACTION, meaning="λ with the lowest smoothed error"
     ),
@@ -71,36 +58,18 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     result = result.sortby(names.LAM)
     result["error_mean"] = result["error"].mean(names.TRIAL)
     result["error_se"] = standard_error(result["error"])
-    for name in ("error_smoothed", "best_probability"):
-        result[name] = xr.full_like(result["error_mean"], np.nan)
-    for name in ("optimum", "optimum_low", "optimum_high", "optimum_smoothed"):
-        result[name] = (_SPLIT, np.full(result.sizes[names.SPLIT], np.nan))
+    result = result.merge(best_lams(result["error"]))
+    result["error_smoothed"] = xr.full_like(result["error_mean"], np.nan)
+    result["optimum_smoothed"] = (_SPLIT, np.full(result.sizes[names.SPLIT], np.nan))
     for split in range(result.sizes[names.SPLIT]):
-        _set_optimum(result, split, np.random.default_rng([run.recipe.seed, STREAM]))
+        smooth = smoothed(result["error_mean"].values[:, split])
+        result["error_smoothed"].values[:, split] = smooth
+        if np.isfinite(smooth).any():
+            lam = result[names.LAM].values[np.nanargmin(smooth)]
+            result["optimum_smoothed"].values[split] = lam
     return result.assign(parameters_per_member=((), _parameters(run))).assign_attrs(
         members=run.recipe.members.count, branched=int(run.recipe.members.branched)
     )
-
-
-def _set_optimum(result: xr.Dataset, split: int, random: np.random.Generator) -> None:
-    """Fill in the optimum of one split, among the λs that have at least one trial."""
-    lams = result[names.LAM].values
-    errors, mean = result["error"].values[:, :, split], result["error_mean"].values[:, split]
-    smooth = optimum.smoothed(mean)
-    result["error_smoothed"].values[:, split] = smooth
-    measured = np.isfinite(mean)
-    if not measured.any():
-        return
-    result["optimum"].values[split] = lams[np.nanargmin(mean)]
-    if np.isfinite(smooth).any():
-        result["optimum_smoothed"].values[split] = lams[np.nanargmin(smooth)]
-    complete = np.isfinite(errors[measured]).all(0)
-    probability = optimum.probabilities(errors[measured][:, complete], random)
-    result["best_probability"].values[measured, split] = probability
-    low, high = optimum.interval(probability)
-    if low >= 0:
-        result["optimum_low"].values[split] = lams[measured][low]
-        result["optimum_high"].values[split] = lams[measured][high]
 
 
 def _parameters(run: Run) -> float:
@@ -111,7 +80,7 @@ def _parameters(run: Run) -> float:
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Report the optimum on test with its interval, and the λ that validation would select."""
+    """Report the optimum on test, λs that are not worse, and the λ selected on validation."""
     on_test = result.sel({names.SPLIT: names.TEST})
     best = float(on_test["optimum"])
     if not np.isfinite(best) or on_test["error_mean"].notnull().sum() < 2:
@@ -120,9 +89,14 @@ def judge(result: xr.Dataset) -> list[Finding]:
         wording.optimal_lambda(
             best,
             _percent(on_test, best),
-            low=float(on_test["optimum_low"]),
-            high=float(on_test["optimum_high"]),
-            trials=int(on_test["error"].notnull().all(names.LAM).sum()),
+            similar=[
+                float(lam)
+                for lam, row in zip(
+                    on_test[names.LAM].values, on_test["best_set"].values, strict=True
+                )
+                if row == 1 and lam != best
+            ],
+            trials=int(on_test["paired_trials"].where(on_test[names.LAM] != best).max()),
             size=float(result["parameters_per_member"]),
             branched=bool(result.attrs.get("branched", False)),
         )
@@ -149,9 +123,9 @@ def _selected_on_validation(result: xr.Dataset) -> float:
     return float(result["optimum"].sel({names.SPLIT: names.VAL}))
 
 
-def _percent(on_test: xr.Dataset, lam: float) -> Percent:
-    row = on_test.sel({names.LAM: lam})
-    return Percent(100 * float(row["error_mean"]), 100 * float(row["error_se"]))
+def _percent(on_test: xr.Dataset, lam: float) -> stats.Interval:
+    interval = stats.mean_interval(on_test["error"].sel({names.LAM: lam}).values)
+    return interval.scaled(100).within(0, np.inf)
 
 
 probe = Probe(

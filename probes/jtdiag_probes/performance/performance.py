@@ -4,16 +4,16 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names, stats
+from jtdiag.errors import StoreError
 from jtdiag.probing import over_trials
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.run import Run
-from jtdiag_probes.performance import optimum
+from jtdiag_probes.performance.end_to_end import VARIABLES, end_to_end
+from jtdiag_probes.performance.optimum import DIFFERENCES, OPTIMUM, best_lams, differences
 from jtdiag_probes.performance.performance_verdict import judge
 
 _LANE_SPLIT = (names.LAM, names.TRIAL, names.SPLIT)
 _OVER_TRIALS = (names.LAM, names.SPLIT)
-STREAM = 0xCA9
-"""Separates the random numbers of the bootstrap from others of the same seed."""
 _MEANINGS = {
     names.ENSEMBLE_ERROR: (names.FRACTION, "error of the ensemble, in the family's measure"),
     names.ENSEMBLE_LOSS: (names.NAT, "loss of the ensemble"),
@@ -23,7 +23,7 @@ _MEANINGS = {
     "mean_member_loss": (names.NAT, "mean loss of the members"),
     "diversity": (names.NAT, "mean member loss minus ensemble loss"),
 }
-_INTERVAL = "of the simultaneous 95 % interval of difference_mean; NaN where it has none"
+_POPULATION = "end of the 95 % interval of the mean test error for new trials and new test examples"
 
 WRITES = {
     "chosen_epoch": Var(
@@ -36,24 +36,15 @@ WRITES = {
         unit=names.FRACTION,
         meaning="learning rate of all members together, before any schedule",
     ),
-    "optimum": Var(
-        dims=(names.SPLIT,), unit=names.FRACTION, meaning="λ with the lowest mean ensemble error"
+    "population_low": Var(
+        dims=(names.LAM,), unit=names.FRACTION, meaning=f"lower {_POPULATION}; NaN where unknown"
     ),
-    "optimum_low": Var(
-        dims=(names.SPLIT,), unit=names.FRACTION, meaning="lower end of its 95 % interval"
+    "population_high": Var(
+        dims=(names.LAM,), unit=names.FRACTION, meaning=f"upper {_POPULATION}; NaN where unknown"
     ),
-    "optimum_high": Var(
-        dims=(names.SPLIT,), unit=names.FRACTION, meaning="upper end of its 95 % interval"
-    ),
-    "difference_mean": Var(
-        dims=_OVER_TRIALS,
-        unit=names.FRACTION,
-        meaning="ensemble error minus that of the optimum, mean over paired trials",
-    ),
-    "difference_low": Var(dims=_OVER_TRIALS, unit=names.FRACTION, meaning=f"lower end {_INTERVAL}"),
-    "difference_high": Var(
-        dims=_OVER_TRIALS, unit=names.FRACTION, meaning=f"upper end {_INTERVAL}"
-    ),
+    **OPTIMUM,
+    **DIFFERENCES,
+    **VARIABLES,
     **{n: Var(dims=_LANE_SPLIT, unit=unit, meaning=m) for n, (unit, m) in _MEANINGS.items()},
     **{
         name: var
@@ -90,9 +81,8 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     lanes = lanes.transpose(*_LANE_SPLIT)
     error = lanes[names.ENSEMBLE_ERROR]
     rates = [run.recipe.first_lr(i) for i in range(len(run.recipe.lam))]
-    result = xr.merge(
-        [lanes, over_trials.summary(lanes), best_lam(error, run.recipe.seed), differences(error)]
-    )
+    parts = [best_lams(error), differences(error), end_to_end(run, error)]
+    result = xr.merge([lanes, over_trials.summary(lanes), population(run, error), *parts])
     return result.assign(chosen_epoch=epoch, lr=(names.LAM, rates)).assign_attrs(
         error_measure=run.error_measure,
         lr_rule=run.recipe.train.lr_rule,
@@ -100,55 +90,32 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     )
 
 
-def best_lam(error: xr.DataArray, seed: int) -> xr.Dataset:
-    """Return the λ with the lowest mean error, and its 95 % interval by a bootstrap over trials.
+def population(run: Run, error: xr.DataArray) -> xr.Dataset:
+    """Return the 95 % interval of the mean test error for new trials and new test examples.
 
     Args:
-        error: Of the ensemble, (lam, trial, split); NaN where not measured.
-        seed: Of the random resamples, where there are too many to enumerate.
-
-    Returns:
-        optimum, optimum_low and optimum_high (split). NaN where no error is measured; the ends
-        are NaN where fewer than two trials are.
-    """
-    ordered = error.sortby(names.LAM).transpose(names.LAM, names.TRIAL, names.SPLIT)
-    lams, values = ordered[names.LAM].values, ordered.values
-    ends = np.full((3, values.shape[2]), np.nan)
-    for split in range(values.shape[2]):
-        measured = np.isfinite(values[:, :, split]).any(1)
-        if not measured.any():
-            continue
-        rows = values[measured][:, :, split]
-        ends[0, split] = lams[measured][int(np.nanmean(rows, 1).argmin())]
-        complete = np.isfinite(rows).all(0)
-        random = np.random.default_rng([seed, STREAM])
-        low, high = optimum.interval(optimum.probabilities(rows[:, complete], random))
-        if low >= 0:
-            ends[1:, split] = lams[measured][[low, high]]
-    columns = dict(zip(("optimum", "optimum_low", "optimum_high"), ends, strict=True))
-    return xr.Dataset({name: (names.SPLIT, row) for name, row in columns.items()})
-
-
-def differences(error: xr.DataArray) -> xr.Dataset:
-    """Return how much higher the error of every λ is than that of the λ with the lowest mean.
-
-    Trial t of every λ has the same data split, order of examples and initial weights, so trials
-    are pairs. The intervals hold simultaneously for all λs, see `stats.against_lowest`.
-
-    Args:
+        run: Provides the number of test examples, if it keeps their targets.
         error: Of the ensemble, (lam, trial, split); NaN where not measured.
 
     Returns:
-        difference_mean, difference_low and difference_high (lam, split), in the order of the λs.
+        population_low and population_high (lam), see `stats.population_interval`. NaN where the
+        number of test examples is unknown, or the error is not the fraction of them that is wrong.
     """
-    ordered = error.sortby(names.LAM).transpose(names.SPLIT, names.LAM, names.TRIAL)
-    intervals = np.array([stats.against_lowest(rows)[1] for rows in ordered.values])
-    columns = {
-        f"difference_{end}": ((names.SPLIT, names.LAM), intervals[..., i])
-        for i, end in enumerate(("mean", "low", "high"))
-    }
-    result = xr.Dataset(columns, coords={dim: ordered[dim] for dim in (names.SPLIT, names.LAM)})
-    return result.transpose(*_OVER_TRIALS).sel({names.LAM: error[names.LAM]})
+    count = _test_examples(run) if run.error_measure == "fraction wrong" else 0
+    rows = error.sel({names.SPLIT: names.TEST}).transpose(names.LAM, names.TRIAL).values
+    ends = np.array([stats.population_interval(row, count) for row in rows])
+    return xr.Dataset(
+        {"population_low": (names.LAM, ends[:, 1]), "population_high": (names.LAM, ends[:, 2])},
+        coords={names.LAM: error[names.LAM]},
+    )
+
+
+def _test_examples(run: Run) -> int:
+    """Return the number of test examples; 0 if the run does not keep their targets."""
+    try:
+        return len(run.target(names.TEST, run.lanes[0]))
+    except StoreError:
+        return 0
 
 
 probe = Probe(

@@ -1,4 +1,4 @@
-"""Findings of the probe performance: the best λ, and what diversity contributes there."""
+"""Findings of performance: the best λs, end-to-end training, and what diversity contributes."""
 
 import numpy as np
 import xarray as xr
@@ -7,11 +7,13 @@ from jtdiag import names
 from jtdiag.probing.findings import Finding
 from jtdiag.stats import Interval
 from jtdiag_probes.performance import wording
-from jtdiag_probes.performance.wording import Comparison, Percent
+from jtdiag_probes.performance.wording import Comparison, EndToEnd, Error
+
+_ENDS = ("mean", "low", "high")
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Report the λ with the lowest test error against all others, and the diversity there."""
+    """Report the best λs on test, end-to-end against independent training, and the diversity."""
     on_test = result.sel({names.SPLIT: names.TEST})
     mean = on_test["ensemble_error_mean"]
     measured = [float(lam) for lam in result[names.LAM].values[np.isfinite(mean.values)]]
@@ -19,22 +21,21 @@ def judge(result: xr.Dataset) -> list[Finding]:
     if best not in measured:
         return []
     findings = [_best(on_test, best, [lam for lam in measured if lam != best])]
+    findings += _end_to_end(on_test)
     return findings + _diversity(on_test.sel({names.LAM: best}), best)
 
 
 def _best(on_test: xr.Dataset, best: float, others: list[float]) -> Finding:
-    error = _percent(on_test.sel({names.LAM: best}), names.ENSEMBLE_ERROR)
-    comparisons = [_comparison(on_test, lam, best) for lam in sorted(others)]
-    comparisons = [c for c in comparisons if c.trials > 0]
-    rates = {
-        float(lam): float(on_test["lr"].sel({names.LAM: lam})) for lam in sorted([best, *others])
-    }
+    error = _error(on_test.sel({names.LAM: best}))
+    comparisons = [_comparison(on_test, lam) for lam in sorted(others)]
+    comparisons = [comparison for comparison in comparisons if comparison.trials > 0]
+    rates = _learning_rates(on_test, [best, *others])
     return Finding(
         probe="performance",
         rule="best-lambda",
         level="info",
         lam=best,
-        number=error.mean / 100,
+        number=error.over_trials.mean / 100,
         sentence=wording.best_lambda(
             best,
             error,
@@ -52,26 +53,58 @@ def _error_measure(result: xr.Dataset) -> str:
     return "" if measure == "fraction wrong" else measure
 
 
-def _comparison(on_test: xr.Dataset, lam: float, best: float) -> Comparison:
+def _comparison(on_test: xr.Dataset, lam: float) -> Comparison:
     """Return how one λ compares with the best, from the intervals in the result."""
     row = on_test.sel({names.LAM: lam})
-    errors = on_test[names.ENSEMBLE_ERROR].sel({names.LAM: [lam, best]})
     return Comparison(
         lam=lam,
-        points=Interval(
-            *(100 * float(row[f"difference_{end}"]) for end in ("mean", "low", "high"))
-        ),
-        trials=int(errors.notnull().all(names.LAM).sum()),
+        points=Interval(*(float(row[f"difference_{end}"]) for end in _ENDS)).scaled(100),
+        trials=int(row["paired_trials"]),
+        worse=not bool(row["best_set"]),
+        detectable=100 * float(row["difference_detectable"]),
     )
+
+
+def _end_to_end(on_test: xr.Dataset) -> list[Finding]:
+    """Report whether the test errors at λ = 1 and λ = 0 differ, where both are measured."""
+    trials = int(on_test["end_to_end_trials"])
+    if trials == 0:
+        return []
+    comparison = EndToEnd(
+        points=Interval(*(float(on_test[f"end_to_end_{end}"]) for end in _ENDS)).scaled(100),
+        trials=trials,
+        detectable=100 * float(on_test["end_to_end_detectable"]),
+        wins=float(on_test["end_to_end_wins"]),
+        losses=float(on_test["end_to_end_losses"]),
+    )
+    return [
+        Finding(
+            probe="performance",
+            rule="end-to-end",
+            level="info",
+            lam=1.0,
+            number=comparison.points.mean / 100,
+            sentence=wording.end_to_end(
+                comparison,
+                measure=_error_measure(on_test),
+                learning_rates=_learning_rates(on_test, [0.0, 1.0]),
+            ),
+            headline=wording.end_to_end_headline(comparison),
+        )
+    ]
+
+
+def _learning_rates(on_test: xr.Dataset, lams: list[float]) -> dict[float, float]:
+    return {lam: float(on_test["lr"].sel({names.LAM: lam})) for lam in sorted(lams)}
 
 
 def _diversity(row: xr.Dataset, lam: float) -> list[Finding]:
     """Report how much lower the ensemble's loss is than its members', for two members or more."""
-    loss, gain = (float(row[f"{name}_mean"]) for name in (names.ENSEMBLE_LOSS, "diversity"))
-    if int(row.attrs.get("members", 2)) < 2 or not np.isfinite([loss, gain]).all():
+    loss, gain = float(row[f"{names.ENSEMBLE_LOSS}_mean"]), _interval(row, "diversity")
+    if int(row.attrs.get("members", 2)) < 2 or not np.isfinite([loss, gain.mean]).all():
         return []
     ensemble, member = (
-        _percent(row, name) for name in (names.ENSEMBLE_ERROR, "median_member_error")
+        _interval(row, name).scaled(100) for name in (names.ENSEMBLE_ERROR, "median_member_error")
     )
     return [
         Finding(
@@ -79,13 +112,21 @@ def _diversity(row: xr.Dataset, lam: float) -> list[Finding]:
             rule="diversity",
             level="info",
             lam=lam,
-            number=gain,
-            sentence=wording.diversity(
-                lam, loss, gain, float(row["diversity_se"]), ensemble, member
-            ),
+            number=gain.mean,
+            sentence=wording.diversity(lam, loss, gain, ensemble, member),
         )
     ]
 
 
-def _percent(row: xr.Dataset, name: str) -> Percent:
-    return Percent(100 * float(row[f"{name}_mean"]), 100 * float(row[f"{name}_se"]))
+def _error(row: xr.Dataset) -> Error:
+    """Return the ensemble's test error at one λ, in percent, with its intervals."""
+    over_trials = _interval(row, names.ENSEMBLE_ERROR)
+    ends = (float(row[f"population_{end}"]) for end in ("low", "high"))
+    return Error(
+        over_trials=over_trials.scaled(100).within(0, np.inf),
+        population=Interval(over_trials.mean, *ends).scaled(100),
+    )
+
+
+def _interval(row: xr.Dataset, name: str) -> Interval:
+    return Interval(*(float(row[f"{name}_{end}"]) for end in _ENDS))

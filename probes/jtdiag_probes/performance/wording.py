@@ -3,25 +3,51 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from jtdiag.stats import Interval, listed, plus_minus, signed
+from jtdiag.stats import (
+    LEAST_TRIALS,
+    Interval,
+    listed,
+    mcnemar,
+    signed,
+    with_interval,
+    with_power,
+)
 
 MOST_LISTED = 4
 """λs that a sentence gives with their intervals; of more, it gives the range of differences."""
-FEW_TRIALS = 2
-"""Trials up to which a sentence says that they are few."""
 ENDS = {0.0: "independent training", 1.0: "end-to-end training"}
+JOINT, INDEPENDENT = "end-to-end training (λ = 1)", "independent training (λ = 0)"
 
 
-class Percent(NamedTuple):
-    """An error in percent with its standard error over trials; NaN for a single trial."""
+@dataclass(frozen=True, kw_only=True)
+class Error:
+    """An error in percent, with intervals that include different sources of variation."""
 
-    mean: float
-    se: float
+    over_trials: Interval
+    """For new trials, on the same test examples."""
+    population: Interval
+    """For new trials and new test examples; without ends where that is not known."""
+
+    @property
+    def short(self) -> str:
+        """With the interval over trials, if it has one."""
+        return with_interval(self.over_trials, unit="%")
 
     def __str__(self) -> str:
-        return plus_minus(self.mean, self.se, unit="%")
+        both, trials = self.population, self.over_trials
+        if not both.exists:
+            return self.short
+        ends = f"{both.low:.1f} to {both.high:.1f} %"
+        if not trials.exists:
+            return (
+                f"{trials.mean:.1f} % (95 % interval for new test examples {ends}, without the "
+                "variation of trials)"
+            )
+        return (
+            f"{trials.mean:.1f} % (95 % interval over trials {trials.low:.1f} to "
+            f"{trials.high:.1f} %; for new test examples as well {ends})"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +59,26 @@ class Comparison:
     """How much higher the error is, in percentage points."""
     trials: int
     """Paired trials behind it."""
+    worse: bool = False
+    """Whether it is significantly higher."""
+    detectable: float = math.nan
+    """Difference in points that these trials detect with a probability of 80 %; NaN if unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndToEnd:
+    """How the test error of end-to-end training compares with that of independent training."""
+
+    points: Interval
+    """How much higher it is, in percentage points."""
+    trials: int
+    """Paired trials behind it, 1 or more."""
+    detectable: float = math.nan
+    """Difference in points that the test detects with a probability of 80 %; NaN if unknown."""
+    wins: float = math.nan
+    """Of one trial, the number of test examples on which only end-to-end training is right."""
+    losses: float = math.nan
+    """The reverse; both are NaN for several trials, or if outputs are not stored."""
 
 
 # --- performance ---------------------------------------------------------------------------------
@@ -40,13 +86,13 @@ class Comparison:
 
 def best_lambda(
     best: float,
-    error: Percent,
+    error: Error,
     others: Sequence[Comparison],
     *,
     measure: str = "",
     learning_rates: Mapping[float, float] | None = None,
 ) -> str:
-    """Return which λ has the lowest test error, and which others are significantly worse.
+    """Return which λ has the lowest test error, which are not significantly worse, and which are.
 
     Args:
         best: The λ with the lowest mean test error.
@@ -59,66 +105,161 @@ def best_lambda(
     if not others:
         return f"λ = {best:g}: the test error of the ensemble{unit} is {error}."
     sentences = [f"λ = {best:g} has the lowest test error of the ensemble{unit}, {error}."]
-    trials = max(other.trials for other in others)
-    worse = [other for other in others if _worse(other)]
-    similar = [other for other in others if not _worse(other)]
-    if trials < 2:
-        untested = listed([f"λ = {o.lam:g} ({_name(o)}{_points(o)})" for o in others])
-        sentences.append(f"One trial is too few to test differences: {untested}.")
-    else:
-        if worse:
-            sentences.append(f"{_compared(worse)} significantly worse.")
-        if similar:
-            sentences.append(f"{_compared(similar)} not significantly different.")
-        if similar and trials <= FEW_TRIALS:
-            sentences.append(f"With only {trials} trials, small differences cannot be detected.")
+    worse = [other for other in others if other.worse]
+    similar = [other for other in others if not other.worse]
+    if _trials(others) < LEAST_TRIALS:
+        too_few = _too_few(_trials(others))
+        sentences.append(f"{too_few} to test differences between λs: {_differences(others)}.")
+        return " ".join([*sentences, *_learning_rates(learning_rates or {})])
+    if similar:
+        sentences.append(f"Not significantly different from the best: {_differences(similar)}.")
+        sentences += _power(similar)
+    if worse:
+        verb = "is" if len(worse) == 1 else "are"
+        sentences.append(f"{_differences(worse)} {verb} significantly worse.")
     return " ".join([*sentences, *_learning_rates(learning_rates or {})])
 
 
-def best_lambda_headline(best: float, error: Percent, others: Sequence[Comparison]) -> str:
-    """Return the best λ in a few words, as certain as the comparisons allow."""
+def best_lambda_headline(best: float, error: Error, others: Sequence[Comparison]) -> str:
+    """Return the best λs in a few words, as certain as the comparisons allow."""
     if not others:
-        return f"the test error is {error} at λ = {best:g}"
-    similar = [other.lam for other in others if not _worse(other)]
+        return f"the test error is {error.short} at λ = {best:g}"
+    similar = [other.lam for other in others if not other.worse]
     if not similar:
-        return f"λ = {best:g} is best, with a test error of {error}"
-    lowest = f"λ = {best:g} has the lowest test error, {error}"
-    if max(other.trials for other in others) < 2:
+        return f"λ = {best:g} is best, with a test error of {error.short}"
+    lowest = f"λ = {best:g} has the lowest test error, {error.short}"
+    if _trials(others) < 2:
         return f"{lowest}, in a single trial"
+    if _trials(others) < LEAST_TRIALS:
+        return f"{lowest}, but {_trials(others)} trials are too few to say which λ is best"
     where = f"{len(similar)} other λs" if len(similar) > 3 else f"λ = {_lams(similar)}"
-    return f"{lowest}, not significantly lower than at {where}"
+    return f"{lowest}, not significantly different from {where}"
 
 
-def diversity(
-    lam: float, loss: float, gain: float, gain_se: float, ensemble: Percent, member: Percent
+def end_to_end(
+    comparison: EndToEnd,
+    *,
+    measure: str = "",
+    learning_rates: Mapping[float, float] | None = None,
 ) -> str:
+    """Return whether end-to-end and independent training differ in the test error.
+
+    Args:
+        comparison: Of the two.
+        measure: What the error is, where it is not the fraction of wrong predictions.
+        learning_rates: By λ; they are named where they differ.
+    """
+    error = f"test error of the ensemble ({measure})" if measure else "test error of the ensemble"
+    claim = _claim(comparison, error)
+    sentences = [f"{claim[0].upper()}{claim[1:]}", *_examples(comparison)]
+    if not comparison.points.significant and math.isfinite(comparison.detectable):
+        power = with_power(comparison.detectable, ".2f", "points")
+        sentences.append(f"{power[0].upper()}{power[1:]}.")
+    return " ".join([*sentences, *_learning_rates(learning_rates or {})])
+
+
+def _claim(comparison: EndToEnd, error: str) -> str:
+    points, trials = comparison.points, comparison.trials
+    amount = f"{with_interval(points, '+.2f', 'points')} {_basis(comparison)}"
+    if points.significant:
+        change = "higher" if points.mean > 0 else "lower"
+        return f"{JOINT} has a significantly {change} {error} than {INDEPENDENT}: {amount}."
+    if points.exists:
+        return (
+            f"the {error} is not significantly different for {JOINT} and {INDEPENDENT}: {amount}."
+        )
+    if trials > 1:
+        return (
+            f"the {error} differs by the same amount in each of {trials} trials, so a test is not "
+            f"possible: {signed(points.mean)} points for {JOINT} against {INDEPENDENT}."
+        )
+    return (
+        f"one trial is too few to test whether {JOINT} and {INDEPENDENT} differ: "
+        f"{signed(points.mean)} points."
+    )
+
+
+def end_to_end_headline(comparison: EndToEnd) -> str:
+    """Return whether end-to-end training is worse than independent training, in a few words."""
+    points, trials = comparison.points, comparison.trials
+    amount = with_interval(Interval(abs(points.mean), *_magnitude(points)), ".2f", "points")
+    if points.significant:
+        change = "higher" if points.mean > 0 else "lower"
+        in_trial = " in a single trial" if trials == 1 else ""
+        return (
+            f"the test error of end-to-end training is {change} than that of independent "
+            f"training{in_trial}, by {amount}"
+        )
+    if points.exists:
+        return "end-to-end and independent training are not significantly different"
+    if trials > 1:
+        return "a difference between end-to-end and independent training cannot be tested"
+    return "one trial is too few to say whether end-to-end training is worse than independent"
+
+
+def diversity(lam: float, loss: float, gain: Interval, ensemble: Interval, member: Interval) -> str:
     """Return how much lower the ensemble's test loss is than the mean loss of its members.
 
     Args:
         lam: The λ.
         loss: Test loss of the ensemble, in nats.
         gain: Mean loss of the members minus that, in nats.
-        gain_se: Its standard error over trials; NaN for a single trial.
-        ensemble: Test error of the ensemble.
+        ensemble: Test error of the ensemble, in percent.
         member: Of the median member.
     """
     text = (
-        f"λ = {lam:g}: the test loss of the ensemble is {loss:.3f} nats, "
-        f"{plus_minus(gain, gain_se, '.3f', 'nats')} below the mean loss of its members (their "
-        "diversity)"
+        f"λ = {lam:g}: the test loss of the ensemble is {loss:.3f} nats; the mean loss of its "
+        f"members is higher by {with_interval(gain, '.3f', 'nats')}, their diversity"
     )
     if not (math.isfinite(ensemble.mean) and math.isfinite(member.mean)):
         return f"{text}."
-    return f"{text}; its test error is {ensemble}, that of the median member {member}."
+    return (
+        f"{text}. The test error of the ensemble is {with_interval(ensemble, unit='%')}, that of "
+        f"the median member {with_interval(member, unit='%')}."
+    )
 
 
-def _worse(other: Comparison) -> bool:
-    return other.points.significant and other.points.low > 0
+def _trials(others: Sequence[Comparison]) -> int:
+    return max(other.trials for other in others)
 
 
-def _compared(others: Sequence[Comparison]) -> str:
-    """Return λs with their differences as the subject of a sentence, and its verb."""
-    return f"{_differences(others)} {'is' if len(others) == 1 else 'are'}"
+def _too_few(trials: int) -> str:
+    return "One trial is too few" if trials == 1 else f"{trials} trials are too few"
+
+
+def _power(similar: Sequence[Comparison]) -> list[str]:
+    """Return how large a difference would have been detected at all of these λs."""
+    known = [other for other in similar if math.isfinite(other.detectable)]
+    if not known:
+        return []
+    power = with_power(max(other.detectable for other in known), ".2f", "points")
+    if len(known) < len(similar):
+        return [f"At λ = {_lams([other.lam for other in known])}, {power}."]
+    return [f"There, {power}." if len(similar) == 1 else f"At each of these, {power}."]
+
+
+def _basis(comparison: EndToEnd) -> str:
+    if comparison.trials > 1:
+        return f"over {comparison.trials} paired trials"
+    return "over the test examples of a single trial"
+
+
+def _examples(comparison: EndToEnd) -> list[str]:
+    """Return on how many examples of a single trial only one of the two is right."""
+    if comparison.trials > 1 or not comparison.points.exists:
+        return []
+    more = "More trials are needed to say what another training would give."
+    if not math.isfinite(comparison.wins):
+        return [more]
+    wins, losses = int(comparison.wins), int(comparison.losses)
+    return [
+        f"Only λ = 1 is right on {wins:,} of them, only λ = 0 on {losses:,} (exact McNemar test, "
+        f"p = {mcnemar(wins, losses):.2g}). {more}"
+    ]
+
+
+def _magnitude(points: Interval) -> tuple[float, float]:
+    return (points.low, points.high) if points.mean >= 0 else (-points.high, -points.low)
 
 
 def _differences(others: Sequence[Comparison]) -> str:
@@ -135,10 +276,6 @@ def _difference(other: Comparison) -> str:
 
 def _name(other: Comparison) -> str:
     return f"{ENDS[other.lam]}, " if other.lam in ENDS else ""
-
-
-def _points(other: Comparison) -> str:
-    return f"{signed(other.points.mean)} points"
 
 
 def difference(points: Interval, trials: int) -> str:
@@ -174,30 +311,29 @@ def _learning_rates(rates: Mapping[float, float]) -> list[str]:
 
 def optimal_lambda(
     best: float,
-    error: Percent,
-    low: float,
-    high: float,
+    error: Interval,
+    similar: Sequence[float],
     trials: int,
     size: float,
     *,
     branched: bool = False,
 ) -> str:
-    """Return the best λ for members of this size, and how certain it is.
+    """Return the best λ for members of this size, and which are not significantly worse.
 
     Args:
         best: The λ with the lowest mean test error.
-        error: There.
-        low: Lower end of the best λ's 95 % interval; NaN where there is none.
-        high: Its upper end.
-        trials: Those that are resampled.
+        error: There, in percent.
+        similar: Other λs that are not significantly worse.
+        trials: Those that the best λ shares with another.
         size: Parameters of one member, or of the network; NaN if unknown.
         branched: Whether members are branches of one network.
     """
-    if math.isfinite(low):
-        place = f"{low:g}" if low == high else f"between {low:g} and {high:g}"
-        certainty = f"in 95 % of bootstrap resamples of {trials} trials, the best λ is {place}"
+    if trials < LEAST_TRIALS:
+        certainty = f"{_too_few(trials)} to say which λs are worse".lower()
+    elif similar:
+        certainty = f"not significantly different from the best: λ = {_lams(similar)}"
     else:
-        certainty = "too few trials for an interval of the best λ"
+        certainty = "all other λs are significantly worse"
     parameters = f"{size:,.0f} parameter{'' if size == 1 else 's'}"
     count = (
         f"{'The network has' if branched else 'Each member has'} {parameters}."
@@ -205,9 +341,11 @@ def optimal_lambda(
         else "The number of parameters per member is unknown: the run has no checkpoints and its "
         "data are not available."
     )
-    return f"λ = {best:g} has the lowest test error, {error}; {certainty}. {count}"
+    lowest = f"λ = {best:g} has the lowest test error, {with_interval(error, unit='%')}"
+    return f"{lowest}; {certainty}. {count}"
 
 
-def selected_on_validation(lam: float, error: Percent) -> str:
-    """Return the λ with the lowest validation error, and its test error."""
-    return f"Selected on validation: λ = {lam:g}, with a test error of {error}."
+def selected_on_validation(lam: float, error: Interval) -> str:
+    """Return the λ with the lowest validation error, and its test error in percent."""
+    error_text = with_interval(error, unit="%")
+    return f"Selected on validation: λ = {lam:g}, with a test error of {error_text}."

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
+from scipy.stats import ttest_1samp
 
 from jtdiag.commands import main
 from jtdiag.figures.kinds import capacity
@@ -9,18 +10,18 @@ from jtdiag.figures.kinds.capacity import draw
 from jtdiag.probing.running import probe as ask
 
 
-def result(lams, errors, size, low, high):
+def result(lams, errors, size, similar, trials=3):
+    """A result whose λs are all worse than the lowest, except one that varies a lot."""
     errors = np.asarray(errors, float)
-    best = lams[int(errors.argmin())]
+    by_trial = errors[:, None] + np.linspace(-0.01, 0.01, trials)
+    by_trial[:, 0] += 0.001 * np.arange(len(lams))
+    by_trial[lams.index(similar)] += 0.2 * np.arange(trials) - 0.1 * (trials - 1)
     by_split = {"error_mean": errors, "error_smoothed": errors}
-    by_trial = np.stack([errors - 0.01, errors + 0.01], 1)[:, :, None]
     return xr.Dataset(
         {n: (("lam", "split"), v[:, None]) for n, v in by_split.items()}
         | {
-            "error": (("lam", "trial", "split"), by_trial),
-            "optimum": ("split", [best]),
-            "optimum_low": ("split", [low]),
-            "optimum_high": ("split", [high]),
+            "error": (("lam", "trial", "split"), by_trial[..., None]),
+            "optimum": ("split", [lams[int(errors.argmin())]]),
             "parameters_per_member": ((), float(size)),
         },
         coords={"lam": lams, "split": ["test"]},
@@ -31,8 +32,8 @@ def result(lams, errors, size, low, high):
 @pytest.fixture
 def two():
     return [
-        ("large", result([0.0, 0.5, 1.0], [0.1, 0.2, 0.3], 1e6, 0.0, 0.5)),
-        ("small", result([0.0, 0.9, 1.0], [0.3, 0.1, 0.2], 1e3, 0.9, 1.0)),
+        ("large", result([0.0, 0.5, 1.0], [0.1, 0.2, 0.3], 1e6, 0.5)),
+        ("small", result([0.0, 0.9, 1.0], [0.3, 0.1, 0.2], 1e3, 1.0)),
     ]
 
 
@@ -41,8 +42,8 @@ def test_there_is_a_line_for_each_run_on_one_axis_of_all_lambdas(two):
     small, large = left.containers
     assert small.lines[0].get_xdata().tolist() == [0, 2, 3]
     assert large.lines[0].get_xdata().tolist() == [0, 1, 3]
-    np.testing.assert_allclose(small.lines[0].get_ydata(), [30, 10, 20])
-    np.testing.assert_allclose(large.lines[0].get_ydata(), [10, 20, 30])
+    np.testing.assert_allclose(small.lines[0].get_ydata(), [30, 10, 20], atol=0.1)
+    np.testing.assert_allclose(large.lines[0].get_ydata(), [10, 20, 30], atol=0.1)
     assert [t.get_text() for t in left.get_xticklabels()] == ["0", "0.5", "0.9", "1"]
     assert [c.get_label() for c in left.containers] == [
         "small: 16 × 1,000 parameters",
@@ -57,30 +58,38 @@ def test_branches_share_the_parameters_of_one_network(two):
     assert left.containers[0].get_label() == "small: 16 branches, 1,000 parameters in total"
 
 
-def test_the_optimum_is_marked_with_its_interval(two):
+def of_size_8(axes):
+    return [line for line in axes.lines if line.get_markersize() == 8]
+
+
+def test_the_best_lambdas_are_marked_in_both_panels(two):
     left, right = draw(two).axes
-    marks = [line for line in left.lines if line.get_markersize() == 8]
-    assert [(int(m.get_xdata()[0]), float(m.get_ydata()[0])) for m in marks] == [(2, 10), (0, 10)]
-    spans = [line.get_xdata().tolist() for line in left.lines if line.get_linewidth() == 4]
-    assert spans == [[2, 3], [0, 1]]
-    sizes = [c.lines[0].get_xdata()[0] for c in right.containers]
-    assert sizes == [1e3, 1e6]
-    ends = [c.lines[2][0].get_segments()[0][:, 1].tolist() for c in right.containers]
-    assert ends == [[2, 3], [0, 1]]
+    marks = [line.get_xdata().tolist() for line in of_size_8(left)]
+    assert marks == [[2], [3], [0], [1]]  # lowest and rings, by size
+    rings = [line for line in right.lines if line.get_markersize() != 8]
+    assert [line.get_ydata().tolist() for line in rings] == [[2, 3], [0, 1]]
+    assert [line.get_xdata().tolist() for line in rings] == [[1e3, 1e3], [1e6, 1e6]]
+    assert [line.get_ydata().tolist() for line in of_size_8(right)] == [[2], [0]]
 
 
-def test_one_run_has_one_panel_and_one_trial_no_interval(two):
-    name, alone = two[0]
-    alone["optimum_low"][:] = alone["optimum_high"][:] = np.nan
-    [axes] = draw([(name, alone)]).axes
-    assert [line for line in axes.lines if line.get_linewidth() == 4] == []
+def test_bars_are_the_intervals_over_trials(two):
+    left, _ = draw(two).axes
+    [bars] = left.containers[0].lines[2]
+    for row, segment in zip(two[1][1]["error"].values[..., 0], bars.get_segments(), strict=True):
+        scipys = ttest_1samp(100 * row, 0).confidence_interval(0.95)
+        np.testing.assert_allclose(segment[:, 1], [max(0, scipys.low), scipys.high])
+
+
+def test_one_run_has_one_panel_and_two_trials_no_rings():
+    [axes] = draw([("alone", result([0.0, 0.5], [0.1, 0.2], 1e6, 0.5, trials=2))]).axes
+    assert [line.get_xdata().tolist() for line in of_size_8(axes)] == [[0], []]
 
 
 def test_an_unknown_size_is_labeled_and_left_out_of_the_trend(two):
     two[0][1]["parameters_per_member"] = np.nan
     left, right = draw(two).axes
     assert "large: 16 members of unknown size" in [c.get_label() for c in left.containers]
-    assert len(right.containers) == 1
+    assert len(of_size_8(right)) == 1
 
 
 @pytest.mark.slow

@@ -8,12 +8,12 @@ from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
 
 LAMS = [1.0, 0.0, 0.9]
-TRIALS = np.array([[0.40, 0.44], [0.20, 0.22], [0.10, 0.14]])
+TRIALS = np.array([[0.52, 0.40, 0.34], [0.20, 0.22, 0.24], [0.10, 0.14, 0.12]])
 
 
 @pytest.fixture
 def result():
-    """Two trials at three λ in no order; on the other splits the errors are others."""
+    """Three trials at three λ in no order; on the other splits the errors are others."""
     errors = np.stack([0 * TRIALS, 0 * TRIALS + 0.9, TRIALS], -1)
     return xr.Dataset(
         {
@@ -21,11 +21,8 @@ def result():
             "ensemble_error_mean": (("lam", "split"), errors.mean(1)),
             "ensemble_error_low": (("lam", "split"), errors.mean(1) - 0.01),
             "ensemble_error_high": (("lam", "split"), errors.mean(1) + 0.03),
-            "optimum": ("split", [0.0, 0.0, 0.9]),
-            "optimum_low": ("split", [0.0, 0.0, 0.0]),
-            "optimum_high": ("split", [0.0, 0.0, 0.9]),
         },
-        coords={"lam": LAMS, "trial": [0, 1], "split": ["train", "val", "test"]},
+        coords={"lam": LAMS, "trial": [0, 1, 2], "split": ["train", "val", "test"]},
     )
 
 
@@ -38,19 +35,21 @@ def test_the_line_is_the_mean_test_error_in_percent_sorted_by_lambda(result):
     axes = drawn(result)
     line = axes.containers[0].lines[0]
     assert line.get_xdata().tolist() == [0, 1, 2]
-    np.testing.assert_allclose(line.get_ydata(), [21, 12, 42])
+    np.testing.assert_allclose(line.get_ydata(), [22, 12, 42])
     assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "0.9", "1"]
 
 
 def test_bars_are_the_intervals(result):
     [bars] = drawn(result).containers[0].lines[2]
     ends = np.array([segment[:, 1] for segment in bars.get_segments()])
-    np.testing.assert_allclose(ends, [[20, 24], [11, 15], [41, 45]])
+    np.testing.assert_allclose(ends, [[21, 25], [11, 15], [41, 45]])
 
 
 def test_dots_are_the_trials(result):
     dots = [line for line in drawn(result).lines if line.get_marker() == "."]
-    np.testing.assert_allclose([dot.get_ydata() for dot in dots], [[20, 10, 40], [22, 14, 44]])
+    np.testing.assert_allclose(
+        [dot.get_ydata() for dot in dots], [[20, 10, 52], [22, 14, 40], [24, 12, 34]]
+    )
 
 
 def test_with_one_trial_there_are_no_bars(result):
@@ -63,9 +62,8 @@ def test_a_lambda_without_a_completed_epoch_is_left_out(result):
     begun = result["lam"] != 0.9
     for name in ("ensemble_error", "ensemble_error_mean"):
         result[name] = result[name].where(begun)
-    result["optimum"][:] = result["optimum_low"][:] = result["optimum_high"][:] = 0.0
     axes = drawn(result)
-    np.testing.assert_allclose(axes.containers[0].lines[0].get_ydata(), [21, 42])
+    np.testing.assert_allclose(axes.containers[0].lines[0].get_ydata(), [22, 42])
     assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "1"]
 
 
@@ -73,25 +71,23 @@ def marks(axes):
     return [line for line in axes.lines if line.get_markersize() == 8]
 
 
-def test_the_optimum_is_marked_with_its_interval(result):
-    axes = drawn(result)
-    [mark] = marks(axes)
-    assert (int(mark.get_xdata()[0]), float(mark.get_ydata()[0])) == (1, pytest.approx(12))
-    [span] = [line for line in axes.lines if line.get_linewidth() == 4]
-    assert span.get_xdata().tolist() == [0, 1]
-    np.testing.assert_allclose(span.get_ydata(), [12, 12])
+def test_the_lowest_is_marked_and_what_is_not_different_has_a_ring(result):
+    """λ = 0 is worse than 0.9 by 10, 8 and 12 points, λ = 1 by 42, 26 and 22."""
+    lowest, similar = marks(drawn(result))
+    assert (lowest.get_xdata().tolist(), lowest.get_ydata()) == ([1], pytest.approx([12]))
+    assert lowest.get_markerfacecolor() != "none"
+    assert (similar.get_xdata().tolist(), similar.get_ydata()) == ([2], pytest.approx([42]))
+    assert similar.get_markerfacecolor() == "none"
 
 
-def test_one_trial_has_an_optimum_without_an_interval(result):
-    result["optimum_low"][:] = result["optimum_high"][:] = np.nan
-    axes = drawn(result)
-    assert len(marks(axes)) == 1
-    assert [line for line in axes.lines if line.get_linewidth() == 4] == []
+def test_with_two_trials_only_the_lowest_is_marked(result):
+    lowest, similar = marks(drawn(result.isel(trial=[0, 1])))
+    assert lowest.get_xdata().tolist() == [1]
+    assert len(similar.get_xdata()) == 0
 
 
 def test_several_runs_share_the_axes_and_each_has_a_look_of_its_own(result):
     other = result.sel(lam=[0.0, 0.9]).copy(deep=True)
-    other["optimum"][:] = 0.0
     figure = draw([("16 members", result), ("256 members", other)])
     [axes] = figure.axes
     first, second = (container.lines[0] for container in axes.containers)

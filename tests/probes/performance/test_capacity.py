@@ -1,4 +1,3 @@
-import itertools
 from statistics import mean
 
 import numpy as np
@@ -6,6 +5,7 @@ import pytest
 from scipy.stats import sem
 
 from jtdiag.probing.contract import Options
+from jtdiag.probing.registry import PROBES
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.performance.capacity import probe
 
@@ -45,20 +45,17 @@ def test_the_curve_is_that_of_the_chosen_epochs(toy, asked):
 
 
 @pytest.mark.slow
-def test_the_optimum_and_its_interval_are_found_by_counting_resamples(by_hand):
-    errors = [[0.5, 0.5, 0.5], [0.21, 0.4, 0.3], [0.3, 0.2, 0.35], [0.4, 0.4, 0.4]]
-    asked = probe.ask(written(by_hand, errors, lam=(0.0, 0.5, 0.9, 1.0)), Options())
+def test_the_optimum_and_what_is_not_worse_are_those_of_performance(by_hand):
+    errors = [[0.5, 0.5, 0.51], [0.21, 0.4, 0.3], [0.3, 0.2, 0.35], [0.4, 0.4, 0.4]]
+    run = written(by_hand, errors, lam=(0.0, 0.5, 0.9, 1.0))
+    asked = probe.ask(run, Options())
     on_test = asked.sel(split="test")
-    wins = []
-    for drawn in itertools.product(range(3), repeat=3):
-        means = [mean(row[t] for t in drawn) for row in errors]
-        wins.append((0.0, 0.5, 0.9, 1.0)[means.index(min(means))])
-    share = [wins.count(lam) / 27 for lam in (0.0, 0.5, 0.9, 1.0)]
-    np.testing.assert_allclose(on_test["best_probability"], share)
-    assert (on_test["optimum_low"], on_test["optimum_high"]) == (0.5, 0.9)
     assert float(on_test["optimum"]) == 0.9
-    slow = [(2 * 0.5 + 0.91 / 3) / 3, (0.5 + 2 * 0.91 / 3 + 0.85 / 3) / 4]
+    slow = [(2 * (1.51 / 3) + 0.91 / 3) / 3, (1.51 / 3 + 2 * 0.91 / 3 + 0.85 / 3) / 4]
     np.testing.assert_allclose(on_test["error_smoothed"][:2], slow)
+    performance = PROBES.find("performance").ask(run, Options())
+    for name in ("optimum", "best_set", "paired_trials"):
+        np.testing.assert_array_equal(asked[name], performance[name])
 
 
 @pytest.mark.slow
@@ -71,7 +68,7 @@ def test_lambdas_in_any_order_give_the_same(by_hand):
         Options(),
     )
     assert mixed["lam"].values.tolist() == [0, 0.5, 1]
-    for name in ("error_mean", "error_smoothed", "optimum", "optimum_low", "best_probability"):
+    for name in ("error_mean", "error_smoothed", "optimum", "best_set"):
         np.testing.assert_array_equal(rising[name], mixed[name])
 
 
@@ -107,25 +104,28 @@ def sentences(by_hand, errors, **more):
 
 
 @pytest.mark.slow
-def test_the_sentence_gives_optimum_interval_and_size(by_hand):
-    [sentence] = sentences(by_hand, [[0.4, 0.4], [0.2, 0.1], [0.1, 0.3]])
+def test_the_sentence_gives_the_best_lambdas_and_the_size(by_hand):
+    errors = [[0.4, 0.41, 0.42], [0.2, 0.1, 0.15], [0.2, 0.11, 0.17]]
+    [sentence] = sentences(by_hand, errors)
     assert sentence == (
-        "λ = 0.5 has the lowest test error, 15.0 ± 5.0 %; in 95 % of bootstrap resamples of 2 "
-        "trials, the best λ is between 0.5 and 1. Each member has 650 parameters. Selected on "
-        "validation: λ = 0.5, with a test error of 15.0 ± 5.0 %."
+        "λ = 0.5 has the lowest test error, 15.0 % (95 % interval 2.6 to 27.4 %); not "
+        "significantly different from the best: λ = 1. Each member has 650 parameters. "
+        "Selected on validation: λ = 0.5, with a test error of 15.0 % (95 % interval 2.6 to "
+        "27.4 %)."
     )
 
 
 @pytest.mark.slow
-def test_an_interval_of_one_lambda_is_that_lambda(by_hand):
-    [sentence] = sentences(by_hand, [[0.4, 0.4], [0.2, 0.1]])
-    assert "in 95 % of bootstrap resamples of 2 trials, the best λ is 1." in sentence
+def test_a_lambda_that_is_better_than_all_others(by_hand):
+    [sentence] = sentences(by_hand, [[0.4, 0.41, 0.42], [0.2, 0.2, 0.21]])
+    assert "all other λs are significantly worse." in sentence
 
 
 @pytest.mark.slow
-def test_one_trial_is_too_few_for_an_interval(by_hand):
-    [sentence] = sentences(by_hand, [[0.4], [0.2]])
-    assert "20.0 %; too few trials for an interval of the best λ." in sentence
+@pytest.mark.parametrize(("trials", "few"), [(1, "one trial is"), (2, "2 trials are")])
+def test_few_trials_do_not_show_which_lambdas_are_worse(by_hand, trials, few):
+    [sentence] = sentences(by_hand, [[0.4, 0.41][:trials], [0.2, 0.2][:trials]])
+    assert f"{few} too few to say which λs are worse." in sentence
 
 
 @pytest.mark.slow

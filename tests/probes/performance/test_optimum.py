@@ -1,78 +1,53 @@
-import math
-from collections import Counter
-
 import numpy as np
 import pytest
+import xarray as xr
 
-from jtdiag_probes.performance import optimum
-from jtdiag_probes.performance.optimum import interval, probabilities, resamples, smoothed
+from jtdiag import stats
+from jtdiag_probes.performance.optimum import best_lams, differences, smoothed
 
-
-def rng():
-    return np.random.default_rng(0)
-
-
-def test_few_trials_are_resampled_in_every_way():
-    drawn = Counter(map(tuple, (3 * resamples(3, rng())).round().astype(int)))
-    multinomial = {
-        (a, b, 3 - a - b): math.factorial(3)
-        // (math.factorial(a) * math.factorial(b) * math.factorial(3 - a - b))
-        for a in range(4)
-        for b in range(4 - a)
-    }
-    assert drawn == multinomial
+LAMS = [0.9, 0.0, 1.0, 0.5]
+ERRORS = [[0.10, 0.12, 0.11], [0.20, 0.20, 0.21], [np.nan] * 3, [0.11, 0.12, np.nan]]
 
 
-def test_of_many_trials_resamples_are_drawn():
-    weights = resamples(8, rng())
-    assert weights.shape == (optimum.DRAWN, 8)
-    np.testing.assert_allclose(weights.sum(1), 1)
-    np.testing.assert_allclose(weights.mean(0), 1 / 8, atol=0.01)
+def of(errors, lams=LAMS):
+    return xr.DataArray(
+        np.asarray(errors, float)[..., None],
+        dims=("lam", "trial", "split"),
+        coords={"lam": lams, "split": ["test"]},
+    )
 
 
-def test_the_probability_of_two_candidates_is_a_binomial():
-    """Of three trials the first candidate wins two by as much as it loses the third."""
-    errors = np.array([[0.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
-    wins = 1 - (3 * (1 / 3) ** 2 * (2 / 3) + (1 / 3) ** 3)
-    np.testing.assert_allclose(probabilities(errors, rng()), [wins, 1 - wins], rtol=1e-12)
+def test_the_set_is_that_of_stats_in_the_order_of_the_lambdas():
+    result = best_lams(of(ERRORS)).sel(split="test")
+    assert float(result["optimum"]) == 0.9
+    assert result["lam"].values.tolist() == LAMS
+    np.testing.assert_array_equal(result["best_set"], [1, 0, np.nan, 1])
+    np.testing.assert_array_equal(result["paired_trials"], [3, 3, 0, 2])
+    assert stats.best_set(ERRORS).tolist() == [True, False, False, True]
 
 
-def test_drawn_and_counted_resamples_agree(monkeypatch):
-    errors = np.random.default_rng(3).normal(0, 1, (4, 5)) + np.arange(4)[:, None] * 0.2
-    exact = probabilities(errors, rng())
-    monkeypatch.setattr(optimum, "EXACT_UP_TO", 1)
-    np.testing.assert_allclose(probabilities(errors, rng()), exact, atol=0.03)
+def test_among_equal_means_the_smallest_lambda_is_the_optimum():
+    assert float(best_lams(of([[0.1, 0.2], [0.2, 0.1]], [0.9, 0.5]))["optimum"][0]) == 0.5
 
 
-def test_trials_are_resampled_whole():
-    """What moves all candidates of a trial alike changes nothing."""
-    errors = rng().normal(0, 0.1, (3, 4))
-    shifted = errors + np.array([0, 5, -3, 1])
-    np.testing.assert_allclose(probabilities(shifted, rng()), probabilities(errors, rng()))
+def test_one_trial_has_an_optimum_and_leaves_nothing_out():
+    result = best_lams(of([[0.3], [0.1], [np.nan]], [0.0, 0.5, 1.0])).sel(split="test")
+    assert float(result["optimum"]) == 0.5
+    np.testing.assert_array_equal(result["best_set"], [1, 1, np.nan])
 
 
-def test_equals_share():
-    np.testing.assert_allclose(probabilities(np.ones((2, 3)), rng()), 0.5)
+def test_without_any_error_there_is_no_optimum():
+    result = best_lams(of([[np.nan], [np.nan]], [0.0, 1.0])).sel(split="test")
+    assert np.isnan(result["optimum"])
+    assert result["best_set"].isnull().all()
 
 
-def test_one_trial_has_no_probabilities():
-    probability = probabilities(np.array([[0.1], [0.2]]), rng())
-    assert np.isnan(probability).all()
-    assert interval(probability) == (-1, -1)
-
-
-@pytest.mark.parametrize(
-    ("probability", "ends"),
-    [
-        ([0, 1, 0], (1, 1)),
-        ([0.02, 0.96, 0.02], (1, 1)),
-        ([0.03, 0.94, 0.03], (0, 2)),
-        ([0.5, 0, 0.5], (0, 2)),
-        ([0.025, 0.95, 0.025], (1, 1)),
-    ],
-)
-def test_the_interval_cuts_a_fortieth_off_each_side(probability, ends):
-    assert interval(np.array(probability, float)) == ends
+def test_what_could_be_detected_is_that_of_all_pairs_of_measured_lambdas():
+    result = differences(of(ERRORS)).sel(split="test")
+    each = np.subtract(ERRORS[1], ERRORS[0])
+    expected = stats.smallest_detectable(each, comparisons=3)
+    assert float(result["difference_detectable"].sel(lam=0.0)) == pytest.approx(expected)
+    assert np.isnan(result["difference_detectable"].sel(lam=[0.9, 1.0])).all()
 
 
 def test_smoothing_keeps_a_line_but_for_its_ends():

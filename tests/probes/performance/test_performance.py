@@ -1,4 +1,3 @@
-import itertools
 import math
 import re
 from statistics import mean, median, stdev
@@ -8,12 +7,14 @@ import pytest
 import xarray as xr
 from scipy.stats import sem, ttest_rel
 
-from jtdiag import names
+from jtdiag import names, stats
 from jtdiag.probing.contract import Options
 from jtdiag.probing.over_trials import standard_error
-from jtdiag.probing.registry import PROBES
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes.performance.performance import best_lam, differences, probe
+from jtdiag_probes.performance.optimum import best_lams, differences
+from jtdiag_probes.performance.performance import probe
+from jtdiag_probes.performance.performance_verdict import _comparison
+from jtdiag_probes.performance.wording import Error, best_lambda
 
 
 @pytest.mark.slow
@@ -168,6 +169,7 @@ def findings(by_hand, errors, lams, **more):
     return {finding.rule: finding for finding in probe.judge(probe.ask(run, Options()))}
 
 
+ERROR = Error(over_trials=stats.Interval(1, 0, 2), population=stats.Interval(1, 0, 2))
 CLEAR = [[0.10, 0.12, 0.11], [0.39, 0.41, 0.43], [0.20, 0.20, 0.21]]
 UNCLEAR = [[0.10, 0.14, 0.12], [0.13, 0.10, 0.14], [0.40, 0.41, 0.42]]
 
@@ -177,23 +179,27 @@ def test_the_best_lambda_is_reported_against_all_others(by_hand):
     finding = findings(by_hand, CLEAR, (0.9, 1.0, 0.0))["best-lambda"]
     assert (finding.level, finding.lam, finding.number) == ("info", 0.9, pytest.approx(0.11))
     assert finding.sentence == (
-        "λ = 0.9 has the lowest test error of the ensemble, 11.0 ± 0.6 %. λ = 0 (independent "
-        "training, +9.33 points, 95 % interval +4.23 to +14.43) and λ = 1 (end-to-end training, "
-        "+30.00 points, 95 % interval +22.35 to +37.65) are significantly worse."
+        "λ = 0.9 has the lowest test error of the ensemble, 11.0 % (95 % interval 8.5 to 13.5 %). "
+        "λ = 0 (independent training, +9.33 points, 95 % interval +4.23 to +14.43) and λ = 1 "
+        "(end-to-end training, +30.00 points, 95 % interval +22.35 to +37.65) are significantly "
+        "worse."
     )
-    assert finding.headline == "λ = 0.9 is best, with a test error of 11.0 ± 0.6 %"
+    assert finding.headline == (
+        "λ = 0.9 is best, with a test error of 11.0 % (95 % interval 8.5 to 13.5 %)"
+    )
 
 
 @pytest.mark.slow
 def test_a_lambda_whose_interval_includes_0_is_not_called_worse(by_hand):
     finding = findings(by_hand, UNCLEAR, (0.5, 1.0, 0.0))["best-lambda"]
     assert re.search(
-        r"λ = 0 \(independent training, \+29.00 points, 95 % interval \+[\d.]+ to \+[\d.]+\) is "
-        r"significantly worse. λ = 1 \(end-to-end training, \+0.33 points, 95 % interval "
-        r"−[\d.]+ to \+[\d.]+\) is not significantly different.$",
+        r"Not significantly different from the best: λ = 1 \(end-to-end training, \+0.33 points, "
+        r"95 % interval −[\d.]+ to \+[\d.]+\). There, a difference of [\d.]+ points would have "
+        r"been detected with a probability of 80 %. λ = 0 \(independent training, \+29.00 "
+        r"points, 95 % interval \+[\d.]+ to \+[\d.]+\) is significantly worse.$",
         finding.sentence,
     )
-    assert finding.headline.endswith("not significantly lower than at λ = 1")
+    assert finding.headline.endswith("not significantly different from λ = 1")
 
 
 @pytest.mark.slow
@@ -201,36 +207,125 @@ def test_the_same_difference_in_all_trials_is_not_significant(by_hand):
     errors = [[0.10, 0.20, 0.15], [0.102, 0.202, 0.152]]
     finding = findings(by_hand, errors, (0.9, 0.5))["best-lambda"]
     assert finding.sentence.endswith(
-        "λ = 0.5 (+0.20 points in each of 3 trials) is not significantly different."
+        "Not significantly different from the best: λ = 0.5 (+0.20 points in each of 3 trials)."
     )
 
 
 @pytest.mark.slow
-def test_in_one_trial_nothing_is_called_different(by_hand):
-    finding = findings(by_hand, [[0.10], [0.90]], (0.0, 1.0))["best-lambda"]
-    assert finding.sentence == (
-        "λ = 0 has the lowest test error of the ensemble, 10.0 %. One trial is too few to test "
-        "differences: λ = 1 (end-to-end training, +80.00 points)."
+@pytest.mark.parametrize(("trials", "few"), [(1, "One trial is"), (2, "2 trials are")])
+def test_in_one_or_two_trials_nothing_is_called_worse(by_hand, trials, few):
+    errors = [[0.10, 0.11][:trials], [0.90, 0.91][:trials]]
+    finding = findings(by_hand, errors, (0.0, 1.0))["best-lambda"]
+    assert f"{few} too few to test differences between λs: λ = 1 " in finding.sentence
+    assert "worse" not in finding.sentence
+
+
+def test_the_finding_and_the_intervals_of_the_result_never_disagree():
+    """Of simulated trials, with and without differences: what the claims of test_coverage are."""
+    random = np.random.default_rng(0)
+    different = 0
+    for run in range(60):
+        trials, lams = 2 + run % 4, (0.0, 0.5, 0.9, 1.0)
+        errors = (
+            0.2 + 0.002 * random.normal(size=(4, trials)) + 0.05 * (run % 3) * random.random((4, 1))
+        )
+        error = xr.DataArray(
+            errors[..., None],
+            dims=("lam", "trial", "split"),
+            coords={"lam": list(lams), "split": ["test"]},
+        )
+        on_test = xr.merge([best_lams(error), differences(error)]).sel(split="test")
+        best, chosen = float(on_test["optimum"]), stats.best_set(errors)
+        compared = [_comparison(on_test, lam) for lam in lams if lam != best]
+        assert [c.worse for c in compared] == [
+            not in_set for lam, in_set in zip(lams, chosen, strict=True) if lam != best
+        ]
+        sentence = best_lambda(best, ERROR, compared)
+        assert ("significantly worse" in sentence) == (not chosen.all())
+        different += not chosen.all()
+    assert 10 < different < 50
+
+
+# --- end to end -----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_end_to_end_training_is_compared_with_independent_training_in_pairs(by_hand):
+    errors = [[0.10, 0.12, 0.11], [0.39, 0.41, 0.43], [0.20, 0.20, 0.21]]
+    run = run_with(by_hand, [[[0.9, e] for e in row] for row in errors], (0.9, 1.0, 0.0)).seal_all()
+    asked = probe.ask(run, Options())
+    scipys = ttest_rel(errors[1], errors[2]).confidence_interval(0.95)
+    assert float(asked["end_to_end_mean"]) == pytest.approx(mean(errors[1]) - mean(errors[2]))
+    assert float(asked["end_to_end_low"]) == pytest.approx(scipys.low, rel=1e-9)
+    assert float(asked["end_to_end_high"]) == pytest.approx(scipys.high, rel=1e-9)
+    assert int(asked["end_to_end_trials"]) == 3
+    assert float(asked["end_to_end_detectable"]) == pytest.approx(
+        stats.smallest_detectable(np.subtract(errors[1], errors[2]))
     )
-    assert finding.headline == "λ = 0 has the lowest test error, 10.0 %, in a single trial"
+    [finding] = [f for f in probe.judge(asked) if f.rule == "end-to-end"]
+    assert (finding.lam, finding.number) == (1.0, pytest.approx(0.2067, abs=1e-4))
+    assert "has a significantly higher test error" in finding.sentence
 
 
-def test_the_finding_and_the_intervals_of_the_result_never_disagree(toy, asked):
-    [finding] = [f for f in probe.judge(asked) if f.rule == "best-lambda"]
-    on_test = asked.sel(split="test")
-    for lam in on_test["lam"].values:
-        worse = float(on_test["difference_low"].sel(lam=lam)) > 0
-        before, _, after = finding.sentence.partition("significantly worse")
-        assert (f"λ = {lam:g} (" in before and bool(after)) == worse
+@pytest.mark.slow
+def test_without_both_ends_there_is_no_finding_about_end_to_end_training(by_hand):
+    assert "end-to-end" not in findings(by_hand, CLEAR, (0.9, 1.0, 0.5))
+
+
+@pytest.mark.slow
+def test_one_trial_without_outputs_cannot_test_end_to_end_training(by_hand):
+    finding = findings(by_hand, [[0.10], [0.90]], (0.0, 1.0))["end-to-end"]
+    assert finding.sentence.startswith("One trial is too few to test whether end-to-end training")
+
+
+@pytest.mark.slow
+def test_of_one_trial_with_outputs_the_test_examples_are_pairs(by_hand):
+    """λ = 1 is wrong on 9 of the 40 examples on which λ = 0 is right, and right on 2 others."""
+    target = np.arange(40) % 3
+    logits = np.zeros((2, 1, 2, 2, 40, 3))
+    right = np.ones((2, 40), bool)
+    right[1, :9], right[0, 9:11] = False, False
+    for lam in (0, 1):
+        said = np.where(right[lam], target, (target + 1) % 3)
+        logits[lam, 0, :, :] = np.eye(3)[said]
+    errors = np.array([2 / 40, 9 / 40])
+    ensemble = np.broadcast_to(errors[:, None, None, None], (2, 1, 2, 3))
+    run = by_hand(
+        ensemble[..., None].repeat(2, -1),
+        ensemble,
+        lam=(0.0, 1.0),
+        classes=3,
+        logits={names.TEST: logits},
+        target={names.TEST: target},
+    ).seal_all()
+    asked = probe.ask(run, Options())
+    counts = [int(asked[f"end_to_end_{name}"]) for name in ("trials", "wins", "losses")]
+    assert counts == [1, 2, 9]
+    interval = stats.paired_fractions(9, 2, 40)
+    assert float(asked["end_to_end_low"]) == pytest.approx(interval.low)
+    assert float(asked["end_to_end_high"]) == pytest.approx(interval.high)
+    [finding] = [f for f in probe.judge(asked) if f.rule == "end-to-end"]
+    assert "p = 0.065" in finding.sentence
+    assert "not significantly different" in finding.sentence
+
+
+# --- new test examples ----------------------------------------------------------------------------
+
+
+def test_the_interval_of_the_population_is_that_of_the_number_of_test_examples(toy, asked):
+    examples = len(toy.target(names.TEST, toy.lanes[0]))
+    for lam in asked["lam"].values:
+        row = asked.sel(lam=lam)
+        expected = stats.population_interval(row["ensemble_error"].sel(split="test"), examples)
+        assert float(row["population_low"]) == pytest.approx(expected.low)
+        assert float(row["population_high"]) == pytest.approx(expected.high)
 
 
 @pytest.mark.slow
 def test_diversity_is_reported_at_the_best_lambda(by_hand):
     finding = findings(by_hand, CLEAR, (0.9, 1.0, 0.0))["diversity"]
     assert finding.lam == 0.9
-    assert "below the mean loss of its members (their diversity); its test error is " in (
-        finding.sentence
-    )
+    assert "the mean loss of its members is higher by " in (finding.sentence)
 
 
 @pytest.mark.slow
@@ -269,46 +364,3 @@ def test_learning_rates_that_differ_are_named(by_hand):
         "Learning rates differ (5.12 at λ = 0 and 0.5; 1.536 at λ = 1), so differences may be due "
         "to them."
     )
-
-
-@pytest.mark.parametrize("trials", [2, 3, 4])
-def test_the_optimum_and_its_interval_are_those_of_all_resamples(trials):
-    """Against the slow way: every resample of trials is drawn, and its best λ counted."""
-    random = np.random.default_rng(trials)
-    lams = [0.9, 0.0, 0.5]
-    errors = 0.2 + 0.01 * random.normal(size=(3, trials))
-    error = xr.DataArray(
-        errors[:, :, None], dims=("lam", "trial", "split"), coords={"lam": lams, "split": ["test"]}
-    )
-    result = best_lam(error, seed=0)
-    assert float(result["optimum"][0]) == lams[int(errors.mean(1).argmin())]
-    best = sorted(
-        lams[int(errors[:, list(drawn)].mean(1).argmin())]
-        for drawn in itertools.product(range(trials), repeat=trials)
-    )
-    inside = [
-        lam
-        for lam in sorted(set(best))
-        if np.mean([b <= lam for b in best]) > 0.025 and np.mean([b >= lam for b in best]) > 0.025
-    ]
-    assert [float(result[f"optimum_{end}"][0]) for end in ("low", "high")] == [
-        inside[0],
-        inside[-1],
-    ]
-
-
-def test_one_trial_has_an_optimum_and_no_interval():
-    error = xr.DataArray(
-        [[[0.3]], [[0.1]], [[np.nan]]],
-        dims=("lam", "trial", "split"),
-        coords={"lam": [0.0, 0.5, 1.0], "split": ["test"]},
-    )
-    result = best_lam(error, seed=0)
-    assert float(result["optimum"][0]) == 0.5
-    assert np.isnan(result["optimum_low"][0])
-
-
-def test_the_optimum_is_that_of_the_capacity_probe(toy, asked):
-    capacity = PROBES.find("capacity").ask(toy, Options())
-    for name in ("optimum", "optimum_low", "optimum_high"):
-        np.testing.assert_array_equal(asked[name].values, capacity[name].values)
