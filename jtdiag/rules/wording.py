@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable
 
 INDEPENDENT = "λ = 0, independent training"
+LOW_ERROR = 0.0095
+"""Errors below this are written with one significant digit, others in whole percent."""
 MOST_DIGITS = 12
 """Additional digits to try until a value and its limit differ."""
 
@@ -34,15 +36,15 @@ def dominance_observation(
         limit: The limit that the share is below.
     """
     if leaders == 1:
-        subject, leading = "one member dominates", f"that member {_percent(leader_error)}"
+        subject, leading = "one member dominates", f"that member {_error(leader_error)}"
     else:
         subject = f"{leaders} of {members} members dominate"
-        leading = f"those members at most {_percent(leader_error)}"
+        leading = f"those members at most {_error(leader_error)}"
     others = "the other member" if members - leaders == 1 else "the median of the others"
     number, bound = _apart(skill, limit)
     return (
-        f"{subject} the ensemble (training error: {leading}, {others} {_percent(others_error)}, "
-        f"ensemble {_percent(ensemble_error)}; {others} has {number} of the ensemble's skill, "
+        f"{subject} the ensemble (training error: {leading}, {others} {_error(others_error)}, "
+        f"ensemble {_error(ensemble_error)}; {others} has {number} of the ensemble's skill, "
         f"below the limit of {bound})"
     )
 
@@ -62,8 +64,8 @@ def codependence_observation(
     number, bound = _apart(skill, limit)
     return (
         f"no member performs well on its own (training error: median member "
-        f"{_percent(median_error)}, best member {_percent(best_error)}, ensemble "
-        f"{_percent(ensemble_error)}; the median member has {number} of the ensemble's skill, "
+        f"{_error(median_error)}, best member {_error(best_error)}, ensemble "
+        f"{_error(ensemble_error)}; the median member has {number} of the ensemble's skill, "
         f"below the limit of {bound})"
     )
 
@@ -178,6 +180,11 @@ def over_capacity_advice(lam: float | None) -> str:
     """Return what to compare with where members have enough capacity."""
     baseline = "" if lam == 0 else f"; compare with {INDEPENDENT}"
     return f"Webb et al. (2020) report no benefit of joint training for such members{baseline}."
+
+
+def _error(fraction: float) -> str:
+    """Return an error in percent, such as "12 %" or, of a rare class, "0.08 %"."""
+    return f"{100 * fraction:.1g} %" if 0 < fraction < LOW_ERROR else _percent(fraction)
 
 
 def _percent(fraction: float, digits: int = 0) -> str:

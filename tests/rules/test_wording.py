@@ -50,6 +50,14 @@ SENTENCES = [
         "ensemble's skill, below the limit of 48 %)",
     ),
     (
+        wording.dominance_observation(
+            **(LED | {"leader_error": 0, "others_error": 0.01, "ensemble_error": 0.0008})
+        ),
+        "one member dominates the ensemble (training error: that member 0 %, the median of the "
+        "others 1 %, ensemble 0.08 %; the median of the others has 21 % of the ensemble's skill, "
+        "below the limit of 48 %)",
+    ),
+    (
         wording.codependence_observation(**WEAK),
         "no member performs well on its own (training error: median member 73 %, best member "
         "52 %, ensemble 10 %; the median member has 21 % of the ensemble's skill, below the limit "
