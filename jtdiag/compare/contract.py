@@ -1,5 +1,6 @@
 """What a comparison of two runs consists of: recipe fields and differences of results."""
 
+import math
 from dataclasses import dataclass
 
 from jtdiag.stats import Interval
@@ -35,3 +36,8 @@ class Difference:
     count: int
     """Number of trials or examples that the interval is computed from."""
     note: str = ""
+    """What else is known of this difference, such as McNemar's test; "" for nothing."""
+    comparisons: int = 1
+    """Number of λs for which the intervals of this quantity hold simultaneously."""
+    detectable: float = math.nan
+    """Difference that the test detects with a probability of 80 %; NaN if unknown."""

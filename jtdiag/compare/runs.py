@@ -6,14 +6,13 @@ seeds are two groups. A single trial does not show what another training would g
 have kept their outputs, the test examples are pairs, and the interval is for two trained ensembles.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from jtdiag import names
 from jtdiag.compare import wording
@@ -27,7 +26,15 @@ from jtdiag.compare.contract import (
 )
 from jtdiag.probing.by_example import by_example, has_outputs
 from jtdiag.recipe import toml
-from jtdiag.stats import Interval, paired, unpaired
+from jtdiag.stats import (
+    Interval,
+    mcnemar,
+    paired,
+    paired_fractions,
+    smallest_detectable,
+    smallest_detectable_unpaired,
+    unpaired,
+)
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 
@@ -66,8 +73,8 @@ def differences(
 ) -> list[Difference]:
     """Return b − a of every quantity on test, at every λ that both runs have, with intervals.
 
-    Each lane is evaluated at the epoch selected on validation. One chunk of outputs at a time is
-    kept in memory.
+    Each lane is evaluated at the epoch selected on validation. The intervals of each quantity hold
+    simultaneously for all λs (Bonferroni). One chunk of outputs at a time is kept in memory.
 
     Args:
         a: A run.
@@ -75,11 +82,12 @@ def differences(
         performance_a: Result of the probe performance for a.
         performance_b: The same for b.
     """
-    rows: list[Difference] = []
     on_test = [result.sel({names.SPLIT: names.TEST}) for result in (performance_a, performance_b)]
-    for lam in shared(a, b):
-        x, y = (result.sel({names.LAM: lam}) for result in on_test)
-        rows += _at_lam(a, b, lam, x, y)
+    pairs = {lam: [result.sel({names.LAM: lam}) for result in on_test] for lam in shared(a, b)}
+    measured = {lam: pair for lam, pair in pairs.items() if all(map(_trials, pair))}
+    rows: list[Difference] = []
+    for lam, (x, y) in measured.items():
+        rows += _at_lam(a, b, _At(lam, len(measured)), x, y)
     return rows
 
 
@@ -94,21 +102,27 @@ def same_draws(a: Run, b: Run) -> bool:
     return keys[0] == keys[1]
 
 
-def _at_lam(a: Run, b: Run, lam: float, x: xr.Dataset, y: xr.Dataset) -> list[Difference]:
-    """Return the differences at one λ; x and y are the results there, by trial."""
+class _At(NamedTuple):
+    """Where a difference is tested."""
+
+    lam: float
+    comparisons: int
+    """Number of λs that are compared."""
+
+
+def _at_lam(a: Run, b: Run, at: _At, x: xr.Dataset, y: xr.Dataset) -> list[Difference]:
+    """Return the differences at one λ; x and y are the results there, by trial, both measured."""
     trials = [_trials(result) for result in (x, y)]
-    if not trials[0] or not trials[1]:
-        return []
     common = [trial for trial in trials[0] if trial in trials[1]] if same_draws(a, b) else []
     if len(common) > 1:
         x, y = (result.sel({names.TRIAL: common}) for result in (x, y))
-        return [_by_trial(lam, name, x, y) for name in QUANTITIES]
+        return [_by_trial(at, name, x, y) for name in QUANTITIES]
     if not common and min(map(len, trials)) > 1:
-        return [_by_group(lam, name, x, y) for name in QUANTITIES]
+        return [_by_group(at, name, x, y) for name in QUANTITIES]
     pair = (common[0], common[0]) if common else (trials[0][0], trials[1][0])
     x, y = (result.sel({names.TRIAL: [t]}) for result, t in zip((x, y), pair, strict=True))
-    examples = _pairs_of_examples(a, b, lam, pair)
-    return [_by_example(lam, name, x, y, examples) for name in QUANTITIES]
+    examples = _pairs_of_examples(a, b, at.lam, pair)
+    return [_by_example(at, name, x, y, examples) for name in QUANTITIES]
 
 
 def _trials(result: xr.Dataset) -> list[int]:
@@ -118,35 +132,49 @@ def _trials(result: xr.Dataset) -> list[int]:
 
 
 def _difference(
-    lam: float, name: str, x: Values, y: Values, interval: Interval, basis: str, count: int
+    at: _At,
+    name: str,
+    x: Values,
+    y: Values,
+    interval: Interval,
+    basis: str = "",
+    count: int = 0,
+    detectable: float = np.nan,
 ) -> Difference:
     label, unit = QUANTITIES[name]
     factor = 100 if unit == POINTS else 1
     return Difference(
-        lam=lam,
+        lam=at.lam,
         quantity=label,
         unit=unit,
         a=factor * float(np.mean(x)),
         b=factor * float(np.mean(y)),
-        interval=Interval(*(factor * end for end in interval)),
+        interval=interval.scaled(factor),
         doubt=basis if interval.exists else "",
         count=count if interval.exists else 0,
+        comparisons=at.comparisons,
+        detectable=factor * detectable,
     )
 
 
-def _by_trial(lam: float, name: str, x: xr.Dataset, y: xr.Dataset) -> Difference:
+def _by_trial(at: _At, name: str, x: xr.Dataset, y: xr.Dataset) -> Difference:
     left, right = x[name].values, y[name].values
-    return _difference(lam, name, left, right, paired(right - left), BY_TRIAL, len(left))
+    each = right - left
+    interval = paired(each, at.comparisons)
+    detectable = smallest_detectable(each, at.comparisons)
+    return _difference(at, name, left, right, interval, BY_TRIAL, len(left), detectable)
 
 
-def _by_group(lam: float, name: str, x: xr.Dataset, y: xr.Dataset) -> Difference:
+def _by_group(at: _At, name: str, x: xr.Dataset, y: xr.Dataset) -> Difference:
     left, right = (values[np.isfinite(values)] for values in (x[name].values, y[name].values))
     count = min(len(left), len(right))
-    return _difference(lam, name, left, right, unpaired(left, right), BY_GROUP, count)
+    interval = unpaired(left, right, at.comparisons)
+    detectable = smallest_detectable_unpaired(left, right, at.comparisons)
+    return _difference(at, name, left, right, interval, BY_GROUP, count, detectable)
 
 
 def _by_example(
-    lam: float,
+    at: _At,
     name: str,
     x: xr.Dataset,
     y: xr.Dataset,
@@ -154,21 +182,20 @@ def _by_example(
 ) -> Difference:
     """Return a difference of single trials, with an interval over test examples if possible."""
     left, right = x[name].values, y[name].values
-    no_interval = Interval(float(right.mean() - left.mean()), np.nan, np.nan)
     if examples is None or name not in examples[0] or name not in examples[1]:
-        return _difference(lam, name, left, right, no_interval, "", 0)
+        no_interval = Interval(float(right.mean() - left.mean()), np.nan, np.nan)
+        return _difference(at, name, left, right, no_interval)
     each = examples[1][name] - examples[0][name]
-    difference = _difference(lam, name, left, right, paired(each), BY_EXAMPLE, len(each))
-    if name != names.ENSEMBLE_ERROR or not set(np.unique(each)) <= {-1.0, 0.0, 1.0}:
-        return difference
-    return replace(difference, note=mcnemar(int((each > 0).sum()), int((each < 0).sum())))
-
-
-def mcnemar(only_a: int, only_b: int) -> str:
-    """Return McNemar's exact test of the examples on which only one run is right, in words."""
-    total = only_a + only_b
-    p = float(binomtest(only_b, total).pvalue) if total else 1.0
-    return wording.mcnemar(only_a, only_b, p)
+    detectable = smallest_detectable(each, at.comparisons)
+    wrong_or_right = name == names.ENSEMBLE_ERROR and set(np.unique(each)) <= {-1.0, 0.0, 1.0}
+    if not wrong_or_right:
+        interval = paired(each, at.comparisons)
+        return _difference(at, name, left, right, interval, BY_EXAMPLE, len(each), detectable)
+    only_a, only_b = int((each > 0).sum()), int((each < 0).sum())
+    interval = paired_fractions(only_a, only_b, len(each), at.comparisons)
+    difference = _difference(at, name, left, right, interval, BY_EXAMPLE, len(each), detectable)
+    p = mcnemar(only_a, only_b)
+    return replace(difference, note=wording.mcnemar(only_a, only_b, p, at.comparisons))
 
 
 # --- examples ------------------------------------------------------------------------------------
@@ -217,6 +244,18 @@ def notes(a: Run, b: Run, differences: Iterable[Difference]) -> list[str]:
         sentences.append(
             wording.intervals(basis, max(row.count for row in rows if row.doubt == basis))
         )
+    tested = [row for row in rows if row.interval.exists]
+    sentences += [wording.simultaneous(tested[0].comparisons)] if tested else []
     sentences += [f"λ = {row.lam:g}: {row.note}." for row in rows if row.note]
     sentences += [wording.SIGNIFICANT] if any(row.interval.significant for row in rows) else []
-    return sentences
+    return [*sentences, *_power(tested)]
+
+
+def _power(tested: Sequence[Difference]) -> list[str]:
+    """Return what could have been detected in the ensemble error, if no λ differs there."""
+    label, _ = QUANTITIES[names.ENSEMBLE_ERROR]
+    errors = [row for row in tested if row.quantity == label]
+    known = [row.detectable for row in errors if np.isfinite(row.detectable)]
+    if not known or any(row.interval.significant for row in errors):
+        return []
+    return [wording.power(max(known))]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from jtdiag.compare.contract import BY_EXAMPLE, BY_GROUP, BY_TRIAL, POINTS, Difference, Field
-from jtdiag.stats import listed, signed
+from jtdiag.stats import listed, signed, with_power
 
 FIELDS = ("field", "A", "B")
 RESULTS = ("λ", "on test", "A", "B", "B − A", "95 % interval")
@@ -71,19 +71,38 @@ def intervals(basis: str, count: int) -> str:
     return NO_INTERVAL
 
 
-def mcnemar(only_a: int, only_b: int, p: float) -> str:
+def simultaneous(lams: int) -> str:
+    """Return for how many λs the intervals of a quantity hold together."""
+    if lams == 1:
+        return "Intervals have a level of 95 %."
+    return f"The intervals of each quantity hold simultaneously for {lams} λs, at a level of 95 %."
+
+
+def power(points: float) -> str:
+    """Return how large a difference in ensemble error would have been detected, where none was.
+
+    Args:
+        points: In percentage points, at the λ where it is largest.
+    """
+    detectable = with_power(points, ".2f", "points")
+    return f"No significant difference in ensemble error; at every λ that was tested, {detectable}."
+
+
+def mcnemar(only_a: int, only_b: int, p: float, lams: int = 1) -> str:
     """Return McNemar's exact test: on how many examples only one of the runs is right.
 
     Args:
         only_a: Examples on which A is right and B is wrong.
         only_b: The reverse.
         p: Two-sided p-value.
+        lams: λs that are tested; of several, p has to be smaller.
     """
     if only_a + only_b == 0:
         return "A and B are right on the same examples"
+    needed = f", significant below {0.05 / lams:.2g} for {lams} λs" if lams > 1 else ""
     return (
         f"only A is right on {_examples(only_a)}, only B on {_examples(only_b)} (exact McNemar "
-        f"test, p = {p:.2g})"
+        f"test, p = {p:.2g}{needed})"
     )
 
 

@@ -15,6 +15,7 @@ from jtdiag.compare.contract import BY_EXAMPLE, BY_GROUP, BY_TRIAL
 from jtdiag.compare.runs import notes
 from jtdiag.compare.wording import result_rows
 from jtdiag.probing.running import probe
+from jtdiag.stats import paired_fractions, smallest_detectable
 from jtdiag.store.lanes import Lane, Seal
 
 A = [0.10, 0.12, 0.14]
@@ -64,8 +65,10 @@ def of_the_ensemble(rows):
 def test_trials_of_one_seed_are_pairs():
     rows = differences(measured([A, B]), measured([B, A]))
     for row, (x, y) in zip(of_the_ensemble(rows), [(A, B), (B, A)], strict=True):
-        scipys = stats.ttest_rel(y, x).confidence_interval(0.95)
-        assert (row.doubt, row.count) == (BY_TRIAL, 3)
+        scipys = stats.ttest_rel(y, x).confidence_interval(1 - 0.05 / 2)  # two λs
+        assert (row.doubt, row.count, row.comparisons) == (BY_TRIAL, 3, 2)
+        detectable = smallest_detectable(np.subtract(y, x), comparisons=2)
+        assert row.detectable == pytest.approx(100 * detectable)
         assert row.interval == pytest.approx(
             (100 * (np.mean(y) - np.mean(x)), 100 * scipys.low, 100 * scipys.high), rel=1e-9
         )
@@ -160,8 +163,12 @@ def test_of_single_trials_the_test_examples_are_pairs(single):
         factor = 100 if "error" in name else 1
         scipys = stats.ttest_1samp(values, 0).confidence_interval(0.95)
         assert (rows[name].doubt, rows[name].count) == (BY_EXAMPLE, 40)
+        low, high = scipys
+        if name == "ensemble error":
+            wins, losses = (values.count(sign) for sign in (1, -1))
+            low, high = paired_fractions(wins, losses, 40)[1:]
         assert rows[name].interval == pytest.approx(
-            (factor * np.mean(values), factor * scipys.low, factor * scipys.high), rel=1e-9
+            (factor * np.mean(values), factor * low, factor * high), rel=1e-9
         )
     only_a, only_b = (sum(v == sign for v in slow["ensemble error"]) for sign in (1, -1))
     assert f"only A is right on {only_a} examples, only B on {only_b} examples " in (
@@ -186,11 +193,49 @@ def test_other_test_examples_are_no_pairs(single, by_hand):
     assert not any(row.interval.exists for row in asked(a, other))
 
 
-@pytest.mark.parametrize(("only_a", "only_b"), [(1, 8), (5, 5), (12, 2)])
-def test_mcnemars_test_counts_the_ways_to_be_as_uneven(only_a, only_b):
-    total, least = only_a + only_b, min(only_a, only_b)
-    p = min(1.0, 2 * sum(math.comb(total, k) for k in range(least + 1)) / 2**total)
-    assert comparing.mcnemar(only_a, only_b).endswith(f"test, p = {p:.2g})")
+@pytest.mark.slow
+def test_four_examples_of_500_are_no_difference(by_hand):
+    """Student's interval over the examples excludes 0; McNemar's exact test has p = 0.125."""
+    target = np.arange(500) % 3
+    error = np.zeros((1, 1, 2, 3))
+
+    def run(name, wrong):
+        logits = np.eye(3)[np.where(np.arange(500) < wrong, (target + 1) % 3, target)]
+        return by_hand(
+            error[..., None].repeat(2, -1),
+            error + wrong / 500,
+            lam=(0.5,),
+            name=name,
+            classes=3,
+            logits={names.TEST: np.broadcast_to(logits, (1, 1, 2, 2, 500, 3))},
+            target={names.TEST: target},
+        ).seal_all()
+
+    a, b = run("a", 0), run("b", 4)
+    rows = asked(a, b)
+    [row] = of_the_ensemble(rows)
+    assert row.interval.mean == pytest.approx(0.8)
+    assert not row.interval.significant
+    assert "only A is right on 4 examples, only B on 0 examples" in row.note
+    assert "p = 0.12)" in row.note
+    assert any("No significant difference in ensemble error" in note for note in notes(a, b, rows))
+
+
+def test_of_runs_that_do_not_differ_the_notes_say_what_could_have_been_detected():
+    a, b = measured([A, A]), measured([B, [0.11, 0.11, 0.15]])
+    rows = differences(a, b)
+    assert not any(row.interval.significant for row in of_the_ensemble(rows))
+    largest = max(row.detectable for row in of_the_ensemble(rows))
+    text = notes(a[0], b[0], rows)
+    assert any(f"a difference of {largest:.2f} points would have been detected" in n for n in text)
+    assert any("hold simultaneously for 2 λs" in note for note in text)
+
+
+def test_where_runs_differ_the_notes_are_without_power():
+    a, b = measured([A]), measured([np.add(A, [0.2, 0.201, 0.202])])
+    rows = differences(a, b)
+    assert of_the_ensemble(rows)[0].interval.significant
+    assert not any("would have been detected" in note for note in notes(a[0], b[0], rows))
 
 
 def test_by_example_the_means_are_the_metrics_of_a_trained_run(toy):

@@ -38,6 +38,21 @@ SENTENCES = {
         wording.mcnemar(1, 8, 0.0390625),
         "only A is right on 1 example, only B on 8 examples (exact McNemar test, p = 0.039)",
     ),
+    "mcnemar, several λs": (
+        wording.mcnemar(4, 0, 0.125, 3),
+        "only A is right on 4 examples, only B on 0 examples (exact McNemar test, p = 0.12, "
+        "significant below 0.017 for 3 λs)",
+    ),
+    "simultaneous": (
+        wording.simultaneous(3),
+        "The intervals of each quantity hold simultaneously for 3 λs, at a level of 95 %.",
+    ),
+    "one λ": (wording.simultaneous(1), "Intervals have a level of 95 %."),
+    "power": (
+        wording.power(0.94),
+        "No significant difference in ensemble error; at every λ that was tested, a difference of "
+        "0.94 points would have been detected with a probability of 80 %.",
+    ),
     "mcnemar, the same": (wording.mcnemar(0, 0, 1.0), "A and B are right on the same examples"),
     "not measured": (
         wording.not_measured(),
