@@ -12,8 +12,11 @@ def score(history: History) -> float:
 
 
 def judge(history: History) -> Verdict | None:
-    """Fire where at most half of the members lead, and the others lack skill and stay so."""
-    if history.members < 2 or history.last < limits.EARLY_EPOCH:
+    """Fire where at most half of the members lead, and the others lack skill and stay so.
+
+    Never at λ = 0: independent members that start slowly are not held back by a leader.
+    """
+    if not history.joint or history.members < 2 or history.last < limits.EARLY_EPOCH:
         return None
     share = skill.shares(history)
     leads = share >= limits.LEADER_SKILL
@@ -23,7 +26,7 @@ def judge(history: History) -> Verdict | None:
         return None
     return Verdict(
         rule=RULE.name,
-        level=history.level,
+        level="alert",
         epoch=history.last,
         number=number,
         limit=RULE.limit,
@@ -52,7 +55,7 @@ RULE = Rule(
     compares=(
         "the share of the ensemble's skill on the training set that the median of all members but "
         f"the leaders has, if the leaders, whose shares are at least {limits.LEADER_SKILL:g}, are "
-        "at most half of the members"
+        "at most half of the members, and λ is not 0"
     ),
     limit=limits.MEDIAN_SKILL,
     score=score,
