@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 STUDIES = Path(__file__).parents[2] / "runs" / "studies"
-sys.path.insert(0, str(STUDIES))
+sys.path[:0] = [str(STUDIES), str(Path(__file__).parent)]

@@ -7,10 +7,21 @@ import numpy as np
 import pytest
 
 import jtdiag
-from early_warning_study import depth, drawing, grid, lanes, questions, report, training
-from early_warning_study.grid import MOVED, Ensemble
-from jtdiag import names
+from early_warning_study import (
+    depth,
+    drawing,
+    factors,
+    grid,
+    judging,
+    lanes,
+    questions,
+    report,
+    training,
+)
+from early_warning_study.grid import EARLY, Ensemble
+from jtdiag import names, rules
 from jtdiag.figures import style
+from jtdiag.rules import limits
 
 ROOT = Path(__file__).parents[2]
 TABLES = ROOT / "runs" / "studies"
@@ -31,9 +42,9 @@ def test_a_row_tells_of_its_lane_what_the_run_holds(run):
     rows = list(training.rows(SMALL, run))
     assert [row["lam"] for row in rows] == ["0", "1"]
     train = run.metrics().isel(lam=1, trial=0).sel({names.SPLIT: names.TRAIN})
-    test = run.metrics().isel(lam=1, trial=0, epoch=-1).sel({names.SPLIT: names.TEST})
+    test = run.metrics().isel(lam=1, trial=0).sel({names.SPLIT: names.TEST})
     error = train.member_error.values
-    row = {name: float(value) for name, value in rows[1].items() if name != "data"}
+    row = {name: float(value) for name, value in rows[1].items() if name not in _WORDS}
     assert row["median_3"] == pytest.approx(np.median(error[3]), abs=6e-4)
     assert row["best_10"] == pytest.approx(error[10].min(), abs=6e-4)
     assert row["ensemble_1"] == pytest.approx(float(train.ensemble_error[1]), abs=6e-4)
@@ -44,40 +55,61 @@ def test_a_row_tells_of_its_lane_what_the_run_holds(run):
     assert [row[f"leads_{e}"] for e in (1, 5, 10)] == [
         float(leaders[e] == leaders[-1]) for e in (1, 5, 10)
     ]
-    assert row["test_median"] == pytest.approx(float(test.member_error.median()), abs=6e-4)
-    assert row["test_ensemble"] == pytest.approx(float(test.ensemble_error), abs=6e-4)
+    last = test.isel(epoch=-1)
+    ranked = np.sort(last.member_error.values)
+    assert row["test_others"] == pytest.approx(np.median(ranked[1:]), abs=6e-4)
+    assert row["test_best"] == pytest.approx(ranked[0], abs=6e-4)
+    assert row["test_ensemble"] == pytest.approx(float(last.ensemble_error), abs=6e-4)
+    assert row["test_ensemble_5"] == pytest.approx(float(test.ensemble_error[5]), abs=6e-4)
+    assert row["train_worst"] == pytest.approx(error[-1].max(), abs=6e-4)
+
+
+_WORDS = ("data", "start", *judging.RULES)
 
 
 @pytest.mark.slow
-def test_a_row_tells_how_far_the_member_that_moved_least_came(run):
+def test_a_row_contains_how_far_the_member_that_moved_least_came(run):
+    rows = list(training.rows(SMALL, run))
+    moved = run.metrics().displacement.values
+    for lane, row in zip(run.lanes, rows, strict=True):
+        for epoch in EARLY:
+            far = moved[lane.lam_index, lane.trial, epoch]
+            expected = far.min() / np.median(far)
+            assert float(row[f"moved_{epoch}"]) == pytest.approx(expected, abs=6e-4)
+
+
+@pytest.mark.slow
+def test_a_row_contains_the_verdicts_after_each_epoch(run):
     rows = list(training.rows(SMALL, run))
     for lane, row in zip(run.lanes, rows, strict=True):
-        for epoch in MOVED:
-            far = np.zeros(SMALL.members)
-            begun, now = run.checkpoint(lane, 0), run.checkpoint(lane, epoch)
-            for name, values in now.items():
-                difference = (values - begun[name]).reshape(SMALL.members, -1)
-                far += (difference.astype(float) ** 2).sum(1)
-            ratio = np.sqrt(far.min() / np.median(np.sqrt(far)) ** 2)
-            assert float(row[f"moved_{epoch}"]) == pytest.approx(ratio, abs=6e-4)
+        history = run.history(lane)
+        for place, epoch in enumerate(EARLY):
+            if epoch >= limits.EARLY_EPOCH:
+                fired = {verdict.rule for verdict in rules.judge(history.until(epoch))}
+                assert {rule for rule in judging.RULES if row[rule][place] == "1"} == fired
+
+
+def test_rules_that_wait_are_asked_earlier_for_the_study_only():
+    with judging.asked_from(1):
+        assert limits.EARLY_EPOCH == 1
+    assert limits.EARLY_EPOCH == 3
 
 
 @pytest.mark.slow
-def test_training_leaves_tables_only_and_does_nothing_twice(run, tmp_path, capsys):
+def test_training_does_nothing_twice_and_leaves_tables(run, tmp_path, capsys):
     ensembles = [
         Ensemble("depth", "digits", 2, 4, 2, 0.01, (1.0,), 2, 1, 400),
         Ensemble("rules", "fashion", 1, 4, 4, 0.01),
     ]
     training.train(ensembles, tmp_path, root=None)
     assert capsys.readouterr().out.count("\n") == 1  # without its files, no Fashion-MNIST
-    assert not list((tmp_path / "runs").iterdir())
     training.train(ensembles, tmp_path, root=None)
     assert capsys.readouterr().out == ""
-    training.write(tmp_path / "rows" / f"{SMALL.name}.csv", list(training.rows(SMALL, run)))
-    training.gather(tmp_path, tmp_path)
-    assert len(lanes.load(tmp_path / training.TABLES["rules"])) == len(SMALL.lambdas)
+    training.gather(ensembles, tmp_path, tmp_path)
     [case] = depth.load(tmp_path / training.TABLES["depth"])
     assert (case.trials, case.depth, case.budget) == (2, 2, 400)
+    training.write(tmp_path / training.TABLES["rules"], list(training.rows(SMALL, run)))
+    assert len(lanes.load(tmp_path / training.TABLES["rules"])) == len(SMALL.lambdas)
 
 
 # --- the page -------------------------------------------------------------------------------------
@@ -109,24 +141,25 @@ def test_a_page_without_a_place_for_a_table_is_refused(tables):
 def test_the_lanes_are_those_of_the_grid(found):
     rules = [e for e in grid.everything() if e.purpose == "rules"]
     assert len(found) == sum(len(e.lambdas) * e.trials for e in rules)
-    names_of = {f"{e.data} {e.depth}x{e.width} {e.members}" for e in rules}
+    names_of = {f"{e.data} {e.depth}x{e.width} {e.members} {e.start} {e.decay:g}" for e in rules}
     assert set(found.configuration) == names_of
 
 
 def test_the_bar_holds_on_held_out_lanes_after_epoch_3(found):
-    failed = questions.halves(found, questions.comparisons(found)[1])
+    failed = questions.halves(found, questions.comparisons(found)[0])
     area = questions.areas(found, questions.weakness(found), failed)[questions.epoch_index(3)]
     assert area.value >= 0.9
 
 
 @pytest.mark.slow
-def test_the_figure_draws_the_areas_and_every_lane_that_learnt(found):
+def test_the_figure_draws_the_rates_the_effects_and_every_lane_that_learnt(found):
     with style.of():
         left, middle, right = drawing.draw(found).axes
-    assert len(left.lines) == len(drawing.SHOWN) + 1
-    compared = questions.halves(found, questions.comparisons(found)[1])
-    areas = questions.areas(found, questions.weakness(found), compared)
-    drawn = middle.containers[0].lines[0].get_ydata()
-    assert drawn == pytest.approx([area.value for area in areas])
+    recall = left.containers[1].lines[0].get_ydata()
+    wanted = [questions.detection(found, "dominance", e).clustered.recall.value for e in EARLY]
+    assert recall == pytest.approx([100 * value for value in wanted])
+    drawn = middle.containers[0].lines[0].get_xdata()
+    measured = [effect.concentration.mean for effect in factors.effects(found)]
+    assert drawn == pytest.approx(measured, nan_ok=True)
     points = sum(len(dots.get_offsets()) for dots in right.collections)
     assert points == found.learnt.sum()

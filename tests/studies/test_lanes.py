@@ -2,40 +2,17 @@
 
 import numpy as np
 import pytest
+from lanes_by_hand import lanes, row
 
 from early_warning_study import depth, grid, lanes as table, questions, roc
-from early_warning_study.grid import EARLY, MOVED
-from early_warning_study.training import Row, write
+from early_warning_study.grid import EARLY
+from early_warning_study.training import write
 from jtdiag.engine.architectures import build
 from jtdiag.recipe.recipe import Members
 
 
-def row(**changed: object) -> Row:
-    """A lane at λ = 1 whose members stand alone."""
-    values: dict[str, object] = {
-        "data": "digits",
-        "depth": 1,
-        "width": 8,
-        "members": 4,
-        "rate": 0.01,
-        "lam": 1,
-        "test_ensemble": 0.1,
-        "test_median": 0.1,
-        "test_best": 0.1,
-    }
-    for epoch in EARLY:
-        values |= {f"ensemble_{epoch}": 0.1, f"median_{epoch}": 0.1, f"best_{epoch}": 0.1}
-        values |= {f"diversity_{epoch}": 0.0, f"leads_{epoch}": 1}
-    values |= {f"moved_{epoch}": 1.0 for epoch in MOVED}
-    return {name: str(value) for name, value in (values | changed).items()}
-
-
-def lanes(*rows: Row) -> table.Lanes:
-    return table.of_rows(list(rows))
-
-
 @pytest.mark.parametrize(
-    ("ensemble", "median", "best", "expected"),
+    ("ensemble", "others", "best", "expected"),
     [
         pytest.param(0.1, 0.12, 0.1, (True, False, False), id="stands alone"),
         pytest.param(0.1, 0.51, 0.4, (True, True, False), id="codependent"),
@@ -44,14 +21,14 @@ def lanes(*rows: Row) -> table.Lanes:
         pytest.param(0.9, 0.95, 0.9, (False, False, False), id="at chance"),
     ],
 )
-def test_how_a_lane_ended(ensemble, median, best, expected):
-    found = lanes(row(test_ensemble=ensemble, test_median=median, test_best=best))
+def test_how_a_lane_ended(ensemble, others, best, expected):
+    found = lanes(row(test_ensemble=ensemble, test_others=others, test_best=best))
     assert (found.learnt[0], found.failed[0], found.dominated[0]) == expected
 
 
 def test_skill_after_an_early_epoch_is_that_share_of_the_ensembles():
-    found = lanes(row(median_3=0.5, best_3=0.3, ensemble_3=0.1))
-    assert found.median_skill[0, 2] == pytest.approx(0.5)
+    found = lanes(row(others_3=0.5, best_3=0.3, ensemble_3=0.1))
+    assert found.others_skill[0, 2] == pytest.approx(0.5)
     assert found.leader_skill[0, 2] == pytest.approx(0.75)
 
 
@@ -63,23 +40,67 @@ def test_a_configuration_is_held_out_whole():
     assert 0.2 < found.held_out.mean() < 0.8
 
 
-def test_comparisons_leave_out_what_did_not_learn_and_the_lambdas_between():
+def test_comparisons_leave_out_what_did_not_learn():
     found = lanes(
-        row(lam=1, test_median=0.8),
+        row(lam=1, test_others=0.8),
         row(lam=1, test_ensemble=0.8),
-        row(lam=0.95, test_median=0.8),
-        row(lam=0.5),
-        row(lam=1),
+        row(lam=0.5, start="ahead"),
+        row(lam=1, start="spread"),
     )
-    at_any, ends, literal, by_lambda, only_one, only_mild = questions.comparisons(found)
-    assert at_any.kept.tolist() == [True, False, True, True, True]
-    assert ends.kept.tolist() == by_lambda.kept.tolist() == [True, False, False, True, True]
-    assert ends.positive[ends.kept].tolist() == [True, False, False]
-    assert by_lambda.positive[by_lambda.kept].tolist() == [True, False, True]
-    assert literal.kept.tolist() == [True, False, False, True, False]
-    assert literal.positive[literal.kept].tolist() == [True, False]
-    assert only_one.kept.tolist() == [True, False, False, False, True]
-    assert only_mild.kept.tolist() == [False, False, False, True, False]
+    everywhere, at_one, below, equal, unequal = questions.comparisons(found)
+    assert everywhere.kept.tolist() == [True, False, True, True]
+    assert everywhere.positive.tolist() == [True, False, False, False]
+    assert at_one.kept.tolist() == [True, False, False, True]
+    assert below.kept.tolist() == [False, False, True, False]
+    assert equal.kept.tolist() == [True, False, False, False]
+    assert unequal.kept.tolist() == [False, False, True, True]
+
+
+def test_the_outcome_is_known_at_several_lengths_of_training():
+    found = lanes(row(test_others_5=0.8, test_others_10=0.8, test_best_10=0.6))
+    assert found.dominated_after[0].tolist() == [True, False, False]
+
+
+def test_a_member_that_learnt_nothing_is_stagnant():
+    found = lanes(row(train_worst=0.85), row(train_worst=0.8), row(train_worst=0.1))
+    assert found.stagnant.tolist() == [True, False, False]
+
+
+# --- verdicts -------------------------------------------------------------------------------------
+
+
+def alarmed(*epochs: int) -> str:
+    return "".join(str(int(epoch in epochs)) for epoch in EARLY)
+
+
+def test_alarms_of_a_rule_are_counted_against_how_lanes_ended():
+    found = lanes(
+        row(test_others=0.8, dominance=alarmed(3, 4)),
+        row(test_others=0.8, width=9),
+        row(test_others=0.8, test_best=0.6, width=10, dominance=alarmed(3)),
+        row(width=11, codependence=alarmed(3)),
+        row(test_ensemble=0.8, test_others=0.8, width=12, dominance=alarmed(3)),
+    )
+    dominance = questions.detection(found, "dominance", 3)
+    assert (dominance.right, dominance.alarms) == (1, 2)
+    assert (dominance.positives, dominance.negatives) == (2, 2)
+    assert dominance.exact_recall == pytest.approx((0.0126, 0.9874), abs=1e-4)  # 1 of 2
+    assert questions.detection(found, "dominance", 5).alarms == 0
+    either = questions.detection(found, questions.ANY, 3)
+    assert (either.right, either.alarms, either.positives) == (2, 3, 3)
+    assert questions.detection(found, "dominance", 3, found.width < 9).positives == 1
+
+
+def test_the_leaders_limit_separates_dominated_from_codependent_lanes():
+    rows = [
+        row(width=w, test_others=0.8, test_best=best, best_3=best)
+        for w in range(2, 30)
+        for best in (0.1, 0.6)
+    ]
+    found = questions.leader_limit(lanes(*rows), 3)
+    assert (0.9 - 0.6) / 0.8 < found.limit < 1
+    dominated, codependent = found.shares
+    assert (dominated.value, codependent.value) == (1, 0)
 
 
 def many(seed: int = 3) -> table.Lanes:
@@ -93,9 +114,9 @@ def many(seed: int = 3) -> table.Lanes:
                 row(
                     width=width,
                     lam=lam,
-                    test_median=0.9 - 0.8 * end,
+                    test_others=0.9 - 0.8 * end,
                     test_best=0.9 - 0.8 * min(1, end + rng.uniform(0, 0.6)),
-                    median_3=0.9 - 0.8 * early,
+                    others_3=0.9 - 0.8 * early,
                     leads_3=int(rng.random() < 0.5),
                 )
             )
@@ -107,8 +128,8 @@ def test_limits_come_from_one_half_and_rates_from_the_other():
     score = questions.weakness(found)
     limit = questions.calibrated(found, score, 3)
     sets, tests = found.where(~found.held_out), found.where(found.held_out)
-    assert limit.limit == roc.best_limit(-sets.median_skill[:, 2], sets.failed)
-    alarm = tests.median_skill[:, 2] <= -limit.limit
+    assert limit.limit == roc.best_limit(-sets.others_skill[:, 2], sets.failed)
+    alarm = tests.others_skill[:, 2] <= -limit.limit
     assert limit.rates.recall.value == pytest.approx(alarm[tests.failed].mean())
     assert limit.rates.false_alarms.value == pytest.approx(alarm[~tests.failed].mean())
 
@@ -127,7 +148,7 @@ def test_the_areas_are_those_of_the_lanes_kept():
     comparison = questions.halves(found, questions.comparisons(found)[0])
     area = questions.areas(found, questions.weakness(found), comparison)[2]
     tests = found.where(found.held_out)
-    assert area.value == pytest.approx(roc.area(-tests.median_skill[:, 2], tests.failed))
+    assert area.value == pytest.approx(roc.area(-tests.others_skill[:, 2], tests.failed))
     assert area.low <= area.value <= area.high
 
 
@@ -157,7 +178,7 @@ def test_a_lane_at_lambda_0_is_compared_with_its_twin():
         row(lam=0, width=16, test_ensemble=0.2),
         row(lam=0.9, width=16, test_ensemble=0.1),
         row(lam=0, width=32),
-        row(lam=0.9, width=32, rate=0.03),
+        row(lam=0.9, width=32, trial=1),
     )
     alone, enough = questions.capacity_pairs(found)
     assert alone.width.tolist() == [8, 16]
@@ -169,7 +190,7 @@ def test_a_lane_at_lambda_0_is_compared_with_its_twin():
 
 def test_the_grid_has_the_lanes_that_the_study_promises():
     rules = [e for e in grid.everything() if e.purpose == "rules"]
-    assert sum(len(e.lambdas) * e.trials for e in rules) >= 200
+    assert sum(len(e.lambdas) * e.trials for e in rules) >= 300
     assert len({e.name for e in grid.everything()}) == len(list(grid.everything()))
     assert all(e.epochs > max(EARLY) for e in rules)
 
@@ -178,6 +199,7 @@ def test_every_ensemble_makes_a_recipe():
     for ensemble in [*grid.everything(), *grid.quick()]:
         recipe = ensemble.recipe("digits")
         assert recipe.members.hidden == (ensemble.width,) * ensemble.depth
+        assert recipe.train.weight_decay * ensemble.members == pytest.approx(ensemble.decay)
         assert recipe.first_lr(0) == pytest.approx(ensemble.rate * ensemble.members)
 
 

@@ -2,41 +2,38 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from math import sqrt
+from typing import Any
 from zlib import crc32
 
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
 
-EPOCHS = 15
-"""Beyond the last epoch at which the rules are asked, 10."""
+EPOCHS = 20
+"""Twice the last epoch at which the rules are asked."""
 EARLY = tuple(range(1, 11))
-MOVED = (1, 2, 3, 5, 10)
-"""Epochs after which displacement is measured: it needs checkpoints."""
-LAMBDAS = (0.0, 0.5, 0.9, 0.95, 0.99, 1.0)
+SHOWN = (1, 2, 3, 5, 10)
+"""Early epochs in tables that do not show all of them."""
+LENGTHS = (5, 10)
+"""Epochs at which the outcome is also recorded: how it depends on the length of training."""
+LAMBDAS = (0.0, 0.5, 0.9, 0.99, 1.0)
 RATES = (0.01, 0.03)
 """Learning rates of one member; the recipe multiplies them by the number of members, at every λ
 alike. At 0.1 nothing learnt, with a momentum of 0.9."""
+DECAYS = (0.0, 0.004)
+"""Weight decay of one member; the recipe divides it by M, since the rate is multiplied by M."""
+STARTS = ("equal", "ahead", "spread")
+"""How members start: equal; the first with weights times 1.6 and the others times 0.6; or with a
+factor drawn log-uniformly for each."""
+AHEAD = (1.6, 0.6)
+SPREAD = (0.5, 2.0)
+LANES = 10
+"""Lanes trained together: networks are so small that a step costs more than its arithmetic."""
 
-Shape = tuple[int, int]
-"""Hidden layers, units of each."""
-
-_SMALL: tuple[Shape, ...] = (
-    *((d, w) for d in (1, 2, 3) for w in (8, 32, 128)),
-    *((4, w) for w in (16, 32, 64)),
-)
-_DIGITS: dict[int, tuple[Shape, ...]] = {
-    4: _SMALL,
-    16: _SMALL,
-    64: ((1, 8), (1, 32), (2, 16), (3, 8), (4, 16)),
-}
-_FASHION: dict[int, tuple[Shape, ...]] = {
-    4: tuple((d, w) for d in (1, 2, 3, 4) for w in (16, 64)),
-    16: tuple((d, w) for d in (1, 2, 3, 4) for w in (8, 32)),
-}
 _BUDGETS = {"digits": (3_000, 24_000), "fashion": (25_000,)}
 """Parameters of a member, for the question of depth."""
 _SIDES = {"digits": 64, "fashion": 784}
+_BATCH = {"digits": 16, "fashion": 25}
 CLASSES = 10
 
 
@@ -57,45 +54,60 @@ class Ensemble:
     epochs: int = EPOCHS
     budget: int = 0
     """Parameters that a member should have; 0 where the width was given."""
+    start: str = "equal"
+    decay: float = 0.0
 
     @property
     def name(self) -> str:
         """A name for its files."""
         shape = f"{self.depth}x{self.width}-{self.members}"
-        return f"{self.purpose}-{self.data}-{shape}-{self.rate:g}" + f"-{self.budget}" * (
-            self.budget > 0
-        )
+        parts = [self.purpose, self.data, shape, f"{self.rate:g}"]
+        if self.purpose == "rules":
+            parts += [self.start, f"{self.decay:g}"]
+        if self.budget:
+            parts.append(str(self.budget))
+        return "-".join(parts)
 
     def recipe(self, data: str) -> Recipe:
         """Return what to train, on a named data set or an .npz file."""
-        asks_rules = self.purpose == "rules"
         return Recipe(
             name=self.name,
             seed=crc32(self.name.encode()),
             data=Data(name=data),
-            members=Members(arch="mlp", count=self.members, hidden=(self.width,) * self.depth),
+            members=Members(
+                arch="mlp",
+                count=self.members,
+                hidden=(self.width,) * self.depth,
+                **started(self.start, self.members),
+            ),
             lam=self.lambdas,
             trials=self.trials,
             train=Train(
                 epochs=self.epochs,
-                batch={"digits": 16, "fashion": 25}[self.data],
+                batch=_BATCH[self.data],
                 lr=(self.rate,),
                 lr_scale="members",
+                weight_decay=self.decay / self.members,
             ),
-            keep=Keep(
-                outputs="none" if asks_rules else ("last",),
-                checkpoints=(0, *MOVED) if asks_rules else "none",
-            ),
-            engine=Engine(device="cpu", threads=1, lanes=1, execution="stacked"),
+            keep=Keep(outputs=("last",), checkpoints="none"),
+            engine=Engine(device="cpu", threads=1, lanes=LANES, execution="stacked"),
         )
+
+
+def started(start: str, members: int) -> dict[str, Any]:
+    """Return the fields of [members] that make them start so."""
+    if start == "ahead":
+        return {"start": (AHEAD[0], *[AHEAD[1]] * (members - 1))}
+    return {"start_spread": SPREAD} if start == "spread" else {}
 
 
 def everything() -> Iterator[Ensemble]:
     """Return all ensembles, the fastest to train first."""
-    yield from _rules("digits", _DIGITS)
+    yield from factorial()
+    yield from sizes()
+    yield from fashion()
     yield from depths("digits", trials=5, epochs=20, lambdas=(0.0, 0.9, 1.0))
-    yield from _rules("fashion", _FASHION)
-    yield from depths("fashion", trials=3, epochs=EPOCHS, lambdas=(0.0, 1.0))
+    yield from depths("fashion", trials=3, epochs=15, lambdas=(0.0, 1.0))
 
 
 def quick() -> Iterator[Ensemble]:
@@ -105,11 +117,27 @@ def quick() -> Iterator[Ensemble]:
     yield Ensemble("depth", "digits", 2, 8, 4, RATES[0], (0.0, 1.0), 2, 2, 650)
 
 
-def _rules(data: str, shapes: dict[int, tuple[Shape, ...]]) -> Iterator[Ensemble]:
-    for members, member_shapes in shapes.items():
-        for depth, width in member_shapes:
-            for rate in RATES:
-                yield Ensemble("rules", data, depth, width, members, rate)
+def factorial() -> Iterator[Ensemble]:
+    """Return every combination of start, members, decay and depth, in two trials."""
+    for start, members, decay, depth in product(STARTS, (2, 4, 16), DECAYS, (1, 2, 3, 4)):
+        yield Ensemble(
+            "rules", "digits", depth, 48, members, 0.02, trials=2, start=start, decay=decay
+        )
+
+
+def sizes() -> Iterator[Ensemble]:
+    """Return narrow members at a large rate and wide ones at a small rate, up to 64 of them."""
+    for start, depth in product(("equal", "spread"), (1, 2, 3, 4)):
+        for members, width, rate in ((4, 12, 0.03), (16, 12, 0.03), (64, 12, 0.01), (4, 128, 0.01)):
+            yield Ensemble("rules", "digits", depth, width, members, rate, start=start)
+
+
+def fashion() -> Iterator[Ensemble]:
+    """Return ensembles on another data set."""
+    for start, members, depth in product(STARTS, (2, 4, 16), (1, 3)):
+        yield Ensemble(
+            "rules", "fashion", depth, 32, members, 0.01, (0.0, 0.9, 0.99, 1.0), 1, 12, start=start
+        )
 
 
 def depths(data: str, trials: int, epochs: int, lambdas: tuple[float, ...]) -> Iterator[Ensemble]:

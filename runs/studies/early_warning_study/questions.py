@@ -34,16 +34,13 @@ class Comparison:
 
 def comparisons(lanes: Lanes) -> list[Comparison]:
     """Return the comparisons of the study; all are among lanes whose ensemble learnt."""
-    end_to_end, mild = lanes.lam == 1, lanes.lam <= 0.9
-    ends = lanes.learnt & (end_to_end | mild)
-    literal = lanes.learnt & (end_to_end & lanes.failed | mild)
+    learnt, end_to_end, equal = lanes.learnt, lanes.lam == 1, lanes.start == "equal"
     return [
-        Comparison("failed, at any λ", lanes.learnt, lanes.failed),
-        Comparison("failed, λ = 1 or λ ≤ 0.9", ends, lanes.failed),
-        Comparison("failed at λ = 1, against λ ≤ 0.9", literal, end_to_end),
-        Comparison("λ = 1 against λ ≤ 0.9", ends, end_to_end),
-        Comparison("failed, λ = 1 only", lanes.learnt & end_to_end, lanes.failed),
-        Comparison("failed, λ ≤ 0.9 only", lanes.learnt & mild, lanes.failed),
+        Comparison("failed, all lanes", learnt, lanes.failed),
+        Comparison("failed, λ = 1", learnt & end_to_end, lanes.failed),
+        Comparison("failed, λ < 1", learnt & ~end_to_end, lanes.failed),
+        Comparison("failed, equal starts", learnt & equal, lanes.failed),
+        Comparison("failed, unequal starts", learnt & ~equal, lanes.failed),
     ]
 
 
@@ -51,14 +48,14 @@ def comparisons(lanes: Lanes) -> list[Comparison]:
 
 
 def weakness(lanes: Lanes) -> Floats:
-    """Return the rule's score (N, E): high where the median member has little skill."""
-    return roc.as_score(lanes.median_skill, low_alarms=True)
+    """Return the rule's score (N, E): high where the members but the best have little skill."""
+    return roc.as_score(lanes.others_skill, low_alarms=True)
 
 
 def scores(lanes: Lanes) -> dict[str, Floats]:
     """Return scores (N, E) of all rules about failure, by name; high ones alarm."""
     return {
-        "median skill": weakness(lanes),
+        "skill of the others": weakness(lanes),
         "leader's skill": roc.as_score(lanes.leader_skill, low_alarms=True),
         "diversity over ln K": roc.as_score(lanes.diversity / np.log(CLASSES)),
         "least displacement over median": roc.as_score(lanes.moved, low_alarms=True),
@@ -113,6 +110,28 @@ def held_out_rates(lanes: Lanes, alarm: Flags) -> Rates:
     return roc.rates(alarm[tests], lanes.failed[tests], lanes.configuration[tests])
 
 
+@dataclass(frozen=True)
+class LeaderLimit:
+    """A limit of the leader's skill, and the shares of held-out failed lanes above it."""
+
+    limit: float
+    ends: tuple[float, float]
+    """95 % interval of the limit, over configurations."""
+    shares: tuple[Estimate, Estimate]
+    """Of dominated and of codependent lanes."""
+
+
+def leader_limit(lanes: Lanes, epoch: int) -> LeaderLimit:
+    """Return the leader's skill after an epoch that separates dominated from codependent lanes."""
+    failed = lanes.where(lanes.failed)
+    score = roc.as_score(failed.leader_skill[:, epoch_index(epoch)])
+    sets, tests = ~failed.held_out, failed.held_out
+    fit = roc.limit_estimate(score[sets], failed.dominated[sets], failed.configuration[sets])
+    above = score[tests] >= fit.value
+    rates = roc.rates(above, failed.dominated[tests], failed.configuration[tests])
+    return LeaderLimit(fit.value, (fit.low, fit.high), (rates.recall, rates.false_alarms))
+
+
 def sensitivity(lanes: Lanes) -> dict[float, tuple[int, Estimate]]:
     """Return held-out lanes failed, and the area at epoch 3, for other meanings of failed."""
     tests = lanes.where(lanes.learnt & lanes.held_out)
@@ -122,6 +141,88 @@ def sensitivity(lanes: Lanes) -> dict[float, tuple[int, Estimate]]:
         failed = tests.final_skill < below
         results[below] = (int(failed.sum()), roc.area_estimate(score, failed, tests.configuration))
     return results
+
+
+# --- verdicts of the rules ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Alarms of a rule after an epoch, against how the lanes ended."""
+
+    rule: str
+    epoch: int
+    right: int
+    """Alarms in lanes of the kind that the rule is about."""
+    alarms: int
+    positives: int
+    """Lanes of that kind."""
+    negatives: int
+    clustered: Rates
+    """With intervals over configurations."""
+
+    @property
+    def exact_precision(self) -> tuple[float, float]:
+        """Exact 95 % interval, as if lanes were independent."""
+        return _exact(self.right, self.alarms)
+
+    @property
+    def exact_recall(self) -> tuple[float, float]:
+        """Exact 95 % interval, as if lanes were independent."""
+        return _exact(self.right, self.positives)
+
+
+ANY = "dominance or codependence"
+"""Either of the two rules about failure."""
+
+
+def kinds(lanes: Lanes) -> dict[str, tuple[Flags, Flags]]:
+    """Return by rule the lanes (N,) that are compared, and those that it should find."""
+    learnt = lanes.learnt
+    return {
+        "dominance": (learnt, lanes.dominated),
+        "codependence": (learnt, lanes.codependent),
+        ANY: (learnt, lanes.failed),
+        "stagnation": (learnt, lanes.stagnant),
+        "diversity-explosion": (learnt, lanes.failed),
+        "over-capacity": (learnt, lanes.fitted),
+    }
+
+
+def alarms(lanes: Lanes, rule: str) -> Flags:
+    """Return the lanes (N, E) that a rule alarms after each early epoch."""
+    if rule == ANY:
+        return lanes.fired["dominance"] | lanes.fired["codependence"]
+    return lanes.fired[rule]
+
+
+def detection(lanes: Lanes, rule: str, epoch: int, among: Flags | None = None) -> Detection:
+    """Return how well a rule's alarms after an epoch tell how lanes end.
+
+    Args:
+        lanes: The lanes.
+        rule: A rule, or `ANY`.
+        epoch: An early epoch.
+        among: (N,), lanes to compare, of those that learnt; by default all.
+    """
+    compared, positive = kinds(lanes)[rule]
+    kept = compared if among is None else compared & among
+    alarm = alarms(lanes, rule)[kept, epoch_index(epoch)]
+    wanted = positive[kept]
+    return Detection(
+        rule=rule,
+        epoch=epoch,
+        right=int((alarm & wanted).sum()),
+        alarms=int(alarm.sum()),
+        positives=int(wanted.sum()),
+        negatives=int((~wanted).sum()),
+        clustered=roc.rates(alarm, wanted, lanes.configuration[kept]),
+    )
+
+
+def _exact(right: int, total: int) -> tuple[float, float]:
+    low, high = clopper_pearson(right, total)
+    return float(low), float(high)
 
 
 # --- who leads -----------------------------------------------------------------------------------
@@ -151,8 +252,11 @@ def claims(lanes: Lanes) -> list[Claim]:
     groups |= {
         "members good on their own": good,
         "members failed": learnt.failed,
-        "codependent": learnt.failed & ~learnt.dominated,
+        "codependent": learnt.codependent,
         "dominated": learnt.dominated,
+        "dominated, and alarmed after epoch 3": (
+            learnt.dominated & alarms(learnt, "dominance")[:, epoch_index(CLAIM)]
+        ),
     }
     groups |= {f"M = {m}": learnt.members == m for m in np.unique(learnt.members)}
     return [_claim(name, learnt.where(group)) for name, group in groups.items() if group.any()]
@@ -182,17 +286,17 @@ def capacity_pairs(lanes: Lanes, mild: float = 0.9) -> tuple[Lanes, Flags]:
     """
     keys, configuration = {}, lanes.configuration
     for i in np.flatnonzero(lanes.learnt):
-        keys[(configuration[i], lanes.rate[i], lanes.lam[i])] = i
+        keys[(configuration[i], lanes.trial[i], lanes.lam[i])] = i
     pairs = [
-        (i, keys[(name, rate, mild)])
-        for (name, rate, lam), i in keys.items()
-        if lam == 0 and (name, rate, mild) in keys
+        (i, keys[(name, trial, mild)])
+        for (name, trial, lam), i in keys.items()
+        if lam == 0 and (name, trial, mild) in keys
     ]
     alone = np.zeros(len(lanes), bool)
     better = np.zeros(len(lanes), bool)
     for i, j in pairs:
         alone[i] = True
-        better[i] = lanes.test_ensemble[i] <= lanes.test_ensemble[j]
+        better[i] = lanes.test_ensemble[i, -1] <= lanes.test_ensemble[j, -1]
     return lanes.where(alone), better[alone]
 
 

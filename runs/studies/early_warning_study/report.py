@@ -2,37 +2,41 @@
 
 import numpy as np
 
-from early_warning_study import depth, questions, roc
-from early_warning_study.grid import EARLY, LAMBDAS, MOVED
-from early_warning_study.lanes import CHANCE, Floats, Lanes
+from early_warning_study import depth, factors, questions, roc
+from early_warning_study.grid import EARLY, LAMBDAS, SHOWN, STARTS
+from early_warning_study.lanes import CHANCE, Flags, Floats, Lanes
 from early_warning_study.questions import CLAIM, epoch_index
 from early_warning_study.roc import Estimate, Rates
+from jtdiag import stats
+from jtdiag.rules import limits
 
 TOLERATED = 0.05
 """Share of good lanes that a rule without a curve of its own may alarm."""
-GUESSES = {
-    "median skill": -0.55,
-    "least displacement over median": -0.2,
-    "diversity over ln K": 2.0,
+IN_USE = {
+    "skill of the others": -limits.MEDIAN_SKILL,
+    "least displacement over median": -limits.STAGNATION,
+    "diversity over ln K": limits.DIVERSITY,
 }
-"""Limits that stood in the rules before this study, as scores: high ones alarm."""
-
-FITTED = 0.01
-"""Training error of the median member, over the chance-level error, below which over-capacity
-alarms."""
+"""Limits that the rules use, as scores: high ones alarm."""
+DETECTED = ("dominance", "codependence", questions.ANY)
+"""Rules with a table of their own, by epoch."""
 
 
 def tables(lanes: Lanes, cases: list[depth.Case]) -> dict[str, str]:
     """Return every table of the page by its name."""
     return {
         "lanes": outcomes(lanes),
+        "starts": outcomes_by_start(lanes),
+        **{rule.replace(" ", "-"): detection(lanes, rule) for rule in DETECTED},
+        "detection-by-group": detection_by_group(lanes),
+        "detection-by-rule": detection_by_rule(lanes),
+        "signs": signs(lanes),
         "areas": areas(lanes),
-        "limits": limits(lanes),
-        "one-limit": one_limit(lanes),
-        "by-lambda": by_lambda(lanes),
+        "limits": limits_by_epoch(lanes),
         "scores": other_scores(lanes),
         "rules": other_rules(lanes),
         "leader": leaders(lanes),
+        "leader-limit": leader_limit(lanes),
         "sensitivity": sensitivity(lanes),
         "claim": claims(lanes),
         "capacity": capacity(lanes),
@@ -83,25 +87,132 @@ def mean(estimate: depth.Mean) -> str:
 
 def outcomes(lanes: Lanes) -> str:
     """Return how the lanes ended, by λ."""
+    groups = {f"λ = {lam:g}": lanes.lam == lam for lam in LAMBDAS} | {"all": lanes.lam >= 0}
+    return _outcomes(lanes, groups)
+
+
+def outcomes_by_start(lanes: Lanes) -> str:
+    """Return how the lanes at λ = 1 ended, by start and hidden layers."""
+    one = lanes.lam == 1
+    groups = {
+        f"{start}, {layers}": one & (lanes.start == start) & (lanes.depth == layers)
+        for start in STARTS
+        for layers in np.unique(lanes.depth)
+    }
+    return _outcomes(lanes, groups)
+
+
+def _outcomes(lanes: Lanes, groups: dict[str, Flags]) -> str:
+    good = lanes.learnt & ~lanes.failed
+    ends = (~lanes.learnt, good, lanes.codependent, lanes.dominated)
+    body = [
+        [name, str(of.sum()), *(str((of & end).sum()) for end in ends)]
+        for name, of in groups.items()
+    ]
+    head = ["lanes", "number", "not learned", "members good on their own", "codependent"]
+    return markdown([*head, "dominated"], body)
+
+
+def detection(lanes: Lanes, rule: str) -> str:
+    """Return a rule's precision and recall after each epoch, with both kinds of intervals."""
     body = []
-    groups_of_lanes = {f"{lam:g}": lanes.lam == lam for lam in LAMBDAS} | {"all": lanes.lam >= 0}
-    for name, of in groups_of_lanes.items():
-        good = lanes.learnt & ~lanes.failed
-        codependent = lanes.failed & ~lanes.dominated
-        groups = (~lanes.learnt, good, codependent, lanes.dominated)
-        body.append([name, str(of.sum()), *(str((of & group).sum()) for group in groups)])
-    return markdown(
-        ["λ", "lanes", "not learnt", "members good on their own", "codependent", "dominated"], body
-    )
+    for epoch in EARLY:
+        outcome = questions.detection(lanes, rule, epoch)
+        body.append([str(epoch), *_precision_and_recall(outcome)])
+    head = ["right", "precision", "over configurations", "found", "recall", "over configurations"]
+    return markdown(["after epoch", *head], body)
+
+
+def _precision_and_recall(outcome: questions.Detection) -> list[str]:
+    return [
+        f"{outcome.right} of {outcome.alarms}",
+        *_share(outcome.exact_precision, outcome.clustered.precision),
+        f"{outcome.right} of {outcome.positives}",
+        *_share(outcome.exact_recall, outcome.clustered.recall),
+    ]
+
+
+def _share(exact: tuple[float, float], clustered: Estimate) -> list[str]:
+    if np.isnan(clustered.value):
+        return ["–", "–"]
+    ends = "–" if np.isnan(clustered.low) else f"{clustered.low:.2f} to {clustered.high:.2f}"
+    return [f"{clustered.value:.2f} ({exact[0]:.2f} to {exact[1]:.2f})", ends]
+
+
+def detection_by_group(lanes: Lanes) -> str:
+    """Return dominance after epoch 3 by λ, start, members, depth and data."""
+    groups = {f"λ = {lam:g}": lanes.lam == lam for lam in LAMBDAS}
+    groups |= {f"starts {start}": lanes.start == start for start in STARTS}
+    groups |= {f"M = {m}": lanes.members == m for m in np.unique(lanes.members)}
+    groups |= {f"{d} hidden layers": lanes.depth == d for d in np.unique(lanes.depth)}
+    groups |= {str(data): lanes.data == data for data in np.unique(lanes.data)}
+    body = []
+    for name, among in groups.items():
+        outcome = questions.detection(lanes, "dominance", CLAIM, among)
+        wrong = outcome.alarms - outcome.right
+        cells = (
+            f"{outcome.right} of {outcome.positives}",
+            f"{wrong} of {outcome.negatives}",
+        )
+        body.append([name, *cells])
+    return markdown(["lanes", "dominated, found", "others, false alarms"], body)
+
+
+def detection_by_rule(lanes: Lanes) -> str:
+    """Return what each rule finds and alarms wrongly after epochs 3 and 10."""
+    body = []
+    for rule in questions.kinds(lanes):
+        for epoch in (CLAIM, EARLY[-1]):
+            outcome = questions.detection(lanes, rule, epoch)
+            rates = outcome.clustered
+            columns = (rates.precision, rates.recall, rates.false_alarms)
+            body.append([rule, str(epoch), *map(interval, columns)])
+    return markdown(["rule", "after epoch", "precision", "recall", "false alarms"], body)
+
+
+def signs(lanes: Lanes) -> str:
+    """Return the predicted and the measured effect of each factor."""
+    body = [
+        [
+            effect.factor.name,
+            str(effect.dominated.size),
+            f"{_SIGN[effect.sign]} ({stats.signed(effect.predicted)})",
+            _difference(effect.concentration),
+            stats.signed(float(effect.dominated.mean())) if effect.dominated.size else "–",
+            f"{effect.more}, {effect.fewer}",
+            _p(effect.p),
+        ]
+        for effect in factors.effects(lanes)
+    ]
+    head = ["factor", "pairs", "predicted", "concentration", "share dominated", "more, fewer", "p"]
+    return markdown(head, body)
+
+
+_SIGN = {-1: "−", 0: "0", 1: "+"}
+
+
+def _difference(interval: stats.Interval) -> str:
+    if np.isnan(interval.mean):
+        return "–"
+    mean = stats.signed(interval.mean)
+    if not interval.exists:
+        return mean
+    ends = f"{stats.signed(interval.low)} to {stats.signed(interval.high)}"
+    return f"**{mean}** ({ends})" if interval.significant else f"{mean} ({ends})"
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def areas(lanes: Lanes) -> str:
     """Return the area under the curve by epoch, on held-out lanes."""
-    wanted = [questions.halves(lanes, c) for c in questions.comparisons(lanes)[:5]]
+    wanted = [questions.halves(lanes, c) for c in questions.comparisons(lanes)]
     score = questions.weakness(lanes)
     columns = [questions.areas(lanes, score, c) for c in wanted]
     body = [
-        [str(epoch), *(interval(column[e]) for column in columns)] for e, epoch in enumerate(EARLY)
+        [str(epoch), *(interval(column[epoch_index(epoch)]) for column in columns)]
+        for epoch in SHOWN
     ]
     at_end = np.repeat(roc.as_score(lanes.final_skill, low_alarms=True)[:, None], len(EARLY), 1)
     ends = [interval(questions.areas(lanes, at_end, c)[0]) for c in wanted]
@@ -116,47 +227,15 @@ def _rates(rates: Rates) -> list[str]:
     return [interval(x) for x in (rates.precision, rates.recall, rates.false_alarms)]
 
 
-def limits(lanes: Lanes) -> str:
-    """Return each epoch's limit of the median member's skill, and its rates on held-out lanes."""
+def limits_by_epoch(lanes: Lanes) -> str:
+    """Return each epoch's limit of the others' skill, and its rates on held-out lanes."""
     score = questions.weakness(lanes)
-    calibrated = [questions.calibrated(lanes, score, epoch) for epoch in EARLY]
+    calibrated = [questions.calibrated(lanes, score, epoch) for epoch in SHOWN]
     body = [
         [str(c.epoch), interval(Estimate(-c.limit, -c.ends[1], -c.ends[0])), *_rates(c.rates)]
         for c in calibrated
     ]
     return markdown(["after epoch", "limit", "precision", "recall", "false alarms"], body)
-
-
-def one_limit(lanes: Lanes) -> str:
-    """Return the rates of one limit for all epochs: epoch 3's, and the one before the study."""
-    score = questions.weakness(lanes)
-    body = []
-    for limit in (questions.calibrated(lanes, score, CLAIM).limit, GUESSES["median skill"]):
-        for epoch in (1, 2, 3, 5, 10):
-            rates = questions.held_out_rates(lanes, score[:, epoch_index(epoch)] >= limit)
-            body.append([f"{-limit:.2f}", str(epoch), *_rates(rates)])
-    return markdown(["limit", "after epoch", "precision", "recall", "false alarms"], body)
-
-
-def by_lambda(lanes: Lanes) -> str:
-    """Return the alarms of two limits after epoch 3 on held-out lanes, by λ and by data."""
-    score = questions.weakness(lanes)[:, epoch_index(CLAIM)]
-    best = questions.calibrated(lanes, questions.weakness(lanes), CLAIM).limit
-    limits = (best, GUESSES["median skill"])
-    tests = lanes.learnt & lanes.held_out
-    groups_of_lanes = {f"λ = {lam:g}": lanes.lam == lam for lam in LAMBDAS}
-    groups_of_lanes |= {str(data): lanes.data == data for data in np.unique(lanes.data)}
-    body = []
-    for name, of in groups_of_lanes.items():
-        failed, good = tests & of & lanes.failed, tests & of & ~lanes.failed
-        cells = [
-            f"{(group & (score >= limit)).sum()} of {group.sum()}"
-            for limit in limits
-            for group in (failed, good)
-        ]
-        body.append([name, *cells])
-    head = [f"{label}, {-limit:.2f}" for limit in limits for label in ("found", "false alarms")]
-    return markdown(["lanes", *head], body)
 
 
 def other_scores(lanes: Lanes) -> str:
@@ -165,20 +244,20 @@ def other_scores(lanes: Lanes) -> str:
     body = []
     for name, score in questions.scores(lanes).items():
         estimates = questions.areas(lanes, score, failure)
-        body.append([name, *(interval(estimates[epoch_index(epoch)]) for epoch in MOVED)])
-    return markdown(["score", *(f"epoch {epoch}" for epoch in MOVED)], body)
+        body.append([name, *(interval(estimates[epoch_index(epoch)]) for epoch in SHOWN)])
+    return markdown(["score", *(f"epoch {epoch}" for epoch in SHOWN)], body)
 
 
 def other_rules(lanes: Lanes) -> str:
-    """Return limits of the other rules after epoch 3: before the study, best, and tolerant."""
+    """Return limits of the other rules after epoch 3: in use, best, and tolerant."""
     body = []
     for name, score in questions.scores(lanes).items():
-        if name not in GUESSES:
+        if name not in IN_USE:
             continue
         sign = 1 if name.startswith("diversity") else -1
-        guess = score[:, epoch_index(CLAIM)] >= GUESSES[name]
+        alarm = score[:, epoch_index(CLAIM)] >= IN_USE[name]
         rows = {
-            "before": (GUESSES[name], questions.held_out_rates(lanes, guess)),
+            "in use": (IN_USE[name], questions.held_out_rates(lanes, alarm)),
             "best": _limit_and_rates(questions.calibrated(lanes, score, CLAIM)),
             f"at most {100 * TOLERATED:.0f} % false": _limit_and_rates(
                 questions.tolerant(lanes, score, CLAIM, TOLERATED)
@@ -186,6 +265,8 @@ def other_rules(lanes: Lanes) -> str:
         }
         for method, (limit, rates) in rows.items():
             body.append([name, method, f"{sign * limit:.2f}", *_rates(rates)])
+    verdicts = questions.alarms(lanes, questions.ANY)[:, epoch_index(CLAIM)]
+    body.append([questions.ANY, "in use", "–", *_rates(questions.held_out_rates(lanes, verdicts))])
     return markdown(["score", "limit set", "limit", "precision", "recall", "false alarms"], body)
 
 
@@ -211,6 +292,17 @@ def leaders(lanes: Lanes) -> str:
             row("members good on their own, test at the end", lanes.final_leader_skill[good]),
         ],
     )
+
+
+def leader_limit(lanes: Lanes) -> str:
+    """Return the leader's skill that best separates dominated from codependent lanes."""
+    body = []
+    for epoch in SHOWN:
+        fit = questions.leader_limit(lanes, epoch)
+        ends = Estimate(fit.limit, *fit.ends)
+        body.append([str(epoch), interval(ends), *map(interval, fit.shares)])
+    head = ["limit", "dominated lanes above it", "codependent lanes above it"]
+    return markdown(["after epoch", *head], body)
 
 
 def sensitivity(lanes: Lanes) -> str:
@@ -241,9 +333,9 @@ def capacity(lanes: Lanes) -> str:
     """Return how well small training errors at λ = 0 predict that λ = 0.9 does not help."""
     estimates = questions.capacity_areas(lanes)
     alone, enough = questions.capacity_pairs(lanes)
-    body = [[str(epoch), interval(estimates[epoch_index(epoch)])] for epoch in MOVED]
-    for row, epoch in zip(body, MOVED, strict=True):
-        alarm = alone.median[:, epoch_index(epoch)] / CHANCE < FITTED
+    body = [[str(epoch), interval(estimates[epoch_index(epoch)])] for epoch in SHOWN]
+    for row, epoch in zip(body, SHOWN, strict=True):
+        alarm = alone.median[:, epoch_index(epoch)] / CHANCE < limits.TRAINING_ERROR
         row.append(f"{(alarm & enough).sum()} of {alarm.sum()}")
     count = f"{enough.sum()} of {len(alone)}"
     return markdown(["after epoch", "area", "right alarms"], [*body, ["lanes", "", count]])

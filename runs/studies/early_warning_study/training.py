@@ -1,7 +1,6 @@
-"""Training the study's ensembles; of each lane a row of numbers is kept, and no store."""
+"""Training the study's ensembles, whose runs stay on disk, and making a row of each lane."""
 
 import csv
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,11 +8,15 @@ import numpy as np
 import xarray as xr
 
 import jtdiag
-from early_warning_study.grid import EARLY, MOVED, Ensemble
+from early_warning_study import judging
+from early_warning_study.grid import EARLY, LENGTHS, Ensemble
 from jtdiag import names
 from jtdiag.engine.datasets import fashion_mnist
-from jtdiag.store.lanes import Lane
-from jtdiag_probes.dominance import inequality, leadership, movement
+from jtdiag.errors import StoreError
+from jtdiag.recipe.recipe import Recipe
+from jtdiag.rules.contract import History
+from jtdiag.rules.stagnation import relative_displacement
+from jtdiag_probes.dominance import inequality, leadership
 
 IMAGES = (5_000, 2_000)
 """The first images of Fashion-MNIST's training and test part."""
@@ -23,35 +26,42 @@ Row = dict[str, str]
 
 
 def train(ensembles: Iterable[Ensemble], out: Path, root: Path | None) -> None:
-    """Train the ensembles that have no rows yet; interrupted runs are resumed.
+    """Train the ensembles that are not trained yet; interrupted runs are resumed.
 
     Args:
         ensembles: The ensembles to train.
-        out: Rows go to its folder ``rows``; a run's store is deleted when its rows are there.
+        out: Runs go to its folder ``runs`` and stay there, so that rules whose limits have
+            changed can be evaluated without training again.
         root: Folder with Fashion-MNIST in torchvision's layout; without it, digits only.
     """
-    (out / "rows").mkdir(parents=True, exist_ok=True)
     wanted = [e for e in ensembles if e.data == "digits" or root is not None]
     for count, ensemble in enumerate(wanted, 1):
-        done = out / "rows" / f"{ensemble.name}.csv"
-        if done.exists():
-            continue
-        folder = out / "runs" / ensemble.name
         data = "digits" if root is None else _data(ensemble.data, out, root)
-        run = jtdiag.train(ensemble.recipe(data), folder, resume=True)
-        write(done, list(rows(ensemble, run)))
-        shutil.rmtree(folder)
-        print(f"{count}/{len(wanted)} {ensemble.name}", flush=True)
+        if trained(out / "runs" / ensemble.name, ensemble.recipe(data)):
+            print(f"{count}/{len(wanted)} {ensemble.name}", flush=True)
 
 
-def gather(out: Path, tables: Path) -> None:
-    """Write the rows of all ensembles in a folder as one table for each purpose."""
-    for purpose, name in TABLES.items():
-        table: list[Row] = []
-        for file in sorted((out / "rows").glob(f"{purpose}-*.csv")):
-            table += read(file)
-        if table:
-            write(tables / name, table)
+def trained(folder: Path, recipe: Recipe) -> bool:
+    """Train a run unless it is done; return whether there was anything to do."""
+    try:
+        if jtdiag.Run(folder).done:
+            return False
+    except StoreError:
+        pass  # not started
+    jtdiag.train(recipe, folder, resume=True)
+    return True
+
+
+def gather(ensembles: Iterable[Ensemble], out: Path, tables: Path) -> None:
+    """Write a row for each lane of the runs that are done, as one table for each purpose."""
+    by_purpose: dict[str, list[Row]] = {}
+    for ensemble in ensembles:
+        folder = out / "runs" / ensemble.name
+        if folder.exists() and jtdiag.Run(folder).done:
+            of_run = rows(ensemble, jtdiag.Run(folder))
+            by_purpose.setdefault(ensemble.purpose, []).extend(of_run)
+    for purpose, table in by_purpose.items():
+        write(tables / TABLES[purpose], table)
 
 
 def read(file: Path) -> list[Row]:
@@ -92,11 +102,7 @@ def _data(name: str, out: Path, root: Path) -> str:
 def rows(ensemble: Ensemble, run: jtdiag.Run) -> Iterator[Row]:
     """Yield a row for each lane of a run that is done."""
     metrics = run.metrics()
-    effective = (
-        jtdiag.probe(run, "dominance")["effective_members"].sel({names.SPLIT: names.TEST})
-        if ensemble.purpose == "depth"
-        else None
-    )
+    effective = jtdiag.probe(run, "dominance")["effective_members"].sel({names.SPLIT: names.TEST})
     for lane in run.lanes:
         selection = {names.LAM: lane.lam_index, names.TRIAL: lane.trial}
         of_lane = metrics.isel(selection)
@@ -109,55 +115,68 @@ def rows(ensemble: Ensemble, run: jtdiag.Run) -> Iterator[Row]:
             "lam": f"{run.lam(lane):g}",
             "trial": str(lane.trial),
         }
-        if effective is None:
-            row |= _early(of_lane) | _moved(run, lane)
+        if ensemble.purpose == "rules":
+            history = run.history(lane)
+            assert history is not None
+            row |= {"start": ensemble.start, "decay": f"{ensemble.decay:g}"}
+            row |= _early(history) | judging.by_epoch(history) | _lengths(of_lane)
         else:
             row |= {"budget": str(ensemble.budget)}
-            row |= {"effective": _text(float(effective.isel(selection)[-1]))}
+        row |= {"effective": text(float(effective.isel(selection)[-1]))}
         yield row | _end(of_lane)
 
 
-def _early(metrics: xr.Dataset) -> Row:
+def _early(history: History) -> Row:
     """Return training errors (running means) and diversity after each early epoch."""
-    train = metrics.sel({names.SPLIT: names.TRAIN})
-    error, loss = train[names.MEMBER_ERROR].values, train[names.MEMBER_LOSS].values
-    ensemble = train[names.ENSEMBLE_ERROR].values
-    diversity = loss.mean(-1) - train[names.ENSEMBLE_LOSS].values
-    leader = leadership.leader(error, loss)
+    error = history.member_error
+    leader = leadership.leader(error, history.member_loss)
     row: Row = {}
     for epoch in EARLY:
-        row[f"ensemble_{epoch}"] = _text(ensemble[epoch])
-        row[f"median_{epoch}"] = _text(np.median(error[epoch]))
-        row[f"best_{epoch}"] = _text(error[epoch].min())
-        row[f"diversity_{epoch}"] = f"{diversity[epoch]:.3g}"
+        row[f"ensemble_{epoch}"] = text(history.ensemble_error[epoch])
+        row[f"median_{epoch}"] = text(np.median(error[epoch]))
+        row[f"others_{epoch}"] = text(others(error[epoch]))
+        row[f"best_{epoch}"] = text(error[epoch].min())
+        row[f"diversity_{epoch}"] = f"{history.diversity[epoch]:.3g}"
         row[f"leads_{epoch}"] = str(int(leader[epoch] == leader[-1]))
+        row[f"moved_{epoch}"] = text(relative_displacement(history.until(epoch)).min())
     return row
 
 
-def _moved(run: jtdiag.Run, lane: Lane) -> Row:
-    """Return the least member's distance from its initial weights, over the median member's."""
+def _lengths(metrics: xr.Dataset) -> Row:
+    """Return the errors on test after some epochs before the last."""
     row: Row = {}
-    for epoch in MOVED:
-        far = movement.displacement(run, lane, epoch)
-        ratio = np.nan if far is None or np.median(far) == 0 else far.min() / np.median(far)
-        row[f"moved_{epoch}"] = _text(ratio)
+    for epoch in LENGTHS:
+        row |= _errors(metrics.isel({names.EPOCH: epoch}), names.TEST, f"_{epoch}")
     return row
 
 
 def _end(metrics: xr.Dataset) -> Row:
     """Return the last epoch's errors."""
     last = metrics.isel({names.EPOCH: -1})
-    row: Row = {}
+    row = _errors(last, names.TRAIN) | _errors(last, names.TEST)
     for split in (names.TRAIN, names.TEST):
-        of_split = last.sel({names.SPLIT: split})
-        error = of_split[names.MEMBER_ERROR].values
-        row[f"{split}_ensemble"] = _text(float(of_split[names.ENSEMBLE_ERROR]))
-        row[f"{split}_median"] = _text(np.median(error))
-        row[f"{split}_best"] = _text(error.min())
-        row[f"{split}_gini"] = _text(float(inequality.gini(error)))
+        error = last.sel({names.SPLIT: split})[names.MEMBER_ERROR].values
+        row[f"{split}_worst"] = text(error.max())
+        row[f"{split}_gini"] = text(float(inequality.gini(error)))
     return row
 
 
-def _text(number: float | np.floating) -> str:
+def _errors(metrics: xr.Dataset, split: str, suffix: str = "") -> Row:
+    of_split = metrics.sel({names.SPLIT: split})
+    error = of_split[names.MEMBER_ERROR].values
+    return {
+        f"{split}_ensemble{suffix}": text(float(of_split[names.ENSEMBLE_ERROR])),
+        f"{split}_median{suffix}": text(np.median(error)),
+        f"{split}_others{suffix}": text(others(error)),
+        f"{split}_best{suffix}": text(error.min()),
+    }
+
+
+def others(error: np.ndarray) -> np.floating:
+    """Return the median error of the members (M,) other than the best."""
+    return np.median(np.sort(error)[1:])
+
+
+def text(number: float | np.floating) -> str:
     """Return three decimals, without trailing zeros."""
     return f"{number:.3f}".rstrip("0").rstrip(".") if np.isfinite(number) else "nan"
