@@ -56,6 +56,7 @@ class Replay:
                 f"{run.path} was recorded from a user's training loop and cannot be replayed; "
                 "run probes that need only outputs and metrics."
             )
+        run.require_trusted_code()
         checkpoint = run.checkpoint(lane, epoch)
         return cls(
             session=beside.session

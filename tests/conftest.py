@@ -260,6 +260,14 @@ class ToyRuns:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Remember the runs that tests make, and whose code is trusted, in a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def toy_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToyRuns]:
     """Let `toy_run` train each recipe once in the session."""
     runs = ToyRuns(tmp_path_factory.mktemp("toy-runs"))

@@ -30,6 +30,26 @@ COMMANDS = (
 """Subcommands in the order of the help."""
 
 
+READERS = ("train", "probe", "watch", "plot", "table", "report", "compare", "check")
+"""Subcommands that open runs, which may name code of their authors."""
+
+
+def _trust_code(_context: click.Context, _option: click.Parameter, trusted: bool) -> None:
+    if trusted:
+        from jtdiag.store import trust
+
+        trust.trust_all()
+
+
+TRUST_CODE = click.Option(
+    ["--trust-code"],
+    is_flag=True,
+    expose_value=False,
+    callback=_trust_code,
+    help="Import code that a run names, even if the run was made elsewhere.",
+)
+
+
 class Commands(click.Group):
     """Imports subcommands on demand and prints errors of jtdiag as one line."""
 
@@ -42,6 +62,8 @@ class Commands(click.Group):
         if name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"jtdiag.commands.{name}"), name)
+        if name in READERS and TRUST_CODE not in command.params:
+            command.params.append(TRUST_CODE)
         return command
 
     def invoke(self, ctx: click.Context) -> object:

@@ -56,9 +56,12 @@ def train(
     from jtdiag.engine.dry_run import estimate, peak_memory
     from jtdiag.engine.train import train as run_training
     from jtdiag.recipe.presets import find
+    from jtdiag.store.run import RECIPE, Run
     from jtdiag.terminal import wording
     from jtdiag.terminal.training import describe_estimate, display
 
+    if (Path(recipe) / RECIPE).is_file():
+        Run(recipe).require_trusted_code()
     resolved = find(recipe, (*overrides, *_alert_overrides(stop_on, lower_lambda)))
     if dry_run:
         click.echo(describe_estimate(resolved, estimate(resolved)))

@@ -58,7 +58,9 @@ def train(
         recipe = _with_factory(recipe, factory)
     path = Path(out) if out is not None else Path("runs") / recipe.name
     resuming = resume and path.is_dir() and any(path.iterdir())
-    if not resuming:
+    if resuming:
+        Run(path).require_trusted_code()
+    else:
         refuse_occupied(path)
     session = Session.of(recipe, factory=factory)
     session = (

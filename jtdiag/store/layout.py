@@ -56,6 +56,7 @@ class TargetFacts:
             "chance_error": self.chance_error,
             "chance_loss": self.chance_loss,
             "error_scale": self.error_scale,
+            "predicts_classes": not self.numbers,
         }
         moments = {"target_mean": list(self.mean), "target_sd": list(self.sd)} if self.sd else {}
         return {k: v for k, v in (values | moments).items() if v is not None}

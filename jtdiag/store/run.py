@@ -13,12 +13,12 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from jtdiag import families, files, names
+from jtdiag import families, files, loading, names
 from jtdiag.errors import StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
-from jtdiag.store import checksums, chunks, lanes
+from jtdiag.store import checksums, chunks, lanes, trust
 from jtdiag.store.lanes import Lane, Seal
 
 if TYPE_CHECKING:
@@ -51,12 +51,18 @@ class Run:
 
     Seals are read again on every access, so one object can follow a run that is training.
 
+    Args:
+        path: The folder.
+        trust_code: Whether code that the recipe names, such as a user-defined family, may be
+            imported although the run was made by another user or on another machine.
+
     Raises:
         StoreError: if the folder contains no run.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, trust_code: bool = False) -> None:
         self.path = Path(path)
+        self._trusts_code = trust_code
         self.require(self.path)
         self.recipe: Recipe = toml.read(self.path / RECIPE)
         self.recipe_hash = toml.digest(self.recipe)
@@ -185,8 +191,14 @@ class Run:
         """
         if "chance_loss" in self._store.attrs:
             return float(cast(float, self._store.attrs["chance_loss"]))
-        classes = self.recipe.family == "categorical" or self.family.classes
-        return math.log(self.outputs_per_member) if classes else None
+        return math.log(self.outputs_per_member) if self.predicts_classes else None
+
+    @property
+    def predicts_classes(self) -> bool:
+        """Whether a target is a class; otherwise it is a number for every output."""
+        if "predicts_classes" in self._store.attrs:
+            return bool(self._store.attrs["predicts_classes"])
+        return self.recipe.family == "categorical" or self.family.classes  # an older run
 
     @property
     def training_examples(self) -> int | None:
@@ -194,7 +206,7 @@ class Run:
 
         None if the store does not contain it, as in older runs, or if errors count nothing.
         """
-        if not (self.recipe.family == "categorical" or self.family.classes):
+        if not self.predicts_classes:
             return None
         count = self._store.attrs.get(names.TRAINING_EXAMPLES)
         return None if count is None else int(cast(int, count))
@@ -259,8 +271,20 @@ class Run:
 
         Raises:
             RecipeError: if it is user-defined and not found at the address in the recipe.
+            StoreError: if it is user-defined and the run's code is not trusted.
         """
+        if loading.split(self.recipe.family)[0]:
+            self.require_trusted_code()
         return families.find(self.recipe.family)
+
+    def require_trusted_code(self) -> None:
+        """Check that the code that the recipe names may be imported.
+
+        Raises:
+            StoreError: if the run was not made here, and its code is not trusted.
+        """
+        if not self._trusts_code:
+            trust.require(self.path, self.recipe)
 
     @property
     def done(self) -> bool:

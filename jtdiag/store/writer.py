@@ -21,7 +21,7 @@ from jtdiag import files, names
 from jtdiag.errors import StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import checksums, lanes, layout
+from jtdiag.store import checksums, lanes, layout, trust
 from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction, Seal
 from jtdiag.store.layout import Extent
 from jtdiag.store.run import FORMAT, LOCK, RECIPE, STORE, Run
@@ -111,6 +111,7 @@ class RunWriter:
                     lanes.write_seal(draft, lane, Seal())
                 lock = _lock(draft)  # before the folder appears: no watcher finds it unlocked
                 draft.replace(path)
+                trust.remember(path, recipe)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
