@@ -57,11 +57,7 @@ def train(
     if factory is not None:
         recipe = _with_factory(recipe, factory)
     path = Path(out) if out is not None else Path("runs") / recipe.name
-    resuming = resume and path.is_dir() and any(path.iterdir())
-    if resuming:
-        Run(path).require_trusted_code()
-    else:
-        refuse_occupied(path)
+    resuming = _resumes(path, resume)
     session = Session.of(recipe, factory=factory)
     session = (
         session.with_recorded_plan(Run(path).settings) if resuming else session.with_fastest_plan()
@@ -85,6 +81,16 @@ def train(
     finally:
         store.close()
     return Run(path)
+
+
+def _resumes(path: Path, resume: bool) -> bool:
+    """Return whether there is a run to be resumed in a folder, whose code may then be executed."""
+    resuming = resume and path.is_dir() and any(path.iterdir())
+    if resuming:
+        Run(path).require_trusted_code()
+    else:
+        refuse_occupied(path)
+    return resuming
 
 
 def _with_factory(recipe: Recipe, factory: Factory) -> Recipe:

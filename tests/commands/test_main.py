@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from jtdiag import commands
-from jtdiag.commands import COMMANDS, main
+from jtdiag.commands import COMMANDS, READERS, main
 from jtdiag.probing.running import probe as ask
 from jtdiag.recipe import presets
 
@@ -36,6 +36,7 @@ OPTIONS = {
     "study": ["STUDY", "--set", "--out"],
     "report": ["RUN...", "--out", "--ask"],
     "compare": ["A", "B", "--format"],
+    "check": ["RUNS...", "--repair", "--json"],
 }
 """New knobs go into the recipe, not here."""
 
@@ -99,7 +100,9 @@ def test_the_options_of_every_command_are_these_and_no_more():
             p.opts[0] if isinstance(p, click.Option) else p.make_metavar(context)
             for p in command.params
         ]
-    assert options == OPTIONS
+    readers = {name for name in COMMANDS if "--trust-code" in options[name]}
+    assert readers == set(READERS)
+    assert {n: o[:-1] if n in readers else o for n, o in options.items()} == OPTIONS
 
 
 def test_the_version_is_told():
