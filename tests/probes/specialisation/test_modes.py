@@ -74,3 +74,11 @@ def test_logits_without_modes_have_none(value):
     measured = modes.of_products(cross, 2)
     assert np.isnan(measured.share).all()
     assert np.isnan(modes.logit_share(cross)).all()
+
+
+def test_the_smallest_mode_is_relative_to_the_largest_singular_value():
+    directions, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))
+    sigma = np.array([200, 200e-4, 200e-6])
+    measured = modes.of_products((directions * sigma**2 @ directions.T)[None], 3)
+    assert np.isfinite(measured.singular_value).tolist() == [True, True, False]
+    np.testing.assert_allclose(measured.singular_value[:2], sigma[:2], rtol=1e-6)
