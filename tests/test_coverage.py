@@ -79,9 +79,24 @@ def reference(errors: Errors) -> Booleans:
 
 
 def compared_by_trial(errors: Errors) -> Booleans:
-    """compare: a star at any λ of one quantity; two runs, of every second λ, with paired trials."""
+    """compare: a star at any λ of one quantity; two runs, of every second λ, with paired trials.
+
+    Also votes, combiners and stacking: two combiners of the same members at each λ.
+    """
     differences = errors[:, 1::2] - errors[:, ::2]
     return excludes_0(differences, differences.shape[1]).any(1)
+
+
+def lower_loss(errors: Errors) -> Booleans:
+    """variance: the λ with the lowest loss, selected by the same trials, is below the smallest."""
+    return ~stats.best_set(errors)[:, 0]
+
+
+def collusion(errors: Errors) -> Booleans:
+    """collusion: at any λ more diversity than at λ = 0, and a loss lower by less than 5 % of it."""
+    more, loss = (half[:, 1:] - half[:, :1] for half in np.split(errors, 2, axis=1))
+    lows = [stats.interval_ends(v, -1, more.shape[1])[0] for v in (more, 0.05 * more + loss)]
+    return ((lows[0] > 0) & (lows[1] > 0)).any(1)
 
 
 @dataclass(frozen=True)
@@ -99,6 +114,8 @@ CLAIMS = {
     "best λ": Claim(best_lambda),
     "end-to-end": Claim(end_to_end, lams=(2,)),
     "reference": Claim(reference, lams=(2, 3, 6, 11)),
+    "lower loss": Claim(lower_loss, lams=(2, 7), trials=(2, 3, 5, 10)),
+    "collusion": Claim(collusion, lams=(4, 14), trials=(2, 3, 5, 10)),
     "compare, trials": Claim(
         compared_by_trial, lams=(2, 6, 14), noise=("normal", "whole examples")
     ),

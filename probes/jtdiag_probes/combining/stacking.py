@@ -149,8 +149,11 @@ def errors(learner: MetaLearner, blocks: Iterator[OutputBlock]) -> dict[str, flo
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Compare the trained combiner with averaged logits, and report fits that did not converge."""
-    if "stacked_error" not in result:
+    """Compare the trained combiner with averaged logits, and report fits that did not converge.
+
+    A single member is not combined.
+    """
+    if "stacked_error" not in result or result.sizes[names.MEMBER] < 2:
         return []
     on_test = result["stacked_error_mean"].sel({names.SPLIT: names.TEST})
     measured = result[names.LAM].values[np.isfinite(on_test.values)]

@@ -38,7 +38,7 @@ def _ends(interval: Interval) -> str:
 def _power(comparison: Comparison) -> str:
     """Return what would have been detected."""
     size = f"{100 * comparison.detectable:.1f}"
-    return f"a difference of {size} would have been detected with a probability of 80 %"
+    return f"a difference of {size} points would have been detected with a probability of 80 %"
 
 
 def _in_trials(used: int, trials: int) -> str:

@@ -84,7 +84,7 @@ def _offsets_and_dropping(at_lam: xr.Dataset, lam: float, members: int) -> list[
     share = on_test["bias_share"].values
     sentence = wording.offsets_and_dropping(
         lam,
-        stats.mean_interval(-share),
+        stats.mean_interval(-share).within(-1, np.inf),
         dropped=int(dropped["dropped_members"]),
         members=members,
         increase=stats.mean_interval(dropped["drop_rise"].values),

@@ -214,7 +214,9 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         result = result.merge(_from_outputs(run, metrics, result))
         result["diversity_by_example"] = _by_example(run, result["chosen_epoch"])
         result["diversity_by_example"].attrs["split"] = _split_of_examples(run)
-    return result.assign_attrs(members=metrics.sizes[names.MEMBER])
+    # The loss of class probabilities is 0 or more, that of other families may be negative.
+    least = 0.0 if run.family.classes else -np.inf
+    return result.assign_attrs(members=metrics.sizes[names.MEMBER], least_loss=least)
 
 
 def _from_outputs(run: Run, metrics: xr.Dataset, stored: xr.Dataset) -> xr.Dataset:

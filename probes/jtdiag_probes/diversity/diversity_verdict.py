@@ -5,6 +5,7 @@ import xarray as xr
 
 from jtdiag import names, stats
 from jtdiag.probing.findings import Finding
+from jtdiag.stats import Interval
 from jtdiag_probes.diversity import wording
 
 RESIDUAL_LIMIT = 1e-12
@@ -37,6 +38,7 @@ def _worth(result: xr.Dataset, lam: float) -> Finding:
     at_lam = result.sel({names.LAM: lam, names.SPLIT: names.TEST})
     sound = at_lam["diverged_members"].max(names.EPOCH).fillna(0) == 0
     last = _last_sealed(at_lam).where(sound)
+    least = float(result.attrs["least_loss"])
     return Finding(
         probe="diversity",
         rule="worth",
@@ -45,12 +47,17 @@ def _worth(result: xr.Dataset, lam: float) -> Finding:
         number=float(last["diversity"].mean()),
         sentence=wording.worth(
             lam,
-            member_loss=stats.mean_interval(last["mean_member_loss"].values),
-            ensemble_loss=stats.mean_interval(last["ensemble_loss"].values),
-            diversity=stats.mean_interval(last["diversity"].values),
+            member_loss=_over_trials(last["mean_member_loss"], least),
+            ensemble_loss=_over_trials(last["ensemble_loss"], least),
+            diversity=_over_trials(last["diversity"], 0.0),
             diverged=int((~sound).sum()),
         ),
     )
+
+
+def _over_trials(by_trial: xr.DataArray, least: float) -> Interval:
+    """Return the mean and its interval, without what is below the least possible value."""
+    return stats.mean_interval(by_trial.values).within(least, np.inf)
 
 
 def _last_sealed(result: xr.Dataset) -> xr.Dataset:

@@ -200,7 +200,7 @@ def _student(at_lam: xr.Dataset, name: str) -> Interval:
     if not se > NO_SPREAD * abs(mean):
         return Interval(mean, np.nan, np.nan)
     reach = quantile((1 - stats.LEVEL) / 2, float(at_lam["trials"]) - 1) * se
-    return Interval(mean, mean - reach, mean + reach)
+    return Interval(mean, mean - reach, mean + reach).within(0, np.inf)
 
 
 def _change(measured: xr.Dataset) -> list[Finding]:

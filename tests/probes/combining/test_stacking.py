@@ -132,3 +132,7 @@ def test_a_fit_that_did_not_converge_is_reported(toy, monkeypatch):
     _, finding = probe.judge(result)
     assert (finding.rule, finding.trials) == ("unfinished", (0, 1))
     assert "in 2 trials" in finding.sentence
+
+
+def test_a_single_member_is_not_combined(result):
+    assert probe.judge(result.isel(member=[0])) == []

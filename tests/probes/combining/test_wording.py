@@ -54,8 +54,9 @@ SENTENCES = [
         "to 3.2 %) with averaged logits, 3.0 % (95 % interval 2.9 to 3.1 %) with averaged "
         "probabilities and 3.9 % (95 % interval 3.5 to 4.3 %) with a majority vote. Compared with "
         "averaged logits: averaged probabilities +0.10 percentage points (95 % interval −0.10 to "
-        "+0.30, not significant; a difference of 0.3 would have been detected with a probability "
-        "of 80 %) and a majority vote +1.00 percentage points (95 % interval +0.80 to +1.20).",
+        "+0.30, not significant; a difference of 0.3 points would have been detected with a "
+        "probability of 80 %) and a majority vote +1.00 percentage points (95 % interval "
+        "+0.80 to +1.20).",
     ),
     (
         wording.combiners(

@@ -140,10 +140,11 @@ def test_a_wrong_divergence_raises_the_alarm(toy, monkeypatch):
 
 
 @pytest.mark.slow
-def test_outputs_that_do_not_belong_to_the_metrics_raise_the_alarm(toy_copy):
+def test_outputs_that_do_not_belong_to_the_metrics_raise_the_alarm(toy_copy, record_again):
     store = zarr.open_group(toy_copy.path / "store.zarr", mode="r+")
     logits = store["outputs/test/logits"]
     logits[0, 0, 4] = logits[0, 0, 4] + np.array([0.1, 0.0, 0.0], np.float32)
+    record_again(toy_copy)
     result = probe.ask(toy_copy, Options())
     alerts = [f for f in probe.judge(result) if f.level == "alert"]
     assert [f.rule for f in alerts] == ["store_residual"]
@@ -224,8 +225,8 @@ def test_each_lambda_has_a_sentence_with_its_numbers_at_the_end(result):
         assert finding.number == pytest.approx(float(last["diversity"]), rel=1e-14)
         for name in ("diversity", "mean_member_loss", "ensemble_loss"):
             reach = student.isf(0.025, 1) * sem(by_trial[name])
-            decimals = max(0, 1 - int(np.floor(np.log10(reach))))
-            low, high = float(last[name]) - reach, float(last[name]) + reach
+            low, high = max(0, float(last[name]) - reach), float(last[name]) + reach
+            decimals = max(0, 1 - int(np.floor(np.log10((high - low) / 2))))
             assert (
                 f"{float(last[name]):.{decimals}f} nats (95 % interval {low:.{decimals}f} to "
                 f"{high:.{decimals}f} nats)".replace("-", "−")

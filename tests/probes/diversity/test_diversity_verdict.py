@@ -181,7 +181,7 @@ def test_sentences_carry_intervals_over_trials(by_hand, losses):
     for i, finding in enumerate(findings):
         last = losses[i, :, -1, 2].mean(-1)
         for values in (last, last / 2):
-            low, high = mean_interval(values)[1:]
+            low, high = mean_interval(values).within(0, np.inf)[1:]
             decimals = max(0, 1 - int(np.floor(np.log10((high - low) / 2))))
             text = f"{low:.{decimals}f} to {high:.{decimals}f} nats".replace("-", "−")
             assert text in finding.sentence

@@ -114,11 +114,12 @@ def test_a_wrong_divergence_raises_the_alarm(toy, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_trial_that_diverged_is_left_out(toy_copy, result):
-    store = zarr.open_group(toy_copy.path / "store.zarr", mode="r+")
-    for index in ((0, 1), (1, 0), (1, 1)):
-        store["metrics/ensemble_loss"][(*index, slice(1, None))] = np.nan
-    measured = probe.ask(toy_copy, Options())
+def test_a_trial_that_diverged_is_left_out(toy, result, monkeypatch):
+    metrics = toy.metrics().copy(deep=True)
+    for lam, trial in ((0, 1), (1, 0), (1, 1)):
+        metrics["ensemble_loss"][{"lam": lam, "trial": trial, "epoch": slice(1, None)}] = np.nan
+    monkeypatch.setattr(type(toy), "metrics", lambda run: metrics)
+    measured = probe.ask(toy, Options())
     assert measured["trials"].values.tolist() == [1, 0, 2]
     assert measured["expected_loss"].isel(lam=[0, 1]).isnull().all()
     xr.testing.assert_equal(measured.isel(lam=2), result.isel(lam=2))
@@ -134,7 +135,7 @@ def test_each_lambda_has_a_sentence_and_the_best_a_comparison(result):
         for name in ("average_bias", "average_variance"):
             assert f"{float(at_lam[name]):.3g} nats" in finding.sentence
         by_trial = at_lam["ensemble_loss"].values
-        low, high = stats.mean_interval(by_trial)[1:]
+        low, high = stats.mean_interval(by_trial).within(0, np.inf)[1:]
         text = re.search(r"expected loss, .*? interval (\S+) to (\S+) nats", finding.sentence)
         assert [float(end.replace("−", "-")) for end in text.groups()] == pytest.approx(
             [low, high], rel=0.1

@@ -113,11 +113,12 @@ def test_only_the_first_layer_is_read(toy, monkeypatch):
 
 
 @pytest.mark.slow
-def test_members_that_barely_moved_are_named(toy_copy):
+def test_members_that_barely_moved_are_named(toy_copy, record_again):
     store = zarr.open_group(toy_copy.path / "store.zarr", mode="r+")
     weights = store["checkpoints/layer1.weight"]
     for trial, member in ((0, 1), (1, 2)):
         weights[2, trial, 1:, member] = np.stack(4 * [weights[2, trial, 0, member]])
+    record_again(toy_copy)
     result = probe.ask(toy_copy, Options())
     [alert] = [f for f in probe.judge(result) if f.level == "alert"]
     assert (alert.rule, alert.lam) == ("stagnant-filters", 1.0)
