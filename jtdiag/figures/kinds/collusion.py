@@ -60,7 +60,8 @@ def draw_drops(test: xr.Dataset, ax: Axes) -> None:
         )
         line = style.lam_marker(float(lam))
         ax.plot(share, measured, **line, label=style.lam_text(lam))
-        ax.plot(share, predicted, "--", color=line["color"], linewidth=0.8)
+        marker = "_" if len(share) == 1 else ""  # a line through one point is not visible
+        ax.plot(share, predicted, "--", marker=marker, color=line["color"], linewidth=0.8)
     ax.plot([], [], "--", color=style.QUIET, linewidth=0.8, label="predicted from diversity")
     ax.set_yscale("log")
     ax.set(xlabel="Members dropped (%)", ylabel="Increase in loss (nats)")
@@ -98,9 +99,9 @@ FIGURE = FigureKind(
         "Three indicators of collusion between members. "
         "First panel: ensemble loss and diversity on the test split, and diversity without "
         "constant offsets of the members, against λ; if diversity grows much faster than the loss "
-        "falls, members collude. Second panel, for runs that store outputs: increase in the test "
-        "loss when a fraction of the members is dropped at random for each example; dashed lines "
-        "show the increase predicted from diversity alone. Third panel: test loss minus training "
+        "falls, members may collude. Second panel, for runs that store outputs: increase in the "
+        "test loss when a fraction of the members is dropped at random for each example; dashed "
+        "lines show the increase predicted from diversity alone. Third panel: test loss minus training "
         "loss of the ensemble. Means over trials at the epoch chosen on the validation split; bars "
         "show 95 % intervals, none for a single trial. Compare Jeffares et al. (2023)."
     ),
