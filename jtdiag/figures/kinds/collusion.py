@@ -101,9 +101,10 @@ FIGURE = FigureKind(
         "constant offsets of the members, against λ; if diversity grows much faster than the loss "
         "falls, members may collude. Second panel, for runs that store outputs: increase in the "
         "test loss when a fraction of the members is dropped at random for each example; dashed "
-        "lines show the increase predicted from diversity alone. Third panel: test loss minus training "
-        "loss of the ensemble. Means over trials at the epoch chosen on the validation split; bars "
-        "show 95 % intervals, none for a single trial. Compare Jeffares et al. (2023)."
+        "lines show the increase predicted from diversity alone. Third panel: test loss minus "
+        "training loss of the ensemble. Means over trials at the epoch chosen on the "
+        "validation split; bars show 95 % intervals, none for a single trial. "
+        "Compare Jeffares et al. (2023)."
     ),
     draw=draw,
 )
