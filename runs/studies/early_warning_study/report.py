@@ -144,7 +144,7 @@ def detection_by_group(lanes: Lanes) -> str:
     groups = {f"λ = {lam:g}": lanes.lam == lam for lam in LAMBDAS}
     groups |= {f"starts {start}": lanes.start == start for start in STARTS}
     groups |= {f"M = {m}": lanes.members == m for m in np.unique(lanes.members)}
-    groups |= {f"{d} hidden layers": lanes.depth == d for d in np.unique(lanes.depth)}
+    groups |= {f"hidden layers: {d}": lanes.depth == d for d in np.unique(lanes.depth)}
     groups |= {str(data): lanes.data == data for data in np.unique(lanes.data)}
     body = []
     for name, among in groups.items():
