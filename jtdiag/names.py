@@ -51,6 +51,8 @@ MEMBER_ERROR: Final = "member_error"
 ENSEMBLE_LOSS: Final = "ensemble_loss"
 ENSEMBLE_ERROR: Final = "ensemble_error"
 METRIC_VARIABLES: Final = (MEMBER_LOSS, MEMBER_ERROR, ENSEMBLE_LOSS, ENSEMBLE_ERROR)
+FROZEN_PARAMETER: Final = "frozen parameter"
+"""Meaning of an array of checkpoints: a parameter that is not trained."""
 DISPLACEMENT: Final = "displacement"
 """Distance of a member's parameters from initialization; missing in old runs."""
 TRAINING_EXAMPLES: Final = "training_examples"

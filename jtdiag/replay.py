@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from jtdiag.engine import architectures
-from jtdiag.engine.architectures.module_stack import Factory
+from jtdiag.engine.architectures.module_stack import Factory, in_precision
 from jtdiag.engine.loss import joint_loss
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.errors import DataError
@@ -88,7 +88,8 @@ class Replay:
 
     def double(self) -> "Replay":
         """Return the same members in float64; inputs must then be float64."""
-        return replace(self, weights={name: w.double() for name, w in self.weights.items()})
+        weights = {name: in_precision(w, torch.float64) for name, w in self.weights.items()}
+        return replace(self, weights=weights)
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the members' logits (M, n, K) for inputs (n, …), in nats."""
@@ -114,15 +115,16 @@ class Replay:
 def parameters_per_member(run: Run) -> int:
     """Return the number of parameters of a member, from its checkpoints or else from the recipe.
 
-    If members are branches of one network, the number is that of the network.
+    Frozen parameters count. Branches of one network have all its parameters.
 
     Raises:
         DataError: if no checkpoint is kept and the shape of the data cannot be determined.
         RecipeError: if no checkpoint is kept and a member cannot be built.
     """
-    shapes = list(run.parameters.values())
+    shapes = [*run.parameters.values(), *run.frozen.values()]
     if not shapes:
         inputs = budget.data_shape(run.recipe.data.name).input_shape
         stack = architectures.build(run.recipe.members, inputs, run.outputs_per_member)
-        shapes = [parameter.shape for parameter in stack.parameters.values()]
+        every = (*stack.parameters.values(), *stack.frozen.values())
+        shapes = [parameter.shape for parameter in every]
     return sum(math.prod(shape) for shape in shapes)

@@ -135,7 +135,7 @@ def fastest(
         fastest_yet = min(seconds.values(), default=float("inf"))
         try:
             seconds[plan.text] = _time(plan, step, device, TOO_SLOW * fastest_yet)
-        except (RuntimeError, TypeError, ValueError) as error:
+        except _failures(plan) as error:
             failed[plan] = error
             continue
         if seconds[plan.text] < fastest_yet:
@@ -144,6 +144,14 @@ def fastest(
         _raise_failure(failed)
     impossible = {plan.text: _first_sentence(error) for plan, error in failed.items()}
     return Choice(plan=best, seconds=seconds, impossible=impossible)
+
+
+def _failures(plan: ExecutionPlan) -> tuple[type[Exception], ...]:
+    """Return what means that a plan does not work; under vmap, a user's module may raise anything.
+
+    That the module works in the loop has been tried before.
+    """
+    return (Exception,) if plan.execution == "vmap" else (RuntimeError, TypeError, ValueError)
 
 
 def _raise_failure(failed: Mapping[ExecutionPlan, Exception]) -> NoReturn:

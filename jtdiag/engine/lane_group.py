@@ -14,7 +14,7 @@ from torch import Tensor
 from jtdiag import names
 from jtdiag.engine import objectives, optimisers, seeds, starts
 from jtdiag.engine.architectures.contract import State
-from jtdiag.engine.architectures.module_stack import ModuleStack
+from jtdiag.engine.architectures.module_stack import ModuleStack, in_precision
 from jtdiag.engine.datasets.augmentation import Augmentation, draw
 from jtdiag.engine.datasets.bootstrap import Bootstrap
 from jtdiag.engine.datasets.splits import DataSet
@@ -95,10 +95,10 @@ class LaneGroup:
         trials = sorted({lane.trial for lane in self.lanes})
         initial = {t: starts.initial(recipe, stack, t) for t in trials}
         return {
-            name: torch.stack([initial[lane.trial][name] for lane in self.lanes]).to(
-                self.device, self._dtype
-            )
-            for name in (*stack.parameters, *stack.buffers)
+            name: in_precision(
+                torch.stack([initial[lane.trial][name] for lane in self.lanes]), self._dtype
+            ).to(self.device)
+            for name in (*stack.parameters, *stack.frozen, *stack.buffers)
         }
 
     # --- training --------------------------------------------------------------------------------
@@ -415,5 +415,8 @@ class LaneGroup:
 def _gradients(
     logits: Tensor, weights: Mapping[str, Tensor], by_logits: Tensor
 ) -> dict[str, Tensor]:
-    gradients = torch.autograd.grad(logits, list(weights.values()), by_logits)
+    # A parameter that takes no part in the forward pass has a gradient of 0.
+    gradients = torch.autograd.grad(
+        logits, list(weights.values()), by_logits, allow_unused=True, materialize_grads=True
+    )
     return dict(zip(weights, gradients, strict=True))

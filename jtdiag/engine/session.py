@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.engine import architectures, optimisers, starts
+from jtdiag.engine.architectures import trial
 from jtdiag.engine.architectures.module_stack import Execution, Factory, ModuleStack
 from jtdiag.engine.datasets import bootstrap, splits
 from jtdiag.engine.early_warning import EarlyWarning
@@ -76,12 +77,30 @@ class Session:
         return self.choice.plan
 
     def with_fastest_plan(self) -> "Session":
-        """Return the session with the execution plan that is fastest on this machine."""
+        """Return the session with the execution plan that is fastest on this machine.
+
+        Raises:
+            RecipeError: if a user's module cannot be trained or evaluated.
+        """
+        self._try_module()
         images = len(self.data.input_shape) == 3
         candidates = candidate_plans(self.recipe, self.stack, images=images)
         group = self.lane_group(self.groups()[0])
         with torch_threads(self.threads):
             return replace(self, choice=fastest(candidates, group.try_step, self.device))
+
+    def _try_module(self) -> None:
+        """Try a user's module on batches of all sizes that will occur."""
+        recipe, stack = self.recipe, self.stack
+        if "factory" not in recipe.members.architecture.fields:
+            return
+        count, batch = self.data.count(names.TRAIN), recipe.train.batch
+        x = self.data.part(names.TRAIN).x[: min(batch, count)]
+        outputs = len(self.data.classes)
+        trial.try_module(stack, recipe.members, x, outputs, batch=batch, count=count)
+        counts = [self.data.count(split) for split in recipe.splits]
+        sizes = [n % self.evaluation_batch or min(n, self.evaluation_batch) for n in counts]
+        trial.try_evaluation(stack, recipe.members, x, outputs, sizes)
 
     def with_recorded_plan(self, settings: Mapping[str, str]) -> "Session":
         """Return the session with the execution plan in the settings of an existing run."""
@@ -146,6 +165,7 @@ class Session:
             examples={split: self.data.count(split) for split in self.recipe.splits},
             outputs=len(self.data.classes),
             parameters=dict(self.stack.parameters),
+            frozen=dict(self.stack.frozen),
             buffers=dict(self.stack.buffers),
             memory=self._optimiser_bytes(),
             targets=self.data.target_facts,

@@ -22,10 +22,16 @@ CHUNK_BYTES = 32 * 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One parameter of one member: its shape and the names of its dimensions."""
+    """One parameter or buffer of one member: its shape, the names of its dimensions, its type."""
 
     shape: tuple[int, ...]
     dims: tuple[str, ...]
+    dtype: str = ""
+    """Type of its values, such as "int64"; empty: the precision of the engine."""
+
+    def stored_dtype(self, precision: str) -> str:
+        """Return the type in a store, given the precision of the engine."""
+        return self.dtype or precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +77,9 @@ class Extent:
     outputs: int
     """Outputs of a member, K."""
     parameters: dict[str, Parameter]
+    """Trained parameters of a member."""
+    frozen: dict[str, Parameter] = field(default_factory=dict)
+    """Parameters of a member that are not trained, such as those of a pretrained layer."""
     buffers: dict[str, Parameter] = field(default_factory=dict)
     """Tensors of a member that are not trained, such as running statistics of BatchNorm."""
     memory: int = 0
@@ -86,8 +95,19 @@ class Extent:
 
     @property
     def parameters_per_member(self) -> int:
-        """Number of parameters of a member; of the entire network if members are its branches."""
-        return sum(math.prod(p.shape) for p in self.parameters.values())
+        """Number of parameters of a member, with frozen ones; of the network if it has branches."""
+        return sum(math.prod(p.shape) for p in (self.parameters | self.frozen).values())
+
+    @property
+    def tensors(self) -> dict[str, Parameter]:
+        """All that a checkpoint keeps of a member."""
+        return self.parameters | self.frozen | self.buffers
+
+    def meaning(self, name: str) -> str:
+        """Return what a tensor of a member is."""
+        if name in self.frozen:
+            return names.FROZEN_PARAMETER
+        return "parameter" if name in self.parameters else "buffer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,7 +306,7 @@ def _target(sizes: dict[str, int], extent: Extent) -> tuple[dict[str, int], str,
 def _checkpoints(recipe: Recipe, extent: Extent) -> list[Array]:
     lane = _lane_dims(recipe)
     result = []
-    for name, parameter in (extent.parameters | extent.buffers).items():
+    for name, parameter in extent.tensors.items():
         member = {} if recipe.members.branched else {names.MEMBER: recipe.members.count}
         inner = (*member.values(), *parameter.shape)
         array = Array(
@@ -294,9 +314,9 @@ def _checkpoints(recipe: Recipe, extent: Extent) -> list[Array]:
             dims=(*lane, *member, *parameter.dims),
             shape=(*lane.values(), *inner),
             chunks=(1, 1, 1, *inner),
-            dtype=recipe.engine.precision,
+            dtype=parameter.stored_dtype(recipe.engine.precision),
             unit=names.FRACTION,
-            meaning="parameter" if name in extent.parameters else "buffer",
+            meaning=extent.meaning(name),
         )
         result.append(array)
     return result
@@ -331,8 +351,11 @@ def readable(count: float) -> str:
 def size(recipe: Recipe, extent: Extent) -> Size:
     """Return the size of a recipe's store in bytes, counting metrics uncompressed."""
     count = len(lanes.lanes_of(recipe))
-    values = sum(math.prod(p.shape) for p in (extent.parameters | extent.buffers).values())
-    weights = values * recipe.members.copies * _itemsize(recipe.engine.precision)
+    member = sum(
+        math.prod(p.shape) * _itemsize(p.stored_dtype(recipe.engine.precision))
+        for p in extent.tensors.values()
+    )
+    weights = member * recipe.members.copies
     examples = sum(extent.examples[split] for split in recipe.keep.splits)
     epoch = examples * recipe.members.count * extent.outputs * _itemsize(recipe.keep.dtype)
     epochs = recipe.train.epochs

@@ -421,11 +421,19 @@ class Run:
 
         Empty if no checkpoints are kept; of the entire network if members are its branches.
         """
+        return self._shapes("parameter")
+
+    @property
+    def frozen(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every parameter of one member that is not trained, as in `parameters`."""
+        return self._shapes(names.FROZEN_PARAMETER)
+
+    def _shapes(self, meaning: str) -> dict[str, tuple[int, ...]]:
         leading = 3 if self.recipe.members.branched else 4  # lam, trial, epoch, member
         return {
             name: array.shape[leading:]
             for name, array in sorted(self.checkpointed.items())
-            if array.attrs.get("meaning") == "parameter"
+            if array.attrs.get("meaning") == meaning
         }
 
     def parameter(self, lane: Lane, epoch: int, name: str) -> NDArray[np.floating[Any]]:

@@ -143,7 +143,13 @@ def test_where_the_loop_fails_too_its_error_is_the_answer(clock):
 
 def test_another_error_is_no_answer(clock):
     with pytest.raises(KeyError):
-        fastest([LOOP, VMAP], clock({LOOP: 1.0, VMAP: KeyError("mine")}), CPU)
+        fastest([VMAP, LOOP], clock({VMAP: 1.0, LOOP: KeyError("mine")}), CPU)
+
+
+def test_whatever_a_module_raises_under_vmap_the_loop_remains(clock):
+    choice = fastest([VMAP, LOOP], clock({LOOP: 1.0, VMAP: KeyError("mine")}), CPU)
+    assert choice.plan == LOOP
+    assert "vmap does not work ('mine')" in choice.reason
 
 
 def test_a_slow_first_step_is_forgiven_and_a_hopeless_way_is_left(clock):

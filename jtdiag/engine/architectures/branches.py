@@ -14,9 +14,9 @@ def build(
 ) -> Any:
     """Return the network that the factory creates, which is tested once first."""
     from jtdiag.engine.architectures.branch_stack import BranchStack
-    from jtdiag.engine.architectures.factory import load_factory, try_out
+    from jtdiag.engine.architectures.factory import load_factory, try_out, with_sizes
 
-    create = factory or load_factory(members.factory)
+    create = with_sizes(factory or load_factory(members.factory), input_shape)
     try_out(create, members, input_shape, outputs)
     return BranchStack(create, draws=True)
 

@@ -26,14 +26,21 @@ class MemberStack(Protocol):
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
-        """Trainable parameters of one member by name."""
+        """Trained parameters of one member by name."""
+
+    @property
+    def frozen(self) -> Mapping[str, Parameter]:
+        """Parameters of one member that are not trained, by name."""
 
     @property
     def buffers(self) -> Mapping[str, Parameter]:
         """Buffers of one member by name, such as the running statistics of BatchNorm."""
 
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return initial parameters and buffers (M, …), on the CPU, in float64."""
+        """Return initial parameters and buffers (M, …), on the CPU.
+
+        They are in float64, but for buffers of integers, booleans and complex numbers.
+        """
 
     def __call__(self, state: State, x: Tensor, *, training: bool = False) -> Tensor:
         """Return logits (L, M, K, B) for inputs (L, B, …).

@@ -1,16 +1,18 @@
 """User-defined members: the function that creates a torch.nn.Module, and its address."""
 
 import importlib
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from jtdiag import loading
 from jtdiag.engine.architectures.module_stack import Factory
 from jtdiag.engine.torchvision_import import fixed
-from jtdiag.errors import RecipeError
+from jtdiag.errors import RecipeError, shortened
 from jtdiag.recipe.members import Members
 
 NO_ADDRESS = "python:"
@@ -51,32 +53,109 @@ def address_of(factory: Callable[..., Any]) -> str:
     return f"{module}:{name}" if importable is factory else f"{NO_ADDRESS}{name}"
 
 
+def with_sizes(factory: Factory, input_shape: tuple[int, ...]) -> Factory:
+    """Return a factory whose lazy layers have found their sizes, on examples of zeros."""
+
+    def create() -> nn.Module:
+        member = factory()
+        if _lazy(member):
+            with torch.no_grad():
+                member.eval()(torch.zeros(2, *input_shape))
+            member.train()
+        return member
+
+    return create
+
+
+def _lazy(member: object) -> bool:
+    if not isinstance(member, nn.Module):
+        return False
+    tensors = itertools.chain(member.parameters(), member.buffers())
+    return any(is_lazy(tensor) for tensor in tensors)
+
+
 def try_out(factory: Factory, members: Members, input_shape: tuple[int, ...], outputs: int) -> None:
     """Create one member, or one network of branches, and run it on two examples of zeros.
 
     Raises:
-        RecipeError: if it is not a module, or its outputs are not logits (B, K), or (B, M, K) for
-            branches.
+        RecipeError: if it is not a module with real parameters of which some are trained, or its
+            outputs are not logits (B, K), or (B, M, K) for branches.
     """
-    field = f"members.factory is {members.factory!r}"
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        member: object = factory()
-        if not isinstance(member, nn.Module):
-            raise RecipeError(
-                f"{field}; it returned a {type(member).__name__}, but must return a "
-                "torch.nn.Module."
-            )
+        member = _created(factory, members)
         try:
-            logits = member.eval()(torch.zeros(2, *input_shape))
+            logits = member.cpu().float().eval()(torch.zeros(2, *input_shape))
         except Exception as error:  # user code may raise anything
-            message = " ".join(str(error).split()) or type(error).__name__
-            raise RecipeError(
-                f"{field}; its module fails on 2 examples {input_shape}: {message}"
-            ) from error
-    expected = (2, members.count, outputs) if members.branched else (2, outputs)
-    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-    if shape != expected:
+            raise failure(members, "in evaluation mode", 2, input_shape, error) from error
+    check_logits(logits, members, "in evaluation mode", 2, input_shape, outputs)
+
+
+def _created(factory: Factory, members: Members) -> nn.Module:
+    field = f"members.factory is {members.factory!r}"
+    try:
+        member: object = factory()
+    except Exception as error:  # user code may raise anything
+        raise RecipeError(f"{field}; the function fails: {reason(error)}") from error
+    if not isinstance(member, nn.Module):
         raise RecipeError(
-            f"{field}; its module maps 2 examples {input_shape} to {shape}, "
-            f"but must map them to logits {expected}."
+            f"{field}; it returned a {type(member).__name__}, but must return a torch.nn.Module."
         )
+    for name, parameter in member.named_parameters():
+        if parameter.is_meta or parameter.is_complex():
+            kind = "no values (device meta)" if parameter.is_meta else "complex numbers"
+            raise RecipeError(
+                f"{field}; parameter '{name}' has {kind}; parameters must be real numbers."
+            )
+    if not any(parameter.requires_grad for parameter in member.parameters()):
+        raise RecipeError(
+            f"{field}; no parameter of its module is trained; set requires_grad = True on the "
+            "parameters to be trained."
+        )
+    return member
+
+
+def failure(
+    members: Members, mode: str, batch: int, input_shape: tuple[int, ...], error: Exception
+) -> RecipeError:
+    """Return the error for a module that fails on a batch."""
+    return RecipeError(
+        f"members.factory is {members.factory!r}; its module fails {mode} on {examples(batch)} "
+        f"{input_shape}: {reason(error)}"
+    )
+
+
+def check_logits(
+    logits: object,
+    members: Members,
+    mode: str,
+    batch: int,
+    input_shape: tuple[int, ...],
+    outputs: int,
+) -> None:
+    """Check that a module has returned logits (B, K), or (B, M, K) for branches.
+
+    Raises:
+        RecipeError: if it has returned anything else.
+    """
+    expected = (batch, members.count, outputs) if members.branched else (batch, outputs)
+    if isinstance(logits, torch.Tensor):
+        actual, remedy = str(tuple(logits.shape)), ""
+        if tuple(logits.shape) == expected:
+            return
+    else:
+        actual = f"a {type(logits).__name__}"
+        remedy = "; return the logits alone from forward"
+    raise RecipeError(
+        f"members.factory is {members.factory!r}; its module maps {examples(batch)} {input_shape} "
+        f"{mode} to {actual}, but must map them to logits {expected}{remedy}."
+    )
+
+
+def examples(count: int) -> str:
+    """Return a number of examples, such as "1 example"."""
+    return "1 example" if count == 1 else f"{count} examples"
+
+
+def reason(error: Exception) -> str:
+    """Return the message of an error on one line, at most 200 characters."""
+    return shortened(str(error), 200) or type(error).__name__

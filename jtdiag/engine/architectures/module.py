@@ -13,10 +13,10 @@ def build(
     factory: Callable[[], Any] | None,
 ) -> Any:
     """Return the members that the factory creates, which is tested once first."""
-    from jtdiag.engine.architectures.factory import load_factory, try_out
+    from jtdiag.engine.architectures.factory import load_factory, try_out, with_sizes
     from jtdiag.engine.architectures.module_stack import ModuleStack
 
-    create = factory or load_factory(members.factory)
+    create = with_sizes(factory or load_factory(members.factory), input_shape)
     try_out(create, members, input_shape, outputs)
     return ModuleStack(members.count, create, draws=True)
 

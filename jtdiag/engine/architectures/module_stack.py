@@ -1,6 +1,6 @@
 """Members from any torch.nn.Module, computed in a loop, by torch.func.vmap, or stacked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import torch
@@ -44,8 +44,26 @@ class ModuleStack:
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """Parameters of the module, under their names in the module."""
-        return {name: _parameter(name, p) for name, p in self._template.named_parameters()}
+        """Trained parameters of the module, under their names in the module."""
+        return {
+            name: _parameter(name, p)
+            for name, p in self._template.named_parameters()
+            if p.requires_grad
+        }
+
+    @property
+    def frozen(self) -> dict[str, Parameter]:
+        """Parameters of the module with requires_grad = False, which training leaves alone."""
+        return {
+            name: _parameter(name, p)
+            for name, p in self._template.named_parameters()
+            if not p.requires_grad
+        }
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Names of all parameters, trained and frozen, in the order of the module."""
+        return [name for name, _ in self._template.named_parameters()]
 
     @property
     def buffers(self) -> dict[str, Parameter]:
@@ -62,7 +80,7 @@ class ModuleStack:
                 module = self._factory()
                 states.append({**dict(module.named_parameters()), **dict(module.named_buffers())})
         return {
-            name: torch.stack([state[name].detach().double() for state in states])
+            name: torch.stack([_exact(state[name].detach()) for state in states])
             for name in states[0]
         }
 
@@ -73,6 +91,27 @@ class ModuleStack:
         self._template.train(training)
         run = self._mapped if self.execution == "vmap" else self._looped
         return run(state, x).transpose(2, 3)
+
+    def sample(self, x: Tensor, *, training: bool) -> object:
+        """Return what the module returns for examples (B, …), after a backward pass if training.
+
+        Raises:
+            RuntimeError: if the output is a tensor that does not depend on a trained parameter.
+            Exception: whatever the module raises.
+        """
+        module = {**dict(self._template.named_parameters()), **dict(self._template.named_buffers())}
+        state = {
+            name: in_precision(t.detach().clone().to(x.device), x.dtype)
+            for name, t in module.items()
+        }
+        weights = [state[name].requires_grad_(training) for name in self.parameters]
+        self._template.train(training)
+        devices = [x.device] if x.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), torch.set_grad_enabled(training):
+            outputs: object = functional_call(self._template, state, (x,))
+            if training and isinstance(outputs, Tensor):
+                _require_gradient(outputs, weights)
+        return outputs
 
     def activation_bytes(self, x: Tensor) -> int:
         """Return the bytes that one member saves for backward on inputs (n, …), in float32.
@@ -123,6 +162,28 @@ class ModuleStack:
         return logits
 
 
+def _require_gradient(outputs: Tensor, weights: Iterable[Tensor]) -> None:
+    gradients: Iterable[Tensor | None] = ()
+    if outputs.requires_grad:
+        gradients = torch.autograd.grad(outputs.sum(), list(weights), allow_unused=True)
+    if all(gradient is None for gradient in gradients):
+        raise RuntimeError("its output does not depend on any parameter that is trained")
+
+
+def in_precision(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return real numbers in a precision; integers, booleans and complex numbers keep their type.
+
+    An index stays an index: the module uses it as one.
+    """
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+
+def _exact(tensor: Tensor) -> Tensor:
+    return in_precision(tensor.cpu(), torch.float64)
+
+
 def _parameter(name: str, tensor: Tensor) -> Parameter:
     shape = tuple(tensor.shape)
-    return Parameter(shape=shape, dims=tuple(f"{name}.{i}" for i in range(len(shape))))
+    dims = tuple(f"{name}.{i}" for i in range(len(shape)))
+    own_type = "" if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
+    return Parameter(shape=shape, dims=dims, dtype=own_type)

@@ -79,7 +79,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     if options.metrics_only:
         return result
     name = first_layer.find(run)
-    filters, *inputs = run.parameters[name] if name else (0, 0)
+    filters, *inputs = (run.parameters | run.frozen)[name] if name else (0, 0)
     image, source = first_layer.image_shape(run, (filters, *inputs))
     _, rows, columns = image
     places = max(1, min(SHOWN_FILTERS, SHOWN_PIXELS // max(1, SHOWN_MEMBERS * rows * columns)))

@@ -18,10 +18,11 @@ def find(run: Run) -> str | None:
     """Return the name of the first layer's weights, or None.
 
     None if no checkpoint is stored, or if members are branches of one network and share its first
-    layer. For a user-defined module it is the first parameter with at least two dimensions, in the
-    order of the module, or in alphabetical order if the module cannot be built.
+    layer. For a user-defined module it is the first parameter with at least two dimensions, frozen
+    or not, in the order of the module, or in alphabetical order if the module cannot be built.
     """
-    shapes = {name: shape for name, shape in run.parameters.items() if len(shape) > 1}
+    every = run.parameters | run.frozen
+    shapes = {name: shape for name, shape in every.items() if len(shape) > 1}
     if not shapes or run.recipe.members.branched:
         return None
     pattern = re.compile(run.recipe.members.architecture.first_layer)
@@ -35,7 +36,7 @@ def _in_order(run: Run) -> list[str]:
         (lane, seal.checkpoints[0]) for lane in run.lanes if (seal := run.seal(lane)).checkpoints
     )
     try:
-        return list(Replay.of(run, lane, epoch).session.stack.parameters)
+        return Replay.of(run, lane, epoch).session.stack.parameter_names
     except (DataError, ValueError, ImportError):  # its data or code is not available
         return []
 
