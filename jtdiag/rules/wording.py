@@ -82,9 +82,11 @@ def skill_advice(lam: float | None) -> str:
         baseline = "a smaller λ"
     else:
         baseline = "λ = 0.9 or independent training"
+    below_one = lam is not None and 0 < lam < 1
+    later = "Below λ = 1, members may still catch up: look at later epochs too. " * below_one
     return (
-        f"Compare with {baseline}. Measure single members with the probe dominance and missing "
-        "members with the probe robustness."
+        f"{later}Compare with {baseline}. Measure single members with the probe dominance and "
+        "missing members with the probe robustness."
     )
 
 

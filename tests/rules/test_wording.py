@@ -71,7 +71,16 @@ SENTENCES = [
     ),
     (wording.skill_advice(1.0), "Compare with λ = 0.9 or independent training." + MEASURE),
     (wording.skill_advice(None), "Compare with λ = 0.9 or independent training." + MEASURE),
-    (wording.skill_advice(0.9), "Compare with a smaller λ." + MEASURE),
+    (
+        wording.skill_advice(0.9),
+        "Below λ = 1, members may still catch up: look at later epochs too. "
+        "Compare with a smaller λ." + MEASURE,
+    ),
+    (
+        wording.skill_advice(0.99),
+        "Below λ = 1, members may still catch up: look at later epochs too. "
+        "Compare with λ = 0.9 or independent training." + MEASURE,
+    ),
     (wording.skill_advice(0.0), "Compare with larger members or longer training." + MEASURE),
     (
         wording.stagnation_observation(

@@ -90,7 +90,7 @@ def test_the_sentence_on_codependent_members_has_its_numbers(by_hand, stories):
         "no member performs well on its own (training error: median member 58 %, best member "
         "50 %, ensemble 10 %; the median member has 40 % of the ensemble's skill"
     ) in alert.sentence
-    assert "). Compare with a smaller λ. Measure " in alert.sentence
+    assert " look at later epochs too. Compare with a smaller λ. Measure " in alert.sentence
 
 
 @pytest.mark.slow
