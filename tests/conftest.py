@@ -320,10 +320,24 @@ def record_again() -> Callable[[Run], None]:
     return record
 
 
+SHORT_DEMO = (
+    "train.epochs=4",
+    "trials=1",
+    "lam=[0, 0.9, 1]",
+    "members.count=4",
+    "members.hidden=[128, 128, 128]",
+    "members.start_spread=[]",
+    "train.batch=32",
+    "train.lr=0.1",
+    "engine.lanes=1",
+)
+"""Changes to the demo: quick, and with members that start equal, as in most runs."""
+
+
 @pytest.fixture(scope="session")
 def short_demo_recipe() -> Any:
-    """The recipe of the demo with one trial of four epochs."""
-    return find_recipe("demo", ("train.epochs=4", "trials=1"))
+    """The recipe of the demo with one trial of four epochs of members that start equal."""
+    return find_recipe("demo", SHORT_DEMO)
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,16 @@ QUESTIONS = (
     Question(text=wording.BUDGET, probe="robustness", rules=("partial",), suggests_budget=True),
 )
 """In the order of the page."""
+SPOKEN = (
+    (wording.CARRIED,),
+    (wording.END_TO_END, wording.BEST_LAM),
+    (wording.TOLERANCE,),
+    (wording.DIVERSITY,),
+    (wording.CALIBRATION,),
+    (wording.BUDGET,),
+)
+"""Questions whose answers are a sentence each where a few sentences must do, in this order."""
+MOST_SENTENCES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +119,35 @@ def answer(evidence: Evidence) -> list[Part]:
 def headline(parts: list[Part]) -> str:
     """Return the headlines of the answers as one sentence."""
     return wording.headline([part.headline for part in parts if part.headline])
+
+
+def sentences(evidence: Evidence, most: int = MOST_SENTENCES) -> list[str]:
+    """Return the first answers as headlines of findings, one sentence for each of `SPOKEN`.
+
+    What was found at the best λ is followed by what was found at λ = 1, end-to-end training.
+
+    Args:
+        evidence: Of the run.
+        most: Largest number of sentences.
+    """
+    by_question = {part.question: part for part in answer(evidence) if part.headline}
+    groups = [[by_question[text] for text in texts if text in by_question] for texts in SPOKEN]
+    spoken = [
+        [text for part in group for text in (part.headline, *_at_lam_1(evidence, part))]
+        for group in groups
+        if group
+    ]
+    return [wording.headline(headlines) for headlines in spoken[:most]]
+
+
+def _at_lam_1(evidence: Evidence, part: Part) -> list[str]:
+    """Return the headline of the same question at λ = 1, if the part is about a smaller λ."""
+    main = part.findings[0]
+    if main.lam in (None, 1.0):
+        return []
+    rules = next(question.rules for question in QUESTIONS if question.text == part.question)
+    at_end = (evidence.finding(part.probe, rule, 1.0) for rule in rules)
+    return [finding.headline for finding in at_end if finding is not None and finding.headline]
 
 
 def best_lam(evidence: Evidence) -> float | None:

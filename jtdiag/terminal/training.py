@@ -20,16 +20,22 @@ from jtdiag.store.lanes import Lane, lanes_of
 from jtdiag.terminal import wording
 from jtdiag.terminal.findings import print_finding
 
+BRIEF_LINES = 6
+"""Lines about epochs in a brief log."""
 SIZE_EVERY = 2.0
 """Seconds between two measurements of the size on disk."""
 
 
 @contextmanager
-def display() -> Iterator[Listener]:
-    """Yield a listener: a live display on a terminal, otherwise one plain line per epoch."""
+def display(*, brief: bool = False) -> Iterator[Listener]:
+    """Yield a listener: a live display on a terminal, otherwise one plain line per epoch.
+
+    Args:
+        brief: Print a few lines in all, and no alerts: what follows training reports them.
+    """
     console = Console()
     if not console.is_terminal:
-        yield PlainLines(console)
+        yield PlainLines(console, brief=brief)
         return
     progress = Progress(
         TextColumn("{task.description}"),
@@ -42,7 +48,7 @@ def display() -> Iterator[Listener]:
     )
     latest = Text()
     with Live(Group(progress, latest), console=console):
-        yield LiveDisplay(progress, latest)
+        yield LiveDisplay(progress, latest, brief=brief)
 
 
 def describe(plan: Plan) -> str:
@@ -154,32 +160,37 @@ def store_size(path: Path) -> int:
 
 
 class PlainLines:
-    """Prints one line per epoch, for logs and pipes."""
+    """Prints one line per epoch, or `BRIEF_LINES` in all if brief, for logs and pipes."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, *, brief: bool = False) -> None:
+        self._console, self._brief = console, brief
         self._plan: Plan | None = None
         self._done, self._skipped, self._start = 0, 0, 0.0
 
     def begin(self, plan: Plan) -> None:
         """Print what is about to run."""
         self._plan, self._start = plan, time.monotonic()
-        self._print(describe(plan))
+        text = describe(plan)
+        self._print(text.splitlines()[0] if self._brief else text)
 
     def epoch(self, report: EpochReport) -> None:
         """Print an epoch, the number of epochs trained and the time left."""
         assert self._plan is not None
+        before = self._done
         self._done += report.epoch > 0
         self._skipped += skipped_epochs(self._plan.recipe, report)
         total = self._plan.epochs_to_train - self._skipped
+        if self._brief and before * BRIEF_LINES // total == self._done * BRIEF_LINES // total:
+            return
         seconds = (time.monotonic() - self._start) / max(1, self._done)
         left = seconds * (total - self._done) if self._done else None
         self._print(wording.progress(self._done, total, epoch_line(self._plan, report), left))
 
     def verdict(self, lane: Lane, verdict: Verdict) -> None:
-        """Print an alert."""
+        """Print an alert, unless brief."""
         assert self._plan is not None
-        print_alert(self._console, self._plan, lane, verdict)
+        if not self._brief:
+            print_alert(self._console, self._plan, lane, verdict)
 
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -188,8 +199,8 @@ class PlainLines:
 class LiveDisplay:
     """Shows a progress bar over all lanes, the latest epoch, the time left and the disk space."""
 
-    def __init__(self, progress: Progress, latest: Text) -> None:
-        self._progress, self._latest = progress, latest
+    def __init__(self, progress: Progress, latest: Text, *, brief: bool = False) -> None:
+        self._progress, self._latest, self._brief = progress, latest, brief
         self._plan: Plan | None = None
         self._measured_at, self._size = 0.0, 0
         self._lanes_done, self._epochs = 0, 0
@@ -198,7 +209,8 @@ class LiveDisplay:
         """Print what is about to run and show the progress bar."""
         self._plan = plan
         self._lanes_done, self._epochs = plan.lanes_done, plan.epochs_to_train
-        self._progress.console.print(describe(plan), highlight=False, markup=False)
+        text = describe(plan).splitlines()[0] if self._brief else describe(plan)
+        self._progress.console.print(text, highlight=False, markup=False)
         self._task = self._progress.add_task(plan.recipe.name, total=plan.epochs_to_train)
 
     def epoch(self, report: EpochReport) -> None:
@@ -217,6 +229,7 @@ class LiveDisplay:
         self._progress.update(self._task, advance=step, total=self._epochs)
 
     def verdict(self, lane: Lane, verdict: Verdict) -> None:
-        """Print an alert above the progress bar."""
+        """Print an alert above the progress bar, unless brief."""
         assert self._plan is not None
-        print_alert(self._progress.console, self._plan, lane, verdict)
+        if not self._brief:
+            print_alert(self._progress.console, self._plan, lane, verdict)

@@ -4,7 +4,7 @@ Help texts are at their click options and error messages at their ``raise``.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jtdiag.stats import listed
@@ -264,9 +264,36 @@ def files(paths: Sequence[Path]) -> str:
     return "\n  ".join(["Figure:" if len(paths) == 1 else "Figures:", *map(str, paths)])
 
 
-def next_steps(run: Path) -> str:
-    """Return the commands to run after the demo."""
-    return f"Next: jtdiag probe {run}, jtdiag plot {run}, jtdiag report {run}"
+def alerts(lams_by_rule: Mapping[str, Sequence[float]]) -> str:
+    """Return the alerts by rule, each with its λs; empty if there are none."""
+    parts = [
+        f"{rule} at λ = {listed([f'{lam:g}' for lam in sorted(lams)])}" if lams else rule
+        for rule, lams in lams_by_rule.items()
+    ]
+    return f"Alerts: {'; '.join(parts)}." if parts else ""
+
+
+def no_rule_fired(skill: float, limit: float) -> str:
+    """Return that there are no alerts, and how far from the limit of dominance the run is.
+
+    Args:
+        skill: Lowest share of the ensemble's skill that the other members have, over lanes, after
+            their last epoch; NaN if it is not measured.
+        limit: Limit of the rule dominance.
+    """
+    if not math.isfinite(skill):
+        return "No rule fired."
+    return f"No rule fired (lowest skill of members but the leaders {skill:.2f}, limit {limit:g})."
+
+
+def more_in_report(findings: int) -> str:
+    """Return where to read the findings that are not printed."""
+    return f"All {counted(findings, 'finding')}: -v, or the report."
+
+
+def next_commands(commands: Sequence[str]) -> str:
+    """Return the commands to run next, one per line below a heading."""
+    return "\n  ".join(["Next:", *commands])
 
 
 # --- watching ------------------------------------------------------------------------------------

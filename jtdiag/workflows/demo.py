@@ -2,41 +2,41 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-
-import xarray as xr
+from typing import Final
 
 from jtdiag.engine.progress import Listener
 from jtdiag.engine.train import train
-from jtdiag.figures import FIGURES
-from jtdiag.figures.drawing import plot
-from jtdiag.probing import findings
-from jtdiag.probing.findings import Finding
+from jtdiag.figures.drawing import Output, plot
 from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe
 from jtdiag.recipe import presets
+from jtdiag.report.evidence import Evidence, gather
 from jtdiag.store.run import Run
+
+FIGURES: Final = ("errors-by-epoch", "accuracy-against-dropped")
+"""How members that begin unequal develop, and what losing some of them costs."""
+PROBES_IN_TIME: Final = ("robustness",)
+"""Probes that are slow for large ensembles, but take a second for this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoResult:
-    """The run of the demo, its results and its figures."""
+    """The run of the demo with its results and figures."""
 
     run: Run
-    performance: xr.Dataset
-    findings: list[Finding]
+    evidence: Evidence
     figures: list[Path]
 
 
 def run_demo(out: Path, listener: Listener) -> DemoResult:
-    """Train the demo recipe unless it is already trained, run the cheap probes and plot."""
+    """Train the demo recipe unless it is already trained, run the quick probes and plot."""
     run = train(presets.find("demo"), out, resume=True, listener=listener)
-    cheap = [each.name for each in PROBES.all() if each.cost == "cheap"]
-    for name in cheap:
-        probe(run, name)
-    drawn = [figure.name for figure in FIGURES.all() if figure.needs in cheap]
+    for each in PROBES.all():
+        if each.cost == "cheap" or each.name in PROBES_IN_TIME:
+            probe(run, each.name)
+    output = Output(formats=("png",))
     return DemoResult(
         run=run,
-        performance=probe(run, "performance"),
-        findings=findings.read(run.path),
-        figures=[path for name in drawn for path in plot(run, name)],
+        evidence=gather(run),
+        figures=[path for name in FIGURES for path in plot(run, name, output=output)],
     )

@@ -1,3 +1,4 @@
+import re
 import shutil
 
 import pytest
@@ -5,13 +6,14 @@ from click.testing import CliRunner
 
 from jtdiag import Run
 from jtdiag.commands import main
-from jtdiag.figures import FIGURES
 from jtdiag.probing import findings, results
-from jtdiag.probing.registry import PROBES
 from jtdiag.recipe import presets
+from jtdiag.report.answer import sentences
+from jtdiag.report.evidence import gather
 from jtdiag.tables.performance import performance_rows
+from jtdiag.workflows.demo import FIGURES
 
-QUICK = [kind.name for kind in FIGURES.all() if PROBES.find(kind.needs).cost == "cheap"]
+MOST_LINES = 40
 
 
 @pytest.fixture
@@ -20,62 +22,73 @@ def short(tmp_path, monkeypatch):
     text = (presets.folder() / "demo.toml").read_text(encoding="utf-8")
     folder = tmp_path / "presets"
     folder.mkdir()
-    text = text.replace("trials = 3", "trials = 1").replace("epochs = 12", "epochs = 4")
+    text = re.sub(r"trials = \d+", "trials = 1", text)
+    text = re.sub(r"epochs = \d+", "epochs = 4", text)
     (folder / "demo.toml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(presets, "folder", lambda: folder)
     assert presets.find("demo").train.epochs == 4
     assert presets.find("demo").trials == 1
 
 
-def demo(out):
-    return CliRunner().invoke(main, ["demo", "--out", str(out)])
+def demo(out, *options):
+    return CliRunner().invoke(main, ["demo", "--out", str(out), *options])
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("short")
-def test_the_demo_trains_probes_warns_and_plots_and_shows_it_again(tmp_path, monkeypatch):
+def test_the_demo_ends_with_the_answer_and_shows_it_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first = demo("d")
     assert (first.exit_code, first.stderr) == (0, "")
-    run = Run("d")
+    run, lines = Run("d"), first.stdout.splitlines()
     assert run.done
+    assert len(lines) <= MOST_LINES
 
+    answers = sentences(gather(run))
+    assert len(answers) == 3
+    start = lines.index(answers[0])
+    assert lines[start : start + 3] == answers
+    assert "Test error at the epoch" in lines[start + 3]
     for row in performance_rows(results.load(run, "performance")):
-        [line] = [text for text in first.stdout.splitlines() if text.startswith(f"│ {row[0]:>3} ")]
+        [line] = [text for text in lines if text.startswith(f"│ {row[0]:>3} ")]
         assert [cell.strip() for cell in line.strip("│").split("│")] == list(row)
 
-    lines = first.stdout.splitlines()
-    recorded = findings.read(run.path)
-    alert, *_ = [line for line in lines if line.startswith("ALERT")]
-    assert alert.startswith("ALERT λ = 1: after epoch 3, ")
-    assert all(any(line.endswith(f.sentence) for line in lines) for f in recorded)
-
-    for name in QUICK:
-        for ending in ("pdf", "png"):
-            assert f"  d/figures/{name}.{ending}" in lines
-            assert (run.path / "figures" / f"{name}.{ending}").stat().st_size > 1000
-
-    assert "error-against-lambda" in QUICK
-    assert {path.stem for path in (run.path / "figures").iterdir()} == set(QUICK)
+    assert lines[-6:] == [
+        *(f"  d/figures/{name}.png" for name in FIGURES),
+        "Next:",
+        *(f"  jtdiag {command} d" for command in ("report", "plot", "probe")),
+    ]
+    for name in FIGURES:
+        assert (run.path / "figures" / f"{name}.png").stat().st_size > 1000
+    assert not any("ALERT" in line for line in lines)
 
     again = demo("d")
     assert again.exit_code == 0
-    shown = first.stdout.index("Test error at the epoch")
-    assert "epoch 1: loss" in first.stdout[:shown]
-    assert "epoch 1: loss" not in again.stdout
-    table = again.stdout.index("Test error at the epoch")
-    assert again.stdout[table:] == first.stdout[shown:]
+    assert again.stdout.splitlines()[1:] == lines[start:]
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("short")
-def test_long_paths_are_told_whole_in_a_pipe(short_demo, tmp_path):
+def test_verbose_prints_epochs_and_every_finding(tmp_path):
+    ran = demo(tmp_path / "d", "-v")
+    lines = ran.stdout.splitlines()
+    assert any("λ = 0, trial 0, epoch 1: loss" in line for line in lines)
+    recorded = findings.read(tmp_path / "d")
+    assert len(recorded) > 20
+    assert all(any(line.endswith(f.sentence) for line in lines) for f in recorded)
+    assert not any(line.startswith("All ") for line in lines)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short")
+def test_long_paths_are_told_whole_in_a_pipe(tmp_path):
+    demo(tmp_path / "d")
     out = tmp_path / ("a folder with [brackets] and a name that is longer than a line " * 2)
-    shutil.copytree(short_demo.path, out)
+    shutil.copytree(tmp_path / "d", out)
     ran = demo(out)
     assert ran.exit_code == 0
-    for name in QUICK:
-        assert str(out / "figures" / f"{name}.pdf") in ran.stdout
+    for name in FIGURES:
+        assert str(out / "figures" / f"{name}.png") in ran.stdout
 
 
 def test_a_folder_that_holds_another_run_is_one_line(small_run):

@@ -31,7 +31,7 @@ class FakeRun:
     error_measure = "fraction wrong"
 
     def __init__(self, *changes):
-        self.recipe = find_recipe("demo", changes)
+        self.recipe = find_recipe("demo", ("lam=[0, 0.9, 1]", *changes))
 
     def seal(self, lane):
         return Seal()

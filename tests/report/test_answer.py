@@ -5,7 +5,7 @@ import xarray as xr
 from jtdiag.probing.findings import Finding
 from jtdiag.recipe.members import Members
 from jtdiag.report import wording
-from jtdiag.report.answer import Part, answer, headline
+from jtdiag.report.answer import Part, answer, headline, sentences
 from jtdiag.report.evidence import Evidence
 
 
@@ -115,3 +115,30 @@ def test_the_headline_is_one_sentence_of_the_headlines():
         Part(question="", probe="", findings=(BEST,)),
     ]
     assert headline(parts) == "One member leads; λ = 0.9 is best."
+
+
+def test_three_answers_are_a_sentence_each_and_continue_at_lambda_1():
+    known = evidence(
+        finding("alerts", "carried", headline="one member dominates"),
+        BEST,
+        finding("performance", "end-to-end", 1.0, "λ = 1 is worse than λ = 0"),
+        finding("robustness", "tolerance", 0.9, "two may fail at λ = 0.9"),
+        finding("robustness", "tolerance", 1.0, "none may fail at λ = 1"),
+        finding("calibration", "calibration-error", 0.9, "a fourth answer"),
+    )
+    assert sentences(known) == [
+        "One member dominates.",
+        "λ = 1 is worse than λ = 0; λ = 0.9 is best.",
+        "Two may fail at λ = 0.9; none may fail at λ = 1.",
+    ]
+    assert len(sentences(known, most=4)) == 4
+
+
+def test_an_answer_at_lambda_1_is_not_repeated():
+    best = finding("performance", "best-lambda", 1.0, "λ = 1 is best")
+    tolerance = finding("robustness", "tolerance", 1.0, "one may fail at λ = 1")
+    assert sentences(evidence(best, tolerance)) == ["λ = 1 is best.", "One may fail at λ = 1."]
+
+
+def test_without_answers_there_are_no_sentences():
+    assert sentences(evidence(missing=("alerts",))) == []

@@ -35,7 +35,8 @@ SETTINGS = {
 
 
 def plan(path=Path("runs/demo"), **more):
-    recipe = find_recipe("demo", more.pop("overrides", ()))
+    size = ("trials=3", "lam=[0, 0.9, 1]", "engine.lanes=1")
+    recipe = find_recipe("demo", (*size, *more.pop("overrides", ())))
     values = {
         "recipe": recipe,
         "path": path,
@@ -232,3 +233,33 @@ def test_an_alert_stands_in_one_piece_above_the_live_display(monkeypatch, tmp_pa
         listener.verdict(Lane(trial=0, lam_index=2), verdict)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
     assert "ALERT λ = 1, trial 0: after epoch 3, so. Act.\n" in shown
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_brief_display_prints_few_lines_and_no_alerts(monkeypatch, tmp_path, terminal):
+    file = on(monkeypatch, terminal=terminal)
+    verdict = Verdict(
+        rule="dominance",
+        level="alert",
+        epoch=3,
+        number=0.2,
+        limit=0.48,
+        members=(),
+        observation="so",
+        advice="Act.",
+    )
+    with display(brief=True) as listener:
+        listener.begin(plan(tmp_path, epochs_to_train=24))
+        for epoch in range(25):
+            listener.epoch(report(epoch))
+        listener.verdict(Lane(trial=0, lam_index=2), verdict)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
+    assert "demo: 9 lanes" in text
+    assert "Device" not in text
+    assert "ALERT" not in text
+    if not terminal:
+        lines = text.splitlines()
+        assert len(lines) == 1 + training.BRIEF_LINES
+        assert [line.split("]")[0] for line in lines[1:]] == [
+            f"[{done}/24" for done in (4, 8, 12, 16, 20, 24)
+        ]

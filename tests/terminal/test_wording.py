@@ -143,8 +143,20 @@ SENTENCES = [
     (wording.files([Path("a.pdf")]), "Figure:\n  a.pdf"),
     (wording.files([Path("a.pdf"), Path("a.png")]), "Figures:\n  a.pdf\n  a.png"),
     (
-        wording.next_steps(RUN),
-        "Next: jtdiag probe runs/demo, jtdiag plot runs/demo, jtdiag report runs/demo",
+        wording.alerts({"dominance": [1.0], "stagnation": [1.0, 0.5], "nothing-kept": []}),
+        "Alerts: dominance at λ = 1; stagnation at λ = 0.5 and 1; nothing-kept.",
+    ),
+    (wording.alerts({}), ""),
+    (
+        wording.no_rule_fired(0.621, 0.48),
+        "No rule fired (lowest skill of members but the leaders 0.62, limit 0.48).",
+    ),
+    (wording.no_rule_fired(float("nan"), 0.48), "No rule fired."),
+    (wording.more_in_report(1), "All 1 finding: -v, or the report."),
+    (wording.more_in_report(77), "All 77 findings: -v, or the report."),
+    (
+        wording.next_commands(["jtdiag report a", "jtdiag plot a"]),
+        "Next:\n  jtdiag report a\n  jtdiag plot a",
     ),
     (
         wording.SAME_RECIPES,

@@ -1,0 +1,102 @@
+"""What commands end with: the answer, one table, the alerts, files, and what to do next."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from rich.console import Console
+from rich.table import Table
+
+from jtdiag import names
+from jtdiag.probing.findings import Finding
+from jtdiag.report.answer import sentences
+from jtdiag.report.evidence import Evidence
+from jtdiag.tables.performance import HEADINGS, performance_rows
+from jtdiag.terminal import wording
+from jtdiag.terminal.findings import print_findings
+
+SKILL_RULE = "dominance"
+"""Rule whose number is printed when no rule has fired."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closing:
+    """What a command has to say about a run at its end."""
+
+    evidence: Evidence
+    """Stored results and findings of the run."""
+    figures: Sequence[Path] = ()
+    """Files to look at."""
+    commands: Sequence[str] = ()
+    """Commands to run next."""
+    verbose: bool = False
+    """Whether every finding is printed."""
+
+
+def print_closing(console: Console, closing: Closing) -> None:
+    """Print the answer in up to three sentences, the test errors, alerts, files and commands."""
+    evidence = closing.evidence
+    for sentence in sentences(evidence):
+        _print(console, sentence)
+    if "performance" in evidence.results:
+        console.print(error_table(evidence.results["performance"]))
+    _print(console, alert_line(evidence))
+    if closing.verbose:
+        print_findings(console, evidence.findings)
+    elif evidence.findings:
+        _print(console, wording.more_in_report(len(evidence.findings)))
+    if closing.figures:
+        _print(console, wording.files(closing.figures))
+    if closing.commands:
+        _print(console, wording.next_commands(closing.commands))
+
+
+def error_table(performance: xr.Dataset) -> Table:
+    """Return the test errors of the ensemble and its members by λ."""
+    table = Table(title=wording.error_table_title())
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right")
+    for row in performance_rows(performance):
+        table.add_row(*row)
+    return table
+
+
+def alert_line(evidence: Evidence) -> str:
+    """Return the alerts by rule and λ on one line, or that no rule has fired."""
+    alerts = [finding for finding in evidence.findings if finding.level == "alert"]
+    if alerts:
+        return wording.alerts(_lams_by_rule(alerts))
+    if "alerts" not in evidence.results:
+        return wording.alerts({})
+    of_rule = evidence.results["alerts"].sel(rule=SKILL_RULE)
+    return wording.no_rule_fired(_lowest_at_end(of_rule["number"]), float(of_rule["limit"]))
+
+
+def _lowest_at_end(number: xr.DataArray) -> float:
+    """Return the lowest number over lanes, each after the last epoch that has one; NaN if none."""
+    by_lane = number.transpose(..., names.EPOCH).values.reshape(-1, number.sizes[names.EPOCH])
+    last = [lane[np.isfinite(lane)][-1] for lane in by_lane if np.isfinite(lane).any()]
+    return float(min(last, default=np.nan))
+
+
+def _lams_by_rule(alerts: Sequence[Finding]) -> Mapping[str, Sequence[float]]:
+    """Return the λs of each rule, in the order of the findings; without λ, the list is empty."""
+    lams: dict[str, list[float]] = {}
+    for finding in alerts:
+        of_rule = lams.setdefault(finding.rule, [])
+        if finding.lam is not None and finding.lam not in of_rule:
+            of_rule.append(finding.lam)
+    return lams
+
+
+def next_commands(run: Path, *names_of_commands: str) -> list[str]:
+    """Return commands on a run, with its path quoted for a shell."""
+    return [f"jtdiag {name} {shlex.quote(str(run))}" for name in names_of_commands]
+
+
+def _print(console: Console, text: str) -> None:
+    if text:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
