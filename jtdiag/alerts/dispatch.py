@@ -3,7 +3,6 @@
 import contextlib
 import queue
 import sys
-import textwrap
 import threading
 import time
 from collections import Counter
@@ -13,6 +12,7 @@ from types import TracebackType
 
 from jtdiag.alerts import wording
 from jtdiag.alerts.contract import NotSent, Sink
+from jtdiag.printable import one_line
 from jtdiag.probing.findings import Finding
 
 DEPTH = 100
@@ -21,8 +21,6 @@ PATIENCE = 10.0
 """Seconds to wait for the last alerts when a run ends."""
 INTERRUPTED = 2.0
 """The same when a run is interrupted or fails."""
-LONGEST = 300
-"""Maximum length of a sink's error message, in characters."""
 
 PrintLine = Callable[[str], None]
 Alert = tuple[Path | str, Finding]
@@ -114,7 +112,7 @@ class _Worker:
         try:
             self._sink.close()
         except Exception as error:  # noqa: BLE001 - as below
-            self._print_line(wording.not_closed(self._sink.name, _one_line(_with_type(error))))
+            self._print_line(wording.not_closed(self._sink.name, one_line(_with_type(error))))
 
     def _send(self, run: Path | str, finding: Finding) -> None:
         try:
@@ -127,14 +125,8 @@ class _Worker:
     def _fail(self, reason: str, kind: str) -> None:
         self._failures[kind] += 1
         if self._failures[kind] == 1 and not self._abandoned:
-            self._print_line(wording.not_sent(self._sink.name, _one_line(reason)))
+            self._print_line(wording.not_sent(self._sink.name, one_line(reason)))
 
 
 def _with_type(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _one_line(text: str) -> str:
-    """Return text from elsewhere as one short line without control characters."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return textwrap.shorten(printable, LONGEST, placeholder=" …")

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from jtdiag.integrations import wording
 from jtdiag.monitor.branches import Branches
 from jtdiag.monitor.monitor import DominanceMonitor
 from jtdiag.probing.findings import Finding
@@ -32,9 +33,51 @@ def select(where: Where, data: Any, argument: str) -> Any:
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         contents = list(data) if hasattr(data, "keys") else type(data).__name__
         raise ValueError(
-            f"{argument} is {where!r}, which is not in {contents}; pass one of its keys or "
-            "positions, or a function."
+            wording.no_such_item(argument=argument, where=repr(where), contents=str(contents))
         ) from error
+
+
+class EmptySteps:
+    """Counts the batches of an epoch in which a library's step returned nothing.
+
+    Args:
+        source: What returns nothing, for messages.
+        returned: What it should return.
+    """
+
+    def __init__(self, source: str, returned: str) -> None:
+        self._source, self._returned = source, returned
+        self._batches, self._empty = 0, 0
+
+    def add(self, empty: bool) -> bool:
+        """Count a batch; return whether it is empty."""
+        self._batches += 1
+        self._empty += empty
+        return empty
+
+    def end_epoch(self) -> None:
+        """Start counting again.
+
+        Raises:
+            ValueError: if all batches of the epoch were empty.
+        """
+        batches, empty = self._batches, self._empty
+        self._batches, self._empty = 0, 0
+        if batches and batches == empty:
+            raise ValueError(
+                wording.nothing_returned(
+                    source=self._source, batches=batches, returned=self._returned
+                )
+            )
+
+
+def end_epoch(monitor: DominanceMonitor, steps: EmptySteps | None = None) -> None:
+    """End a monitor's epoch. A library has trained for an epoch by now, so nothing is raised."""
+    monitor.guard.arm()
+    with monitor.guard:
+        if steps is not None:
+            steps.end_epoch()
+        monitor.end_epoch()
 
 
 def log(finding: Finding) -> None:

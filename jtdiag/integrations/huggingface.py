@@ -7,9 +7,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from jtdiag.integrations.adapting import Where, select, with_logging
+from jtdiag.integrations import torchvision
+from jtdiag.integrations.adapting import Where, end_epoch, select, with_logging
 from jtdiag.monitor.monitor import DominanceMonitor
 
+torchvision.repair()  # transformers imports it
 try:
     from transformers import TrainerCallback
 except ImportError as error:
@@ -55,15 +57,16 @@ class JtdiagCallback(TrainerCallback):  # type: ignore[misc]
     def _update(self, model: nn.Module, inputs: Any, keywords: dict[str, Any], output: Any) -> None:
         if not model.training:
             return
-        logits = select(self._logits, output, "logits")
-        if isinstance(logits, Tensor) and not callable(self._logits):
-            logits = logits.transpose(0, 1)
-        # With label smoothing or a compute_loss_func the Trainer does not pass labels to the model.
-        self.monitor.update(logits, select(self._labels, keywords, "labels"))
+        with self.monitor.guard:
+            logits = select(self._logits, output, "logits")
+            if isinstance(logits, Tensor) and not callable(self._logits) and logits.ndim > 1:
+                logits = logits.transpose(0, 1)
+            # With label smoothing or a compute_loss_func the Trainer passes no labels to the model.
+            self.monitor.update(logits, select(self._labels, keywords, "labels"))
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """End the monitor's epoch."""
-        self.monitor.end_epoch()
+        end_epoch(self.monitor)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Remove the hook."""

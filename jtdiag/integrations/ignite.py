@@ -5,10 +5,12 @@ from typing import Any
 
 from torch import Tensor
 
-from jtdiag.integrations.adapting import with_logging
+from jtdiag.integrations import torchvision
+from jtdiag.integrations.adapting import EmptySteps, end_epoch, with_logging
 from jtdiag.monitor.batch_sums import Logits
 from jtdiag.monitor.monitor import DominanceMonitor
 
+torchvision.repair()  # some metrics and handlers of Ignite import it
 try:
     from ignite.engine import Events
 except ImportError as error:
@@ -19,6 +21,8 @@ except ImportError as error:
 
 class JtdiagHandler:
     """Updates a monitor in every iteration of an engine, and ends its epochs.
+
+    Iterations in which the process function returns None are left out.
 
     Args:
         monitor: By default a new one, which logs its findings.
@@ -33,6 +37,7 @@ class JtdiagHandler:
     ) -> None:
         self.monitor = with_logging(monitor)
         self._output_transform = output_transform
+        self._steps = EmptySteps("the process function", "logits and targets")
 
     def attach(self, engine: Any) -> None:
         """Register the handlers on a training engine."""
@@ -40,7 +45,10 @@ class JtdiagHandler:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch)
 
     def _update(self, engine: Any) -> None:
-        self.monitor.update(*self._output_transform(engine.state.output))
+        with self.monitor.guard:
+            output = engine.state.output
+            if not self._steps.add(output is None):
+                self.monitor.update(*self._output_transform(output))
 
     def _end_epoch(self, engine: Any) -> None:
-        self.monitor.end_epoch()
+        end_epoch(self.monitor, self._steps)

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from jtdiag.engine.torchvision_import import import_torchvision
-from jtdiag.integrations.adapting import Where, select, with_logging
+from jtdiag.integrations import torchvision
+from jtdiag.integrations.adapting import EmptySteps, Where, end_epoch, select, with_logging
+from jtdiag.monitor.branches import Branches
 from jtdiag.monitor.monitor import DominanceMonitor
 
-# Lightning imports torchvision through torchmetrics, which fails with CPU builds of torch.
-import_torchvision()
+torchvision.repair()  # Lightning imports it through torchmetrics
 try:
     from lightning.pytorch.callbacks import Callback
 except ImportError:
@@ -23,11 +23,14 @@ class JtdiagCallback(Callback):  # type: ignore[misc]
     """Updates a monitor in every training batch, and ends its epochs.
 
     In distributed training each process monitors its own examples; the main process reports.
+    Batches in which `training_step` returns None are left out. What is recorded during the sanity
+    check of the validation is discarded.
 
     Args:
         monitor: By default a new one, which logs its findings.
         logits: Key of the logits (M, N, K) in the dict that `training_step` returns, a function
-            of that dict, or captured branches.
+            of that dict, or captured branches. With manual optimization, `training_step` must
+            return that dict too, unless branches are captured.
         targets: Key or position of the targets in a batch, or a function of the batch.
     """
 
@@ -40,6 +43,8 @@ class JtdiagCallback(Callback):  # type: ignore[misc]
     ) -> None:
         self.monitor = with_logging(monitor)
         self._logits, self._targets = logits, targets
+        self._steps = EmptySteps("training_step", f"a dict with {logits!r}")
+        self._passes = 0
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Report findings in the main process only."""
@@ -49,10 +54,30 @@ class JtdiagCallback(Callback):  # type: ignore[misc]
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Update the monitor."""
-        logits = select(self._logits, outputs, "logits")
-        self.monitor.update(logits, select(self._targets, batch, "targets"))
+        """Update the monitor, unless the batch was left out."""
+        with self.monitor.guard:
+            if self._steps.add(self._is_empty(pl_module, outputs)):
+                return
+            logits = select(self._logits, outputs, "logits")
+            self.monitor.update(logits, select(self._targets, batch, "targets"))
+
+    def _is_empty(self, pl_module: Any, outputs: Any) -> bool:
+        """Return whether a step left its batch out.
+
+        With manual optimization, a step may return None and still train on its batch; captured
+        branches then show whether the model was evaluated.
+        """
+        if not isinstance(self._logits, Branches):
+            return not outputs
+        passes, self._passes = self._passes, self._logits.passes
+        left_out = not outputs and pl_module.automatic_optimization
+        return left_out or passes == self._logits.passes
+
+    def on_sanity_check_end(self, trainer: Any, pl_module: Any) -> None:
+        """Discard what was recorded on the few batches of the sanity check."""
+        with self.monitor.guard:
+            self.monitor.discard()
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """End the monitor's epoch."""
-        self.monitor.end_epoch()
+        end_epoch(self.monitor, self._steps)

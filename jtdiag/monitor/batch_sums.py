@@ -1,5 +1,6 @@
 """Losses and errors of members and ensemble, summed over the examples of each batch."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from jtdiag import names
 from jtdiag.families import combining
 from jtdiag.families.categorical import Categorical
 from jtdiag.families.contract import Family
+from jtdiag.monitor import targets, wording
 
 Outputs = Tensor | Sequence[Tensor]
 """Logits (M, N, K), or M tensors (N, K)."""
@@ -27,41 +29,39 @@ class Batch:
     """A batch that has not been summed yet."""
 
     values: Tensor
-    """Logits (M, N, K); or the output of `columns`, (2M + 2, …)."""
+    """Logits (M, N, K); or the output of `counted`, (2M + 4, …)."""
     target: Tensor | None
     """(N,) or (N, K); None if `values` are columns."""
     examples: int
     """N."""
 
 
-def copied(outputs: Outputs, family: Family, targets: Tensor) -> Batch:
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """How the logits of a batch are compared with its targets."""
+
+    family: Family
+    combiner: str
+    ignore_index: int
+
+
+def copied(outputs: Outputs, family: Family, target: Tensor) -> Batch:
     """Return a batch with copies of logits and targets, which the loop may overwrite.
 
     Raises:
         ValueError: if shapes, devices or dtypes do not match.
     """
+    if not isinstance(target, Tensor):
+        raise ValueError(wording.no_tensor("targets", type(target).__name__))
     logits = outputs.detach().clone() if isinstance(outputs, Tensor) else _stacked(outputs)
-    expected = logits.shape[1 : 2 if family.classes else 3]
-    if logits.ndim != 3 or targets.shape != expected:
-        shape = "(N,)" if family.classes else "(N, K)"
-        raise ValueError(
-            f"logits are {tuple(logits.shape)} and targets {tuple(targets.shape)}; they must be "
-            f"(M, N, K), with members first, and {shape}."
-        )
-    if logits.device != targets.device:
-        raise ValueError(
-            f"logits are on {logits.device} and targets on {targets.device}; they must be on the "
-            "same device."
-        )
-    if not logits.is_floating_point() or (family.classes and targets.is_floating_point()):
-        raise ValueError(
-            f"logits are {logits.dtype} and targets {targets.dtype}; logits must be floating "
-            "point, and classes integers."
-        )
-    return Batch(logits, targets.detach().clone(), len(targets))
+    target = _with_outputs(family, logits, target.detach().clone())
+    _check(family, logits, target)
+    return Batch(logits, target, len(target))
 
 
-def _stacked(outputs: Sequence[Tensor]) -> Tensor:
+def _stacked(outputs: object) -> Tensor:
+    if not isinstance(outputs, Sequence) or not all(isinstance(t, Tensor) for t in outputs):
+        raise ValueError(wording.no_tensor("logits", type(outputs).__name__))
     shapes = {tuple(tensor.shape) for tensor in outputs}
     if len(shapes) != 1:
         raise ValueError(
@@ -71,20 +71,82 @@ def _stacked(outputs: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(outputs)).detach()
 
 
-def sum_batches(family: Family, combiner: str, batches: Sequence[Batch]) -> list[Tensor]:
-    """Return the sums over the examples of each batch, (2M + 2,).
+def _with_outputs(family: Family, logits: Tensor, target: Tensor) -> Tensor:
+    """Return numbers (N,) of families with a single output as (N, 1), and others unchanged."""
+    single = logits.ndim == 3 and logits.shape[-1] == 1 and target.shape == logits.shape[1:2]
+    return target.unsqueeze(-1) if single and not family.classes else target
+
+
+def _check(family: Family, logits: Tensor, target: Tensor) -> None:
+    """Raise a ValueError if shapes, devices or dtypes do not match."""
+    without_outputs = logits.ndim == 2 and target.shape == logits.shape[1:]
+    single = without_outputs or (logits.ndim == 3 and logits.shape[-1] == 1)
+    if isinstance(family, Categorical) and single:
+        raise ValueError(wording.single_logit(tuple(logits.shape)))
+    soft = targets.are_probabilities(family, target)
+    expected = logits.shape[1 : 2 if family.classes and not soft else 3]
+    if logits.ndim != 3 or target.shape != expected:
+        shape = "(N,)" if family.classes else "(N, K)"
+        raise ValueError(
+            f"logits are {tuple(logits.shape)} and targets {tuple(target.shape)}; they must be "
+            f"(M, N, K), with members first, and {shape}."
+        )
+    if logits.device != target.device:
+        raise ValueError(
+            f"logits are on {logits.device} and targets on {target.device}; they must be on the "
+            "same device."
+        )
+    if soft and not target.is_floating_point():
+        raise ValueError(wording.integer_probabilities(str(target.dtype)))
+    real_classes = family.classes and not soft and target.is_floating_point()
+    if not logits.is_floating_point() or real_classes:
+        raise ValueError(
+            f"logits are {logits.dtype} and targets {target.dtype}; logits must be floating "
+            "point, and classes integers."
+        )
+
+
+def sum_batches(measure: Measure, batches: Sequence[Batch]) -> list[Tensor]:
+    """Return the sums over the examples of each batch, (2M + 4,).
 
     All batches are evaluated at once, which is about a third faster than one by one.
     """
-    targets = [batch.target for batch in batches if batch.target is not None]
-    if not targets:
+    all_targets = [batch.target for batch in batches if batch.target is not None]
+    if not all_targets:
         return [batch.values.sum(1) for batch in batches]
-    if len(targets) < len(batches):  # a loop that passes both logits and losses
-        return [sum_batches(family, combiner, [batch])[0] for batch in batches]
+    if len(all_targets) < len(batches) or len({target.ndim for target in all_targets}) > 1:
+        # A loop that passes both logits and losses, or classes and probabilities.
+        return [sum_batches(measure, [batch])[0] for batch in batches]
     logits = torch.cat([batch.values for batch in batches], 1)
-    values = columns(family, combiner, logits, torch.cat(targets))
+    values = measured(measure, logits, torch.cat(all_targets))
     sizes = [batch.examples for batch in batches]
     return [part.sum(1) for part in torch.split(values, sizes, 1)]
+
+
+def measured(measure: Measure, logits: Tensor, target: Tensor) -> Tensor:
+    """Return the output of `counted` for logits (M, N, K) and their targets, (2M + 4, N)."""
+    family = measure.family
+    left_out = targets.ignored(family, target, measure.ignore_index)
+    bad = targets.out_of_range(family, target, logits.shape[-1]) & ~left_out
+    if family.classes and target.ndim == 1:
+        # An index out of range would end the program on a GPU.
+        target = target.masked_fill(left_out | bad, 0)
+    return counted(columns(family, measure.combiner, logits, target), left_out | bad, bad)
+
+
+def counted(values: Tensor, left_out: Tensor, bad: Tensor) -> Tensor:
+    """Return columns (2M + 2, N), 0 for examples that do not count, and two more columns.
+
+    Args:
+        values: From `columns`.
+        left_out: (N,), examples that do not count.
+        bad: (N,), examples whose target is out of range.
+
+    Returns:
+        (2M + 4, N); the last two columns are 1 for examples that count, and for bad targets.
+    """
+    values = values.masked_fill(left_out, 0)
+    return torch.cat([values, torch.stack([~left_out, bad]).to(values.dtype)])
 
 
 def columns(family: Family, combiner: str, logits: Tensor, target: Tensor) -> Tensor:
@@ -93,6 +155,8 @@ def columns(family: Family, combiner: str, logits: Tensor, target: Tensor) -> Te
     Half-precision logits are converted to single precision.
     """
     eta = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    if targets.are_probabilities(family, target):
+        return _probability_columns(combiner, eta, target.to(eta.dtype))
     target = target.long() if family.classes else target.to(eta.dtype)
     members = combining.member_losses(family, eta, target)
     ensemble = combining.ensemble_loss(family, eta, target, combiner).unsqueeze(0)
@@ -103,6 +167,24 @@ def columns(family: Family, combiner: str, logits: Tensor, target: Tensor) -> Te
         each = combining.for_members(family, target)
         wrong = family.error(family.mean(eta), each), family.error(mean, each)
     return torch.cat([members, wrong[0], ensemble, wrong[1]])
+
+
+def _probability_columns(combiner: str, eta: Tensor, target: Tensor) -> Tensor:
+    """Return the columns for class probabilities p (N, K) as targets, as in mixup.
+
+    The loss is −Σ p log q, as in torch's cross-entropy. The error is the probability 1 − p_k that
+    the predicted class k is wrong, which for a single class is 0 or 1 as usual.
+    """
+    log_q = torch.log_softmax(eta, -1)
+    if combiner == "logits":
+        ensemble = torch.log_softmax(eta.mean(0), -1)
+    else:
+        ensemble = torch.logsumexp(log_q, 0) - math.log(len(eta))
+    log_all = torch.cat([log_q, ensemble.unsqueeze(0)])
+    loss = -(target * log_all).masked_fill(target == 0, 0).sum(-1)
+    correct = target.expand_as(log_all).gather(-1, log_all.argmax(-1, keepdim=True)).squeeze(-1)
+    error = (1 - correct).masked_fill(~loss.isfinite(), 1)
+    return torch.cat([loss[:-1], error[:-1], loss[-1:], error[-1:]])
 
 
 def _wrong(eta: Tensor, loss: Tensor, target: Tensor) -> Tensor:

@@ -10,6 +10,20 @@ import torch
 from torch import Tensor, nn
 
 
+class BranchSkippedError(ValueError):
+    """A branch was not evaluated in a forward pass, as in stochastic depth.
+
+    Args:
+        branch: Its name.
+    """
+
+    def __init__(self, branch: str) -> None:
+        super().__init__(
+            f"branch {branch!r} has no output: it was skipped in the last forward pass."
+        )
+        self.branch = branch
+
+
 class Branches:
     """Captures the outputs of submodules in the forward passes of a model in training mode.
 
@@ -43,11 +57,14 @@ class Branches:
         self._model, self._head = model, head
         self._scale = len(names) if combine == "sum" else 1
         self._outputs: dict[str, Any] = {}
+        self.passes = 0
+        """Forward passes in training mode so far."""
         self._hooks = [model.register_forward_pre_hook(self._clear)]
         self._hooks += [modules[name].register_forward_hook(self._capture(name)) for name in names]
 
     def _clear(self, model: nn.Module, inputs: object) -> None:
         if model.training:
+            self.passes += 1
             self._outputs.clear()  # all outputs belong to the same pass
 
     def _capture(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
@@ -61,10 +78,13 @@ class Branches:
         """Return the branches' logits (N, K) in the last forward pass in training mode.
 
         Raises:
+            BranchSkippedError: if some branches, but not all, were evaluated in that pass.
             ValueError: if there was no such pass, or the output of a branch has not the shape of
                 logits.
         """
         missing = [name for name in self.names if name not in self._outputs]
+        if missing and self._outputs:
+            raise BranchSkippedError(missing[0])
         if missing:
             raise ValueError(
                 f"branch {missing[0]!r} has no output; call this after a forward pass of the whole "

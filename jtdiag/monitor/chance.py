@@ -4,8 +4,10 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from jtdiag.families.contract import Family
+from jtdiag.monitor import targets
 from jtdiag.monitor.batch_sums import Batch
 from jtdiag.store.layout import TargetFacts
 
@@ -18,8 +20,10 @@ class Chance:
     targets, K classes count as equally frequent.
     """
 
-    def __init__(self, family: Family, error: float | None, loss: float | None) -> None:
-        self._family = family
+    def __init__(
+        self, family: Family, error: float | None, loss: float | None, ignore_index: int
+    ) -> None:
+        self._family, self._ignore_index = family, ignore_index
         self.error = math.nan if error is None else error
         self.loss = loss
         self._error_is_fixed = error is not None
@@ -59,14 +63,31 @@ class Chance:
         """Compute chance-level error and loss, once."""
         if self._targets is None:
             return
-        if self._targets:
-            target = torch.cat(self._targets)
-            target = target if self._family.classes else target.double()
-            if not self._error_is_fixed:
-                self.error = self._family.chance(target, self.outputs)
-            if self.loss is None:
-                self.loss = self._family.chance_loss(target, self.outputs)
+        constant = self._of_constant(self._targets) if self._targets else None
+        if constant is not None:
+            self.error = self.error if self._error_is_fixed else constant[0]
+            self.loss = constant[1] if self.loss is None else self.loss
         elif self._family.classes and self.outputs:
             self.error = self.error if self._error_is_fixed else 1 - 1 / self.outputs
             self.loss = math.log(self.outputs) if self.loss is None else self.loss
         self._targets = None
+
+    def _of_constant(self, batches: list[Tensor]) -> tuple[float, float | None] | None:
+        """Return error and loss of the best constant prediction; None if no target counts."""
+        soft = any(targets.are_probabilities(self._family, target) for target in batches)
+        counted = torch.cat([self._counted(target, soft) for target in batches])
+        if not len(counted):
+            return None
+        if soft:
+            mean = counted.mean(0)
+            return 1 - float(mean.max()), float(torch.special.entr(mean).sum())
+        error = self._family.chance(counted, self.outputs)
+        return error, self._family.chance_loss(counted, self.outputs)
+
+    def _counted(self, target: Tensor, soft: bool) -> Tensor:
+        """Return the targets that count, classes as one-hot vectors if others are soft."""
+        ignored = targets.ignored(self._family, target, self._ignore_index)
+        target = target[~(ignored | targets.out_of_range(self._family, target, self.outputs))]
+        if self._family.classes and target.ndim == 1:
+            return functional.one_hot(target.long(), self.outputs).double() if soft else target
+        return target.double()

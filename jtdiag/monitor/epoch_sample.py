@@ -101,6 +101,10 @@ class EpochSample:
         self.seen += 1
         return index % self._stride == self._phase
 
+    def replace_last(self) -> None:
+        """Leave out the last batch that was `due`; the next batch takes its place."""
+        self.seen -= 1
+
     def add(self, batch: Batch) -> None:
         """Add a batch of the sample."""
         row = self.counted // self._group

@@ -1,5 +1,6 @@
 """The early warning in a user's training loop: losses, errors and rules during training."""
 
+import logging
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -16,11 +17,13 @@ from jtdiag import families, names
 from jtdiag.alerts.lane_verdicts import LaneVerdict, findings
 from jtdiag.errors import StoreError
 from jtdiag.families.contract import Family
-from jtdiag.monitor import batch_sums
-from jtdiag.monitor.batch_sums import Batch, Logits, Outputs
+from jtdiag.monitor import batch_sums, targets, wording
+from jtdiag.monitor.batch_sums import Batch, Logits, Measure, Outputs
+from jtdiag.monitor.branches import BranchSkippedError
 from jtdiag.monitor.chance import Chance
 from jtdiag.monitor.displacement import Displacement, Members
 from jtdiag.monitor.epoch_sample import EpochSample, Summed
+from jtdiag.monitor.guard import Guard
 from jtdiag.monitor.recording import Facts, RecordedLane, Recording
 from jtdiag.monitor.sampled_epoch import SampledEpoch, decidable
 from jtdiag.probing.findings import Finding
@@ -40,6 +43,10 @@ class DominanceMonitor:
     device; `end_epoch` copies the sums to the host once and evaluates the early-warning rules. As
     in `jtdiag train`, metrics are means over an epoch, each batch before its weight update.
 
+    Once a first batch has been accepted, none of these methods raises an error: an error is logged
+    once, with the logger "jtdiag", and the monitor stops. Its attribute `stopped` then holds the
+    message, and all further calls do nothing.
+
     Args:
         lam: λ of Eq. 4 (Webb et al. 2020) with which the loop trains: 1 for the ensemble loss
             only, 0 for independent members; None for another loss. The attribute may be changed.
@@ -54,6 +61,8 @@ class DominanceMonitor:
         store: Folder of a new run to write, or a lane of a `Recording`, which supports several λs
             and trials. Probes can be run on the result.
         epochs: Total number of epochs; required if `store` is a folder.
+        strict: Raise every error instead of stopping.
+        ignore_index: Class of examples to leave out, as in torch's cross-entropy.
 
     Raises:
         ValueError: if an argument is invalid.
@@ -73,7 +82,11 @@ class DominanceMonitor:
         tell: Callable[[Finding], object] | None = None,
         store: str | Path | RecordedLane | None = None,
         epochs: int | None = None,
+        strict: bool = False,
+        ignore_index: int = targets.IGNORED,
     ) -> None:
+        self.guard = Guard(strict)
+        """Context manager in which adapters run code of their own."""
         self._lane = _lane(store, epochs, lam)
         self.lam = self._lane.lam if self._lane is not None and lam is None else lam
         self.tell = tell
@@ -88,7 +101,9 @@ class DominanceMonitor:
         self._sample: EpochSample | None = None
         self._members = 0
         self._family_name = family if isinstance(family, str) else ""
-        self._chance = Chance(self.family, chance_error, chance_loss)
+        self._chance = Chance(self.family, chance_error, chance_loss, ignore_index)
+        self._measure = Measure(family=self.family, combiner=combiner, ignore_index=ignore_index)
+        self._skipped, self._target_dims = "", 1
         self._displacement: Displacement | None = None
         self._epoch = 0
         self.epochs: list[SampledEpoch] = []
@@ -98,6 +113,11 @@ class DominanceMonitor:
 
     # --- every batch -------------------------------------------------------------------------
 
+    @property
+    def stopped(self) -> str:
+        """The sentence that was logged when the monitor stopped; empty while it is watching."""
+        return self.guard.stopped
+
     def update(self, logits: Logits, targets: Tensor) -> None:
         """Add a batch if it belongs to the sample, without synchronizing with the device.
 
@@ -105,18 +125,37 @@ class DominanceMonitor:
             logits: (M, N, K), logits of M members for N examples; or M tensors (N, K); or a
                 function that returns either, which is called only for batches in the sample. Any
                 floating-point dtype and device, with or without gradients.
-            targets: (N,), classes 0 … K−1; or (N, K), numbers, for other families.
+            targets: (N,), classes 0 … K−1, or `ignore_index` for examples to leave out; (N, K),
+                class probabilities; (N, K), numbers, for other families.
 
         Raises:
             ValueError: if shapes, dtypes or devices do not match, or M has changed.
         """
-        if self._sample is not None and not self._sample.due():
+        if not self._is_due():
             return
-        with torch.no_grad():
-            outputs = logits() if callable(logits) else logits
+        with self.guard, torch.no_grad():
+            try:
+                outputs = logits() if callable(logits) else logits
+            except BranchSkippedError as error:
+                self._leave_out(error.branch)
+                return
             batch = batch_sums.copied(outputs, self.family, targets)
             self._chance.add(batch)
+            self._target_dims = 1 if batch.target is None else batch.target.ndim
             self._add(batch, len(batch.values))
+
+    def _is_due(self) -> bool:
+        """Register a batch; return whether it may belong to the sample."""
+        if self.stopped:
+            self._sample = None  # releases the batches that it holds
+            return False
+        return self._sample is None or self._sample.due()
+
+    def _leave_out(self, branch: str) -> None:
+        """Leave out a batch in which a branch was skipped; the next batch takes its place."""
+        self._skipped = branch
+        if self._sample is not None:
+            self._sample.replace_last()
 
     def update_losses(
         self,
@@ -141,31 +180,26 @@ class DominanceMonitor:
         Raises:
             ValueError: if shapes do not match, or M has changed.
         """
-        size = members.shape[1] if members.ndim == 2 else examples
-        if members.ndim not in (1, 2) or ensemble.shape != members.shape[1:] or not size:
-            raise ValueError(
-                f"losses are {tuple(members.shape)} and {tuple(ensemble.shape)}, with examples = "
-                f"{examples}; they must be (M, N) and (N,), or (M,) and () with examples = N."
-            )
-        if self._sample is not None and not self._sample.due():
+        if self.stopped:
             return
-        with torch.no_grad():
-            nan = members.new_tensor(math.nan)
-            if member_errors is None:
-                member_errors = nan.expand_as(members)
-            if ensemble_errors is None:
-                ensemble_errors = nan.expand_as(ensemble)
-            member_columns = torch.cat([members.detach(), member_errors.to(members.dtype)])
-            ensemble_columns = torch.stack([ensemble.detach(), ensemble_errors.to(members.dtype)])
-            columns = torch.cat([member_columns, ensemble_columns])
-            values = columns if columns.ndim == 2 else columns[:, None] * size
-            self._add(Batch(values, None, size), len(members))
+        with self.guard, torch.no_grad():
+            size = members.shape[1] if members.ndim == 2 else examples
+            if members.ndim not in (1, 2) or ensemble.shape != members.shape[1:] or not size:
+                raise ValueError(
+                    f"losses are {tuple(members.shape)} and {tuple(ensemble.shape)}, with "
+                    f"examples = {examples}; they must be (M, N) and (N,), or (M,) and () with "
+                    "examples = N."
+                )
+            if self._is_due():
+                columns = _columns(members, ensemble, member_errors, ensemble_errors, size)
+                self._add(Batch(columns, None, size), len(members))
 
     def _add(self, batch: Batch, members: int) -> None:
         if self._sample is None:
             self._members = members
             rows = max(LEAST_BATCHES, -(-ENOUGH // max(1, batch.examples)))
             self._sample = EpochSample(rows, self._every, self._sums, self._random)
+            self.guard.arm()
             if not self._sample.due():  # the first batch provides the sizes, but may not be sampled
                 return
         if members != self._members:
@@ -175,7 +209,7 @@ class DominanceMonitor:
         self._sample.add(batch)
 
     def _sums(self, batches: list[Batch]) -> list[Tensor]:
-        return batch_sums.sum_batches(self.family, self.combiner, batches)
+        return batch_sums.sum_batches(self._measure, batches)
 
     def watch_parameters(self, members: Members) -> None:
         """Measure the distance of the members' parameters from now on; call it before training.
@@ -187,7 +221,8 @@ class DominanceMonitor:
         Raises:
             ValueError: if a member has no parameters.
         """
-        self._displacement = Displacement(members)
+        with self.guard:
+            self._displacement = Displacement(members)
 
     # --- for a store ---------------------------------------------------------------------------
 
@@ -197,7 +232,8 @@ class DominanceMonitor:
 
         Call it after an epoch and before `end_epoch`, with a complete split or batch by batch,
         always in the same order. Logits recorded before the first `update` belong to epoch 0,
-        which also ends with a call of `end_epoch`.
+        which also ends with a call of `end_epoch`. Examples with the target `ignore_index` are not
+        stored.
 
         Args:
             split: "val" or "test".
@@ -208,13 +244,30 @@ class DominanceMonitor:
             StoreError: if the monitor has no store, or there is no such split.
             ValueError: if shapes do not match.
         """
-        if self._lane is None:
-            raise StoreError("record was called on a monitor without a store; pass store=….")
-        batch = batch_sums.copied(logits, self.family, targets)
-        self._chance.outputs = batch.values.shape[-1]
-        [sums] = self._sums([batch])
-        arrays = (tensor.cpu().numpy() for tensor in (batch.values, targets, sums.double()))
-        self._lane.add(split, *arrays)
+        if self.stopped:
+            return
+        with self.guard:
+            if self._lane is None:
+                raise StoreError("record was called on a monitor without a store; pass store=….")
+            batch = self._without_ignored(batch_sums.copied(logits, self.family, targets))
+            self._chance.outputs = batch.values.shape[-1]
+            [sums] = self._sums([batch])
+            assert batch.target is not None
+            self._check_range(sums[None], batch.target.ndim, None)
+            arrays = (batch.values, batch.target, sums[:-2].double())
+            self._lane.add(split, *(tensor.cpu().numpy() for tensor in arrays))
+
+    def _without_ignored(self, batch: Batch) -> Batch:
+        assert batch.target is not None
+        if targets.are_probabilities(self.family, batch.target):
+            raise ValueError(wording.probabilities_in_store())
+        keep = ~targets.ignored(self.family, batch.target, self._measure.ignore_index)
+        return Batch(batch.values[:, keep], batch.target[keep], int(keep.sum()))
+
+    def discard(self) -> None:
+        """Discard the logits recorded since the last epoch, for example by a sanity check."""
+        if self._lane is not None:
+            self._lane.discard()
 
     def close(self) -> None:
         """Close the store if training ends early; after the last epoch it is closed already."""
@@ -251,22 +304,35 @@ class DominanceMonitor:
                 parameters are watched differs from the number of members with logits.
             StoreError: if the epoch cannot be written.
         """
-        sample = self._sample
-        if sample is None and self._lane is not None and self._lane.has_outputs:
-            self._lane.hold_start(_on_host(checkpoint or {}))
-            return []
+        new: list[Finding] = []
+        if self.stopped:
+            return new
+        with self.guard:
+            sample = self._sample
+            if sample is None and self._lane is not None and self._lane.has_outputs:
+                self._lane.hold_start(_on_host(checkpoint or {}))
+            else:
+                new = self._end(sample, checkpoint or {})
+        with self.guard:
+            for finding in new:
+                if self.tell is not None:
+                    self.tell(finding)
+        return new
+
+    def _end(self, sample: EpochSample | None, checkpoint: Mapping[str, Tensor]) -> list[Finding]:
         if sample is None or not sample.seen:
-            raise ValueError(
-                f"epoch {self._epoch + 1} has no batches; call update(logits, targets) in every "
-                "training step."
-            )
+            raise ValueError(wording.no_batches(self._epoch + 1, self._skipped))
         self._check_watched()
         self._epoch += 1
         summed, displacement = self._fetch(sample)
-        if summed.counted:
+        has_metrics = bool(summed.counted and summed.examples.sum())
+        if has_metrics:
             self.epochs.append(self._sampled_epoch(summed, displacement))
-        self._write(checkpoint or {})
-        return self._judge() if summed.counted else []
+        elif summed.counted:
+            line = wording.none_counted(self._epoch, self._measure.ignore_index)
+            logging.getLogger("jtdiag").warning("%s", line)
+        self._write(checkpoint)
+        return self._judge() if has_metrics else []
 
     def _check_watched(self) -> None:
         if self._displacement is not None and self._displacement.members != self._members:
@@ -283,8 +349,27 @@ class DominanceMonitor:
         if self._displacement is not None:
             parts.append(self._displacement.measure().to(rows))
         host = torch.cat(parts).cpu().double().numpy()
-        summed = sample.close(host[: rows.numel()].reshape(rows.shape))
+        sums = host[: rows.numel()].reshape(rows.shape)
+        self._check_range(sums, self._target_dims, self._epoch)
+        summed = sample.close(sums)
+        if summed.counted:
+            examples = np.rint(sums[:, -2]).astype(np.int64)
+            summed = replace(summed, sums=sums[:, :-2], examples=examples)
         return summed, None if self._displacement is None else host[rows.numel() :]
+
+    def _check_range(
+        self, sums: NDArray[np.float64] | Tensor, target_dims: int, epoch: int | None
+    ) -> None:
+        """Raise a ValueError if a target is out of range, given sums (R, 2M + 4)."""
+        number = round(float(sums[:, -1].sum())) if len(sums) else 0
+        if number:
+            allowed = targets.allowed(
+                self.family, target_dims, self._chance.outputs, self._measure.ignore_index
+            )
+            examples = number + round(float(sums[:, -2].sum()))
+            raise ValueError(
+                wording.out_of_range(number=number, examples=examples, epoch=epoch, allowed=allowed)
+            )
 
     def _sampled_epoch(
         self, summed: Summed, displacement: NDArray[np.float64] | None
@@ -336,10 +421,26 @@ class DominanceMonitor:
         if note:
             new = [replace(finding, sentence=f"{finding.sentence} {note}") for finding in new]
         self.findings += new
-        for finding in new:
-            if self.tell is not None:
-                self.tell(finding)
         return new
+
+
+def _columns(
+    members: Tensor,
+    ensemble: Tensor,
+    member_errors: Tensor | None,
+    ensemble_errors: Tensor | None,
+    size: int,
+) -> Tensor:
+    """Return losses and errors of N examples as `batch_sums.counted` does, (2M + 4, N or 1)."""
+    nan = members.new_tensor(math.nan)
+    member_errors = nan.expand_as(members) if member_errors is None else member_errors
+    ensemble_errors = nan.expand_as(ensemble) if ensemble_errors is None else ensemble_errors
+    of_members = torch.cat([members.detach(), member_errors.to(members.dtype)])
+    of_ensemble = torch.stack([ensemble.detach(), ensemble_errors.to(members.dtype)])
+    columns = torch.cat([of_members, of_ensemble])
+    columns = columns if columns.ndim == 2 else columns[:, None]
+    none = torch.zeros(columns.shape[1], dtype=torch.bool, device=columns.device)
+    return batch_sums.counted(columns, none, none) * (size if members.ndim == 1 else 1)
 
 
 def _lane(

@@ -255,6 +255,10 @@ class RecordedLane:
         piece.target.append(target)
         piece.sums = piece.sums + sums
 
+    def discard(self) -> None:
+        """Discard the outputs recorded since the last epoch."""
+        self._splits = {}
+
     def hold_start(self, checkpoint: Arrays) -> None:
         """Keep the outputs recorded so far as epoch 0 until the first epoch creates the store."""
         self._start = (self._splits, checkpoint)

@@ -20,3 +20,88 @@ def sampling_note(*, counted: int, batches: int, error_se: float) -> str:
         else "standard errors not measured"
     )
     return f"(Estimated from {counted} of {batches} batches; {precision}.)"
+
+
+def stopped(reason: str) -> str:
+    """Return the line that reports that a monitor has stopped because of an error.
+
+    Args:
+        reason: A sentence without line breaks, or an error's type and message.
+    """
+    return (
+        f"The monitor of jtdiag has stopped: {_ended(reason)} Training is not affected. With "
+        "strict=True, the monitor raises the error."
+    )
+
+
+def _ended(reason: str) -> str:
+    return reason if reason.endswith((".", "!", "?", "…")) else f"{reason}."
+
+
+def no_tensor(argument: str, actual: str) -> str:
+    """Return the error on logits or targets of another type.
+
+    Args:
+        argument: "logits" or "targets".
+        actual: Name of the type.
+    """
+    expected = "a tensor (M, N, K), or M tensors (N, K)" if argument == "logits" else "a tensor"
+    return f"{argument} are of type {actual}; they must be {expected}."
+
+
+def single_logit(shape: tuple[int, ...]) -> str:
+    """Return the error on logits of a single output, of which a softmax is always 1."""
+    return (
+        f"logits are {shape} with one logit per example, which the family categorical does not "
+        'support; for two classes, pass family="bernoulli", logits (M, N, 1) and targets 0 or 1.'
+    )
+
+
+def integer_probabilities(dtype: str) -> str:
+    """Return the error on targets (N, K) that are integers, for the family categorical."""
+    return (
+        f"targets (N, K) are {dtype}; they must be class probabilities in floating point, or "
+        "classes (N,)."
+    )
+
+
+def out_of_range(*, number: int, examples: int, epoch: int | None, allowed: str) -> str:
+    """Return the error on targets that the family does not allow.
+
+    Args:
+        number: Examples with such a target.
+        examples: All examples of the sample.
+        epoch: Epoch of training; None for recorded outputs.
+        allowed: Targets that are allowed.
+    """
+    where = "recorded" if epoch is None else f"sampled in epoch {epoch}"
+    verb = "has a target" if number == 1 else "have targets"
+    return f"{number} of {examples} examples {where} {verb} out of range; allowed are {allowed}."
+
+
+def no_batches(epoch: int, skipped: str) -> str:
+    """Return the error on an epoch without batches.
+
+    Args:
+        epoch: The epoch.
+        skipped: Name of a branch that was skipped in all batches; empty if none was.
+    """
+    if skipped:
+        return (
+            f"epoch {epoch} has no batch in which every branch was evaluated; branch {skipped!r} "
+            "was skipped in the last one. Watch branches that are always evaluated."
+        )
+    return f"epoch {epoch} has no batches; call update(logits, targets) in every training step."
+
+
+def none_counted(epoch: int, ignore_index: int) -> str:
+    """Return the line about an epoch in which all sampled targets are left out."""
+    return (
+        f"Epoch {epoch} has no metrics: the targets of all sampled examples are {ignore_index}, "
+        "which leaves them out."
+    )
+
+
+def probabilities_in_store() -> str:
+    """Return the error on recorded outputs whose targets are class probabilities."""
+    return "targets of record are class probabilities (N, K); a store needs classes (N,)."

@@ -95,3 +95,31 @@ def test_other_processes_than_the_first_are_silent(library):
     callback.on_train_begin(None, SimpleNamespace(is_world_process_zero=False), None, nn.ReLU())
     assert callback.monitor.tell is None
     assert isinstance(callback, library.hf.TrainerCallback)
+
+
+class Late(Model):
+    """A model that returns other logits from the fourth forward pass on."""
+
+    def forward(self, pixels, labels=None):
+        output = super().forward(pixels, labels)
+        if self.training and len(self.members.said) > 3:
+            output["logits"] = output["logits"][:, :2]
+        return output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_error_after_the_first_batch_stops_the_monitor_and_not_the_trainer(
+    library, toy, tmp_path, caplog, strict, monkeypatch
+):
+    monkeypatch.setitem(globals(), "Model", Late)
+    callback = library.Callback(DominanceMonitor(lam=1, strict=strict))
+    if strict:
+        with pytest.raises(ValueError, match="has 2 members"):
+            fit(library, toy, callback, tmp_path, epochs=1)
+        return
+    fit(library, toy, callback, tmp_path, epochs=2)
+    lines = [record.getMessage() for record in caplog.records if record.name == "jtdiag"]
+    assert lines == [callback.monitor.stopped]
+    assert "a batch has 2 members; previous batches had 3." in lines[0]
+    assert len(toy.members.said) == 10

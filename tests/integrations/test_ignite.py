@@ -21,6 +21,7 @@ def library():
 
 
 def run(library, toy, handler, shape, epochs=3):
+    """Train; `shape` makes the output of a step from logits and targets."""
     sgd = torch.optim.SGD(toy.members.parameters(), lr=0.5)
 
     def step(engine, batch):
@@ -47,3 +48,37 @@ def test_the_handler_counts_what_the_steps_returned(library, toy, form):
     for epoch in (1, 2, 3):
         found = monitor.history.member_error[epoch - 1]
         np.testing.assert_allclose(found, toy.members.errors_by_hand(epoch))
+
+
+def test_iterations_that_return_nothing_are_left_out(library, toy):
+    monitor = DominanceMonitor(lam=1, every=1)
+    count = iter(range(100))
+
+    def shape(logits, target):
+        return None if next(count) % 5 == 1 else (logits, target)
+
+    run(library, toy, library.Handler(monitor), shape, epochs=2)
+    assert [epoch.batches for epoch in monitor.epochs] == [4, 4]
+    assert [epoch.examples for epoch in monitor.epochs] == [34, 34]
+
+
+def test_a_process_function_that_returns_nothing_does_not_end_training(library, toy, caplog):
+    monitor = DominanceMonitor()
+    run(library, toy, library.Handler(monitor), lambda *_: None, epochs=2)
+    assert len(toy.members.said) == 10
+    [line] = caplog.messages
+    assert line == monitor.stopped
+    assert "the process function returned nothing in all 5 batches of the epoch" in line
+
+
+def test_a_transform_that_fails_later_stops_the_monitor_and_not_the_engine(library, toy, caplog):
+    monitor, count = DominanceMonitor(), iter(range(100))
+
+    def transform(output):
+        return output if next(count) < 3 else output["logits"]
+
+    handler = library.Handler(monitor, transform)
+    run(library, toy, handler, lambda logits, target: (logits, target), epochs=2)
+    assert len(toy.members.said) == 10
+    [line] = caplog.messages
+    assert "has stopped: TypeError" in line

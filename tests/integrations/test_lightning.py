@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from jtdiag import DominanceMonitor
+from jtdiag import DominanceMonitor, Run, watch_branches
 from jtdiag.engine.torchvision_import import import_torchvision
 
 import_torchvision()  # which Lightning imports, and finds broken beside a torch for CPUs
@@ -29,18 +29,24 @@ def library():
     return SimpleNamespace(pl=pl, Callback=JtdiagCallback)
 
 
-def fit(library, toy, callback, *, key="logits", epochs=3, tmp_path="."):
+def fit(library, toy, callback, *, key="logits", epochs=3, tmp_path=".", step=None, val=None):
+    """Train; `step` and `val` replace what the module does with a batch."""
+
     class Module(library.pl.LightningModule):
         def __init__(self):
             super().__init__()
             self.members = toy.members
 
         def training_step(self, batch, batch_idx):
+            if step is not None:
+                return step(self, batch, batch_idx)
             logits = self.members(*batch)
             return {"loss": toy.loss(logits, batch[1]), key: logits.detach()}
 
         def validation_step(self, batch, batch_idx):
-            self.members(*batch)
+            logits = self.members(*batch)
+            if val is not None:
+                val(logits, batch[1])
 
         def configure_optimizers(self):
             return torch.optim.SGD(self.parameters(), lr=0.5)
@@ -103,3 +109,91 @@ def test_other_processes_than_the_first_are_silent(library):
     assert callback.monitor.tell is not None
     callback.setup(SimpleNamespace(is_global_zero=False), None, "fit")
     assert callback.monitor.tell is None
+
+
+def by_hand(self, batch, toy):
+    """A step of manual optimization; returns the logits."""
+    logits = self.members(*batch)
+    self.optimizers().zero_grad()
+    self.manual_backward(toy.loss(logits, batch[1]))
+    self.optimizers().step()
+    return logits.detach()
+
+
+@pytest.mark.filterwarnings("ignore:`training_step` returned `None`")
+def test_batches_that_a_step_leaves_out_are_not_counted(library, toy, tmp_path, caplog):
+    def step(self, batch, index):
+        if index == 2:
+            return None
+        logits = self.members(*batch)
+        return {"loss": toy.loss(logits, batch[1]), "logits": logits.detach()}
+
+    callback = library.Callback(DominanceMonitor(lam=1, every=1))
+    fit(library, toy, callback, epochs=2, tmp_path=tmp_path, step=step)
+    assert [epoch.batches for epoch in callback.monitor.epochs] == [4, 4]
+    assert [epoch.examples for epoch in callback.monitor.epochs] == [34, 34]
+    assert not [record for record in caplog.records if record.name == "jtdiag"]
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_with_manual_optimization_every_step_is_counted(library, toy, tmp_path, captured):
+    def step(self, batch, index):
+        logits = by_hand(self, batch, toy)
+        return None if captured else {"logits": logits}
+
+    monitor = DominanceMonitor(lam=1, every=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library.pl.LightningModule, "automatic_optimization", False)
+        if captured:
+            names = [f"members.{j}" for j in range(3)]
+            with watch_branches(toy.members, names) as branches:
+                callback = library.Callback(monitor, logits=branches)
+                fit(library, toy, callback, epochs=1, tmp_path=tmp_path, step=step)
+        else:
+            fit(library, toy, library.Callback(monitor), epochs=1, tmp_path=tmp_path, step=step)
+    np.testing.assert_allclose(monitor.history.member_error[0], toy.members.errors_by_hand(1))
+
+
+def test_manual_optimization_that_returns_nothing_is_one_line(library, toy, tmp_path, caplog):
+    callback = library.Callback(DominanceMonitor(lam=1))
+
+    def step(self, batch, index):
+        by_hand(self, batch, toy)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library.pl.LightningModule, "automatic_optimization", False)
+        fit(library, toy, callback, epochs=2, tmp_path=tmp_path, step=step)
+    [line] = [record.getMessage() for record in caplog.records if record.name == "jtdiag"]
+    assert line == callback.monitor.stopped
+    assert "training_step returned nothing in all 5 batches of the epoch; it must return" in line
+    assert len(toy.members.said) == 10
+
+
+def test_logits_that_are_missing_later_stop_the_monitor_and_not_the_trainer(
+    library, toy, tmp_path, caplog
+):
+    def step(self, batch, index):
+        logits = self.members(*batch)
+        named = {"logits": logits.detach()} if index < 2 else {}
+        return {"loss": toy.loss(logits, batch[1])} | named
+
+    callback = library.Callback(DominanceMonitor(lam=1))
+    fit(library, toy, callback, epochs=2, tmp_path=tmp_path, step=step)
+    assert len(toy.members.said) == 10
+    [line] = [record.getMessage() for record in caplog.records if record.name == "jtdiag"]
+    assert "logits is 'logits', which is not in ['loss']" in line
+
+
+def test_what_the_sanity_check_records_is_discarded(library, toy, tmp_path):
+    monitor = DominanceMonitor(lam=1, every=1, store=tmp_path / "run", epochs=2, strict=True)
+    calls = []
+
+    def val(logits, target):
+        calls.append(len(target))
+        monitor.record("val", logits, target)
+
+    fit(library, toy, library.Callback(monitor), epochs=2, tmp_path=tmp_path, val=val)
+    assert calls == 2 * [10] + 2 * [10, 10, 10, 10, 4]  # two batches are the sanity check's
+    run = Run(tmp_path / "run")
+    assert run.done
+    assert run.metrics()["member_error"].sel(split="val").notnull().any("member").sum() == 2

@@ -1,8 +1,12 @@
 import importlib
+import subprocess
 import sys
 
 import pytest
 
+from jtdiag.engine import torchvision_import
+from jtdiag.errors import DataError
+from jtdiag.integrations import torchvision
 from jtdiag.integrations.adapting import log, select
 from jtdiag.probing.findings import Finding
 
@@ -42,3 +46,33 @@ def test_alerts_are_logged_as_warnings(caplog, level, logged):
     with caplog.at_level("INFO", "jtdiag"):
         log(Finding(probe="alerts", rule="dominance", level=level, sentence="50 % so.", number=1))
     assert [(r.levelname, r.getMessage()) for r in caplog.records] == [(logged, "50 % so.")]
+
+
+# --- torchvision beside a CPU build of torch -----------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "first",
+    [
+        "from jtdiag.integrations import torchvision\nassert torchvision.repair()",
+        "import jtdiag.integrations.huggingface",
+        "import jtdiag.integrations.ignite",
+        "import jtdiag.integrations.lightning",
+    ],
+)
+def test_after_any_adapter_libraries_that_import_torchvision_can_be_imported(first):
+    code = f"{first}\nimport torchvision\nfrom transformers import Trainer\nprint(Trainer.__name__)"
+    ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, "Trainer\n"), ran.stderr
+
+
+@pytest.mark.parametrize("error", [DataError("missing"), ImportError(), RuntimeError("broken")])
+def test_a_torchvision_that_is_missing_or_broken_is_no_error(monkeypatch, error):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(torchvision, "import_torchvision", fail)
+    assert not torchvision.repair()
+    monkeypatch.setattr(torchvision, "import_torchvision", torchvision_import.import_torchvision)
+    assert torchvision.repair()

@@ -338,7 +338,7 @@ def test_unknown_splits_and_lanes_are_refused(path):
 
 
 def test_a_store_of_losses_alone_must_be_told_the_error_of_a_guess(path):
-    monitor = DominanceMonitor(lam=1, store=path, epochs=1)
+    monitor = DominanceMonitor(lam=1, store=path, epochs=1, strict=True)
     monitor.update_losses(torch.ones(M), torch.ones(()), examples=3)
     with pytest.raises(ValueError, match="pass chance_error"):
         monitor.end_epoch()

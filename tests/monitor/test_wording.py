@@ -18,6 +18,58 @@ SENTENCES = [
         "(Estimated from 1 of 150 batches; standard errors not measured.)",
     ),
     (wording.sampling_note(counted=150, batches=150, error_se=0.0), ""),
+    (
+        wording.stopped("a batch has 3 members; previous batches had 4."),
+        "The monitor of jtdiag has stopped: a batch has 3 members; previous batches had 4. "
+        "Training is not affected. With strict=True, the monitor raises the error.",
+    ),
+    (
+        wording.stopped("RuntimeError: out of memory"),
+        "The monitor of jtdiag has stopped: RuntimeError: out of memory. Training is not "
+        "affected. With strict=True, the monitor raises the error.",
+    ),
+    (
+        wording.no_tensor("logits", "NoneType"),
+        "logits are of type NoneType; they must be a tensor (M, N, K), or M tensors (N, K).",
+    ),
+    (wording.no_tensor("targets", "list"), "targets are of type list; they must be a tensor."),
+    (
+        wording.single_logit((4, 6, 1)),
+        "logits are (4, 6, 1) with one logit per example, which the family categorical does not "
+        'support; for two classes, pass family="bernoulli", logits (M, N, 1) and targets 0 or 1.',
+    ),
+    (
+        wording.integer_probabilities("torch.int64"),
+        "targets (N, K) are torch.int64; they must be class probabilities in floating point, or "
+        "classes (N,).",
+    ),
+    (
+        wording.out_of_range(number=2, examples=50, epoch=1, allowed="numbers from 0 to 1"),
+        "2 of 50 examples sampled in epoch 1 have targets out of range; allowed are numbers from "
+        "0 to 1.",
+    ),
+    (
+        wording.out_of_range(number=1, examples=50, epoch=None, allowed="finite numbers"),
+        "1 of 50 examples recorded has a target out of range; allowed are finite numbers.",
+    ),
+    (
+        wording.no_batches(2, ""),
+        "epoch 2 has no batches; call update(logits, targets) in every training step.",
+    ),
+    (
+        wording.no_batches(1, "branches.2"),
+        "epoch 1 has no batch in which every branch was evaluated; branch 'branches.2' was "
+        "skipped in the last one. Watch branches that are always evaluated.",
+    ),
+    (
+        wording.none_counted(2, -100),
+        "Epoch 2 has no metrics: the targets of all sampled examples are -100, which leaves them "
+        "out.",
+    ),
+    (
+        wording.probabilities_in_store(),
+        "targets of record are class probabilities (N, K); a store needs classes (N,).",
+    ),
 ]
 
 

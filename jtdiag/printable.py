@@ -1,0 +1,31 @@
+"""Text from elsewhere (files, servers, programs) as text that is safe to print.
+
+A terminal carries out control characters: an escape sequence in the name of a run could clear the
+screen, change the window's title or hide a line.
+"""
+
+import textwrap
+
+LONGEST = 300
+"""Maximum length of a message from elsewhere, in characters."""
+
+
+def printable(text: str) -> str:
+    """Return text with control and invisible characters written as escapes, as Python does.
+
+    Line feeds are kept. Characters that change the direction of text, and lone surrogates, are
+    escaped too.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\u00a0" else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def one_line(text: str, longest: int = LONGEST) -> str:
+    """Return text as one short line without control characters."""
+    without = "".join(c if c.isprintable() else " " for c in text)
+    return textwrap.shorten(without, longest, placeholder=" …")
