@@ -38,7 +38,12 @@ class Sink(Protocol):
         """
 
     def close(self) -> None:
-        """Release all resources."""
+        """Release all resources.
+
+        A sink may also have a method ``stop()``. It is called from another thread, while `send` or
+        `close` is blocking, when the run has ended and nothing more is waited for. It must end
+        processes that the sink has started.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,9 +101,15 @@ class _Worker:
             self._abandoned = True
             unsent = self._total - self._dropped - self._processed
             self._print_line(wording.gave_up_waiting(self._sink.name, unsent, self._total))
+            self._stop()
         failed = self._failures.total()
         if failed > len(self._failures):  # some were not reported
             self._print_line(wording.not_sent_total(self._sink.name, failed, self._total))
+
+    def _stop(self) -> None:
+        """End what the sink has started, if it can; the thread itself ends with the program."""
+        with contextlib.suppress(Exception):  # a sink may raise anything
+            getattr(self._sink, "stop", lambda: None)()
 
     def _work(self) -> None:
         while (alert := self._queue.get()) is not None and not self._abandoned:

@@ -1,10 +1,14 @@
+import os
+import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from jtdiag.alerts.contract import NotSent
+from jtdiag.alerts.dispatch import Dispatcher
 from jtdiag.alerts.sinks.command import PLACEHOLDERS, Command
 from jtdiag.errors import AlertError
 
@@ -147,3 +151,113 @@ def test_a_program_that_is_gone_when_it_is_needed_is_told(program, finding, here
 def test_what_a_program_says_is_not_shown(program, finding, capfd):
     Command("echo {sentence}").send("runs/mine", finding())
     assert capfd.readouterr() == ("", "")
+
+
+# --- ending with the run --------------------------------------------------------------------------
+
+
+def alive(pid):
+    """Return whether a process exists and has not ended."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return state not in "ZX"
+
+
+def wait_until(condition, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+NOTES = "echo $$ > pid.new && mv pid.new pid; "
+
+
+def pid_of(folder):
+    assert wait_until((folder / "pid").exists)
+    return int((folder / "pid").read_text())
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
+
+@needs_proc
+def test_a_command_that_is_still_running_is_killed_with_the_run(finding, here):
+    lines = []
+    dispatcher = Dispatcher(
+        [Command(f"sh -c '{NOTES} while :; do sleep 0.05; done'")], lines.append
+    )
+    dispatcher.send("runs/mine", finding())
+    pid = pid_of(here)
+    assert alive(pid)
+    dispatcher.close(timeout=0.1)
+    assert wait_until(lambda: not alive(pid))
+    assert lines == ["the command sh: gave up waiting for it to send 1 of 1 alert."]
+
+
+@needs_proc
+def test_a_process_left_in_the_background_is_killed_with_the_run(program, finding, here):
+    script = program("#!/bin/sh\nsleep 60 2>/dev/null &\necho $! > pid.new && mv pid.new pid\n")
+    with Dispatcher([Command(script)]) as dispatcher:
+        dispatcher.send("runs/mine", finding())
+        pid = pid_of(here)
+        assert alive(pid)
+    assert wait_until(lambda: not alive(pid))
+
+
+@needs_proc
+def test_a_command_that_suspends_its_group_suspends_nobody_else(finding, here):
+    lines = []
+    dispatcher = Dispatcher([Command(f"sh -c '{NOTES} kill -STOP 0'")], lines.append)
+    dispatcher.send("runs/mine", finding())
+    pid = pid_of(here)
+    dispatcher.close(timeout=0.3)  # this test would never end if it were suspended
+    assert wait_until(lambda: not alive(pid))
+    assert len(lines) == 1
+
+
+def test_after_the_run_no_command_is_started(finding):
+    command = Command("true")
+    command.stop()
+    with pytest.raises(NotSent, match="the run has ended"):
+        command.send("runs/mine", finding())
+
+
+def test_stopping_ends_a_send_that_is_waiting(finding):
+    command, reasons = Command("sleep 60"), []
+
+    def send():
+        try:
+            command.send("runs/mine", finding())
+        except NotSent as error:
+            reasons.append(str(error))
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert wait_until(lambda: bool(command._groups))
+    command.stop()
+    thread.join(5)
+    assert reasons == ["exit status -9"]
+
+
+@pytest.mark.slow
+@needs_proc
+def test_a_command_does_not_outlive_the_program_that_trains(here):
+    """The same in a process of its own, as `jtdiag train` ends."""
+    code = f"""
+from jtdiag.alerts import dispatch
+from jtdiag.alerts.sinks.command import Command
+from jtdiag.probing.findings import Finding
+
+dispatch.PATIENCE = 0.5
+alert = Finding(probe="alerts", rule="dominance", level="alert", sentence="x", number=1.0)
+with dispatch.Dispatcher([Command("sh -c '{NOTES} exec yes'")]) as dispatcher:
+    dispatcher.send("runs/mine", alert)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert ran.returncode == 0
+    pid = pid_of(here)
+    assert wait_until(lambda: not alive(pid))
