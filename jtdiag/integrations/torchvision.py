@@ -1,8 +1,9 @@
 """Makes torchvision importable beside a CPU build of torch, for the libraries that import it.
 
-The wheel of torchvision that pip installs by default is built for CUDA. Beside a CPU build of torch, importing it, and with
-it `transformers.Trainer` or Lightning, fails with "operator torchvision::nms does not exist". Call
-`repair` before the library is imported; the adapters in this package call it themselves.
+The wheel of torchvision that pip installs by default is built for CUDA. Beside a CPU build of
+torch, importing it, and with it `transformers.Trainer` or Lightning, fails with "operator
+torchvision::nms does not exist". Call `repair` before the library is imported; the adapters in this
+package call it themselves.
 """
 
 from jtdiag.engine.torchvision_import import import_torchvision
