@@ -15,7 +15,7 @@ from jtdiag.recipe import presets
 HEAVY = {"torch", "torchvision", "xarray", "zarr", "dask", "matplotlib", "scipy", "sklearn"}
 
 OPTIONS = {
-    "demo": ["--out"],
+    "demo": ["--out", "-v"],
     "presets": [],
     "budget": ["--params", "--arch", "--data", "--members", "--out"],
     "train": [
