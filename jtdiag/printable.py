@@ -4,6 +4,7 @@ A terminal carries out control characters: an escape sequence in the name of a r
 screen, change the window's title or hide a line.
 """
 
+import json
 import textwrap
 
 LONGEST = 300
@@ -29,3 +30,8 @@ def one_line(text: str, longest: int = LONGEST) -> str:
     """Return text as one short line without control characters."""
     without = "".join(c if c.isprintable() else " " for c in text)
     return textwrap.shorten(without, longest, placeholder=" …")
+
+
+def printable_json(text: str) -> str:
+    """Return a JSON document in which control and invisible characters are escaped as in JSON."""
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)

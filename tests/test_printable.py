@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from jtdiag.printable import one_line, printable
+from jtdiag.printable import one_line, printable, printable_json
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,11 @@ def test_every_control_character_is_harmless_and_the_rest_unchanged():
 def test_one_line_is_short_and_without_control_characters():
     assert one_line("a\n  b\x1b[31m") == "a b [31m"
     assert one_line("word " * 100, 20) == "word word word …"
+
+
+def test_json_without_control_characters_holds_the_same_text():
+    text = {"λ\x7f": "a\x1b\x9b31m\u202e\U000e0041\n\u00a0"}
+    document = printable_json(json.dumps(text, ensure_ascii=False, indent=1))
+    assert json.loads(document) == text
+    assert all(c.isprintable() or c == "\n" for c in document)
+    assert "λ" in document

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from jtdiag.alerts import wording
 from jtdiag.alerts.contract import NotSent, Sink
-from jtdiag.printable import one_line
+from jtdiag.printable import one_line, printable
 from jtdiag.probing.findings import Finding
 
 DEPTH = 100
@@ -29,7 +29,7 @@ Alert = tuple[Path | str, Finding]
 def print_error(line: str) -> None:
     """Write a line to stderr; nothing happens if stderr is closed."""
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{printable(line)}\n")
         sys.stderr.flush()
 
 

@@ -6,6 +6,7 @@ from importlib import import_module
 import click
 
 from jtdiag.errors import JtdiagError
+from jtdiag.printable import printable
 
 # Must be set before torch is imported. Threads that spin while they wait make a training step on
 # two cores nine times slower if another process, such as `jtdiag watch`, uses one of the cores
@@ -71,7 +72,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except JtdiagError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error))) from error
 
 
 HELP = """Diagnostics for jointly trained ensembles: is it an ensemble or one big model?

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from jtdiag.terminal.echo import echo
+
 
 def _counts(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
     """Return the numbers in a comma-separated list of distinct positive integers."""
@@ -55,9 +57,9 @@ def budget(params: int, arch: str, data: str, members: tuple[int, ...], out: Pat
 
     configurations = plan(params, arch, data, members)
     row = "{:>7}  {:>6}  {:>21}  {:>15}  {:>10}"
-    click.echo(row.format("members", "width", "parameters per member", "total", "difference"))
+    echo(row.format("members", "width", "parameters per member", "total", "difference"))
     for c in configurations:
         per_member, total = f"{c.parameters_per_member:,}", f"{c.parameters:,}"
-        click.echo(row.format(c.count, c.width, per_member, total, f"{c.difference:+.2f} %"))
+        echo(row.format(c.count, c.width, per_member, total, f"{c.difference:+.2f} %"))
     for path in write(configurations, out):
-        click.echo(wording.recipe_written(path))
+        echo(wording.recipe_written(path))

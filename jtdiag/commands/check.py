@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from jtdiag.terminal.echo import echo
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -29,14 +31,14 @@ def check(runs: tuple[Path, ...], repair: bool, as_json: bool) -> None:
     for path in runs:
         checked = check_run(path)
         if not as_json:
-            click.echo(checking.lines(checked))
+            echo(checking.lines(checked))
         if repair and not checked.intact:
             with display() as listener:
                 checked = repair_run(checked, listener)
             if not as_json:
-                click.echo(checking.lines(checked))
+                echo(checking.lines(checked))
         outcomes.append(checked)
     if as_json:
-        click.echo(checking.as_json(outcomes))
+        echo(checking.as_json(outcomes))
     if not all(checked.intact for checked in outcomes):
         raise SystemExit(1)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from jtdiag.terminal.echo import echo
+
 
 @click.command()
 @click.argument("a", type=click.Path(path_type=Path))
@@ -35,8 +37,8 @@ def compare(a: Path, b: Path, form: str) -> None:
     differences = runs.differences(left, right, *performance)
     remarks = notes(left, right, differences)
     if form == "json":
-        click.echo(as_json(fields, differences, remarks))
+        echo(as_json(fields, differences, remarks))
     elif form == "markdown":
-        click.echo(as_markdown(fields, differences, remarks))
+        echo(as_markdown(fields, differences, remarks))
     else:
         print_tables(fields, differences, remarks)

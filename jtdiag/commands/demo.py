@@ -21,9 +21,8 @@ def demo(out: Path, verbose: bool) -> None:
     jointly (λ = 0.5) and end to end (λ = 1), and compares them. Takes less than a minute and
     downloads nothing. If the demo is already trained, only its results are shown.
     """
-    from rich.console import Console
-
     from jtdiag.terminal.closing import Closing, next_commands, print_closing
+    from jtdiag.terminal.console import Console
     from jtdiag.terminal.training import display
     from jtdiag.workflows.demo import run_demo
 

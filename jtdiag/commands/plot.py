@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jtdiag.terminal.echo import echo
+
 if TYPE_CHECKING:
     from jtdiag.figures.contract import FigureKind
     from jtdiag.figures.drawing import Output
@@ -70,7 +72,7 @@ def plot(
     if studies.is_study(run):
         from jtdiag.workflows.study import plot as draw_study
 
-        click.echo("\n".join(map(str, draw_study(run, more, output))))
+        echo("\n".join(map(str, draw_study(run, more, output))))
         return
     names = [name for name in more if not Path(name).is_dir()]
     drawings = [FIGURES.find(name) for name in names or FIGURES.names()]
@@ -92,7 +94,7 @@ def _plot(
     available = [drawing for drawing in drawings if _has_result(runs[0], drawing.needs)]
     for drawing in drawings:
         if not named and available and drawing not in available:
-            click.echo(wording.figure_without_result(drawing.name, run, drawing.needs))
+            echo(wording.figure_without_result(drawing.name, run, drawing.needs))
             continue
         for each in runs:
             _warn_if_outdated(each, drawing)
@@ -117,11 +119,11 @@ def _draw(runs: "list[Run]", name: str, output: "Output", *, named: bool) -> Non
 
     try:
         for path in draw(runs[0], name, *runs[1:], output=output):
-            click.echo(path)
+            echo(path)
     except ProbeError as error:  # the run has no data for this figure
         if named:
             raise
-        click.echo(wording.figure_skipped(name, str(error)))
+        echo(wording.figure_skipped(name, str(error)))
 
 
 def _watch(run: Path, others: list[Path], drawings: "list[FigureKind]", output: "Output") -> None:
@@ -132,7 +134,7 @@ def _watch(run: Path, others: list[Path], drawings: "list[FigureKind]", output: 
     if others:
         raise click.UsageError("--watch accepts a single run.")
     for line in redraw(wait_for(run), drawings, output):
-        click.echo(line)
+        echo(line)
 
 
 def _has_result(run: "Run", probe: str) -> bool:
@@ -150,4 +152,4 @@ def _warn_if_outdated(run: "Run", drawing: "FigureKind") -> None:
 
     probe = drawing.needs
     if _has_result(run, probe) and not results.is_fresh(run, PROBES.find(probe)):
-        click.echo(wording.figure_outdated(drawing.name, run.path, probe))
+        echo(wording.figure_outdated(drawing.name, run.path, probe))

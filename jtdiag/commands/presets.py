@@ -2,6 +2,8 @@
 
 import click
 
+from jtdiag.terminal.echo import echo
+
 
 @click.command()
 def presets() -> None:
@@ -10,4 +12,4 @@ def presets() -> None:
 
     width = max(len(name) for name in paths())
     for name, path in paths().items():
-        click.echo(f"{name:{width}}  {describe(path)}")
+        echo(f"{name:{width}}  {describe(path)}")

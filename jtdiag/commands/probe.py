@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from jtdiag.terminal.echo import echo
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
@@ -22,13 +24,12 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
     Without NAMES, all probes that apply to the run are run, or with --probe only the probes of
     the given files. Results that are up to date are not recomputed.
     """
-    from rich.console import Console
-
     from jtdiag.probing import findings, from_file, results
     from jtdiag.probing.registry import PROBES
     from jtdiag.probing.running import probe as run_probe
     from jtdiag.store.run import Run
     from jtdiag.terminal import wording
+    from jtdiag.terminal.console import Console
     from jtdiag.terminal.findings import print_findings
     from jtdiag.terminal.probing import measuring
 
@@ -37,12 +38,12 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
     selected += [from_file.load(address) for address in addresses]
     for each in selected:
         if not names and not each.applies(opened):
-            click.echo(wording.probe_not_applicable(each.name, each.question))
+            echo(wording.probe_not_applicable(each.name, each.question))
             continue
         if not force and results.is_fresh(opened, each):
-            click.echo(wording.probe_up_to_date(each.name, each.question))
+            echo(wording.probe_up_to_date(each.name, each.question))
         else:
-            click.echo(wording.probe_running(each.name, each.question))
+            echo(wording.probe_running(each.name, each.question))
         with measuring(opened, each.name):
             run_probe(opened, each, force=force)
     run_names = {each.name for each in selected}

@@ -2,6 +2,8 @@
 
 import click
 
+from jtdiag.terminal.echo import echo
+
 
 @click.command()
 def probes() -> None:
@@ -11,4 +13,4 @@ def probes() -> None:
     installed = PROBES.all()
     width = max((len(probe.name) for probe in installed), default=0)
     for probe in installed:
-        click.echo(f"{probe.name:{width}}  {probe.question}")
+        echo(f"{probe.name:{width}}  {probe.question}")

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jtdiag.terminal.echo import echo
+
 if TYPE_CHECKING:
     from jtdiag.probing.contract import Probe
     from jtdiag.report.evidence import Evidence
@@ -45,7 +47,7 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
     size = write(path, page(evidence))
     for of_run in evidence:
         _print_missing(of_run)
-    click.echo(wording.report_written(path, size))
+    echo(wording.report_written(path, size))
 
 
 def _run_probe(run: "Run", probe: "Probe") -> None:
@@ -54,7 +56,7 @@ def _run_probe(run: "Run", probe: "Probe") -> None:
     from jtdiag.terminal import wording
     from jtdiag.terminal.probing import measuring
 
-    click.echo(wording.probe_running(probe.name, probe.question))
+    echo(wording.probe_running(probe.name, probe.question))
     with measuring(run, probe.name):
         measure(run, probe)
 
@@ -67,6 +69,6 @@ def _print_missing(evidence: "Evidence") -> None:
     path = evidence.run.path
     for probe in evidence.missing:
         adds = [figure.name for figure in FIGURES.all() if figure.needs == probe]
-        click.echo(wording.probe_missing(probe, path, adds))
+        echo(wording.probe_missing(probe, path, adds))
     if evidence.stale:
-        click.echo(wording.results_outdated(evidence.stale, path))
+        echo(wording.results_outdated(evidence.stale, path))

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from jtdiag.terminal.echo import echo
+
 
 @click.command()
 @click.argument("study")
@@ -23,12 +25,13 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None) -> None:
     table of the errors and plots them. Runs that are already trained are skipped; an interrupted
     study is resumed.
     """
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from jtdiag.recipe.studies import find, is_study
     from jtdiag.tables import schemes
     from jtdiag.terminal import wording
+    from jtdiag.terminal.console import Console
     from jtdiag.terminal.training import display
     from jtdiag.workflows.study import plot, run_study
 
@@ -38,12 +41,12 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None) -> None:
     try:
         run_study(definition, folder, display)
     except KeyboardInterrupt:
-        click.echo(f"\n{wording.interrupted(f'jtdiag study {folder}')}", err=True)
+        echo(f"\n{wording.interrupted(f'jtdiag study {folder}')}", err=True)
         raise SystemExit(130) from None
     table = Table(title=wording.error_table_title())
     for heading in schemes.HEADINGS:
         table.add_column(heading, justify="left" if heading == "scheme" else "right")
     for row in schemes.rows(schemes.of_study(folder)):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     Console().print(table)
-    click.echo(f"\n{wording.files(plot(folder))}")
+    echo(f"\n{wording.files(plot(folder))}")

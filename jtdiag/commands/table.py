@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from jtdiag.terminal.echo import echo
+
 
 @click.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -36,11 +38,11 @@ def table(runs: tuple[Path, ...], contents: str, form: str, out: Path | None) ->
 
     text = FORMATS[form](TABLES[contents](runs))
     if out is None:
-        click.echo(text, nl=False)
+        echo(text, nl=False)
         return
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, "utf-8")
     except OSError as error:
         raise StoreError(f"{out}: cannot be written: {error}.") from error
-    click.echo(out)
+    echo(out)

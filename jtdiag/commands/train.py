@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from jtdiag.terminal.alert_options import AlertOptions, alert_options
+from jtdiag.terminal.echo import echo
 
 
 @click.command()
@@ -64,7 +65,7 @@ def train(
         Run(recipe).require_trusted_code()
     resolved = find(recipe, (*overrides, *_alert_overrides(stop_on, lower_lambda)))
     if dry_run:
-        click.echo(describe_estimate(resolved, estimate(resolved)))
+        echo(describe_estimate(resolved, estimate(resolved)))
         return
     if out is None:
         out = Path(recipe) if resume and Path(recipe).is_dir() else Path("runs") / resolved.name
@@ -77,9 +78,9 @@ def train(
             run = run_training(resolved, out, resume=resume, listener=listener)
     except KeyboardInterrupt:
         message = wording.interrupted(f"jtdiag train {out} --resume", started=out.exists())
-        click.echo(f"\n{message}", err=True)
+        echo(f"\n{message}", err=True)
         raise SystemExit(130) from None
-    click.echo(wording.trained(out, peak_memory(run.settings["device"].split()[0])))
+    echo(wording.trained(out, peak_memory(run.settings["device"].split()[0])))
 
 
 def _alert_overrides(stop_on: tuple[str, ...], lower_lambda: str | None) -> list[str]:

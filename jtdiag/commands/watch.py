@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from jtdiag.terminal.alert_options import AlertOptions, alert_options
+from jtdiag.terminal.echo import echo
 
 if TYPE_CHECKING:
     from jtdiag.alerts.dispatch import Dispatcher
@@ -84,7 +85,7 @@ def watch(
                 polling = Polling(watched, display, dispatcher, until_done=until_done)
                 polling.run(interval, once=once)
     except KeyboardInterrupt:
-        click.echo(wording.stopped_watching(), err=True)
+        echo(wording.stopped_watching(), err=True)
         raise SystemExit(INTERRUPTED) from None
     _exit(watched)
 
@@ -98,7 +99,7 @@ class Notes:
     def take(self, line: str) -> None:
         """Print a line, now or when the display has ended."""
         if self._kept is None:
-            click.echo(line, err=True)
+            echo(line, err=True)
         else:
             self._kept.append(line)
 
@@ -111,7 +112,7 @@ class Notes:
         finally:
             lines, self._kept = self._kept or [], None
             for line in lines:
-                click.echo(line, err=True)
+                echo(line, err=True)
 
 
 class Polling:
@@ -172,9 +173,8 @@ def worth_a_line(run_event: "RunEvent") -> bool:
 
 @contextmanager
 def _display(watched: "RunWatch | FolderWatch", style: str | None, once: bool) -> Iterator[Display]:
-    from rich.console import Console
-
     from jtdiag.terminal import wording
+    from jtdiag.terminal.console import Console
     from jtdiag.terminal.watch_lines import JsonLines, Lines, PlainLines
     from jtdiag.terminal.watch_screen import Screen, print_picture
     from jtdiag.watch import FolderWatch
@@ -182,7 +182,7 @@ def _display(watched: "RunWatch | FolderWatch", style: str | None, once: bool) -
     console = Console()
     on_screen = style is None and console.is_terminal
     if isinstance(watched, FolderWatch) and not (once or on_screen or watched.any_below):
-        click.echo(wording.waiting_for_runs(watched.folder), err=True)
+        echo(wording.waiting_for_runs(watched.folder), err=True)
     if style == "json":
         yield JsonLines()
     elif style == "plain" or not (once or console.is_terminal):

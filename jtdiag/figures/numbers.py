@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jtdiag.tables.escaping import csv_cell, line
+
 FORMATS = ("csv", "nc")
 
 
@@ -38,12 +40,12 @@ def _write_csv(data: dict[str, xr.Dataset], path: Path, figure: str, origin: str
     """
     dims = list(dict.fromkeys(str(dim) for dataset in data.values() for dim in dataset.dims))
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(f"# figure {figure}; {origin}\n")
+        file.write(f"# figure {figure}; {line(origin)}\n")
         rows = csv.writer(file)
         rows.writerow(["run", "variable", "unit", *dims, "value"])
         for run, dataset in data.items():
             for name, values in dataset.data_vars.items():
-                start = [run, name, values.attrs.get("unit", "")]
+                start = [csv_cell(run), name, values.attrs.get("unit", "")]
                 rows.writerows([*start, *place, value] for place, value in _cells(values, dims))
 
 
@@ -58,4 +60,5 @@ def _cells(values: xr.DataArray, dims: list[str]) -> Iterator[tuple[list[Any], A
         number = array[index]
         if number == number:  # not NaN
             position = dict(zip(coords, index, strict=True))
-            yield [coords[d][position[d]] if d in position else "" for d in dims], number
+            place = [coords[d][position[d]] if d in position else "" for d in dims]
+            yield [csv_cell(p) if isinstance(p, str) else p for p in place], number

@@ -15,6 +15,7 @@ from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import FIGURES
 from jtdiag.figures.contract import FigureKind
 from jtdiag.files import write_atomically
+from jtdiag.printable import printable
 from jtdiag.recipe import toml
 from jtdiag.report.answer import Part, answer, headline
 from jtdiag.report.evidence import Evidence
@@ -114,16 +115,26 @@ def _rendered(runs: Sequence[Evidence], limit: int) -> str:
 
 
 def _template() -> Template:
-    """Return the page's template; all values are escaped."""
+    """Return the page's template; all values are escaped, for HTML and for terminals.
+
+    Commands on the page are copied to a terminal, which would carry out control characters.
+    """
     environment = Environment(
         loader=PackageLoader("jtdiag.report", ""),
         autoescape=True,
+        finalize=_printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["bound"] = bound
     return environment.get_template("page.html")
+
+
+def _printable(value: object) -> object:
+    """Return text without control characters; markup of the template itself is unchanged."""
+    is_markup = hasattr(value, "__html__")
+    return printable(value) if isinstance(value, str) and not is_markup else value
 
 
 def write(path: Path, text: str) -> int:

@@ -2,13 +2,13 @@
 
 import csv
 import io
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from jtdiag.stats import plus_minus
+from jtdiag.tables.escaping import comment, csv_cell, latex, line, markdown
 
 SISETUP = "separate-uncertainty, detect-weight, retain-zero-uncertainty"
 """Options of siunitx with which the LaTeX tables are typeset."""
@@ -59,7 +59,7 @@ class Table:
 def as_csv(table: Table) -> str:
     """Return the table as CSV, with separate columns for means and standard errors."""
     text = io.StringIO()
-    text.write(f"# {table.caption} {table.origin}\n")
+    text.write(f"# {line(table.caption)} {line(table.origin)}\n")
     writer = csv.writer(text, lineterminator="\n")
     numeric = [
         any(isinstance(cells[i], Number) for _, cells in table.rows)
@@ -68,19 +68,19 @@ def as_csv(table: Table) -> str:
     headings = [
         [c, f"{c} (s.e.)"] if n else [c] for c, n in zip(table.columns, numeric, strict=True)
     ]
-    writer.writerow(["", *(heading for pair in headings for heading in pair)])
+    writer.writerow(["", *(csv_cell(heading) for pair in headings for heading in pair)])
     for name, cells in table.rows:
-        line: list[str] = []
+        texts: list[str] = []
         for cell, has_se in zip(cells, numeric, strict=True):
-            line += _plain(cell)[: 1 + has_se]
-        writer.writerow([name, *line])
+            texts += _plain(cell)[: 1 + has_se]
+        writer.writerow([csv_cell(name), *texts])
     return text.getvalue()
 
 
 def _plain(cell: Cell) -> list[str]:
     if isinstance(cell, Number):
         return [f"{cell.mean:.6g}", f"{cell.se:.6g}" if np.isfinite(cell.se) else ""]
-    return [cell or "", ""]
+    return [csv_cell(cell or ""), ""]
 
 
 def as_markdown(table: Table) -> str:
@@ -88,16 +88,16 @@ def as_markdown(table: Table) -> str:
 
     def show(cell: Cell, bold: bool) -> str:
         if not isinstance(cell, Number):
-            return cell or ""
+            return markdown(cell or "")
         text = plus_minus(cell.mean, cell.se, f".{table.decimals}f")
         return f"**{text}**" if bold else text
 
-    lines = [["", *table.columns], ["---", *["---:"] * len(table.columns)]]
+    lines = [["", *map(markdown, table.columns)], ["---", *["---:"] * len(table.columns)]]
     for name, cells in table.rows:
         best = table.best(cells)
-        lines.append([name, *(show(cell, i in best) for i, cell in enumerate(cells))])
-    rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table.caption}\n\n{rows}\n\n<!-- {table.origin} -->\n"
+        lines.append([markdown(name), *(show(cell, i in best) for i, cell in enumerate(cells))])
+    rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"{markdown(table.caption)}\n\n{rows}\n\n<!-- {comment(table.origin)} -->\n"
 
 
 def as_latex(table: Table) -> str:
@@ -109,7 +109,7 @@ def as_latex(table: Table) -> str:
 
     def show(cell: Cell, bold: bool) -> str:
         if not isinstance(cell, Number):
-            return escaped(cell or "")
+            return latex(cell or "")
         se = f"({cell.se * 10**table.decimals:.0f})" if np.isfinite(cell.se) else ""
         number = rf"\num{{{cell.mean:.{table.decimals}f}{se}}}"
         return rf"\textbf{{{number}}}" if bold else number
@@ -118,45 +118,28 @@ def as_latex(table: Table) -> str:
     for name, cells in table.rows:
         best = table.best(cells)
         texts = [show(cell, i in best) for i, cell in enumerate(cells)]
-        lines.append(" & ".join([escaped(name), *texts]) + r" \\")
-    headings = " & ".join(["", *map(escaped, table.columns)])
+        lines.append(" & ".join([latex(name), *texts]) + r" \\")
+    headings = " & ".join(["", *map(latex, table.columns)])
     return "\n".join(
         [
-            f"% {table.origin}",
+            f"% {comment(table.origin)}",
             r"% \usepackage{booktabs, siunitx}",
             rf"% \sisetup{{{SISETUP}}}",
             r"\begin{table}",
             r"  \centering",
-            rf"  \caption{{{escaped(table.caption)}}}",
+            rf"  \caption{{{latex(table.caption)}}}",
             rf"  \label{{tab:{table.name}}}",
             rf"  \begin{{tabular}}{{l{'r' * len(table.columns)}}}",
             r"    \toprule",
             rf"    {headings} \\".replace("     &", "    &"),
             r"    \midrule",
-            *(f"    {line}" for line in lines),
+            *(f"    {row}" for row in lines),
             r"    \bottomrule",
             r"  \end{tabular}",
             r"\end{table}",
             "",
         ]
     )
-
-
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "λ": r"$\lambda$",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-}
-
-
-def escaped(text: str) -> str:
-    """Escape text for LaTeX, with λ = 0.5 in math mode."""
-    latex = "".join(_ESCAPES.get(character, character) for character in text)
-    return re.sub(r"\$\\lambda\$ = ([\d.]+)", r"$\\lambda = \1$", latex)
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {

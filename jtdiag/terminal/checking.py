@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from jtdiag.printable import printable_json
 from jtdiag.store.check import Damage
 from jtdiag.terminal import wording
 from jtdiag.workflows.check import Checked
@@ -24,7 +25,8 @@ def lines(checked: Checked) -> str:
 
 def as_json(outcomes: Sequence[Checked]) -> str:
     """Return the outcomes of several runs as a JSON list."""
-    return json.dumps([_table(checked) for checked in outcomes], ensure_ascii=False, indent=1)
+    document = [_table(checked) for checked in outcomes]
+    return printable_json(json.dumps(document, ensure_ascii=False, indent=1))
 
 
 def _table(checked: Checked) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from jtdiag import names
 from jtdiag.probing.findings import Finding
@@ -16,6 +16,7 @@ from jtdiag.report.answer import sentences
 from jtdiag.report.evidence import Evidence
 from jtdiag.tables.performance import HEADINGS, performance_rows
 from jtdiag.terminal import wording
+from jtdiag.terminal.console import Console
 from jtdiag.terminal.findings import print_findings
 
 SKILL_RULE = "dominance"
@@ -60,7 +61,7 @@ def error_table(performance: xr.Dataset) -> Table:
     for heading in HEADINGS:
         table.add_column(heading, justify="right")
     for row in performance_rows(performance):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     return table
 
 

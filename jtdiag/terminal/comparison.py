@@ -7,12 +7,15 @@ from dataclasses import asdict
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from jtdiag.compare.contract import Difference, Field
 from jtdiag.compare.wording import FIELDS, RESULTS, field_rows, result_rows
+from jtdiag.printable import printable_json
+from jtdiag.tables import escaping
 from jtdiag.terminal import wording
+from jtdiag.terminal.console import Console
 
 
 def print_tables(
@@ -37,7 +40,7 @@ def _print(
     for column, heading in enumerate(headings):
         table.add_column(heading, justify="right" if column >= 2 and len(headings) > 3 else "left")
     for row in rows:
-        table.add_row(*(cell.replace("[", r"\[") for cell in row))
+        table.add_row(*map(Text, row))
     console.print(table)
 
 
@@ -47,12 +50,12 @@ def as_markdown(
     """Return the differences as Markdown."""
     parts = [_markdown(FIELDS, field_rows(fields)) if fields else wording.SAME_RECIPES]
     parts += [_markdown(RESULTS, result_rows(differences))] if differences else []
-    return "\n\n".join([*parts, *notes])
+    return "\n\n".join([*parts, *map(escaping.markdown, notes)])
 
 
 def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
-    cells = ([cell.replace("|", r"\|") for cell in line] for line in lines)
+    cells = ([escaping.markdown(cell) for cell in line] for line in lines)
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
@@ -71,7 +74,8 @@ def as_json(
     ]
     recipe = [asdict(field) for field in fields]
     document = {"recipe": recipe, "results": results, "notes": list(notes)}
-    return json.dumps(_finite(document), ensure_ascii=False, indent=2, allow_nan=False)
+    text = json.dumps(_finite(document), ensure_ascii=False, indent=2, allow_nan=False)
+    return printable_json(text)
 
 
 def _finite(value: Any) -> Any:

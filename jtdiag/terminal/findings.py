@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
+from jtdiag.printable import printable
 from jtdiag.probing.findings import Finding
 
 
@@ -19,5 +20,6 @@ def print_finding(console: Console, finding: Finding, prefix: str = "") -> None:
     alert = finding.level == "alert"
     mark, style = ("ALERT", "bold red") if alert else ("  -  ", "")
     # A single print: a live display redraws itself between two.
-    line = Text.assemble((mark, style), " ", prefix, finding.sentence)
+    text = printable(f"{prefix}{finding.sentence}")
+    line = Text.assemble((mark, style), " ", text)
     console.print(line, highlight=False, soft_wrap=True)

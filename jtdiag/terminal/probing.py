@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from jtdiag.store.run import Run
 from jtdiag.terminal import wording
+from jtdiag.terminal.console import Console
 
 
 class Measuring:

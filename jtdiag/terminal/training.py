@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console, Group
+import rich.console
+from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -18,6 +19,7 @@ from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
 from jtdiag.store.lanes import Lane, lanes_of
 from jtdiag.terminal import wording
+from jtdiag.terminal.console import Console
 from jtdiag.terminal.findings import print_finding
 
 BRIEF_LINES = 6
@@ -38,7 +40,7 @@ def display(*, brief: bool = False) -> Iterator[Listener]:
         yield PlainLines(console, brief=brief)
         return
     progress = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("epochs ·"),
@@ -146,7 +148,7 @@ def skipped_epochs(recipe: Recipe, report: EpochReport) -> int:
     return recipe.train.epochs - report.epoch if report.stopped else 0
 
 
-def print_alert(console: Console, plan: Plan, lane: Lane, verdict: Verdict) -> None:
+def print_alert(console: rich.console.Console, plan: Plan, lane: Lane, verdict: Verdict) -> None:
     """Print a verdict on a lane if it is an alert."""
     if verdict.level == "alert":
         lam = plan.recipe.lam[lane.lam_index]

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import click
-from rich.console import Console
-
+from jtdiag.printable import printable_json
 from jtdiag.probing.findings import Finding
 from jtdiag.terminal import wording
+from jtdiag.terminal.console import Console
+from jtdiag.terminal.echo import echo
 from jtdiag.terminal.findings import print_finding
 from jtdiag.watch.events import (
     Appeared,
@@ -63,7 +63,7 @@ class PlainLines(Lines):
         if isinstance(event, Finding):
             print_finding(self._console, event, prefix)
         elif prefix or isinstance(event, Sealed | Stalled | Trouble):
-            click.echo(prefix + sentence(event))
+            echo(prefix + sentence(event))
 
 
 class JsonLines(Lines):
@@ -71,7 +71,8 @@ class JsonLines(Lines):
 
     def take(self, run_event: RunEvent) -> None:
         """Print an event."""
-        click.echo(json.dumps(as_json(run_event), ensure_ascii=False, allow_nan=False))
+        line = json.dumps(as_json(run_event), ensure_ascii=False, allow_nan=False)
+        echo(printable_json(line))
 
 
 def sentence(event: Event) -> str:

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from jtdiag.probing.findings import Finding
 from jtdiag.terminal import wording
+from jtdiag.terminal.console import Console
 from jtdiag.terminal.sparkline import bar, sparkline
 from jtdiag.terminal.wording import percent
 from jtdiag.watch.one_lane import LaneWatch

@@ -2,11 +2,12 @@
 
 import time
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
 from jtdiag.terminal import wording
+from jtdiag.terminal.console import Console
 from jtdiag.terminal.sparkline import BAR, BLOCKS, REST, UNKNOWN
 from jtdiag.terminal.watch_folder import of_folder
 from jtdiag.terminal.watch_page import Page

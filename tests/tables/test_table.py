@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jtdiag.tables.table import FORMATS, SISETUP, Number, Table, escaped
+from jtdiag.tables import escaping
+from jtdiag.tables.table import FORMATS, SISETUP, Number, Table
 
 SMALL = Table(
     name="errors",
@@ -70,7 +71,7 @@ def test_a_single_number_is_not_in_bold():
 
 
 def test_special_characters_of_latex_are_escaped():
-    assert escaped(r"50% of_a {λ = 0.9} ~\x^") == (
+    assert escaping.latex(r"50% of_a {λ = 0.9} ~\x^") == (
         r"50\% of\_a \{$\lambda = 0.9$\} \textasciitilde{}\textbackslash{}x\textasciicircum{}"
     )
 

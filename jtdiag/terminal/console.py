@@ -1,0 +1,23 @@
+"""A console of rich that prints text without control characters, whoever wrote it."""
+
+from collections.abc import Iterable
+
+import rich.console
+from rich.console import ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from jtdiag.printable import printable
+
+
+class Console(rich.console.Console):
+    """Writes out control characters of a text; those of styles and displays are kept."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render an object, without control characters in its texts."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
