@@ -123,7 +123,7 @@ def parameters_per_member(run: Run) -> int:
     """
     shapes = [*run.parameters.values(), *run.frozen.values()]
     if not shapes:
-        inputs = budget.data_shape(run.recipe.data.name).input_shape
+        inputs = budget.data_shape(run.recipe.data.name, run.recipe.data.layout).input_shape
         stack = architectures.build(run.recipe.members, inputs, run.outputs_per_member)
         every = (*stack.parameters.values(), *stack.frozen.values())
         shapes = [parameter.shape for parameter in every]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from jtdiag.errors import DataError, RecipeError, StoreError, nearest
 from jtdiag.recipe import checks, toml, wording
+from jtdiag.recipe.image_layout import channels_last
 from jtdiag.recipe.members import ARCHITECTURES, Architecture
 from jtdiag.recipe.sizing import DataShape, Sizing
 
@@ -211,8 +212,12 @@ def _short(data: DataShape) -> str:
 # --- data -----------------------------------------------------------------------------------------
 
 
-def data_shape(data: str) -> DataShape:
+def data_shape(data: str, layout: str = "auto") -> DataShape:
     """Return the shape of a named dataset, or of an .npz file without reading its inputs.
+
+    Args:
+        data: Name of the dataset, or path of the file.
+        layout: Order of the axes of images in a file, as in data.layout.
 
     Raises:
         DataError: if there is no such dataset, or the file is not valid.
@@ -235,7 +240,7 @@ def data_shape(data: str) -> DataShape:
         raise DataError(f"{data}: cannot be read ({error}); create it again.") from error
     return DataShape(
         name=data,
-        input_shape=_channels_first(data, example_shape),
+        input_shape=_channels_first(data, example_shape, layout),
         classes=classes,
         examples=examples,
     )
@@ -264,19 +269,19 @@ def _classes(path: str) -> int:
     return 1 + max(int(y.max()) for y in labels)
 
 
-def _channels_first(path: str, shape: list[int]) -> tuple[int, ...]:
-    """Return the shape of an example as the engine loads it, by the rules in the manual."""
-    channels = (1, 3, 4)
+def _channels_first(path: str, shape: list[int], layout: str) -> tuple[int, ...]:
+    """Return the shape of an example as the engine loads it."""
+    if len(shape) == 1:
+        return tuple(shape)
     if len(shape) == 2:
         return (1, *shape)
-    if len(shape) == 3 and shape[2] in channels and shape[0] not in channels:
-        return (shape[2], *shape[:2])
-    if len(shape) == 1 or (len(shape) == 3 and shape[2] not in channels):
-        return tuple(shape)
-    raise DataError(
-        f"{path}: one example has shape {tuple(shape)}; it must be (D,), (H, W), (C, H, W) "
-        "or (H, W, C) with 1, 3 or 4 channels, and only one of the last two may apply."
-    )
+    if len(shape) != 3:
+        raise DataError(
+            f"{path}: one example has shape {tuple(shape)}; it must be (D,), (H, W), (C, H, W) "
+            "or (H, W, C)."
+        )
+    last = channels_last(f"{path}: x_train", (-1, *shape), layout)
+    return (shape[2], *shape[:2]) if last else tuple(shape)
 
 
 def _check_images(arch: str, sizing: Sizing, data: DataShape) -> None:

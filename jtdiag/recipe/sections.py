@@ -1,6 +1,6 @@
 """Sections of a recipe that are independent of the others: [data], [train], [keep] and [engine]."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import attrs
 
@@ -8,12 +8,17 @@ from jtdiag import names
 from jtdiag.errors import RecipeError, nearest
 from jtdiag.recipe import checks
 from jtdiag.recipe.checks import checked
+from jtdiag.recipe.image_layout import LAYOUTS
 from jtdiag.recipe.optimisers import OPTIMISERS
 
 KeptEpochs = Literal["all", "none"] | tuple[int | str, ...]
 """Epochs to keep: all, none, or a list of epoch numbers, "best" and "last"."""
 LR_RULES = ("given", "paper", "matched")
 """Where the learning rates come from: from the user, or from a rule (`learning_rates`)."""
+
+
+def _scale(field: str, value: object) -> float | str:
+    return "auto" if value == "auto" else checks.positive(field, value)
 
 
 @attrs.frozen(kw_only=True, field_transformer=checks.with_checks)
@@ -34,6 +39,18 @@ class Data:
     """Augmentation of the training images, drawn for each batch and the same for all members:
     "crop" (a random crop after padding by 4 pixels) and "flip" (left to right, with probability
     ½)."""
+    layout: str = attrs.field(default="auto", metadata=checked(checks.choice, LAYOUTS, quiet=True))
+    """Order of the axes of images in an .npz file: "nchw", "nhwc", or "auto", by their shape."""
+    scale: float | str = attrs.field(default="auto", metadata=checked(_scale, quiet=True))
+    """Number by which the inputs of an .npz file are divided; "auto" is 255 for images of bytes."""
+    standardize: bool = attrs.field(default=True, metadata=checked(checks.flag, quiet=True))
+    """Whether inputs are standardized, by mean and standard deviation of the training part."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Fields that are set and say how a data set is read."""
+        fields = {name: getattr(self, name) for name in ("layout", "scale", "standardize")}
+        return {name: value for name, value in fields.items() if value not in ("auto", True)}
 
 
 class RatesByRule(tuple[float, ...]):

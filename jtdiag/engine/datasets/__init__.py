@@ -4,18 +4,22 @@
 .npz file or a folder of images may be given by its path instead of a name.
 """
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from jtdiag.engine.datasets import folder, npz
 from jtdiag.engine.datasets.arrays import Arrays, channel_moments
-from jtdiag.engine.datasets.contract import SOURCES, DataSource
+from jtdiag.engine.datasets.contract import NO_OPTIONS, SOURCES, DataSource
 from jtdiag.errors import DataError
 
 __all__ = ["SOURCES", "Arrays", "DataSource", "channel_moments", "load"]
 
 
-def load(name: str, root: Path, *, numbers: bool = False) -> Arrays:
+def load(
+    name: str, root: Path, *, numbers: bool = False, options: Mapping[str, Any] = NO_OPTIONS
+) -> Arrays:
     """Return the data set with that name, or the one at that path.
 
     Args:
@@ -25,17 +29,18 @@ def load(name: str, root: Path, *, numbers: bool = False) -> Arrays:
             the folder that contains train and test. Ignored for data that come with a package
             and when `name` is a path.
         numbers: Whether targets are numbers, where the data leave that open.
+        options: Other fields of [data] that are set, such as layout.
 
     Raises:
         DataError: if there is no such data set, or its data are missing or invalid.
     """
     installed = SOURCES.names()
     if name in installed:
-        return SOURCES.find(name).read(root, numbers=numbers)
+        return SOURCES.find(name).read(root, numbers=numbers, options=options)
     if name.endswith(".npz"):
-        return npz.load(Path(name), numbers=numbers)
+        return npz.SOURCE.read(Path(name), numbers=numbers, options=options)
     if name and Path(name).is_dir():
-        return folder.load(Path(name))
+        return folder.SOURCE.read(Path(name), options=options)
     matches = get_close_matches(name.lower().replace("_", "-"), installed, 1, cutoff=0.5)
     hint = f" Did you mean '{matches[0]}'?" if matches else ""
     raise DataError(

@@ -73,7 +73,7 @@ def located(location: Path | str) -> Iterator[None]:
 
 
 def channel_moments(
-    x: NDArray[np.float32],
+    x: NDArray[np.floating[Any]],
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation, per channel for images and per feature for vectors.
 
@@ -98,7 +98,7 @@ def channel_moments(
     return tuple(np.asarray(mean).tolist()), tuple(sd.tolist())
 
 
-def _float64_blocks(x: NDArray[np.float32]) -> Iterator[NDArray[np.float64]]:
+def _float64_blocks(x: NDArray[np.floating[Any]]) -> Iterator[NDArray[np.float64]]:
     """Yield `x` in float64, in blocks of about 8 MB along the first axis."""
     rows = max(1, 2**20 // x[0].size)
     for start in range(0, len(x), rows):

@@ -5,13 +5,14 @@ x_…            becomes
 =============  ==========================================================================
 (N, D)         features, unchanged
 (N, H, W)      grayscale images, (N, 1, H, W)
-(N, H, W, C)   images if C is 1, 3 or 4, (N, C, H, W)
+(N, H, W, C)   images, (N, C, H, W)
 (N, C, H, W)   images, unchanged
 =============  ==========================================================================
 
-Images of type uint8 are divided by 255; others are assumed to be in [0, 1]. Labels are integers of
-any type, (N,) or (N, 1). If the family predicts numbers, y is (N,) or (N, K) of any numeric type.
-Pickled objects are never loaded.
+Where the shape leaves the order of the axes open, data.layout decides. Images of type uint8 are
+divided by 255, others by 1, or all by data.scale; both parts by the same number. Labels are
+integers of any type, (N,) or (N, 1). If the family predicts numbers, y is (N,) or (N, K) of any
+numeric type. Pickled objects are never loaded.
 """
 
 import functools
@@ -23,23 +24,39 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from jtdiag.engine.datasets import rounding
 from jtdiag.engine.datasets.arrays import Arrays, located
 from jtdiag.engine.datasets.contract import DataSource
 from jtdiag.errors import DataError
+from jtdiag.recipe.image_layout import channels_last
 
 _KEYS: Final = ("x_train", "y_train", "x_test", "y_test")
 _CLASSES: Final = "classes"
-_CHANNELS: Final = (1, 3, 4)
+_INPUTS: Final = ("x_train", "x_test")
+_WHITE: Final = 255.0
+"""Value of white in images of bytes."""
+_BYTES_FROM: Final = 25.0
+"""A part with larger numbers is not in the units of another part that is within [0, 1]."""
 _UNREADABLE: Final = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 """What numpy raises for a file that is damaged or contains pickled objects."""
 
 
-def load(path: Path, *, numbers: bool = False) -> Arrays:
+def load(
+    path: Path,
+    *,
+    numbers: bool = False,
+    layout: str = "auto",
+    scale: float | str = "auto",
+    standardize: bool = True,
+) -> Arrays:
     """Return the data set in an .npz file.
 
     Args:
         path: The file.
         numbers: Whether y contains regression targets instead of classes.
+        layout: Order of the axes of images, as in data.layout.
+        scale: Number by which inputs of both parts are divided, as in data.scale.
+        standardize: Whether the inputs will be centered, so that a large offset does not matter.
 
     Raises:
         DataError: if the file is missing or damaged, or its arrays are not as described above.
@@ -49,10 +66,11 @@ def load(path: Path, *, numbers: bool = False) -> Arrays:
         parse = _numbers if numbers else _labels
         y_train, y_test = parse("y_train", raw), parse("y_test", raw)
         default_names = _columns if numbers else _numbered
+        x_train, x_test = _inputs(raw, layout, scale, standardize=standardize)
         return Arrays(
-            x_train=_inputs("x_train", raw),
+            x_train=x_train,
             y_train=y_train,
-            x_test=_inputs("x_test", raw),
+            x_test=x_test,
             y_test=y_test,
             classes=_names(raw) if _CLASSES in raw else default_names(y_train, y_test),
             mean=None,
@@ -78,21 +96,60 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     return raw
 
 
-def _inputs(key: str, raw: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """Return the inputs of a part: features (N, D) or images (N, C, H, W)."""
-    array = raw[key]
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{key} has type {array.dtype}; it must contain real numbers.")
+def _inputs(
+    raw: dict[str, NDArray[Any]], layout: str, scale: float | str, *, standardize: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the inputs of both parts: features (N, D) or images (N, C, H, W)."""
+    for key in _INPUTS:
+        if raw[key].dtype.kind not in "biuf":
+            raise DataError(f"{key} has type {raw[key].dtype}; it must contain real numbers.")
+    if layout != "auto" and raw["x_train"].ndim != 4:
+        raise DataError(
+            f"data.layout is '{layout}', and x_train has shape {raw['x_train'].shape}; remove "
+            "data.layout, which is for images (N, C, H, W) or (N, H, W, C)."
+        )
+    last = _channels_last(raw, layout)
+    divisor = _divisor(raw) if scale == "auto" else float(scale)
+    train, test = (_axes(key, raw[key], last=last) for key in _INPUTS)
+    x_train, x_test = rounding.to_float32(train, test, standardize=standardize)
+    if divisor != 1:
+        x_train /= divisor
+        x_test /= divisor
+    return x_train, x_test
+
+
+def _channels_last(raw: dict[str, NDArray[Any]], layout: str) -> bool:
+    shape = raw["x_train"].shape
+    return len(shape) == 4 and channels_last("x_train", shape, layout)
+
+
+def _divisor(raw: dict[str, NDArray[Any]]) -> float:
+    """Return what the images of both parts are divided by: 255 for bytes, else 1.
+
+    Raises:
+        DataError: if the parts do not seem to be in the same units.
+    """
+    train, test = (raw[key] for key in _INPUTS)
+    if train.ndim < 3 or test.ndim < 3 or not train.size or not test.size:
+        return 1.0
+    bytes_train, bytes_test = train.dtype == np.uint8, test.dtype == np.uint8
+    if bytes_train and bytes_test:
+        return _WHITE
+    highest = [float(np.max(array)) for array in (train, test)]
+    contradiction = max(highest) > _BYTES_FROM and 0 < min(highest) <= 1
+    if bytes_train == bytes_test and not contradiction:
+        return 1.0
+    raise DataError(
+        f"x_train has type {train.dtype} with numbers up to {highest[0]:.4g}, and x_test has type "
+        f"{test.dtype} with numbers up to {highest[1]:.4g}; if both have the same units, set "
+        "data.scale to the number by which both are divided, such as 255, or else convert one."
+    )
+
+
+def _axes(key: str, array: NDArray[Any], *, last: bool) -> NDArray[Any]:
+    """Return a view of features (N, D), or of images with the axes (N, C, H, W)."""
     if array.ndim == 2:
-        return _float32(array)
-    x = _float32(_images(key, array))
-    if array.dtype == np.uint8:
-        x /= 255
-    return x
-
-
-def _images(key: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Return a view of the images with the axes (N, C, H, W)."""
+        return array
     if array.ndim == 3:
         return array[:, None]
     if array.ndim != 4:
@@ -100,20 +157,7 @@ def _images(key: str, array: NDArray[Any]) -> NDArray[Any]:
             f"{key} has shape {array.shape}; it must be (N, D), (N, H, W), (N, H, W, C) "
             "or (N, C, H, W)."
         )
-    if array.shape[3] not in _CHANNELS:
-        return array
-    if array.shape[1] in _CHANNELS:
-        raise DataError(
-            f"{key} has shape {array.shape}, which can be read as (N, C, H, W) or (N, H, W, C); "
-            "store grayscale images as (N, H, W) and other images as features (N, D)."
-        )
-    return array.transpose(0, 3, 1, 2)
-
-
-def _float32(array: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the numbers as a contiguous float32 array."""
-    with np.errstate(over="ignore"):  # overflow becomes infinity, which is rejected later
-        return np.ascontiguousarray(array, dtype=np.float32)
+    return array.transpose(0, 3, 1, 2) if last else array
 
 
 def _labels(key: str, raw: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
@@ -182,5 +226,6 @@ SOURCE = DataSource(
     targets="either",
     load=load,
     load_numbers=functools.partial(load, numbers=True),
+    options=("layout", "scale", "standardize"),
     uses_root=True,
 )

@@ -49,7 +49,7 @@ class DataSet:
         """Mean and standard deviation, per channel or feature, that normalize the examples."""
         self._seed, self._val = recipe.seed, recipe.data.val
         dtype = getattr(torch, recipe.engine.precision)
-        moments = self.moments = _moments(arrays)
+        moments = self.moments = _moments(arrays, standardize=recipe.data.standardize)
         self._parts = {
             "train": _part(arrays.x_train, targets.train, moments, dtype, device),
             "test": _part(arrays.x_test, targets.test, moments, dtype, device),
@@ -83,11 +83,17 @@ def load(recipe: Recipe, device: torch.device) -> DataSet:
         DataError: if it is missing or invalid.
     """
     numbers = not families.find(recipe.family).classes
-    arrays = datasets.load(recipe.data.name, Path(recipe.data.root), numbers=numbers)
+    data = recipe.data
+    arrays = datasets.load(data.name, Path(data.root), numbers=numbers, options=data.options)
     return DataSet(arrays, recipe, device)
 
 
-def _moments(arrays: datasets.Arrays) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _moments(
+    arrays: datasets.Arrays, *, standardize: bool
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if not standardize:
+        channels = arrays.x_train.shape[1]
+        return (0.0,) * channels, (1.0,) * channels
     if arrays.mean is not None and arrays.sd is not None:
         return arrays.mean, arrays.sd
     return datasets.channel_moments(arrays.x_train)

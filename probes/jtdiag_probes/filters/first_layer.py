@@ -52,7 +52,7 @@ def image_shape(run: Run, shape: tuple[int, ...]) -> tuple[tuple[int, int, int],
         return (shape[1], shape[2], shape[3]), "weights"
     inputs = int(np.prod(shape[1:]))
     try:
-        data_shape = budget.data_shape(run.recipe.data.name).input_shape
+        data_shape = budget.data_shape(run.recipe.data.name, run.recipe.data.layout).input_shape
     except DataError:
         data_shape = ()
     if len(data_shape) == 3 and np.prod(data_shape) == inputs:

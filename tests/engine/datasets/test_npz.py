@@ -1,8 +1,13 @@
+import re
+
 import numpy as np
 import pytest
+import torch
 
-from jtdiag.engine.datasets import npz
+from jtdiag.engine.datasets import npz, splits
 from jtdiag.errors import DataError
+from jtdiag.recipe import budget
+from jtdiag.recipe.toml import from_table
 
 
 def written(tmp_path, leave_out=(), **changed):
@@ -44,7 +49,9 @@ def test_vectors_of_bytes_are_not_divided(tmp_path):
         ((5, 6, 4), (4, 5, 6), lambda n, c, h, w: (n, h, w, c)),
         ((1, 5, 6), (1, 5, 6), lambda n, c, h, w: (n, c, h, w)),
         ((3, 5, 6), (3, 5, 6), lambda n, c, h, w: (n, c, h, w)),
-        ((7, 5, 6), (7, 5, 6), lambda n, c, h, w: (n, c, h, w)),
+        ((4, 5, 6), (4, 5, 6), lambda n, c, h, w: (n, c, h, w)),
+        ((2, 5, 6), (2, 5, 6), lambda n, c, h, w: (n, c, h, w)),
+        ((13, 16, 16), (13, 16, 16), lambda n, c, h, w: (n, c, h, w)),
     ],
 )
 def test_images_become_channels_first(tmp_path, given, wanted, source):
@@ -185,3 +192,74 @@ def test_a_damaged_file_is_told(tmp_path):
     path.write_bytes(path.read_bytes().replace(np.float64(1234.5).tobytes(), b"damaged!"))
     with pytest.raises(DataError, match=r"my\.npz: the archive cannot be read \(.*CRC"):
         npz.load(path)
+
+
+AMBIGUOUS = [(7, 5, 6), (16, 16, 13), (8, 8, 8), (3, 3, 3), (3, 8, 3), (8, 3, 3), (3, 3, 8)]
+
+
+@pytest.mark.parametrize("given", AMBIGUOUS)
+def test_an_order_of_axes_that_the_shape_leaves_open_is_asked_for(tmp_path, given):
+    x = images(4, *given, dtype=np.float32)
+    path = written(tmp_path, x_train=x, x_test=x[:2])
+    shape = re.escape(str((4, *given)))
+    with pytest.raises(DataError, match=rf"x_train has shape {shape}, .* set data.layout = 'nchw'"):
+        npz.load(path)
+    np.testing.assert_array_equal(npz.load(path, layout="nchw").x_train, x)
+    last = npz.load(path, layout="nhwc").x_train
+    np.testing.assert_array_equal(last, x.transpose(0, 3, 1, 2))
+    for layout in ("nchw", "nhwc"):
+        shape = budget.data_shape(str(path), layout).input_shape
+        assert shape == npz.load(path, layout=layout).x_train.shape[1:]
+    with pytest.raises(DataError, match=r"set data\.layout"):
+        budget.data_shape(str(path))
+
+
+def test_a_layout_for_features_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"data\.layout is 'nhwc', and x_train has shape \(4, 2\)"):
+        npz.load(written(tmp_path), layout="nhwc")
+
+
+UINT8 = images(4, 5, 5)
+MIXED = {
+    "training in float32": (UINT8.astype(np.float32), UINT8[:2]),
+    "test in float32": (UINT8, UINT8[:2].astype(np.float32)),
+    "test in [0, 1]": (UINT8, UINT8[:2] / 255),
+    "int64 and uint8": (UINT8.astype(np.int64), UINT8[:2]),
+    "both in float, but in other units": (UINT8.astype(float), UINT8[:2] / 255),
+    "integers, and floats in [0, 1]": (UINT8.astype(np.int16), UINT8[:2] / 255),
+}
+
+
+@pytest.mark.parametrize("parts", MIXED)
+def test_parts_in_different_units_are_asked_about(tmp_path, parts):
+    train, test = MIXED[parts]
+    path = written(tmp_path, x_train=train, x_test=test)
+    with pytest.raises(DataError, match=r"x_train has type .* set data\.scale to the number") as e:
+        npz.load(path)
+    assert len(str(e.value)) < 500
+    data = npz.load(path, scale=255)
+    np.testing.assert_allclose(data.x_train[:, 0], train / 255, rtol=1e-6)
+    np.testing.assert_allclose(data.x_test[:, 0], test / 255, rtol=1e-6)
+
+
+def test_one_scale_is_used_for_both_parts(tmp_path):
+    path = written(tmp_path, x_train=UINT8, x_test=UINT8[:2])
+    np.testing.assert_array_equal(npz.load(path).x_train, npz.load(path, scale=255.0).x_train)
+    assert npz.load(path, scale=1).x_train.max() == UINT8.max()
+    features = written(tmp_path, x_train=UINT8[0, :4], x_test=UINT8[1, :2])
+    assert npz.load(features, scale=2).x_train.max() == UINT8[0, :4].max() / 2
+
+
+def test_mixed_units_train_as_if_both_parts_were_bytes(tmp_path):
+    """The same images, in float and in bytes: with data.scale the members get the same inputs."""
+    target = {"y_train": np.arange(4) % 2, "y_test": np.arange(2)}
+    recipes = []
+    for name, train in (("mixed", UINT8.astype(np.float32)), ("bytes", UINT8)):
+        (tmp_path / name).mkdir()
+        file = written(tmp_path / name, x_train=train, x_test=UINT8[:2], **target)
+        table = {"name": str(file)} | ({"scale": 255} if name == "mixed" else {})
+        members = {"arch": "mlp", "count": 2}
+        recipes.append(from_table({"data": table, "members": members}))
+    mixed, in_bytes = (splits.load(recipe, torch.device("cpu")) for recipe in recipes)
+    for split in ("train", "test"):
+        assert torch.equal(mixed.part(split).x, in_bytes.part(split).x)
