@@ -30,6 +30,7 @@ def compare(a: Path, b: Path, form: str) -> None:
     from jtdiag.probing.running import probe
     from jtdiag.store.run import Run
     from jtdiag.terminal.comparison import as_json, as_markdown, print_tables
+    from jtdiag.terminal.lanes import print_lanes
 
     left, right = Run(a), Run(b)
     fields = runs.fields(left, right)
@@ -42,3 +43,4 @@ def compare(a: Path, b: Path, form: str) -> None:
         echo(as_markdown(fields, differences, remarks))
     else:
         print_tables(fields, differences, remarks)
+    print_lanes([left, right], err=form != "table")

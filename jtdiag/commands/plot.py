@@ -89,6 +89,7 @@ def _plot(
     """Plot figures; unless they are named, skip those whose probe has no result."""
     from jtdiag.store.run import Run
     from jtdiag.terminal import wording
+    from jtdiag.terminal.lanes import print_lanes
 
     runs = [Run(run), *map(Run, others)]
     available = [drawing for drawing in drawings if _has_result(runs[0], drawing.needs)]
@@ -100,6 +101,7 @@ def _plot(
             _warn_if_outdated(each, drawing)
         for group in [runs] if drawing.compares else [[each] for each in runs]:
             _draw(group, drawing.name, _place(output, group, runs), named=named)
+    print_lanes(runs)
 
 
 def _place(output: "Output", group: "list[Run]", runs: "list[Run]") -> "Output":

@@ -1,10 +1,16 @@
 """jtdiag probe."""
 
+import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from jtdiag.terminal.echo import echo
+
+if TYPE_CHECKING:
+    from jtdiag.probing.contract import Probe
+    from jtdiag.store.run import Run
 
 
 @click.command()
@@ -24,27 +30,49 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
     Without NAMES, all probes that apply to the run are run, or with --probe only the probes of
     the given files. Results that are up to date are not recomputed.
     """
-    from jtdiag.probing import findings, from_file, results
+    from jtdiag.probing import findings, from_file, lane_states
     from jtdiag.probing.registry import PROBES
-    from jtdiag.probing.running import probe as run_probe
+    from jtdiag.probing.running import require_sealed
     from jtdiag.store.run import Run
     from jtdiag.terminal import wording
     from jtdiag.terminal.console import Console
     from jtdiag.terminal.findings import print_findings
-    from jtdiag.terminal.probing import measuring
 
     opened = Run(run)
     selected = [PROBES.find(name) for name in names or ([] if addresses else PROBES.names())]
     selected += [from_file.load(address) for address in addresses]
+    require_sealed(opened)
+    failed = []
     for each in selected:
         if not names and not each.applies(opened):
             echo(wording.probe_not_applicable(each.name, each.question))
-            continue
-        if not force and results.is_fresh(opened, each):
-            echo(wording.probe_up_to_date(each.name, each.question))
-        else:
-            echo(wording.probe_running(each.name, each.question))
-        with measuring(opened, each.name):
-            run_probe(opened, each, force=force)
-    run_names = {each.name for each in selected}
-    print_findings(Console(), [f for f in findings.read(run) if f.probe in run_names])
+        elif not _run(opened, each, force=force):
+            failed.append(each.name)
+    printed = {each.name for each in selected} - {*failed} | {lane_states.SOURCE}
+    print_findings(Console(), [f for f in findings.read(run) if f.probe in printed])
+    if failed:
+        echo(wording.probes_failed(failed, len(selected)), err=True)
+        raise SystemExit(1)
+
+
+def _run(run: "Run", probe: "Probe", *, force: bool) -> bool:
+    """Run a probe; return whether it succeeded. An error is printed, and those after it run."""
+    from jtdiag.errors import JtdiagError
+    from jtdiag.probing import results
+    from jtdiag.probing.running import probe as run_probe
+    from jtdiag.terminal import wording
+    from jtdiag.terminal.probing import measuring
+
+    fresh = not force and results.is_fresh(run, probe)
+    state = wording.probe_up_to_date if fresh else wording.probe_running
+    echo(state(probe.name, probe.question))
+    try:
+        with measuring(run, probe.name):
+            run_probe(run, probe, force=force)
+    except JtdiagError as error:
+        echo(wording.probe_failed(probe.name, str(error)), err=True)
+        return False
+    except Exception:  # noqa: BLE001 - a bug of one probe must not hide findings of the others
+        echo(wording.probe_failed(probe.name, traceback.format_exc()), err=True)
+        return False
+    return True

@@ -38,6 +38,7 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
     from jtdiag.report.page import page, write
     from jtdiag.store.run import Run
     from jtdiag.terminal import wording
+    from jtdiag.terminal.lanes import print_lanes
 
     opened = [Run(path) for path in runs]
     for run in opened if ask else ():
@@ -47,6 +48,7 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
     size = write(path, page(evidence))
     for of_run in evidence:
         _print_missing(of_run)
+    print_lanes(opened)
     echo(wording.report_written(path, size))
 
 

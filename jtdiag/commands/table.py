@@ -34,9 +34,12 @@ def table(runs: tuple[Path, ...], contents: str, form: str, out: Path | None) ->
     """
     from jtdiag.errors import StoreError
     from jtdiag.tables.registry import TABLES
+    from jtdiag.tables.schemes import runs_in
     from jtdiag.tables.table import FORMATS
+    from jtdiag.terminal.lanes import print_lanes
 
     text = FORMATS[form](TABLES[contents](runs))
+    print_lanes([run for folder in runs for run in runs_in(folder)], err=True)
     if out is None:
         echo(text, nl=False)
         return

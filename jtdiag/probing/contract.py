@@ -8,6 +8,7 @@ from typing import Literal
 import xarray as xr
 
 from jtdiag.errors import ProbeError
+from jtdiag.probing import lane_states
 from jtdiag.probing.findings import Finding
 from jtdiag.store.run import Run
 
@@ -53,6 +54,10 @@ class Probe:
     """True if the question does not apply to members that are branches with shared weights."""
     replays: bool = False
     """True if the probe needs the models and the data, not only the stored outputs."""
+    every_lane: bool = False
+    """True if lanes that diverged are measured as well; otherwise they are left out."""
+    needs_skill: bool = False
+    """True if nothing can be concluded at a λ at which no lane has learned anything."""
 
     @property
     def source(self) -> str:
@@ -61,7 +66,7 @@ class Probe:
 
     def applies(self, run: Run) -> bool:
         """Return whether the question applies to a run."""
-        return not self._objection(run)
+        return not self._objection(run) and (self.every_lane or not lane_states.all_diverged(run))
 
     def _objection(self, run: Run) -> str:
         """Return why the question does not apply to a run; empty if it does."""

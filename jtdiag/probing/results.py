@@ -13,7 +13,7 @@ import xarray as xr
 
 from jtdiag import files
 from jtdiag.errors import StoreError
-from jtdiag.probing import result_seal
+from jtdiag.probing import lane_states, result_seal, wording
 from jtdiag.probing.code_hash import code_hash
 from jtdiag.probing.contract import Probe
 from jtdiag.store.run import Run
@@ -25,6 +25,8 @@ LOCK = "results.lock"
 """Locked by the process that replaces a result; the lock of a dead process is released."""
 PATIENCE = 30.0
 """Seconds to wait for other processes that are replacing results, which takes milliseconds."""
+LEFT_OUT = "left_out"
+"""Attribute of a result that names the lanes that diverged and are not in it."""
 ORIGIN = ("recipe_hash", "code_hash", "seal_hash")
 
 
@@ -38,6 +40,9 @@ def origin(run: Run, probe: Probe) -> dict[str, str]:
         "recipe_hash": run.recipe_hash,
         "code_hash": code_hash(Path(probe.source), run.recipe.family),
         "seal_hash": _hash(repr(seals).encode()),
+        LEFT_OUT: ""
+        if probe.every_lane
+        else " ".join(lane.key for lane in lane_states.diverged(run)),
     }
 
 
@@ -121,6 +126,8 @@ def load(run: Run, name: str) -> xr.Dataset:
 def _read(run: Run, name: str) -> xr.Dataset:
     path = path_of(run, name)
     if not path.exists():
+        if lane_states.all_diverged(run):
+            raise StoreError(wording.no_lane_left(name, run.path, lane_states.sealed(run)))
         raise StoreError(
             f"{run.path} has no result '{name}'. First run: jtdiag probe {run.path} {name}"
         )
@@ -149,4 +156,6 @@ def is_fresh(run: Run, probe: Probe) -> bool:
     if stored.get("format") != FORMAT:  # of an older version: without a seal
         return False
     current = origin(run, probe)
+    if stored.get(LEFT_OUT, "") != current[LEFT_OUT]:  # of an older version: none was left out
+        return False
     return all(current[key] and stored.get(key) == current[key] for key in ORIGIN)

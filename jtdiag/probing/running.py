@@ -4,11 +4,15 @@ from pathlib import Path
 
 import xarray as xr
 
-from jtdiag.errors import StoreError
-from jtdiag.probing import findings, results
+from jtdiag.errors import ProbeError, StoreError
+from jtdiag.probing import findings, lane_states, results, wording
 from jtdiag.probing.contract import Options, Probe
+from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
 from jtdiag.store.run import Run
+
+ALWAYS = ("self-test", "nothing-learned")
+"""Rules whose findings also hold where nothing was learned."""
 
 
 def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> xr.Dataset:
@@ -29,8 +33,9 @@ def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> x
     selected = name if isinstance(name, Probe) else PROBES.find(name)
     if force or not results.is_fresh(run, selected):
         return measure(run, selected)
+    record_lanes(run)
     result = results.load(run, selected.name)
-    judged = selected.judge(result)
+    judged = judge(run, selected, result)
     # Training and `jtdiag watch` also record findings of rules, under the name "alerts".
     if judged != [finding for finding in findings.read(run.path) if finding.probe == selected.name]:
         findings.record(run.path, selected.name, judged)
@@ -39,11 +44,59 @@ def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> x
 
 def measure(run: Run, selected: Probe) -> xr.Dataset:
     """Measure and judge a run and store the result, even if the stored result is fresh."""
-    if all(run.seal(lane).epoch < 0 for lane in run.lanes):
-        raise StoreError(f"{run.path} has no sealed epoch yet; run the probe after the first one.")
+    require_sealed(run)
     made_from = results.origin(run, selected)  # before measuring: the run may grow meanwhile
-    result = selected.ask(run, Options())
+    record_lanes(run)
+    result = ask(run, selected, Options())
     # Findings first, so that a fresh result never comes with outdated findings.
-    findings.record(run.path, selected.name, selected.judge(result))
+    findings.record(run.path, selected.name, judge(run, selected, result))
     results.save(run, selected.name, result, made_from)
     return result
+
+
+def require_sealed(run: Run) -> None:
+    """Check that there is something to measure.
+
+    Raises:
+        StoreError: if no lane has a sealed epoch.
+    """
+    if not lane_states.sealed(run):
+        raise StoreError(f"{run.path} has no sealed epoch yet; run the probe after the first one.")
+
+
+def ask(run: Run, selected: Probe, options: Options) -> xr.Dataset:
+    """Measure the lanes of a run that can be used; nothing is stored.
+
+    Raises:
+        ProbeError: if the probe does not apply, or every lane has diverged.
+    """
+    if selected.every_lane:
+        return selected.ask(run, options)
+    if lane_states.all_diverged(run):
+        trained = lane_states.sealed(run)
+        raise ProbeError(wording.no_lane_left(selected.name, run.path, trained))
+    return selected.ask(run.without(lane_states.diverged(run)), options)
+
+
+def judge(run: Run, selected: Probe, result: xr.Dataset) -> list[Finding]:
+    """Return the findings of a result, without conclusions at λs where nothing was learned.
+
+    Where nothing was learned at any λ, findings on the run as a whole are left out as well.
+    """
+    judged = selected.judge(result)
+    unlearned = lane_states.unlearned(run) if selected.needs_skill else set()
+    nowhere = unlearned >= {state.lam for state in lane_states.states(run) if state.used}
+    return [
+        finding
+        for finding in judged
+        if finding.rule in ALWAYS
+        or not (finding.lam in unlearned or (unlearned and nowhere and finding.lam is None))
+    ]
+
+
+def record_lanes(run: Run) -> None:
+    """Record which lanes are not used, if that has changed since it was last recorded."""
+    of_lanes = lane_states.findings(run)
+    recorded = [f for f in findings.read(run.path) if f.probe == lane_states.SOURCE]
+    if of_lanes != recorded:
+        findings.record(run.path, lane_states.SOURCE, of_lanes)

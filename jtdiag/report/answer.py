@@ -8,6 +8,7 @@ import math
 import shlex
 from dataclasses import dataclass
 
+from jtdiag.probing import lane_states
 from jtdiag.probing.findings import Finding
 from jtdiag.report import wording
 from jtdiag.report.evidence import Evidence
@@ -34,7 +35,7 @@ QUESTIONS = (
         rules=("carried",),
         details=(("dominance", "effective-members"), ("specialisation", "pattern")),
     ),
-    Question(text=wording.BEST_LAM, probe="performance", rules=("best-lambda",)),
+    Question(text=wording.BEST_LAM, probe="performance", rules=("best-lambda", "nothing-learned")),
     Question(text=wording.END_TO_END, probe="performance", rules=("end-to-end",)),
     Question(
         text=wording.TOLERANCE,
@@ -97,8 +98,15 @@ class Part:
 
 
 def answer(evidence: Evidence) -> list[Part]:
-    """Return the questions that are answered or that a missing probe would answer, in order."""
-    parts = []
+    """Return the questions that are answered or that a missing probe would answer, in order.
+
+    Those on lanes that are not used come first.
+    """
+    parts = [
+        Part(question=wording.LANES[finding.rule], probe=finding.probe, findings=(finding,))
+        for finding in evidence.findings
+        if finding.probe == lane_states.SOURCE
+    ]
     for question in QUESTIONS:
         if question.probe in evidence.not_applicable:
             continue

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import xarray as xr
 
-from jtdiag.probing import findings, results
+from jtdiag.probing import findings, lane_states, results
 from jtdiag.probing.contract import Probe
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
@@ -82,11 +82,14 @@ def gather(run: Run) -> Evidence:
         else:
             stored[probe.name] = result
             stale += [] if results.is_fresh(run, probe) else [probe.name]
-    of_stored = [finding for finding in findings.read(run.path) if finding.probe not in missing]
+    without = {*missing, *not_applicable, lane_states.SOURCE}
+    of_stored = [finding for finding in findings.read(run.path) if finding.probe not in without]
     return Evidence(
         run=run,
         results=stored,
-        findings=sorted(of_stored, key=lambda finding: finding.level != "alert"),
+        findings=sorted(
+            lane_states.findings(run) + of_stored, key=lambda finding: finding.level != "alert"
+        ),
         stale=tuple(stale),
         missing=tuple(missing),
         not_applicable=not_applicable,

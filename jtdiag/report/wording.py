@@ -8,6 +8,12 @@ from collections.abc import Sequence
 
 from jtdiag.stats import LEAST_TRIALS, Interval, listed, plus_minus, signed
 
+LANES = {
+    "diverged": "Did training diverge?",
+    "nothing-learned": "Was anything learned?",
+    "unfinished": "Are all lanes complete?",
+}
+"""Questions on the lanes of a run, by the rule that answers them."""
 CARRIED = "Does one member carry the ensemble?"
 BEST_LAM = "Which λ is best?"
 END_TO_END = "Is end-to-end training worse than independent training?"

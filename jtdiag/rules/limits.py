@@ -23,6 +23,23 @@ LEAST_SKILL_SE = 4.0
 
 Source: a convention, so that the improvement is beyond its noise with few training examples too.
 """
+LEARNED = 0.1
+"""Improvement of the ensemble over chance level, as a share of the chance-level error, up to which
+nothing was learned: nothing is concluded from such a lane.
+
+Source: a convention, above the 7 % by which networks with random weights differ from chance level.
+"""
+LEARNED_SE = 2.0
+"""The same in binomial standard errors of the ensemble's training error.
+
+Source: a convention: about a 95 % interval.
+"""
+OVERFLOW = 1e6
+"""Loss over the loss at chance level or before training, above which a lane has diverged.
+
+Source: a convention. Losses of members that are trained end to end can be a thousand times as large
+as that at chance level; float32 overflows in the next steps after a million times.
+"""
 MEDIAN_SKILL = 0.48
 """Smallest share of the ensemble's skill that the median member must have on the training set;
 for dominance, the median of all members but the leaders.

@@ -51,9 +51,10 @@ NOTHING = Interval(np.nan, np.nan, np.nan)
 def standard_error(values: ArrayLike, axis: int = 0) -> Floats:
     """Return the standard error of the mean along an axis (n−1 in the variance).
 
-    NaN is left out; the result is NaN where fewer than two values are finite.
+    Values that are not finite are left out; the result is NaN where fewer than two are left.
     """
     array = np.asarray(values, float)
+    array = np.where(np.isfinite(array), array, np.nan)
     count = np.isfinite(array).sum(axis, keepdims=True)
     mean = np.nansum(array, axis, keepdims=True) / np.maximum(count, 1)
     squares = np.nansum((array - mean) ** 2, axis)

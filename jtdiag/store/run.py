@@ -1,9 +1,10 @@
 """Reading a run: its recipe, its seals, and the arrays of its sealed epochs."""
 
+import copy
 import functools
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -70,6 +71,7 @@ class Run:
         """Bytes of outputs and checkpoints that this object has read, for progress displays."""
         self._arrays: dict[str, zarr.Array[Any]] = {}  # a lookup takes as long as reading
         self._last_record: tuple[Lane | None, int, checksums.Chunks] = (None, -1, {})
+        self._left_out: frozenset[Lane] = frozenset()
         self._check_recipe()
 
     @staticmethod
@@ -244,6 +246,8 @@ class Run:
         Raises:
             StoreError: if it is damaged, missing, or contradicts the recipe.
         """
+        if lane in self._left_out:
+            return Seal()
         seal = lanes.read_seal(self.path, lane)
         path = lanes.path_of(self.path, lane)
         if seal.epoch < 0 and self._created is not None and not path.exists():
@@ -253,6 +257,18 @@ class Run:
             )
         lanes.check_plausible(path, seal, self.recipe.train.epochs)
         return seal
+
+    def without(self, left_out: Collection[Lane]) -> "Run":
+        """Return the same run in which some lanes have no sealed epoch.
+
+        Args:
+            left_out: These lanes.
+        """
+        if not left_out:
+            return self
+        run = copy.copy(self)
+        run._left_out = self._left_out.union(left_out)
+        return run
 
     def lam(self, lane: Lane) -> float:
         """Return the λ of a lane; with a schedule, its final value."""

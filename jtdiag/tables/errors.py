@@ -7,7 +7,7 @@ import numpy as np
 
 from jtdiag import names
 from jtdiag.errors import ProbeError
-from jtdiag.probing import results
+from jtdiag.probing import lane_states, results
 from jtdiag.recipe import studies
 from jtdiag.recipe.labels import labels
 from jtdiag.stats import standard_error
@@ -36,11 +36,13 @@ def errors(folders: Sequence[Path]) -> Table:
 
     Raises:
         StoreError: if a probe has not been run yet.
-        ProbeError: if none of the runs has completed its first epoch.
+        ProbeError: if none of the runs has an epoch of a lane that has not diverged.
     """
     rows = [_of_study(path) if studies.is_study(path) else _of_run(path) for path in folders]
     if not any(rows):
-        raise ProbeError("None of the runs has completed its first epoch.")
+        raise ProbeError(
+            "None of the runs has test errors: no epoch is complete, or every lane diverged."
+        )
     columns = _ordered({column for row in rows for column in row})
     trials = {len(values) for row in rows for values in row.values()}
     return Table(
@@ -66,6 +68,8 @@ def _ordered(columns: set[Column]) -> list[Column]:
 
 def _of_run(folder: Path) -> Errors:
     run = Run(folder)
+    if lane_states.all_diverged(run):
+        return {}
     scheme = run.recipe.scheme
     probe, name = "performance", names.ENSEMBLE_ERROR
     if scheme == "stacking":
@@ -107,6 +111,8 @@ def _origin(folders: Sequence[Path]) -> str:
     """Return versions, recipe hashes and dates of the results."""
     origins = []
     for run in (run for folder in folders for run in runs_in(folder)):
+        if lane_states.all_diverged(run):
+            continue
         probe = "stacking" if run.recipe.scheme == "stacking" else "performance"
         attrs = results.load(run, probe).attrs
         date = f", {attrs['date']}" if "date" in attrs else ""

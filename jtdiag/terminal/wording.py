@@ -211,6 +211,24 @@ def probe_not_applicable(name: str, question: str) -> str:
     return f"{name}: skipped, not applicable to this run. {question}"
 
 
+def probe_failed(name: str, reason: str) -> str:
+    """Return that a probe ended with an error, and why."""
+    return f"{name}: failed. {reason}"
+
+
+def probes_failed(names: Sequence[str], total: int) -> str:
+    """Return which probes failed; the results of the others are stored."""
+    return (
+        f"{len(names)} of {counted(total, 'probe')} failed: {', '.join(names)}. The reasons are "
+        "above; results of the others are stored."
+    )
+
+
+def lanes_used(run: Path, sentence: str, runs: int) -> str:
+    """Return which lanes of a run are used or not; its path comes first if there are several."""
+    return f"{run}: {sentence}" if runs > 1 else sentence
+
+
 def probe_progress(name: str, seconds: float, size: int) -> str:
     """Return for how long a probe has been running and how much data it has read."""
     return f"  {name}: {seconds:.0f} s, {readable(size)} read"

@@ -6,10 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from jtdiag.errors import StoreError
-from jtdiag.probing import findings, results
+from jtdiag.probing import findings, lane_states, results
 from jtdiag.probing.contract import Options
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
+from jtdiag.probing.running import ask, judge, record_lanes
 from jtdiag.store.run import RECIPE, Run
 from jtdiag.watch.events import Appeared, Ended, Event, RunEvent, Sealed
 from jtdiag.watch.folder import FolderWatch
@@ -99,11 +100,13 @@ def run_cheap_probes(run: Run) -> list[Finding]:
 
     They are recorded in the run's folder unless the probe has an up-to-date full result.
     """
-    all_findings = []
+    with suppress(StoreError):  # a read-only folder can be watched
+        record_lanes(run)
+    all_findings = lane_states.findings(run)
     for probe in PROBES.all():
         if probe.cost != "cheap" or not probe.applies(run):
             continue
-        of_probe = probe.judge(probe.ask(run, Options(metrics_only=True)))
+        of_probe = judge(run, probe, ask(run, probe, Options(metrics_only=True)))
         if not results.is_fresh(run, probe):
             with suppress(StoreError):  # a read-only folder can be watched
                 findings.record(run.path, probe.name, of_probe)

@@ -10,6 +10,7 @@ from jtdiag.figures.contract import FigureKind
 from jtdiag.figures.drawing import DEFAULT, Output, draw_results
 from jtdiag.probing.contract import Options, Probe
 from jtdiag.probing.registry import PROBES
+from jtdiag.probing.running import ask
 from jtdiag.store.run import Run
 from jtdiag.workflows import wording
 
@@ -78,7 +79,7 @@ def _draw_all(
         try:
             if key not in results:
                 origin = {"jtdiag": "", "recipe_hash": run.recipe_hash}
-                result = probe.ask(run, Options(metrics_only=metrics_only))
+                result = ask(run, probe, Options(metrics_only=metrics_only))
                 results[key] = result.assign_attrs(origin)
             [path, *_] = draw_results([run], drawing, [results[key]], output)
             yield wording.figure_drawn(epoch, path)

@@ -110,3 +110,17 @@ def test_a_run_that_has_not_begun_is_one_line(warned):
     assert ran.stderr == (
         f"Error: {warned.run.path} has no sealed epoch yet; run the probe after the first one.\n"
     )
+
+
+def test_a_probe_that_fails_costs_the_others_nothing(small_run, foreign):
+    foreign.write_text(foreign.read_text().replace("    return xr", "    1 / 0\n    return xr"))
+    ran = probe(small_run, "foreign", "performance")
+    assert ran.exit_code == 1
+    assert "foreign: failed. Traceback" in ran.stderr
+    assert "ZeroDivisionError" in ran.stderr
+    assert ran.stderr.endswith(
+        "1 of 2 probes failed: foreign. The reasons are above; results of the others are stored.\n"
+    )
+    assert "performance: running." in ran.stdout
+    assert "λ = 0.9" in ran.stdout
+    assert (small_run.path / "results" / "performance.zarr").exists()

@@ -102,6 +102,14 @@ SENTENCES = [
         wording.probe_not_applicable("votes", "Are votes any good?"),
         "votes: skipped, not applicable to this run. Are votes any good?",
     ),
+    (wording.probe_failed("votes", "There are none."), "votes: failed. There are none."),
+    (
+        wording.probes_failed(["votes", "filters"], 16),
+        "2 of 16 probes failed: votes, filters. The reasons are above; results of the others are "
+        "stored.",
+    ),
+    (wording.lanes_used(RUN, "1 of 2 lanes diverged.", 1), "1 of 2 lanes diverged."),
+    (wording.lanes_used(RUN, "1 of 2 lanes diverged.", 2), "runs/demo: 1 of 2 lanes diverged."),
     (wording.probe_progress("votes", 7.2, 1_234_567), "  votes: 7 s, 1.2 MB read"),
     (
         wording.figure_skipped("reliability", "There are no outputs."),

@@ -139,4 +139,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="cheap",
+    every_lane=True,
 )

@@ -166,4 +166,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    needs_skill=True,
 )

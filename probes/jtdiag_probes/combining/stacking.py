@@ -209,4 +209,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    needs_skill=True,
 )

@@ -191,5 +191,6 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="cheap",
+    needs_skill=True,
     classes_only=True,
 )

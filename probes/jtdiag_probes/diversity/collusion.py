@@ -191,5 +191,6 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    needs_skill=True,
     classes_only=True,
 )

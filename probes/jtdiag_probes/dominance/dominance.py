@@ -160,4 +160,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="cheap",
+    needs_skill=True,
 )

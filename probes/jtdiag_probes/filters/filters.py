@@ -144,5 +144,6 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    needs_skill=True,
     own_weights=True,
 )

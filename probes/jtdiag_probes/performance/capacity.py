@@ -135,4 +135,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    needs_skill=True,
 )

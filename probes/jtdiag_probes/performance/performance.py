@@ -5,7 +5,7 @@ import xarray as xr
 
 from jtdiag import names, stats
 from jtdiag.errors import StoreError
-from jtdiag.probing import over_trials
+from jtdiag.probing import lane_states, over_trials
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.run import Run
 from jtdiag_probes.performance.end_to_end import VARIABLES, end_to_end
@@ -87,6 +87,8 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         error_measure=run.error_measure,
         lr_rule=run.recipe.train.lr_rule,
         members=run.recipe.members.count,
+        chance_error=run.chance_error,
+        unlearned=sorted(lane_states.unlearned(run)),
     )
 
 

@@ -20,9 +20,34 @@ def judge(result: xr.Dataset) -> list[Finding]:
     best = float(on_test["optimum"])
     if best not in measured:
         return []
+    if _nothing_learned(on_test, best):
+        return [_no_skill(on_test, best)]
     findings = [_best(on_test, best, [lam for lam in measured if lam != best])]
     findings += _end_to_end(on_test)
     return findings + _diversity(on_test.sel({names.LAM: best}), best)
+
+
+def _nothing_learned(on_test: xr.Dataset, best: float) -> bool:
+    """Return whether the ensemble is not better than chance level, even at the best λ."""
+    error = float(on_test["ensemble_error_mean"].sel({names.LAM: best}))
+    unlearned = np.atleast_1d(on_test.attrs.get("unlearned", []))
+    return best in unlearned or error >= float(on_test.attrs.get("chance_error", np.inf))
+
+
+def _no_skill(on_test: xr.Dataset, best: float) -> Finding:
+    """Report that no λ is compared with another, since nothing was learned."""
+    error = _error(on_test.sel({names.LAM: best}))
+    return Finding(
+        probe="performance",
+        rule="nothing-learned",
+        level="info",
+        number=error.over_trials.mean / 100,
+        limit=float(on_test.attrs["chance_error"]),
+        sentence=wording.nothing_learned(
+            error, 100 * float(on_test.attrs["chance_error"]), measure=_error_measure(on_test)
+        ),
+        headline=wording.NOTHING_LEARNED,
+    )
 
 
 def _best(on_test: xr.Dataset, best: float, others: list[float]) -> Finding:
@@ -104,7 +129,8 @@ def _diversity(row: xr.Dataset, lam: float) -> list[Finding]:
     if int(row.attrs.get("members", 2)) < 2 or not np.isfinite([loss, gain.mean]).all():
         return []
     ensemble, member = (
-        _interval(row, name).scaled(100) for name in (names.ENSEMBLE_ERROR, "median_member_error")
+        _interval(row, name).scaled(100).within(0, np.inf)
+        for name in (names.ENSEMBLE_ERROR, "median_member_error")
     )
     return [
         Finding(

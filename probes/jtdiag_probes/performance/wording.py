@@ -83,6 +83,23 @@ class EndToEnd:
 
 # --- performance ---------------------------------------------------------------------------------
 
+NOTHING_LEARNED = "the ensemble has not learned anything at the λ with the lowest test error"
+
+
+def nothing_learned(error: Error, chance: float, *, measure: str = "") -> str:
+    """Return that λs are not compared, since the ensemble has not learned anything at the best.
+
+    Args:
+        error: The lowest test error of the ensemble.
+        chance: Error at chance level, in percent.
+        measure: What the error is, where it is not the fraction of wrong predictions.
+    """
+    unit = f" ({measure})" if measure else ""
+    return (
+        f"λs are not compared: the ensemble has not learned anything, even where its test error"
+        f"{unit} is lowest, {error} (chance level: {chance:.1f} %)."
+    )
+
 
 def best_lambda(
     best: float,

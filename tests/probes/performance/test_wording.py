@@ -257,6 +257,16 @@ SENTENCES = {
         f"λ = 0.5 has the lowest test error, {SHORT}; all other λs are significantly worse. The "
         "network has 3,376,586 parameters.",
     ),
+    "nothing learned": (
+        wording.nothing_learned(ALONE, 66.7),
+        "λs are not compared: the ensemble has not learned anything, even where its test error is "
+        "lowest, 11.0 % (chance level: 66.7 %).",
+    ),
+    "nothing learned, another measure": (
+        wording.nothing_learned(ALONE, 100.0, measure="mean squared error"),
+        "λs are not compared: the ensemble has not learned anything, even where its test error "
+        "(mean squared error) is lowest, 11.0 % (chance level: 100.0 %).",
+    ),
     "capacity, certain, one parameter": (
         wording.optimal_lambda(0.5, ERROR.over_trials, [], 3, 1),
         f"λ = 0.5 has the lowest test error, {SHORT}; all other λs are significantly worse. Each "
