@@ -50,7 +50,7 @@ class JtdiagCallback(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Register the hook on the model."""
         if not state.is_world_process_zero:
-            self.monitor.tell = None
+            self.monitor.in_background()
         self.on_train_end(args, state, control)
         self._hook = model.register_forward_hook(self._update, with_kwargs=True)
 

@@ -12,6 +12,7 @@ from jtdiag.monitor.monitor import DominanceMonitor
 
 torchvision.repair()  # some metrics and handlers of Ignite import it
 try:
+    from ignite.distributed import get_rank
     from ignite.engine import Events
 except ImportError as error:
     raise ImportError(
@@ -41,6 +42,8 @@ class JtdiagHandler:
 
     def attach(self, engine: Any) -> None:
         """Register the handlers on a training engine."""
+        if get_rank() != 0:
+            self.monitor.in_background()
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._update)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch)
 

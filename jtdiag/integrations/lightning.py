@@ -47,9 +47,9 @@ class JtdiagCallback(Callback):  # type: ignore[misc]
         self._passes = 0
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Report findings in the main process only."""
+        """Report findings and write the store in the main process only."""
         if not trainer.is_global_zero:
-            self.monitor.tell = None
+            self.monitor.in_background()
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int

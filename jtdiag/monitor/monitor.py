@@ -88,6 +88,7 @@ class DominanceMonitor:
         self.guard = Guard(strict)
         """Context manager in which adapters run code of their own."""
         self._lane = _lane(store, epochs, lam)
+        self._in_background = False
         self.lam = self._lane.lam if self._lane is not None and lam is None else lam
         self.tell = tell
         self.family = families.find(family) if isinstance(family, str) else family
@@ -244,7 +245,7 @@ class DominanceMonitor:
             StoreError: if the monitor has no store, or there is no such split.
             ValueError: if shapes do not match.
         """
-        if self.stopped:
+        if self.stopped or self._in_background:
             return
         with self.guard:
             if self._lane is None:
@@ -263,6 +264,11 @@ class DominanceMonitor:
             raise ValueError(wording.probabilities_in_store())
         keep = ~targets.ignored(self.family, batch.target, self._measure.ignore_index)
         return Batch(batch.values[:, keep], batch.target[keep], int(keep.sum()))
+
+    def in_background(self) -> None:
+        """Report no findings and write no store: for all processes but the main one."""
+        self.tell = None
+        self._lane, self._in_background = None, True
 
     def discard(self) -> None:
         """Discard the logits recorded since the last epoch, for example by a sanity check."""

@@ -82,3 +82,14 @@ def test_a_transform_that_fails_later_stops_the_monitor_and_not_the_engine(libra
     assert len(toy.members.said) == 10
     [line] = caplog.messages
     assert "has stopped: TypeError" in line
+
+
+@pytest.mark.parametrize(("rank", "logs"), [(0, True), (1, False)])
+def test_only_the_first_process_reports(library, toy, monkeypatch, rank, logs):
+    import jtdiag.integrations.ignite as adapter
+
+    monkeypatch.setattr(adapter, "get_rank", lambda: rank)
+    handler = library.Handler(DominanceMonitor())
+    run(library, toy, handler, lambda logits, target: (logits, target), epochs=1)
+    assert (handler.monitor.tell is not None) == logs
+    assert len(handler.monitor.epochs) == 1

@@ -111,6 +111,18 @@ def test_other_processes_than_the_first_are_silent(library):
     assert callback.monitor.tell is None
 
 
+def test_other_processes_than_the_first_write_no_store(library, toy, tmp_path):
+    path = tmp_path / "run"
+    monitor = DominanceMonitor(lam=1, every=1, store=path, epochs=1, strict=True)
+    callback = library.Callback(monitor)
+    callback.setup(SimpleNamespace(is_global_zero=False), None, "fit")
+    monitor.update(toy.members(toy.x, toy.y), toy.y)
+    monitor.record("val", toy.members(toy.x, toy.y), toy.y)
+    monitor.end_epoch()
+    assert len(monitor.epochs) == 1
+    assert not path.exists()
+
+
 def by_hand(self, batch, toy):
     """A step of manual optimization; returns the logits."""
     logits = self.members(*batch)
