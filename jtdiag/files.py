@@ -1,10 +1,13 @@
 """Files shared between processes: atomic replacement, checksums and locks."""
 
+import ctypes
 import errno
 import fcntl
+import glob
 import hashlib
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,13 +18,22 @@ from filelock import FileLock, Timeout
 
 from jtdiag.errors import StoreError
 
+# One flush of a file system takes less time than flushing dozens of small files one by one. Only
+# Linux has it, and Python does not offer it.
+_SYNCFS = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+
 CHECKSUM = "checksum"
 """Key under which a JSON object records its own checksum."""
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a text file atomically: a reader sees the old content or the new, never a mix."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    """Replace a text file atomically: a reader sees the old content or the new, never a mix.
+
+    The new content is on the disk when the function returns, also after a power failure. A
+    symbolic link stays one; the file that it points to is replaced.
+    """
+    path = path.resolve()
+    draft = draft_of(path)
     try:
         with draft.open("w", encoding="utf-8") as stream:
             stream.write(text)
@@ -31,6 +43,72 @@ def write_atomically(path: Path, text: str) -> None:
     except OSError:
         draft.unlink(missing_ok=True)  # free the space again on a full disk
         raise
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a draft of a file, which replaces the file when the block ends without an error."""
+    draft = draft_of(path)
+    try:
+        yield draft
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def draft_of(path: Path) -> Path:
+    """Return the path of this process's draft of a file or folder."""
+    return path.with_name(f".{path.name}.{os.getpid()}.draft")
+
+
+def remove_dead_drafts(folder: Path, name: str = "") -> None:
+    """Remove drafts in a folder whose processes no longer exist.
+
+    Args:
+        folder: The folder.
+        name: File or folder that they are drafts of; by default any.
+    """
+    for draft in folder.glob(f".{glob.escape(name) or '*'}.*.draft"):
+        owner = draft.name.removesuffix(".draft").rpartition(".")[2].partition("-")[0]
+        if owner.isdigit() and not _exists(int(owner)):
+            if draft.is_dir():
+                shutil.rmtree(draft, ignore_errors=True)
+            else:
+                draft.unlink(missing_ok=True)
+
+
+def _exists(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def flush(folder: Path) -> None:
+    """Return when everything that was written to the file system of a folder is on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if _SYNCFS is None:
+            os.sync()
+        elif _SYNCFS(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Return when the entries of a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def with_checksum(fields: Mapping[str, Any]) -> dict[str, Any]:

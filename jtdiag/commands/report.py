@@ -1,5 +1,6 @@
 """jtdiag report."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,10 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
 
     opened = [Run(path) for path in runs]
     for run in opened if ask else ():
-        ask_cheap(run, _run_probe)
+        if os.access(run.path, os.W_OK):
+            ask_cheap(run, _run_probe)
+        else:
+            click.echo(wording.only_stored_results(run.path))
     evidence = [gather(run) for run in opened]
     path = out or runs[0] / "report.html"
     size = write(path, page(evidence))

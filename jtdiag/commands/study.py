@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.signals import grace_option
 
 
 @click.command()
@@ -18,7 +19,8 @@ from jtdiag.terminal.echo import echo
     "runs.joint.lam=0.9; repeatable.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: runs/<name>].")
-def study(study: str, overrides: tuple[str, ...], out: Path | None) -> None:
+@grace_option
+def study(study: str, overrides: tuple[str, ...], out: Path | None, grace: float) -> None:
     """Train, probe and compare the runs of a study.
 
     STUDY is a TOML file, the name of a built-in study (fashion-fig2), or a study folder. Prints a
@@ -32,17 +34,15 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None) -> None:
     from jtdiag.tables import schemes
     from jtdiag.terminal import wording
     from jtdiag.terminal.console import Console
+    from jtdiag.terminal.signals import stoppable
     from jtdiag.terminal.training import display
     from jtdiag.workflows.study import plot, run_study
 
     definition = find(study, overrides)
     folder = Path(study) if out is None and is_study(Path(study)) else out
     folder = folder or Path("runs") / definition.name
-    try:
-        run_study(definition, folder, display)
-    except KeyboardInterrupt:
-        echo(f"\n{wording.interrupted(f'jtdiag study {folder}')}", err=True)
-        raise SystemExit(130) from None
+    with stoppable(grace, lambda: wording.interrupted(f"jtdiag study {folder}")) as stop:
+        run_study(definition, folder, display, stop)
     table = Table(title=wording.error_table_title())
     for heading in schemes.HEADINGS:
         table.add_column(heading, justify="left" if heading == "scheme" else "right")

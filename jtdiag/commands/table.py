@@ -33,6 +33,7 @@ def table(runs: tuple[Path, ...], contents: str, form: str, out: Path | None) ->
     mean of each row is bold. The LaTeX table requires the packages booktabs and siunitx.
     """
     from jtdiag.errors import StoreError
+    from jtdiag.files import write_atomically
     from jtdiag.tables.registry import TABLES
     from jtdiag.tables.schemes import runs_in
     from jtdiag.tables.table import FORMATS
@@ -45,7 +46,7 @@ def table(runs: tuple[Path, ...], contents: str, form: str, out: Path | None) ->
         return
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, "utf-8")
+        write_atomically(out, text)
     except OSError as error:
         raise StoreError(f"{out}: cannot be written: {error}.") from error
     echo(out)

@@ -2,11 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from jtdiag.terminal.alert_options import AlertOptions, alert_options
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.signals import grace_option
+
+if TYPE_CHECKING:
+    from jtdiag.engine.stopping import StopRequest
+    from jtdiag.recipe.recipe import Recipe
 
 
 @click.command()
@@ -37,6 +43,7 @@ from jtdiag.terminal.echo import echo
     "Sets alerts.lower_lam.",
 )
 @alert_options
+@grace_option
 @click.option("--resume", is_flag=True, help="Resume an interrupted run from its last saved epoch.")
 def train(
     recipe: str,
@@ -46,40 +53,58 @@ def train(
     stop_on: tuple[str, ...],
     lower_lambda: str | None,
     resume: bool,
+    grace: float,
     alerts: AlertOptions,
 ) -> None:
     """Train an ensemble from RECIPE.
 
     RECIPE is a TOML file, the name of a preset, or the folder of a run to resume. The run
     is saved after every epoch; existing runs are never overwritten.
+
+    Ctrl-C or SIGTERM ends training after the running epoch, if that takes no longer than --grace;
+    a second signal ends it at once. Either way every saved epoch is kept, and --resume goes on.
     """
-    from jtdiag.alerts.listener import alerting
-    from jtdiag.engine.dry_run import estimate, peak_memory
-    from jtdiag.engine.train import train as run_training
     from jtdiag.recipe.presets import find
     from jtdiag.store.run import RECIPE, Run
     from jtdiag.terminal import wording
-    from jtdiag.terminal.training import describe_estimate, display
+    from jtdiag.terminal.signals import stoppable
 
     if (Path(recipe) / RECIPE).is_file():
         Run(recipe).require_trusted_code()
     resolved = find(recipe, (*overrides, *_alert_overrides(stop_on, lower_lambda)))
-    if dry_run:
-        echo(describe_estimate(resolved, estimate(resolved)))
-        return
     if out is None:
         out = Path(recipe) if resume and Path(recipe).is_dir() else Path("runs") / resolved.name
-    try:
-        with (
-            alerts.dispatcher() as dispatcher,
-            display() as progress,
-            alerting(progress, dispatcher) as listener,
-        ):
-            run = run_training(resolved, out, resume=resume, listener=listener)
-    except KeyboardInterrupt:
-        message = wording.interrupted(f"jtdiag train {out} --resume", started=out.exists())
-        echo(f"\n{message}", err=True)
-        raise SystemExit(130) from None
+    path = out  # a name that is not reassigned, for the message
+    command = f"jtdiag train {path} --resume"
+    with stoppable(grace, lambda: wording.interrupted(command, started=path.exists())) as stop:
+        if dry_run:
+            _estimate(resolved)
+        else:
+            _train(resolved, path, resume, alerts, stop)
+
+
+def _estimate(recipe: "Recipe") -> None:
+    from jtdiag.engine.dry_run import estimate
+    from jtdiag.terminal.training import describe_estimate
+
+    echo(describe_estimate(recipe, estimate(recipe)))
+
+
+def _train(
+    recipe: "Recipe", out: Path, resume: bool, alerts: AlertOptions, stop: "StopRequest"
+) -> None:
+    from jtdiag.alerts.listener import alerting
+    from jtdiag.engine.dry_run import peak_memory
+    from jtdiag.engine.train import train as run_training
+    from jtdiag.terminal import wording
+    from jtdiag.terminal.training import display
+
+    with (
+        alerts.dispatcher() as dispatcher,
+        display() as progress,
+        alerting(progress, dispatcher) as listener,
+    ):
+        run = run_training(recipe, out, resume=resume, listener=listener, stop=stop)
     echo(wording.trained(out, peak_memory(run.settings["device"].split()[0])))
 
 

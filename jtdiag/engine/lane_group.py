@@ -3,6 +3,7 @@
 Shape suffixes: L lanes, M members, K outputs, N examples of a split, B examples of a batch.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from jtdiag.engine.datasets.splits import DataSet
 from jtdiag.engine.execution import ExecutionPlan
 from jtdiag.engine.loss import StepLosses
 from jtdiag.engine.running_means import RunningMeans
+from jtdiag.engine.stopping import StopRequest
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store.lanes import Lane
 
@@ -103,13 +105,17 @@ class LaneGroup:
 
     # --- training --------------------------------------------------------------------------------
 
-    def train_epoch(self, epoch: int, lams: Sequence[float] | None = None) -> Rows:
+    def train_epoch(
+        self, epoch: int, lams: Sequence[float] | None = None, stop: StopRequest | None = None
+    ) -> Rows:
         """Train one epoch; return running means of the metrics, computed before each update.
 
         Args:
             epoch: The epoch; the first is 1.
             lams: λ of each lane; by default the scheduled values.
+            stop: Asked after every batch whether to give up the epoch.
         """
+        started = time.monotonic()
         lr_L = self._per_lane([self.recipe.lr(lane.lam_index, epoch) for lane in self.lanes])
         self._lam_L = self._lam(epoch) if lams is None else self._per_lane(lams)
         means = self._running_means()
@@ -123,6 +129,8 @@ class LaneGroup:
                 x = self._augment(x, transforms[..., part].expand(-1, len(x), -1))
             shares = self._shares(drops, ranks[:, part])
             self._step((epoch, i), x, target_LB, lr_L, means, shares)
+            if stop is not None:
+                stop.within_epoch(started, min(1.0, part.stop / ranks.shape[1]))
         return self.measure(names.TRAIN).rows if self._own_batches else means.means()
 
     def _bootstraps(self) -> Bootstrap | None:

@@ -18,6 +18,7 @@ from jtdiag.engine.early_warning import Decision
 from jtdiag.engine.lane_group import LaneGroup, Measured, Rows
 from jtdiag.engine.progress import EpochReport, Listener, NullListener, Plan
 from jtdiag.engine.session import Session, torch_threads
+from jtdiag.engine.stopping import StopRequest
 from jtdiag.engine.writer import BackgroundWriter
 from jtdiag.errors import RecipeError, StoreError
 from jtdiag.recipe import presets
@@ -35,6 +36,7 @@ def train(
     resume: bool = False,
     listener: Listener | None = None,
     factory: Factory | None = None,
+    stop: StopRequest | None = None,
 ) -> Run:
     """Train every lane of a recipe and return the run.
 
@@ -47,8 +49,10 @@ def train(
         factory: Function that creates one member, for members.arch = "module", or one network
             with all branches, for "branches"; replaces the address in members.factory. The store
             keeps its address if it can be imported, else its name.
+        stop: Ends the training early when it is requested, for example by a signal.
 
     Raises:
+        TrainingStopped: if `stop` was requested; the run can be resumed.
         JtdiagError: if the recipe, the data, the folder or the disk prevent it. Sealed epochs are
             kept.
     """
@@ -77,7 +81,7 @@ def train(
     try:
         with torch_threads(session.threads), BackgroundWriter() as writer:
             for group in session.groups():
-                _GroupRun(session, group, store, writer, listener).run()
+                _GroupRun(session, group, store, writer, listener, stop or StopRequest()).run()
     finally:
         store.close()
     return Run(path)
@@ -185,7 +189,9 @@ class _GroupRun:
         store: RunWriter,
         writer: BackgroundWriter,
         listener: Listener,
+        stop: StopRequest,
     ) -> None:
+        self._stop = stop
         self.recipe, self.store = session.recipe, store
         self.writer, self.listener, self.session = writer, listener, session
         self._lanes = tuple(group)
@@ -206,6 +212,7 @@ class _GroupRun:
             if done >= 0:
                 self._resume(done, lane_group)
             for epoch in range(done + 1, last + 1):
+                self._stop.between_epochs()
                 self._epoch(lane_group, epoch)
                 lane_group = self._without_stopped(lane_group)
         self._forget_states(self._lanes, last)
@@ -253,7 +260,7 @@ class _GroupRun:
         if epoch == 0:
             train = lane_group.measure(names.TRAIN).rows
         else:
-            train = lane_group.train_epoch(epoch, lams)
+            train = lane_group.train_epoch(epoch, lams, self._stop)
         train = train | lane_group.displacement()
         decisions = self._judge(epoch, train, lams)
         # Validation comes first: it decides whether the epoch's outputs are kept.

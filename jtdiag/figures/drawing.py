@@ -11,6 +11,7 @@ import matplotlib as mpl
 import xarray as xr
 from matplotlib.figure import Figure
 
+from jtdiag import files
 from jtdiag.errors import ProbeError, StoreError, nearest
 from jtdiag.figures import FIGURES, numbers, style, venues
 from jtdiag.figures.contract import FigureKind
@@ -185,14 +186,14 @@ def _write(figure: Figure, path: Path, origin: str) -> None:
         "svg": {"Title": path.stem, "Description": origin, "Date": None},
         "eps": {"Creator": origin},
     }.get(suffix, {})
-    if metadata:
-        figure.savefig(path, metadata=metadata)
-    else:  # not supported by PGF
+    if suffix == "pgf":  # names its images after the file, and supports no metadata
         figure.savefig(path)
-    if suffix == "eps":
-        content = re.sub(rb"(?m)^%%CreationDate: .*\n", b"", path.read_bytes())
-        path.write_bytes(content)
-    if suffix == "pgf":
         # matplotlib uses this command without defining it.
         head = f"%% {origin}\n\\providecommand{{\\mathdefault}}[1]{{#1}}%\n"
-        path.write_text(head + path.read_text("utf-8"), "utf-8")
+        files.write_atomically(path, head + path.read_text("utf-8"))
+        return
+    with files.replacing(path) as draft:
+        figure.savefig(draft, format=suffix, metadata=metadata)
+        if suffix == "eps":
+            content = re.sub(rb"(?m)^%%CreationDate: .*\n", b"", draft.read_bytes())
+            draft.write_bytes(content)

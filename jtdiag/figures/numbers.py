@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jtdiag import files
 from jtdiag.tables.escaping import csv_cell, line
 
 FORMATS = ("csv", "nc")
@@ -30,7 +31,8 @@ def write(data: dict[str, xr.Dataset], path: Path, figure: str, origin: str) -> 
         return
     runs = [dataset.expand_dims(run=[name]) for name, dataset in data.items()]
     combined = xr.concat(runs, "run", join="outer", combine_attrs="drop_conflicts")
-    combined.assign_attrs(figure=figure, origin=origin).to_netcdf(path, engine="scipy")
+    with files.replacing(path) as draft:
+        combined.assign_attrs(figure=figure, origin=origin).to_netcdf(draft, engine="scipy")
 
 
 def _write_csv(data: dict[str, xr.Dataset], path: Path, figure: str, origin: str) -> None:
@@ -39,7 +41,7 @@ def _write_csv(data: dict[str, xr.Dataset], path: Path, figure: str, origin: str
     The first line is a comment; pandas skips it with ``comment="#"``.
     """
     dims = list(dict.fromkeys(str(dim) for dataset in data.values() for dim in dataset.dims))
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with files.replacing(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         file.write(f"# figure {figure}; {line(origin)}\n")
         rows = csv.writer(file)
         rows.writerow(["run", "variable", "unit", *dims, "value"])

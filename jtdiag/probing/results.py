@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import astuple
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -61,7 +62,8 @@ def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> 
     Safe to call from several processes: each writes a draft of its own, and the last one stays.
     """
     path = path_of(run, name)
-    draft, old = (path.with_name(f".{path.name}.{_unique()}.{kind}") for kind in ("draft", "old"))
+    files.remove_dead_drafts(path.parent)
+    draft, old = (path.with_name(f".{path.name}.{_unique()}.draft") for _ in range(2))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     about = {"probe": name, "jtdiag": version("jtdiag"), "date": now, "format": FORMAT}
     labeled = result.assign_attrs(made_from | about)
@@ -89,7 +91,8 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # missing, or on a disk that only allows reading
+            path.unlink()
 
 
 def remove(path: Path) -> None:

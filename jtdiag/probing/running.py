@@ -1,5 +1,6 @@
 """Run a probe: reuse the stored result if it is fresh, otherwise measure, judge and store."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import xarray as xr
@@ -33,12 +34,14 @@ def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> x
     selected = name if isinstance(name, Probe) else PROBES.find(name)
     if force or not results.is_fresh(run, selected):
         return measure(run, selected)
-    record_lanes(run)
     result = results.load(run, selected.name)
     judged = judge(run, selected, result)
-    # Training and `jtdiag watch` also record findings of rules, under the name "alerts".
-    if judged != [finding for finding in findings.read(run.path) if finding.probe == selected.name]:
-        findings.record(run.path, selected.name, judged)
+    recorded = [finding for finding in findings.read(run.path) if finding.probe == selected.name]
+    with suppress(StoreError):  # a run that may only be read
+        record_lanes(run)
+        # Training and `jtdiag watch` also record findings of rules, under the name "alerts".
+        if judged != recorded:
+            findings.record(run.path, selected.name, judged)
     return result
 
 
@@ -46,11 +49,13 @@ def measure(run: Run, selected: Probe) -> xr.Dataset:
     """Measure and judge a run and store the result, even if the stored result is fresh."""
     require_sealed(run)
     made_from = results.origin(run, selected)  # before measuring: the run may grow meanwhile
-    record_lanes(run)
     result = ask(run, selected, Options())
-    # Findings first, so that a fresh result never comes with outdated findings.
-    findings.record(run.path, selected.name, judge(run, selected, result))
     results.save(run, selected.name, result, made_from)
+    try:
+        record_lanes(run)
+        findings.record(run.path, selected.name, judge(run, selected, result))
+    except StoreError as error:  # the next call records them
+        raise StoreError(f"{error} The result of {selected.name} is saved.") from error
     return result
 
 

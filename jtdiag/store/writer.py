@@ -1,7 +1,6 @@
 """Writing a run: all data of an epoch first, then the seal that makes the epoch visible."""
 
 import errno
-import os
 import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -100,7 +99,9 @@ class RunWriter:
             StoreError: if the folder exists and is not empty, or cannot be written.
         """
         refuse_occupied(path)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        path = path.resolve()  # a symbolic link stays one
+        files.remove_dead_drafts(path.parent, path.name)
+        draft = files.draft_of(path)
         shutil.rmtree(draft, ignore_errors=True)  # left by a dead process with the same PID
         try:
             with _disk_errors(path):
@@ -134,6 +135,7 @@ class RunWriter:
             )
         lock = _lock(path)
         writer = cls(path, run.recipe, lock)
+        files.remove_dead_drafts(path)
         for partial in (path / STORE).rglob("*.partial"):  # zarr's temporary files of chunks
             partial.unlink()
         for lane in run.lanes:
@@ -158,6 +160,8 @@ class RunWriter:
                 f"{self.path}, {block.lane.key}: epochs up to {seal.epoch} are sealed; "
                 f"epoch {block.epoch} cannot be written before epoch {seal.epoch + 1}."
             )
+        if not (self.path / RECIPE).exists():
+            raise StoreError(f"{self.path} was removed while it was trained; training has ended.")
         after = seal.after(block.epoch, self._val_error(block), self.recipe, block.action)
         with _disk_errors(self.path):
             self._write_arrays(block)
@@ -165,6 +169,7 @@ class RunWriter:
             if block.action.lowered:
                 self._write_lam(block.lane, after)
             after = replace(after, metrics=self._metric_checksums(block.lane, after))
+            files.flush(self.path)  # so that no seal that survives a power failure lacks its data
             lanes.write_seal(self.path, block.lane, after)
         self._seals[block.lane] = after
         self._remove_superseded(block.lane, seal, after)
@@ -304,7 +309,8 @@ class RunWriter:
                 self._remove(lane, epoch, kind)
         self._remove_records(lane, seal)
         folder = self.path / lanes.FOLDER
-        for path in (*folder.glob(f"{lane.key}-*.draft"), *folder.glob(f"{lane.key}.json.*")):
+        # Drafts of a process that was killed; this one holds the run's lock.
+        for path in folder.glob(f"*{lane.key}*.draft"):
             path.unlink()
 
     def _remove(self, lane: Lane, epoch: int, kind: str) -> None:
@@ -345,6 +351,8 @@ def _lock(path: Path) -> FileLock:
         raise StoreError(
             f"{path} is being trained by another process; wait until it has finished."
         ) from error
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror}.") from error
 
 
 @contextmanager

@@ -145,10 +145,22 @@ def trained(out: Path, peak: int) -> str:
     return f"Training finished: {out} (peak memory {readable(peak)}). Next: jtdiag probe {out}"
 
 
+def stopping(grace: float) -> str:
+    """Return that a signal will end training, and when.
+
+    Args:
+        grace: Seconds that the running epoch may still take.
+    """
+    return (
+        f"Stopping: the running epoch is finished if that takes at most {grace:g} s. "
+        "Press Ctrl-C again to stop at once."
+    )
+
+
 def interrupted(command: str, *, started: bool = True) -> str:
-    """Return that Ctrl-C interrupted training, and the command that resumes it."""
+    """Return that a signal interrupted training, and the command that resumes it."""
     if not started:
-        return "Interrupted before anything was written."
+        return "Interrupted before anything was written. The same command starts again."
     return f"Interrupted. All completed epochs are saved; resume with: {command}"
 
 
@@ -253,6 +265,11 @@ def probe_missing(probe: str, run: Path, figures: Sequence[str]) -> str:
     """Return that a report lacks a probe's result, and the command that adds it."""
     adds = listed(figures) if figures else "its findings"
     return f"{probe}: no result yet. To add {adds}: jtdiag probe {run} {probe}"
+
+
+def only_stored_results(run: Path) -> str:
+    """Return that no probe is run on a folder that cannot be written."""
+    return f"{run} cannot be written: no probe is run, and the report uses the stored results."
 
 
 def results_outdated(probes: Sequence[str], run: Path) -> str:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from jtdiag.engine.progress import Listener
+from jtdiag.engine.stopping import StopRequest
 from jtdiag.engine.train import train
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures.drawing import DEFAULT, Output, save
@@ -21,7 +22,10 @@ FIGURE = schemes.FIGURE.name
 
 
 def run_study(
-    study: Study, folder: Path, display: Callable[[], AbstractContextManager[Listener]]
+    study: Study,
+    folder: Path,
+    display: Callable[[], AbstractContextManager[Listener]],
+    stop: StopRequest | None = None,
 ) -> None:
     """Train every run of a study that is not trained yet and run the probes that it needs.
 
@@ -29,6 +33,7 @@ def run_study(
         study: The study.
         folder: Folder of the study; every run is a folder in it.
         display: Displays the training of one run.
+        stop: Ends the study early when it is requested.
 
     Raises:
         JtdiagError: if a run cannot be trained; epochs that are already saved are kept.
@@ -36,7 +41,7 @@ def run_study(
     _prepare(study, folder)
     for name, recipe in study.runs.items():
         with display() as listener:
-            run = train(recipe, folder / name, resume=True, listener=listener)
+            run = train(recipe, folder / name, resume=True, listener=listener, stop=stop)
         for probe_name in PROBES:
             probe(run, probe_name)
 

@@ -20,7 +20,8 @@ OPTIONS = {
     "budget": ["--params", "--arch", "--data", "--members", "--out"],
     "train": [
         *("RECIPE", "--set", "--out", "--dry-run", "--stop-on", "--lower-lambda"),
-        *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--sink", "--resume"),
+        *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--sink"),
+        *("--grace", "--resume"),
     ],
     "probes": [],
     "probe": ["RUN", "[NAMES]...", "--probe", "--force"],
@@ -33,7 +34,7 @@ OPTIONS = {
         "--watch",
     ],
     "table": ["RUN...", "--of", "--format", "--out"],
-    "study": ["STUDY", "--set", "--out"],
+    "study": ["STUDY", "--set", "--out", "--grace"],
     "report": ["RUN...", "--out", "--ask"],
     "compare": ["A", "B", "--format"],
     "check": ["RUNS...", "--repair", "--json"],

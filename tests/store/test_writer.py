@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import threading
 import tomllib
 from pathlib import Path
@@ -8,11 +9,11 @@ import numpy as np
 import pytest
 import zarr
 
-from jtdiag import names
+from jtdiag import files, names
 from jtdiag.errors import StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
-from jtdiag.store import lanes, writer as store_writer
+from jtdiag.store import checksums, lanes, writer as store_writer
 from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent, Parameter
 from jtdiag.store.run import Run
@@ -562,3 +563,67 @@ def test_what_is_no_fault_of_the_disk_keeps_its_traceback(create, monkeypatch):
     monkeypatch.setattr(store_writer.RunWriter, "_write_arrays", interrupted)
     with pytest.raises(CutError):
         write(writer, FIRST, [0])
+
+
+# --- power failures -------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_data_are_flushed_before_the_seal_and_the_seal_before_older_states_go(create, monkeypatch):
+    """What a power failure may leave behind depends on the order of these events."""
+    writer = create()
+    write(writer, FIRST, [0])
+    events = []
+    flush, write_seal, sync_folder = files.flush, lanes.write_seal, files._sync_folder
+
+    def flushed(folder):
+        epoch = writer.path / "store.zarr" / "outputs" / "test" / "logits" / "c" / "0" / "0" / "1"
+        state = writer._state_path(FIRST, 1)
+        record = checksums.path_of(writer.path, FIRST, 1)
+        assert all(path.exists() for path in (epoch, state, record))
+        events.append("flush")
+        flush(folder)
+
+    def sealed(*arguments):
+        events.append("seal")
+        write_seal(*arguments)
+        assert writer._state_path(FIRST, 0).exists(), "the state before is kept until the seal"
+        events.append("sealed")
+
+    monkeypatch.setattr(files, "flush", flushed)
+    monkeypatch.setattr(lanes, "write_seal", sealed)
+    monkeypatch.setattr(
+        files, "_sync_folder", lambda folder: (events.append("folder"), sync_folder(folder))
+    )
+    write(writer, FIRST, [1])
+    assert events[-4:] == ["flush", "seal", "folder", "sealed"]
+
+
+def test_flushing_a_folder_that_does_not_exist_is_an_error(tmp_path):
+    files.flush(tmp_path)
+    with pytest.raises(OSError, match="No such file"):
+        files.flush(tmp_path / "nowhere")
+
+
+@pytest.mark.slow
+def test_a_run_that_was_removed_while_it_was_trained_is_not_begun_again(create):
+    writer = create()
+    shutil.rmtree(writer.path)
+    with pytest.raises(StoreError, match="was removed while it was trained"):
+        write(writer, FIRST, [0])
+    assert not writer.path.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["empty", "missing"])
+def test_a_folder_that_is_a_link_is_followed(create, tmp_path, target):
+    (tmp_path / "big-disk").mkdir()
+    if target == "empty":
+        (tmp_path / "big-disk" / "run").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "big-disk" / "run")
+    writer = create(link)
+    write(writer, FIRST, [0])
+    assert link.is_symlink()
+    assert Run(link).seal(FIRST).epoch == 0
+    assert (tmp_path / "big-disk" / "run" / "recipe.toml").exists()

@@ -1,0 +1,56 @@
+"""Stopping a training from outside, such as by a signal, without losing a sealed epoch."""
+
+import time
+
+
+class TrainingStopped(Exception):  # noqa: N818 - it is no error
+    """Training stopped as requested; everything that was sealed is on disk."""
+
+
+class StopRequest:
+    """A request to stop, which training looks at between batches and between epochs.
+
+    The running epoch is finished and sealed if that takes no longer than the grace period, judged
+    by the pace of the epoch so far; otherwise it is given up.
+    """
+
+    def __init__(self) -> None:
+        self._deadline: float | None = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether training is to stop."""
+        return self._deadline is not None
+
+    def request(self, grace: float) -> None:
+        """Ask training to stop. Safe to call from a signal handler or another thread.
+
+        Args:
+            grace: Seconds that the running epoch may still take.
+        """
+        self._deadline = time.monotonic() + grace
+
+    def between_epochs(self) -> None:
+        """Stop if that was requested.
+
+        Raises:
+            TrainingStopped: then.
+        """
+        if self.requested:
+            raise TrainingStopped
+
+    def within_epoch(self, started: float, share: float) -> None:
+        """Give up the epoch if the request leaves too little time for it.
+
+        Args:
+            started: When the epoch began, by ``time.monotonic``.
+            share: Share of its batches that are done, above 0.
+
+        Raises:
+            TrainingStopped: if the epoch would end after the grace period.
+        """
+        if self._deadline is None:
+            return
+        now = time.monotonic()
+        if now + (now - started) * (1 - share) / share > self._deadline:
+            raise TrainingStopped

@@ -1,0 +1,66 @@
+"""SIGINT and SIGTERM while a command trains: stop gently first, at once the second time."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from jtdiag.engine.stopping import StopRequest, TrainingStopped
+from jtdiag.terminal.echo import echo
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE = 10.0
+"""Default seconds that the running epoch may take after a signal; schedulers wait 30 or more."""
+
+
+@contextmanager
+def stoppable(grace: float, message: Callable[[], str]) -> Iterator[StopRequest]:
+    """Yield a request that the first signal makes; the second signal ends the block at once.
+
+    Either way the command exits with 128 plus the number of the signal, which is 130 for Ctrl-C
+    and 143 for SIGTERM.
+
+    Args:
+        grace: Seconds that the running epoch may take after the first signal.
+        message: Returns what is printed before exiting: what is saved and how to go on.
+    """
+    from jtdiag.terminal import wording  # imported late, since --help needs only the option
+
+    request = StopRequest()
+    received: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > 1:
+            for each in SIGNALS:  # a third one ends the process
+                signal.signal(each, signal.SIG_DFL)
+            raise KeyboardInterrupt
+        request.request(grace)
+        echo(f"\n{wording.stopping(grace)}", err=True)
+
+    before = {each: signal.signal(each, handle) for each in SIGNALS}
+    try:
+        yield request
+    except (TrainingStopped, KeyboardInterrupt):
+        echo(f"\n{message()}", err=True)
+        sys.exit(128 + (received[0] if received else signal.SIGINT))
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def grace_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the option --grace to a command that trains."""
+    option = click.option(
+        "--grace",
+        type=click.FloatRange(min=0),
+        default=GRACE,
+        show_default=True,
+        metavar="SECONDS",
+        help="After Ctrl-C or SIGTERM, finish the running epoch if it takes no longer.",
+    )
+    decorated: Callable[..., None] = option(command)
+    return decorated

@@ -1,0 +1,82 @@
+"""Signals to the real process: nothing sealed is lost, and the command says how to go on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from jtdiag import names
+from jtdiag.engine.train import train
+from jtdiag.recipe.presets import find
+from jtdiag.store.run import Run
+
+COMMAND = "from jtdiag.commands import main; main(prog_name='jtdiag')"
+OVERRIDES = ("trials=1", "lam=[0, 1]", "train.epochs=40")
+
+
+def start(path, *options):
+    sets = [part for override in OVERRIDES for part in ("--set", override)]
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, "train", "demo", "--out", str(path), *sets, *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_for_epoch(path, epoch):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            run = Run(path)
+            if min(run.seal(lane).epoch for lane in run.lanes) >= epoch:
+                return
+        except OSError:
+            pass
+        time.sleep(0.02)
+    raise AssertionError("no epoch was sealed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_training_and_it_goes_on_to_the_same_store(tmp_path, number):
+    path = tmp_path / "run"
+    process = start(path)
+    wait_for_epoch(path, 1)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in error
+    assert "Stopping: the running epoch is finished if that takes at most 10 s." in error
+    assert error.endswith(
+        f"Interrupted. All completed epochs are saved; resume with: jtdiag train {path} --resume\n"
+    )
+    run = Run(path)
+    assert run.check() > 0
+    assert not run.done
+    assert not run.training
+    recipe = find("demo", OVERRIDES)
+    resumed = train(recipe, path, resume=True)
+    whole = train(recipe, tmp_path / "whole")
+    for name in names.METRIC_VARIABLES:
+        np.testing.assert_array_equal(resumed.metrics()[name], whole.metrics()[name])
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_it_at_once_without_a_traceback(tmp_path):
+    path = tmp_path / "run"
+    process = start(path, "--grace", "1000")
+    wait_for_epoch(path, 1)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in error
+    assert "resume with" in error
+    assert Run(path).check() > 0

@@ -1,0 +1,34 @@
+import time
+
+import pytest
+
+from jtdiag.engine.stopping import StopRequest, TrainingStopped
+
+
+def test_nothing_stops_without_a_request():
+    stop = StopRequest()
+    stop.between_epochs()
+    stop.within_epoch(time.monotonic() - 1e6, 0.001)
+    assert not stop.requested
+
+
+def test_between_epochs_a_request_is_followed_at_once():
+    stop = StopRequest()
+    stop.request(1e6)
+    with pytest.raises(TrainingStopped):
+        stop.between_epochs()
+
+
+@pytest.mark.parametrize(
+    ("share", "grace", "given_up"),
+    [(0.5, 5.0, True), (0.5, 20.0, False), (0.9, 5.0, False), (1.0, 0.0, False), (0.1, 60, True)],
+)
+def test_an_epoch_is_given_up_if_it_would_take_longer_than_the_grace(share, grace, given_up):
+    """Ten seconds have passed: at half of the batches, ten more are needed."""
+    stop, started = StopRequest(), time.monotonic() - 10
+    stop.request(grace + 0.1)
+    if given_up:
+        with pytest.raises(TrainingStopped):
+            stop.within_epoch(started, share)
+    else:
+        stop.within_epoch(started, share)
