@@ -62,7 +62,7 @@ def train(
     is saved after every epoch; existing runs are never overwritten.
 
     Ctrl-C or SIGTERM ends training after the running epoch, if that takes no longer than --grace;
-    a second signal ends it at once. Either way every saved epoch is kept, and --resume goes on.
+    a second signal ends it at once. Saved epochs are kept, and --resume resumes the run.
     """
     from jtdiag.recipe.presets import find
     from jtdiag.store.run import RECIPE, Run

@@ -77,8 +77,8 @@ def draw_weights(result: xr.Dataset, ax: Axes) -> None:
 
 def _write_exponent(fit: xr.Dataset, ax: Axes) -> None:
     """Write the fitted exponent with its confidence interval in the upper left corner."""
-    if np.isfinite(float(fit["exponent"])):
-        value, low, high = (float(fit[n]) for n in ("exponent", "exponent_low", "exponent_high"))
+    value, low, high = (float(fit[n]) for n in ("exponent", "exponent_low", "exponent_high"))
+    if np.isfinite(value):
         text = rf"$\sim (1-\lambda)^{{-p}},\ p = {value:.2f}$"
         ends = f"{low:.2f} to {high:.2f}".replace("-", "\N{MINUS SIGN}")
         interval = f"\n(95 % CI: {ends})" if np.isfinite(low) else ""

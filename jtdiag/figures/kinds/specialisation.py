@@ -48,10 +48,8 @@ def _last_epoch(lane: xr.Dataset) -> xr.Dataset:
     """Select the last epoch with shares, the modes that exist, and the members to show."""
     lane = lane.dropna(names.EPOCH, how="all", subset=["mode_share"]).isel({names.EPOCH: -1})
     lane = lane.isel({names.MODE: np.flatnonzero(lane["singular_value"].notnull())})
-    if lane.sizes[names.MEMBER] > COLUMNS:
-        order = np.argsort(-lane["weight_won"].values, kind="stable")
-        lane = lane.isel({names.MEMBER: np.sort(order[:COLUMNS])})
-    return lane
+    order = np.argsort(-lane["weight_won"].values, kind="stable")
+    return lane.isel({names.MEMBER: np.sort(order[:COLUMNS])})
 
 
 def _title(lam: float, lams: np.ndarray) -> str:
