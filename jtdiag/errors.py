@@ -32,12 +32,6 @@ class AlertError(JtdiagError, ValueError):
     """An alert destination that cannot be used."""
 
 
-def shortened(text: str, length: int) -> str:
-    """Return a text on one line, without control characters, cut to a number of characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= length else f"{line[: length - 1]}…"
-
-
 _ALIASES = {"lambda": "lam", "λ": "lam", "dataset": "data"}
 """Common mistakes that spelling similarity does not resolve."""
 

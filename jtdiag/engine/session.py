@@ -263,7 +263,8 @@ class Session:
     def settings(self) -> dict[str, str]:
         """Return where and how the run is computed; stored with the run."""
         gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
-        return {
+        notes = {"data": "; ".join(self.data.notes)} if self.data.notes else {}
+        return notes | {
             "device": f"{self.device} {gpu}".strip(),
             "threads": str(self.threads),
             "lanes": str(len(self.groups()[0])),

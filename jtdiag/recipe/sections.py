@@ -21,6 +21,15 @@ def _scale(field: str, value: object) -> float | str:
     return "auto" if value == "auto" else checks.positive(field, value)
 
 
+def _keys(field: str, value: object) -> tuple[str, ...]:
+    names = tuple(checks.text(field, item) for item in checks.listed(value))
+    if names and len(names) != 4:
+        raise RecipeError(
+            f"{field} has {len(names)} names; give four, of x_train, y_train, x_test and y_test."
+        )
+    return checks.different(field, names)
+
+
 @attrs.frozen(kw_only=True, field_transformer=checks.with_checks)
 class Data:
     """The dataset, and the size of the validation split."""
@@ -43,14 +52,20 @@ class Data:
     """Order of the axes of images in an .npz file: "nchw", "nhwc", or "auto", by their shape."""
     scale: float | str = attrs.field(default="auto", metadata=checked(_scale, quiet=True))
     """Number by which the inputs of an .npz file are divided; "auto" is 255 for images of bytes."""
+    keys: tuple[str, ...] = attrs.field(default=(), metadata=checked(_keys, quiet=True))
+    """Names of the arrays in an .npz file that are x_train, y_train, x_test and y_test."""
     standardize: bool = attrs.field(default=True, metadata=checked(checks.flag, quiet=True))
     """Whether inputs are standardized, by mean and standard deviation of the training part."""
 
     @property
     def options(self) -> dict[str, Any]:
         """Fields that are set and say how a data set is read."""
-        fields = {name: getattr(self, name) for name in ("layout", "scale", "standardize")}
-        return {name: value for name, value in fields.items() if value not in ("auto", True)}
+        fields = {name: getattr(self, name) for name in READING}
+        return {name: value for name, value in fields.items() if value not in ("auto", True, ())}
+
+
+READING = ("layout", "scale", "keys", "standardize")
+"""Fields of [data] that say how a data set is read."""
 
 
 class RatesByRule(tuple[float, ...]):

@@ -61,6 +61,7 @@ def describe(plan: Plan) -> str:
         "Learning rate of the joint loss": learning_rates(recipe),
         "Device": f"{_device(settings)}; {wording.lanes_at_a_time(settings['lanes'])}",
         "Execution": execution(settings),
+        "Data": settings.get("data", ""),
     }
     return "\n".join(
         [

@@ -12,7 +12,8 @@ from torch.nn.parameter import is_lazy
 from jtdiag import loading
 from jtdiag.engine.architectures.module_stack import Factory
 from jtdiag.engine.torchvision_import import fixed
-from jtdiag.errors import RecipeError, shortened
+from jtdiag.errors import RecipeError
+from jtdiag.printable import one_line
 from jtdiag.recipe.members import Members
 
 NO_ADDRESS = "python:"
@@ -158,4 +159,4 @@ def examples(count: int) -> str:
 
 def reason(error: Exception) -> str:
     """Return the message of an error on one line, at most 200 characters."""
-    return shortened(str(error), 200) or type(error).__name__
+    return one_line(str(error), 200) or type(error).__name__

@@ -40,6 +40,8 @@ class Arrays:
     """Per channel, if published with the data set; None: computed from the training part."""
     sd: tuple[float, ...] | None
     """Per channel, if published with the data set; None: computed from the training part."""
+    notes: tuple[str, ...] = ()
+    """What was converted when the data were read, for people."""
 
     def __post_init__(self) -> None:
         for part, x, y in (

@@ -11,23 +11,25 @@ x_…            becomes
 
 Where the shape leaves the order of the axes open, data.layout decides. Images of type uint8 are
 divided by 255, others by 1, or all by data.scale; both parts by the same number. Labels are
-integers of any type, (N,) or (N, 1). If the family predicts numbers, y is (N,) or (N, K) of any
-numeric type. Pickled objects are never loaded.
+indices, or what `class_labels` reads as such. If the family predicts numbers, y is (N,) or (N, K)
+of any numeric type. Pickled objects are never loaded.
 """
 
 import functools
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag.engine.datasets import rounding
+from jtdiag.engine.datasets import class_labels, memory, rounding
 from jtdiag.engine.datasets.arrays import Arrays, located
 from jtdiag.engine.datasets.contract import DataSource
 from jtdiag.errors import DataError
+from jtdiag.printable import one_line
 from jtdiag.recipe.image_layout import channels_last
 
 _KEYS: Final = ("x_train", "y_train", "x_test", "y_test")
@@ -48,6 +50,7 @@ def load(
     layout: str = "auto",
     scale: float | str = "auto",
     standardize: bool = True,
+    keys: Sequence[str] = _KEYS,
 ) -> Arrays:
     """Return the data set in an .npz file.
 
@@ -56,43 +59,51 @@ def load(
         numbers: Whether y contains regression targets instead of classes.
         layout: Order of the axes of images, as in data.layout.
         scale: Number by which inputs of both parts are divided, as in data.scale.
+        keys: Names of the four arrays in the file, as in data.keys.
         standardize: Whether the inputs will be centered, so that a large offset does not matter.
 
     Raises:
         DataError: if the file is missing or damaged, or its arrays are not as described above.
     """
     with located(path):
-        raw = _read(path)
-        parse = _numbers if numbers else _labels
-        y_train, y_test = parse("y_train", raw), parse("y_test", raw)
-        default_names = _columns if numbers else _numbered
+        raw = _read(path, keys)
+        y_train, y_test, classes, notes = (_targets if numbers else _labels)(raw)
         x_train, x_test = _inputs(raw, layout, scale, standardize=standardize)
         return Arrays(
             x_train=x_train,
             y_train=y_train,
             x_test=x_test,
             y_test=y_test,
-            classes=_names(raw) if _CLASSES in raw else default_names(y_train, y_test),
+            classes=classes,
+            notes=notes,
             mean=None,
             sd=None,
         )
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays with known keys."""
+def _read(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return the arrays by what they contain: x_train, y_train, x_test, y_test, classes."""
     if not path.is_file():
         raise DataError("there is no such file; give the path of a file written by np.savez.")
     if not zipfile.is_zipfile(path):
         raise DataError("not a complete .npz archive; write it with np.savez.")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            keys = [key for key in (*_KEYS, _CLASSES) if key in archive.files]
-            raw = {key: np.asarray(archive[key]) for key in keys}
+            available = archive.files
+            wanted = dict(zip((*_KEYS, _CLASSES), (*names, _CLASSES), strict=True))
+            wanted = {key: name for key, name in wanted.items() if name in available}
+            memory.require(path, wanted.values())
+            raw = {key: np.asarray(archive[name]) for key, name in wanted.items()}
     except _UNREADABLE as error:
-        raise DataError(f"the archive cannot be read ({error}); write it again.") from error
-    missing = [key for key in _KEYS if key not in raw]
+        raise DataError(
+            f"the archive cannot be read ({one_line(str(error), 200)}); write it again."
+        ) from error
+    missing = [name for key, name in zip(_KEYS, names, strict=True) if key not in raw]
     if missing:
-        raise DataError(f"{', '.join(missing)} missing; the file must contain {', '.join(_KEYS)}.")
+        raise DataError(
+            f"{', '.join(missing)} missing; the file must contain {', '.join(names)}, but has "
+            f"{one_line(', '.join(available), 100) or 'nothing'}; data.keys gives other names."
+        )
     return raw
 
 
@@ -160,24 +171,6 @@ def _axes(key: str, array: NDArray[Any], *, last: bool) -> NDArray[Any]:
     return array.transpose(0, 3, 1, 2) if last else array
 
 
-def _labels(key: str, raw: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
-    """Return the labels (N,) of a part; none is negative."""
-    array = raw[key]
-    if array.shape[1:] == (1,):
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise DataError(
-            f"{key} has shape {raw[key].shape}; it must be (N,) or (N, 1), with class indices "
-            "instead of one-hot rows."
-        )
-    if array.dtype.kind not in "iu":
-        raise DataError(f"{key} has type {array.dtype}; labels must be integers 0..K-1.")
-    labels = array.astype(np.int64)
-    if (labels < 0).any():
-        raise DataError(f"{key} contains the label {labels.min()}; labels must be integers 0..K-1.")
-    return labels
-
-
 def _numbers(key: str, raw: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
     """Return the regression targets (N, K) of a part."""
     array = raw[key]
@@ -189,36 +182,33 @@ def _numbers(key: str, raw: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
     return array.reshape(len(array), -1).astype(np.float64)
 
 
-def _columns(y_train: NDArray[Any], y_test: NDArray[Any]) -> tuple[str, ...]:
-    """Return "0", "1", … as names of the outputs when the file has none."""
-    return tuple(str(k) for k in range(y_train.shape[1]))
+Labels = tuple[NDArray[Any], NDArray[Any], tuple[str, ...], tuple[str, ...]]
+"""Targets of both parts, names of the classes or outputs, and what was converted."""
 
 
-def _names(raw: dict[str, NDArray[Any]]) -> tuple[str, ...]:
-    """Return the class names that the file contains."""
+def _targets(raw: dict[str, NDArray[Any]]) -> Labels:
+    """Return regression targets; without names, outputs are "0", "1", …."""
+    y_train, y_test = _numbers("y_train", raw), _numbers("y_test", raw)
+    return y_train, y_test, _names(raw) or tuple(map(str, range(y_train.shape[1]))), ()
+
+
+def _labels(raw: dict[str, NDArray[Any]]) -> Labels:
+    """Return class indices."""
+    labels = class_labels.read({key: raw[key] for key in ("y_train", "y_test")}, _names(raw))
+    return labels.train, labels.test, labels.classes, labels.notes
+
+
+def _names(raw: dict[str, NDArray[Any]]) -> tuple[str, ...] | None:
+    """Return the class names that the file contains, or None."""
+    if _CLASSES not in raw:
+        return None
     array = raw[_CLASSES]
     if array.ndim != 1 or array.dtype.kind not in "USiu":
         raise DataError(
             f"{_CLASSES} has shape {array.shape} and type {array.dtype}; it must be a list of "
             "names, one per class, in the order of the labels."
         )
-    return tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in array)
-
-
-def _numbered(y_train: NDArray[Any], y_test: NDArray[Any]) -> tuple[str, ...]:
-    """Return "0", "1", … as class names when the file has none.
-
-    Without names the labels determine the number of classes. Every class must then occur, or a
-    single label of 1,000,000 would create a network with a million outputs.
-    """
-    used = np.union1d(y_train, y_test)
-    count = int(used.max(initial=-1)) + 1
-    if used.size != count:
-        raise DataError(
-            f"the largest label is {count - 1}, but only {used.size} of these {count} classes "
-            f"occur; number the classes 0..{used.size - 1}, or name all of them in {_CLASSES}."
-        )
-    return tuple(str(k) for k in range(count))
+    return tuple(class_labels.text(name) for name in array)
 
 
 SOURCE = DataSource(
@@ -226,6 +216,6 @@ SOURCE = DataSource(
     targets="either",
     load=load,
     load_numbers=functools.partial(load, numbers=True),
-    options=("layout", "scale", "standardize"),
+    options=("layout", "scale", "standardize", "keys"),
     uses_root=True,
 )

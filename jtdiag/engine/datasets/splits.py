@@ -40,6 +40,8 @@ class DataSet:
                 f"data.val is {recipe.data.val}, but {recipe.data.name} has only {examples} "
                 "training examples; hold out fewer."
             )
+        self.notes = arrays.notes
+        """What was converted when the data were read."""
         self.classes = arrays.classes
         """Names of the K outputs, or of the classes."""
         self.family: Family = families.find(recipe.family)

@@ -303,7 +303,7 @@ REFUSED = {
     ),
     "an exception in training": (
         lambda: Fails(nn.Flatten(), nn.Linear(FEATURES, CLASSES)),
-        r"fails in training mode on 8 examples \(3, 8, 8\): 'a key.*!…",
+        r"fails in training mode on 8 examples \(3, 8, 8\): 'a key",
     ),
     "all frozen": (all_frozen, r"no parameter of its module is trained; set requires_grad = True"),
     "detached": (detached, r"its output does not depend on any parameter that is trained"),

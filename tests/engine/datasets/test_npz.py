@@ -1,9 +1,12 @@
+import io
 import re
+import zipfile
 
 import numpy as np
 import pytest
 import torch
 
+from jtdiag.engine import wording
 from jtdiag.engine.datasets import npz, splits
 from jtdiag.errors import DataError
 from jtdiag.recipe import budget
@@ -97,18 +100,40 @@ def test_a_class_may_occur_in_the_test_part_only(tmp_path):
 BAD = {
     "a key is missing": ({"leave_out": ["y_test", "x_test"]}, r"x_test, y_test missing; "),
     "fewer labels": ({"y_train": np.array([0, 1, 2])}, r"x_train has 4 .* y_train has 3 labels"),
-    "labels are floats": ({"y_test": np.array([0.0, 1.0])}, r"y_test has type float64; "),
-    "labels are truth values": ({"y_test": np.array([True, False])}, r"y_test has type bool; "),
-    "labels are words": ({"y_test": np.array(["a", "b"])}, r"y_test has type <U1; "),
+    "labels are fractions": (
+        {"y_test": np.array([0.5, 1.0])},
+        r"y_test contains 0.5; labels must be .* set family = 'gaussian'\.",
+    ),
+    "some labels are words": ({"y_test": np.array(["a", "b"])}, r"y_test has type <U1; "),
+    "labels are dates": (
+        {"y_train": np.array([0, 1, 2, 1], "M8[D]")},
+        r"y_train has type datetime64\[D\]; ",
+    ),
+    "a word is no class": (
+        {
+            "y_train": np.array(["a", "b", "a", "b"]),
+            "y_test": np.array(["c", "a"]),
+            "classes": np.array(["a", "b"]),
+        },
+        r"the labels include 'c', which is not among the names in classes; ",
+    ),
+    "rows are not one-hot": (
+        {"y_train": np.eye(4, 3) + np.eye(4, 3, 1), "y_test": np.eye(2, 3)},
+        r"y_train has shape \(4, 3\), but its rows are not one-hot",
+    ),
+    "one-hot rows of other widths": (
+        {"y_train": np.eye(4, 3), "y_test": np.eye(2, 4)},
+        r"y_train has 3 columns and y_test has 4 columns; ",
+    ),
     "a label is negative": ({"y_train": np.array([0, 1, -1, 2])}, r"y_train .* the label -1; "),
     "a label is beyond int64": (
         {"y_train": np.array([0, 1, 2**64 - 1, 2], np.uint64)},
         r"y_train .* label -1; ",
     ),
-    "labels are one-hot": ({"y_train": np.eye(4, dtype=int)}, r"y_train has shape \(4, 4\); "),
-    "labels begin at one": (
-        {"y_train": np.array([1, 2, 3, 1]), "y_test": np.array([1, 2])},
-        (r"the largest label is 3, but only 3 of these 4 classes occur; number .* 0\.\.2"),
+    "one part is one-hot": ({"y_train": np.eye(4, dtype=int)}, r"y_train has shape \(4, 4\); "),
+    "labels begin at two": (
+        {"y_train": np.array([2, 3, 4, 2]), "y_test": np.array([2, 3])},
+        (r"the largest label is 4, but only 3 of these 5 classes occur; number .* 0\.\.2"),
     ),
     "a label is above the names": (
         {"classes": np.array(["a", "b"])},
@@ -263,3 +288,83 @@ def test_mixed_units_train_as_if_both_parts_were_bytes(tmp_path):
     mixed, in_bytes = (splits.load(recipe, torch.device("cpu")) for recipe in recipes)
     for split in ("train", "test"):
         assert torch.equal(mixed.part(split).x, in_bytes.part(split).x)
+
+
+TRAIN, TEST = np.array([0, 2, 1, 2]), np.array([1, 0])
+NAMES = np.array(["b", "a", "ü"])
+FORMS = {
+    "one-hot integers": (lambda y: np.eye(3, dtype=int)[y], "012", wording.one_hot()),
+    "one-hot floats": (lambda y: np.eye(3, dtype=np.float32)[y], "012", wording.one_hot()),
+    "one-hot booleans": (lambda y: np.eye(3, dtype=bool)[y], "012", wording.one_hot()),
+    "floats": (lambda y: y.astype(np.float32), "012", wording.whole_floats()),
+    "a column of floats": (lambda y: y[:, None] * 1.0, "012", wording.whole_floats()),
+    "from one": (lambda y: y + 1, "123", wording.from_one(3)),
+    "bytes": (lambda y: (y + 1).astype(np.uint8), "123", wording.from_one(3)),
+    "words": (lambda y: np.array(["a", "b", "ü"])[y], "abü", wording.words("abü")),
+    "bytes of words": (lambda y: np.array([b"a", b"b", b"c"])[y], "abc", wording.words("abc")),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_labels_with_one_meaning_are_read_and_the_conversion_is_noted(tmp_path, form):
+    convert, names, note = FORMS[form]
+    data = npz.load(written(tmp_path, y_train=convert(TRAIN), y_test=convert(TEST)))
+    assert data.y_train.dtype == np.int64
+    assert data.y_train.tolist() == TRAIN.tolist()
+    assert data.y_test.tolist() == TEST.tolist()
+    assert data.classes == tuple(names)
+    assert data.notes == (note,)
+
+
+def test_booleans_are_two_classes(tmp_path):
+    y = np.array([True, False, True, True])
+    data = npz.load(written(tmp_path, y_train=y, y_test=y[:2]))
+    assert data.y_train.tolist() == [1, 0, 1, 1]
+    assert data.classes == ("False", "True")
+    assert data.notes == (wording.truth_values(),)
+
+
+def test_words_are_in_the_order_of_the_classes_of_the_file(tmp_path):
+    names = np.array(["ü", "a", "b", "unused"])
+    labels = {"y_train": NAMES[TRAIN], "y_test": NAMES[TEST]}
+    data = npz.load(written(tmp_path, **labels, classes=names))
+    assert [data.classes[k] for k in data.y_train] == NAMES[TRAIN].tolist()
+    assert data.classes == tuple(names)
+
+
+def test_labels_from_one_with_names_are_shifted_only_if_they_must_be(tmp_path):
+    shifted = npz.load(written(tmp_path, y_train=TRAIN + 1, y_test=TEST + 1, classes=NAMES))
+    assert shifted.y_train.tolist() == TRAIN.tolist()
+    names = np.array(["none", *NAMES])  # class 0 does not occur
+    kept = npz.load(written(tmp_path, y_train=TRAIN + 1, y_test=TEST + 1, classes=names))
+    assert kept.y_train.tolist() == (TRAIN + 1).tolist()
+    assert kept.notes == ()
+
+
+def test_indices_are_read_without_a_note(tmp_path):
+    assert npz.load(written(tmp_path)).notes == ()
+
+
+def test_arrays_may_have_other_names(tmp_path):
+    arrays = dict(np.load(written(tmp_path)))
+    other = tmp_path / "other.npz"
+    np.savez(other, a=arrays["x_train"], b=arrays["y_train"], c=arrays["x_test"], d=[0, 1])
+    data = npz.load(other, keys=("a", "b", "c", "d"))
+    np.testing.assert_array_equal(data.x_train, arrays["x_train"])
+    assert data.y_test.tolist() == [0, 1]
+    with pytest.raises(DataError, match=r"x_train, .* but has a, b, c, d; data\.keys gives other"):
+        npz.load(other)
+
+
+def test_arrays_larger_than_memory_are_refused_by_their_header(tmp_path):
+    """A small archive that declares an array of 4 TB."""
+    path = tmp_path / "huge.npz"
+    header = io.BytesIO()
+    shape = {"descr": "<f4", "fortran_order": False, "shape": (10**6, 10**6)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(path, "w") as archive:
+        for key in ("x_train", "y_train", "x_test", "y_test"):
+            archive.writestr(f"{key}.npy", header.getvalue())
+    with pytest.raises(DataError, match=r"its arrays take 16000\.0 GB, but only .* are free") as e:
+        npz.load(path)
+    assert str(e.value).startswith(str(path))
