@@ -100,7 +100,7 @@ def lanes_headline(rule: str, count: int, lanes: int) -> str:
     if rule == "diverged":
         return f"{counted} diverged"
     if rule == "nothing-learned":
-        return f"nothing was learned in {counted}"
+        return f"nothing was learned in {'any lane' if count == lanes else counted}"
     return f"{counted} {'is' if count == 1 else 'are'} incomplete"
 
 

@@ -7,6 +7,9 @@ import numpy as np
 from jtdiag.stats.intervals import Interval
 from jtdiag.stats.power import POWER
 
+NOT_MEASURED = "not measured"
+"""In place of a mean over no trials."""
+
 
 def with_interval(interval: Interval, form: str = ".1f", unit: str = "") -> str:
     """Return a mean with its 95 % interval, "11.6 % (95 % interval 11.3 to 11.9 %)".
@@ -42,6 +45,8 @@ def with_power(difference: float, form: str = ".1f", unit: str = "") -> str:
 def plus_minus(mean: float, se: float, form: str = ".1f", unit: str = "") -> str:
     """Return a mean with its standard error, "11.6 ± 0.1 %"; the mean alone where SE is NaN.
 
+    `NOT_MEASURED` where the mean is not finite.
+
     For tables that say SE. A sentence gives the 95 % interval, see `with_interval`.
 
     Args:
@@ -50,6 +55,8 @@ def plus_minus(mean: float, se: float, form: str = ".1f", unit: str = "") -> str
         form: Format of both numbers.
         unit: Printed after them, such as "%" or "nats".
     """
+    if not np.isfinite(mean):
+        return NOT_MEASURED
     text = f"{mean:{form}} ± {se:{form}}" if np.isfinite(se) else f"{mean:{form}}"
     return f"{text} {unit}".rstrip().replace("-", "−")
 

@@ -54,6 +54,7 @@ LANES = [
     (wording.lanes_headline("diverged", 6, 6), "all 6 lanes diverged"),
     (wording.lanes_headline("diverged", 1, 1), "1 of 1 lane diverged"),
     (wording.lanes_headline("nothing-learned", 2, 6), "nothing was learned in 2 of 6 lanes"),
+    (wording.lanes_headline("nothing-learned", 6, 6), "nothing was learned in any lane"),
     (wording.lanes_headline("unfinished", 1, 6), "1 of 6 lanes is incomplete"),
     (wording.lanes_headline("unfinished", 2, 6), "2 of 6 lanes are incomplete"),
     (

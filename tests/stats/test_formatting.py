@@ -25,6 +25,7 @@ def test_what_a_test_could_have_found_is_written_with_its_probability():
 def test_numbers_are_written_with_their_standard_error_sign_and_unit():
     assert plus_minus(11.57, 0.06, unit="%") == "11.6 ± 0.1 %"
     assert plus_minus(-11.57, np.nan, ".2f", "nats") == "−11.57 nats"
+    assert [plus_minus(value, 0.1) for value in (np.nan, np.inf)] == 2 * ["not measured"]
     assert [signed(0.2), signed(-1.3, ".1f")] == ["+0.20", "−1.3"]
 
 

@@ -5,6 +5,7 @@ import xarray as xr
 
 from jtdiag import names, rules
 from jtdiag.probing.contract import Options, Probe, Var
+from jtdiag.rules import usable
 from jtdiag.rules.contract import History
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
@@ -54,6 +55,14 @@ WRITES = {
     names.LAM_AT: Var(
         dims=_LANE_EPOCH, unit=names.FRACTION, meaning="λ with which the epoch was trained"
     ),
+    "diverged": Var(
+        dims=_LANE,
+        unit=names.FRACTION,
+        meaning=(
+            "1 if a training loss after the last sealed epoch is not finite or beyond all use, "
+            "else 0; NaN if not sealed"
+        ),
+    ),
     "effective_members": Var(
         dims=_LANE,
         unit=names.COUNT,
@@ -83,6 +92,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         index = (lane.lam_index, lane.trial)
         if history is not None:
             _fill(arrays, index, history)
+            arrays["diverged"][index] = usable.has_diverged(history)
         if not options.metrics_only:
             arrays["effective_members"][index] = _effective_members(run, lane)
     arrays["limit"] = np.array([rule.limit for rule in rules.RULES.all()])

@@ -86,6 +86,7 @@ def _carried(result: xr.Dataset) -> list[Finding]:
         uneven=[Uneven(lam, _effective(result, lam)) for lam in uneven],
         neither=neither,
         unlearned=_unlearned(result),
+        diverged=_diverged(result),
         members=result.sizes[names.MEMBER],
     )
     return [
@@ -131,14 +132,24 @@ def _unlearned(result: xr.Dataset) -> list[Unlearned]:
     return unlearned
 
 
+def _diverged(result: xr.Dataset) -> list[float]:
+    """Return the λs at which every trial that has begun diverged."""
+    rates = result["diverged"].mean(names.TRIAL)  # NaN is left out
+    return sorted(float(rate[names.LAM]) for rate in rates if rate == 1)
+
+
 def _last_epochs(result: xr.Dataset, lam: float) -> dict[int, int]:
-    """Return the last sealed epoch of each trial of a λ, by index, if not before `EARLY_EPOCH`."""
+    """Return the last sealed epoch of each trial of a λ, by index, if not before `EARLY_EPOCH`.
+
+    Trials that diverged are left out.
+    """
     lam_at = result[names.LAM_AT].sel({names.LAM: lam}).transpose(names.TRIAL, names.EPOCH).values
     last = {
         t: int(np.flatnonzero(row)[-1]) for t, row in enumerate(np.isfinite(lam_at)) if row.any()
     }
     epochs = result[names.EPOCH].values
-    return {t: index for t, index in last.items() if epochs[index] >= EARLY_EPOCH}
+    lost = result["diverged"].sel({names.LAM: lam}).values == 1
+    return {t: i for t, i in last.items() if epochs[i] >= EARLY_EPOCH and not lost[t]}
 
 
 def _last(result: xr.Dataset, lam: float) -> dict[int, int]:

@@ -56,6 +56,8 @@ class Summary(NamedTuple):
     neither: Sequence[float] = ()
     """All other λs that can be judged."""
     unlearned: Sequence[Unlearned] = ()
+    diverged: Sequence[float] = ()
+    """λs at which every trial diverged."""
     members: int = 0
     """Number of members M."""
 
@@ -85,6 +87,11 @@ def carried(summary: Summary) -> str:
     if summary.neither:
         sentences.append(f"At λ = {_listed(summary.neither)}, no member dominates the ensemble.")
     sentences += _unlearned(summary)
+    if summary.diverged:
+        sentences.append(
+            f"At λ = {_listed(summary.diverged)}, training diverged, so it cannot be judged "
+            "whether one member dominates."
+        )
     return " ".join(sentences) or UNDECIDED
 
 

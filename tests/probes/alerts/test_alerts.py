@@ -248,6 +248,19 @@ def test_the_last_sealed_epoch_counts_in_an_unfinished_run(warned):
 
 
 @pytest.mark.slow
+def test_trials_that_diverged_are_not_judged(by_hand, stories):
+    error = stories.errors(stories.good, stories.led)
+    ensemble = np.broadcast_to(np.asarray(stories.ensemble)[:, None], (2, 1, 5, 3))
+    loss = 1 + error
+    loss[1, 0, 4, 0, 2] = np.nan
+    finding = carried(by_hand(error, ensemble, member_loss=loss, lam=(0.9, 1.0)).seal_all())
+    assert finding.sentence == (
+        "At λ = 0.9, no member dominates the ensemble. At λ = 1, training diverged, so it cannot "
+        "be judged whether one member dominates."
+    )
+
+
+@pytest.mark.slow
 def test_before_epoch_3_and_without_skill_nothing_is_claimed(warned, by_hand, stories):
     warned.seal_up_to(2)
     chance = run_of(

@@ -38,6 +38,10 @@ SENTENCES = [
         "1.05 of 4), although other members perform well on their own.",
     ),
     (
+        wording.carried(Summary(diverged=[0.5, 1.0])),
+        "At λ = 0.5 and 1, training diverged, so it cannot be judged whether one member dominates.",
+    ),
+    (
         wording.carried(Summary(unlearned=[Unlearned(0, 3, 3, 1.004), Unlearned(1, 2, 2, 0.8)])),
         "At λ = 0, nothing has been learned yet: the ensemble's training error is 100 % of chance "
         "level. At λ = 1, too little has been learned yet: the ensemble's training error is 80 % "
