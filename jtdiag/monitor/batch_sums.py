@@ -56,7 +56,12 @@ def copied(outputs: Outputs, family: Family, target: Tensor) -> Batch:
     logits = outputs.detach().clone() if isinstance(outputs, Tensor) else _stacked(outputs)
     target = _with_outputs(family, logits, target.detach().clone())
     _check(family, logits, target)
-    return Batch(logits, target, len(target))
+    return Batch(logits, _wide(family, target), len(target))
+
+
+def _wide(family: Family, target: Tensor) -> Tensor:
+    """Return classes as int64, in which −100 is no class; in uint8 it would equal 156."""
+    return target.long() if family.classes and target.ndim == 1 else target
 
 
 def _stacked(outputs: object) -> Tensor:

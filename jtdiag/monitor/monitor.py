@@ -141,9 +141,14 @@ class DominanceMonitor:
                 self._leave_out(error.branch)
                 return
             batch = batch_sums.copied(outputs, self.family, targets)
+            self._check_outputs(batch.values.shape[-1])
             self._chance.add(batch)
             self._target_dims = 1 if batch.target is None else batch.target.ndim
             self._add(batch, len(batch.values))
+
+    def _check_outputs(self, outputs: int) -> None:
+        if outputs != (self._chance.outputs or outputs):
+            raise ValueError(wording.other_outputs(outputs, self._chance.outputs))
 
     def _is_due(self) -> bool:
         """Register a batch; return whether it may belong to the sample."""
@@ -251,6 +256,7 @@ class DominanceMonitor:
             if self._lane is None:
                 raise StoreError("record was called on a monitor without a store; pass store=….")
             batch = self._without_ignored(batch_sums.copied(logits, self.family, targets))
+            self._check_outputs(batch.values.shape[-1])
             self._chance.outputs = batch.values.shape[-1]
             [sums] = self._sums([batch])
             assert batch.target is not None

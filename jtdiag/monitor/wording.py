@@ -57,6 +57,11 @@ def single_logit(shape: tuple[int, ...]) -> str:
     )
 
 
+def other_outputs(outputs: int, before: int) -> str:
+    """Return the error on logits with another number of outputs than before."""
+    return f"logits have {outputs} outputs; those of previous batches had {before}."
+
+
 def integer_probabilities(dtype: str) -> str:
     """Return the error on targets (N, K) that are integers, for the family categorical."""
     return (

@@ -32,6 +32,7 @@ def fail():
 MISTAKES = {
     "other members": lambda m: m.update(logits(M + 1), TARGET),
     "other shapes": lambda m: m.update(logits(), TARGET[:3]),
+    "other outputs": lambda m: m.update(logits()[..., :2], TARGET % 2),
     "no targets": lambda m: m.update(logits(), None),
     "no logits": lambda m: m.update(None, TARGET),
     "a function that fails": lambda m: m.update(fail, TARGET),

@@ -312,7 +312,8 @@ def test_recording_without_a_store_is_refused():
     ],
 )
 def test_another_epoch_than_the_store_was_made_for_is_refused(path, change, said_of_it):
-    monitor = DominanceMonitor(lam=1, store=path, epochs=2 if change == "epochs" else 4)
+    epochs = 2 if change == "epochs" else 4
+    monitor = DominanceMonitor(lam=1, store=path, epochs=epochs, strict=True)
     trained(monitor, 2)
     monitor.update(*said(0))
     logits, target = said(1)

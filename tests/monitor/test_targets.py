@@ -102,6 +102,12 @@ def test_a_store_holds_no_ignored_examples(tmp_path):
     assert int(keep.sum()) == 30
 
 
+def test_the_class_156_of_one_byte_is_not_the_ignored_one():
+    target = torch.full((N,), 156, dtype=torch.uint8)
+    monitor = epoch_of(logits(outputs=200), target)
+    assert monitor.epochs[0].examples == N
+
+
 # --- soft labels ----------------------------------------------------------------------------------
 
 

@@ -39,6 +39,10 @@ SENTENCES = [
         'support; for two classes, pass family="bernoulli", logits (M, N, 1) and targets 0 or 1.',
     ),
     (
+        wording.other_outputs(3, 4),
+        "logits have 3 outputs; those of previous batches had 4.",
+    ),
+    (
         wording.integer_probabilities("torch.int64"),
         "targets (N, K) are torch.int64; they must be class probabilities in floating point, or "
         "classes (N,).",
