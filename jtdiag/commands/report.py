@@ -46,7 +46,7 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
         if os.access(run.path, os.W_OK):
             ask_cheap(run, _run_probe)
         else:
-            click.echo(wording.only_stored_results(run.path))
+            echo(wording.only_stored_results(run.path))
     evidence = [gather(run) for run in opened]
     path = out or runs[0] / "report.html"
     size = write(path, page(evidence))
