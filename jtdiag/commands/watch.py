@@ -71,15 +71,16 @@ def watch(
     event. A single run is followed until it ends, a folder of runs until Ctrl-C.
 
     Exit status: 0 if no alert was raised, 3 if one was, 1 if a training process exited early,
-    130 on Ctrl-C.
+    130 on Ctrl-C, 143 on SIGTERM.
     """
     from jtdiag.terminal import wording
+    from jtdiag.terminal.signals import exiting_on_sigterm
     from jtdiag.watch import start
 
     _replace_unencodable()
     try:
         notes = Notes()
-        with alerts.dispatcher(notes.take) as dispatcher:
+        with exiting_on_sigterm(), alerts.dispatcher(notes.take) as dispatcher:
             watched = start(run)
             with notes.kept(), _display(watched, style, once) as display:
                 polling = Polling(watched, display, dispatcher, until_done=until_done)

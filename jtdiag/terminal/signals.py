@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -50,6 +51,26 @@ def stoppable(grace: float, message: Callable[[], str]) -> Iterator[StopRequest]
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+@contextmanager
+def exiting_on_sigterm() -> Iterator[None]:
+    """Exit with status 143 on SIGTERM, so that a block can end what it has started.
+
+    Outside the main thread, which alone receives signals, nothing changes.
+    """
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def grace_option(command: Callable[..., None]) -> Callable[..., None]:

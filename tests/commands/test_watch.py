@@ -2,9 +2,11 @@ import json
 import math
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -379,3 +381,49 @@ def test_another_process_prints_the_alert_while_the_run_trains(short_demo_recipe
     finally:
         warned_event.set()
         training.join()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_sigterm_ends_the_watch_and_the_commands_of_its_alerts(warned, tmp_path):
+    def alive(pid):
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except FileNotFoundError:
+            return False
+        return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+    def waited(condition, seconds=60):
+        end = time.monotonic() + seconds
+        while not condition() and time.monotonic() < end:
+            time.sleep(0.05)
+        return condition()
+
+    warned.seal_up_to(3)
+    pid_file = tmp_path / "pid"
+    line = f"sh -c 'echo $$ > {pid_file}.new && mv {pid_file}.new {pid_file}; exec sleep 300'"
+    program = "from jtdiag.commands import main; main()"
+    watching = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            program,
+            "watch",
+            str(warned.run.path),
+            "--plain",
+            "--on-alert",
+            line,
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with watching:
+        assert waited(pid_file.exists)
+        pid = int(pid_file.read_text())
+        assert alive(pid)
+        watching.send_signal(signal.SIGTERM)
+        _, errors = watching.communicate(timeout=60)
+    assert watching.returncode == 143
+    assert "gave up waiting for it to send 1 of 1 alert" in errors
+    assert waited(lambda: not alive(pid), 5)
