@@ -87,11 +87,13 @@ def _plot(
     run: Path, others: list[Path], drawings: "list[FigureKind]", output: "Output", *, named: bool
 ) -> None:
     """Plot figures; unless they are named, skip those whose probe has no result."""
+    from jtdiag.probing.lane_states import all_diverged
     from jtdiag.store.run import Run
     from jtdiag.terminal import wording
     from jtdiag.terminal.lanes import print_lanes
 
-    runs = [Run(run), *map(Run, others)]
+    given = [Run(run), *map(Run, others)]
+    runs = [each for each in given if not all_diverged(each)] or given
     available = [drawing for drawing in drawings if _has_result(runs[0], drawing.needs)]
     for drawing in drawings:
         if not named and available and drawing not in available:
@@ -101,7 +103,7 @@ def _plot(
             _warn_if_outdated(each, drawing)
         for group in [runs] if drawing.compares else [[each] for each in runs]:
             _draw(group, drawing.name, _place(output, group, runs), named=named)
-    print_lanes(runs)
+    print_lanes(given)
 
 
 def _place(output: "Output", group: "list[Run]", runs: "list[Run]") -> "Output":

@@ -8,6 +8,7 @@ import numpy as np
 
 from jtdiag import names
 from jtdiag.compare import runs as comparison, wording as compare_wording
+from jtdiag.probing import lane_states
 from jtdiag.probing.findings import Finding
 from jtdiag.report import wording
 from jtdiag.report.answer import at_best_lam
@@ -81,7 +82,7 @@ def _error_with_interval(evidence: Evidence, lam: float) -> str:
 
 
 def _headline(runs: Sequence[Evidence]) -> str:
-    """Return the lowest test error of each run, the lowest first."""
+    """Return which runs diverged or learned nothing, and the lowest test error of each run."""
     best = [(evidence, finding) for evidence in runs if (finding := _best(evidence)) is not None]
     best.sort(key=lambda pair: pair[1].number)
     errors = [
@@ -90,7 +91,13 @@ def _headline(runs: Sequence[Evidence]) -> str:
         if finding.lam is not None
     ]
     data = {evidence.run.recipe.data.name for evidence in runs}
-    return wording.runs_headline(errors, same_data=len(data) == 1)
+    lost = [
+        wording.run_lost(evidence.name, finding.headline)
+        for evidence in runs
+        for finding in evidence.findings
+        if finding.probe == lane_states.SOURCE and finding.rule in ("diverged", "nothing-learned")
+    ]
+    return wording.runs_headline(errors, lost, same_data=len(data) == 1)
 
 
 def _best_lams(runs: Sequence[Evidence]) -> ReportTable:

@@ -43,18 +43,31 @@ def run_error(run: str, error: str, lam: float) -> str:
     return f"{run} {error} at λ = {lam:g}"
 
 
-def runs_headline(errors: Sequence[str], *, same_data: bool) -> str:
-    """Return the lowest test errors of several runs.
+def run_lost(run: str, headline: str) -> str:
+    """Return that lanes of a run diverged or have learned nothing, for a list."""
+    return f"{run}: {headline}"
+
+
+def runs_headline(errors: Sequence[str], lost: Sequence[str] = (), *, same_data: bool) -> str:
+    """Return which runs diverged, and the lowest test errors of several runs.
 
     Args:
         errors: Of `run_error`, the lowest first.
+        lost: Of `run_lost`; these come first.
         same_data: Whether all runs have the same data.
     """
-    if not errors:
-        return "The test errors of these runs are not measured yet: run the probe performance."
-    if not same_data:
-        return f"The runs have different data. Lowest test error of each: {listed(errors)}."
-    return f"Lowest test error of each run: {listed(errors)}."
+    sentences = [f"{'; '.join(lost)}."] if lost else []
+    if errors and same_data:
+        sentences.append(f"Lowest test error of each run: {listed(errors)}.")
+    elif errors:
+        sentences.append(
+            f"The runs have different data. Lowest test error of each: {listed(errors)}."
+        )
+    elif not lost:
+        sentences.append(
+            "The test errors of these runs are not measured yet: run the probe performance."
+        )
+    return " ".join(sentences)
 
 
 # --- tables --------------------------------------------------------------------------------------

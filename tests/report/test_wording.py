@@ -36,6 +36,18 @@ SENTENCES = {
         wording.runs_headline([], same_data=True),
         "The test errors of these runs are not measured yet: run the probe performance.",
     ),
+    "one run diverged": (
+        wording.runs_headline(
+            ["a 2.7 % at λ = 0"],
+            [wording.run_lost("b", "all 6 lanes diverged"), wording.run_lost("c", "1 of 6 did")],
+            same_data=True,
+        ),
+        "b: all 6 lanes diverged; c: 1 of 6 did. Lowest test error of each run: a 2.7 % at λ = 0.",
+    ),
+    "every run diverged": (
+        wording.runs_headline([], ["a: all 6 lanes diverged"], same_data=True),
+        "a: all 6 lanes diverged.",
+    ),
     "versus": (wording.versus("b", "a"), "b (B) against a (A)"),
     "recipes": (wording.recipes_caption("b", "a"), "Recipes: b (B) against a (A)"),
     "results": (wording.results_caption("b", "a"), "Test results: b (B) against a (A)"),
