@@ -4,12 +4,24 @@ The command line prints these errors without a traceback and exits with status 1
 exception is a bug in jtdiag and keeps its traceback.
 """
 
+import math
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
+
+from jtdiag.printable import printable
+
+LONGEST: Final = 499
+"""Largest number of characters of a message."""
 
 
 class JtdiagError(Exception):
-    """An error that the user can fix; the message says how."""
+    """An error that the user can fix; the message says how, on one printable line."""
+
+    def __str__(self) -> str:
+        """Return the message; if it is too long, its middle is left out, not the remedy."""
+        text = printable(super().__str__()).replace("\n", " ")
+        return shortened(text, LONGEST)
 
 
 class RecipeError(JtdiagError, ValueError):
@@ -32,13 +44,32 @@ class AlertError(JtdiagError, ValueError):
     """An alert destination that cannot be used."""
 
 
+def shortened(text: str, longest: int) -> str:
+    """Return a text whose middle is left out if it has more than a number of characters."""
+    if len(text) <= longest:
+        return text
+    kept = longest - 3
+    return f"{text[: kept // 2]} … {text[len(text) - (kept - kept // 2) :]}"
+
+
+def shown(value: object) -> str:
+    """Return a value as Python writes it, printable and short."""
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return f"a whole number of about {round(value.bit_length() * math.log10(2)):,} digits"
+    try:
+        return shortened(repr(value), 100)
+    except (ValueError, RecursionError):  # numbers of thousands of digits have no repr
+        return f"a {type(value).__name__} of values that are too long to print"
+
+
 _ALIASES = {"lambda": "lam", "λ": "lam", "dataset": "data"}
 """Common mistakes that spelling similarity does not resolve."""
 
 
 def nearest(word: object, allowed: Iterable[str]) -> str:
     """Return " Did you mean '…'?" with the most similar allowed word, or "" if none is."""
-    word, words = str(word), list(allowed)
+    word = word[:100] if isinstance(word, str) else shown(word)
+    words = list(allowed)
     if _ALIASES.get(word) in words:
         return f" Did you mean '{_ALIASES[word]}'?"
     matches = get_close_matches(word, words, 1)

@@ -5,12 +5,16 @@ The classes of a recipe are attrs classes. A field names its check in its metada
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import attrs
 
-from jtdiag.errors import RecipeError, nearest
+from jtdiag.errors import RecipeError, nearest, shortened, shown
+
+LARGEST: Final = 2**64 - 1
+"""Largest integer of a field that has no other limit, such as the seed."""
 
 
 def checked(
@@ -49,49 +53,62 @@ def _converter(name: str, metadata: Mapping[str, Any]) -> "attrs.Converter[Any, 
     check, arguments = metadata["check"], metadata["arguments"]
 
     def convert(value: object, record: attrs.AttrsInstance) -> object:
+        value = plain(value)
         extra = (record,) if metadata["takes_self"] else ()
         return check(name, value, *arguments, *extra)
 
     return attrs.Converter(convert, takes_self=True)
 
 
-def integer(field: str, value: object, low: int) -> int:
-    """Return an integer of at least `low`; ``3.0`` and ``true`` are rejected."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise RecipeError(f"{field} is {value!r}; it must be a whole number, {low} or more.")
+def plain(value: object) -> object:
+    """Return numbers and arrays of numpy as those of Python, also in a list."""
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
+    if type(value) in (list, tuple):
+        return type(value)(plain(item) for item in value)  # type: ignore[attr-defined, call-arg]
     return value
 
 
-def integer_or_auto(field: str, value: object, low: int) -> int | str:
-    """Return "auto" or an integer of at least `low`."""
-    return "auto" if value == "auto" else integer(field, value, low)
+def integer(field: str, value: object, low: int, high: int = LARGEST) -> int:
+    """Return an integer in [low, high]; ``3.0`` and ``true`` are rejected."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise RecipeError(f"{field} is {shown(value)}; it must be a whole number, {low} or more.")
+    if value > high:
+        raise RecipeError(f"{field} is {shown(value)}; it must be {high:,} or less.")
+    return value
 
 
-def integers(field: str, value: object, low: int) -> tuple[int, ...]:
-    """Return a list of integers of at least `low`; one value counts as a list of one."""
-    return tuple(integer(field, item, low) for item in listed(value))
+def integer_or_auto(field: str, value: object, low: int, high: int = LARGEST) -> int | str:
+    """Return "auto" or an integer in [low, high]."""
+    return "auto" if value == "auto" else integer(field, value, low, high)
+
+
+def integers(field: str, value: object, low: int, high: int = LARGEST) -> tuple[int, ...]:
+    """Return a list of integers in [low, high]; one value counts as a list of one."""
+    return tuple(integer(field, item, low, high) for item in listed(value))
 
 
 def number(field: str, value: object, low: float, high: float = math.inf) -> float:
     """Return a finite number in [low, high] as a float."""
     bad = isinstance(value, bool) or not isinstance(value, int | float)
+    bad = bad or (isinstance(value, int) and abs(value) > 10**300)  # beyond float
     if bad or not math.isfinite(cast(float, value)) or not low <= cast(float, value) <= high:
         limits = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f"{low:g} or more"
-        raise RecipeError(f"{field} is {value!r}; it must be a number {limits}.")
+        raise RecipeError(f"{field} is {shown(value)}; it must be a number {limits}.")
     return float(cast(float, value))
 
 
 def positive(field: str, value: object, high: float = math.inf) -> float:
     """Return a finite number in (0, high] as a float."""
     if number(field, value, 0.0, high) == 0.0:
-        raise RecipeError(f"{field} is {value!r}; it must be greater than 0.")
+        raise RecipeError(f"{field} is {shown(value)}; it must be greater than 0.")
     return float(cast(float, value))
 
 
 def text(field: str, value: object) -> str:
     """Return a string that is not empty."""
     if not isinstance(value, str) or not value:
-        raise RecipeError(f"{field} is {value!r}; it must be a non-empty string, in quotes.")
+        raise RecipeError(f"{field} is {shown(value)}; it must be a non-empty string, in quotes.")
     return value
 
 
@@ -103,18 +120,18 @@ def optional_text(field: str, value: object) -> str:
 def flag(field: str, value: object) -> bool:
     """Return a boolean."""
     if not isinstance(value, bool):
-        raise RecipeError(f"{field} is {value!r}; it must be true or false.")
+        raise RecipeError(f"{field} is {shown(value)}; it must be true or false.")
     return value
 
 
 def choice(field: str, value: object, allowed: Collection[str]) -> str:
     """Return one of the allowed words."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise RecipeError(
-            f"{field} is {value!r}; it must be one of {', '.join(allowed)}."
+            f"{field} is {shown(value)}; it must be one of {', '.join(allowed)}."
             f"{nearest(value, allowed)}"
         )
-    return cast(str, value)
+    return value
 
 
 def choices(field: str, value: object, allowed: Collection[str]) -> tuple[str, ...]:
@@ -125,7 +142,7 @@ def choices(field: str, value: object, allowed: Collection[str]) -> tuple[str, .
 def table(field: str, value: object) -> dict[str, Any]:
     """Return a copy of a table with string keys."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise RecipeError(f"{field} is {value!r}; it must be a table, [{field}].")
+        raise RecipeError(f"{field} is {shown(value)}; it must be a table, [{field}].")
     return dict(value)
 
 
@@ -144,9 +161,12 @@ def several(field: str, value: object) -> tuple[Any, ...]:
 
 def different(field: str, items: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the items if no two are equal."""
-    repeated = [item for item in items if items.count(item) > 1]
+    counted = Counter(items)
+    repeated = [item for item in counted if counted[item] > 1]
     if repeated:
-        raise RecipeError(f"{field} lists {repeated[0]!r} more than once; list each value once.")
+        raise RecipeError(
+            f"{field} lists {shown(repeated[0])} more than once; list each value once."
+        )
     return items
 
 
@@ -156,4 +176,4 @@ def unknown_key(where: str, key: str, allowed: Iterable[str]) -> RecipeError:
     hint = nearest(key, allowed) or (
         f" Known keys: {', '.join(allowed)}." if allowed else " No keys are allowed here."
     )
-    return RecipeError(f"{where}: unknown key '{key}'.{hint}")
+    return RecipeError(f"{where}: unknown key '{shortened(key, 100)}'.{hint}")

@@ -12,7 +12,7 @@ import cattrs
 from cattrs.errors import ForbiddenExtraKeysError
 
 from jtdiag import loading
-from jtdiag.errors import RecipeError
+from jtdiag.errors import RecipeError, shown
 from jtdiag.recipe import checks
 from jtdiag.recipe.checks import checked
 from jtdiag.recipe.learning_rates import PaperRates
@@ -20,6 +20,12 @@ from jtdiag.recipe.sizing import Sizing
 
 EQUAL: Final = "equal"
 """members.start of members whose initial weights are not multiplied."""
+MOST_MEMBERS: Final = 100_000
+"""Metrics of every member are kept for every epoch."""
+WIDEST: Final = 1_000_000
+"""Largest number of units or filters."""
+DEEPEST: Final = 10_000
+"""Largest number of layers or blocks."""
 START_FIELDS: Final = ("start", "start_spread")
 
 
@@ -37,8 +43,8 @@ def _start(field: str, value: object) -> str | tuple[float, ...]:
         return EQUAL
     if isinstance(value, str):
         raise RecipeError(
-            f"{field} is {value!r}; it must be 'equal' or a list of one factor per member, such as "
-            "[1.6, 0.6, 0.6, 0.6]."
+            f"{field} is {shown(value)}; it must be 'equal' or a list of one factor per member, "
+            "such as [1.6, 0.6, 0.6, 0.6]."
         )
     return tuple(checks.positive(field, item) for item in checks.several(field, value))
 
@@ -48,7 +54,8 @@ def _start_spread(field: str, value: object) -> tuple[float, ...]:
     factors = tuple(checks.positive(field, item) for item in checks.listed(value))
     if factors and (len(factors) != 2 or factors[0] > factors[1]):
         raise RecipeError(
-            f"{field} is {value!r}; it must be two factors, the smaller first, such as [0.5, 2]."
+            f"{field} is {shown(value)}; it must be two factors, the smaller first, such as "
+            "[0.5, 2]."
         )
     return factors
 
@@ -61,23 +68,23 @@ class Members:
 
     arch: str = attrs.field(metadata=checked(_architecture_name))
     """Name of an installed architecture."""
-    count: int = attrs.field(metadata=checked(checks.integer, 1))
+    count: int = attrs.field(metadata=checked(checks.integer, 1, MOST_MEMBERS))
     """Number of members, M."""
-    hidden: tuple[int, ...] = attrs.field(default=(), metadata=checked(checks.integers, 1))
+    hidden: tuple[int, ...] = attrs.field(default=(), metadata=checked(checks.integers, 1, WIDEST))
     """mlp: number of units of each hidden layer; an empty list is a linear model."""
-    filters: tuple[int, ...] = attrs.field(default=(), metadata=checked(checks.integers, 1))
+    filters: tuple[int, ...] = attrs.field(default=(), metadata=checked(checks.integers, 1, WIDEST))
     """conv: number of filters of each 3x3 layer, for example 32, 64, 64, 128, 128."""
-    strides: tuple[int, ...] = attrs.field(default=(), metadata=checked(checks.integers, 1))
+    strides: tuple[int, ...] = attrs.field(default=(), metadata=checked(checks.integers, 1, WIDEST))
     """conv: stride of each layer, for example 1, 2, 1, 2, 1."""
-    depth: int = attrs.field(default=0, metadata=checked(checks.integer, 0))
+    depth: int = attrs.field(default=0, metadata=checked(checks.integer, 0, DEEPEST))
     """densenet: number of layers; depth − 4 must be a multiple of 6. chain: number of weights."""
-    growth: int = attrs.field(default=0, metadata=checked(checks.integer, 0))
+    growth: int = attrs.field(default=0, metadata=checked(checks.integer, 0, WIDEST))
     """densenet: growth rate, the number of filters that each layer adds."""
     reduction: float = attrs.field(default=0.5, metadata=checked(_reduction))
     """densenet: fraction of the filters that a transition layer keeps."""
-    blocks: tuple[int, ...] = attrs.field(default=(), metadata=checked(checks.integers, 1))
+    blocks: tuple[int, ...] = attrs.field(default=(), metadata=checked(checks.integers, 1, DEEPEST))
     """resnext: number of blocks in each of the four stages, for example 2, 2, 2, 2."""
-    width: int = attrs.field(default=0, metadata=checked(checks.integer, 0))
+    width: int = attrs.field(default=0, metadata=checked(checks.integer, 0, WIDEST))
     """resnext: number of filters of a branch in the first stage; it doubles with each stage."""
     start: str | tuple[float, ...] = attrs.field(
         default=EQUAL, metadata=checked(_start, quiet=True)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import attrs
 
-from jtdiag.errors import RecipeError
+from jtdiag.errors import RecipeError, shown
 from jtdiag.recipe import checks
 from jtdiag.recipe.checks import checked
 
@@ -22,10 +22,10 @@ SCHEDULES = ("constant", "linear", "cosine", "step")
 def weight(field: str, value: object) -> float:
     """Return a λ in [0, 1]; the message for larger values explains the limit."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and 1 < float(value) < math.inf:  # type: ignore[arg-type]
+    if is_number and 1 < value < math.inf:  # type: ignore[operator]
         raise RecipeError(
-            f"{field} is {value!r}; it must be a number in [0, 1]. For λ > 1 the joint loss has no "
-            "lower bound (Gaussian members drift apart indefinitely), so training diverges."
+            f"{field} is {shown(value)}; it must be a number in [0, 1]. For λ > 1 the joint loss "
+            "has no lower bound (Gaussian members drift apart indefinitely), so training diverges."
         )
     return checks.number(field, value, 0, 1)
 

@@ -9,7 +9,7 @@ import math
 import attrs
 
 from jtdiag import families, names
-from jtdiag.errors import RecipeError
+from jtdiag.errors import RecipeError, shown
 from jtdiag.recipe import checks, learning_rates
 from jtdiag.recipe.alerts import Alerts, check_alerts
 from jtdiag.recipe.checks import checked
@@ -40,10 +40,21 @@ __all__ = [
 ]
 
 
+MOST_TRIALS = 100_000
+"""Every trial has a lane for each λ, with files of its own."""
+LONGEST_NAME = 200
+"""File systems allow names of 255 bytes, of which drafts and other files need some."""
+
+
 def _folder_name(field: str, value: object) -> str:
     name = checks.text(field, value)
     if "/" in name or name in (".", ".."):
-        raise RecipeError(f"{field} is {name!r}; it becomes a folder name, so it has no '/'.")
+        raise RecipeError(f"{field} is {shown(name)}; it becomes a folder name, so it has no '/'.")
+    if len(name.encode("utf-8", "replace")) > LONGEST_NAME:
+        raise RecipeError(
+            f"{field} is {shown(name)}; it becomes a folder name, so it has {LONGEST_NAME} bytes "
+            "at most."
+        )
     return name
 
 
@@ -83,7 +94,7 @@ class Recipe:
     lam: tuple[float, ...] = attrs.field(default=(0.0, 0.5, 0.9, 1.0), metadata=checked(weights))
     """Values of λ, the weight of the ensemble loss: 0 trains the members independently, 1 trains
     them end to end."""
-    trials: int = attrs.field(default=1, metadata=checked(checks.integer, 1))
+    trials: int = attrs.field(default=1, metadata=checked(checks.integer, 1, MOST_TRIALS))
     """Number of repetitions with other initial weights and another order of the examples."""
     seed: int = attrs.field(default=0, metadata=checked(checks.integer, 0))
     scheme: str = attrs.field(default="joint", metadata=checked(checks.choice, SCHEMES, quiet=True))

@@ -5,12 +5,16 @@ from typing import Any, ClassVar, Literal
 import attrs
 
 from jtdiag import names
-from jtdiag.errors import RecipeError, nearest
+from jtdiag.errors import RecipeError, nearest, shown
 from jtdiag.recipe import checks
 from jtdiag.recipe.checks import checked
 from jtdiag.recipe.image_layout import LAYOUTS
 from jtdiag.recipe.optimisers import OPTIMISERS
 
+MOST_EPOCHS = 1_000_000
+"""Metrics of every epoch are kept in memory."""
+MOST_THREADS = 4_096
+"""More threads than any machine has only take memory."""
 KeptEpochs = Literal["all", "none"] | tuple[int | str, ...]
 """Epochs to keep: all, none, or a list of epoch numbers, "best" and "last"."""
 LR_RULES = ("given", "paper", "matched")
@@ -82,7 +86,7 @@ def _learning_rates(field: str, value: object) -> tuple[float, ...]:
         rules = LR_RULES[1:]
         if value not in rules:
             raise RecipeError(
-                f"{field} is {value!r}; it must be a number greater than 0, or one of "
+                f"{field} is {shown(value)}; it must be a number greater than 0, or one of "
                 f"{', '.join(rules)}.{nearest(value, rules)}"
             )
         rates = RatesByRule()
@@ -108,7 +112,7 @@ class Train:
 
     SECTION: ClassVar[str] = "train"
 
-    epochs: int = attrs.field(default=10, metadata=checked(checks.integer, 1))
+    epochs: int = attrs.field(default=10, metadata=checked(checks.integer, 1, MOST_EPOCHS))
     batch: int = attrs.field(default=100, metadata=checked(checks.integer, 1))
     """Batch size; the last batch of an epoch may be smaller."""
     lr: tuple[float, ...] = attrs.field(default=(0.1,), metadata=checked(_learning_rates))
@@ -193,7 +197,9 @@ class Engine:
 
     device: str = attrs.field(default="auto", metadata=checked(checks.text))
     """auto uses a GPU if there is one; otherwise cpu, cuda or cuda:N."""
-    threads: int | str = attrs.field(default="auto", metadata=checked(checks.integer_or_auto, 1))
+    threads: int | str = attrs.field(
+        default="auto", metadata=checked(checks.integer_or_auto, 1, MOST_THREADS)
+    )
     """CPU threads; auto uses one for small steps, and otherwise all available processors."""
     precision: str = attrs.field(
         default="float32", metadata=checked(checks.choice, ("float32", "float64"))

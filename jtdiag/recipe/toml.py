@@ -14,7 +14,7 @@ import tomli_w
 from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn
 
-from jtdiag.errors import RecipeError, nearest
+from jtdiag.errors import RecipeError, nearest, shortened, shown
 from jtdiag.recipe import checks
 from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.members import Members
@@ -107,8 +107,8 @@ def load(path: Path) -> dict[str, Any]:
             f"{path}: cannot be read ({error.strerror}). Give a recipe file or a preset; "
             "`jtdiag presets` lists the presets."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: is not valid TOML: {error}.") from error
+    except (ValueError, RecursionError) as error:  # also for integers of thousands of digits
+        raise RecipeError(f"{path}: is not valid TOML: {shortened(str(error), 200)}.") from error
 
 
 def from_table(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
@@ -142,7 +142,7 @@ def from_table(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
 
 
 def _reject_value(where: str, section: str, value: object) -> NoReturn:
-    raise RecipeError(f"{where}: {section} is {value!r}; it must be a table, [{section}].")
+    raise RecipeError(f"{where}: {section} is {shown(value)}; it must be a table, [{section}].")
 
 
 # --- overriding -----------------------------------------------------------------------------------
@@ -163,7 +163,8 @@ def override(
         section = ".".join(parents)
         if parents and section not in (*SECTIONS, OPTIONS):
             raise RecipeError(
-                f"--set {key}: there is no section '{section}'.{nearest(section, SECTIONS)}"
+                f"--set {shortened(key, 60)}: there is no section '{shortened(section, 60)}'."
+                f"{nearest(section, SECTIONS)}"
             )
         target = result
         for parent in parents:
@@ -183,11 +184,17 @@ def _copied(table: Mapping[str, Any]) -> dict[str, Any]:
 def _parse(change: str) -> tuple[str, Any]:
     key, equals, value = change.partition("=")
     if not equals or not key.strip():
-        raise RecipeError(f"--set {change}: must be key=value, such as --set train.epochs=3.")
+        raise RecipeError(
+            f"--set {shortened(change, 60)}: must be key=value, such as --set train.epochs=3."
+        )
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(
+            f"--set {shortened(change, 60)}: {shortened(str(error), 200)}."
+        ) from error
 
 
 def _carry_learning_rates(old: Mapping[str, Any], new: dict[str, Any]) -> None:

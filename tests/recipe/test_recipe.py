@@ -1,9 +1,11 @@
 import math
 
 import attrs
+import numpy as np
 import pytest
 
 from jtdiag.errors import RecipeError
+from jtdiag.recipe import toml
 from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.objective import Objective
 from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
@@ -31,6 +33,24 @@ def recipe(**changes):
 
 
 REFUSED = [
+    ("data_layout", "NHWC", "one of auto, nchw, nhwc"),
+    ("data_scale", 0, "greater than 0"),
+    ("data_scale", "255", "must be a number"),
+    ("data_keys", ["a", "b"], "has 2 names; give four"),
+    ("data_keys", ["a", "b", "a", "c"], "'a' more than once"),
+    ("data_standardize", "no", "true or false"),
+    ("trials", 10**9, "must be 100,000 or less"),
+    ("members_count", 999_999_999_999, "must be 100,000 or less"),
+    ("members_hidden", [10**20], "must be 1,000,000 or less"),
+    ("engine_threads", 10**8, "must be 4,096 or less"),
+    ("train_epochs", 10**7, "must be 1,000,000 or less"),
+    ("train_lr", 10**400, "is a whole number of about 400 digits; it must be a number"),
+    ("seed", 10**400, "is a whole number of about 400 digits; it must be 18,446,"),
+    ("lam", [10**400], "is a whole number of about 400 digits"),
+    ("name", "n" * 201, "200 bytes at most"),
+    ("keep_splits", [["test"]], "must be one of train, val, test"),
+    ("data_augment", [{"a": 1}], "must be one of crop, flip"),
+    ("objective_loss", ["joint"], "must be one of joint"),
     ("scheme", "boosting", "joint, bagging, stacking, single"),
     ("bootstrap", "rows", "weights, batches"),
     ("train_lr_rule", "guessed", "given, paper, matched"),
@@ -349,3 +369,35 @@ def test_a_recipe_cannot_be_changed():
         made.trials = 2
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         made.train.lr = (1.0,)
+
+
+LONG = ("\x1b[31mred\x1b[0m", "a\nb", "\u202e", "x" * 20_000, [[1] * 9_999], 10**5000, [10**5000])
+
+
+@pytest.mark.parametrize("value", range(len(LONG)))
+@pytest.mark.parametrize(
+    "field",
+    ["lam", "trials", "data_val", "members_arch", "members_hidden", "train_lr", "keep_splits"],
+)
+def test_a_refusal_is_one_short_printable_line(field, value):
+    with pytest.raises(RecipeError) as caught:
+        recipe(**{field: LONG[value]})
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
+
+
+def test_numbers_and_arrays_of_numpy_are_those_of_python():
+    plain = recipe(lam=[0.0, 0.5], trials=2, members_hidden=[3, 4], data_val=1)
+    numpy = recipe(
+        lam=np.array([0, 0.5]),
+        trials=np.int64(2),
+        members_hidden=[np.int32(3), np.uint8(4)],
+        data_val=np.int16(1),
+        train_nesterov=np.bool_(False),
+    )
+    assert numpy == plain
+    assert toml.to_toml(numpy) == toml.to_toml(plain)
+    assert toml.digest(numpy) == toml.digest(plain)
+    assert type(numpy.trials) is int
+    with pytest.raises(RecipeError, match=r"trials is 2\.0; it must be a whole number"):
+        recipe(trials=np.float64(2))

@@ -675,3 +675,38 @@ def test_differences_are_the_fields_that_are_not_equal(old, new):
     for section in toml.SECTIONS:
         expected += [f"{section}.{k}" for k in a[section] if a[section][k] != b[section][k]]
     assert sorted(toml.differences(old, new)) == sorted(set(expected) - MACHINE)
+
+
+BAD_DOCUMENTS = {
+    "an integer of 5,000 digits": "trials = " + "9" * 5000,
+    "deep nesting": "lam = " + "[" * 5000 + "]" * 5000,
+    "an escape in a key": '"\\u001b[2J" = 1',
+    "a long key": f"{'k' * 30_000} = 1",
+    "a table for a word": '[data]\nname = "digits"\n[members]\narch = {a = 1}\ncount = 2',
+    "a list for a word": '[data]\nname = "digits"\n[members]\narch = ["mlp"]\ncount = 2',
+}
+
+
+@pytest.mark.parametrize("kind", BAD_DOCUMENTS)
+def test_a_bad_document_is_refused_in_one_short_printable_line(tmp_path, kind):
+    path = tmp_path / "bad.toml"
+    text = BAD_DOCUMENTS[kind]
+    head = (
+        "" if "[data]" in text else '\n[data]\nname = "digits"\n[members]\narch = "mlp"\ncount = 2'
+    )
+    path.write_text(text + head, "utf-8")
+    with pytest.raises(RecipeError) as caught:
+        toml.read(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "change", ["trials=" + "9" * 5000, "\x1b[2J=1", "k" * 9999 + ".a=1", "lam=" + "[" * 5000]
+)
+def test_a_bad_override_is_refused_in_one_short_printable_line(change):
+    table = {"data": {"name": "digits"}, "members": {"arch": "mlp", "count": 2}}
+    with pytest.raises(RecipeError) as caught:
+        toml.from_table(toml.override(table, [change]))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500

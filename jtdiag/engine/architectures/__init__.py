@@ -4,6 +4,7 @@
 torch.nn.Module. A record is registered under the entry-point group ``jtdiag.architectures``.
 """
 
+import math
 from typing import TYPE_CHECKING
 
 from jtdiag.errors import RecipeError
@@ -40,6 +41,8 @@ def build(
             f"members.arch is '{members.arch}', which takes images, but an example of this dataset "
             f"has shape {input_shape}; use arch = 'mlp', or images (C, H, W)."
         )
+    if "factory" not in architecture.fields:
+        _require_memory(members, input_shape, outputs)
     stack = architecture.build(members, input_shape, outputs, factory)
     if not isinstance(stack, ModuleStack):
         raise RecipeError(
@@ -47,3 +50,35 @@ def build(
             "must return a jtdiag.engine.architectures.module_stack.ModuleStack."
         )
     return stack
+
+
+COPIES = 4
+"""Weights, their start, gradients and the state of an optimizer, at least."""
+
+
+def _require_memory(members: Members, input_shape: tuple[int, ...], outputs: int) -> None:
+    """Check that the members fit in memory, on the meta device, which allocates nothing.
+
+    Raises:
+        RecipeError: if they do not.
+    """
+    import torch
+
+    from jtdiag.engine import memory
+    from jtdiag.store import layout
+
+    try:
+        with torch.device("meta"):
+            stack = members.architecture.build(members, input_shape, outputs, None)
+            sizes = [math.prod(p.shape) for p in stack.parameters.values()]
+    except RecipeError:
+        raise
+    except (RuntimeError, NotImplementedError, TypeError, ValueError):
+        return  # an architecture of another package may not support the meta device
+    needed, free = COPIES * 4 * members.copies * sum(sizes), memory.available()
+    if needed > free:
+        raise RecipeError(
+            f"members.count is {members.count}, with {sum(sizes):,} parameters each; training "
+            f"takes {layout.readable(needed)} of memory or more, of which {layout.readable(free)} "
+            "are free. Use fewer or smaller members."
+        )

@@ -25,7 +25,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag.engine.datasets import class_labels, memory, rounding
+from jtdiag.engine import memory
+from jtdiag.engine.datasets import class_labels, rounding
 from jtdiag.engine.datasets.arrays import Arrays, located
 from jtdiag.engine.datasets.contract import DataSource
 from jtdiag.errors import DataError
@@ -92,7 +93,7 @@ def _read(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
             available = archive.files
             wanted = dict(zip((*_KEYS, _CLASSES), (*names, _CLASSES), strict=True))
             wanted = {key: name for key, name in wanted.items() if name in available}
-            memory.require(path, wanted.values())
+            memory.require_for_arrays(path, wanted.values())
             raw = {key: np.asarray(archive[name]) for key, name in wanted.items()}
     except _UNREADABLE as error:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Free memory, which an array's header is checked against before the array is read."""
+"""Free memory, which sizes are checked against before anything is allocated."""
 
 import math
 import os
@@ -14,7 +14,7 @@ from jtdiag.store import layout
 _HEADERS = (np.lib.format.read_array_header_2_0, np.lib.format.read_array_header_1_0)
 
 
-def require(path: Path, names: Iterable[str]) -> None:
+def require_for_arrays(path: Path, names: Iterable[str]) -> None:
     """Check that the arrays of an .npz file fit in memory, by their headers.
 
     Raises:
