@@ -74,7 +74,10 @@ def integer(field: str, value: object, low: int, high: int = LARGEST) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise RecipeError(f"{field} is {shown(value)}; it must be a whole number, {low} or more.")
     if value > high:
-        raise RecipeError(f"{field} is {shown(value)}; it must be {high:,} or less.")
+        raise RecipeError(
+            f"{field} is {shown(value)}; it must be {high:,} or less, so that "
+            "a run stays computable."
+        )
     return value
 
 

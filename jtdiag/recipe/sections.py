@@ -29,7 +29,8 @@ def _keys(field: str, value: object) -> tuple[str, ...]:
     names = tuple(checks.text(field, item) for item in checks.listed(value))
     if names and len(names) != 4:
         raise RecipeError(
-            f"{field} lists {len(names)} of four names; give those of x_train, y_train, x_test and y_test."
+            f"{field} lists {len(names)} of four names; give those of x_train, y_train, "
+            "x_test and y_test."
         )
     return checks.different(field, names)
 
