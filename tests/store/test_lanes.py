@@ -235,4 +235,4 @@ def test_a_text_is_on_the_disk_before_it_takes_the_old_ones_place(tmp_path, monk
     monkeypatch.setattr(os, "fsync", lambda fd: (order.append("fsync"), fsync(fd)))
     monkeypatch.setattr(Path, "replace", lambda a, b: (order.append("replace"), replace(a, b)))
     files.write_atomically(tmp_path / "file.txt", "text")
-    assert order == ["fsync", "replace"]
+    assert order == ["fsync", "replace", "fsync"]  # the text, its name, the folder
