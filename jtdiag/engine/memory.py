@@ -28,11 +28,24 @@ def require_for_arrays(path: Path, names: Iterable[str]) -> None:
                 read = _HEADERS[np.lib.format.read_magic(file)[0] == 1]
                 shape, _, dtype = read(file)
                 total += math.prod(shape) * dtype.itemsize
+    require(total, "its arrays")
+
+
+def require(total: int, what: str) -> None:
+    """Check that something fits in memory.
+
+    Args:
+        total: Its size in bytes.
+        what: What it is, for the message; a plural.
+
+    Raises:
+        DataError: if it does not fit.
+    """
     free = available()
     if total > free:
         raise DataError(
-            f"its arrays take {layout.readable(total)}, but only {layout.readable(free)} of memory "
-            "are free; use fewer examples or a smaller type."
+            f"{what} take {layout.readable(total)}, but only {layout.readable(free)} of memory "
+            "are free; use fewer or smaller examples."
         )
 
 

@@ -35,3 +35,31 @@ def from_one(count: int) -> str:
         count: Number of classes, K.
     """
     return f"labels are 1..{count}, read as 0..{count - 1}; classes keep their numbers as names"
+
+
+def converted(count: int, kind: str) -> str:
+    """Return how many images were converted.
+
+    Args:
+        count: Number of images.
+        kind: What was converted: "palette", "16 bits", "transparency", "orientation", or a mode.
+    """
+    images = "1 image" if count == 1 else f"{count} images"
+    actions = {
+        "16 bits": "with 16 bits divided by 65,535",
+        "transparency": "with transparency put on white",
+        "orientation": "turned upright by the orientation in the file",
+    }
+    action = actions.get(kind, f"converted to RGB ({kind})")
+    return f"{images} {action}"
+
+
+def left_out(count: int, example: str) -> str:
+    """Return how many files and folders were not read.
+
+    Args:
+        count: Their number.
+        example: Path of one of them.
+    """
+    noun = "1 file or folder" if count == 1 else f"{count} files or folders"
+    return f"{noun} left out, such as {example}"

@@ -11,6 +11,8 @@ from jtdiag.recipe.checks import checked
 from jtdiag.recipe.image_layout import LAYOUTS
 from jtdiag.recipe.optimisers import OPTIMISERS
 
+LARGEST_SIDE = 10_000
+"""Pixels of a side of an image."""
 MOST_EPOCHS = 1_000_000
 """Metrics of every epoch are kept in memory."""
 MOST_THREADS = 4_096
@@ -23,6 +25,13 @@ LR_RULES = ("given", "paper", "matched")
 
 def _scale(field: str, value: object) -> float | str:
     return "auto" if value == "auto" else checks.positive(field, value)
+
+
+def _resize(field: str, value: object) -> tuple[int, ...]:
+    sides = checks.integers(field, value, 1, LARGEST_SIDE)
+    if len(sides) not in (0, 2):
+        raise RecipeError(f"{field} is {shown(value)}; it must be [height, width] in pixels.")
+    return sides
 
 
 def _keys(field: str, value: object) -> tuple[str, ...]:
@@ -59,6 +68,8 @@ class Data:
     """Number by which the inputs of an .npz file are divided; "auto" is 255 for images of bytes."""
     keys: tuple[str, ...] = attrs.field(default=(), metadata=checked(_keys, quiet=True))
     """Names of the arrays in an .npz file that are x_train, y_train, x_test and y_test."""
+    resize: tuple[int, ...] = attrs.field(default=(), metadata=checked(_resize, quiet=True))
+    """Height and width to which the images of a folder are resized; by default they are not."""
     standardize: bool = attrs.field(default=True, metadata=checked(checks.flag, quiet=True))
     """Whether inputs are standardized, by mean and standard deviation of the training part."""
 
@@ -69,7 +80,7 @@ class Data:
         return {name: value for name, value in fields.items() if value not in ("auto", True, ())}
 
 
-READING = ("layout", "scale", "keys", "standardize")
+READING = ("layout", "scale", "keys", "resize", "standardize")
 """Fields of [data] that say how a data set is read."""
 
 

@@ -36,6 +36,7 @@ REFUSED = [
     ("data_layout", "NHWC", "one of auto, nchw, nhwc"),
     ("data_scale", 0, "greater than 0"),
     ("data_scale", "255", "must be a number"),
+    ("data_resize", 32, r"must be \[height, width\] in pixels"),
     ("data_keys", ["a", "b"], "lists 2 of four names"),
     ("data_keys", ["a", "b", "a", "c"], "'a' more than once"),
     ("data_standardize", "no", "true or false"),

@@ -567,6 +567,7 @@ OTHER = {
     "data.val": 7,
     "data.layout": "nhwc",
     "data.scale": 255.0,
+    "data.resize": (7, 7),
     "data.keys": ("a", "b", "c", "d"),
     "data.standardize": False,
     "data.augment": ("flip",),

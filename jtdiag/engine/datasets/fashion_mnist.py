@@ -84,7 +84,7 @@ def _download(root: Path, missing: Sequence[str]) -> None:
     except (OSError, RuntimeError, HTTPException, EOFError) as error:
         raise DataError(
             f"Fashion-MNIST: {', '.join(missing)} not found in {folder}, and the download failed "
-            f"({shorten(str(error), 200)}); put the files there, or name the folder that contains "
+            f"({shorten(str(error), 100)}); put the files there, or name the folder that contains "
             f"{_RAW} with `--set data.root=FOLDER`."
         ) from error
 

@@ -1,51 +1,83 @@
-"""A folder of images by class: train/<class>/*.png and test/<class>/*.png, or .jpg.
+"""A folder of images by class: train/<class>/*.png and test/<class>/*.png, or .jpg, .tif, ….
 
 Classes are the folder names in sorted order; images within a class are sorted by file name. All
-images must have the same size. If all are grayscale there is one channel; if any is RGB, grayscale
-images are converted to RGB. Hidden files and other file types are skipped.
+images must have the same size, or are resized. If all are grayscale there is one channel; if any is
+not, grayscale images are converted to RGB. Hidden files are skipped; other files and nested folders
+are left out, and counted.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from jtdiag.engine import memory, wording
+from jtdiag.engine.datasets import picture
 from jtdiag.engine.datasets.arrays import Arrays, located
 from jtdiag.engine.datasets.contract import DataSource
 from jtdiag.errors import DataError
 
 TRAIN: Final = "train"
 TEST: Final = "test"
-_SUFFIXES: Final = (".png", ".jpg", ".jpeg")
-_GRAY: Final = ("1", "L")
-_RGB: Final = ("RGB",)
 
 
-def load(root: Path) -> Arrays:
+def load(root: Path, *, resize: tuple[int, ...] = ()) -> Arrays:
     """Return the images below `root` as (N, C, H, W) in [0, 1], with C = 1 or 3.
+
+    Args:
+        root: The folder that contains train and test.
+        resize: Height and width to which all images are resized; empty for their own size.
 
     Raises:
         DataError: if folders are missing or empty, the parts have different classes, or an image
-            cannot be read, differs in size from the first, or is neither RGB nor grayscale.
+            cannot be read, or differs in size from the first.
     """
     with located(root):
         classes = _classes(root)
         train_files, y_train = _part(root, TRAIN, classes)
         test_files, y_test = _part(root, TEST, classes)
-        mode = _common_mode(root, (*train_files, *test_files))
+        files = (*train_files, *test_files)
+        headers = [picture.header(path) for path in files]
+        shape = _common_shape(root, files, headers, resize)
+        memory.require(4 * len(files) * math.prod(shape), f"{len(files)} images")
+        gray = shape[0] == 1
         return Arrays(
-            x_train=_pixels(train_files, mode),
+            x_train=_pixels(train_files, shape, gray=gray, resize=resize),
             y_train=y_train,
-            x_test=_pixels(test_files, mode),
+            x_test=_pixels(test_files, shape, gray=gray, resize=resize),
             y_test=y_test,
             classes=classes,
             mean=None,
             sd=None,
+            notes=_notes(root, headers, classes),
         )
+
+
+def _notes(
+    root: Path, headers: Sequence[picture.Header], classes: Sequence[str]
+) -> tuple[str, ...]:
+    """Return what was converted, and what was left out."""
+    converted = Counter(header.conversion for header in headers if header.conversion)
+    notes = [wording.converted(count, kind) for kind, count in sorted(converted.items())]
+    left_out = [path for part in (TRAIN, TEST) for path in _left_out(root / part, classes)]
+    if left_out:
+        notes.append(wording.left_out(len(left_out), str(left_out[0].relative_to(root))))
+    return tuple(notes)
+
+
+def _left_out(part: Path, classes: Sequence[str]) -> list[Path]:
+    """Return visible files and folders of a part that contain no images that are read."""
+    loose = [path for path in _visible(part) if not path.is_dir()]
+    inside = [path for name in classes for path in _visible(part / name) if not _is_image(path)]
+    return [*loose, *inside]
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in picture.SUFFIXES and not path.is_dir()
 
 
 def _part(root: Path, part: str, classes: Sequence[str]) -> tuple[list[Path], NDArray[np.int64]]:
@@ -58,17 +90,17 @@ def _part(root: Path, part: str, classes: Sequence[str]) -> tuple[list[Path], ND
     counts = []
     for name in classes:
         files_of_class = _visible(root / part / name)
-        images = [path for path in files_of_class if path.suffix.lower() in _SUFFIXES]
+        images = [path for path in files_of_class if _is_image(path)]
         if part == TRAIN and not images:
             raise DataError(
-                f"{part}/{name} contains no {', '.join(_SUFFIXES)}; "
+                f"{part}/{name} contains no {', '.join(picture.SUFFIXES)}; "
                 "put the images of the class there, or remove it from both parts."
             )
         files += images
         counts.append(len(images))
     if not files:
         raise DataError(
-            f"{part} contains no {', '.join(_SUFFIXES)} in any class; put images there."
+            f"{part} contains no {', '.join(picture.SUFFIXES)} in any class; put images there."
         )
     return files, np.repeat(np.arange(len(classes), dtype=np.int64), counts)
 
@@ -107,62 +139,40 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _common_mode(root: Path, files: Sequence[Path]) -> str:
-    """Return "L" if all images are grayscale, else "RGB"; only headers are read.
+def _common_shape(
+    root: Path,
+    files: Sequence[Path],
+    headers: Sequence[picture.Header],
+    resize: tuple[int, ...],
+) -> tuple[int, int, int]:
+    """Return the shape (C, H, W) of all images: one channel if all are grayscale, else three.
 
     Raises:
-        DataError: if sizes differ, or an image is neither RGB nor grayscale.
+        DataError: if sizes differ, and images are not resized.
     """
-    rgb = False
-    first: tuple[int, int] | None = None
-    for path in files:
-        with _opened(path) as image:
-            mode, size = image.mode, image.size
-        relative = path.relative_to(root)
-        if mode not in (*_GRAY, *_RGB):
-            raise DataError(f"{relative} has mode {mode}; save it as RGB or as grayscale (L).")
-        first = first or size
-        if size != first:
+    first = headers[0].size
+    for path, header in zip(files, headers, strict=True):
+        if header.size != first and not resize:
+            size = header.size
             raise DataError(
-                f"{relative} has {size[0]}x{size[1]} pixels and the first image "
-                f"{first[0]}x{first[1]}; crop or resize them to the same size."
+                f"{path.relative_to(root)} has {size[0]}x{size[1]} pixels and the first image "
+                f"{first[0]}x{first[1]}; set data.resize = [height, width], or crop or resize them "
+                "to the same size."
             )
-        rgb = rgb or mode in _RGB
-    return "RGB" if rgb else "L"
+    height, width = resize or first[::-1]
+    return 1 if all(header.gray for header in headers) else 3, height, width
 
 
-def _pixels(files: Sequence[Path], mode: str) -> NDArray[np.float32]:
-    """Return the images as (N, C, H, W) in [0, 1]; all must have the same size."""
-    first = _decoded(files[0], mode)
-    images = np.empty((len(files), *first.shape), np.float32)
+def _pixels(
+    files: Sequence[Path], shape: tuple[int, int, int], *, gray: bool, resize: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Return the images as (N, C, H, W) in [0, 1]."""
+    images = np.empty((len(files), *shape), np.float32)
     for index, path in enumerate(files):
-        images[index] = _decoded(path, mode)
-    images /= 255
+        images[index] = picture.pixels(path, gray=gray, resize=resize)
     return images
 
 
-def _decoded(path: Path, mode: str) -> NDArray[np.uint8]:
-    """Return one image as (C, H, W)."""
-    with _opened(path) as image:
-        pixels = np.asarray(image.convert(mode))
-    return np.atleast_3d(pixels).transpose(2, 0, 1)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image; whatever fails while it is read becomes a `DataError`.
-
-    Raises:
-        DataError: if the file is not an image, or is damaged.
-    """
-    try:
-        with Image.open(path) as image:
-            yield image
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises all three for damaged files
-        raise DataError(
-            f"{path.name} in {path.parent.name} cannot be read as an image ({error}); "
-            "save it again or remove it."
-        ) from error
-
-
-SOURCE = DataSource(name="folder", targets="classes", load=load, uses_root=True)
+SOURCE = DataSource(
+    name="folder", targets="classes", load=load, options=("resize",), uses_root=True
+)
