@@ -167,7 +167,9 @@ def test_interrupted_before_anything_was_written_it_says_so(recipe, monkeypatch,
     before = set(tmp_path.iterdir())
     ran = train(recipe, "--out", "mine")
     assert ran.exit_code == 130
-    assert ran.stderr == "\nInterrupted before anything was written. The same command starts again.\n"
+    assert (
+        ran.stderr == "\nInterrupted before anything was written. The same command starts again.\n"
+    )
     assert set(tmp_path.iterdir()) == before
 
 

@@ -65,16 +65,19 @@ def _require_memory(members: Members, input_shape: tuple[int, ...], outputs: int
     import torch
 
     from jtdiag.engine import memory
+    from jtdiag.engine.architectures.module_stack import ModuleStack
     from jtdiag.store import layout
 
     try:
         with torch.device("meta"):
             stack = members.architecture.build(members, input_shape, outputs, None)
-            sizes = [math.prod(p.shape) for p in stack.parameters.values()]
     except RecipeError:
         raise
     except (RuntimeError, NotImplementedError, TypeError, ValueError):
         return  # an architecture of another package may not support the meta device
+    if not isinstance(stack, ModuleStack):  # refused by the caller
+        return
+    sizes = [math.prod(p.shape) for p in stack.parameters.values()]
     needed, free = COPIES * 4 * members.copies * sum(sizes), memory.available()
     if needed > free:
         raise RecipeError(
