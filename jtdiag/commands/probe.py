@@ -46,7 +46,9 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
     for each in selected:
         if not names and not each.applies(opened):
             echo(wording.probe_not_applicable(each.name, each.question))
-        elif not _run(opened, each, force=force):
+        elif len(selected) == 1:
+            _run(opened, each, force=force)
+        elif not _succeeds(opened, each, force=force):
             failed.append(each.name)
     printed = {each.name for each in selected} - {*failed} | {lane_states.SOURCE}
     print_findings(Console(), [f for f in findings.read(run) if f.probe in printed])
@@ -55,9 +57,24 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
         raise SystemExit(1)
 
 
-def _run(run: "Run", probe: "Probe", *, force: bool) -> bool:
-    """Run a probe; return whether it succeeded. An error is printed, and those after it run."""
+def _succeeds(run: "Run", probe: "Probe", *, force: bool) -> bool:
+    """Run one of several probes; return whether it succeeded. An error is printed."""
     from jtdiag.errors import JtdiagError
+    from jtdiag.terminal import wording
+
+    try:
+        _run(run, probe, force=force)
+    except JtdiagError as error:
+        echo(wording.probe_failed(probe.name, str(error)), err=True)
+        return False
+    except Exception:  # noqa: BLE001 - a bug of one probe must not hide findings of the others
+        echo(wording.probe_failed(probe.name, traceback.format_exc()), err=True)
+        return False
+    return True
+
+
+def _run(run: "Run", probe: "Probe", *, force: bool) -> None:
+    """Run a probe and show its progress."""
     from jtdiag.probing import results
     from jtdiag.probing.running import probe as run_probe
     from jtdiag.terminal import wording
@@ -66,13 +83,5 @@ def _run(run: "Run", probe: "Probe", *, force: bool) -> bool:
     fresh = not force and results.is_fresh(run, probe)
     state = wording.probe_up_to_date if fresh else wording.probe_running
     echo(state(probe.name, probe.question))
-    try:
-        with measuring(run, probe.name):
-            run_probe(run, probe, force=force)
-    except JtdiagError as error:
-        echo(wording.probe_failed(probe.name, str(error)), err=True)
-        return False
-    except Exception:  # noqa: BLE001 - a bug of one probe must not hide findings of the others
-        echo(wording.probe_failed(probe.name, traceback.format_exc()), err=True)
-        return False
-    return True
+    with measuring(run, probe.name):
+        run_probe(run, probe, force=force)
