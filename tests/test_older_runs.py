@@ -44,6 +44,8 @@ CHANGED = {
         *("grid_kappa", "exponent", "exponent_low", "exponent_high"),
         *("tangent_redundancy", "tangent_redundancy_se"),
     },
+    # That version dropped none of three members where a fifth of them was to be dropped.
+    "collusion": {"drop_rise", "drop_excess", "drop_rise_se", "predicted_rise"},
     # Rules wait for members that still learn, and dominance compares leaders with the others.
     "alerts": {"number", "spoke", "first_spoke"},
 }

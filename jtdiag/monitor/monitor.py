@@ -94,10 +94,7 @@ class DominanceMonitor:
         self.family = families.find(family) if isinstance(family, str) else family
         self.combiner = _choice("combiner", combiner, families.COMBINERS)
         self._every = _stride(every)
-        installed = RULES.names()
-        self._log = VerdictLog[None](
-            _choice("wanted", name, installed) for name in (installed if wanted is None else wanted)
-        )
+        self._log = _verdict_log(wanted)
         self._random = random.Random(0)  # draws the first batch of each sample only
         self._sample: EpochSample | None = None
         self._members = 0
@@ -483,6 +480,13 @@ def _stride(every: object) -> int | None:
     if not isinstance(every, int) or every < 1:
         raise ValueError(f"every is {every!r}; it must be 'auto' or an integer of at least 1.")
     return every
+
+
+def _verdict_log(wanted: Iterable[str] | None) -> VerdictLog[None]:
+    """Return a log of the wanted rules; by default all that are installed."""
+    installed = RULES.names()
+    names_of_rules = installed if wanted is None else wanted
+    return VerdictLog[None](_choice("wanted", name, installed) for name in names_of_rules)
 
 
 def _choice(field: str, value: str, allowed: tuple[str, ...]) -> str:

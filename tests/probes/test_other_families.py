@@ -88,6 +88,7 @@ def test_a_member_that_is_nearly_all_of_the_mixture_is_left_out_exactly():
 
 def test_the_measure_is_named_where_it_is_no_fraction_of_examples(run):
     result = performance.probe.ask(run, Options())
+    result.attrs |= {"chance_error": np.inf, "unlearned": []}  # after two epochs little is learned
     [finding] = [f for f in performance.probe.judge(result) if f.rule == "best-lambda"]
     assert result.attrs["error_measure"] == run.error_measure
     assert (f"({run.error_measure})" in finding.sentence) != run.family.classes

@@ -83,13 +83,12 @@ def test_lanes_wait_train_and_die(warned):
 
 @pytest.mark.slow
 def test_a_lane_that_a_rule_stopped_says_so(warned):
-    warned.seal_up_to(3)
-    for lane in warned.run.lanes:
-        seal = warned.run.seal(lane)
-        stopped = replace(
-            seal, done=True, action=lanes.RuleAction(stopped="dominance" * lane.lam_index)
-        )
-        lanes.write_seal(warned.run.path, lane, stopped)
+    first, second = warned.run.lanes
+    warned.seal_up_to(4, first)
+    warned.seal_up_to(2, second)
+    action = lanes.RuleAction(stopped="dominance")
+    stopped = replace(warned.run.seal(second), done=True, action=action)
+    lanes.write_seal(warned.run.path, second, stopped)
     lines = drawn(looked(RunWatch(warned.run.path)))
     assert [row[-1] for row in rows(lines).values()] == ["done", "stopped"]
     assert "6/6 epochs" in lines[0]  # what is left out is not waited for
