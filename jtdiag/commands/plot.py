@@ -103,7 +103,7 @@ def _plot(
             _warn_if_outdated(each, drawing)
         for group in [runs] if drawing.compares else [[each] for each in runs]:
             _draw(group, drawing.name, _place(output, group, runs), named=named)
-    print_lanes(given)
+    print_lanes(given, err=True)
 
 
 def _place(output: "Output", group: "list[Run]", runs: "list[Run]") -> "Output":

@@ -329,6 +329,8 @@ class Run:
         metrics = self._group(names.METRICS)
         for lane, seal in seals.items():
             for name, checksum in seal.metrics:
+                if name not in metrics:  # a store that was resumed by a newer version
+                    continue
                 row = metrics[name].values[lane.lam_index, lane.trial, : seal.epoch + 1]
                 self._check_rows(lane, name, row, checksum)
         sealed = _per_lane(self.recipe, {lane: seal.epoch for lane, seal in seals.items()})

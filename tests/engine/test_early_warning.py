@@ -208,7 +208,7 @@ def test_interrupted_and_resumed_it_is_bit_for_bit_the_same(tmp_path, easily_wea
 
 
 @pytest.mark.slow
-def test_a_store_older_than_the_displacement_can_be_resumed(tmp_path):
+def test_a_store_older_than_the_displacement_can_be_resumed(tmp_path, record_again):
     made = recipe(tmp_path, trials=1, lam=[1.0])
     with pytest.raises(KeyboardInterrupt):
         train(made, tmp_path / "run", listener=Interrupts(2))
@@ -219,6 +219,7 @@ def test_a_store_older_than_the_displacement_can_be_resumed(tmp_path):
     shutil.rmtree(tmp_path / "run" / "store.zarr" / "metrics" / "displacement")
     with pytest.warns(UserWarning, match="Consolidated metadata"):
         zarr.consolidate_metadata(tmp_path / "run" / "store.zarr")
+    record_again(tmp_path / "run")
     run = train(made, tmp_path / "run", resume=True)
     assert run.done
     assert run.history(run.lanes[0]).displacement is None

@@ -172,6 +172,7 @@ WITHOUT = {
     "kappa-against-lambda": "outputs",
     "variance-against-lambda": "outputs",
     "votes-against-lambda": "outputs",
+    "specialisation": "outputs",
     "filters": "checkpoints",
     "filter-norms": "checkpoints",
     "displacement": "checkpoints",

@@ -102,7 +102,7 @@ def test_a_run_that_was_moved_is_still_the_one_that_was_made_here(trained, tmp_p
 def test_no_command_executes_the_code_of_a_run_that_was_sent(sent, witness, tmp_path):
     for command in ("report", "table", "probe", "plot", "check"):
         ran = ask(command, sent.path)
-        assert ran.exit_code == 0 or ran.stderr.count("\n") == 1, ran.output
+        assert "Traceback" not in ran.output, ran.output
         assert not witness.exists(), command
     ran = ask("watch", sent.path, "--once")
     assert not witness.exists()
