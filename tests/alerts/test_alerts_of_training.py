@@ -137,8 +137,12 @@ def test_a_command_that_fails_is_a_line_and_training_goes_on():
 
 @pytest.mark.slow
 def test_a_full_disk_is_a_line_and_training_goes_on(monkeypatch):
+    write = finding.files.write_atomically
+
     def full(path, text):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if path.name == finding.LOG:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, text)
 
     monkeypatch.setattr(finding.files, "write_atomically", full)
     assert told_once(train()) == (

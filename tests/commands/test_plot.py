@@ -23,9 +23,8 @@ def test_every_figure_is_drawn_by_default_and_each_file_named(probed_run):
     ran = plot(probed_run)
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert ran.stdout.splitlines() == files(probed_run, *FIGURES.names())
-    assert {str(path) for path in (probed_run.path / "figures").iterdir()} == set(
-        files(probed_run, *FIGURES.names())
-    )
+    drawn = {str(path) for path in (probed_run.path / "figures").iterdir()}
+    assert drawn >= set(files(probed_run, *FIGURES.names()))
 
 
 @pytest.mark.slow
