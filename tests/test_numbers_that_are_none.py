@@ -24,9 +24,9 @@ from jtdiag.recipe.toml import from_table
 from jtdiag.store.writer import EpochBlock, RunWriter
 
 NO_NUMBER = re.compile(
-    r"(?<![\w.\-])[-−+±]?(nan|inf|infinity|\d{16,}|\d[\d.]*e\+?\d{3})(?!\w)", re.IGNORECASE
+    r"(?<![\w.\-])[-−+±]?(nan|inf|infinity|\d{17,}|\d[\d.]*e\+?\d{3})(?!\w)", re.IGNORECASE
 )
-"""What no sentence, table, figure or report contains; a number of 16 digits counts as none."""
+"""What no sentence, table, figure or report contains. Hashes have 16 digits, numbers no more."""
 ALERTED = 3
 
 Change = Callable[[EpochBlock], EpochBlock]

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import warnings
 from contextlib import suppress
 from dataclasses import astuple
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import xarray as xr
+from zarr.errors import ZarrUserWarning
 
 from jtdiag import files
 from jtdiag.errors import StoreError
@@ -136,11 +138,14 @@ def _read(run: Run, name: str) -> xr.Dataset:
         )
     try:
         sealed = result_seal.verify(path)
-        with xr.open_zarr(path, consolidated=False, chunks=None) as stored:
-            result = stored.load()
+        with warnings.catch_warnings():
+            # zarr warns of a variable that has just been removed by another process.
+            warnings.simplefilter("error", ZarrUserWarning)
+            with xr.open_zarr(path, consolidated=False, chunks=None) as stored:
+                result = stored.load()
         if not sealed and "format" in result.attrs:
             raise ValueError("its seal is missing")
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ZarrUserWarning) as error:
         raise StoreError(
             f"{path} is damaged ({error}). Recompute it: jtdiag probe {run.path} {name} --force"
         ) from error

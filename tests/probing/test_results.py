@@ -183,6 +183,7 @@ def test_a_result_without_a_format_is_read_but_measured_again(run, foreign):
 
 WRITE = """
 import sys
+import time
 import numpy as np
 import xarray as xr
 from jtdiag.probing import results
@@ -193,6 +194,7 @@ for i in range(15):
     made = {key: key for key in results.ORIGIN}
     columns = {f"v{j}": ("lam", np.full(3, float(i))) for j in range(8)}
     results.save(run, "foreign", xr.Dataset(columns), made)
+    time.sleep(0.05)
 """
 
 
@@ -204,12 +206,15 @@ def test_results_of_probes_that_run_at_the_same_time_are_whole(run):
         for _ in range(3)
     ]
     reads = 0
-    while any(writer.poll() is None for writer in writers):
-        result = results.load(run, "foreign")
-        assert len(result) in (1, 8)
-        assert len({float(variable[0]) for variable in result.values()}) == 1
-        reads += 1
-    assert [writer.communicate()[1].decode() for writer in writers] == [""] * 3
+    try:
+        while any(writer.poll() is None for writer in writers):
+            result = results.load(run, "foreign")
+            assert len(result) in (1, 8)
+            assert len({float(variable[0]) for variable in result.values()}) == 1
+            reads += 1
+    finally:
+        errors = [writer.communicate()[1].decode() for writer in writers]
+    assert errors == [""] * 3
     assert reads > 0
     assert len(results.load(run, "foreign")) == 8
     assert files_of_results(run) == ["foreign.json", "foreign.zarr"]
