@@ -1,5 +1,6 @@
 """SIGINT and SIGTERM while a command trains: stop gently first, at once the second time."""
 
+import os
 import signal
 import sys
 import threading
@@ -46,11 +47,14 @@ def stoppable(grace: float, message: Callable[[], str]) -> Iterator[StopRequest]
     try:
         yield request
     except (TrainingStopped, KeyboardInterrupt):
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the message is printed
+        before = {each: _exit_with(received) for each in before} if received else before
         echo(f"\n{message()}", err=True)
         sys.exit(128 + (received[0] if received else signal.SIGINT))
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 @contextmanager
@@ -71,6 +75,15 @@ def exiting_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _exit_with(received: list[int]) -> Callable[[int, FrameType | None], None]:
+    """Return a handler of further signals, while the process ends: it ends at once."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        os._exit(128 + received[0])
+
+    return handle
 
 
 def grace_option(command: Callable[..., None]) -> Callable[..., None]:
