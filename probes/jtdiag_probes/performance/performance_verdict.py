@@ -148,8 +148,9 @@ def _error(row: xr.Dataset) -> Error:
     """Return the ensemble's test error at one λ, in percent, with its intervals."""
     over_trials = _interval(row, names.ENSEMBLE_ERROR)
     ends = (float(row[f"population_{end}"]) for end in ("low", "high"))
+    largest = np.inf if _error_measure(row) else 100.0  # a fraction of wrong predictions
     return Error(
-        over_trials=over_trials.scaled(100).within(0, np.inf),
+        over_trials=over_trials.scaled(100).within(0, largest),
         population=Interval(over_trials.mean, *ends).scaled(100),
     )
 

@@ -46,7 +46,7 @@ class Error:
             )
         return (
             f"{trials.mean:.1f} % (95 % interval over trials {trials.low:.1f} to "
-            f"{trials.high:.1f} %; for new test examples as well {ends})"
+            f"{trials.high:.1f} %; over trials and test examples {ends})"
         )
 
 

@@ -20,7 +20,7 @@ KNOWN_BY_TRIAL = Error(over_trials=interval(11.0, 10.0, 12.0), population=interv
 ONE_TRIALS = Error(over_trials=interval(11.0), population=interval(11.0, 8.5, 13.9))
 ALONE = Error(over_trials=interval(11.0), population=interval(11.0))
 WRITTEN = (
-    "11.0 % (95 % interval over trials 10.0 to 12.0 %; for new test examples as well 8.5 to 13.9 %)"
+    "11.0 % (95 % interval over trials 10.0 to 12.0 %; over trials and test examples 8.5 to 13.9 %)"
 )
 SHORT = "11.0 % (95 % interval 10.0 to 12.0 %)"
 LOWEST = f"λ = 0.9 has the lowest test error of the ensemble, {WRITTEN}."
