@@ -6,6 +6,7 @@ import math
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +20,7 @@ from jtdiag.errors import StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
-from jtdiag.store import checksums, chunks, lanes, trust
+from jtdiag.store import checksums, chunks, lanes, lazy, trust
 from jtdiag.store.lanes import Lane, Seal
 
 if TYPE_CHECKING:
@@ -483,7 +484,10 @@ class Run:
 
     @property
     def tree(self) -> xr.DataTree:
-        """All sealed epochs as a DataTree; outputs and checkpoints are lazy dask arrays."""
+        """All sealed epochs as a DataTree; outputs and checkpoints are lazy dask arrays.
+
+        They are verified when they are read: computing a damaged chunk is a `StoreError`.
+        """
         seals = {lane: self.seal(lane) for lane in self.lanes}
         nodes = {f"/{names.METRICS}": self.metrics()}
         kinds = {names.CHECKPOINTS: "checkpoints"}
@@ -491,30 +495,56 @@ class Run:
         for group, kind in kinds.items():
             if group in self._store:
                 kept = {lane: getattr(seal, kind) for lane, seal in seals.items()}
-                nodes[f"/{group}"] = _only_kept(self.recipe, self._group(group, lazy=True), kept)
+                epochs = self._verified(group, kind)
+                nodes[f"/{group}"] = _only_kept(self.recipe, epochs, kept)
         for group in (names.BOOTSTRAP, names.MEMBERS):
             if group in self._store:
-                nodes[f"/{group}"] = self._group(group, lazy=True)
+                nodes[f"/{group}"] = self._group(group, in_memory=False)
         tree = xr.DataTree.from_dict(nodes)
         tree.attrs.update(self._store.attrs)
         return tree
 
-    def _group(self, name: str, *, lazy: bool = False) -> xr.Dataset:
-        dask_chunks: dict[Any, Any] | None = {} if lazy else None
+    def _verified(self, name: str, kind: str) -> xr.Dataset:
+        """Return a group whose epochs are verified as they are read; `kind` is that in seals."""
+        group = self._group(name, in_memory=False)
+
+        def reading(array: xr.DataArray) -> xr.DataArray:
+            if names.EPOCH not in array.dims:
+                return array
+            stored = self.array(f"{name}/{array.name}")
+            return array.copy(data=lazy.by_epoch(stored, partial(self._verify, stored, kind)))
+
+        return group.map(reading, keep_attrs=True)
+
+    def _verify(self, array: zarr.Array[Any], kind: str, lane: Lane, epoch: int) -> bool:
+        """Check an epoch if the lane's seal, which may have changed, still lists it."""
+        if epoch not in getattr(self.seal(lane), kind):
+            return False
+        try:
+            self._require_epoch(array, lane, epoch)
+        except StoreError:
+            if epoch in getattr(self.seal(lane), kind):
+                raise
+            return False  # a better epoch was sealed at this moment
+        return True
+
+    def _group(self, name: str, *, in_memory: bool = True) -> xr.Dataset:
         for array in self._created["chunks"] if self._created is not None else ():
             if array.rpartition("/")[0] == name:
                 self.require_created(array)
         try:
-            group = xr.open_zarr(
-                self.path / STORE, group=name, chunks=dask_chunks, consolidated=True
-            )
+            group = xr.open_zarr(self.path / STORE, group=name, chunks=None, consolidated=True)
         except (OSError, ValueError, KeyError) as error:
             raise StoreError(f"{self.path / STORE}/{name} cannot be opened: {error}.") from error
-        if not lazy:
+        if in_memory:
             for variable in group.variables:
                 with chunks.damage(f"{self.path / STORE}/{name}/{variable}"):
                     group[variable].load()
-        return group
+            return group
+        return group.map(
+            lambda array: array.copy(data=lazy.whole(self.array(f"{name}/{array.name}"))),
+            keep_attrs=True,
+        )
 
     def require_created(self, array: str) -> None:
         """Check the chunks of an array that is written only when the run is created.
@@ -541,10 +571,11 @@ class Run:
 
     def _recorded(self, lane: Lane, epoch: int) -> checksums.Chunks:
         """Return the checksums of an epoch's chunks; those of the last one asked for are kept."""
-        if self._last_record[:2] != (lane, epoch):
-            record = checksums.read(self.path, lane, epoch)
-            self._last_record = (lane, epoch, record or {})
-        return self._last_record[2]
+        last = self._last_record
+        if last[:2] != (lane, epoch):
+            last = (lane, epoch, checksums.read(self.path, lane, epoch) or {})
+            self._last_record = last
+        return last[2]  # other threads may have replaced the one that is kept
 
     def _require(self, array: zarr.Array[Any], *index: int) -> None:
         """Check that no chunk of a sealed part is missing: zarr would read it as NaN."""

@@ -403,6 +403,45 @@ def test_a_folder_that_does_not_exist_is_no_run(tmp_path):
         Run(str(tmp_path / "nowhere"))
 
 
+TREE = ("outputs/test/logits", "checkpoints/layer1.weight")
+
+
+@pytest.mark.parametrize("array", TREE)
+def test_the_tree_refuses_a_chunk_of_another_epoch(lane_copy, array):
+    folder = lane_copy.path / "store.zarr" / array / "c/0/0"
+    old, new = (next(p for p in (folder / e).rglob("*") if p.is_file()) for e in "01")
+    new.write_bytes(old.read_bytes())
+    variable = lane_copy.tree[array]
+    variable.isel(epoch=0).compute()
+    for selected in (variable, variable.isel(epoch=1, member=0), variable.sum("member")):
+        with pytest.raises(StoreError, match="not the chunk that was written here"):
+            selected.compute()
+
+
+@pytest.mark.parametrize("array", [*TREE, "outputs/test/target"])
+def test_the_tree_refuses_a_chunk_that_was_removed_or_changed(lane_copy, array):
+    variable = lane_copy.tree[array]
+    path = next(p for p in (lane_copy.path / "store.zarr" / array / "c").rglob("*") if p.is_file())
+    first, *rest = path.read_bytes()
+    path.write_bytes(bytes([first ^ 1, *rest]))
+    with pytest.raises(StoreError, match="damaged"):
+        variable.compute()
+    if array in TREE:
+        path.unlink()
+        with pytest.raises(StoreError, match="missing"):
+            variable.compute()
+
+
+def test_the_tree_reads_an_epoch_that_was_superseded_since_as_nan(lane_copy):
+    variable = lane_copy.tree["outputs/test/logits"]
+    [lane] = lane_copy.lanes
+    seal = lane_copy.seal(lane)
+    lanes.write_seal(lane_copy.path, lane, lanes.without_epoch(seal, 0))
+    shutil.rmtree(lane_copy.path / "store.zarr/outputs/test/logits/c/0/0/0")
+    assert np.isnan(variable.isel(epoch=0)).all()
+    assert np.isfinite(variable.isel(epoch=1)).all()
+
+
 @pytest.mark.parametrize("what", ["empty", "garbage"])
 @pytest.mark.parametrize("ask", [Run.metrics, Run.check, lambda run: run.tree])
 def test_a_store_that_is_none_is_one_line(lane_copy, what, ask):
