@@ -241,3 +241,10 @@ def test_in_a_process_a_mistake_is_one_line_and_a_bug_has_its_traceback():
 def test_the_console_script_is_the_group():
     [script] = [e for e in entry_points(group="console_scripts") if e.name == "jtdiag"]
     assert script.load() is commands.main
+
+
+def test_the_package_can_be_run_as_a_module():
+    command = [sys.executable, "-m", "jtdiag", "--version"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("jtdiag")
+    assert not ran.stderr
