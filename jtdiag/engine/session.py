@@ -80,7 +80,7 @@ class Session:
         """Return the session with the execution plan that is fastest on this machine.
 
         Raises:
-            RecipeError: if a user's module cannot be trained or evaluated.
+            RecipeError: if a member cannot be trained or evaluated.
         """
         self._try_module()
         images = len(self.data.input_shape) == 3
@@ -90,9 +90,10 @@ class Session:
             return replace(self, choice=fastest(candidates, group.try_step, self.device))
 
     def _try_module(self) -> None:
-        """Try a user's module on batches of all sizes that will occur."""
+        """Try a member that may fail on batches of some sizes on all sizes that will occur."""
         recipe, stack = self.recipe, self.stack
-        if "factory" not in recipe.members.architecture.fields:
+        members = recipe.members
+        if "factory" not in members.architecture.fields and members.norm != "batch":
             return
         count, batch = self.data.count(names.TRAIN), recipe.train.batch
         x = self.data.part(names.TRAIN).x[: min(batch, count)]

@@ -27,6 +27,8 @@ WIDEST: Final = 1_000_000
 DEEPEST: Final = 10_000
 """Largest number of layers or blocks."""
 START_FIELDS: Final = ("start", "start_spread")
+NORMS: Final = ("none", "batch")
+ACTIVATIONS: Final = ("relu", "tanh")
 
 
 def _architecture_name(field: str, value: object) -> str:
@@ -76,6 +78,12 @@ class Members:
     """conv: number of filters of each 3x3 layer, for example 32, 64, 64, 128, 128."""
     strides: tuple[int, ...] = attrs.field(default=(), metadata=checked(checks.integers, 1, WIDEST))
     """conv: stride of each layer, for example 1, 2, 1, 2, 1."""
+    norm: str = attrs.field(default="none", metadata=checked(checks.choice, NORMS, quiet=True))
+    """mlp, conv: "batch" puts BatchNorm between each hidden layer and its activation."""
+    activation: str = attrs.field(
+        default="relu", metadata=checked(checks.choice, ACTIVATIONS, quiet=True)
+    )
+    """mlp: activation of the hidden layers."""
     depth: int = attrs.field(default=0, metadata=checked(checks.integer, 0, DEEPEST))
     """densenet: number of layers; depth − 4 must be a multiple of 6. chain: number of weights."""
     growth: int = attrs.field(default=0, metadata=checked(checks.integer, 0, WIDEST))

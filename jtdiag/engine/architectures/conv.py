@@ -29,7 +29,14 @@ def build(
             f"which reduce images of {input_shape[1]}x{input_shape[2]} to nothing; use fewer "
             "layers."
         )
-    return ConvStack(members.count, input_shape[0], members.filters, members.strides, outputs)
+    return ConvStack(
+        members.count,
+        input_shape[0],
+        members.filters,
+        members.strides,
+        outputs,
+        norm=members.norm == "batch",
+    )
 
 
 def size_after(size: int, strides: tuple[int, ...]) -> int:
@@ -66,6 +73,7 @@ ARCHITECTURE = Architecture(
     name="conv",
     build=build,
     required=("filters", "strides"),
+    optional=("norm",),
     check=check,
     images_only=True,
     try_bfloat16=True,

@@ -1,4 +1,7 @@
-"""Convolutional members of Webb et al. 2020: 3x3 layers without padding, then a global average."""
+"""Convolutional members of Webb et al. 2020: 3x3 layers without padding, then a global average.
+
+BatchNorm between a convolution and its ReLU is ours.
+"""
 
 from collections import OrderedDict
 
@@ -6,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from jtdiag.engine.architectures.batch_norm import EPSILON, MOMENTUM, stacked_norm
 from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.architectures.module_stack import ModuleStack
 
@@ -14,13 +18,21 @@ class ConvNet(nn.Module):
     """One member: 3x3 convolutions with bias and ReLU, global average pooling, a linear layer."""
 
     def __init__(
-        self, channels: int, filters: tuple[int, ...], strides: tuple[int, ...], outputs: int
+        self,
+        channels: int,
+        filters: tuple[int, ...],
+        strides: tuple[int, ...],
+        outputs: int,
+        *,
+        norm: bool = False,
     ) -> None:
         super().__init__()
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         before = channels
         for i, (after, stride) in enumerate(zip(filters, strides, strict=True), start=1):
             layers[f"conv{i}"] = nn.Conv2d(before, after, 3, stride)
+            if norm:
+                layers[f"norm{i}"] = nn.BatchNorm2d(after, EPSILON, MOMENTUM)
             layers[f"relu{i}"] = nn.ReLU()
             before = after
         self.layers = nn.Sequential(layers)
@@ -46,9 +58,12 @@ class ConvStack(ModuleStack):
         filters: tuple[int, ...],
         strides: tuple[int, ...],
         outputs: int,
+        *,
+        norm: bool = False,
     ) -> None:
-        super().__init__(count, lambda: ConvNet(channels, filters, strides, outputs))
+        super().__init__(count, lambda: ConvNet(channels, filters, strides, outputs, norm=norm))
         self.strides = strides
+        self.norm = norm
 
     def stacked(self, state: State, x: Tensor, *, training: bool) -> Tensor:
         """Return logits (L, M, K, B); channels last, the fast memory format for bfloat16."""
@@ -60,7 +75,10 @@ class ConvStack(ModuleStack):
             weight = state[f"layers.conv{i}.weight"].flatten(0, 2)
             bias = state[f"layers.conv{i}.bias"].flatten()
             groups = lanes if i == 1 else lanes * members
-            h = functional.conv2d(h, weight, bias, stride, groups=groups).relu_()
+            h = functional.conv2d(h, weight, bias, stride, groups=groups)
+            if self.norm:
+                h = stacked_norm(state, f"layers.norm{i}", h, training)
+            h = h.relu_()
         pooled = h.mean((2, 3)).view(batch, lanes, members, -1)
         weight, bias = state["head.weight"], state["head.bias"]
         return weight @ pooled.permute(1, 2, 3, 0) + bias.unsqueeze(-1)

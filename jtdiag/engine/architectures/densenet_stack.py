@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from jtdiag.engine.architectures.batch_norm import EPSILON, MOMENTUM, stacked_norm
 from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.architectures.module_stack import ModuleStack
 from jtdiag.errors import RecipeError
@@ -14,10 +15,6 @@ from jtdiag.errors import RecipeError
 BLOCKS = 3
 BOTTLENECK = 4
 """Filters of the 1x1 convolution of a layer, in units of the growth rate."""
-MOMENTUM = 0.1
-"""Momentum of the running statistics of BatchNorm, torch's default."""
-EPSILON = 1e-5
-"""ε of BatchNorm, torch's default."""
 
 
 class DenseLayer(nn.Module):
@@ -82,8 +79,7 @@ class DenseNetStack(ModuleStack):
     """M DenseNets, stacked as one network of grouped convolutions.
 
     All members receive the same images, so the first layer is one ordinary convolution per lane;
-    the later layers have one group per lane and member. BatchNorm is independent for each channel,
-    so one BatchNorm over all channels is that of every member.
+    the later layers have one group per lane and member.
     """
 
     def __init__(
@@ -110,7 +106,7 @@ class DenseNetStack(ModuleStack):
                 name = f"layers.transition{i}"
                 h = _stacked_conv(state, f"{name}.norm", f"{name}.conv", h, training)
                 h = functional.avg_pool2d(h, 2)
-        h = _stacked_norm(state, "layers.norm", h, training).relu_()
+        h = stacked_norm(state, "layers.norm", h, training).relu_()
         pooled = h.mean((2, 3)).view(batch, lanes, members, -1)
         weight, bias = state["head.weight"], state["head.bias"]
         return weight @ pooled.permute(1, 2, 3, 0) + bias.unsqueeze(-1)
@@ -158,25 +154,10 @@ def _stacked_conv(state: State, norm: str, conv: str, h: Tensor, training: bool)
     """Return BatchNorm, ReLU and a convolution of every member; the image size stays the same."""
     weight = state[f"{conv}.weight"]
     lanes, members = weight.shape[:2]
-    h = _stacked_norm(state, norm, h, training).relu_()
+    h = stacked_norm(state, norm, h, training).relu_()
     return functional.conv2d(
         h, weight.flatten(0, 2), padding=weight.shape[-1] // 2, groups=lanes * members
     )
-
-
-def _stacked_norm(state: State, name: str, h: Tensor, training: bool) -> Tensor:
-    """Return BatchNorm of every member; training updates the running statistics in place."""
-    weight, bias = state[f"{name}.weight"].flatten(), state[f"{name}.bias"].flatten()
-    running = [state[f"{name}.running_{which}"] for which in ("mean", "var")]
-    mean, var = (statistic.contiguous().flatten() for statistic in running)
-    h = functional.batch_norm(h, mean, var, weight, bias, training, MOMENTUM, EPSILON)
-    if training:
-        state[f"{name}.num_batches_tracked"].add_(1)
-        for statistic, moved in zip(running, (mean, var), strict=True):
-            # A copy onto itself would count as a change, and backward rejects changed tensors.
-            if not statistic.is_contiguous():
-                statistic.copy_(moved.view_as(statistic))
-    return h
 
 
 def _concatenated(before: Tensor, new: Tensor, groups: int) -> Tensor:

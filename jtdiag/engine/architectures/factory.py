@@ -118,11 +118,11 @@ def _created(factory: Factory, members: Members) -> nn.Module:
 def failure(
     members: Members, mode: str, batch: int, input_shape: tuple[int, ...], error: Exception
 ) -> RecipeError:
-    """Return the error for a module that fails on a batch."""
-    return RecipeError(
-        f"members.factory is {members.factory!r}; its module fails {mode} on {examples(batch)} "
-        f"{input_shape}: {reason(error)}"
-    )
+    """Return the error for a member that fails on a batch."""
+    given = "members.norm is 'batch'; a member"
+    if members.factory:
+        given = f"members.factory is {members.factory!r}; its module"
+    return RecipeError(f"{given} fails {mode} on {examples(batch)} {input_shape}: {reason(error)}")
 
 
 def check_logits(

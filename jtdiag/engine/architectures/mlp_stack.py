@@ -1,30 +1,47 @@
-"""Multilayer perceptrons with ReLU, as in Webb et al. 2020: 784-h-10 and deeper."""
+"""Multilayer perceptrons, as in Webb et al. 2020: 784-h-10 and deeper."""
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
+from jtdiag.engine.architectures.batch_norm import EPSILON, MOMENTUM, stacked_norm
 from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.architectures.module_stack import ModuleStack
 from jtdiag.store.layout import Parameter
 
+ACTIVATIONS: Mapping[str, tuple[type[nn.Module], Callable[[Tensor], Tensor]]] = {
+    "relu": (nn.ReLU, torch.relu_),
+    "tanh": (nn.Tanh, torch.tanh_),
+}
+"""As a module, and in place."""
+
 
 class Perceptron(nn.Module):
-    """One member: linear layers ``layer1``, ``layer2``, … with ReLU between them."""
+    """One member: ``layer1``, ``layer2``, …, each but the last with ``norm1``, … and activation."""
 
-    def __init__(self, widths: tuple[int, ...]) -> None:
+    def __init__(
+        self, widths: tuple[int, ...], *, norm: bool = False, activation: str = "relu"
+    ) -> None:
         super().__init__()
+        self.hidden = len(widths) - 2
+        self.norm = norm
+        self.activation = ACTIVATIONS[activation][0]()
         for i in range(1, len(widths)):
             self.add_module(f"layer{i}", nn.Linear(widths[i - 1], widths[i]))
+            if norm and i <= self.hidden:
+                self.add_module(f"norm{i}", nn.BatchNorm1d(widths[i], EPSILON, MOMENTUM))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (B, K) for inputs (B, …)."""
-        *hidden, last = self.children()
         h = x.flatten(1)
-        for layer in hidden:
-            h = layer(h).relu()
-        logits: Tensor = last(h)
+        for i in range(1, self.hidden + 1):
+            h = self.get_submodule(f"layer{i}")(h)
+            if self.norm:
+                h = self.get_submodule(f"norm{i}")(h)
+            h = self.activation(h)
+        logits: Tensor = self.get_submodule(f"layer{self.hidden + 1}")(h)
         return logits
 
 
@@ -36,32 +53,73 @@ class MLP(ModuleStack):
     """
 
     def __init__(
-        self, count: int, input_shape: tuple[int, ...], hidden: tuple[int, ...], outputs: int
+        self,
+        count: int,
+        input_shape: tuple[int, ...],
+        hidden: tuple[int, ...],
+        outputs: int,
+        *,
+        norm: bool = False,
+        activation: str = "relu",
     ) -> None:
         self.widths = (math.prod(input_shape), *hidden, outputs)
         self.dims = ("input", *(f"unit{i + 1}" for i in range(len(hidden))), "output")
-        super().__init__(count, lambda: Perceptron(self.widths))
+        self.norm = norm
+        self.activation = ACTIVATIONS[activation][1]
+        super().__init__(count, lambda: Perceptron(self.widths, norm=norm, activation=activation))
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """``layerN.weight`` (out, in) and ``layerN.bias`` (out), as in torch.nn.Linear."""
+        """``layerN.weight`` (out, in) and ``layerN.bias`` (out), as in torch.nn.Linear.
+
+        With BatchNorm, ``normN.weight`` and ``normN.bias`` (out) follow for every hidden layer.
+        """
         parameters = {}
         for i in range(1, len(self.widths)):
             shape = (self.widths[i], self.widths[i - 1])
             dims = (self.dims[i], self.dims[i - 1])
             parameters[f"layer{i}.weight"] = Parameter(shape=shape, dims=dims)
             parameters[f"layer{i}.bias"] = Parameter(shape=shape[:1], dims=dims[:1])
+            if self._has_norm(i):
+                for name in ("weight", "bias"):
+                    parameters[f"norm{i}.{name}"] = Parameter(shape=shape[:1], dims=dims[:1])
         return parameters
 
+    @property
+    def buffers(self) -> dict[str, Parameter]:
+        """Running statistics of BatchNorm, with the dimension of their units."""
+        return {
+            name: Parameter(
+                shape=buffer.shape,
+                dims=(f"unit{name.partition('.')[0].removeprefix('norm')}",) * len(buffer.shape),
+                dtype=buffer.dtype,
+            )
+            for name, buffer in super().buffers.items()
+        }
+
+    def _has_norm(self, layer: int) -> bool:
+        return self.norm and layer < len(self.widths) - 1
+
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return weights and biases from U(±1/√fan_in), the default of torch and of Webb et al."""
-        weights = {}
-        for i, (name, parameter) in enumerate(self.parameters.items()):
-            bound = 1 / math.sqrt(self.widths[i // 2])
-            shape = (self.count, *parameter.shape)
-            uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
-            weights[name] = (2 * uniform - 1) * bound
-        return weights
+        """Return weights and biases from U(±1/√fan_in), the default of torch and of Webb et al.
+
+        BatchNorm begins with scale 1 and shift 0, and draws nothing.
+        """
+        state = {}
+        for i in range(1, len(self.widths)):
+            bound = 1 / math.sqrt(self.widths[i - 1])
+            for name in (f"layer{i}.weight", f"layer{i}.bias"):
+                shape = (self.count, *self.parameters[name].shape)
+                uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
+                state[name] = (2 * uniform - 1) * bound
+            if self._has_norm(i):
+                shape = (self.count, self.widths[i])
+                for name in ("weight", "running_var"):
+                    state[f"norm{i}.{name}"] = torch.ones(shape, dtype=torch.float64)
+                for name in ("bias", "running_mean"):
+                    state[f"norm{i}.{name}"] = torch.zeros(shape, dtype=torch.float64)
+                state[f"norm{i}.num_batches_tracked"] = torch.zeros(self.count, dtype=torch.int64)
+        return state
 
     def stacked(self, state: State, x: Tensor, *, training: bool) -> Tensor:
         """Return logits (L, M, K, B) for inputs (L, B, …)."""
@@ -79,6 +137,8 @@ class MLP(ModuleStack):
                 weight.reshape(stack, rows, self.widths[i - 1]),
                 h.reshape(stack, self.widths[i - 1], batch) if i > 1 else h,
             )
+            if self._has_norm(i):
+                h = stacked_norm(state, f"norm{i}", h.reshape(1, -1, batch), training)
             if i < len(self.widths) - 1:
-                h = h.relu_()
+                h = self.activation(h)
         return h.reshape(lanes, members, self.widths[-1], batch)

@@ -1,4 +1,4 @@
-"""A user's module is tried on batches of all sizes that occur, before anything is written."""
+"""A member is tried on batches of all sizes that occur, before anything is written."""
 
 from collections.abc import Iterable
 
@@ -36,7 +36,7 @@ def try_module(
             logits = stack.sample(x[:size], training=True)
         except Exception as error:  # user code may raise anything
             complaint = factory.failure(members, mode, size, tuple(x.shape[1:]), error)
-            raise _with_last_batch(complaint, size, batch, count) from error
+            raise _with_last_batch(complaint, members, size, batch, count) from error
         factory.check_logits(logits, members, mode, size, tuple(x.shape[1:]), outputs)
 
 
@@ -58,12 +58,14 @@ def try_evaluation(
         factory.check_logits(logits, members, mode, size, tuple(x.shape[1:]), outputs)
 
 
-def _with_last_batch(error: RecipeError, size: int, batch: int, count: int) -> RecipeError:
+def _with_last_batch(
+    error: RecipeError, members: Members, size: int, batch: int, count: int
+) -> RecipeError:
     """Return the error with what the size of the last batch follows from."""
     if size in (batch, count):
         return error
     return RecipeError(
         f"{error}. The last batch of an epoch has {factory.examples(size)}, since there are "
-        f"{count} training examples and train.batch is {batch}; change train.batch or data.val, "
-        "or the module."
+        f"{count} training examples and train.batch is {batch}; change train.batch, data.val or "
+        f"{'the module' if members.factory else 'members.norm'}."
     )
