@@ -7,9 +7,9 @@ from jtdiag.stats import Interval, listed, with_interval
 from jtdiag_probes.combining.comparison import Comparison
 
 
-def _percent(error: Interval) -> str:
-    """Return "11.0 % (95 % interval 8.0 to 14.0 %)" for fractions."""
-    return with_interval(error.within(0, math.inf).scaled(100), ".1f", "%")
+def _percent(error: Interval, largest: float = math.inf) -> str:
+    """Return "11.0 % (95 % interval 8.0 to 14.0 %)" for errors, which are at most `largest`."""
+    return with_interval(error.within(0, largest).scaled(100), ".1f", "%")
 
 
 def _difference(comparison: Comparison) -> str:
@@ -115,9 +115,10 @@ def vote(
     else:
         ratios = "DER and EIR are undefined: the members make no errors"
     return (
-        f"λ = {lam:g}: on test, the error of the majority vote is {_percent(majority)}, that of "
-        f"the ensemble {_percent(ensemble)}, and the mean error of the members {_percent(member)}; "
-        f"two members disagree on {_percent(disagreement)} of the examples ({ratios})"
+        f"λ = {lam:g}: on test, the error of the majority vote is {_percent(majority, 1)}, that "
+        f"of the ensemble {_percent(ensemble, 1)}, and the mean error of the members "
+        f"{_percent(member, 1)}; "
+        f"two members disagree on {_percent(disagreement, 1)} of the examples ({ratios})"
         f"{_in_trials(compared.trials, trials)}. "
         f"Majority vote minus ensemble: {_difference(compared)}."
     )
@@ -134,7 +135,7 @@ def stacked(lam: float, stacked: Interval, averaged: Interval, compared: Compari
     """
     return (
         f"λ = {lam:g}: a combiner trained on the validation outputs of the members has a test "
-        f"error of {_percent(stacked)}; their averaged logits have {_percent(averaged)}. "
+        f"error of {_percent(stacked, 1)}; their averaged logits have {_percent(averaged, 1)}. "
         f"Difference: {_difference(compared)}."
     )
 

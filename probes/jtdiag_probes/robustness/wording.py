@@ -1,5 +1,6 @@
 """Sentences of the robustness probe."""
 
+import math
 from collections.abc import Sequence
 
 from jtdiag.stats import Interval, listed, with_interval
@@ -42,10 +43,11 @@ def tolerance(
         worst: Of `worst_case` or `no_worst_case`.
         trials: Number of trials.
     """
+    percent = with_interval(accuracy.within(-math.inf, 1).scaled(100), ".1f", "%")
     return (
         f"λ = {lam:g}: {_in_one(trials)}the ensemble tolerates losing {tolerated} of {members} "
-        f"members at random: test accuracy, {with_interval(accuracy.scaled(100), '.1f', '%')} with "
-        f"all members, then drops by {_points(fall)}, less than 1 point; {worst}."
+        f"members at random: test accuracy, {percent} with all members, then drops by "
+        f"{_points(fall)}, less than 1 point; {worst}."
     )
 
 

@@ -145,6 +145,13 @@ SENTENCES = [
 ]
 
 
+def test_no_interval_of_wrong_predictions_exceeds_100_percent():
+    compared = Comparison(interval=around(0.1, 1), trials=2, detectable=1.0)
+    sentence = vote(compared, majority=around(0.22, 1), disagreement=around(0.7, 0.7))
+    assert "majority vote is 22.0 % (95 % interval 0.0 to 100.0 %)" in sentence
+    assert "disagree on 70.0 % (95 % interval 0.0 to 100.0 %)" in sentence
+
+
 @pytest.mark.parametrize(("sentence", "expected"), SENTENCES)
 def test_each_sentence_is_as_written_here(sentence, expected):
     assert sentence == expected
