@@ -11,8 +11,8 @@ from typing import Final
 
 from jtdiag.printable import printable
 
-LONGEST: Final = 499
-"""Largest number of characters of a message."""
+LONGEST: Final = 490
+"""Largest number of characters of a message; with "Error: " before it, a line is below 500."""
 
 
 class JtdiagError(Exception):

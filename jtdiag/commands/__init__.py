@@ -2,6 +2,7 @@
 
 import os
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -73,6 +74,20 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except JtdiagError as error:
             raise click.ClickException(printable(str(error))) from error
+        except OSError as error:
+            if not isinstance(error.filename, str | Path) or isinstance(error, BrokenPipeError):
+                raise
+            raise click.ClickException(_about_file(error)) from error
+
+
+def _about_file(error: OSError) -> str:
+    """Return the message for a file or folder that the system refuses."""
+    return str(
+        JtdiagError(
+            f"{error.filename}: {error.strerror}. Check that it exists and that you may use it, "
+            "or give another one."
+        )
+    )
 
 
 HELP = """Diagnostics for jointly trained ensembles: is it an ensemble or one big model?

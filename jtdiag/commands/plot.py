@@ -1,5 +1,6 @@
 """jtdiag plot."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,9 +75,9 @@ def plot(
 
         echo("\n".join(map(str, draw_study(run, more, output))))
         return
-    names = [name for name in more if not Path(name).is_dir()]
+    names = [name for name in more if not os.path.isdir(name)]
     drawings = [FIGURES.find(name) for name in names or FIGURES.names()]
-    others = [Path(name) for name in more if Path(name).is_dir()]
+    others = [Path(name) for name in more if os.path.isdir(name)]
     if watch:
         _watch(run, others, drawings, output)
     else:

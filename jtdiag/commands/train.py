@@ -1,6 +1,7 @@
 """jtdiag train."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,14 +70,16 @@ def train(
     from jtdiag.terminal import wording
     from jtdiag.terminal.signals import stoppable
 
-    if (Path(recipe) / RECIPE).is_file():
+    if os.path.isfile(Path(recipe) / RECIPE):
         Run(recipe).require_trusted_code()
     resolved = find(recipe, (*overrides, *_alert_overrides(stop_on, lower_lambda)))
     if out is None:
-        out = Path(recipe) if resume and Path(recipe).is_dir() else Path("runs") / resolved.name
+        out = Path(recipe) if resume and os.path.isdir(recipe) else Path("runs") / resolved.name
     path = out  # a name that is not reassigned, for the message
     command = f"jtdiag train {path} --resume"
-    with stoppable(grace, lambda: wording.interrupted(command, started=path.exists())) as stop:
+    with stoppable(
+        grace, lambda: wording.interrupted(command, started=os.path.exists(path))
+    ) as stop:
         if dry_run:
             _estimate(resolved)
         else:

@@ -4,17 +4,25 @@ import math
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import attrs
 import torch
 
 from jtdiag import names
+from jtdiag.engine.architectures import COPIES
+from jtdiag.engine.execution import TIMING_SECONDS
 from jtdiag.engine.lane_group import EVALUATION_BATCH
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import lanes, layout
+from jtdiag.store import layout
 
 STEPS = 3
+"""Timed steps, of which the fastest counts."""
+LARGEST_STEP = 1e9
+"""Cost of a step, as in `_step_cost`, above which fewer lanes and members are timed."""
+UPDATE_COST = 16
+"""Updating a weight takes as long as multiplying it with this many examples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +52,11 @@ def estimate(recipe: Recipe) -> Estimate:
     Raises:
         JtdiagError: as `train` would before it starts.
     """
-    session = Session.of(recipe).with_fastest_plan()
-    groups = session.groups()
-    group = session.lane_group(groups[0])
-    with torch_threads(session.threads):
-        step = min(_seconds(session, lambda: group.try_step(session.plan)) for _ in range(STEPS))
-        part = slice(0, EVALUATION_BATCH)
-        batch_seconds = _seconds(session, lambda: group.measure(names.TEST, part=part))
+    session = Session.of(recipe)
+    sample, scale = smaller(session)
+    sample = sample.with_fastest_plan()
+    session = replace(session, choice=sample.choice)
+    step, batch_seconds = (scale * seconds for seconds in _timed(sample))
     examples = {split: session.data.count(split) for split in recipe.splits}
     steps = math.ceil(examples[names.TRAIN] / recipe.train.batch) * recipe.train.epochs
     held_out = sum(count for split, count in examples.items() if split != names.TRAIN)
@@ -59,13 +65,57 @@ def estimate(recipe: Recipe) -> Estimate:
         settings=session.settings(),
         parameters_per_member=session.extent.parameters_per_member,
         copies=recipe.members.copies,
-        lanes=len(lanes.lanes_of(recipe)),
+        lanes=len(recipe.lam) * recipe.trials,
         steps=steps,
         size=layout.size(recipe, session.extent),
         step_seconds=step,
-        total_seconds=len(groups) * (steps * step + (recipe.train.epochs + 1) * evaluation),
-        memory=peak_memory(session.device),
+        total_seconds=len(session.groups())
+        * (steps * step + (recipe.train.epochs + 1) * evaluation),
+        memory=peak_memory(session.device) + _weights(session) - _weights(sample),
     )
+
+
+def smaller(session: Session) -> tuple[Session, float]:
+    """Return a session whose steps take about a second at most, and the ratio of the times.
+
+    It has fewer lanes and members, in which the time of a step is linear if it is that long.
+    """
+    recipe, full = session.recipe, _step_cost(session)
+    if full <= LARGEST_STEP or session.device.type == "cuda":
+        return session, 1.0
+    one_lane = full / len(session.groups()[0])
+    count = max(1, min(recipe.members.count, int(recipe.members.count * LARGEST_STEP / one_lane)))
+    start = recipe.members.start
+    members = attrs.evolve(
+        recipe.members, count=count, start=start if isinstance(start, str) else start[:count]
+    )
+    engine = attrs.evolve(recipe.engine, lanes=1)
+    sample = Session.of(attrs.evolve(recipe, members=members, engine=engine), str(session.device))
+    return sample, full / _step_cost(sample)
+
+
+def _step_cost(session: Session) -> float:
+    """Return the multiplications of a step, and as many as its updates of the weights take."""
+    copies, lanes_together = session.recipe.members.copies, len(session.groups()[0])
+    per_weight = session.recipe.train.batch + UPDATE_COST
+    return session.extent.parameters_per_member * copies * lanes_together * per_weight
+
+
+def _weights(session: Session) -> int:
+    """Return the bytes of the weights of a group of lanes, their start, gradients and state."""
+    copies, lanes_together = session.recipe.members.copies, len(session.groups()[0])
+    return 4 * COPIES * session.extent.parameters_per_member * copies * lanes_together
+
+
+def _timed(session: Session) -> tuple[float, float]:
+    """Return the seconds of a training step and of evaluating a batch."""
+    group = session.lane_group(session.groups()[0])
+    with torch_threads(session.threads):
+        times: list[float] = []
+        while len(times) < STEPS and sum(times) < TIMING_SECONDS:
+            times.append(_seconds(session, lambda: group.try_step(session.plan)))
+        part = slice(0, EVALUATION_BATCH)
+        return min(times), _seconds(session, lambda: group.measure(names.TEST, part=part))
 
 
 def _seconds(session: Session, job: Callable[[], object]) -> float:

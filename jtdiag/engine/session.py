@@ -229,6 +229,10 @@ class Session:
         faster when measured), and training lanes one by one makes each bit for bit independent
         of the recipe's other lanes.
         """
+        return self._groups
+
+    @functools.cached_property
+    def _groups(self) -> list[list[Lane]]:
         setting = self.recipe.engine.lanes
         if self.recipe.bootstrap == "batches":
             setting = 1  # the axis of lanes is used for members with separate batches

@@ -16,6 +16,9 @@ from jtdiag.errors import RecipeError, nearest, shortened, shown
 LARGEST: Final = 2**64 - 1
 """Largest integer of a field that has no other limit, such as the seed."""
 
+LARGEST_FACTOR: Final = 1e30
+"""Largest factor or rate: products with weights stay within float32, up to 3e38."""
+
 
 def checked(
     check: Callable[..., object], *arguments: object, quiet: bool = False, takes_self: bool = False
@@ -96,7 +99,11 @@ def number(field: str, value: object, low: float, high: float = math.inf) -> flo
     bad = isinstance(value, bool) or not isinstance(value, int | float)
     bad = bad or (isinstance(value, int) and abs(value) > 10**300)  # beyond float
     if bad or not math.isfinite(cast(float, value)) or not low <= cast(float, value) <= high:
-        limits = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f"{low:g} or more"
+        limits = f"{low:g} or more"
+        if LARGEST_FACTOR <= high < math.inf:
+            limits = f"{limits}, and {high:g} or less"
+        elif math.isfinite(high):
+            limits = f"in [{low:g}, {high:g}]"
         raise RecipeError(f"{field} is {shown(value)}; it must be a number {limits}.")
     return float(cast(float, value))
 
@@ -149,6 +156,16 @@ def table(field: str, value: object) -> dict[str, Any]:
     return dict(value)
 
 
+def section(field: str, value: object, kind: type) -> Any:
+    """Return a section of a recipe, such as a `Data`."""
+    if not isinstance(value, kind):
+        raise RecipeError(
+            f"{field} is {shown(value)}; it must be a jtdiag.recipe.recipe.{kind.__name__}, or use "
+            "from_table for tables of plain values."
+        )
+    return value
+
+
 def listed(value: object) -> tuple[Any, ...]:
     """Return the items of a list; one plain value counts as a list of one."""
     return tuple(value) if isinstance(value, list | tuple) else (value,)
@@ -173,10 +190,11 @@ def different(field: str, items: tuple[Any, ...]) -> tuple[Any, ...]:
     return items
 
 
-def unknown_key(where: str, key: str, allowed: Iterable[str]) -> RecipeError:
+def unknown_key(where: str, key: object, allowed: Iterable[str]) -> RecipeError:
     """Return the error for an unknown key, which suggests the nearest allowed one."""
     allowed = list(allowed)
     hint = nearest(key, allowed) or (
         f" Known keys: {', '.join(allowed)}." if allowed else " No keys are allowed here."
     )
-    return RecipeError(f"{where}: unknown key '{shortened(key, 100)}'.{hint}")
+    name = f"'{shortened(key, 100)}'" if isinstance(key, str) else shown(key)
+    return RecipeError(f"{where}: unknown key {name}.{hint}")

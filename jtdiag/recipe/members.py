@@ -14,7 +14,7 @@ from cattrs.errors import ForbiddenExtraKeysError
 from jtdiag import loading
 from jtdiag.errors import RecipeError, shown
 from jtdiag.recipe import checks
-from jtdiag.recipe.checks import checked
+from jtdiag.recipe.checks import LARGEST_FACTOR, checked
 from jtdiag.recipe.learning_rates import PaperRates
 from jtdiag.recipe.sizing import Sizing
 
@@ -48,12 +48,14 @@ def _start(field: str, value: object) -> str | tuple[float, ...]:
             f"{field} is {shown(value)}; it must be 'equal' or a list of one factor per member, "
             "such as [1.6, 0.6, 0.6, 0.6]."
         )
-    return tuple(checks.positive(field, item) for item in checks.several(field, value))
+    return tuple(
+        checks.positive(field, item, LARGEST_FACTOR) for item in checks.several(field, value)
+    )
 
 
 def _start_spread(field: str, value: object) -> tuple[float, ...]:
     """Return no factors, or the smallest and the largest factor of a spread."""
-    factors = tuple(checks.positive(field, item) for item in checks.listed(value))
+    factors = tuple(checks.positive(field, item, LARGEST_FACTOR) for item in checks.listed(value))
     if factors and (len(factors) != 2 or factors[0] > factors[1]):
         raise RecipeError(
             f"{field} is {shown(value)}; it must be two factors, the smaller first, such as "

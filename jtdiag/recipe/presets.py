@@ -1,9 +1,10 @@
 """The recipes that jtdiag provides: ``runs/`` in the repository, ``bundled/`` in a wheel."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from jtdiag.errors import RecipeError, nearest
+from jtdiag.errors import RecipeError, nearest, shortened
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 
@@ -37,14 +38,14 @@ def find(recipe: str, overrides: Iterable[str] = ()) -> Recipe:
         RecipeError: if there is no such recipe, or it is invalid.
     """
     path = Path(recipe)
-    if path.is_dir() and (path / "recipe.toml").is_file():
+    if os.path.isfile(path / "recipe.toml"):
         return toml.read(path / "recipe.toml", overrides)
-    if path.suffix == ".toml" or path.is_file():
+    if path.suffix == ".toml" or os.path.isfile(path):
         return toml.read(path, overrides)
     presets = paths()
     if recipe not in presets:
         raise RecipeError(
-            f"There is no preset or recipe file '{recipe}'.{nearest(recipe, presets)} "
-            "`jtdiag presets` lists the presets."
+            f"There is no preset or recipe file '{shortened(recipe, 100)}'."
+            f"{nearest(recipe, presets)} `jtdiag presets` lists the presets."
         )
     return toml.read(presets[recipe], overrides)

@@ -63,8 +63,9 @@ def _family(field: str, value: object) -> str:
     return name if ":" in name else checks.choice(field, name, families.FAMILIES.names())
 
 
-def _with_learning_rates(_: str, train: Train, recipe: "Recipe") -> Train:
+def _with_learning_rates(field: str, value: object, recipe: "Recipe") -> Train:
     """Return [train] with one learning rate for all λs or one per λ, computed by a rule if set."""
+    train: Train = checks.section(field, value, Train)
     members, lam = recipe.members, recipe.lam
     if train.lr_rule != "given":
         paper = paper_rates(members, train.lr_rule)
@@ -87,8 +88,8 @@ class Recipe:
         RecipeError: if a value is invalid, naming the field and saying how to fix it.
     """
 
-    data: Data
-    members: Members
+    data: Data = attrs.field(metadata=checked(checks.section, Data))
+    members: Members = attrs.field(metadata=checked(checks.section, Members))
     name: str = attrs.field(default="run", metadata=checked(_folder_name))
     """Name of the run and of its folder."""
     lam: tuple[float, ...] = attrs.field(default=(0.0, 0.5, 0.9, 1.0), metadata=checked(weights))
@@ -110,13 +111,15 @@ class Recipe:
         default="logits", metadata=checked(checks.choice, families.COMBINERS, quiet=True)
     )
     """What the ensemble averages: "logits" (canonical parameters) or "probabilities"."""
-    objective: Objective = attrs.field(factory=Objective)
-    alerts: Alerts = attrs.field(factory=Alerts)
+    objective: Objective = attrs.field(
+        factory=Objective, metadata=checked(checks.section, Objective)
+    )
+    alerts: Alerts = attrs.field(factory=Alerts, metadata=checked(checks.section, Alerts))
     train: Train = attrs.field(
         factory=Train, metadata=checked(_with_learning_rates, takes_self=True)
     )
-    keep: Keep = attrs.field(factory=Keep)
-    engine: Engine = attrs.field(factory=Engine)
+    keep: Keep = attrs.field(factory=Keep, metadata=checked(checks.section, Keep))
+    engine: Engine = attrs.field(factory=Engine, metadata=checked(checks.section, Engine))
 
     def __attrs_post_init__(self) -> None:
         self.objective.check_with(self.lam, self.combiner)

@@ -1,5 +1,6 @@
 """Sections of a recipe that are independent of the others: [data], [train], [keep] and [engine]."""
 
+import math
 from typing import Any, ClassVar, Literal
 
 import attrs
@@ -7,7 +8,7 @@ import attrs
 from jtdiag import names
 from jtdiag.errors import RecipeError, nearest, shown
 from jtdiag.recipe import checks
-from jtdiag.recipe.checks import checked
+from jtdiag.recipe.checks import LARGEST_FACTOR, checked
 from jtdiag.recipe.image_layout import LAYOUTS
 from jtdiag.recipe.optimisers import OPTIMISERS
 
@@ -24,7 +25,7 @@ LR_RULES = ("given", "paper", "matched")
 
 
 def _scale(field: str, value: object) -> float | str:
-    return "auto" if value == "auto" else checks.positive(field, value)
+    return "auto" if value == "auto" else checks.positive(field, value, LARGEST_FACTOR)
 
 
 def _resize(field: str, value: object) -> tuple[int, ...]:
@@ -104,7 +105,9 @@ def _learning_rates(field: str, value: object) -> tuple[float, ...]:
         rates = RatesByRule()
         rates.rule = value
         return rates
-    return tuple(checks.positive(field, item) for item in checks.several(field, value))
+    return tuple(
+        checks.positive(field, item, LARGEST_FACTOR) for item in checks.several(field, value)
+    )
 
 
 def _rule(field: str, value: object, train: "Train") -> str:
@@ -146,9 +149,11 @@ class Train:
     """For sgd only."""
     nesterov: bool = attrs.field(default=False, metadata=checked(checks.flag))
     """Whether sgd uses Nesterov momentum."""
-    weight_decay: float = attrs.field(default=0.0, metadata=checked(checks.number, 0))
+    weight_decay: float = attrs.field(
+        default=0.0, metadata=checked(checks.number, 0, LARGEST_FACTOR)
+    )
     """L2 penalty for sgd; decoupled weight decay (scaled by lr) for adamw and soap."""
-    clip: float = attrs.field(default=0.0, metadata=checked(checks.number, 0))
+    clip: float = attrs.field(default=0.0, metadata=checked(checks.number, 0, LARGEST_FACTOR))
     """Maximum gradient norm of each member (gradient clipping); 0 does not clip."""
     schedule: str = attrs.field(
         default="milestones", metadata=checked(checks.choice, ("milestones", "cosine"))
@@ -158,11 +163,22 @@ class Train:
     """Number of epochs over which the learning rate increases linearly to its initial value."""
     milestones: tuple[int, ...] = attrs.field(default=(), metadata=checked(checks.integers, 1))
     """Epochs after which the learning rate is multiplied by `lr_factor`."""
-    lr_factor: float = attrs.field(default=0.1, metadata=checked(checks.positive))
+    lr_factor: float = attrs.field(default=0.1, metadata=checked(checks.positive, LARGEST_FACTOR))
 
     def __attrs_post_init__(self) -> None:
         if self.nesterov and self.momentum == 0:
             raise RecipeError("train.nesterov is true; it needs train.momentum greater than 0.")
+        if self.lr and self._log10_of_largest_rate > math.log10(LARGEST_FACTOR):
+            raise RecipeError(
+                f"train.lr_factor is {self.lr_factor:g} and train.milestones lists "
+                f"{len(self.milestones)} epochs, so that the learning rate exceeds "
+                f"{LARGEST_FACTOR:g}; lower one of them."
+            )
+
+    @property
+    def _log10_of_largest_rate(self) -> float:
+        growth = max(0.0, len(self.milestones) * math.log10(self.lr_factor))
+        return math.log10(max(self.lr)) + growth
 
 
 def _kept_epochs(field: str, value: object) -> KeptEpochs:

@@ -4,6 +4,7 @@ The file is a recipe with a table ``[runs.NAME]`` for every run, which contains 
 differ for that run; sections are merged field by field.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from jtdiag.errors import RecipeError, nearest
+from jtdiag.errors import RecipeError, nearest, shortened, shown
 from jtdiag.recipe import checks, presets, toml
 from jtdiag.recipe.recipe import Recipe
 
@@ -42,11 +43,11 @@ def find(study: str, overrides: Iterable[str] = ()) -> Study:
     path, studies = Path(study), paths()
     if is_study(path):
         return read(path / FILE, overrides)
-    if path.suffix == ".toml" or path.is_file():
+    if path.suffix == ".toml" or os.path.isfile(path):
         return read(path, overrides)
     if study not in studies:
         raise RecipeError(
-            f"There is no study or study file '{study}'.{nearest(study, studies)} "
+            f"There is no study or study file '{shortened(study, 100)}'.{nearest(study, studies)} "
             f"Studies: {', '.join(studies)}."
         )
     return read(studies[study], overrides)
@@ -54,7 +55,7 @@ def find(study: str, overrides: Iterable[str] = ()) -> Study:
 
 def is_study(folder: Path) -> bool:
     """Return whether a folder is that of a study."""
-    return (folder / FILE).is_file()
+    return os.path.isfile(folder / FILE)
 
 
 def read(path: Path, overrides: Iterable[str] = ()) -> Study:
@@ -76,7 +77,7 @@ def read(path: Path, overrides: Iterable[str] = ()) -> Study:
     renaming = [change for change in common if change.partition("=")[0].strip() == "name"]
     study = toml.override({"name": table.get("name", path.stem)}, renaming)["name"]
     if "/" in checks.text("name", study):
-        raise RecipeError(f"name is {study!r}; it becomes a folder name, so it has no '/'.")
+        raise RecipeError(f"name is {shown(study)}; it becomes a folder name, so it has no '/'.")
     common = [change for change in common if change not in renaming]
     recipes = {
         name: _recipe(path, table, name, runs[name], [*common, *by_run[name]]) for name in runs
@@ -96,8 +97,8 @@ def _split(overrides: Iterable[str], runs: Iterable[str]) -> tuple[list[str], di
             by_run[match[1]].append(match[2])
         else:
             raise RecipeError(
-                f"--set {change}: there is no run '{match[1]}' in the study."
-                f"{nearest(match[1], by_run)} Runs: {', '.join(by_run)}."
+                f"--set {shortened(change, 60)}: there is no run '{shortened(match[1], 60)}' in "
+                f"the study.{nearest(match[1], by_run)} Runs: {', '.join(by_run)}."
             )
     return common, by_run
 

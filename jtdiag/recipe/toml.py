@@ -51,10 +51,14 @@ def _converter() -> cattrs.Converter:
     )
     for section, kind in SECTIONS.items():
         converter.register_structure_hook(kind, _section_hook(converter, section, kind))
-    train = cattrs.override(struct_hook=lambda table, _: converter.structure(table, Train))
+    # A field with a check would otherwise be given the plain table.
+    sections: dict[str, Any] = {
+        name: cattrs.override(struct_hook=converter.get_structure_hook(kind))
+        for name, kind in SECTIONS.items()
+    }
     converter.register_structure_hook(
         Recipe,
-        make_dict_structure_fn(Recipe, converter, _cattrs_forbid_extra_keys=True, train=train),
+        make_dict_structure_fn(Recipe, converter, _cattrs_forbid_extra_keys=True, **sections),
     )
     return converter
 
@@ -101,7 +105,7 @@ def load(path: Path) -> dict[str, Any]:
         RecipeError: if it is missing or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise RecipeError(
             f"{path}: cannot be read ({error.strerror}). Give a recipe file or a preset; "
@@ -121,6 +125,8 @@ def from_table(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
     Raises:
         RecipeError: if the table is not a valid recipe.
     """
+    if not isinstance(table, Mapping):
+        raise RecipeError(f"{where} is {shown(table)}; it must be a table of fields and sections.")
     for key in _required(Recipe):
         if key not in table and table.keys() <= {field.name for field in attrs.fields(Recipe)}:
             raise RecipeError(f"{where}: [{key}] is missing; every recipe requires it.")

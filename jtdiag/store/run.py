@@ -3,6 +3,7 @@
 import copy
 import functools
 import math
+import os
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class Run:
             StoreError: if it does not.
         """
         for name in (RECIPE, STORE):
-            if not (path / name).exists():
+            if not os.path.exists(path / name):
                 raise StoreError(
                     f"{path} is not a run: it has no {name}. "
                     "Give a folder that `jtdiag train` has made."

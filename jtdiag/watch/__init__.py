@@ -1,5 +1,6 @@
 """Follow runs during training: epochs as they are saved, and findings as they are made."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -42,7 +43,7 @@ def start(path: Path, patience: float = PATIENCE) -> RunWatch | FolderWatch:
         JtdiagError: if there is no folder after `patience` seconds, or the run cannot be read.
     """
     _wait_for(path, patience)
-    if path.is_dir() and not (path / RECIPE).exists():
+    if os.path.isdir(path) and not (path / RECIPE).exists():
         return FolderWatch(path)
     return RunWatch(path, run_cheap_probes)
 
@@ -72,7 +73,7 @@ def wait_for(path: Path, patience: float = PATIENCE) -> Run:
 
 def _wait_for(path: Path, patience: float) -> None:
     deadline = time.monotonic() + patience
-    while not path.exists() and time.monotonic() < deadline:
+    while not os.path.exists(path) and time.monotonic() < deadline:
         time.sleep(0.2)
 
 

@@ -35,6 +35,25 @@ def test_the_time_is_that_of_all_steps_and_of_all_measurements(of_images, monkey
     assert found.total_seconds == 2 * (12 * 0.25 + 4 * 0.125 * 24 / 16)
 
 
+def test_a_long_step_is_timed_on_fewer_lanes_and_members(of_images, monkeypatch):
+    recipe = of_images(lam=[0, 0.5], engine={"lanes": 2, "execution": "stacked"})
+    full = Session.of(recipe)
+    assert dry_run.smaller(full) == (full, 1.0)
+    monkeypatch.setattr(dry_run, "LARGEST_STEP", 1)
+    sample, scale = dry_run.smaller(full)
+    assert (sample.recipe.members.count, len(sample.groups()[0])) == (1, 1)
+    assert scale == 2 * recipe.members.count
+    monkeypatch.setattr(dry_run, "_seconds", lambda session, job: 0.25)
+    assert estimate(recipe).step_seconds == scale * 0.25
+
+
+def test_a_long_step_is_timed_once_or_twice(of_images, monkeypatch):
+    taken = iter([2.5, 0.125])
+    monkeypatch.setattr(dry_run, "_seconds", lambda session, job: next(taken))
+    recipe = of_images(lam=[0, 0.5], engine={"execution": "stacked"})
+    assert estimate(recipe).step_seconds == 2.5
+
+
 def test_nothing_is_written(of_images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     estimate(of_images())

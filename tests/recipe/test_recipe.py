@@ -402,3 +402,21 @@ def test_numbers_and_arrays_of_numpy_are_those_of_python():
     assert type(numpy.trials) is int
     with pytest.raises(RecipeError, match=r"trials is 2\.0; it must be a whole number"):
         recipe(trials=np.float64(2))
+
+
+def test_rates_and_factors_stay_within_float32():
+    for field in ("weight_decay", "clip", "lr", "lr_factor"):
+        with pytest.raises(RecipeError, match=rf"train.{field} is 1e\+31; .*and 1e\+30 or less"):
+            Train(**{field: 1e31})
+    Train(lr=1e20, lr_factor=100, milestones=(1, 2, 3, 4, 5))
+    with pytest.raises(RecipeError, match="train.lr_factor is 100 .* exceeds 1e.30; lower one"):
+        Train(lr=1e20, lr_factor=100, milestones=(1, 2, 3, 4, 5, 6))
+
+
+def test_sections_are_objects_of_their_classes():
+    with pytest.raises(
+        RecipeError, match=r"train is 3; it must be a jtdiag.recipe.recipe.Train, or use"
+    ):
+        Recipe(data=Data(name="digits"), members=Members(arch="mlp", count=1), train=3)
+    with pytest.raises(RecipeError, match=r"data is \{'name': 'digits'\}; it must be a jtdiag"):
+        Recipe(data={"name": "digits"}, members=Members(arch="mlp", count=1))

@@ -7,12 +7,12 @@ import attrs
 
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import checks
-from jtdiag.recipe.checks import checked
+from jtdiag.recipe.checks import LARGEST_FACTOR, checked
 from jtdiag.recipe.members import Architecture, Members
 
 
 def _strength(field: str, value: object) -> float:
-    return checks.positive(f"members.options.{field}", value)
+    return checks.positive(f"members.options.{field}", value, LARGEST_FACTOR)
 
 
 @attrs.frozen(kw_only=True, field_transformer=checks.with_checks)

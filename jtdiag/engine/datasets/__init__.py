@@ -4,6 +4,7 @@
 .npz file or a folder of images may be given by its path instead of a name.
 """
 
+import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -39,7 +40,7 @@ def load(
         return SOURCES.find(name).read(root, numbers=numbers, options=options)
     if name.endswith(".npz"):
         return npz.SOURCE.read(Path(name), numbers=numbers, options=options)
-    if name and Path(name).is_dir():
+    if name and os.path.isdir(name):
         return folder.SOURCE.read(Path(name), options=options)
     matches = get_close_matches(name.lower().replace("_", "-"), installed, 1, cutoff=0.5)
     hint = f" Did you mean '{matches[0]}'?" if matches else ""

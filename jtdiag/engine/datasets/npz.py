@@ -16,6 +16,7 @@ of any numeric type. Pickled objects are never loaded.
 """
 
 import functools
+import math
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -125,9 +126,23 @@ def _inputs(
     train, test = (_axes(key, raw[key], last=last) for key in _INPUTS)
     x_train, x_test = rounding.to_float32(train, test, standardize=standardize)
     if divisor != 1:
-        x_train /= divisor
-        x_test /= divisor
+        _divide((x_train, x_test), divisor)
     return x_train, x_test
+
+
+def _divide(parts: tuple[NDArray[np.float32], ...], divisor: float) -> None:
+    """Divide finite inputs in place.
+
+    Raises:
+        DataError: if they become larger than float32 can be.
+    """
+    largest = max(float(np.abs(part).max(initial=0)) for part in parts)
+    if math.isfinite(largest) and largest / divisor > np.finfo(np.float32).max:
+        raise DataError(
+            f"divided by data.scale = {divisor:g}, some inputs exceed float32; increase data.scale."
+        )
+    for part in parts if largest else ():  # a tiny divisor is 0 in float32, and 0/0 is NaN
+        part /= divisor
 
 
 def _channels_last(raw: dict[str, NDArray[Any]], layout: str) -> bool:
