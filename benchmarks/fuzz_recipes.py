@@ -7,8 +7,8 @@ Five kinds take turns: documents, `--set` overrides and presets with overrides, 
 `jtdiag train --dry-run`; studies; and, from Python, tables (`from_table`) and records (`Recipe`).
 Each must be accepted (a dry run prints its plan; a recipe is the same after it is written and read)
 or refused: by one printable line below 500 characters that begins with "Error: ", in less than 10
-seconds of the processor. A traceback, a warning, an escape sequence or silence is a failure, and is printed.
-Memory is limited to 8 GB, so that what asks for more cannot take the machine down.
+seconds of the processor. A traceback, a warning, an escape sequence or silence is a failure, and is
+printed. Memory is limited to 8 GB, so that what asks for more cannot take the machine down.
 """
 
 import argparse
