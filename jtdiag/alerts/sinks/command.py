@@ -1,16 +1,14 @@
 """A user's command, run for every alert without a shell."""
 
-import contextlib
-import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
-import threading
 from pathlib import Path
 
+from jtdiag.alerts import process_groups
 from jtdiag.alerts.contract import NotSent, SinkType
+from jtdiag.alerts.process_groups import ProcessGroups
 from jtdiag.errors import AlertError
 from jtdiag.probing.findings import Finding
 
@@ -47,7 +45,8 @@ class Command:
 
     The line is split into arguments before placeholders are replaced, and no shell is involved:
     the text of a finding stays within its argument and is never executed. Each program has a
-    process group of its own, which ends with the run at the latest, with all child processes.
+    process group of its own, which ends with the run at the latest, with all child processes, also
+    if the run is killed.
     """
 
     def __init__(self, line: str, timeout: float = TIMEOUT) -> None:
@@ -62,9 +61,7 @@ class Command:
         program = self._arguments[0]
         self.name = f"the command {program}"
         self._timeout = timeout
-        self._lock = threading.Lock()
-        self._groups: set[int] = set()
-        self._stopped = False
+        self._groups = ProcessGroups()
         unknown = [name for name in _PLACEHOLDER.findall(line) if name not in PLACEHOLDERS]
         if unknown:
             raise AlertError(
@@ -91,11 +88,14 @@ class Command:
             raise NotSent(f"cannot be run: {error}", "start") from error
 
     def _run(self, arguments: list[str]) -> None:
-        with self._started(arguments) as process:
+        started = self._groups.start(arguments)
+        if started is None:
+            raise NotSent("the run has ended")
+        with started as process:
             try:
                 _, errors = process.communicate(timeout=self._timeout)
             except subprocess.TimeoutExpired:
-                _kill(process.pid)
+                process_groups.kill(process.pid)
                 if process.stderr is not None:
                     process.stderr.close()
                 message = f"killed after {self._timeout:g} seconds"
@@ -105,52 +105,13 @@ class Command:
             last_line = errors.decode(errors="replace").strip().rpartition("\n")[2]
             raise NotSent(f"{status}: {last_line}" if last_line else status, status)
 
-    def _started(self, arguments: list[str]) -> "subprocess.Popen[bytes]":
-        """Start the program in a new session.
-
-        Ctrl-C then stops training but not the program, a signal that it sends to its process group
-        reaches nobody else, and its children can be killed with it.
-        """
-        with self._lock:
-            if self._stopped:
-                raise NotSent("the run has ended")
-            process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # it would disturb the display
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-            self._groups = {group for group in self._groups if _exists(group)}
-            self._groups.add(process.pid)
-        return process
-
     def stop(self) -> None:
         """Kill the program that is running, and whatever earlier ones left running."""
-        with self._lock:
-            self._stopped = True
-            for group in self._groups:
-                _kill(group)
-            self._groups.clear()
+        self._groups.stop()
 
     def close(self) -> None:
         """Kill whatever the programs left running in the background."""
         self.stop()
-
-
-def _kill(group: int) -> None:
-    """Kill all processes of a group, also those that are suspended."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
-
-
-def _exists(group: int) -> bool:
-    """Return whether a process group still has a process."""
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):  # another user's: the number was used again
-        return False
-    return True
 
 
 SINK = SinkType(name="command", make=Command, argument="CMD", option="--on-alert")

@@ -237,7 +237,7 @@ def test_stopping_ends_a_send_that_is_waiting(finding):
 
     thread = threading.Thread(target=send)
     thread.start()
-    assert wait_until(lambda: bool(command._groups))
+    assert wait_until(lambda: bool(command._groups.running))
     command.stop()
     thread.join(5)
     assert reasons == ["exit status -9"]
@@ -261,3 +261,27 @@ with dispatch.Dispatcher([Command("sh -c '{NOTES} exec yes'")]) as dispatcher:
     assert ran.returncode == 0
     pid = pid_of(here)
     assert wait_until(lambda: not alive(pid))
+
+
+@pytest.mark.slow
+@needs_proc
+def test_a_command_ends_when_the_program_that_trains_is_killed(here):
+    """Nothing of that program can run then; a process that waits for its end kills the command."""
+    code = f"""
+import time
+from jtdiag.alerts.dispatch import Dispatcher
+from jtdiag.alerts.sinks.command import Command
+from jtdiag.probing.findings import Finding
+
+alert = Finding(probe="alerts", rule="dominance", level="alert", sentence="x", number=1.0)
+Dispatcher([Command("sh -c '{NOTES} sleep 60 & sleep 60'")]).send("runs/mine", alert)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        pid = pid_of(here)
+        time.sleep(0.2)  # until the group is known to the guard
+        children = [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        assert alive(pid)
+        assert children
+        process.kill()
+    assert wait_until(lambda: not any(map(alive, [pid, *children])))
