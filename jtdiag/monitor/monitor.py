@@ -63,10 +63,13 @@ class DominanceMonitor:
         epochs: Total number of epochs; required if `store` is a folder.
         strict: Raise every error instead of stopping.
         ignore_index: Class of examples to leave out, as in torch's cross-entropy.
+        resume: Epoch after which an interrupted loop goes on, 0 if it begins again with the same
+            seeds. The recording in the folder `store` is continued; epochs that it contains are
+            left as they are. By default, the folder must not contain anything.
 
     Raises:
         ValueError: if an argument is invalid.
-        StoreError: if the folder is not empty.
+        StoreError: if the folder is not empty, or contains no recording to be continued.
     """
 
     def __init__(
@@ -84,10 +87,11 @@ class DominanceMonitor:
         epochs: int | None = None,
         strict: bool = False,
         ignore_index: int = targets.IGNORED,
+        resume: int | None = None,
     ) -> None:
         self.guard = Guard(strict)
         """Context manager in which adapters run code of their own."""
-        self._lane = _lane(store, epochs, lam)
+        self._lane = _lane(store, epochs, lam, resumes=resume is not None)
         self._in_background = False
         self.lam = self._lane.lam if self._lane is not None and lam is None else lam
         self.tell = tell
@@ -103,7 +107,7 @@ class DominanceMonitor:
         self._measure = Measure(family=self.family, combiner=combiner, ignore_index=ignore_index)
         self._skipped, self._target_dims = "", 1
         self._displacement: Displacement | None = None
-        self._epoch = 0
+        self._epoch = self._first = _epoch(resume)
         self.epochs: list[SampledEpoch] = []
         """Metrics of each epoch."""
         self.findings: list[Finding] = []
@@ -217,6 +221,8 @@ class DominanceMonitor:
     def watch_parameters(self, members: Members) -> None:
         """Measure the distance of the members' parameters from now on; call it before training.
 
+        In a loop that goes on after an epoch, nothing is measured: initialization is not known.
+
         Args:
             members: M modules, or M lists of tensors; or stacked tensors (M, …) by name. They are
                 copied on their device.
@@ -225,7 +231,7 @@ class DominanceMonitor:
             ValueError: if a member has no parameters.
         """
         with self.guard:
-            self._displacement = Displacement(members)
+            self._displacement = None if self._first else Displacement(members)
 
     # --- for a store ---------------------------------------------------------------------------
 
@@ -453,7 +459,11 @@ def _columns(
 
 
 def _lane(
-    store: str | Path | RecordedLane | None, epochs: int | None, lam: float | None
+    store: str | Path | RecordedLane | None,
+    epochs: int | None,
+    lam: float | None,
+    *,
+    resumes: bool,
 ) -> RecordedLane | None:
     if store is None or isinstance(store, RecordedLane):
         return store
@@ -462,7 +472,15 @@ def _lane(
             f"store is {str(store)!r}, lam is {lam} and epochs is {epochs}; a store needs all "
             "three. λ is 1 for end-to-end training and 0 for independent members."
         )
-    return Recording(store, epochs=epochs, lam=[lam]).lane(lam)
+    return Recording(store, epochs=epochs, lam=[lam], resume=resumes).lane(lam)
+
+
+def _epoch(resume: object) -> int:
+    if resume is None:
+        return 0
+    if not isinstance(resume, int) or resume < 0:
+        raise ValueError(f"resume is {resume!r}; it must be an epoch, an integer of at least 0.")
+    return resume
 
 
 def _on_host(checkpoint: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:

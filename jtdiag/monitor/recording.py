@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from attrs import evolve
 from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.errors import RecipeError, StoreError
-from jtdiag.monitor import batch_sums
+from jtdiag.monitor import batch_sums, wording
 from jtdiag.monitor.sampled_epoch import SampledEpoch
 from jtdiag.recipe.recipe import Data, Keep, KeptEpochs, Members, Recipe, Train
 from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent, Parameter, TargetFacts
+from jtdiag.store.run import Run
 from jtdiag.store.writer import EpochBlock, Examples, RunWriter, refuse_occupied
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -63,9 +65,11 @@ class Recording:
         lam: The λs; use 1 (end-to-end training) if λ is unknown.
         trials: Number of trials of each λ.
         keep: Epochs whose outputs are stored: "all", "none" or a list, as in a recipe.
+        resume: Continue the recording in that folder, if there is one. Epochs that it contains are
+            left as they are.
 
     Raises:
-        StoreError: if the folder is not empty.
+        StoreError: if the folder is not empty, or contains no recording to be continued.
         RecipeError: if an argument is invalid.
     """
 
@@ -77,9 +81,14 @@ class Recording:
         lam: Iterable[float] = (1.0,),
         trials: int = 1,
         keep: KeptEpochs = "all",
+        resume: bool = False,
     ) -> None:
         self.path = Path(path)
-        refuse_occupied(self.path)
+        self._continues = resume and self.path.is_dir() and any(self.path.iterdir())
+        if not self._continues:
+            refuse_occupied(self.path)
+        elif not Run(self.path).recorded:
+            raise StoreError(wording.not_recorded(str(self.path)))
         self._draft = Recipe(
             name=self.path.name,
             lam=tuple(lam),
@@ -121,11 +130,12 @@ class Recording:
             facts: Facts from the training loop.
 
         Raises:
-            StoreError: if targets have changed, or the store cannot be written.
+            StoreError: if targets have changed, the recording to be continued is another one, or
+                the store cannot be written.
         """
         if self._writer is None:
-            self._writer = self._create(blocks, targets, facts)
-            self._targets = dict(targets)
+            open_store = self._reopen if self._continues else self._create
+            self._writer = open_store(blocks, targets, facts)
         for split, target in targets.items():
             if split not in self._targets or not np.array_equal(target, self._targets[split]):
                 raise StoreError(
@@ -172,7 +182,19 @@ class Recording:
         )
         settings = {names.RECORDED: origin, "torch": torch.__version__}
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._targets = dict(targets)
         return RunWriter.create(self.path, recipe, extent, examples, settings)
+
+    def _reopen(self, blocks: list[EpochBlock], targets: Arrays, facts: Facts) -> RunWriter:
+        """Open the store of an interrupted recording, of which only `keep` may differ."""
+        run = Run(self.path)
+        splits = run.recipe.keep.splits
+        if {*splits} != {*targets}:
+            raise StoreError(wording.other_splits(str(self.path), sorted(targets), sorted(splits)))
+        lane = blocks[0].lane
+        self._targets = {split: run.target(split, lane) for split in splits}
+        recipe = evolve(self._recipe(blocks, targets, facts), keep=run.recipe.keep)
+        return RunWriter.reopen(self.path, recipe)
 
     def _recipe(self, blocks: list[EpochBlock], targets: Arrays, facts: Facts) -> Recipe:
         """Return the recipe, completed with the facts that the first epoch provides."""

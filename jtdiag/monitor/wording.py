@@ -1,6 +1,7 @@
 """Sentences that the monitor adds to the findings of the rules."""
 
 import math
+from collections.abc import Iterable
 
 
 def sampling_note(*, counted: int, batches: int, error_se: float) -> str:
@@ -110,3 +111,25 @@ def none_counted(epoch: int, ignore_index: int) -> str:
 def probabilities_in_store() -> str:
     """Return the error on recorded outputs whose targets are class probabilities."""
     return "targets of record are class probabilities (N, K); a store needs classes (N,)."
+
+
+def not_recorded(folder: str) -> str:
+    """Return the error on continuing a run that no monitor has recorded."""
+    return (
+        f"{folder} was not recorded by a monitor, so no recording can be continued in it; choose "
+        "another folder, or go on with: jtdiag train --resume"
+    )
+
+
+def other_splits(folder: str, given: Iterable[str], stored: Iterable[str]) -> str:
+    """Return the error on continuing a recording with outputs of other splits.
+
+    Args:
+        folder: The folder of the recording.
+        given: Splits whose outputs were recorded now.
+        stored: Splits that the recording contains.
+    """
+    return (
+        f"{folder} contains outputs of {', '.join(stored)}, but those of "
+        f"{', '.join(given) or 'no split'} were recorded; record the same splits."
+    )

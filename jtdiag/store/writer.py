@@ -47,6 +47,7 @@ class EpochBlock:
     checkpoint: Mapping[str, NDArray[Any]]
     """Parameters (M, …), or (1, …) for a branched network; empty if not kept."""
     state: State
+    """Empty if the lane cannot be resumed from it."""
     action: RuleAction = NO_ACTION
     """What early-warning rules do to the lane after this epoch."""
 
@@ -110,9 +111,10 @@ class RunWriter:
                 (draft / RECIPE).write_text(toml.to_toml(recipe), encoding="utf-8")
                 for lane in lanes.lanes_of(recipe):  # so that a missing seal is noticed
                     lanes.write_seal(draft, lane, Seal())
+                files.flush(draft)
+                trust.remember(draft, recipe)  # first: the run must not be without it if killed
                 lock = _lock(draft)  # before the folder appears: no watcher finds it unlocked
                 draft.replace(path)
-                trust.remember(path, recipe)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
@@ -165,7 +167,8 @@ class RunWriter:
         after = seal.after(block.epoch, self._val_error(block), self.recipe, block.action)
         with _disk_errors(self.path):
             self._write_arrays(block)
-            self._write_state(block)
+            if block.state:  # recordings have none
+                self._write_state(block)
             if block.action.lowered:
                 self._write_lam(block.lane, after)
             after = replace(after, metrics=self._metric_checksums(block.lane, after))

@@ -343,3 +343,89 @@ def test_a_store_of_losses_alone_must_be_told_the_error_of_a_guess(path):
     monitor.update_losses(torch.ones(M), torch.ones(()), examples=3)
     with pytest.raises(ValueError, match="pass chance_error"):
         monitor.end_epoch()
+
+
+# --- going on -------------------------------------------------------------------------------------
+
+
+def contents(folder):
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and file.suffix != ".lock"
+    }
+
+
+@pytest.fixture
+def interrupted(path):
+    """Two of four epochs, and what a killed process leaves of the third."""
+    monitor = DominanceMonitor(lam=1, every=1, store=path, epochs=4)
+    trained(monitor, 2, weights=True)
+    monitor.close()
+    unsealed = path / "store.zarr/outputs/test/logits/c/0/0/3/0/0/0"
+    unsealed.parent.mkdir(parents=True)
+    unsealed.write_bytes(b"half")
+    (path / "lanes" / "lam0-trial0-epoch3.draft").write_bytes(b"half")
+    return path
+
+
+@pytest.mark.slow
+def test_a_loop_that_begins_again_completes_its_recording(interrupted, tmp_path):
+    again = DominanceMonitor(lam=1, every=1, store=interrupted, epochs=4, resume=0, strict=True)
+    trained(again, 4, weights=True)
+    whole = DominanceMonitor(lam=1, every=1, store=tmp_path / "w" / "mine", epochs=4, strict=True)
+    trained(whole, 4, weights=True)
+    assert Run(interrupted).done
+    assert contents(interrupted) == contents(tmp_path / "w" / "mine")
+
+
+@pytest.mark.slow
+def test_a_loop_that_goes_on_after_an_epoch_numbers_its_epochs_from_there(interrupted, tmp_path):
+    whole = DominanceMonitor(lam=1, every=1, store=tmp_path / "whole", epochs=4, strict=True)
+    kept = trained(whole, 4)
+    later = DominanceMonitor(lam=1, every=1, store=interrupted, epochs=4, resume=2, strict=True)
+    later.watch_parameters([torch.nn.Linear(2, 1) for _ in range(M)])  # initialization is unknown
+    for epoch in (3, 4):
+        for step in range(4):
+            later.update(*said(100 * epoch + step))
+        later.record("test", *kept[epoch, "test"])
+        later.end_epoch(checkpoint={name: weight + epoch for name, weight in WEIGHTS.items()})
+    run = Run(interrupted)
+    assert run.done
+    expected = Run(tmp_path / "whole").metrics()
+    for name in names.METRIC_VARIABLES:  # the sums of a first epoch are added in another order
+        np.testing.assert_allclose(run.metrics()[name], expected[name], rtol=1e-6)
+    assert np.isnan(run.metrics()["displacement"].sel(epoch=[3, 4])).all()
+
+
+@pytest.mark.slow
+def test_a_gap_another_split_or_another_number_of_epochs_is_one_line(interrupted):
+    before = contents(interrupted)
+    for options, split, reason in (
+        ({"resume": 3}, "test", "epochs up to 2 are sealed; epoch 4 cannot be written"),
+        ({"resume": 2}, "val", "contains outputs of test, but those of val were recorded"),
+        ({"resume": 2, "epochs": 5}, "test", r"these fields differ: train\.epochs"),
+    ):
+        monitor = DominanceMonitor(
+            lam=1, store=interrupted, strict=True, **{"epochs": 4, **options}
+        )
+        monitor.update(*said(0))
+        monitor.record(split, *said(50))
+        with pytest.raises(StoreError, match=reason):
+            monitor.end_epoch(checkpoint=WEIGHTS)
+        monitor.close()
+    assert before.keys() - contents(interrupted).keys() <= {
+        "store.zarr/outputs/test/logits/c/0/0/3/0/0/0",
+        "lanes/lam0-trial0-epoch3.draft",
+    }
+
+
+@pytest.mark.slow
+def test_only_a_recording_is_continued(tmp_path):
+    run = toy_run(tmp_path, lam=[1], trials=1, train={"epochs": 1})
+    with pytest.raises(StoreError, match="was not recorded by a monitor"):
+        Recording(run.path, epochs=1, resume=True)
+    with pytest.raises(StoreError, match="already contains a run"):
+        Recording(run.path, epochs=1)
+    with pytest.raises(ValueError, match="resume is -1; it must be an epoch"):
+        DominanceMonitor(resume=-1)

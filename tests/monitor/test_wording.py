@@ -74,6 +74,16 @@ SENTENCES = [
         wording.probabilities_in_store(),
         "targets of record are class probabilities (N, K); a store needs classes (N,).",
     ),
+    (
+        wording.not_recorded("runs/demo"),
+        "runs/demo was not recorded by a monitor, so no recording can be continued in it; choose "
+        "another folder, or go on with: jtdiag train --resume",
+    ),
+    (
+        wording.other_splits("runs/mine", [], ["test", "val"]),
+        "runs/mine contains outputs of test, val, but those of no split were recorded; record the "
+        "same splits.",
+    ),
 ]
 
 

@@ -1,6 +1,7 @@
 """Reading a run that somebody else made executes no code of theirs."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,3 +153,24 @@ def test_where_nothing_can_be_remembered_training_goes_on(trained, tmp_path, mon
     trust.remember(trained.path, trained.recipe)
     with pytest.raises(StoreError, match="--trust-code"):
         trust.require(trained.path, trained.recipe)
+
+
+@pytest.mark.slow
+def test_a_run_whose_training_is_killed_as_soon_as_it_appears_is_trusted(trained, tmp_path):
+    """The run is remembered before it appears: else it could not be resumed without a word."""
+    table = toml.to_table(trained.recipe)
+    appeared = []
+    rename = Path.replace
+
+    def killed(draft, target):
+        moved = rename(draft, target)
+        if (Path(target) / "recipe.toml").is_file():
+            appeared.append(Path(target))
+            raise KeyboardInterrupt
+        return moved
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(toml.from_table({**table, "seed": 5}), tmp_path / "killed")
+    Run(appeared[0]).require_trusted_code()
