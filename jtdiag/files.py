@@ -30,9 +30,15 @@ def write_atomically(path: Path, text: str) -> None:
     """Replace a text file atomically: a reader sees the old content or the new, never a mix.
 
     The new content is on the disk when the function returns, also after a power failure. A
-    symbolic link stays one; the file that it points to is replaced.
+    symbolic link stays one; the file that it points to is replaced. Drafts of the file that killed
+    processes have left are removed.
     """
     path = path.resolve()
+    remove_dead_drafts(path.parent, path.name)
+    _replace(path, text)
+
+
+def _replace(path: Path, text: str) -> None:
     draft = draft_of(path)
     try:
         with draft.open("w", encoding="utf-8") as stream:
@@ -48,7 +54,11 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a draft of a file, which replaces the file when the block ends without an error."""
+    """Yield a draft of a file, which replaces the file when the block ends without an error.
+
+    Drafts of the file that killed processes have left are removed.
+    """
+    remove_dead_drafts(path.parent, path.name)
     draft = draft_of(path)
     try:
         yield draft
@@ -140,8 +150,12 @@ def digest(path: Path) -> str:
 
 
 def write_json(path: Path, fields: Mapping[str, Any]) -> None:
-    """Replace a JSON file atomically; it records its own checksum."""
-    write_atomically(path, json.dumps(with_checksum(fields)) + "\n")
+    """Replace a JSON file atomically; it records its own checksum.
+
+    Unlike `write_atomically`, it does not look for drafts: it is called for every epoch, in a
+    folder with many files.
+    """
+    _replace(path, json.dumps(with_checksum(fields)) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import pytest
 from jtdiag import files
 from jtdiag.errors import StoreError
 
+DEAD = 99_999_999
+"""No process has this number: the largest is 4,194,304 on Linux."""
 HOLDER = """
 import sys, time
 from pathlib import Path
@@ -103,3 +105,27 @@ def test_the_lock_of_a_dead_process_is_gone(path):
         holder.kill()
         holder.wait()
     assert not files.is_locked(path)
+
+
+# --- what killed processes leave ------------------------------------------------------------------
+
+
+def drafts(folder):
+    """Make drafts of a file and of another one, by a dead process and by this one."""
+    made = [folder / f".{name}.{pid}.draft" for name in "ab" for pid in (DEAD, os.getpid())]
+    for path in made:
+        path.write_text("half", encoding="utf-8")
+    return {path.name for path in made}
+
+
+@pytest.mark.parametrize("how", ["text", "block"])
+def test_writing_a_file_removes_its_drafts_of_dead_processes(tmp_path, how):
+    before = drafts(tmp_path)
+    if how == "text":
+        files.write_atomically(tmp_path / "a", "new")
+    else:
+        with files.replacing(tmp_path / "a") as draft:
+            draft.write_text("new", encoding="utf-8")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == before - {f".a.{DEAD}.draft", f".a.{os.getpid()}.draft"} | {"a"}
+    assert (tmp_path / "a").read_text("utf-8") == "new"

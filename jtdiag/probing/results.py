@@ -64,7 +64,6 @@ def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> 
     Safe to call from several processes: each writes a draft of its own, and the last one stays.
     """
     path = path_of(run, name)
-    files.remove_dead_drafts(path.parent)
     draft, old = (path.with_name(f".{path.name}.{_unique()}.draft") for _ in range(2))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     about = {"probe": name, "jtdiag": version("jtdiag"), "date": now, "format": FORMAT}
@@ -83,6 +82,13 @@ def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> 
     finally:
         for leftover in (draft, old):
             _remove(leftover)
+
+
+def remove_drafts(run: Run) -> None:
+    """Remove what killed processes have left of results and findings; never raises an OSError."""
+    for folder in (run.path, run.path / FOLDER):
+        with suppress(OSError):  # a run that may only be read
+            files.remove_dead_drafts(folder)
 
 
 def _unique() -> str:

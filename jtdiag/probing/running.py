@@ -34,6 +34,7 @@ def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> x
     selected = name if isinstance(name, Probe) else PROBES.find(name)
     if force or not results.is_fresh(run, selected):
         return measure(run, selected)
+    results.remove_drafts(run)
     result = results.load(run, selected.name)
     judged = judge(run, selected, result)
     recorded = [finding for finding in findings.read(run.path) if finding.probe == selected.name]
@@ -48,6 +49,7 @@ def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> x
 def measure(run: Run, selected: Probe) -> xr.Dataset:
     """Measure and judge a run and store the result, even if the stored result is fresh."""
     require_sealed(run)
+    results.remove_drafts(run)
     made_from = results.origin(run, selected)  # before measuring: the run may grow meanwhile
     result = ask(run, selected, Options())
     results.save(run, selected.name, result, made_from)

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from jtdiag import files
 from jtdiag.engine.progress import Listener
 from jtdiag.engine.stopping import StopRequest
 from jtdiag.engine.train import train
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures.drawing import DEFAULT, Output, save
 from jtdiag.figures.kinds import schemes
-from jtdiag.files import write_atomically
 from jtdiag.probing import results
 from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
@@ -56,13 +56,14 @@ def _prepare(study: Study, folder: Path) -> None:
                 "Resume with the same study, or choose another folder with --out."
             )
         return
+    files.remove_dead_drafts(folder)  # of a study that was killed while it began
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(
             f"{folder} is not empty and is not a study; choose another folder with --out."
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / FILE, studies.to_toml(study))
+        files.write_atomically(folder / FILE, studies.to_toml(study))
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written: {error}.") from error
 

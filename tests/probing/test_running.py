@@ -140,3 +140,17 @@ def test_a_missing_run_and_an_unknown_probe_are_errors(toy, tmp_path):
         ask(tmp_path, "performance")
     with pytest.raises(ProbeError, match="There is no probe 'perform'"):
         ask(toy, "perform")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fresh", [True, False])
+def test_drafts_of_killed_processes_are_removed_by_the_next_probe(small_run, fresh):
+    ask(small_run, "performance")
+    draft = small_run.path / "results" / ".performance.zarr.99999999-0123abcd.draft"
+    draft.mkdir()
+    (draft / "zarr.json").write_text("{}", encoding="utf-8")
+    of_findings = small_run.path / ".findings.jsonl.99999999.draft"
+    of_findings.write_text("half", encoding="utf-8")
+    ask(small_run, "performance", force=not fresh)
+    assert not draft.exists()
+    assert not of_findings.exists()

@@ -162,3 +162,13 @@ def test_the_figure_lies_in_the_studys_folder(made):
     assert all(path.stat().st_size for path in drawn)
     with pytest.raises(ProbeError, match="whose only figure is 'schemes'"):
         study.plot(folder, ["errors-by-epoch"])
+
+
+def test_a_study_that_was_killed_while_it_began_is_begun_again(tmp_path, monkeypatch):
+    data = toy_data(tmp_path / "data.npz")
+    (tmp_path / "study.toml").write_text(STUDY.format(data=data), encoding="utf-8")
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / ".study.toml.99999999.draft").write_text("half", encoding="utf-8")
+    study._prepare(studies.find(str(tmp_path / "study.toml")), folder)
+    assert [path.name for path in folder.iterdir()] == ["study.toml"]
