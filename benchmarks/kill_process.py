@@ -68,7 +68,10 @@ def run(work: Callable[[], Any], folder: Path, interruption: Interruption | None
     with os.fdopen(reading, "rb") as pipe:
         content = pipe.read()
     _, status = os.waitpid(process, 0)
-    changes, answer, modules = pickle.loads(content) if content else (0, None, ())
+    try:
+        changes, answer, modules = pickle.loads(content)
+    except (EOFError, pickle.UnpicklingError):  # killed before the end of the report
+        changes, answer, modules = 0, None, ()
     code, seconds = os.waitstatus_to_exitcode(status), time.monotonic() - start
     return Ended(code, seconds, changes, answer, modules, log.read_text("utf-8", "replace"))
 

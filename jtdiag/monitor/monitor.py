@@ -63,7 +63,7 @@ class DominanceMonitor:
         epochs: Total number of epochs; required if `store` is a folder.
         strict: Raise every error instead of stopping.
         ignore_index: Class of examples to leave out, as in torch's cross-entropy.
-        resume: Epoch after which an interrupted loop goes on, 0 if it begins again with the same
+        resume: Epoch after which an interrupted loop continues, 0 if it starts again with the same
             seeds. The recording in the folder `store` is continued; epochs that it contains are
             left as they are. By default, the folder must not contain anything.
 
@@ -221,7 +221,7 @@ class DominanceMonitor:
     def watch_parameters(self, members: Members) -> None:
         """Measure the distance of the members' parameters from now on; call it before training.
 
-        In a loop that goes on after an epoch, nothing is measured: initialization is not known.
+        In a loop that continues after an epoch, nothing is measured: initialization is unknown.
 
         Args:
             members: M modules, or M lists of tensors; or stacked tensors (M, …) by name. They are

@@ -117,7 +117,7 @@ def not_recorded(folder: str) -> str:
     """Return the error on continuing a run that no monitor has recorded."""
     return (
         f"{folder} was not recorded by a monitor, so no recording can be continued in it; choose "
-        "another folder, or go on with: jtdiag train --resume"
+        "another folder, or resume the run with: jtdiag train --resume"
     )
 
 

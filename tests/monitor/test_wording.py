@@ -77,7 +77,7 @@ SENTENCES = [
     (
         wording.not_recorded("runs/demo"),
         "runs/demo was not recorded by a monitor, so no recording can be continued in it; choose "
-        "another folder, or go on with: jtdiag train --resume",
+        "another folder, or resume the run with: jtdiag train --resume",
     ),
     (
         wording.other_splits("runs/mine", [], ["test", "val"]),
