@@ -101,6 +101,44 @@ class Replay:
         raw = self.session.stack(stacked, x.unsqueeze(0))[0].transpose(1, 2)
         return self.session.data.family.parameter(raw)
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers of a member, the head last; only one if it cannot be cut.
+
+        See `jtdiag.engine.architectures.parts`.
+        """
+        return self.session.stack.layers
+
+    def features(self, x: Tensor, layer: str) -> Tensor:
+        """Return what a layer of each member returns for inputs (n, …): features (M, n, …).
+
+        Raises:
+            DataError: if a member has no such layer, or it is the last one.
+        """
+        stop = self._number(layer)
+        state = {name: weight.unsqueeze(0) for name, weight in self.weights.items()}
+        return self.session.stack.run(state, x.unsqueeze(0), 0, stop)[0]
+
+    def logits_from(self, h: Tensor, layer: str) -> Tensor:
+        """Return the logits (M, n, K) that follow from features (M, n, …) of a layer, in nats.
+
+        Raises:
+            DataError: if a member has no such layer, or it is the last one.
+        """
+        start, stack = self._number(layer), self.session.stack
+        state = {name: weight.unsqueeze(0) for name, weight in self.weights.items()}
+        raw = stack.run(state, h.unsqueeze(0), start, len(stack.layers))[0]
+        return self.session.data.family.parameter(raw.transpose(1, 2))
+
+    def _number(self, layer: str) -> int:
+        """Return the number of layers up to this one."""
+        hidden = self.layers[:-1]
+        if layer not in hidden:
+            arch = self.session.recipe.members.arch
+            listed = ", ".join(hidden) or f"none: members of arch = '{arch}' cannot be cut here"
+            raise DataError(f"there is no hidden layer {layer!r}; hidden layers: {listed}.")
+        return hidden.index(layer) + 1
+
     def loss(self, x: Tensor, target: Tensor) -> Tensor:
         """Return the joint-training loss (Eq. 4) on examples at the lane's λ, in nats."""
         return self.loss_of(self.logits(x), target)

@@ -136,3 +136,50 @@ def test_data_that_have_gone_are_named(tmp_path):
     (tmp_path / "toy.npz").unlink()
     with pytest.raises(DataError, match=r"toy\.npz"):
         Replay.of(run, run.lanes[0], 1)
+
+
+def test_features_lead_to_the_logits(kept):
+    replay = Replay.of(kept, kept.lanes[1], 2)
+    x, _ = replay.examples("test")
+    assert replay.layers == ("layer1", "head")
+    h = replay.features(x, "layer1")
+    weight, bias = replay.weights["layer1.weight"], replay.weights["layer1.bias"]
+    expected = (torch.einsum("muf,nf->mnu", weight, x.flatten(1)) + bias[:, None]).relu()
+    torch.testing.assert_close(h, expected)
+    assert torch.equal(replay.logits_from(h, "layer1"), replay.logits(x))
+
+
+def test_a_head_alone_turns_features_into_logits(kept):
+    """Half of the features, half of the logits without bias."""
+    replay = Replay.of(kept, kept.lanes[1], 2)
+    h = replay.features(replay.examples("test")[0], "layer1")
+    bias = replay.weights["layer2.bias"][:, None]
+    torch.testing.assert_close(
+        2 * (replay.logits_from(h / 2, "layer1") - bias), replay.logits_from(h, "layer1") - bias
+    )
+
+
+@pytest.mark.parametrize("layer", ["layer2", "head", ""])
+def test_a_layer_that_is_not_there(kept, layer):
+    replay = Replay.of(kept, kept.lanes[0], 2)
+    with pytest.raises(DataError, match=f"no hidden layer '{layer}'; hidden layers: layer1"):
+        replay.features(torch.zeros(1, 2), layer)
+
+
+def test_branches_cannot_be_cut(tmp_path):
+    members = {"arch": "resnext", "count": 2, "blocks": [1, 1, 1, 1], "width": 4, "hidden": []}
+    data = {"name": "digits", "val": 0}
+    run = toy_run(
+        tmp_path,
+        members=members,
+        data=data,
+        lam=[1.0],
+        trials=1,
+        train={"epochs": 1, "batch": 650, "lr": 1e-3},
+        keep={"splits": ["test"], "outputs": "none", "checkpoints": [0]},
+        engine={"precision": "float32"},
+    )
+    replay = Replay.of(run, run.lanes[0], 0)
+    assert replay.layers == ("head",)
+    with pytest.raises(DataError, match="members of arch = 'resnext' cannot be cut here"):
+        replay.features(torch.zeros(1, 1, 8, 8), "layer1")

@@ -15,6 +15,7 @@ class BranchStack(ModuleStack):
 
     def __init__(self, factory: Factory, *, draws: bool = False) -> None:
         super().__init__(1, factory, draws=draws)
+        self.cuttable = False  # branches share their layers; none belongs to one member alone
 
     @property
     def executions(self) -> tuple[Execution, ...]:
@@ -24,4 +25,5 @@ class BranchStack(ModuleStack):
     def __call__(self, state: State, x: Tensor, *, training: bool = False) -> Tensor:
         """Return logits (L, M, K, B) for inputs (L, B, …) and a state (L, 1, …)."""
         self._template.train(training)
-        return self._looped(state, x).squeeze(1).permute(0, 2, 3, 1)
+        logits = self._computed(self._template, state, x, shared=True)
+        return logits.squeeze(1).permute(0, 2, 3, 1)

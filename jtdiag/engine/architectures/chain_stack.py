@@ -27,9 +27,10 @@ class Chain(ModuleStack):
     def __init__(self, count: int, depth: int, strength: float) -> None:
         super().__init__(count, lambda: ScalarChain(depth, strength))
 
-    def stacked(self, state: State, x: Tensor, *, training: bool) -> Tensor:
-        """Return outputs (L, M, 1, B) for inputs (L, B, 1)."""
-        h = x.transpose(1, 2)[:, None]
-        for weight in state.values():
+    def stacked(self, state: State, h: Tensor, start: int, stop: int, *, training: bool) -> Tensor:
+        """Compute the layers after `start` up to `stop`: see `ModuleStack.run`."""
+        weights = list(state.values())
+        h = h.transpose(2, 3) if start else h.transpose(1, 2)[:, None]
+        for weight in weights[start:stop]:
             h = weight * h  # (L, M, 1, 1) times (L, M, 1, B)
-        return h
+        return h if stop == len(weights) else h.transpose(2, 3)

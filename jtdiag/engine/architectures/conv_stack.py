@@ -5,13 +5,14 @@ BatchNorm between a convolution and its ReLU is ours.
 
 from collections import OrderedDict
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from jtdiag.engine.architectures.batch_norm import EPSILON, MOMENTUM, stacked_norm
 from jtdiag.engine.architectures.contract import State
+from jtdiag.engine.architectures.feature_maps import merged, of_members, pooled_head
 from jtdiag.engine.architectures.module_stack import ModuleStack
+from jtdiag.engine.architectures.parts import HEAD, Parts, parts_of
 
 
 class ConvNet(nn.Module):
@@ -38,10 +39,17 @@ class ConvNet(nn.Module):
         self.layers = nn.Sequential(layers)
         self.head = nn.Linear(before, outputs)
 
+    def parts(self) -> Parts:
+        """Return a part for each convolution, with what follows it, and the head."""
+        return {**parts_of(self.layers), HEAD: self._head}
+
+    def _head(self, h: Tensor) -> Tensor:
+        logits: Tensor = self.head(h.mean((2, 3)))
+        return logits
+
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (B, K) for images (B, C, H, W)."""
-        logits: Tensor = self.head(self.layers(x).mean((2, 3)))
-        return logits
+        return self._head(self.layers(x))
 
 
 class ConvStack(ModuleStack):
@@ -65,20 +73,16 @@ class ConvStack(ModuleStack):
         self.strides = strides
         self.norm = norm
 
-    def stacked(self, state: State, x: Tensor, *, training: bool) -> Tensor:
-        """Return logits (L, M, K, B); channels last, the fast memory format for bfloat16."""
-        lanes, batch = x.shape[:2]
-        members = state["head.bias"].shape[1]  # fewer than M where memory is short
-        h = x.transpose(0, 1).flatten(1, 2)
-        h = h.contiguous(memory_format=torch.channels_last)
-        for i, stride in enumerate(self.strides, start=1):
+    def stacked(self, state: State, h: Tensor, start: int, stop: int, *, training: bool) -> Tensor:
+        """Compute the layers after `start` up to `stop`: see `ModuleStack.run`."""
+        lanes, members = state["head.bias"].shape[:2]  # fewer than M where memory is short
+        h = merged(h)
+        for i in range(start + 1, min(stop, len(self.strides)) + 1):
             weight = state[f"layers.conv{i}.weight"].flatten(0, 2)
             bias = state[f"layers.conv{i}.bias"].flatten()
             groups = lanes if i == 1 else lanes * members
-            h = functional.conv2d(h, weight, bias, stride, groups=groups)
+            h = functional.conv2d(h, weight, bias, self.strides[i - 1], groups=groups)
             if self.norm:
                 h = stacked_norm(state, f"layers.norm{i}", h, training)
             h = h.relu_()
-        pooled = h.mean((2, 3)).view(batch, lanes, members, -1)
-        weight, bias = state["head.weight"], state["head.bias"]
-        return weight @ pooled.permute(1, 2, 3, 0) + bias.unsqueeze(-1)
+        return of_members(h, lanes, members) if stop <= len(self.strides) else pooled_head(state, h)

@@ -9,10 +9,14 @@ from torch.nn import functional
 
 from jtdiag.engine.architectures.batch_norm import EPSILON, MOMENTUM, stacked_norm
 from jtdiag.engine.architectures.contract import State
+from jtdiag.engine.architectures.feature_maps import merged, of_members, pooled_head
 from jtdiag.engine.architectures.module_stack import ModuleStack
+from jtdiag.engine.architectures.parts import HEAD, Parts
 from jtdiag.errors import RecipeError
 
 BLOCKS = 3
+FIRST = "first"
+"""Name of the first convolution."""
 BOTTLENECK = 4
 """Filters of the 1x1 convolution of a layer, in units of the growth rate."""
 
@@ -44,7 +48,7 @@ class DenseNet(nn.Module):
         super().__init__()
         width = 2 * growth
         layers: OrderedDict[str, nn.Module] = OrderedDict()
-        layers["first"] = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        layers[FIRST] = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         for i in range(1, BLOCKS + 1):
             block: OrderedDict[str, nn.Module] = OrderedDict()
             for j in range(1, layers_per_block(depth) + 1):
@@ -61,10 +65,22 @@ class DenseNet(nn.Module):
         self.head = nn.Linear(width, outputs)
         self._initialize()
 
+    def parts(self) -> Parts:
+        """Return the first convolution, each block with its transition, and the head."""
+        parts: dict[str, nn.Sequential] = {}
+        for name, layer in self.layers.named_children():
+            if name == FIRST or name.startswith("block"):
+                parts[name] = nn.Sequential()
+            next(reversed(parts.values())).append(layer)
+        return {**parts, HEAD: self._head}
+
+    def _head(self, h: Tensor) -> Tensor:
+        logits: Tensor = self.head(h.mean((2, 3)))
+        return logits
+
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (B, K) for images (B, C, H, W)."""
-        logits: Tensor = self.head(self.layers(x).mean((2, 3)))
-        return logits
+        return self._head(self.layers(x))
 
     def _initialize(self) -> None:
         """Initialize as Webb et al. did, where it differs from torch's defaults."""
@@ -88,28 +104,31 @@ class DenseNetStack(ModuleStack):
         super().__init__(count, lambda: DenseNet(channels, depth, growth, reduction, outputs))
         self.layers_per_block = layers_per_block(depth)
 
-    def stacked(self, state: State, x: Tensor, *, training: bool) -> Tensor:
-        """Return logits (L, M, K, B); channels last is fast on CPUs and tensor cores."""
-        lanes, batch = x.shape[:2]
-        members = state["head.bias"].shape[1]  # fewer than M where memory is short
-        h = x.transpose(0, 1).flatten(1, 2)
-        h = h.contiguous(memory_format=torch.channels_last)
-        first = state["layers.first.weight"].flatten(0, 2)
-        h = functional.conv2d(h, first, padding=1, groups=lanes)
-        for i in range(1, BLOCKS + 1):
-            for j in range(1, self.layers_per_block + 1):
-                layer = f"layers.block{i}.layer{j}"
-                new = _stacked_conv(state, f"{layer}.norm1", f"{layer}.conv1", h, training)
-                new = _stacked_conv(state, f"{layer}.norm2", f"{layer}.conv2", new, training)
-                h = _concatenated(h, new, lanes * members)
-            if i < BLOCKS:
-                name = f"layers.transition{i}"
-                h = _stacked_conv(state, f"{name}.norm", f"{name}.conv", h, training)
-                h = functional.avg_pool2d(h, 2)
-        h = stacked_norm(state, "layers.norm", h, training).relu_()
-        pooled = h.mean((2, 3)).view(batch, lanes, members, -1)
-        weight, bias = state["head.weight"], state["head.bias"]
-        return weight @ pooled.permute(1, 2, 3, 0) + bias.unsqueeze(-1)
+    def stacked(self, state: State, h: Tensor, start: int, stop: int, *, training: bool) -> Tensor:
+        """Compute the parts after `start` up to `stop`: see `ModuleStack.run`."""
+        lanes, members = state["head.bias"].shape[:2]  # fewer than M where memory is short
+        h = merged(h)
+        if start == 0:
+            first = state["layers.first.weight"].flatten(0, 2)
+            h = functional.conv2d(h, first, padding=1, groups=lanes)
+        for i in range(max(start, 1), min(stop - 1, BLOCKS) + 1):
+            h = self._block(state, i, h, training)
+        return of_members(h, lanes, members) if stop <= BLOCKS + 1 else pooled_head(state, h)
+
+    def _block(self, state: State, i: int, h: Tensor, training: bool) -> Tensor:
+        """Return what block i and its transition, or after the last one the norm, return."""
+        groups = math.prod(state["head.bias"].shape[:2])
+        for j in range(1, self.layers_per_block + 1):
+            layer = f"layers.block{i}.layer{j}"
+            new = _stacked_conv(state, f"{layer}.norm1", f"{layer}.conv1", h, training)
+            new = _stacked_conv(state, f"{layer}.norm2", f"{layer}.conv2", new, training)
+            h = _concatenated(h, new, groups)
+        if i == BLOCKS:
+            return stacked_norm(state, "layers.norm", h, training).relu_()
+        name = f"layers.transition{i}"
+        return functional.avg_pool2d(
+            _stacked_conv(state, f"{name}.norm", f"{name}.conv", h, training), 2
+        )
 
 
 def layers_per_block(depth: int) -> int:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from jtdiag.engine.architectures.batch_norm import EPSILON, MOMENTUM, stacked_norm
 from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.architectures.module_stack import ModuleStack
+from jtdiag.engine.architectures.parts import HEAD, Parts
 from jtdiag.store.layout import Parameter
 
 ACTIVATIONS: Mapping[str, tuple[type[nn.Module], Callable[[Tensor], Tensor]]] = {
@@ -33,16 +35,27 @@ class Perceptron(nn.Module):
             if norm and i <= self.hidden:
                 self.add_module(f"norm{i}", nn.BatchNorm1d(widths[i], EPSILON, MOMENTUM))
 
+    def parts(self) -> Parts:
+        """Return a part for each hidden layer, with what follows it, and the head."""
+        hidden = {f"layer{i}": partial(self._hidden, i) for i in range(1, self.hidden + 1)}
+        return {**hidden, HEAD: self._head}
+
+    def _hidden(self, i: int, h: Tensor) -> Tensor:
+        h = self.get_submodule(f"layer{i}")(h.flatten(1))
+        if self.norm:
+            h = self.get_submodule(f"norm{i}")(h)
+        activated: Tensor = self.activation(h)
+        return activated
+
+    def _head(self, h: Tensor) -> Tensor:
+        logits: Tensor = self.get_submodule(f"layer{self.hidden + 1}")(h.flatten(1))
+        return logits
+
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (B, K) for inputs (B, …)."""
-        h = x.flatten(1)
-        for i in range(1, self.hidden + 1):
-            h = self.get_submodule(f"layer{i}")(h)
-            if self.norm:
-                h = self.get_submodule(f"norm{i}")(h)
-            h = self.activation(h)
-        logits: Tensor = self.get_submodule(f"layer{self.hidden + 1}")(h)
-        return logits
+        for part in self.parts().values():
+            x = part(x)
+        return x
 
 
 class MLP(ModuleStack):
@@ -121,12 +134,13 @@ class MLP(ModuleStack):
                 state[f"norm{i}.num_batches_tracked"] = torch.zeros(self.count, dtype=torch.int64)
         return state
 
-    def stacked(self, state: State, x: Tensor, *, training: bool) -> Tensor:
-        """Return logits (L, M, K, B) for inputs (L, B, …)."""
-        lanes, batch = x.shape[:2]
-        members = state["layer1.bias"].shape[1]  # fewer than M where memory is short
-        h = x.flatten(2).transpose(1, 2)
-        for i in range(1, len(self.widths)):
+    def stacked(self, state: State, h: Tensor, start: int, stop: int, *, training: bool) -> Tensor:
+        """Compute the layers after `start` up to `stop`: see `ModuleStack.run`."""
+        bias = state[f"layer{start + 1}.bias"]
+        lanes, members = bias.shape[:2]  # fewer than M where memory is short
+        h = h.transpose(2, 3) if start else h.flatten(2).transpose(1, 2)
+        batch = h.shape[-1]
+        for i in range(start + 1, stop + 1):
             weight, bias = state[f"layer{i}.weight"], state[f"layer{i}.bias"]
             # In layer 1, lanes are the batch of the product and members its rows; later, both are
             # the batch.
@@ -141,4 +155,5 @@ class MLP(ModuleStack):
                 h = stacked_norm(state, f"norm{i}", h.reshape(1, -1, batch), training)
             if i < len(self.widths) - 1:
                 h = self.activation(h)
-        return h.reshape(lanes, members, self.widths[-1], batch)
+        h = h.reshape(lanes, members, self.widths[stop], batch)
+        return h if stop == len(self.widths) - 1 else h.transpose(2, 3)

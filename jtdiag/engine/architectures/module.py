@@ -13,12 +13,16 @@ def build(
     factory: Callable[[], Any] | None,
 ) -> Any:
     """Return the members that the factory creates, which is tested once first."""
+    import torch
+
     from jtdiag.engine.architectures.factory import load_factory, try_out, with_sizes
     from jtdiag.engine.architectures.module_stack import ModuleStack
 
     create = with_sizes(factory or load_factory(members.factory), input_shape)
     try_out(create, members, input_shape, outputs)
-    return ModuleStack(members.count, create, draws=True)
+    stack = ModuleStack(members.count, create, draws=True)
+    stack.try_parts(torch.rand(2, *input_shape, generator=torch.Generator().manual_seed(0)))
+    return stack
 
 
 # The factory is optional because it can be given to `train` instead.

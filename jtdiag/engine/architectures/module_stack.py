@@ -1,5 +1,6 @@
 """Members from any torch.nn.Module, computed in a loop, by torch.func.vmap, or stacked."""
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Literal
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from jtdiag.engine.architectures.contract import State
+from jtdiag.engine.architectures.parts import HEAD, Parts, SomeParts, is_composition, parts_of
 from jtdiag.store.layout import Parameter
 
 Factory = Callable[[], nn.Module]
@@ -21,6 +23,9 @@ class ModuleStack:
     The loop supports every module, and the other executions are tested against it. vmap requires a
     module without data-dependent control flow and without in-place changes except of its buffers.
     Subclasses may add `stacked`, with one batched operation per layer.
+
+    A member is a sequence of layers, of which the last is the head: see `parts`. They can be run
+    one after the other, and are then the whole member, bit for bit.
     """
 
     def __init__(self, count: int, factory: Factory, *, draws: bool = False) -> None:
@@ -30,12 +35,14 @@ class ModuleStack:
         self.execution: Execution = self.executions[0]
         self.channels_last = False
         """Whether images are in channels-last memory format in the loop."""
+        self.cuttable = True
+        """Whether a member is computed layer by layer where that is asked for."""
         self._factory = factory
         with torch.random.fork_rng(devices=[]):
             self._template = factory()
 
     stacked: Callable[..., Tensor] | None = None
-    """Batched execution of a subclass: (state, x, training=…) to logits (L, M, K, B)."""
+    """Batched execution of a subclass: (state, h, start, stop, training=…), as `run`."""
 
     @property
     def executions(self) -> tuple[Execution, ...]:
@@ -84,13 +91,60 @@ class ModuleStack:
             for name in states[0]
         }
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers of a member, in order; only one if it cannot be cut."""
+        return tuple(self._parts)
+
+    @functools.cached_property
+    def _parts(self) -> Parts:
+        return parts_of(self._template) if self.cuttable else {HEAD: self._template}
+
+    def try_parts(self, x: Tensor) -> None:
+        """Cut members only if the parts of the module are the module, on examples (B, …)."""
+        own_type = next(self._template.parameters()).dtype
+        self.cuttable = is_composition(self._template.eval(), x.to(own_type))
+
     def __call__(self, state: State, x: Tensor, *, training: bool = False) -> Tensor:
         """Return logits (L, M, K, B) for inputs (L, B, …)."""
         if self.execution == "stacked" and self.stacked is not None:
-            return self.stacked(state, x, training=training)
+            return self.stacked(state, x, 0, len(self.layers), training=training)
         self._template.train(training)
-        run = self._mapped if self.execution == "vmap" else self._looped
-        return run(state, x).transpose(2, 3)
+        return self._computed(self._template, state, x, shared=True).transpose(2, 3)
+
+    def run(
+        self, state: State, h: Tensor, start: int, stop: int, *, training: bool = False
+    ) -> Tensor:
+        """Compute the layers after the first `start` up to the first `stop` of all members.
+
+        Args:
+            state: Parameters and buffers (L, M, …) by name.
+            h: Inputs (L, B, …) if start is 0, else features (L, M, B, …) that this method has
+                returned for stop = start.
+            start: Number of layers before these.
+            stop: Number of layers up to the last of these, more than `start`.
+            training: Normalize by batch statistics and update the buffers in place, if any.
+
+        Returns:
+            Features (L, M, B, …) in the members' own order of axes, or, if the head is among the
+            layers, logits (L, M, K, B).
+
+        Raises:
+            ValueError: if there are no such layers.
+        """
+        parts = self._parts
+        if not 0 <= start < stop <= len(parts):
+            raise ValueError(
+                f"start is {start} and stop is {stop}; they must be in this order from 0 to "
+                f"{len(parts)}, the number of layers."
+            )
+        if self.execution == "stacked" and self.stacked is not None:
+            return self.stacked(state, h, start, stop, training=training)
+        self._template.train(training)
+        some = SomeParts(self._template, list(parts.values())[start:stop])
+        of_whole = {f"whole.{name}": tensor for name, tensor in state.items()}
+        computed = self._computed(some, of_whole, h, shared=start == 0)
+        return computed.transpose(2, 3) if stop == len(parts) else computed
 
     def sample(self, x: Tensor, *, training: bool) -> object:
         """Return what the module returns for examples (B, …), after a backward pass if training.
@@ -137,29 +191,42 @@ class ModuleStack:
         del logits
         return sum(size for pointer, size in saved.items() if pointer not in own)
 
-    def _looped(self, state: State, x: Tensor) -> Tensor:
-        if self.channels_last:
-            x = x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
-        members = range(next(iter(state.values())).shape[1])
+    def _computed(self, module: nn.Module, state: State, h: Tensor, *, shared: bool) -> Tensor:
+        """Return what a module returns for every member, (L, M, B, …).
+
+        Args:
+            module: The module whose parameters and buffers are in the state.
+            state: (L, M, …) by name.
+            h: (L, B, …) if members share their inputs, else (L, M, B, …).
+            shared: Whether they do.
+        """
+        if self.execution == "vmap":
+            one = functools.partial(_member, module)
+            members = vmap(one, in_dims=(0, None if shared else 0), randomness="different")
+            return vmap(members, in_dims=(0, 0), randomness="different")(dict(state), h)
+        if self.channels_last and h.ndim > 4:
+            h = h.movedim(-3, -1).contiguous().movedim(-1, -3)
+        lanes, members_count = next(iter(state.values())).shape[:2]
         return torch.stack(
             [
                 torch.stack(
                     [
-                        self._member({name: t[lane, j] for name, t in state.items()}, x[lane])
-                        for j in members
+                        _member(
+                            module,
+                            {name: t[lane, j] for name, t in state.items()},
+                            h[lane] if shared else h[lane, j],
+                        )
+                        for j in range(members_count)
                     ]
                 )
-                for lane in range(x.shape[0])
+                for lane in range(lanes)
             ]
         )
 
-    def _mapped(self, state: State, x: Tensor) -> Tensor:
-        members = vmap(self._member, in_dims=(0, None), randomness="different")
-        return vmap(members, in_dims=(0, 0), randomness="different")(dict(state), x)
 
-    def _member(self, state: dict[str, Tensor], x: Tensor) -> Tensor:
-        logits: Tensor = functional_call(self._template, state, (x,))
-        return logits
+def _member(module: nn.Module, state: dict[str, Tensor], h: Tensor) -> Tensor:
+    outputs: Tensor = functional_call(module, state, (h,))
+    return outputs
 
 
 def _require_gradient(outputs: Tensor, weights: Iterable[Tensor]) -> None:
