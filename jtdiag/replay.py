@@ -48,8 +48,8 @@ class Replay:
 
         Raises:
             StoreError: if the checkpoint is not kept.
-            DataError: if the data are missing, or if the run was recorded from a user's training
-                loop, which cannot be replayed.
+            DataError: if the data are missing or have changed, or if the run was recorded from a
+                user's training loop, which cannot be replayed.
         """
         if run.recorded:
             raise DataError(
@@ -58,10 +58,13 @@ class Replay:
             )
         run.require_trusted_code()
         checkpoint = run.checkpoint(lane, epoch)
+        if beside:
+            session = beside.session
+        else:
+            session = Session.of(run.recipe, device="cpu", factory=factory)
+            session.require_same_data(run)
         return cls(
-            session=beside.session
-            if beside
-            else Session.of(run.recipe, device="cpu", factory=factory),
+            session=session,
             lane=lane,
             weights={name: torch.from_numpy(array.copy()) for name, array in checkpoint.items()},
         )
@@ -161,7 +164,8 @@ def parameters_per_member(run: Run) -> int:
     """
     shapes = [*run.parameters.values(), *run.frozen.values()]
     if not shapes:
-        inputs = budget.data_shape(run.recipe.data.name, run.recipe.data.layout).input_shape
+        data = run.recipe.data
+        inputs = budget.data_shape(data.name, data.layout, data.keys).input_shape
         stack = architectures.build(run.recipe.members, inputs, run.outputs_per_member)
         every = (*stack.parameters.values(), *stack.frozen.values())
         shapes = [parameter.shape for parameter in every]

@@ -20,11 +20,12 @@ from jtdiag.engine.datasets import bootstrap, splits
 from jtdiag.engine.early_warning import EarlyWarning
 from jtdiag.engine.execution import Choice, ExecutionPlan, candidate_plans, fastest
 from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup
-from jtdiag.errors import RecipeError
+from jtdiag.errors import DataError, RecipeError
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent
+from jtdiag.store.run import Run
 from jtdiag.store.writer import Examples
 
 SMALL_STEP = 20_000_000
@@ -102,6 +103,19 @@ class Session:
         counts = [self.data.count(split) for split in recipe.splits]
         sizes = [n % self.evaluation_batch or min(n, self.evaluation_batch) for n in counts]
         trial.try_evaluation(stack, recipe.members, x, outputs, sizes)
+
+    def require_same_data(self, run: Run) -> None:
+        """Check that the data are those that a run was trained on, if it recorded which.
+
+        Raises:
+            DataError: if they are not.
+        """
+        recorded = run.settings.get(names.FINGERPRINT, self.data.fingerprint)
+        if recorded != self.data.fingerprint:
+            raise DataError(
+                f"{run.path}: the data in {self.recipe.data.name} are not those that the run was "
+                "trained on; restore them, or train on the new data in another folder."
+            )
 
     def with_recorded_plan(self, settings: Mapping[str, str]) -> "Session":
         """Return the session with the execution plan in the settings of an existing run."""
@@ -270,6 +284,7 @@ class Session:
         gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
         notes = {"data": "; ".join(self.data.notes)} if self.data.notes else {}
         return notes | {
+            names.FINGERPRINT: self.data.fingerprint,
             "device": f"{self.device} {gpu}".strip(),
             "threads": str(self.threads),
             "lanes": str(len(self.groups()[0])),

@@ -63,9 +63,11 @@ def train(
     path = Path(out) if out is not None else Path("runs") / recipe.name
     resuming = _resumes(path, resume)
     session = Session.of(recipe, factory=factory)
-    session = (
-        session.with_recorded_plan(Run(path).settings) if resuming else session.with_fastest_plan()
-    )
+    if resuming:
+        session.require_same_data(Run(path))
+        session = session.with_recorded_plan(Run(path).settings)
+    else:
+        session = session.with_fastest_plan()
     store = RunWriter.reopen(path, recipe) if resuming else None
     listener = listener or NullListener()
     listener.begin(_plan(session, path, store))

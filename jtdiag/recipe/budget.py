@@ -6,18 +6,16 @@ can be written. Parameters are counted by formula, without torch.
 
 import os
 import zipfile
-import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from jtdiag.errors import DataError, RecipeError, StoreError, nearest
-from jtdiag.recipe import checks, toml, wording
+from jtdiag.recipe import checks, class_labels, toml, wording
 from jtdiag.recipe.image_layout import channels_last
 from jtdiag.recipe.members import ARCHITECTURES, Architecture
 from jtdiag.recipe.sizing import DataShape, Sizing
@@ -212,12 +210,13 @@ def _short(data: DataShape) -> str:
 # --- data -----------------------------------------------------------------------------------------
 
 
-def data_shape(data: str, layout: str = "auto") -> DataShape:
+def data_shape(data: str, layout: str = "auto", keys: Sequence[str] = _KEYS) -> DataShape:
     """Return the shape of a named dataset, or of an .npz file without reading its inputs.
 
     Args:
         data: Name of the dataset, or path of the file.
         layout: Order of the axes of images in a file, as in data.layout.
+        keys: Names of the arrays in a file, as in data.keys.
 
     Raises:
         DataError: if there is no such dataset, or the file is not valid.
@@ -231,12 +230,18 @@ def data_shape(data: str, layout: str = "auto") -> DataShape:
         )
     if not zipfile.is_zipfile(data):
         raise DataError(f"{data}: there is no such .npz archive; create one with np.savez.")
+    names = dict(zip(_KEYS, keys or _KEYS, strict=True))
     try:
-        examples, *example_shape = _header(data, "x_train")
-        classes = _classes(data)
+        examples, *example_shape = _header(data, names["x_train"])
+        classes = _classes(data, names)
+    except DataError as error:
+        raise DataError(f"{data}: {error}") from error
     except KeyError as error:
-        raise DataError(f"{data}: {error.args[0]}; it must contain {', '.join(_KEYS)}.") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        missing = error.args[0]
+        raise DataError(
+            f"{data}: {missing}; it must contain {', '.join(names.values())}."
+        ) from error
+    except Exception as error:  # zipfile and numpy raise many kinds for damaged files
         raise DataError(f"{data}: cannot be read ({error}); create it again.") from error
     return DataShape(
         name=data,
@@ -258,15 +263,14 @@ def _header(path: str, key: str) -> tuple[int, ...]:
     return shape
 
 
-def _classes(path: str) -> int:
+def _classes(path: str, names: Mapping[str, str]) -> int:
     """Return the number of classes: of the class names if present, or else of the labels."""
     with np.load(path, allow_pickle=False) as archive:
-        if "classes" in archive.files:
-            return len(archive["classes"])
-        labels: list[NDArray[Any]] = [archive["y_train"], archive["y_test"]]
-    if any(y.dtype.kind not in "iu" or not y.size for y in labels):
-        raise ValueError("labels must be whole numbers, one per example")
-    return 1 + max(int(y.max()) for y in labels)
+        classes = archive["classes"] if "classes" in archive.files else None
+        labels = {key: archive[names[key]] for key in ("y_train", "y_test")}
+    if not all(array.size for array in labels.values()):
+        raise DataError("a part has no labels; there must be one label per example.")
+    return len(class_labels.read(labels, classes).classes)
 
 
 def _channels_first(path: str, shape: list[int], layout: str) -> tuple[int, ...]:

@@ -14,8 +14,9 @@ _USUAL: Final = (1, 3, 4)
 def channels_last(key: str, shape: Sequence[int], layout: str) -> bool:
     """Return whether the channels of images are their last axis.
 
-    The order follows from the shape if only one of the two ends is a usual number of channels, or
-    if none is and the first axis is the shortest.
+    The order follows from the shape if only one of the two ends is a usual number of channels. If
+    none is, the channels are the first axis if it is the shortest, and the image is then not more
+    oblong than with the channels last.
 
     Args:
         key: Name of the array, for messages.
@@ -34,7 +35,9 @@ def channels_last(key: str, shape: Sequence[int], layout: str) -> bool:
         return True
     if usual_first and not usual_last and not square["last"]:
         return False
-    if not usual_first and not usual_last and first < min(second, third):
+    unusual = not usual_first and not usual_last
+    more_oblong_if_last = first * third <= second**2  # third / second <= second / first
+    if unusual and first < min(second, third) and more_oblong_if_last:
         return False
     raise DataError(
         f"{key} has shape {tuple(shape)}, which can be read as (N, C, H, W) or (N, H, W, C); set "

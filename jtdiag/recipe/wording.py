@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from jtdiag.errors import shortened
+
 
 def learning_rates(lam: Sequence[float], rates: Sequence[float], rule: str) -> str:
     """Return the learning rate at each λ; an empty string for one rate that the user set.
@@ -72,3 +74,58 @@ def budget_title(
 
 ONE_MEMBER = "with one member, the loss is the same for every lambda"
 """Comment on the λ of a recipe with a single member."""
+
+
+# --- labels --------------------------------------------------------------------------------------
+
+
+def one_hot() -> str:
+    """Return that one-hot rows were read as class indices."""
+    return "labels are one-hot rows, read as class indices"
+
+
+def words(names: Sequence[str], *, ordered: bool = False) -> str:
+    """Return that words were read as class names.
+
+    Args:
+        names: The class names, in the order of their indices.
+        ordered: Whether the file gives that order.
+    """
+    order = "the order of classes" if ordered else "sorted order"
+    return f"labels are names, read as {len(names)} classes in {order} ({_first(names)})"
+
+
+def truth_values() -> str:
+    """Return that booleans were read as two classes."""
+    return "labels are booleans, read as False = 0 and True = 1"
+
+
+def whole_floats() -> str:
+    """Return that floating-point labels were read as integers."""
+    return "labels are whole numbers in floating point, read as integers"
+
+
+def from_one(count: int) -> str:
+    """Return that labels 1..K were read as 0..K-1.
+
+    Args:
+        count: Number of classes, K.
+    """
+    return f"labels are 1..{count}, read as 0..{count - 1}; classes keep their numbers as names"
+
+
+def unseen_classes(names: Sequence[str]) -> str:
+    """Return that classes occur in the test part only.
+
+    Args:
+        names: Their names.
+    """
+    if len(names) == 1:
+        return f"1 class has test examples but no training examples ({_first(names)})"
+    return f"{len(names)} classes have test examples but no training examples ({_first(names)})"
+
+
+def _first(names: Sequence[str]) -> str:
+    """Return up to three names, each of at most 30 characters."""
+    shown = [shortened(name, 30) for name in names[:3]]
+    return ", ".join([*shown, "…"] if len(names) > 3 else shown)

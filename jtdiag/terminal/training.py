@@ -87,6 +87,7 @@ def describe_estimate(recipe: Recipe, estimate: Estimate) -> str:
         "members": wording.branches(count, each)
         if recipe.members.branched
         else wording.members(count, each),
+        "data": settings.get("data", ""),
         "lanes": wording.lanes(len(recipe.lam), recipe.trials, settings["lanes"]),
         "steps": wording.steps(estimate.steps, recipe.train.epochs),
         "device": _device(settings),

@@ -230,11 +230,27 @@ def test_a_file_without_an_array_is_refused(missing, tmp_path):
         data_shape(path)
 
 
-@pytest.mark.parametrize("labels", [np.zeros(5), np.array(list("abcde")), np.arange(0)])
-def test_labels_that_are_no_whole_numbers_are_refused(labels, tmp_path):
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (np.arange(5) / 2, "y_train contains 0.5; labels must be integers"),
+        (np.arange(0), "a part has no labels; there must be one"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(labels, says, tmp_path):
     path = archive(tmp_path / "mine.npz", y_train=labels)
-    with pytest.raises(DataError, match="labels must be whole numbers"):
-        data_shape(path)
+    with pytest.raises(DataError, match=says):
+        budget.data_shape(str(path))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_classes_are_counted_as_training_reads_them(first, tmp_path):
+    y = {"y_train": np.array([0, 1, 2, 1, 0]) + first, "y_test": np.array([2]) + first}
+    path = archive(tmp_path / "mine.npz", **y)
+    assert budget.data_shape(str(path)).classes == 3
+    words = {key: np.array(list("abcd"))[array] for key, array in y.items()}
+    path = archive(tmp_path / "words.npz", **words)
+    assert budget.data_shape(str(path)).classes == 3
 
 
 def test_a_damaged_file_is_refused(tmp_path):

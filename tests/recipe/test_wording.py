@@ -17,6 +17,29 @@ SENTENCES = [
         wording.learning_rates([0, 1], [0.08, 0.024], "paper"),
         "0.08 at λ = 0; 0.024 at λ = 1 (rule 'paper')",
     ),
+    (wording.one_hot(), "labels are one-hot rows, read as class indices"),
+    (
+        wording.words(["a", "b"]),
+        "labels are names, read as 2 classes in sorted order (a, b)",
+    ),
+    (
+        wording.words(["a", "b", "c", "d"], ordered=True),
+        "labels are names, read as 4 classes in the order of classes (a, b, c, …)",
+    ),
+    (wording.truth_values(), "labels are booleans, read as False = 0 and True = 1"),
+    (wording.whole_floats(), "labels are whole numbers in floating point, read as integers"),
+    (
+        wording.from_one(3),
+        "labels are 1..3, read as 0..2; classes keep their numbers as names",
+    ),
+    (
+        wording.unseen_classes(["a" * 40]),
+        f"1 class has test examples but no training examples ({'a' * 13} … {'a' * 14})",
+    ),
+    (
+        wording.unseen_classes(list("abcd")),
+        "4 classes have test examples but no training examples (a, b, c, …)",
+    ),
     (wording.members(1), "1 member"),
     (wording.members(16), "16 members"),
     (wording.label([]), ""),
@@ -66,4 +89,5 @@ def test_every_function_has_a_sentence_here():
         for name, value in vars(wording).items()
         if name[0] != "_" and getattr(value, "__module__", "") == wording.__name__
     }
-    assert public == {"learning_rates", "members", "label", "budget_title"}
+    labels = {"one_hot", "words", "truth_values", "whole_floats", "from_one", "unseen_classes"}
+    assert public == {"learning_rates", "members", "label", "budget_title"} | labels

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag.errors import DataError
+from jtdiag.errors import DataError, shortened
 
 
 # Arrays cannot be compared with ==, so two data sets are equal only if they are the same object.
@@ -59,6 +59,8 @@ class Arrays:
             )
         if self.y_train.ndim == 1 and len(self.classes) < 2:
             raise DataError("there is only one class; there must be at least two.")
+        if not self.classes:
+            raise DataError("y_train has no columns; there must be at least one number to predict.")
 
 
 @contextmanager
@@ -71,7 +73,8 @@ def located(location: Path | str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(f"{location}: {error}") from error
+        place = shortened(str(location), 200)
+        raise DataError(f"{place}: {error}") from error
 
 
 def channel_moments(
@@ -110,7 +113,8 @@ def _float64_blocks(x: NDArray[np.floating[Any]]) -> Iterator[NDArray[np.float64
 def _check_inputs(part: str, x: NDArray[np.float32]) -> None:
     """Check that inputs are not empty and all finite."""
     if x.size == 0:
-        raise DataError(f"x_{part} has shape {x.shape}; it must contain at least one example.")
+        least = "one number per example" if len(x) else "one example"
+        raise DataError(f"x_{part} has shape {x.shape}; it must contain at least {least}.")
     finite = np.isfinite(x)
     if not finite.all():
         bad = len(x) - int(finite.reshape(len(x), -1).all(axis=1).sum())

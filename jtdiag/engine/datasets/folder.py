@@ -43,7 +43,7 @@ def load(root: Path, *, resize: tuple[int, ...] = ()) -> Arrays:
         files = (*train_files, *test_files)
         headers = [picture.header(path) for path in files]
         shape = _common_shape(root, files, headers, resize)
-        memory.require(4 * len(files) * math.prod(shape), f"{len(files)} images")
+        memory.require(8 * len(files) * math.prod(shape), f"{len(files)} images")
         gray = shape[0] == 1
         return Arrays(
             x_train=_pixels(train_files, shape, gray=gray, resize=resize),
@@ -61,9 +61,15 @@ def _notes(
     root: Path, headers: Sequence[picture.Header], classes: Sequence[str]
 ) -> tuple[str, ...]:
     """Return what was converted, and what was left out."""
-    converted = Counter(header.conversion for header in headers if header.conversion)
+    converted = Counter(kind for header in headers for kind in header.conversions)
+    gray = sum(header.gray for header in headers)
+    if gray < len(headers):
+        converted["grayscale"] = gray
+    converted = +converted  # without counts of 0
     notes = [wording.converted(count, kind) for kind, count in sorted(converted.items())]
-    left_out = [path for part in (TRAIN, TEST) for path in _left_out(root / part, classes)]
+    beside = [path for path in _visible(root) if path.name not in (TRAIN, TEST)]
+    inside = [path for part in (TRAIN, TEST) for path in _left_out(root / part, classes)]
+    left_out = [*inside, *beside]
     if left_out:
         notes.append(wording.left_out(len(left_out), str(left_out[0].relative_to(root))))
     return tuple(notes)
@@ -135,8 +141,18 @@ def _class_folders(root: Path, part: str) -> set[str]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """Return the files and folders in a folder, sorted by name, without hidden ones."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    """Return the files and folders in a folder, sorted by name, without hidden ones.
+
+    Raises:
+        DataError: if it cannot be listed.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise DataError(
+            f"{folder.name} cannot be listed ({error.strerror}); correct its permissions, or "
+            "remove it."
+        ) from error
 
 
 def _common_shape(

@@ -17,8 +17,6 @@ of any numeric type. Pickled objects are never loaded.
 
 import functools
 import math
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -26,12 +24,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag.engine import memory
-from jtdiag.engine.datasets import class_labels, rounding
+from jtdiag.engine import wording
+from jtdiag.engine.datasets import archive, rounding
 from jtdiag.engine.datasets.arrays import Arrays, located
 from jtdiag.engine.datasets.contract import DataSource
 from jtdiag.errors import DataError
 from jtdiag.printable import one_line
+from jtdiag.recipe import class_labels
 from jtdiag.recipe.image_layout import channels_last
 
 _KEYS: Final = ("x_train", "y_train", "x_test", "y_test")
@@ -41,8 +40,6 @@ _WHITE: Final = 255.0
 """Value of white in images of bytes."""
 _BYTES_FROM: Final = 25.0
 """A part with larger numbers is not in the units of another part that is within [0, 1]."""
-_UNREADABLE: Final = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What numpy raises for a file that is damaged or contains pickled objects."""
 
 
 def load(
@@ -68,7 +65,7 @@ def load(
         DataError: if the file is missing or damaged, or its arrays are not as described above.
     """
     with located(path):
-        raw = _read(path, keys)
+        raw, others = _read(path, keys)
         y_train, y_test, classes, notes = (_targets if numbers else _labels)(raw)
         x_train, x_test = _inputs(raw, layout, scale, standardize=standardize)
         return Arrays(
@@ -77,36 +74,27 @@ def load(
             x_test=x_test,
             y_test=y_test,
             classes=classes,
-            notes=notes,
+            notes=(*notes, *others),
             mean=None,
             sd=None,
         )
 
 
-def _read(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Return the arrays by what they contain: x_train, y_train, x_test, y_test, classes."""
-    if not path.is_file():
-        raise DataError("there is no such file; give the path of a file written by np.savez.")
-    if not zipfile.is_zipfile(path):
-        raise DataError("not a complete .npz archive; write it with np.savez.")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            available = archive.files
-            wanted = dict(zip((*_KEYS, _CLASSES), (*names, _CLASSES), strict=True))
-            wanted = {key: name for key, name in wanted.items() if name in available}
-            memory.require_for_arrays(path, wanted.values())
-            raw = {key: np.asarray(archive[name]) for key, name in wanted.items()}
-    except _UNREADABLE as error:
-        raise DataError(
-            f"the archive cannot be read ({one_line(str(error), 200)}); write it again."
-        ) from error
+def _read(path: Path, names: Sequence[str]) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    """Return the arrays by what they contain: x_train, y_train, x_test, y_test, classes.
+
+    The second value says which other arrays are in the file.
+    """
+    wanted = dict(zip((*_KEYS, _CLASSES), (*names, _CLASSES), strict=True))
+    raw, available = archive.read(path, wanted)
     missing = [name for key, name in zip(_KEYS, names, strict=True) if key not in raw]
     if missing:
         raise DataError(
             f"{', '.join(missing)} missing; the file must contain {', '.join(names)}, but has "
             f"{one_line(', '.join(available), 100) or 'nothing'}; data.keys gives other names."
         )
-    return raw
+    others = [name for name in available if name not in wanted.values()]
+    return raw, (wording.other_arrays(others),) if others else ()
 
 
 def _inputs(
@@ -115,7 +103,8 @@ def _inputs(
     """Return the inputs of both parts: features (N, D) or images (N, C, H, W)."""
     for key in _INPUTS:
         if raw[key].dtype.kind not in "biuf":
-            raise DataError(f"{key} has type {raw[key].dtype}; it must contain real numbers.")
+            kind = class_labels.type_of(raw[key])
+            raise DataError(f"{key} has type {kind}; it must contain real numbers.")
     if layout != "auto" and raw["x_train"].ndim != 4:
         raise DataError(
             f"data.layout is '{layout}', and x_train has shape {raw['x_train'].shape}; remove "
@@ -192,10 +181,10 @@ def _numbers(key: str, raw: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
     array = raw[key]
     if array.dtype.kind not in "biuf" or array.ndim not in (1, 2):
         raise DataError(
-            f"{key} has shape {array.shape} and type {array.dtype}; it must contain real numbers, "
-            "(N,) or (N, K)."
+            f"{key} has shape {array.shape} and type {class_labels.type_of(array)}; it must "
+            "contain real numbers, (N,) or (N, K)."
         )
-    return array.reshape(len(array), -1).astype(np.float64)
+    return (array if array.ndim == 2 else array[:, None]).astype(np.float64)
 
 
 Labels = tuple[NDArray[Any], NDArray[Any], tuple[str, ...], tuple[str, ...]]
@@ -205,26 +194,15 @@ Labels = tuple[NDArray[Any], NDArray[Any], tuple[str, ...], tuple[str, ...]]
 def _targets(raw: dict[str, NDArray[Any]]) -> Labels:
     """Return regression targets; without names, outputs are "0", "1", …."""
     y_train, y_test = _numbers("y_train", raw), _numbers("y_test", raw)
-    return y_train, y_test, _names(raw) or tuple(map(str, range(y_train.shape[1]))), ()
+    names = class_labels.names(raw.get(_CLASSES)) or tuple(map(str, range(y_train.shape[1])))
+    return y_train, y_test, names, ()
 
 
 def _labels(raw: dict[str, NDArray[Any]]) -> Labels:
     """Return class indices."""
-    labels = class_labels.read({key: raw[key] for key in ("y_train", "y_test")}, _names(raw))
+    targets = {key: raw[key] for key in ("y_train", "y_test")}
+    labels = class_labels.read(targets, raw.get(_CLASSES))
     return labels.train, labels.test, labels.classes, labels.notes
-
-
-def _names(raw: dict[str, NDArray[Any]]) -> tuple[str, ...] | None:
-    """Return the class names that the file contains, or None."""
-    if _CLASSES not in raw:
-        return None
-    array = raw[_CLASSES]
-    if array.ndim != 1 or array.dtype.kind not in "USiu":
-        raise DataError(
-            f"{_CLASSES} has shape {array.shape} and type {array.dtype}; it must be a list of "
-            "names, one per class, in the order of the labels."
-        )
-    return tuple(class_labels.text(name) for name in array)
 
 
 SOURCE = DataSource(

@@ -22,6 +22,8 @@ SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _DEEP: Final = ("I", "I;16", "I;16B", "I;16L")
 """Modes of grayscale images of 16 bits."""
 _GRAY: Final = ("1", "L", "LA", "La", *_DEEP)
+_TRANSPARENT: Final = ("LA", "La", "PA", "RGBA", "RGBa")
+_PLAIN: Final = ("1", "L", "P", "RGB")
 _SIDEWAYS: Final = (5, 6, 7, 8)
 """EXIF orientations in which rows and columns are exchanged."""
 _WHITE_OF_16_BITS: Final = 65_535
@@ -34,8 +36,8 @@ class Header:
     size: tuple[int, int]
     """Width and height when upright, in pixels."""
     gray: bool
-    conversion: str
-    """What will be converted, such as "palette"; empty if nothing is."""
+    conversions: tuple[str, ...]
+    """What will be converted, such as "palette"."""
 
 
 def header(path: Path) -> Header:
@@ -48,24 +50,31 @@ def header(path: Path) -> Header:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         mode, (width, height) = image.mode, image.size
         transparent = "transparency" in image.info
+        deep = any(_is_deep(tile[-1]) for tile in getattr(image, "tile", ()))
+        several = getattr(image, "n_frames", 1) > 1
     if mode == "F":
         raise DataError(
             f"{_place(path)} has pixels of floating point, whose range is unknown; save it with 8 "
             "or 16 bits."
         )
     size = (height, width) if orientation in _SIDEWAYS else (width, height)
-    return Header(size, mode in _GRAY, _conversion(mode, orientation, transparent=transparent))
+    conversions = {
+        "16 bits": mode in _DEEP,
+        "colors of 16 bits": deep and mode not in _DEEP,
+        "palette": mode in ("P", "PA"),
+        "transparency": mode in _TRANSPARENT or (transparent and mode not in _DEEP),
+        mode: mode not in (*_PLAIN, *_DEEP, *_TRANSPARENT),
+        "orientation": orientation in range(2, 9),
+        "frames": several,
+    }
+    applied = tuple(name for name, applies in conversions.items() if applies)
+    return Header(size, mode in _GRAY, applied)
 
 
-def _conversion(mode: str, orientation: int, *, transparent: bool) -> str:
-    names = {"P": "palette", "PA": "palette", "LA": "transparency", "RGBA": "transparency"}
-    if mode in _DEEP:
-        return "16 bits"
-    if mode not in ("1", "L", "RGB"):
-        return names.get(mode, mode)
-    if transparent:
-        return "transparency"
-    return "orientation" if orientation in range(2, 9) else ""
+def _is_deep(arguments: object) -> bool:
+    """Return whether a decoder's arguments are those of colors of 16 bits per channel."""
+    mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return isinstance(mode, str) and mode.startswith("RGB") and ";16" in mode
 
 
 def pixels(path: Path, *, gray: bool, resize: tuple[int, ...] = ()) -> NDArray[np.float32]:
@@ -82,7 +91,13 @@ def pixels(path: Path, *, gray: bool, resize: tuple[int, ...] = ()) -> NDArray[n
     with opened(path) as image:
         upright = ImageOps.exif_transpose(image)
         if upright.mode in _DEEP:
-            deep = Image.fromarray(np.asarray(upright).astype(np.float32))
+            values = np.asarray(upright)
+            if values.min() < 0 or values.max() > _WHITE_OF_16_BITS:
+                raise DataError(
+                    f"{_place(path)} has pixels outside 0..65,535, whose range is unknown; save it "
+                    "with 8 or 16 bits."
+                )
+            deep = Image.fromarray(values.astype(np.float32))
             plane = np.asarray(_resized(deep, resize), dtype=np.float32)
             return np.repeat((plane / _WHITE_OF_16_BITS)[None], 1 if gray else 3, axis=0)
         plain = _resized(_opaque(upright).convert("L" if gray else "RGB"), resize)
@@ -93,7 +108,7 @@ def pixels(path: Path, *, gray: bool, resize: tuple[int, ...] = ()) -> NDArray[n
 
 def _opaque(image: Image.Image) -> Image.Image:
     """Return an image without transparency, on white."""
-    if image.mode not in ("LA", "La", "PA", "RGBA", "RGBa") and "transparency" not in image.info:
+    if image.mode not in _TRANSPARENT and "transparency" not in image.info:
         return image
     colored = image.convert("RGBA")
     white = Image.new("RGBA", image.size, "white")
@@ -114,10 +129,11 @@ def opened(path: Path) -> Iterator[Image.Image]:
         DataError: if the file is not a regular file or not an image, is damaged, or is larger when
             decompressed than Pillow considers safe.
     """
-    if not path.is_file():  # reading a pipe would wait for ever
-        raise DataError(f"{_place(path)} is not a regular file; remove it.")
     try:
+        if not path.is_file():  # reading a pipe would wait for ever
+            raise DataError(f"{_place(path)} is not a regular file; remove it.")
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about metadata, such as a damaged EXIF block
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 yield image

@@ -18,6 +18,12 @@ _EXACT: Final = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32
 """Types whose numbers float32 represents exactly."""
 _HALF_UNIT: Final = 2.0**-24
 """Largest relative error of rounding to float32."""
+_SMALLEST: Final = 2.0**-150
+"""Largest absolute error of rounding numbers near 0 to float32."""
+_TINY: Final = 2.0**-100
+"""Numbers below it are computed with in another unit, so that their squares do not vanish."""
+_NOISE: Final = 8 * 2.0**-52
+"""Range of floating-point numbers, relative to their size, that is rounding error."""
 
 
 def to_float32(
@@ -26,7 +32,8 @@ def to_float32(
     """Return inputs of both parts as contiguous float32 arrays.
 
     From a channel or feature that float32 would round by more than `TOLERATED` of its standard
-    deviation, the mean over the training part is subtracted first. The others are only converted.
+    deviation, about the mean over the training part is subtracted first, and numbers too small for
+    float32 are multiplied by a power of 2. The others are only converted.
 
     Args:
         train: (N, D) or (N, C, H, W), real numbers.
@@ -42,14 +49,17 @@ def to_float32(
         return _float32(train), _float32(test)
     reference = _reference(train)
     train_64, test_64 = _minus(train, reference), _minus(test, reference)
-    mean, chosen = _offset(train_64, reference)
+    unit = _unit(train_64, reference.shape)
+    if (unit != 1).any():
+        train_64, test_64, reference = train_64 / unit, test_64 / unit, reference / unit
+    mean, chosen = _offset(train_64, reference, unit, exact=train.dtype.kind in "iu")
     if not chosen.any():
         return _float32(train), _float32(test)
     if not standardize:
         raise DataError(
             f"x_train differs in column or channel {int(np.argmax(chosen))} by less than float32 "
             "can tell at numbers of that size, and data.standardize is false; subtract an offset "
-            "from the data, or remove data.standardize."
+            "from the data or change their unit, or remove data.standardize."
         )
     # Other channels keep the bits that they would have had alone.
     return (
@@ -73,21 +83,36 @@ def _minus(x: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:
     return x.astype(np.float64, copy=False) - reference.astype(np.float64)
 
 
+def _unit(x: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return a power of 2 near the largest number of each channel that is tiny, else 1."""
+    axes = (0, *range(2, x.ndim))
+    largest = np.maximum(x.max(axes), -x.min(axes)).reshape(shape)
+    tiny = (largest > 0) & (largest < _TINY)
+    return np.where(tiny, np.exp2(np.floor(np.log2(np.where(tiny, largest, 1)))), 1.0)
+
+
 def _offset(
-    x: NDArray[np.float64], reference: NDArray[Any]
+    x: NDArray[np.float64], reference: NDArray[Any], unit: NDArray[np.float64], *, exact: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the mean of each channel of x, and whether it is to be subtracted, (C, 1, …).
+    """Return about the mean of each channel of x, and whether it is to be subtracted, (C, 1, …).
 
     Args:
-        x: Inputs minus the reference.
-        reference: What has been subtracted already.
+        x: Inputs minus the reference, in units of `unit`.
+        reference: What has been subtracted already, in the same units.
+        unit: What both were divided by.
+        exact: Whether the inputs were integers; otherwise a range of a few units in the last
+            place is a rounding error, and the channel constant.
     """
     axes = (0, *range(2, x.ndim))
     with np.errstate(all="ignore"):  # infinity and NaN are refused later
         mean, sd = (np.reshape(moment, reference.shape) for moment in channel_moments(x))
         size = np.abs(reference.astype(np.float64) + mean)
-        varies = (x.max(axes) > x.min(axes)).reshape(reference.shape)
-        return mean, varies & (size * _HALF_UNIT > TOLERATED * sd)
+        spread = (x.max(axes) - x.min(axes)).reshape(reference.shape)
+        varies = spread > (0 if exact else _NOISE * size)
+        error = np.maximum(size * _HALF_UNIT, _SMALLEST / unit)
+        # Sums differ in their last bits between processors; a rounded mean is the same on all.
+        step = np.exp2(np.ceil(np.log2(sd)))
+        return np.round(mean / step) * step, varies & (error > TOLERATED * sd)
 
 
 def _float32(array: NDArray[Any]) -> NDArray[np.float32]:

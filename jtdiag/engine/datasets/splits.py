@@ -10,6 +10,8 @@ from torch import Tensor
 
 from jtdiag import families, names
 from jtdiag.engine import datasets, seeds
+from jtdiag.engine.datasets import units
+from jtdiag.engine.datasets.fingerprint import fingerprint
 from jtdiag.engine.datasets.targets import Targets
 from jtdiag.errors import DataError
 from jtdiag.families.contract import Family
@@ -41,7 +43,10 @@ class DataSet:
                 "training examples; hold out fewer."
             )
         self.notes = arrays.notes
-        """What was converted when the data were read."""
+        """What was converted when the data were read, and what is unusual about them."""
+        if arrays.mean is None:  # not published with the data, hence the user's
+            self.notes += units.different_units(arrays.x_train, arrays.x_test)
+        self.fingerprint = fingerprint(arrays)
         self.classes = arrays.classes
         """Names of the K outputs, or of the classes."""
         self.family: Family = families.find(recipe.family)

@@ -22,3 +22,35 @@ def test_members_that_do_not_fit_in_memory_are_refused_before_they_are_built(kin
 
 def test_the_memory_that_is_free_is_known():
     assert 10**7 < memory.available() < 10**15
+
+
+GROUPS = {
+    "version 2": (
+        {"memory.max": "3000", "memory.current": "2500", "memory.stat": "anon 9\ninactive_file 70"},
+        [570],
+    ),
+    "version 2 without a limit": (
+        {"memory.max": "max", "memory.current": "2500", "memory.stat": "inactive_file 70"},
+        [],
+    ),
+    "version 1": (
+        {
+            "memory/memory.limit_in_bytes": "900",
+            "memory/memory.usage_in_bytes": "500",
+            "memory/memory.stat": "inactive_file 1\ntotal_inactive_file 20\n",
+        },
+        [420],
+    ),
+    "none": ({}, []),
+}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_limit_of_a_container_counts(group, tmp_path, monkeypatch):
+    files, expected = GROUPS[group]
+    (tmp_path / "memory").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert list(memory._available_in_group(tmp_path)) == expected
+    monkeypatch.setattr(memory, "_CONTROL_GROUPS", tmp_path)
+    assert not expected or memory.available() == expected[0]

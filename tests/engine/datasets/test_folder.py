@@ -177,7 +177,7 @@ def test_images_in_other_modes_are_converted_with_a_note(root, kind):
     image.save(root / "train" / "dog" / f"z.{suffix}", quality=100)
     data = folder.load(root)
     np.testing.assert_allclose(firsts(data.x_train)[3], expected, atol=2)
-    assert data.notes == (wording.converted(1, kind),)
+    assert wording.converted(1, kind) in data.notes
 
 
 @pytest.mark.parametrize(("mode", "color"), [("RGBA", (10, 20, 30, 0)), ("LA", (10, 0))])
@@ -185,7 +185,7 @@ def test_what_is_transparent_is_white(root, mode, color):
     Image.new(mode, SIZE, color).save(root / "train" / "dog" / "z.png")
     data = folder.load(root)
     assert set(firsts(data.x_train)[3]) == {255}
-    assert data.notes == (wording.converted(1, "transparency"),)
+    assert wording.converted(1, "transparency") in data.notes
 
 
 def test_half_transparent_pixels_are_mixed_with_white(root):

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from jtdiag.engine import wording
 from jtdiag.engine.datasets import npz, splits
 from jtdiag.errors import DataError
-from jtdiag.recipe import budget
+from jtdiag.recipe import budget, wording
 from jtdiag.recipe.toml import from_table
 
 
@@ -128,7 +127,7 @@ BAD = {
     "a label is negative": ({"y_train": np.array([0, 1, -1, 2])}, r"y_train .* the label -1; "),
     "a label is beyond int64": (
         {"y_train": np.array([0, 1, 2**64 - 1, 2], np.uint64)},
-        r"y_train .* label -1; ",
+        r"y_train .* label 18446744073709551615; ",
     ),
     "one part is one-hot": ({"y_train": np.eye(4, dtype=int)}, r"y_train has shape \(4, 4\); "),
     "labels begin at two": (
@@ -188,7 +187,9 @@ def test_bad_input_is_refused_in_one_line_that_names_the_file(tmp_path, what):
 
 def test_pickled_objects_are_not_loaded(tmp_path):
     path = written(tmp_path, x_train=np.array([[1, {}]] * 4, dtype=object))
-    with pytest.raises(DataError, match=r"my\.npz: the archive cannot be read \(.*allow_pickle"):
+    with pytest.raises(
+        DataError, match=r"my\.npz: x_train contains Python objects, .* x_train\.astype\(str\)"
+    ):
         npz.load(path)
 
 
@@ -201,7 +202,9 @@ def test_a_missing_file_is_told(tmp_path):
 def test_a_file_that_is_no_archive_is_told(tmp_path, content):
     path = tmp_path / "my.npz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"my\.npz: not a complete \.npz archive"):
+    with pytest.raises(
+        DataError, match=r"my\.npz: (not a complete \.npz archive|a single array); "
+    ):
         npz.load(path)
 
 
@@ -365,6 +368,6 @@ def test_arrays_larger_than_memory_are_refused_by_their_header(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         for key in ("x_train", "y_train", "x_test", "y_test"):
             archive.writestr(f"{key}.npy", header.getvalue())
-    with pytest.raises(DataError, match=r"its arrays take 16000\.0 GB, but only .* are free") as e:
+    with pytest.raises(DataError, match=r"its arrays take 32000\.0 GB, but only .* are free") as e:
         npz.load(path)
     assert str(e.value).startswith(str(path))

@@ -102,3 +102,18 @@ def test_a_file_with_an_offset_gives_the_inputs_of_one_without(tmp_path):
     as_given = loaded(tmp_path / "plain.npz", standardize=False).part("train").x
     np.testing.assert_array_equal(as_given.numpy(), x[:200].astype(np.float32))
     assert npz.load(tmp_path / "plain.npz").mean is None
+
+
+@pytest.mark.parametrize("unit", [1e-44, 1e-150, 1e-300])
+def test_numbers_too_small_for_float32_keep_their_differences(unit):
+    x = SMALL * [unit, 1]
+    assert len(np.unique(np.abs(x[:, 0]).astype(np.float32))) < 150
+    np.testing.assert_allclose(standardized(both(x)), standardized(SMALL), atol=1e-5)
+
+
+def test_rounding_errors_of_a_constant_are_not_taken_for_differences():
+    """One unit in the last place around 0.3, as of sums in different orders."""
+    x = SMALL.copy()
+    x[:, 0] = np.where(np.arange(300) % 2, 0.1 + 0.2, 0.3)
+    assert len(np.unique(x[:, 0])) == 2
+    assert len(np.unique(both(x)[:, 0])) == 1
