@@ -179,6 +179,7 @@ class Session:
         return Extent(
             examples={split: self.data.count(split) for split in self.recipe.splits},
             outputs=len(self.data.classes),
+            output_names=self.data.classes,
             parameters=dict(self.stack.parameters),
             frozen=dict(self.stack.frozen),
             buffers=dict(self.stack.buffers),

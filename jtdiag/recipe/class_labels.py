@@ -145,7 +145,8 @@ def _whole(key: str, array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.kind != "f":
         return array
     with np.errstate(invalid="ignore"):
-        whole = np.isfinite(array) & (array == np.round(array)) & (np.abs(array) < 2**53)
+        exact = array.astype(np.float64)
+        whole = np.isfinite(exact) & (exact == np.round(exact)) & (np.abs(exact) < 2**53)
     if not whole.all():
         first = float(array[~whole][0])
         raise DataError(
@@ -216,7 +217,7 @@ def _check_first(train: Labels, test: Labels, highest: int) -> None:
     """Check that labels do not begin at 1 in one part and at 0 in the other."""
     used = [np.unique(y) for y in (train, test)]
     firsts = [int(u[0]) for u in used if len(u) == highest == int(u[-1]) - int(u[0]) + 1]
-    if sorted(firsts) == [0, 1]:
+    if sorted(firsts) == [0, 1] and highest > 1:
         raise DataError(
             f"the {highest} labels in y_train begin at {firsts[0]}, those in y_test at "
             f"{firsts[1]}; number the classes alike in both, or list all classes in classes."

@@ -76,6 +76,8 @@ class Extent:
     """Number of examples in each split."""
     outputs: int
     """Outputs of a member, K."""
+    output_names: tuple[str, ...] = ()
+    """Names of the K classes or outputs; empty if they have none."""
     parameters: dict[str, Parameter]
     """Trained parameters of a member."""
     frozen: dict[str, Parameter] = field(default_factory=dict)
@@ -90,7 +92,9 @@ class Extent:
     def attributes(self) -> dict[str, Any]:
         """Attributes of the store that record facts about the targets and the training split."""
         count = self.examples.get(names.TRAIN)
-        known = {} if count is None else {names.TRAINING_EXAMPLES: count}
+        known: dict[str, Any] = {} if count is None else {names.TRAINING_EXAMPLES: count}
+        if self.output_names:
+            known[names.OUTPUT_NAMES] = list(self.output_names)
         return known | self.targets.attributes
 
     @property

@@ -179,6 +179,15 @@ class Run:
         return int(cast(int, self._store.attrs["outputs_per_member"]))
 
     @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the K classes, as folders or labels give them, or of the K outputs.
+
+        "0", "1", … in runs without names: older ones, and those recorded from a user's loop.
+        """
+        numbers = [str(k) for k in range(self.outputs_per_member)]
+        return tuple(cast("list[str]", self._store.attrs.get(names.OUTPUT_NAMES, numbers)))
+
+    @property
     def chance_error(self) -> float:
         """Error at chance level: of the best constant prediction on the training set.
 
