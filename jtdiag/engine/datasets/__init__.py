@@ -13,7 +13,7 @@ from typing import Any
 from jtdiag.engine.datasets import folder, npz
 from jtdiag.engine.datasets.arrays import Arrays, channel_moments
 from jtdiag.engine.datasets.contract import NO_OPTIONS, SOURCES, DataSource
-from jtdiag.errors import DataError
+from jtdiag.errors import DataError, shortened
 
 __all__ = ["SOURCES", "Arrays", "DataSource", "channel_moments", "load"]
 
@@ -42,9 +42,9 @@ def load(
         return npz.SOURCE.read(Path(name), numbers=numbers, options=options)
     if name and os.path.isdir(name):
         return folder.SOURCE.read(Path(name), options=options)
-    matches = get_close_matches(name.lower().replace("_", "-"), installed, 1, cutoff=0.5)
+    matches = get_close_matches(name[:100].lower().replace("_", "-"), installed, 1, cutoff=0.5)
     hint = f" Did you mean '{matches[0]}'?" if matches else ""
     raise DataError(
-        f"There is no data set '{name}'.{hint} Use one of {', '.join(installed)}, or the path of "
-        "an .npz file or of a folder of images."
+        f"There is no data set '{shortened(name, 200)}'.{hint} Use one of {', '.join(installed)}, "
+        "or the path of an .npz file or of a folder of images."
     )

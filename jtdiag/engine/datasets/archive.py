@@ -64,13 +64,10 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     Raises:
         DataError: if it is not a file, not an archive, or damaged.
     """
-    if not path.is_file():
-        raise DataError(
-            "not a regular file; give the path of a file written by np.savez."
-            if path.exists()
-            else "there is no such file; give the path of a file written by np.savez."
-        )
     try:
+        if not path.is_file():
+            problem = "not a regular file" if path.exists() else "there is no such file"
+            raise DataError(f"{problem}; give the path of a file written by np.savez.")
         with path.open("rb") as file:
             single = file.read(len(_MAGIC)) == _MAGIC
             if not zipfile.is_zipfile(file):
@@ -84,8 +81,14 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise
     except Exception as error:  # zipfile and numpy raise many kinds for damaged files
         raise DataError(
-            f"the archive cannot be read ({one_line(str(error), 200)}); write it again."
+            f"the archive cannot be read ({_reason(error)}); write it again."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says; one of the operating system repeats the path otherwise."""
+    system = error.strerror if isinstance(error, OSError) else None
+    return one_line(system or str(error), 200)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from jtdiag.errors import DataError
 from jtdiag.printable import one_line
@@ -24,6 +24,16 @@ _DEEP: Final = ("I", "I;16", "I;16B", "I;16L")
 _GRAY: Final = ("1", "L", "LA", "La", *_DEEP)
 _TRANSPARENT: Final = ("LA", "La", "PA", "RGBA", "RGBa")
 _PLAIN: Final = ("1", "L", "P", "RGB")
+_UPRIGHT: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image upright, by its EXIF orientation."""
 _SIDEWAYS: Final = (5, 6, 7, 8)
 """EXIF orientations in which rows and columns are exchanged."""
 _WHITE_OF_16_BITS: Final = 65_535
@@ -47,11 +57,11 @@ def header(path: Path) -> Header:
         DataError: if the file is not an image that can be read.
     """
     with opened(path) as image:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         mode, (width, height) = image.mode, image.size
         transparent = "transparency" in image.info
-        deep = any(_is_deep(tile[-1]) for tile in getattr(image, "tile", ()))
         several = getattr(image, "n_frames", 1) > 1
+        deep = any(_is_deep(tile[-1]) for tile in getattr(image, "tile", ()))
+        orientation = _orientation(image)  # last, since it may decode the image
     if mode == "F":
         raise DataError(
             f"{_place(path)} has pixels of floating point, whose range is unknown; save it with 8 "
@@ -64,11 +74,20 @@ def header(path: Path) -> Header:
         "palette": mode in ("P", "PA"),
         "transparency": mode in _TRANSPARENT or (transparent and mode not in _DEEP),
         mode: mode not in (*_PLAIN, *_DEEP, *_TRANSPARENT),
-        "orientation": orientation in range(2, 9),
+        "orientation": orientation in _UPRIGHT,
         "frames": several,
     }
     applied = tuple(name for name, applies in conversions.items() if applies)
     return Header(size, mode in _GRAY, applied)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation; 1, upright, if there is none or the metadata are damaged."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # noqa: BLE001 - Pillow raises many kinds for damaged metadata
+        return 1
+    return value if isinstance(value, int) else 1
 
 
 def _is_deep(arguments: object) -> bool:
@@ -89,7 +108,8 @@ def pixels(path: Path, *, gray: bool, resize: tuple[int, ...] = ()) -> NDArray[n
         DataError: if the file is not an image that can be read.
     """
     with opened(path) as image:
-        upright = ImageOps.exif_transpose(image)
+        orientation = _orientation(image)
+        upright = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
         if upright.mode in _DEEP:
             values = np.asarray(upright)
             if values.min() < 0 or values.max() > _WHITE_OF_16_BITS:
