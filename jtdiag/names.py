@@ -3,6 +3,7 @@
 A typo raises an ``AttributeError`` instead of producing an empty plot.
 """
 
+import math
 from typing import Final
 
 # Dimensions of a store, in their order.
@@ -86,3 +87,26 @@ FRACTION: Final = "1"
 """Dimensionless; fractions are 0 to 1, and percent is used only in text and figures."""
 COUNT: Final = "count"
 INDEX: Final = "index"
+
+
+# How λ is written.
+TYPED_DIGITS: Final = 12
+"""Significant digits up to which a λ is taken to be typed by a person."""
+COMPUTED_DIGITS: Final = 6
+"""Significant digits of other λs, counted from 0 or from 1, whichever is nearer."""
+
+
+def lam_text(lam: float) -> str:
+    """Return a λ as it is written everywhere, such as "0.9" or "0.99999999".
+
+    A λ that was typed is written with all its digits; one that was computed, such as 1/3, is
+    rounded. A recipe refuses λs that are written alike, so they identify the lanes of a run.
+    """
+    lam = float(lam) + 0.0  # not a float32, which has more digits than were meant, and not −0
+    typed = f"{lam:.{TYPED_DIGITS}g}"
+    if float(typed) == lam or not 0 < lam < 1:
+        return typed
+    if lam < 0.5:
+        return f"{lam:.{COMPUTED_DIGITS}g}"
+    decimals = COMPUTED_DIGITS + math.floor(-math.log10(1 - lam))
+    return f"{lam:.{decimals}f}".rstrip("0")

@@ -5,6 +5,7 @@ screen, change the window's title or hide a line.
 """
 
 import json
+import shlex
 import textwrap
 
 LONGEST = 300
@@ -24,6 +25,16 @@ def printable(text: str) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def shell_word(path: object) -> str:
+    """Return a path as it is given to a command: in quotes, if a shell would change it."""
+    text = str(path)
+    text = f"./{text}" if text.startswith("-") else text  # otherwise it would be an option
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = text.replace("\\", r"\\").replace("'", r"\'")
+    return f"$'{''.join(c if c.isprintable() else _escape(c) for c in escaped)}'"
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:

@@ -1,5 +1,7 @@
 """Sentences of findings from the rules, and lines about alerts that could not be sent."""
 
+from jtdiag.names import lam_text
+
 
 def lane_sentence(
     observation: str,
@@ -48,7 +50,7 @@ def trials_sentence(
 
 
 def _joined(lam: float | None, text: str) -> str:
-    return ", ".join(filter(None, ("" if lam is None else f"λ = {lam:g}", text)))
+    return ", ".join(filter(None, ("" if lam is None else f"λ = {lam_text(lam)}", text)))
 
 
 def _sentence(where: str, when: str, observation: str, advice: str) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from jtdiag.printable import shell_word
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.signals import grace_option
 
@@ -41,7 +42,9 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None, grace: float
     definition = find(study, overrides)
     folder = Path(study) if out is None and is_study(Path(study)) else out
     folder = folder or Path("runs") / definition.name
-    with stoppable(grace, lambda: wording.interrupted(f"jtdiag study {folder}")) as stop:
+    with stoppable(
+        grace, lambda: wording.interrupted(f"jtdiag study {shell_word(folder)}")
+    ) as stop:
         run_study(definition, folder, display, stop)
     table = Table(title=wording.error_table_title())
     for heading in schemes.HEADINGS:

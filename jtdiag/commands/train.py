@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jtdiag.printable import shell_word
 from jtdiag.terminal.alert_options import AlertOptions, alert_options
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.signals import grace_option
@@ -76,7 +77,7 @@ def train(
     if out is None:
         out = Path(recipe) if resume and os.path.isdir(recipe) else Path("runs") / resolved.name
     path = out  # a name that is not reassigned, for the message
-    command = f"jtdiag train {path} --resume"
+    command = f"jtdiag train {shell_word(path)} --resume"
     with stoppable(
         grace, lambda: wording.interrupted(command, started=os.path.exists(path))
     ) as stop:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from jtdiag.printable import shell_word
 from jtdiag.terminal.alert_options import AlertOptions, alert_options
 from jtdiag.terminal.echo import echo
 
@@ -227,5 +228,5 @@ def _exit(watched: "RunWatch | FolderWatch") -> None:
         others = f" (and {len(exited) - 1} more)" if len(exited) > 1 else ""
         raise StoreError(
             f"{exited[0]}{others}: the training process exited before the run was complete. "
-            f"Resume with: jtdiag train {exited[0]} --resume"
+            f"Resume with: jtdiag train {shell_word(exited[0])} --resume"
         )

@@ -24,6 +24,7 @@ from jtdiag.compare.contract import (
     Difference,
     Field,
 )
+from jtdiag.names import lam_text
 from jtdiag.probing.by_example import by_example, has_outputs
 from jtdiag.recipe import toml
 from jtdiag.stats import (
@@ -246,7 +247,7 @@ def notes(a: Run, b: Run, differences: Iterable[Difference]) -> list[str]:
         )
     tested = [row for row in rows if row.interval.exists]
     sentences += [wording.simultaneous(tested[0].comparisons)] if tested else []
-    sentences += [f"λ = {row.lam:g}: {row.note}." for row in rows if row.note]
+    sentences += [f"λ = {lam_text(row.lam)}: {row.note}." for row in rows if row.note]
     sentences += [wording.SIGNIFICANT] if any(row.interval.significant for row in rows) else []
     return [*sentences, *_power(tested)]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from jtdiag.compare.contract import BY_EXAMPLE, BY_GROUP, BY_TRIAL, POINTS, Difference, Field
+from jtdiag.names import lam_text
 from jtdiag.stats import listed, signed, with_power
 
 FIELDS = ("field", "A", "B")
@@ -32,7 +33,7 @@ def _row(difference: Difference) -> tuple[str, ...]:
     mean, low, high = (signed(end, form) for end in difference.interval)
     mark = "*" if difference.interval.significant else " "
     return (
-        f"{difference.lam:g}",
+        lam_text(difference.lam),
         f"{difference.quantity}, {unit}",
         f"{difference.a:{form}}".replace("-", "−"),
         f"{difference.b:{form}}".replace("-", "−"),
@@ -117,7 +118,7 @@ def not_measured() -> str:
 
 def no_common_lam(a: Sequence[float], b: Sequence[float]) -> str:
     """Return that the runs have no λ in common, and which they have."""
-    lams = [listed([f"{lam:g}" for lam in of_run]) for of_run in (a, b)]
+    lams = [listed([lam_text(lam) for lam in of_run]) for of_run in (a, b)]
     return f"No results to compare: the runs have no λ in common (A: {lams[0]}; B: {lams[1]})."
 
 

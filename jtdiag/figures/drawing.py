@@ -2,20 +2,23 @@
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from jtdiag import files
+from jtdiag import files, names
 from jtdiag.errors import ProbeError, StoreError, nearest
 from jtdiag.figures import FIGURES, numbers, style, venues
 from jtdiag.figures.contract import FigureKind
 from jtdiag.figures.eps import make_opaque
+from jtdiag.figures.labels import drawable
+from jtdiag.printable import shell_word
 from jtdiag.probing import results
 from jtdiag.recipe.labels import labels
 from jtdiag.store.run import Run
@@ -95,14 +98,14 @@ def draw_results(
     """Draw a figure from results in memory, one for each run; otherwise the same as `plot`."""
     folders = [run.path.resolve().name for run in runs]
     run_names = labels([run.recipe for run in runs], folders)
-    named = list(zip(run_names, datasets, strict=True))
     return save(
-        lambda: kind.draw(named),
+        lambda: kind.draw(list(zip(drawable(run_names), datasets, strict=True))),
         runs[0].path,
         kind.name,
         "; ".join(map(_origin, datasets)),
         output=output,
-        data={name: _shown(d, kind) for name, d in named},
+        data={n: _shown(d, kind) for n, d in zip(run_names, datasets, strict=True)},
+        lams=[float(lam) for d in datasets if names.LAM in d for lam in np.ravel(d[names.LAM])],
     )
 
 
@@ -119,7 +122,8 @@ def _load(run: Run, kind: FigureKind) -> xr.Dataset:
     if missing:
         raise ProbeError(
             f"The result '{kind.needs}' of {run.path} was computed by an older version of jtdiag "
-            f"and has no '{missing[0]}'. Recompute it: jtdiag probe {run.path} {kind.needs}"
+            f"and has no '{missing[0]}'. Recompute it: jtdiag probe {shell_word(run.path)} "
+            f"{kind.needs}"
         )
     return result
 
@@ -138,6 +142,7 @@ def save(
     *,
     output: Output = DEFAULT,
     data: dict[str, xr.Dataset] | None = None,
+    lams: Sequence[float] = (),
 ) -> list[Path]:
     """Draw a figure in the style of a venue, and write its files.
 
@@ -148,6 +153,7 @@ def save(
         origin: What the figure was made from, for the metadata of the files.
         output: Style, formats and folder.
         data: The numbers that are drawn, by run.
+        lams: λs that are drawn.
 
     Returns:
         The files written.
@@ -158,7 +164,8 @@ def save(
     target = output.folder or folder / FOLDER
     try:
         target.mkdir(parents=output.folder is not None, exist_ok=True)
-        with style.of(output.style) as venue, mpl.rc_context({"pgf.texsystem": _tex() or TEX[0]}):
+        tex: dict[Any, str] = {"pgf.texsystem": _tex() or TEX[0]}
+        with style.of(output.style, lams) as venue, mpl.rc_context(tex):
             mpl.rcParams["savefig.dpi"] = output.dpi or venue.dpi
             figure = draw()
             paths = [target / f"{name}.{suffix}" for suffix in output.formats]

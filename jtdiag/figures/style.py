@@ -1,7 +1,7 @@
 """Figure style: sizes for print, embedded fonts, and colors for any color vision."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -62,22 +62,28 @@ _RC: dict[Any, Any] = {
 
 _DEFAULT = venues.find(venues.DEFAULT)
 _venue: ContextVar[Venue] = ContextVar("venue", default=_DEFAULT)
+_lams: ContextVar[tuple[float, ...]] = ContextVar("lams", default=())
 
 
 @contextmanager
-def of(name: str = venues.DEFAULT) -> Iterator[Venue]:
+def of(name: str = venues.DEFAULT, lams: Iterable[float] = ()) -> Iterator[Venue]:
     """Apply the style of a venue within a block, without changing global settings.
+
+    Args:
+        name: Name of the venue.
+        lams: λs of the runs that are drawn, whose lines are to differ; by default they are few.
 
     Raises:
         ProbeError: if there is no such venue.
     """
     venue = venues.find(name)
-    token = _venue.set(venue)
+    token, token_of_lams = _venue.set(venue), _lams.set(tuple(sorted(set(lams))))
     try:
         with mpl.rc_context({**_RC, **venue.rc}):
             yield venue
     finally:
         _venue.reset(token)
+        _lams.reset(token_of_lams)
 
 
 def width() -> float:
@@ -162,7 +168,20 @@ def _try_legend(
 
 def lam_text(lam: float) -> str:
     """Return "λ = 0.9" in math mode."""
-    return rf"$\lambda = {lam:g}$"
+    return rf"$\lambda = {_in_math_mode(lam)}$"
+
+
+def lam_tick(lam: float) -> str:
+    """Return "0.9" as the label of a tick; powers of ten are in math mode."""
+    text = names.lam_text(lam)
+    return f"${_in_math_mode(lam)}$" if "e" in text else text
+
+
+def _in_math_mode(lam: float) -> str:
+    factor, exponent, power = names.lam_text(lam).partition("e")
+    if not exponent:
+        return factor
+    return ("" if factor == "1" else rf"{factor} \times ") + f"10^{{{int(power)}}}"
 
 
 def error_label(result: xr.Dataset, name: str) -> str:
@@ -206,7 +225,9 @@ def lam_line(lam: float) -> dict[str, Any]:
 
 
 def _step(lam: float) -> int:
-    return round(16 * _color_position(lam))
+    """Return the index of a marker; smaller λs of the figure with the same color come before."""
+    own = round(16 * _color_position(lam))
+    return own + sum(other < lam and lam_colour(other) == lam_colour(lam) for other in _lams.get())
 
 
 def run_line(i: int, count: int) -> dict[str, Any]:
@@ -226,10 +247,13 @@ def lam_axis(ax: Axes, lams: NDArray[np.floating]) -> None:
     """
     grid = ax.get_gridspec()
     room = 72 * width() / (grid.ncols if grid else 1) - 5 * small()
-    every = math.ceil(len(lams) * (2.7 if _venue.get().sans else 2.1) * small() / room)
+    labels = [lam_tick(lam) for lam in lams]
+    characters = max(4, *(len(names.lam_text(lam)) for lam in lams))
+    letter = (2.7 if _venue.get().sans else 2.1) / 4 * small()
+    every = math.ceil(len(lams) * characters * letter / room)
     last = len(lams) - 1
     labeled = sorted({0, last, *(i for i in range(0, last, every) if last - i >= every)})
-    ax.set_xticks(labeled, [f"{lams[i]:g}" for i in labeled])
+    ax.set_xticks(labeled, [labels[i] for i in labeled])
     ax.set_xlabel(r"$\lambda$")
     ax.margins(x=0.06)
     ax.grid(visible=False, axis="x")

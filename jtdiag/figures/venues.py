@@ -4,6 +4,7 @@ Widths and font sizes are those of tueplots where it supports the venue, and oth
 the author guidelines. Only Nature and IEEE specify a minimum font size; the others are our choice.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +38,11 @@ class Venue:
     @property
     def rc(self) -> dict[Any, Any]:
         """Settings for ``matplotlib.rc_context``."""
-        family = {"font.family": "sans-serif", "mathtext.fontset": "dejavusans"}
+        others = _other_scripts()
+        family = {"font.family": ["sans-serif", *others], "mathtext.fontset": "dejavusans"}
+        serif = {"font.family": ["serif", *others], "mathtext.fontset": "stix"}
         return {
-            **(family if self.sans else {"font.family": "serif", "mathtext.fontset": "stix"}),
+            **(family if self.sans else serif),
             "font.serif": ["STIXGeneral", "DejaVu Serif"],
             "font.sans-serif": _sans(),
             **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), self.size),
@@ -47,6 +50,33 @@ class Venue:
             "axes.grid": self.grid,
             "savefig.dpi": self.dpi,
         }
+
+
+OTHER_SCRIPTS = (
+    "DejaVu Sans",  # comes with matplotlib: Greek, Cyrillic, Hebrew, Arabic and symbols
+    "Noto Sans",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK KR",
+    "WenQuanYi Zen Hei",
+    "Hiragino Sans",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+    "Noto Emoji",
+    "Segoe UI Symbol",
+    "Arial Unicode MS",
+)
+"""Fonts for characters that the font of a venue does not have."""
+
+
+@functools.cache
+def _other_scripts() -> tuple[str, ...]:
+    """Return those of `OTHER_SCRIPTS` that are installed."""
+    installed = set(font_manager.get_font_names())
+    return tuple(name for name in OTHER_SCRIPTS if name in installed)
 
 
 def _sans() -> list[str]:

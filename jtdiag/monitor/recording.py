@@ -14,6 +14,7 @@ from jtdiag import names
 from jtdiag.errors import RecipeError, StoreError
 from jtdiag.monitor import batch_sums, wording
 from jtdiag.monitor.sampled_epoch import SampledEpoch
+from jtdiag.names import lam_text
 from jtdiag.recipe.recipe import Data, Keep, KeptEpochs, Members, Recipe, Train
 from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane
@@ -110,8 +111,8 @@ class Recording:
         lams = self._draft.lam
         if lam not in lams or not 0 <= trial < self._draft.trials:
             raise RecipeError(
-                f"the store {self.path} has λ = {', '.join(f'{value:g}' for value in lams)}; "
-                f"trials per λ: {self._draft.trials}. It has no lane for λ = {lam:g}, "
+                f"the store {self.path} has λ = {', '.join(lam_text(value) for value in lams)}; "
+                f"trials per λ: {self._draft.trials}. It has no lane for λ = {lam_text(lam)}, "
                 f"trial {trial}."
             )
         return RecordedLane(self, Lane(trial, lams.index(lam)))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from jtdiag import files
 from jtdiag.errors import StoreError
+from jtdiag.printable import shell_word
 
 LOG = "findings.jsonl"
 LOCK = "findings.lock"
@@ -56,7 +57,8 @@ def read(run: Path) -> list[Finding]:
             findings.append(_parsed(line))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
-            f"{path} is not a list of findings ({error}). Delete it and run `jtdiag probe {run}`."
+            f"{path} is not a list of findings ({error}). Delete it and run `jtdiag probe "
+            f"{shell_word(run)}`."
         ) from error
     return findings
 

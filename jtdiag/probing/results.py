@@ -16,6 +16,7 @@ from zarr.errors import ZarrUserWarning
 
 from jtdiag import files
 from jtdiag.errors import StoreError
+from jtdiag.printable import shell_word
 from jtdiag.probing import lane_states, result_seal, wording
 from jtdiag.probing.code_hash import code_hash
 from jtdiag.probing.contract import Probe
@@ -140,7 +141,8 @@ def _read(run: Run, name: str) -> xr.Dataset:
         if lane_states.all_diverged(run):
             raise StoreError(wording.no_lane_left(name, run.path, lane_states.sealed(run)))
         raise StoreError(
-            f"{run.path} has no result '{name}'. First run: jtdiag probe {run.path} {name}"
+            f"{run.path} has no result '{name}'. First run: jtdiag probe "
+            f"{shell_word(run.path)} {name}"
         )
     try:
         sealed = result_seal.verify(path)
@@ -153,7 +155,8 @@ def _read(run: Run, name: str) -> xr.Dataset:
             raise ValueError("its seal is missing")
     except (OSError, ValueError, KeyError, RuntimeError, ZarrUserWarning) as error:
         raise StoreError(
-            f"{path} is damaged ({error}). Recompute it: jtdiag probe {run.path} {name} --force"
+            f"{path} is damaged ({error}). Recompute it: jtdiag probe {shell_word(run.path)} "
+            f"{name} --force"
         ) from error
     return result
 

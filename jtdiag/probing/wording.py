@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from jtdiag.names import lam_text
 from jtdiag.stats import listed
 
 
@@ -27,7 +28,7 @@ def value_sentence(
         epoch: The epoch of the value; None if it does not depend on the epoch.
         limit: The limit that the number exceeds; None if it does not exceed one.
     """
-    where = "" if lam is None else f"λ = {lam:g}: "
+    where = "" if lam is None else f"λ = {lam_text(lam)}: "
     value = f"{number:.3g} {unit}".rstrip()
     when = "" if epoch is None else f" after epoch {epoch}"
     compared = "" if limit is None else f", above the limit of {limit:g}"
@@ -49,9 +50,9 @@ def lanes_where(by_lam: Mapping[float, Sequence[int]], trials: int) -> str:
 
 def _lam_and_trials(lam: float, which: Sequence[int], trials: int) -> str:
     if len(which) == trials:
-        return f"λ = {lam:g}"
+        return f"λ = {lam_text(lam)}"
     plural = "s" if len(which) > 1 else ""
-    return f"λ = {lam:g} (trial{plural} {listed([str(trial) for trial in sorted(which)])})"
+    return f"λ = {lam_text(lam)} (trial{plural} {listed([str(trial) for trial in sorted(which)])})"
 
 
 def diverged(count: int, lanes: int, where: str) -> str:

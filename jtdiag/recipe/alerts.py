@@ -7,6 +7,7 @@ import attrs
 
 from jtdiag import rules
 from jtdiag.errors import RecipeError
+from jtdiag.names import lam_text
 from jtdiag.recipe import checks
 from jtdiag.recipe.checks import checked
 from jtdiag.recipe.objective import COUPLED, Objective, weight
@@ -38,7 +39,7 @@ class Alerts:
     def __attrs_post_init__(self) -> None:
         if self.lowers and not self.lower_on:
             raise RecipeError(
-                f"alerts.lower_lam is {self.lower_lam:g} and alerts.lower_on is empty; "
+                f"alerts.lower_lam is {lam_text(self.lower_lam)} and alerts.lower_on is empty; "
                 "list the rules that lower λ, or omit both."
             )
         if not self.lowers and self.lower_on != UNSTABLE:
@@ -66,10 +67,12 @@ def check_alerts(alerts: Alerts, scheme: str, objective: Objective, lam: Sequenc
         fixed = f"objective.loss is {objective.loss!r}"
     if fixed:
         raise RecipeError(
-            f"alerts.lower_lam is {alerts.lower_lam:g} and {fixed}, which fixes λ; omit lower_lam."
+            f"alerts.lower_lam is {lam_text(alerts.lower_lam)} and {fixed}, which fixes λ; omit "
+            "lower_lam."
         )
     if max(lam) <= alerts.lower_lam:
         raise RecipeError(
-            f"alerts.lower_lam is {alerts.lower_lam:g} and the largest lam is {max(lam):g}, so no "
+            f"alerts.lower_lam is {lam_text(alerts.lower_lam)} and the largest lam is "
+            f"{lam_text(max(lam))}, so no "
             "λ would be lowered; set lower_lam below the largest lam."
         )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import attrs
 
 from jtdiag.errors import RecipeError
+from jtdiag.names import lam_text
 from jtdiag.recipe.sections import Train
 
 
@@ -72,6 +73,7 @@ def _rate(rule: str, lam: float, arch: str, members: int, paper: PaperRates) -> 
     if lam >= paper.since:
         return members * paper.near_one
     raise RecipeError(
-        f"train.lr is 'paper' and lam includes {lam:g}; for {arch} the paper has rates up to λ = "
-        f"{paper.up_to:g} and from λ = {paper.since:g} on. Use 'matched', or set numbers."
+        f"train.lr is 'paper' and lam includes {lam_text(lam)}; for {arch} the paper has rates "
+        f"up to λ = {lam_text(paper.up_to)} and from λ = {lam_text(paper.since)} on. Use "
+        "'matched', or set numbers."
     )

@@ -7,6 +7,7 @@ from typing import ClassVar
 import attrs
 
 from jtdiag.errors import RecipeError, shown
+from jtdiag.names import lam_text
 from jtdiag.recipe import checks
 from jtdiag.recipe.checks import checked
 
@@ -33,7 +34,15 @@ def weight(field: str, value: object) -> float:
 def weights(field: str, value: object) -> tuple[float, ...]:
     """Return a list of different λs that is not empty; one value counts as a list of one."""
     lams = tuple(weight(field, item) for item in checks.several(field, value))
-    return checks.different(field, lams)
+    text_of: dict[str, float] = {}
+    for lam in checks.different(field, lams):
+        same = text_of.setdefault(lam_text(lam), lam)
+        if same != lam:
+            raise RecipeError(
+                f"{field} lists {same!r} and {lam!r}, which are both written {lam_text(lam)}; "
+                "omit one of them, or round them."
+            )
+    return lams
 
 
 def _drop(field: str, value: object) -> float:
@@ -95,8 +104,9 @@ class Objective:
         required = COUPLED.get(self.loss)
         if required is not None and (list(lam) != [required] or self.lam_schedule != "constant"):
             raise RecipeError(
-                f"objective.loss is {self.loss!r}, which is the joint loss at λ = {required:g}; "
-                f"set lam = {required:g}, without objective.lam_schedule."
+                f"objective.loss is {self.loss!r}, which is the joint loss at λ = "
+                f"{lam_text(required)}; "
+                f"set lam = {lam_text(required)}, without objective.lam_schedule."
             )
 
     def lam_at(self, lam: float, epoch: int, epochs: int) -> float:

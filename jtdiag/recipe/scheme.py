@@ -5,6 +5,7 @@ from typing import Final
 
 from jtdiag import names
 from jtdiag.errors import RecipeError
+from jtdiag.names import lam_text
 from jtdiag.recipe.members import Members
 from jtdiag.recipe.objective import Objective
 from jtdiag.recipe.sections import Data, Keep
@@ -41,7 +42,7 @@ def check_independent(
     """Reject members that are not trained independently, which bagging and stacking require."""
     conflict, fix = "", ""
     if tuple(lam) != (0.0,):
-        conflict, fix = f"lam {', '.join(f'{value:g}' for value in lam)}", "set lam = 0"
+        conflict, fix = f"lam {', '.join(lam_text(value) for value in lam)}", "set lam = 0"
     elif objective != Objective():
         conflict, fix = "an [objective]", "omit it"
     elif members.branched:

@@ -15,6 +15,7 @@ from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn
 
 from jtdiag.errors import RecipeError, nearest, shortened, shown
+from jtdiag.names import lam_text
 from jtdiag.recipe import checks
 from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.members import Members
@@ -225,7 +226,7 @@ def _rate_of(lam: Any, listed: list[tuple[float, float]]) -> float:
     above = [rate for known_lam, rate in listed if known_lam > number]
     neighbors = below[-1:] + above[:1]
     if len(set(neighbors)) != 1:
-        lams = ", ".join(f"{known_lam:g}" for known_lam, _ in listed)
+        lams = ", ".join(lam_text(known_lam) for known_lam, _ in listed)
         raise RecipeError(
             f"lam {lam} has no learning rate in this recipe, which lists one for each of {lams}; "
             "set train.lr with --set train.lr=…, one rate for all λs or one per λ."

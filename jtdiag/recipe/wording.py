@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from jtdiag.errors import shortened
+from jtdiag.names import lam_text
 
 
 def learning_rates(lam: Sequence[float], rates: Sequence[float], rule: str) -> str:
@@ -15,7 +16,7 @@ def learning_rates(lam: Sequence[float], rates: Sequence[float], rule: str) -> s
     """
     lams_of: dict[float, list[str]] = {}
     for value, rate in zip(lam, rates, strict=True):
-        lams_of.setdefault(rate, []).append(f"{value:g}")
+        lams_of.setdefault(rate, []).append(lam_text(value))
     if rule == "given" and len(lams_of) == 1:
         return ""
     text = "; ".join(f"{rate:g} at λ = {', '.join(lams)}" for rate, lams in lams_of.items())
@@ -41,6 +42,8 @@ def _field(name: str, value: object) -> str:
         return members(value)
     if name == "members.arch":
         return str(value)
+    if name == "lam" and isinstance(value, tuple):
+        return f"lam {'/'.join(map(lam_text, value))}"
     return f"{name.rpartition('.')[2].replace('_', ' ')} {_short(value)}"
 
 
@@ -49,7 +52,7 @@ def _short(value: object) -> str:
         return "/".join(f"{key} {_short(item)}" for key, item in value.items()) or "none"
     if isinstance(value, list | tuple):
         return "/".join(_short(item) for item in value) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def budget_title(

@@ -52,10 +52,16 @@ def in_words(figure: Figure, caption: str) -> str:
 
 def plain(text: str) -> str:
     """Return a label without matplotlib's mathematics."""
+    parts = re.split(r"(?<!\\)\$", text)  # text and mathematics take turns
+    words = [_math(part) if i % 2 else part.replace(r"\$", "$") for i, part in enumerate(parts)]
+    return " ".join("".join(words).split())
+
+
+def _math(text: str) -> str:
     for sign, letter in _SIGNS.items():
         text = text.replace(sign, letter)
     text = re.sub(r"\\(?:mathrm|mathit|mathbf|text|hat|bar|tilde|overline)\b", "", text)
-    return re.sub(r"\s+", " ", re.sub(r"[${}\\]", "", text)).strip()
+    return re.sub(r"[{}\\]", "", text)
 
 
 def _panel(ax: Axes) -> str:

@@ -1,21 +1,23 @@
 """The page: answers, figures, tables and findings as one HTML file that loads nothing."""
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from matplotlib.figure import Figure
 
+from jtdiag import names
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import FIGURES
 from jtdiag.figures.contract import FigureKind
+from jtdiag.figures.labels import drawable
 from jtdiag.files import write_atomically
-from jtdiag.printable import printable
+from jtdiag.printable import printable, shell_word
 from jtdiag.recipe import toml
 from jtdiag.report.answer import Part, answer, headline
 from jtdiag.report.evidence import Evidence
@@ -54,12 +56,12 @@ class Section:
     @property
     def path(self) -> str:
         """The run's folder, quoted for a shell."""
-        return shlex.quote(str(self.evidence.run.path))
+        return shell_word(self.evidence.run.path)
 
     @property
     def commands(self) -> list[str]:
         """The commands that reproduce this run, its results and this page."""
-        recipe = shlex.quote(f"{self.evidence.run.recipe.name}.toml")
+        recipe = shell_word(f"{self.evidence.run.recipe.name}.toml")
         return [
             f"jtdiag train {recipe} --out {self.path}",
             " ".join(["jtdiag probe", self.path, *self.evidence.results]),
@@ -197,13 +199,19 @@ def _shown(drawing: FigureKind, runs: Sequence[Evidence], limit: int) -> ShownFi
     for evidence in runs:
         if drawing.needs not in evidence.results:
             raise ProbeError(
-                f"First run: jtdiag probe {shlex.quote(str(evidence.run.path))} {drawing.needs}"
+                f"First run: jtdiag probe {shell_word(evidence.run.path)} {drawing.needs}"
             )
-    results = [(run.name, run.results[drawing.needs]) for run in runs]
-    draw = partial(drawing.draw, results if drawing.compares else results[:1])
+    runs = runs if drawing.compares else runs[:1]
+    results = [run.results[drawing.needs] for run in runs]
+
+    def draw() -> Figure:
+        labels = drawable([run.name for run in runs])
+        return drawing.draw(list(zip(labels, results, strict=True)))
+
+    lams = [np.ravel(result[names.LAM]) for result in results if names.LAM in result]
     paragraphs = [" ".join(p.split()) for p in re.split(r"\n\s*\n", drawing.caption.strip())]
     return ShownFigure(
         name=drawing.name,
         caption=paragraphs,
-        picture=picture(draw, drawing.caption, limit),
+        picture=picture(draw, drawing.caption, limit, np.concatenate([[], *lams])),
     )

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,15 +34,18 @@ class Picture:
     alt: str
 
 
-def picture(draw: Callable[[], Figure], caption: str, limit: int = LIMIT) -> Picture:
+def picture(
+    draw: Callable[[], Figure], caption: str, limit: int = LIMIT, lams: Iterable[float] = ()
+) -> Picture:
     """Draw a figure; return it as SVG, or as PNG if that is too large.
 
     Args:
         draw: Makes the figure.
         caption: Its first sentence begins the alternative text.
         limit: Greatest number of bytes of the SVG.
+        lams: λs that are drawn.
     """
-    with style.of(), mpl.rc_context(RC):  # type: ignore[arg-type]
+    with style.of(lams=lams), mpl.rc_context(RC):  # type: ignore[arg-type]
         figure = draw()
         content, kind = _saved(figure, "svg", metadata={"Date": None}), "svg+xml"
         for dpi in DPI if len(content) > limit else ():

@@ -8,6 +8,7 @@ import numpy as np
 
 from jtdiag import names
 from jtdiag.compare import runs as comparison, wording as compare_wording
+from jtdiag.names import lam_text
 from jtdiag.probing import lane_states
 from jtdiag.probing.findings import Finding
 from jtdiag.report import wording
@@ -107,7 +108,7 @@ def _best_lams(runs: Sequence[Evidence]) -> ReportTable:
         lam = None if finding is None else finding.lam
         cells = (wording.NOT_MEASURED,) * 3
         if lam is not None:
-            cells = (f"{lam:g}", _error(evidence, lam), _tolerance(evidence))
+            cells = (lam_text(lam), _error(evidence, lam), _tolerance(evidence))
         rows.append((evidence.name, str(evidence.members), *cells))
     return ReportTable(caption=wording.RUNS, headings=wording.RUN_HEADINGS, rows=rows)
 

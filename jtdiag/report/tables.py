@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
+from jtdiag.names import lam_text
 from jtdiag.report import wording
 from jtdiag.report.evidence import Evidence
 from jtdiag.stats import Interval, standard_error
@@ -75,7 +76,7 @@ def _removal(result: xr.Dataset) -> ReportTable:
         row = shared.sel({names.LAM: lam})
         rows.append(
             (
-                f"{lam:g}",
+                lam_text(lam),
                 _percent(row, "accuracy", {names.DROPPED: 0}),
                 _percent(row, "accuracy", {names.DROPPED: half}),
                 _percent(row, "accuracy_worst", {names.DROPPED: half}),
@@ -101,7 +102,7 @@ def _calibration(result: xr.Dataset) -> ReportTable:
         ]
         temperature = _over_trials(row["ensemble_temperature"], 1, ".2f", "")
         brier = _over_trials(row["ensemble_brier"], 1, ".3f", "")
-        rows.append((f"{lam:g}", *errors, temperature, brier))
+        rows.append((lam_text(lam), *errors, temperature, brier))
     return ReportTable(
         caption=wording.calibration_caption(result.sizes[names.TRIAL]),
         headings=wording.CALIBRATION_HEADINGS,

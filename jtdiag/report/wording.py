@@ -6,6 +6,7 @@ Fixed text, such as headings, is in page.html. Conclusions are the findings of p
 import math
 from collections.abc import Sequence
 
+from jtdiag.names import lam_text
 from jtdiag.stats import LEAST_TRIALS, Interval, listed, plus_minus, signed
 
 LANES = {
@@ -40,7 +41,7 @@ def headline(parts: Sequence[str]) -> str:
 
 def run_error(run: str, error: str, lam: float) -> str:
     """Return the lowest test error of a run, for a list."""
-    return f"{run} {error} at λ = {lam:g}"
+    return f"{run} {error} at λ = {lam_text(lam)}"
 
 
 def run_lost(run: str, headline: str) -> str:
@@ -145,9 +146,9 @@ def difference_row(
     if trials < LEAST_TRIALS:
         verdict = "too few trials"
     if not points.exists:
-        return f"{lam:g}", signed(points.mean), NO_INTERVAL, "not tested"
+        return lam_text(lam), signed(points.mean), NO_INTERVAL, "not tested"
     return (
-        f"{lam:g}",
+        lam_text(lam),
         signed(points.mean),
         f"{signed(points.low)} to {signed(points.high)}",
         verdict,
@@ -156,7 +157,7 @@ def difference_row(
 
 def best_row(lam: float) -> tuple[str, str, str, str]:
     """Return the row of the best λ under `DIFFERENCE_HEADINGS`."""
-    return f"{lam:g}", LOWEST, "", ""
+    return lam_text(lam), LOWEST, "", ""
 
 
 def versus(run: str, reference: str) -> str:

@@ -18,6 +18,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from jtdiag import files, names
 from jtdiag.errors import StoreError
+from jtdiag.printable import shell_word
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import checksums, lanes, layout, trust
@@ -262,7 +263,7 @@ class RunWriter:
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise StoreError(
                 f"{path}: cannot be read ({error}); the lane cannot be resumed. "
-                f"Train the lane again with: jtdiag check {self.path} --repair"
+                f"Train the lane again with: jtdiag check {shell_word(self.path)} --repair"
             ) from error
         return state
 

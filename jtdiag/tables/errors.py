@@ -7,6 +7,7 @@ import numpy as np
 
 from jtdiag import names
 from jtdiag.errors import ProbeError
+from jtdiag.names import lam_text
 from jtdiag.probing import lane_states, results
 from jtdiag.recipe import studies
 from jtdiag.recipe.labels import labels
@@ -48,7 +49,7 @@ def errors(folders: Sequence[Path]) -> Table:
     return Table(
         name="errors",
         caption=wording.errors_caption(trials),
-        columns=tuple(f"λ = {c:g}" if isinstance(c, float) else c for c in columns),
+        columns=tuple(f"λ = {lam_text(c)}" if isinstance(c, float) else c for c in columns),
         rows=tuple(
             (name, tuple(_number(row[c]) if c in row else None for c in columns))
             for name, row in zip(_row_names(folders), rows, strict=True)

@@ -23,13 +23,21 @@ _FORMULA = ("=", "+", "-", "@")
 
 def line(text: str) -> str:
     """Return text on one line without control characters."""
-    return " ".join(printable(text).split())
+    return " ".join(printable(text).replace("\n", r"\n").split())
 
 
 def latex(text: str) -> str:
     """Escape text for LaTeX, with λ = 0.5 in math mode."""
     escaped = "".join(_LATEX.get(character, character) for character in line(text))
-    return re.sub(r"\$\\lambda\$ = ([\d.]+)", r"$\\lambda = \1$", escaped)
+    return re.sub(r"\$\\lambda\$ = ([\d.]+(?:e-\d+)?)", _lambda, escaped)
+
+
+def _lambda(match: re.Match[str]) -> str:
+    factor, exponent, power = match[1].partition("e")
+    if not exponent:
+        return rf"$\lambda = {factor}$"
+    times = "" if factor == "1" else rf"{factor} \times "
+    return rf"$\lambda = {times}10^{{{int(power)}}}$"
 
 
 def markdown(text: str) -> str:

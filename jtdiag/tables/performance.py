@@ -3,6 +3,7 @@
 import xarray as xr
 
 from jtdiag import names
+from jtdiag.names import lam_text
 from jtdiag.stats import plus_minus
 
 HEADINGS = ("λ", "ensemble", "best member", "median member", "worst member", "diversity (nats)")
@@ -26,7 +27,7 @@ def performance_rows(result: xr.Dataset, split: str = names.TEST) -> list[tuple[
     for lam in sorted(result[names.LAM].values):
         at_lam = result.sel({names.LAM: lam, names.SPLIT: split})
         errors = [_cell(at_lam, name, 100, ".1f", "%") for name in ERRORS]
-        rows.append((f"{lam:g}", *errors, _cell(at_lam, "diversity", 1, ".2f", "")))
+        rows.append((lam_text(lam), *errors, _cell(at_lam, "diversity", 1, ".2f", "")))
     return rows
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
+from jtdiag.names import lam_text
 from jtdiag.probing import results
 from jtdiag.recipe import studies
 from jtdiag.stats import plus_minus, standard_error
@@ -101,7 +102,7 @@ def _of_run(run: Run) -> Iterator[Scheme]:
 
 def _label(scheme: str, lam: float) -> str:
     if scheme == "joint":
-        return {0.0: "independent", 1.0: "end to end"}.get(lam, f"λ = {lam:g}")
+        return {0.0: "independent", 1.0: "end to end"}.get(lam, f"λ = {lam_text(lam)}")
     return "single network" if scheme == "single" else scheme
 
 
@@ -116,7 +117,7 @@ def rows(schemes: Sequence[Scheme]) -> list[tuple[str, ...]]:
     return [
         (
             scheme.label,
-            "" if scheme.scheme == "single" else f"{scheme.lam:g}",
+            "" if scheme.scheme == "single" else lam_text(scheme.lam),
             str(scheme.members),
             f"{scheme.lr:g}",
             plus_minus(scheme.mean, scheme.se, ".2f", "%"),

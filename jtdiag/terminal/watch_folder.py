@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from jtdiag.names import lam_text
 from jtdiag.terminal import wording
 from jtdiag.terminal.watch_page import (
     ALERT,
@@ -158,7 +159,7 @@ class Columns:
         ensemble, median, _, _ = errors_of(lane)
         ensembles, medians = self._page.curves(lane, self._spark, highest([lane] if lane else []))
         return Text.assemble(
-            f"{f'{lane.lam:g}' if lane else '':>6} ",
+            f"{lam_text(lane.lam) if lane else '':>6} ",
             f"{ensemble:>{NUMBER}} ",
             (ensembles, "cyan"),
             f" {median:>{NUMBER}} ",

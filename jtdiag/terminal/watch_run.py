@@ -2,6 +2,7 @@
 
 from rich.text import Text
 
+from jtdiag.names import lam_text
 from jtdiag.terminal import wording
 from jtdiag.terminal.watch_page import (
     ALERT,
@@ -140,4 +141,4 @@ class Columns:
 def _lam(lane: LaneWatch) -> str:
     """Return a lane's λ, or "1→0.5" if λ has changed during training."""
     changed = lane.lam_now != lane.lam and lane.errors is not None
-    return f"{lane.lam:g}→{lane.lam_now:g}" if changed else f"{lane.lam:g}"
+    return f"{lam_text(lane.lam)}→{lam_text(lane.lam_now)}" if changed else lam_text(lane.lam)

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from jtdiag.names import lam_text
+from jtdiag.printable import shell_word
 from jtdiag.stats import listed
 from jtdiag.store.layout import Size, readable
 
@@ -116,7 +118,7 @@ def epoch(lam: float, trial: int, epoch: int, loss: float, split: str, error: fl
 
 def lane(lam: float, trial: int) -> str:
     """Return "λ = 0.9, trial 2"."""
-    return f"λ = {lam:g}, trial {trial}"
+    return f"λ = {lam_text(lam)}, trial {trial}"
 
 
 def stopped(rule: str) -> str:
@@ -126,7 +128,7 @@ def stopped(rule: str) -> str:
 
 def lowered(lam: float, rule: str) -> str:
     """Return that a rule lowered λ; follows an epoch."""
-    return f"; λ lowered to {lam:g} by rule {rule}"
+    return f"; λ lowered to {lam_text(lam)} by rule {rule}"
 
 
 def progress(done: int, total: int, line: str, seconds_left: float | None) -> str:
@@ -142,7 +144,8 @@ def lanes_done(done: int, total: int, size: int) -> str:
 
 def trained(out: Path, peak: int) -> str:
     """Return that training has finished."""
-    return f"Training finished: {out} (peak memory {readable(peak)}). Next: jtdiag probe {out}"
+    command = f"jtdiag probe {shell_word(out)}"
+    return f"Training finished: {out} (peak memory {readable(peak)}). Next: {command}"
 
 
 def stopping(grace: float) -> str:
@@ -253,18 +256,20 @@ def figure_skipped(name: str, reason: str) -> str:
 
 def figure_without_result(name: str, run: Path, probe: str) -> str:
     """Return that a figure was not drawn because its probe has no result."""
-    return f"{name}: skipped, its probe has no result. To draw it: jtdiag probe {run} {probe}"
+    command = f"jtdiag probe {shell_word(run)} {probe}"
+    return f"{name}: skipped, its probe has no result. To draw it: {command}"
 
 
 def figure_outdated(name: str, run: Path, probe: str) -> str:
     """Return that a figure is drawn from an outdated result."""
-    return f"{name}: drawn from an outdated result. To update it: jtdiag probe {run} {probe}"
+    command = f"jtdiag probe {shell_word(run)} {probe}"
+    return f"{name}: drawn from an outdated result. To update it: {command}"
 
 
 def probe_missing(probe: str, run: Path, figures: Sequence[str]) -> str:
     """Return that a report lacks a probe's result, and the command that adds it."""
     adds = listed(figures) if figures else "its findings"
-    return f"{probe}: no result yet. To add {adds}: jtdiag probe {run} {probe}"
+    return f"{probe}: no result yet. To add {adds}: jtdiag probe {shell_word(run)} {probe}"
 
 
 def only_stored_results(run: Path) -> str:
@@ -275,7 +280,7 @@ def only_stored_results(run: Path) -> str:
 def results_outdated(probes: Sequence[str], run: Path) -> str:
     """Return which results of a report are outdated, and the command that updates them."""
     noun = "result" if len(probes) == 1 else "results"
-    command = f"jtdiag probe {run} {' '.join(probes)}"
+    command = f"jtdiag probe {shell_word(run)} {' '.join(probes)}"
     return f"Outdated {noun}: {listed(probes)}. To update: {command}"
 
 
@@ -302,7 +307,7 @@ def files(paths: Sequence[Path]) -> str:
 def alerts(lams_by_rule: Mapping[str, Sequence[float]]) -> str:
     """Return the alerts by rule, each with its λs; empty if there are none."""
     parts = [
-        f"{rule} at λ = {listed([f'{lam:g}' for lam in sorted(lams)])}" if lams else rule
+        f"{rule} at λ = {listed([lam_text(lam) for lam in sorted(lams)])}" if lams else rule
         for rule, lams in lams_by_rule.items()
     ]
     return f"Alerts: {'; '.join(parts)}." if parts else ""

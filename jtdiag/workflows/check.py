@@ -6,6 +6,7 @@ from pathlib import Path
 from jtdiag import files
 from jtdiag.engine.progress import Listener
 from jtdiag.errors import JtdiagError, StoreError
+from jtdiag.printable import shell_word
 from jtdiag.probing import findings, result_seal, results
 from jtdiag.recipe import toml
 from jtdiag.store import lanes
@@ -93,7 +94,7 @@ def _require_repairable(checked: Checked) -> None:
         raise StoreError(
             f"{checked.path} cannot be repaired, since all lanes depend on what is damaged. "
             "Restore the folder from a backup, or train again in another folder: "
-            f"jtdiag train {checked.path / RECIPE} --out FOLDER"
+            f"jtdiag train {shell_word(checked.path / RECIPE)} --out FOLDER"
         )
 
 

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+from jtdiag.printable import shell_word
+
 RUN_COMPLETE = "The run is complete."
 
 
 def figure_needs_probe(figure: str, run: Path, probe: str) -> str:
     """Return that a figure is not drawn during training because its probe is slow."""
-    return f"{figure}: skipped, its probe is slow. To draw it: jtdiag probe {run} {probe}"
+    return (
+        f"{figure}: skipped, its probe is slow. To draw it: jtdiag probe {shell_word(run)} {probe}"
+    )
 
 
 def figure_not_applicable(figure: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jtdiag.alerts.contract import SinkType, import_optional
 from jtdiag.errors import AlertError
+from jtdiag.names import lam_text
 from jtdiag.probing.findings import Finding
 
 TAG_LENGTH = 5000
@@ -40,7 +41,7 @@ class MLflow:
         sentences[finding.lam] = finding.sentence
         key = f"jtdiag.{finding.rule}"
         self._client.set_tag(self._run_id, key, "\n".join(sentences.values())[:TAG_LENGTH])
-        lam = "" if finding.lam is None else f".lam{finding.lam:g}"
+        lam = "" if finding.lam is None else f".lam{lam_text(finding.lam)}"
         self._client.log_metric(self._run_id, f"{key}{lam}", finding.number, step=finding.epoch)
 
     def close(self) -> None:

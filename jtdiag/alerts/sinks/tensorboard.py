@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from jtdiag.alerts.contract import SinkType, import_optional
+from jtdiag.names import lam_text
 from jtdiag.probing.findings import Finding
 
 
@@ -23,7 +24,7 @@ class TensorBoard:
         """Write a finding and flush the file."""
         if self._writer is None:
             self._writer = self._make_writer(str(self._folder))
-        lam = "" if finding.lam is None else f"/lam{finding.lam:g}"
+        lam = "" if finding.lam is None else f"/lam{lam_text(finding.lam)}"
         tag = f"alerts/{finding.rule}{lam}"
         trials = ", ".join(map(str, finding.trials))
         text = f"{finding.sentence}\n\n{run}, trial {trials}" if trials else finding.sentence

@@ -12,6 +12,7 @@ from jtdiag import names, stats
 from jtdiag.figures import available, error_bars, panels, style
 from jtdiag.figures.contract import FigureKind, Results
 from jtdiag.figures.kinds.error_against_lambda import mark_best, tested_best
+from jtdiag.figures.labels import undrawn
 
 
 def draw(results: Results) -> Figure:
@@ -22,7 +23,7 @@ def draw(results: Results) -> Figure:
     """
     by_size = sorted(results, key=lambda named: float(named[1]["parameters_per_member"]))
     for name, result in by_size:
-        available.lams(result, "error", f"{name}: {available.NOT_TRAINED}")
+        available.lams(result, "error", f"{undrawn(name)}: {available.NOT_TRAINED}")
     lams = np.unique(np.concatenate([result[names.LAM].values for _, result in results]))
     sizes = np.array([float(result["parameters_per_member"]) for _, result in results])
     sizes = sizes[np.isfinite(sizes)]
@@ -36,7 +37,7 @@ def draw(results: Results) -> Figure:
     style.legend(figure)
     if several:
         axes[1].set(xscale="log", xlabel="Parameters per member", ylabel=r"Best $\lambda$")
-        axes[1].set_yticks(np.arange(len(lams)), [f"{lam:g}" for lam in lams])
+        axes[1].set_yticks(np.arange(len(lams)), [style.lam_tick(lam) for lam in lams])
         axes[1].set_ylim(-0.4, len(lams) - 0.6)
         axes[1].xaxis.set_minor_formatter(NullFormatter())
         # Complete decades, so that there are at least two tick labels.

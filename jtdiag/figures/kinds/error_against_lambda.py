@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.figures import available, error_bars, style
 from jtdiag.figures.contract import FigureKind, Results
+from jtdiag.figures.labels import undrawn
 from jtdiag.stats import LEAST_TRIALS, best_set, from_lowest
 
 SINGLE = {"color": style.ENSEMBLE, "marker": "o", "linestyle": "-"}
@@ -24,7 +25,12 @@ def draw(results: Results) -> Figure:
         ProbeError: if one of the runs has not completed its first epoch.
     """
     measured = [
-        (name, available.lams(result, "ensemble_error_mean", f"{name}: {available.NOT_TRAINED}"))
+        (
+            name,
+            available.lams(
+                result, "ensemble_error_mean", f"{undrawn(name)}: {available.NOT_TRAINED}"
+            ),
+        )
         for name, result in results
     ]
     lams = np.unique(np.concatenate([result[names.LAM].values for _, result in measured]))

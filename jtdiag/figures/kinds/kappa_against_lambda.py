@@ -117,7 +117,7 @@ def _prepare(ax: Axes, lams: Floats, title: str) -> None:
     ax.set(yscale="log", title=title, xlabel=r"$\lambda$")
     ascending = np.sort(lams)
     positions = _position(ascending, lams)
-    ax.set_xticks(positions, [f"{lam:g}" for lam in ascending])
+    ax.set_xticks(positions, [style.lam_tick(lam) for lam in ascending])
     ax.set_xlim(min(positions) - 0.15, _position_of_one(lams) + 0.15)
     ax.grid(visible=False, axis="x")
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from jtdiag import names
 from jtdiag.figures import error_bars, style
 from jtdiag.figures.contract import FigureKind, Results
+from jtdiag.names import lam_text
 
 JOINT = "#44688C"
 """Bars of members trained jointly: a darker `style.MEMBER`."""
@@ -80,7 +81,7 @@ def _label_line(label: str, height: float, ax: Axes) -> None:
 
 def _tick_label(label: str, lam: float) -> str:
     """Return a label with λ in math mode, and parentheses on a line of their own."""
-    return label.replace(f"λ = {lam:g}", style.lam_text(lam)).replace(" (", "\n(")
+    return label.replace(f"λ = {lam_text(lam)}", style.lam_text(lam)).replace(" (", "\n(")
 
 
 FIGURE = FigureKind(

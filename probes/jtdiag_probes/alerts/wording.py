@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from jtdiag import stats
+from jtdiag.names import lam_text
 
 
 class Fired(NamedTuple):
@@ -122,7 +123,8 @@ def _subject(summary: Summary) -> str:
 
 def _uneven(at_lam: Uneven, members: int) -> str:
     return (
-        f"At λ = {at_lam.lam:g}, one member has most of the ensemble's logits (effective number of "
+        f"At λ = {lam_text(at_lam.lam)}, one member has most of the ensemble's logits (effective "
+        "number of "
         f"members: {at_lam.effective:.3g} of {members}), although other members perform well on "
         "their own."
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from jtdiag.names import lam_text
 from jtdiag.stats import Interval, with_interval
 from jtdiag_probes.calibration.reliability import COOLEST, HOTTEST
 
@@ -56,7 +57,8 @@ def calibration(lam: float, verdict: Verdict | None, gap: Gap, *, diverged: int 
         )
     subject = "its" if verdict else "the ensemble's"
     return (
-        f"λ = {lam:g}: {conclusion}: on test, {subject} mean confidence {_compared(gap)}{omitted}."
+        f"λ = {lam_text(lam)}: {conclusion}: on test, {subject} mean confidence "
+        f"{_compared(gap)}{omitted}."
         f"{power}"
     )
 
@@ -99,7 +101,7 @@ def calibration_error(chance: Chance, member_error: float) -> str:
 def headline(lam: float, verdict: Verdict | None) -> str:
     """Return the same in a few words."""
     text = f"the ensemble is {verdict}" if verdict else "no miscalibration was detected"
-    return f"{text} at λ = {lam:g}"
+    return f"{text} at λ = {lam_text(lam)}"
 
 
 def temperature_scaling(temperature: float, *, scaled: float, fitted: int, trials: int) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from jtdiag.names import lam_text
 from jtdiag.stats import Interval, listed, with_interval
 from jtdiag_probes.combining.comparison import Comparison
 
@@ -77,7 +78,8 @@ def combiners(
     changes = [f"{name} {_difference(change)}" for name, change in differences.items()]
     compared = f" Compared with {own}: {listed(changes)}." if changes else ""
     return (
-        f"λ = {lam:g}: after epoch {epoch}, the test error of the same members is {listed(texts)}"
+        f"λ = {lam_text(lam)}: after epoch {epoch}, the test error of the same members is "
+        f"{listed(texts)}"
         f"{_in_trials(used, trials)}.{compared}"
     )
 
@@ -115,7 +117,8 @@ def vote(
     else:
         ratios = "DER and EIR are undefined: the members make no errors"
     return (
-        f"λ = {lam:g}: on test, the error of the majority vote is {_percent(majority, 1)}, that "
+        f"λ = {lam_text(lam)}: on test, the error of the majority vote is "
+        f"{_percent(majority, 1)}, that "
         f"of the ensemble {_percent(ensemble, 1)}, and the mean error of the members "
         f"{_percent(member, 1)}; "
         f"two members disagree on {_percent(disagreement, 1)} of the examples ({ratios})"
@@ -134,7 +137,8 @@ def stacked(lam: float, stacked: Interval, averaged: Interval, compared: Compari
         compared: The former with the latter.
     """
     return (
-        f"λ = {lam:g}: a combiner trained on the validation outputs of the members has a test "
+        f"λ = {lam_text(lam)}: a combiner trained on the validation outputs of the members has a "
+        "test "
         f"error of {_percent(stacked, 1)}; their averaged logits have {_percent(averaged, 1)}. "
         f"Difference: {_difference(compared)}."
     )
@@ -144,6 +148,7 @@ def fit_not_converged(lam: float, trials: int) -> str:
     """State in how many trials the fit of the trained combiner did not converge."""
     plural = "" if trials == 1 else "s"
     return (
-        f"λ = {lam:g}: the fit of the trained combiner did not converge in {trials} trial{plural}; "
+        f"λ = {lam_text(lam)}: the fit of the trained combiner did not converge in {trials} "
+        f"trial{plural}; "
         "the errors are those of the unconverged fit."
     )

@@ -2,6 +2,7 @@
 
 import math
 
+from jtdiag.names import lam_text
 from jtdiag.stats import Interval, with_interval
 
 GROWTH = {
@@ -54,7 +55,8 @@ def outputs(
         else ""
     )
     return (
-        f"λ = {lam:g}: κ⁺ of the Hessian with respect to the outputs {_is(kappa)} (median over "
+        f"λ = {lam_text(lam)}: κ⁺ of the Hessian with respect to the outputs {_is(kappa)} "
+        "(median over "
         f"examples){relative}{_anisotropy(anisotropy)}{slow}."
     )
 
@@ -104,7 +106,7 @@ def weights(
             "for the same weights"
         )
     return (
-        f"λ = {lam:g}: the Gauss-Newton matrix with respect to the weights {bound}; the "
+        f"λ = {lam_text(lam)}: the Gauss-Newton matrix with respect to the weights {bound}; the "
         f"eigenvalues of the Hessian range from {_rounded(hessian_min)} to "
         f"{_rounded(hessian_max)} nats; tangent redundancy {with_interval(redundancy, '.0f', '%')}."
     )
@@ -122,7 +124,8 @@ def not_twice_differentiable(lam: float, error: float | None) -> str:
         "" if error is None else f" (products differ from finite differences by {error:.2g} %)"
     )
     return (
-        f"λ = {lam:g}: the curvature with respect to the weights is not measured: a layer of the "
+        f"λ = {lam_text(lam)}: the curvature with respect to the weights is not measured: a "
+        "layer of the "
         f"members has no correct second derivative{compared}. Write it with PyTorch's operations."
     )
 

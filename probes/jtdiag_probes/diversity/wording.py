@@ -2,6 +2,7 @@
 
 import math
 
+from jtdiag.names import lam_text
 from jtdiag.stats import Interval, signed, with_interval
 
 DECIMALS = 6
@@ -54,7 +55,8 @@ def worth(
     trials = "1 trial" if diverged == 1 else f"{diverged} trials"
     note = f" Without {trials} in which a member diverged." if diverged else ""
     return (
-        f"λ = {lam:g}: on test, the ensemble's loss is {_nats(ensemble_loss)} and the mean loss of "
+        f"λ = {lam_text(lam)}: on test, the ensemble's loss is {_nats(ensemble_loss)} and the "
+        "mean loss of "
         f"its members is {_nats(member_loss)}; the difference, {_nats(diversity)}, is the "
         f"diversity.{note}"
     )
@@ -70,7 +72,8 @@ def diverged(lam: float, trial: int, count: int, members: int, epoch: int) -> st
     if members == 1:
         problem = f"training diverged, from epoch {epoch} on: the loss is not finite"
     return (
-        f"λ = {lam:g}, trial {trial}: {problem}. Lower train.lr at this λ or set train.clip "
+        f"λ = {lam_text(lam)}, trial {trial}: {problem}. Lower train.lr at this λ or set "
+        "train.clip "
         "(gradient clipping). Findings on other lanes are not affected."
     )
 
@@ -105,7 +108,7 @@ def not_finite(examples: int, lam: float, trial: int, epoch: int, split: str) ->
     plural = "" if examples == 1 else "s"
     return (
         f"Self-test failed: the stored logits of {examples} example{plural} are not finite or too "
-        f"large, although the losses are finite (most at λ = {lam:g}, trial {trial}, epoch "
+        f"large, although the losses are finite (most at λ = {lam_text(lam)}, trial {trial}, epoch "
         f"{epoch}, {split}). Logits beyond the range of keep.dtype overflow; if that is not the "
         "cause, check the store."
     )
@@ -129,7 +132,7 @@ def collusion(
     much = "mostly learner collusion" if share > 0 else "learner collusion"
     reduction = f", a reduction by {100 * share:.1f} % of that" if share > 0 else ""
     return (
-        f"λ = {lam:g}: {much}: compared with λ = 0, the diversity on test changes by "
+        f"λ = {lam_text(lam)}: {much}: compared with λ = 0, the diversity on test changes by "
         f"{_nats(added, sign=True)}, and the ensemble's loss by {_nats(loss_change, sign=True)}"
         f"{reduction}. The loss is lower by less than {100 * limit:.0f} % of the added diversity, "
         "because the members' mean loss is higher by the rest."
@@ -162,7 +165,7 @@ def added_diversity(
     else:
         verdict = f"Neither collusion nor a change of the loss was detected{_power(detectable)}"
     return (
-        f"λ = {lam:g}: compared with λ = 0, the diversity on test changes by "
+        f"λ = {lam_text(lam)}: compared with λ = 0, the diversity on test changes by "
         f"{_nats(added, sign=True)}, and the ensemble's loss by {_nats(loss_change, sign=True)}. "
         f"{verdict}."
     )
@@ -189,7 +192,8 @@ def offsets_and_dropping(
     """
     percent = with_interval(change.scaled(100), "+.0f", "%")
     return (
-        f"λ = {lam:g}: without the members' constant offsets of the logits, which cancel in the "
+        f"λ = {lam_text(lam)}: without the members' constant offsets of the logits, which cancel "
+        "in the "
         f"ensemble, the diversity on test changes by {percent}; dropping {dropped} of {members} "
         f"members at random for each example changes the ensemble's loss by "
         f"{_nats(increase, sign=True)}, where the diversity alone predicts "
@@ -220,7 +224,7 @@ def generalization_gap(
         ratio = f". The diversity in training is {diversity_ratio:.2f} times that on test"
     note = ". Training values are running means over the epoch" if running_means else ""
     return (
-        f"λ = {lam:g}: the ensemble's loss on test minus that in training is "
+        f"λ = {lam_text(lam)}: the ensemble's loss on test minus that in training is "
         f"{_nats(gap, sign=True)}{at_zero}{ratio}{note}."
     )
 
@@ -252,7 +256,8 @@ def terms(
         variance_se: The same of the variance.
     """
     return (
-        f"λ = {lam:g}: on test, over {trials} trials, the ensemble's expected loss, {_nats(loss)}, "
+        f"λ = {lam_text(lam)}: on test, over {trials} trials, the ensemble's expected loss, "
+        f"{_nats(loss)}, "
         f"is the members' average bias, {_with_se(bias, bias_se)}, plus their average variance, "
         f"{_with_se(variance, variance_se)}, minus their diversity, {_nats(diversity)}."
     )
@@ -276,7 +281,8 @@ def terms_change(
         diversity: Change of the diversity.
     """
     return (
-        f"λ = {lam:g} has the lowest mean loss. Compared with λ = {reference:g} it changes by "
+        f"λ = {lam_text(lam)} has the lowest mean loss. Compared with λ = {lam_text(reference)} "
+        "it changes by "
         f"{_nats(loss, sign=True)}: average bias {_signed(bias)}, average variance "
         f"{_signed(variance)}, diversity {_signed(diversity)}, which is subtracted."
     )
@@ -292,7 +298,8 @@ def no_change(lam: float, reference: float, loss: Interval, detectable: float) -
         detectable: Change that would have been detected; NaN where nothing could be tested.
     """
     return (
-        f"λ = {lam:g} has the lowest mean loss, but its difference from λ = {reference:g}, "
+        f"λ = {lam_text(lam)} has the lowest mean loss, but its difference from λ = "
+        f"{lam_text(reference)}, "
         f"{_nats(loss, sign=True)}, is not significant{_power(detectable)}."
     )
 

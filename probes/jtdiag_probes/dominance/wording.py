@@ -1,6 +1,7 @@
 """Sentences of the findings of the probe `dominance`."""
 
 from jtdiag import stats
+from jtdiag.names import lam_text
 from jtdiag.stats import Interval, with_interval
 
 
@@ -28,7 +29,8 @@ def effective_members(
     finite, reached = trials
     where = "" if finite == reached else f" in the {finite} of {reached} trials with finite logits"
     return (
-        f"λ = {lam:g}: by their shares of the ensemble's logits on test after epoch {epoch}, the "
+        f"λ = {lam_text(lam)}: by their shares of the ensemble's logits on test after epoch "
+        f"{epoch}, the "
         f"effective number of members is {with_interval(number, '.3g')} of {members}{where}. "
         f"Without the member that matters most, the ensemble's loss changes by "
         f"{with_interval(largest, '+.3f', 'nats')}, without the next by "
@@ -46,7 +48,8 @@ def error_spread(lam: float, ratio: float, gap: Interval, gini: float) -> str:
         gini: Gini coefficient of the members' errors.
     """
     return (
-        f"λ = {lam:g}: on test, the best member's error is {ratio:.2g} times the median member's; "
+        f"λ = {lam_text(lam)}: on test, the best member's error is {ratio:.2g} times the median "
+        "member's; "
         f"it differs from the ensemble's by {with_interval(gap, '+.1f', 'percentage points')}. The "
         f"Gini coefficient of the members' errors is {gini:.2g}."
     )
@@ -61,7 +64,8 @@ def least_moved(lam: float, epoch: int, percent: Interval) -> str:
         percent: The smallest distance over the median member's, in percent.
     """
     return (
-        f"λ = {lam:g}: at epoch {epoch}, the smallest distance of a member's parameters from "
+        f"λ = {lam_text(lam)}: at epoch {epoch}, the smallest distance of a member's parameters "
+        "from "
         f"initialization is {with_interval(percent.within(0, 100), '.1f', '%')} of the median "
         "member's."
     )
@@ -84,7 +88,8 @@ def early_leader(
     plural = "" if trials == 1 else "s"
     typical = "" if trials == 1 else " (median over trials)"
     return (
-        f"λ = {lam:g}: the member with the lowest training error after epoch {early_epoch} also "
+        f"λ = {lam_text(lam)}: the member with the lowest training error after epoch "
+        f"{early_epoch} also "
         f"has the lowest at the end in {held} of {trials} trial{plural} (chance level: 1 in "
         f"{members}; exact 95 % confidence interval: {low:.0f} to {high:.0f} %). The final leader "
         f"leads from epoch {since:g} on{typical}."

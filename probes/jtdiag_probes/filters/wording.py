@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from jtdiag import stats
+from jtdiag.names import lam_text
 from jtdiag.stats import Interval
 
 NAMED = 8
@@ -20,7 +21,7 @@ def strong_filters(lam: float, *, median: Interval, weakest: float, strongest: f
     """
     share = stats.with_interval(median.within(0, 1).scaled(100), ".0f", "%")
     return (
-        f"λ = {lam:g}: {share} of the median member's first-layer filters are strong "
+        f"λ = {lam_text(lam)}: {share} of the median member's first-layer filters are strong "
         "(norm at least half of the 95th percentile of all filters); the weakest member has "
         f"{100 * weakest:.0f} %, the strongest {100 * strongest:.0f} %."
     )
@@ -48,7 +49,7 @@ def stagnation(
         else "λ is not the cause: try a smaller learning rate or more epochs."
     )
     return (
-        f"λ = {lam:g}: members stagnate{where}: the distance of their first layer from "
+        f"λ = {lam_text(lam)}: members stagnate{where}: the distance of their first layer from "
         f"initialization is less than {limit:g} times that of the member that moved farthest "
         f"({named}). Their parameters may be wasted. {advice}"
     )

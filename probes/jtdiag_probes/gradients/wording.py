@@ -1,5 +1,6 @@
 """Sentences of the gradients probe."""
 
+from jtdiag.names import lam_text
 from jtdiag.stats import Interval, with_interval
 
 
@@ -13,7 +14,8 @@ def own_share(lam: float, epoch: int, share: Interval) -> str:
     """
     percent = with_interval(share.within(0, 1).scaled(100), ".1f", "%")
     return (
-        f"λ = {lam:g}: after epoch {epoch}, {percent} of the squared gradient with respect to the "
+        f"λ = {lam_text(lam)}: after epoch {epoch}, {percent} of the squared gradient with "
+        "respect to the "
         "logits is specific to each member; the rest is the same for all members."
     )
 
@@ -34,7 +36,8 @@ def cosine(
     opposed = f"; it is negative for {100 * negative:.0f} % of the members" if negative else ""
     numbers = f"{median:.2f} (median over members; range {low:.2f} to {high:.2f})"
     return (
-        f"λ = {lam:g}: after epoch {epoch}, the cosine similarity between the gradients of a "
+        f"λ = {lam_text(lam)}: after epoch {epoch}, the cosine similarity between the gradients "
+        "of a "
         f"member's own loss and of the ensemble's loss is {numbers}{opposed}."
     ).replace("-", "−")
 
@@ -49,7 +52,7 @@ def largest_share(lam: float, epoch: int, share: float, members: int) -> str:
         members: Ensemble size, M.
     """
     return (
-        f"λ = {lam:g}: after epoch {epoch}, the largest share of one member in the squared "
+        f"λ = {lam_text(lam)}: after epoch {epoch}, the largest share of one member in the squared "
         f"gradient with respect to the weights is {100 * share:.1f} % (equal shares: "
         f"{100 / members:.1f} %)."
     )

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from jtdiag.names import lam_text
 from jtdiag.stats import (
     LEAST_TRIALS,
     Interval,
@@ -120,8 +121,8 @@ def best_lambda(
     """
     unit = f" ({measure})" if measure else ""
     if not others:
-        return f"λ = {best:g}: the test error of the ensemble{unit} is {error}."
-    sentences = [f"λ = {best:g} has the lowest test error of the ensemble{unit}, {error}."]
+        return f"λ = {lam_text(best)}: the test error of the ensemble{unit} is {error}."
+    sentences = [f"λ = {lam_text(best)} has the lowest test error of the ensemble{unit}, {error}."]
     worse = [other for other in others if other.worse]
     similar = [other for other in others if not other.worse]
     if _trials(others) < LEAST_TRIALS:
@@ -140,11 +141,11 @@ def best_lambda(
 def best_lambda_headline(best: float, error: Error, others: Sequence[Comparison]) -> str:
     """Return the best λs in a few words, as certain as the comparisons allow."""
     if not others:
-        return f"the test error is {error.short} at λ = {best:g}"
+        return f"the test error is {error.short} at λ = {lam_text(best)}"
     similar = [other.lam for other in others if not other.worse]
     if not similar:
-        return f"λ = {best:g} is best, with a test error of {error.short}"
-    lowest = f"λ = {best:g} has the lowest test error, {error.short}"
+        return f"λ = {lam_text(best)} is best, with a test error of {error.short}"
+    lowest = f"λ = {lam_text(best)} has the lowest test error, {error.short}"
     if _trials(others) < 2:
         return f"{lowest}, in a single trial"
     if _trials(others) < LEAST_TRIALS:
@@ -225,7 +226,8 @@ def diversity(lam: float, loss: float, gain: Interval, ensemble: Interval, membe
         member: Of the median member.
     """
     text = (
-        f"λ = {lam:g}: the test loss of the ensemble is {loss:.3f} nats; the mean loss of its "
+        f"λ = {lam_text(lam)}: the test loss of the ensemble is {loss:.3f} nats; the mean loss "
+        "of its "
         f"members is higher by {with_interval(gain, '.3f', 'nats')}, their diversity"
     )
     if not (math.isfinite(ensemble.mean) and math.isfinite(member.mean)):
@@ -288,7 +290,7 @@ def _differences(others: Sequence[Comparison]) -> str:
 
 
 def _difference(other: Comparison) -> str:
-    return f"λ = {other.lam:g} ({_name(other)}{difference(other.points, other.trials)})"
+    return f"λ = {lam_text(other.lam)} ({_name(other)}{difference(other.points, other.trials)})"
 
 
 def _name(other: Comparison) -> str:
@@ -309,7 +311,7 @@ def difference(points: Interval, trials: int) -> str:
 
 
 def _lams(lams: Sequence[float]) -> str:
-    return listed([f"{lam:g}" for lam in lams])
+    return listed([lam_text(lam) for lam in lams])
 
 
 def _learning_rates(rates: Mapping[float, float]) -> list[str]:
@@ -358,11 +360,11 @@ def optimal_lambda(
         else "The number of parameters per member is unknown: the run has no checkpoints and its "
         "data are not available."
     )
-    lowest = f"λ = {best:g} has the lowest test error, {with_interval(error, unit='%')}"
+    lowest = f"λ = {lam_text(best)} has the lowest test error, {with_interval(error, unit='%')}"
     return f"{lowest}; {certainty}. {count}"
 
 
 def selected_on_validation(lam: float, error: Interval) -> str:
     """Return the λ with the lowest validation error, and its test error in percent."""
     error_text = with_interval(error, unit="%")
-    return f"Selected on validation: λ = {lam:g}, with a test error of {error_text}."
+    return f"Selected on validation: λ = {lam_text(lam)}, with a test error of {error_text}."

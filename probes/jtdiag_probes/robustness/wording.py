@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from jtdiag.names import lam_text
 from jtdiag.stats import Interval, listed, with_interval
 
 FAULTS = {
@@ -45,7 +46,8 @@ def tolerance(
     """
     percent = with_interval(accuracy.within(-math.inf, 1).scaled(100), ".1f", "%")
     return (
-        f"λ = {lam:g}: {_in_one(trials)}the ensemble tolerates losing {tolerated} of {members} "
+        f"λ = {lam_text(lam)}: {_in_one(trials)}the ensemble tolerates losing {tolerated} of "
+        f"{members} "
         f"members at random: test accuracy, {percent} with all members, then drops by "
         f"{_points(fall)}, less than 1 point; {worst}."
     )
@@ -54,7 +56,7 @@ def tolerance(
 def no_tolerance(lam: float, members: int, *, fall: Interval, worst: str, trials: int) -> str:
     """Return that a single missing member costs 1 point of test accuracy or more."""
     return (
-        f"λ = {lam:g}: {_in_one(trials)}the ensemble does not tolerate losing even one of "
+        f"λ = {lam_text(lam)}: {_in_one(trials)}the ensemble does not tolerate losing even one of "
         f"{members} members at random: one missing member costs {_points(fall)} of test accuracy "
         f"on average; {worst}."
     )
@@ -74,7 +76,8 @@ def untested_tolerance(
         trials: Number of trials.
     """
     return (
-        f"λ = {lam:g}: {trials} trials do not show whether losing one of {members} members at "
+        f"λ = {lam_text(lam)}: {trials} trials do not show whether losing one of {members} "
+        "members at "
         f"random costs more or less than 1 point of test accuracy: it costs {_points(fall)} on "
         f"average, more than 1 point in {above} of {trials} trials; {worst}."
     )
@@ -116,20 +119,22 @@ def tolerance_headline(
     bound = f"{worst} in the worst case" if exact else f"at most {worst} in the worst case"
     return (
         f"{_in_one(trials)}the ensemble tolerates losing {tolerated} of {members} members at "
-        f"random ({bound}) at λ = {lam:g}"
+        f"random ({bound}) at λ = {lam_text(lam)}"
     )
 
 
 def no_tolerance_headline(lam: float, members: int, fall: float) -> str:
     """Return the finding "tolerance" in a few words where no loss is tolerated."""
-    return f"losing one of {members} members costs {points(fall)} of accuracy at λ = {lam:g}"
+    return (
+        f"losing one of {members} members costs {points(fall)} of accuracy at λ = {lam_text(lam)}"
+    )
 
 
 def untested_tolerance_headline(lam: float, members: int, trials: int) -> str:
     """Return the finding "tolerance" in a few words where it cannot be told."""
     return (
         f"{trials} trials do not show whether one of {members} members can be missing at "
-        f"λ = {lam:g}"
+        f"λ = {lam_text(lam)}"
     )
 
 
@@ -158,7 +163,8 @@ def nothing_learned(lam: float, accuracy: float, most_frequent: float) -> str:
         most_frequent: Fraction of the most frequent class.
     """
     return (
-        f"λ = {lam:g}: robustness to missing members is not judged, because nothing has been "
+        f"λ = {lam_text(lam)}: robustness to missing members is not judged, because nothing has "
+        "been "
         f"learned: test accuracy with all members, {100 * accuracy:.1f} %, is not significantly "
         f"above the frequency of the most frequent class, {100 * most_frequent:.1f} %."
     )
@@ -166,13 +172,13 @@ def nothing_learned(lam: float, accuracy: float, most_frequent: float) -> str:
 
 def nothing_learned_headline(lam: float) -> str:
     """Return the finding "nothing-learned" in a few words."""
-    return f"nothing has been learned at λ = {lam:g}, so no member can be missed"
+    return f"nothing has been learned at λ = {lam_text(lam)}, so no member can be missed"
 
 
 def all_diverged(lam: float, trials: int) -> str:
     """Return that robustness is not judged because every trial has diverged."""
     where = "its only trial" if trials == 1 else f"all {trials} trials"
-    return f"λ = {lam:g}: robustness to missing members is not judged: {where} diverged."
+    return f"λ = {lam_text(lam)}: robustness to missing members is not judged: {where} diverged."
 
 
 def single_member() -> str:
@@ -193,7 +199,8 @@ def brittle(lam: float, members: int, *, fall: float, limit: float, count: int, 
     """
     advice = "Keep all members in use" + (", or train with a smaller λ." if lam else ".")
     return (
-        f"λ = {lam:g}, in {count} of {trials} trial{'' if trials == 1 else 's'}: losing one of "
+        f"λ = {lam_text(lam)}, in {count} of {trials} trial{'' if trials == 1 else 's'}: losing "
+        "one of "
         f"{members} members at random costs more than {100 * limit:g} points of test accuracy, "
         f"{points(fall)} on average. {advice}"
     )
@@ -210,7 +217,8 @@ def codependence(
         else ""
     )
     return (
-        f"λ = {lam:g}: {_in_one(trials)}with {missing} of {members} members missing at random, the "
+        f"λ = {lam_text(lam)}: {_in_one(trials)}with {missing} of {members} members missing at "
+        "random, the "
         f"test loss is {with_interval(ratio, '.3f')} times the loss predicted from the members' "
         f"diversity{above}."
     )
@@ -237,7 +245,8 @@ def faults(
         compared = f"not significantly more than with {names}"
     comparison = f"; this is {compared}" if trials > 1 else ""
     return (
-        f"λ = {lam:g}: {_in_one(trials)}if one of {members} members is faulty, test accuracy drops "
+        f"λ = {lam_text(lam)}: {_in_one(trials)}if one of {members} members is faulty, test "
+        "accuracy drops "
         f"most with {FAULTS[worst]}, by {_points(fall)}{comparison}."
     )
 
@@ -245,7 +254,7 @@ def faults(
 def no_fault(lam: float, members: int, noticed: float) -> str:
     """Return that every simulated fault of one member costs less than `noticed`, 0 to 1."""
     return (
-        f"λ = {lam:g}: none of the simulated faults in one of {members} members costs "
+        f"λ = {lam_text(lam)}: none of the simulated faults in one of {members} members costs "
         f"as much as {100 * noticed:g} points of test accuracy on average."
     )
 
@@ -274,7 +283,9 @@ def bit_flips(lam: float, rate: float | None, guarded: float | None, trials: int
         if rate is None and guarded is None
         else f"; if members with extreme logits are excluded, {drop_guarded}"
     )
-    return f"λ = {lam:g}: {_in_one(trials)}random bit flips in the weights {drop}{excluding}."
+    return (
+        f"λ = {lam_text(lam)}: {_in_one(trials)}random bit flips in the weights {drop}{excluding}."
+    )
 
 
 def partial(
@@ -307,13 +318,14 @@ def partial(
             f"{'comes' if count == 1 else 'come'} within 1 point of the full ensemble's test "
             "accuracy"
         )
-    return f"λ = {lam:g}: {_in_one(trials)}{reach}. {_budget_advice(count, members)}"
+    return f"λ = {lam_text(lam)}: {_in_one(trials)}{reach}. {_budget_advice(count, members)}"
 
 
 def untested_partial(lam: float, members: int, trials: int) -> str:
     """Return that the trials do not show whether fewer members come within 1 point of all."""
     return (
-        f"λ = {lam:g}: {trials} trials do not show whether fewer than all {members} members come "
+        f"λ = {lam_text(lam)}: {trials} trials do not show whether fewer than all {members} "
+        "members come "
         "within 1 point of the full ensemble's test accuracy."
     )
 
@@ -351,7 +363,8 @@ def worth(
         "test accuracy"
     )
     return (
-        f"λ = {lam:g}: {_in_one(trials)}the most valuable member contributes {_points(value)} of "
+        f"λ = {lam_text(lam)}: {_in_one(trials)}the most valuable member contributes "
+        f"{_points(value)} of "
         f"test accuracy ({_values(exact)}), {compared}."
     )
 
@@ -361,7 +374,8 @@ def no_worth(lam: float, members: int, *, exact: bool, trials: int) -> str:
     over = "test examples" if exact else "orders of the members"
     where = "" if trials == 1 else f" in each of {trials} trials"
     return (
-        f"λ = {lam:g}: {_in_one(trials)}no member's {'exact ' if exact else ''}Shapley value of "
+        f"λ = {lam_text(lam)}: {_in_one(trials)}no member's {'exact ' if exact else ''}Shapley "
+        "value of "
         f"test accuracy is significantly above an equal share, {_equal_share(members)} of the "
         f"total (t test over {over}{where})."
     )

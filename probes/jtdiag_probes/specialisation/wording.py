@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from jtdiag import stats
+from jtdiag.names import lam_text
 from jtdiag.stats import Interval
 
 _PATTERNS = {
@@ -52,7 +53,8 @@ def modes(
     excluded = f" {_left_out(left_out)}" if left_out else ""
     named = _named(patterns, _OF_ONE_MODE if single_mode else _PATTERNS)
     return (
-        f"λ = {lam:g}: after epoch {epoch}, the effective number of members per mode of the "
+        f"λ = {lam_text(lam)}: after epoch {epoch}, the effective number of members per mode of "
+        "the "
         f"ensemble's outputs is {count}, of {members}, and {modes_won}: {named}.{excluded}"
     )
 
@@ -65,7 +67,8 @@ def nothing_learned(lam: float, epoch: int) -> str:
         epoch: Epoch of the outputs.
     """
     return (
-        f"λ = {lam:g}: after epoch {epoch}, the ensemble's error is not significantly below chance "
+        f"λ = {lam_text(lam)}: after epoch {epoch}, the ensemble's error is not significantly "
+        "below chance "
         "level, so it cannot be said which members carry its outputs."
     )
 
