@@ -1,8 +1,9 @@
 import json
+import subprocess
 
 import pytest
 
-from jtdiag.printable import one_line, printable, printable_json
+from jtdiag.printable import one_line, printable, printable_json, shell_word
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,29 @@ def test_json_without_control_characters_holds_the_same_text():
     assert json.loads(document) == text
     assert all(c.isprintable() or c == "\n" for c in document)
     assert "λ" in document
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run",
+        "runs/a b",
+        "$x$",
+        "a'b",
+        'a"b',
+        "-dash",
+        "a\nb",
+        "\x1b[2J",
+        "a\\'\tb",
+        "日本",
+        "*",
+        "~",
+    ],
+)
+def test_a_shell_takes_the_word_for_the_path(name, tmp_path):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("the file", encoding="utf-8")
+    word = shell_word(name)
+    assert word.isprintable()
+    shown = subprocess.run(["bash", "-c", f"cat {word}"], cwd=tmp_path, capture_output=True)
+    assert shown.stdout == b"the file"

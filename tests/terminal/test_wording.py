@@ -246,9 +246,6 @@ def test_every_line_reads_as_written_here():
     assert [text for text, _ in SENTENCES] == [expected for _, expected in SENTENCES]
 
 
-IMPORTED = ("listed", "readable")
-
-
 def test_no_line_is_forgotten():
     source = Path(__file__).read_text("utf-8")
     functions = inspect.getmembers(wording, inspect.isfunction)
