@@ -1,14 +1,15 @@
 """Rebuild the ensemble of a sealed epoch from its checkpoint, for what outputs cannot answer."""
 
 import math
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from jtdiag.engine import architectures
+from jtdiag.engine.architectures.factory import failure, require_stored
 from jtdiag.engine.architectures.module_stack import Factory, in_precision
 from jtdiag.engine.loss import joint_loss
 from jtdiag.engine.session import Session, torch_threads
@@ -48,6 +49,7 @@ class Replay:
 
         Raises:
             StoreError: if the checkpoint is not kept.
+            RecipeError: if the members are not those of the run any more.
             DataError: if the data are missing or have changed, or if the run was recorded from a
                 user's training loop, which cannot be replayed.
         """
@@ -63,6 +65,12 @@ class Replay:
         else:
             session = Session.of(run.recipe, device="cpu", factory=factory)
             session.require_same_data(run)
+        copies = session.stack.count
+        require_stored(
+            run.recipe.members,
+            {n: (copies, *t.shape) for n, t in session.stack.tensors.items()},
+            {name: array.shape for name, array in checkpoint.items()},
+        )
         return cls(
             session=session,
             lane=lane,
@@ -99,9 +107,14 @@ class Replay:
         return self.logits_of(self.weights, x)
 
     def logits_of(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
-        """Return the logits with some of the weights replaced."""
+        """Return the logits with some of the weights replaced.
+
+        Raises:
+            RecipeError: if a user's module fails.
+        """
         stacked = {n: w.unsqueeze(0) for n, w in {**self.weights, **weights}.items()}
-        raw = self.session.stack(stacked, x.unsqueeze(0))[0].transpose(1, 2)
+        with self._users_code(x):
+            raw = self.session.stack(stacked, x.unsqueeze(0))[0].transpose(1, 2)
         return self.session.data.family.parameter(raw)
 
     @property
@@ -141,6 +154,19 @@ class Replay:
             listed = ", ".join(hidden) or f"none: members of arch = '{arch}' cannot be cut here"
             raise DataError(f"there is no hidden layer {layer!r}; hidden layers: {listed}.")
         return hidden.index(layer) + 1
+
+    @contextmanager
+    def _users_code(self, x: Tensor) -> Iterator[None]:
+        """Report an error in a module that a user has written as theirs."""
+        members = self.session.recipe.members
+        if "factory" not in members.architecture.fields:
+            yield
+            return
+        try:
+            yield
+        except Exception as error:  # user code may raise anything
+            mode = "in evaluation mode"
+            raise failure(members, mode, len(x), tuple(x.shape[1:]), error) from error
 
     def loss(self, x: Tensor, target: Tensor) -> Tensor:
         """Return the joint-training loss (Eq. 4) on examples at the lane's λ, in nats."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from jtdiag import names
 from jtdiag.engine import objectives, optimisers, seeds, starts
+from jtdiag.engine.architectures import factory
 from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.architectures.module_stack import ModuleStack, in_precision
 from jtdiag.engine.datasets.augmentation import Augmentation, draw
@@ -102,6 +103,13 @@ class LaneGroup:
             ).to(self.device)
             for name in (*stack.parameters, *stack.frozen, *stack.buffers)
         }
+
+    @property
+    def identical_members(self) -> bool:
+        """Whether all members of the first lane have the same parameters."""
+        if self.recipe.members.branched or self.stack.count == 1:
+            return False
+        return all(bool((w[0] == w[0, :1]).all()) for w in self.weights.values())
 
     # --- training --------------------------------------------------------------------------------
 
@@ -413,8 +421,21 @@ class LaneGroup:
 
     @torch.no_grad()
     def restore(self, states: Sequence[Mapping[str, NDArray[np.floating]]]) -> None:
-        """Load weights, buffers and optimizer state, given one state per lane."""
+        """Load weights, buffers and optimizer state, given one state per lane.
+
+        Raises:
+            RecipeError: if the members have other tensors than those that were saved.
+        """
         for index, state in enumerate(states):
+            factory.require_stored(
+                self.recipe.members,
+                {name: tuple(tensor.shape[1:]) for name, tensor in self._state.items()},
+                {
+                    name.removeprefix("weight/"): array.shape
+                    for name, array in state.items()
+                    if name.startswith("weight/")
+                },
+            )
             for kind, tensors in (("weight", self._state), ("memory", self.memory)):
                 for name, tensor in tensors.items():
                     tensor[index] = torch.from_numpy(state[f"{kind}/{name}"]).to(self.device)

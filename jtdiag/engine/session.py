@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.engine import architectures, optimisers, starts
+from jtdiag.engine import architectures, optimisers, starts, wording
 from jtdiag.engine.architectures import trial
 from jtdiag.engine.architectures.module_stack import Execution, Factory, ModuleStack
 from jtdiag.engine.datasets import bootstrap, splits
@@ -48,6 +48,8 @@ class Session:
     data: splits.DataSet
     stack: ModuleStack
     choice: Choice
+    remarks: Sequence[str] = ()
+    """What is unusual about the members, although they can be trained."""
     recorded: Mapping[str, str] = field(default_factory=dict)
     """Settings of the run that this session resumes; empty for a new run."""
 
@@ -83,19 +85,29 @@ class Session:
         Raises:
             RecipeError: if a member cannot be trained or evaluated.
         """
-        self._try_module()
+        remarks = self._try_module()
         images = len(self.data.input_shape) == 3
         candidates = candidate_plans(self.recipe, self.stack, images=images)
         group = self.lane_group(self.groups()[0])
+        if self._has_factory and group.identical_members:
+            remarks = [*remarks, wording.identical(self.stack.count)]
         with torch_threads(self.threads):
-            return replace(self, choice=fastest(candidates, group.try_step, self.device))
+            choice = fastest(candidates, group.try_step, self.device)
+        return replace(self, choice=choice, remarks=remarks)
 
-    def _try_module(self) -> None:
-        """Try a member that may fail on batches of some sizes on all sizes that will occur."""
+    @property
+    def _has_factory(self) -> bool:
+        return "factory" in self.recipe.members.architecture.fields
+
+    def _try_module(self) -> Sequence[str]:
+        """Try a member that may fail on batches of some sizes; return remarks on a user's module.
+
+        It is tried on batches of all sizes that will occur.
+        """
         recipe, stack = self.recipe, self.stack
         members = recipe.members
-        if "factory" not in members.architecture.fields and members.norm != "batch":
-            return
+        if not self._has_factory and members.norm != "batch":
+            return ()
         count, batch = self.data.count(names.TRAIN), recipe.train.batch
         x = self.data.part(names.TRAIN).x[: min(batch, count)]
         outputs = len(self.data.classes)
@@ -103,6 +115,9 @@ class Session:
         counts = [self.data.count(split) for split in recipe.splits]
         sizes = [n % self.evaluation_batch or min(n, self.evaluation_batch) for n in counts]
         trial.try_evaluation(stack, recipe.members, x, outputs, sizes)
+        if not self._has_factory:
+            return ()
+        return trial.remarks(stack, x, classes=self.data.family.classes)
 
     def require_same_data(self, run: Run) -> None:
         """Check that the data are those that a run was trained on, if it recorded which.
@@ -162,10 +177,10 @@ class Session:
     @functools.cached_property
     def _activations(self) -> float:
         """Bytes of activations per member and example in a training step, summed over lanes."""
-        x = self.data.part(names.TRAIN).x
-        sample = x[:ACTIVATION_SAMPLE].clone()  # its own storage, so that it is counted
-        per_example = self.stack.activation_bytes(sample) / len(sample)
-        return per_example * len(self.groups()[0]) * x.element_size() / 4
+        x = self.data.part(names.TRAIN).x[:ACTIVATION_SAMPLE]
+        sample = x.cpu().clone()  # its own storage, so that it is counted
+        per_example = trial.activation_bytes(self.stack, self.recipe.members, sample) / len(sample)
+        return max(1.0, per_example * len(self.groups()[0]))
 
     def _activation_memory(self) -> int:
         """Return the memory for activations in bytes; on a CPU more would not be faster."""
@@ -283,8 +298,8 @@ class Session:
     def settings(self) -> dict[str, str]:
         """Return where and how the run is computed; stored with the run."""
         gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
-        notes = {"data": "; ".join(self.data.notes)} if self.data.notes else {}
-        return notes | {
+        notes = {"data": self.data.notes, "members": self.remarks}
+        return {name: "; ".join(lines) for name, lines in notes.items() if lines} | {
             names.FINGERPRINT: self.data.fingerprint,
             "device": f"{self.device} {gpu}".strip(),
             "threads": str(self.threads),

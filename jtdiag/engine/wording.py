@@ -1,4 +1,4 @@
-"""What is printed about images that were converted and data that were left out."""
+"""What is printed about data that were converted or left out, and about modules of users."""
 
 from collections.abc import Sequence
 
@@ -61,4 +61,147 @@ def different_units(count: int, total: int, far: float, ratio: float, *, images:
         f"in {count} of {total} {noun}, x_test has a mean more than {far:g} standard deviations "
         f"from that of x_train, or a spread more than {ratio:g} times larger or smaller; check "
         "that both parts are scaled alike"
+    )
+
+
+# --- why a module cannot be trained ---------------------------------------------------------------
+
+
+def other_buffer(name: str, before: tuple[int, ...], after: tuple[int, ...]) -> str:
+    """Return the error on a buffer whose shape changes in a forward pass.
+
+    Args:
+        name: Name of the buffer.
+        before: Its shape when the module was created.
+        after: Its shape after a forward pass.
+    """
+    return f"its buffer '{name}' changes from shape {before} to {after}; a buffer keeps its shape"
+
+
+def unequal_members(name: str, first: str, other: str) -> str:
+    """Return the error on modules of one factory that differ in more than their values.
+
+    Args:
+        name: Name of the parameter or buffer that differs.
+        first: Its kind, or "missing", in the first module.
+        other: The same in another module.
+    """
+    return (
+        f"the modules that it creates differ: '{name}' is {first} in one and {other} in another; "
+        "all members must have the same parameters and buffers."
+    )
+
+
+def changed_since(name: str, shape: tuple[int, ...] | None, stored: tuple[int, ...] | None) -> str:
+    """Return the error on modules that are not those with which a run was trained.
+
+    Args:
+        name: Name of the tensor that differs.
+        shape: Its shape (M, …) now; None if it is missing.
+        stored: Its shape in the run; None if it is missing.
+    """
+    return (
+        f"its modules differ from those of the run: '{name}' {_has_shape(shape)} now and "
+        f"{_has_shape(stored)} in the run. Restore the function with which the run was trained."
+    )
+
+
+def _has_shape(shape: tuple[int, ...] | None) -> str:
+    return "is missing" if shape is None else f"has shape {shape}"
+
+
+def wrapped(kind: str, remedy: str) -> str:
+    """Return the error on a module in a form whose parameters cannot be replaced.
+
+    Args:
+        kind: Its class.
+        remedy: What to return instead.
+    """
+    return f"it returned a {kind}, of which members cannot be made; return {remedy}."
+
+
+def unusable_name(name: str, taken: Sequence[str]) -> str:
+    """Return the error on a parameter whose name cannot be the name of an array in a store.
+
+    Args:
+        name: Its name.
+        taken: Names of other arrays.
+    """
+    return (
+        f"its parameter or buffer {name!r} cannot be stored under this name; use letters, digits "
+        f"and underscores, and none of {', '.join(taken)}."
+    )
+
+
+def sparse_gradient(name: str) -> str:
+    """Return the error on a parameter with a sparse gradient."""
+    return f"the gradient of '{name}' is sparse; set sparse=False in the layer"
+
+
+def not_numbers(dtype: str, layout: str) -> str:
+    """Return the error on an output that is no dense tensor of real numbers."""
+    return (
+        f"its output is a tensor of {dtype} ({layout}); it must be a dense tensor in floating point"
+    )
+
+
+def outside_state(mode: str, what: str) -> str:
+    """Return the error on a module that depends on more than its parameters and buffers.
+
+    Args:
+        mode: "in training mode" or "in evaluation mode".
+        what: What differs between two modules with the same parameters and buffers.
+    """
+    return (
+        f"two of its modules with the same parameters and buffers differ {mode} in {what}. "
+        "Something else takes part: a tensor that is not registered (use register_buffer), a "
+        "counter in Python, a layer chosen at random, or random numbers that are not torch's."
+    )
+
+
+def other_gradients() -> str:
+    """Return the error on gradients that differ although the logits do not."""
+    return (
+        "its gradients are not those of its parameters, as with torch.utils.checkpoint, which "
+        "cannot be used here. Remove it; engine.micro_members saves memory in the same way."
+    )
+
+
+# --- what is unusual about modules that train ----------------------------------------------------
+
+
+def identical(count: int) -> str:
+    """Return the remark on members that begin with the same weights.
+
+    Args:
+        count: Number of members.
+    """
+    return (
+        f"all {count} begin with the same weights and stay identical unless training is random for "
+        "each (dropout, bagging); if members.factory sets a seed, remove it: train seeds torch "
+        "before the members are created"
+    )
+
+
+def probabilities() -> str:
+    """Return the remark on outputs that look like probabilities."""
+    return (
+        "outputs are not negative and sum to 1, like probabilities, but are taken for logits; "
+        "remove the softmax from the module"
+    )
+
+
+def random_in_evaluation() -> str:
+    """Return the remark on outputs that change from call to call in evaluation mode."""
+    return (
+        "outputs in evaluation mode are random, so probes that compute them again do not reproduce "
+        "stored ones; draw random numbers in training mode only"
+    )
+
+
+def depends_on_batch() -> str:
+    """Return the remark on outputs in evaluation mode that depend on other examples."""
+    return (
+        "outputs in evaluation mode depend on the other examples of a batch, so they change with "
+        "its size; use running statistics in evaluation mode"
     )

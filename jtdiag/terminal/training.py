@@ -62,6 +62,7 @@ def describe(plan: Plan) -> str:
         "Device": f"{_device(settings)}; {wording.lanes_at_a_time(settings['lanes'])}",
         "Execution": execution(settings),
         "Data": settings.get("data", ""),
+        "Members": settings.get("members", ""),
     }
     return "\n".join(
         [

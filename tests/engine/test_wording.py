@@ -33,3 +33,63 @@ def test_different_units_of_the_parts_are_stated_with_what_was_compared():
         "scaled alike"
     )
     assert wording.different_units(1, 3, 10, 20, images=True).startswith("in 1 of 3 channels, ")
+
+
+def test_what_cannot_be_trained_is_refused_with_a_remedy():
+    assert wording.other_buffer("seen", (0, 6), (16, 6)) == (
+        "its buffer 'seen' changes from shape (0, 6) to (16, 6); a buffer keeps its shape"
+    )
+    assert wording.unequal_members("a.weight", "float32 (4, 6) to be trained", "missing") == (
+        "the modules that it creates differ: 'a.weight' is float32 (4, 6) to be trained in one and "
+        "missing in another; all members must have the same parameters and buffers."
+    )
+    assert wording.wrapped("DataParallel", "its .module") == (
+        "it returned a DataParallel, of which members cannot be made; return its .module."
+    )
+    assert wording.unusable_name("a/b", ("lam", "trial")) == (
+        "its parameter or buffer 'a/b' cannot be stored under this name; use letters, digits and "
+        "underscores, and none of lam, trial."
+    )
+    assert wording.sparse_gradient("e.weight") == (
+        "the gradient of 'e.weight' is sparse; set sparse=False in the layer"
+    )
+    assert wording.not_numbers("int64", "strided") == (
+        "its output is a tensor of int64 (strided); it must be a dense tensor in floating point"
+    )
+
+
+def test_a_module_that_differs_from_its_parameters_is_refused():
+    assert wording.outside_state("in training mode", "their logits") == (
+        "two of its modules with the same parameters and buffers differ in training mode in their "
+        "logits. Something else takes part: a tensor that is not registered (use "
+        "register_buffer), a counter in Python, a layer chosen at random, or random numbers that "
+        "are not torch's."
+    )
+    assert wording.other_gradients() == (
+        "its gradients are not those of its parameters, as with torch.utils.checkpoint, which "
+        "cannot be used here. Remove it; engine.micro_members saves memory in the same way."
+    )
+    assert wording.changed_since("a", (2, 5), None) == (
+        "its modules differ from those of the run: 'a' has shape (2, 5) now and is missing in the "
+        "run. Restore the function with which the run was trained."
+    )
+
+
+def test_what_is_unusual_is_pointed_out():
+    assert wording.identical(3) == (
+        "all 3 begin with the same weights and stay identical unless training is random for each "
+        "(dropout, bagging); if members.factory sets a seed, remove it: train seeds torch before "
+        "the members are created"
+    )
+    assert wording.probabilities() == (
+        "outputs are not negative and sum to 1, like probabilities, but are taken for logits; "
+        "remove the softmax from the module"
+    )
+    assert wording.random_in_evaluation() == (
+        "outputs in evaluation mode are random, so probes that compute them again do not reproduce "
+        "stored ones; draw random numbers in training mode only"
+    )
+    assert wording.depends_on_batch() == (
+        "outputs in evaluation mode depend on the other examples of a batch, so they change with "
+        "its size; use running statistics in evaluation mode"
+    )

@@ -25,5 +25,5 @@ class BranchStack(ModuleStack):
     def __call__(self, state: State, x: Tensor, *, training: bool = False) -> Tensor:
         """Return logits (L, M, K, B) for inputs (L, B, …) and a state (L, 1, …)."""
         self._template.train(training)
-        logits = self._computed(self._template, state, x, shared=True)
+        logits = self._computed(self._function, state, x, shared=True)
         return logits.squeeze(1).permute(0, 2, 3, 1)

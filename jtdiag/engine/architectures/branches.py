@@ -17,7 +17,7 @@ def build(
     from jtdiag.engine.architectures.factory import load_factory, try_out, with_sizes
 
     create = with_sizes(factory or load_factory(members.factory), input_shape)
-    try_out(create, members, input_shape, outputs)
+    try_out(create, members)
     return BranchStack(create, draws=True)
 
 

@@ -2,20 +2,24 @@
 
 import importlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.parameter import is_lazy
 
-from jtdiag import loading
-from jtdiag.engine.architectures.module_stack import Factory
+from jtdiag import loading, names
+from jtdiag.engine import wording
+from jtdiag.engine.architectures.module_stack import Factory, is_dense, tensors_of
 from jtdiag.engine.torchvision_import import fixed
 from jtdiag.errors import RecipeError
 from jtdiag.printable import one_line
 from jtdiag.recipe.members import Members
 
+COORDINATES = (names.LAM, names.TRIAL, names.EPOCH, names.MEMBER)
+"""Names of arrays that lie beside the parameters in a store."""
 NO_ADDRESS = "python:"
 """Prefix of the name of a function that was passed to `train` and cannot be imported."""
 
@@ -75,20 +79,15 @@ def _lazy(member: object) -> bool:
     return any(is_lazy(tensor) for tensor in tensors)
 
 
-def try_out(factory: Factory, members: Members, input_shape: tuple[int, ...], outputs: int) -> None:
-    """Create one member, or one network of branches, and run it on two examples of zeros.
+def try_out(factory: Factory, members: Members) -> None:
+    """Create one member, or one network of branches.
 
     Raises:
-        RecipeError: if it is not a module with real parameters of which some are trained, or its
-            outputs are not logits (B, K), or (B, M, K) for branches.
+        RecipeError: if it is not a module with real parameters of which some are trained, or is in
+            a form of which members cannot be made.
     """
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        member = _created(factory, members)
-        try:
-            logits = member.cpu().float().eval()(torch.zeros(2, *input_shape))
-        except Exception as error:  # user code may raise anything
-            raise failure(members, "in evaluation mode", 2, input_shape, error) from error
-    check_logits(logits, members, "in evaluation mode", 2, input_shape, outputs)
+    with torch.random.fork_rng(devices=[]):
+        _created(factory, members)
 
 
 def _created(factory: Factory, members: Members) -> nn.Module:
@@ -101,18 +100,57 @@ def _created(factory: Factory, members: Members) -> nn.Module:
         raise RecipeError(
             f"{field}; it returned a {type(member).__name__}, but must return a torch.nn.Module."
         )
+    problem = _unsuitable(member) or _unsuitable_tensor(member)
+    if problem:
+        raise RecipeError(f"{field}; {problem}")
+    return member
+
+
+def _unsuitable(member: nn.Module) -> str:
+    """Return why members cannot be made of a module; "" if they can."""
+    if isinstance(member, torch.jit.ScriptModule):
+        return wording.wrapped("ScriptModule", "the module before torch.jit")
+    if isinstance(member, nn.DataParallel | DistributedDataParallel):
+        return wording.wrapped(type(member).__name__, "its .module")
+    if not any(parameter.requires_grad for parameter in member.parameters()):
+        return (
+            "no parameter of its module is trained; set requires_grad = True on the parameters to "
+            "be trained."
+        )
+    return ""
+
+
+def _unsuitable_tensor(member: nn.Module) -> str:
+    """Return which tensor of a module cannot be trained or stored; "" for none."""
     for name, parameter in member.named_parameters():
         if parameter.is_meta or parameter.is_complex():
             kind = "no values (device meta)" if parameter.is_meta else "complex numbers"
-            raise RecipeError(
-                f"{field}; parameter '{name}' has {kind}; parameters must be real numbers."
-            )
-    if not any(parameter.requires_grad for parameter in member.parameters()):
-        raise RecipeError(
-            f"{field}; no parameter of its module is trained; set requires_grad = True on the "
-            "parameters to be trained."
-        )
-    return member
+            return f"parameter '{name}' has {kind}; parameters must be real numbers."
+    for name in tensors_of(member):
+        if "/" in name or not name.isprintable() or name in COORDINATES:
+            return wording.unusable_name(name, COORDINATES)
+    return ""
+
+
+def require_stored(
+    members: Members,
+    shapes: Mapping[str, tuple[int, ...]],
+    stored: Mapping[str, tuple[int, ...]],
+) -> None:
+    """Check that the tensors of the members are those that were stored.
+
+    Args:
+        members: [members] of the recipe.
+        shapes: Shapes (M, …) of all parameters and buffers by name.
+        stored: The same, of what was stored.
+
+    Raises:
+        RecipeError: if a tensor is missing, new, or of another shape.
+    """
+    for name in (*shapes, *stored):
+        if shapes.get(name) != stored.get(name):
+            complaint = wording.changed_since(name, shapes.get(name), stored.get(name))
+            raise RecipeError(f"members.factory is {members.factory!r}; {complaint}")
 
 
 def failure(
@@ -141,8 +179,12 @@ def check_logits(
     expected = (batch, members.count, outputs) if members.branched else (batch, outputs)
     if isinstance(logits, torch.Tensor):
         actual, remedy = str(tuple(logits.shape)), ""
-        if tuple(logits.shape) == expected:
+        if tuple(logits.shape) == expected and is_dense(logits):
             return
+        if tuple(logits.shape) == expected:
+            dtype, layout = (str(a).removeprefix("torch.") for a in (logits.dtype, logits.layout))
+            problem = wording.not_numbers(dtype, layout)
+            raise RecipeError(f"members.factory is {members.factory!r}; {problem}.")
     else:
         actual = f"a {type(logits).__name__}"
         remedy = "; return the logits alone from forward"

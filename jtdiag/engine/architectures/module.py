@@ -19,7 +19,7 @@ def build(
     from jtdiag.engine.architectures.module_stack import ModuleStack
 
     create = with_sizes(factory or load_factory(members.factory), input_shape)
-    try_out(create, members, input_shape, outputs)
+    try_out(create, members)
     stack = ModuleStack(members.count, create, draws=True)
     stack.try_parts(torch.rand(2, *input_shape, generator=torch.Generator().manual_seed(0)))
     return stack

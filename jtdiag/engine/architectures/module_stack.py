@@ -6,10 +6,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
+from jtdiag.engine import seeds, wording
 from jtdiag.engine.architectures.contract import State
+from jtdiag.engine.architectures.module_function import ModuleFunction
 from jtdiag.engine.architectures.parts import HEAD, Parts, SomeParts, is_composition, parts_of
+from jtdiag.errors import RecipeError
 from jtdiag.store.layout import Parameter
 
 Factory = Callable[[], nn.Module]
@@ -40,6 +43,7 @@ class ModuleStack:
         self._factory = factory
         with torch.random.fork_rng(devices=[]):
             self._template = factory()
+        self._function = ModuleFunction(self._template)
 
     stacked: Callable[..., Tensor] | None = None
     """Batched execution of a subclass: (state, h, start, stop, training=…), as `run`."""
@@ -68,6 +72,11 @@ class ModuleStack:
         }
 
     @property
+    def tensors(self) -> dict[str, Parameter]:
+        """Parameters, trained and frozen, and buffers."""
+        return self.parameters | self.frozen | self.buffers
+
+    @property
     def parameter_names(self) -> list[str]:
         """Names of all parameters, trained and frozen, in the order of the module."""
         return [name for name, _ in self._template.named_parameters()]
@@ -78,14 +87,19 @@ class ModuleStack:
         return {name: _parameter(name, b) for name, b in self._template.named_buffers()}
 
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the state of M new modules; torch's global generator is restored."""
+        """Return the state of M new modules; torch's global generator is restored.
+
+        Raises:
+            RecipeError: if the modules differ in more than the values of their tensors.
+        """
         seed = int(torch.randint(2**62, (), generator=generator))
         states = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for _ in range(self.count):
-                module = self._factory()
-                states.append({**dict(module.named_parameters()), **dict(module.named_buffers())})
+                states.append(tensors_of(self._factory()))
+        for state in states:
+            _require_same_kind(tensors_of(self._template), state)
         return {
             name: torch.stack([_exact(state[name].detach()) for state in states])
             for name in states[0]
@@ -110,7 +124,7 @@ class ModuleStack:
         if self.execution == "stacked" and self.stacked is not None:
             return self.stacked(state, x, 0, len(self.layers), training=training)
         self._template.train(training)
-        return self._computed(self._template, state, x, shared=True).transpose(2, 3)
+        return self._computed(self._function, state, x, shared=True).transpose(2, 3)
 
     def run(
         self, state: State, h: Tensor, start: int, stop: int, *, training: bool = False
@@ -143,32 +157,41 @@ class ModuleStack:
         self._template.train(training)
         some = SomeParts(self._template, list(parts.values())[start:stop])
         of_whole = {f"whole.{name}": tensor for name, tensor in state.items()}
-        computed = self._computed(some, of_whole, h, shared=start == 0)
+        computed = self._computed(ModuleFunction(some), of_whole, h, shared=start == 0)
         return computed.transpose(2, 3) if stop == len(parts) else computed
 
-    def sample(self, x: Tensor, *, training: bool) -> object:
+    def sample(self, x: Tensor, *, training: bool, seed: int = 0) -> object:
         """Return what the module returns for examples (B, …), after a backward pass if training.
+
+        Args:
+            x: The examples.
+            training: Whether in training mode.
+            seed: Of the random numbers that the module draws.
 
         Raises:
             RuntimeError: if the output is a tensor that does not depend on a trained parameter.
             Exception: whatever the module raises.
         """
-        module = {**dict(self._template.named_parameters()), **dict(self._template.named_buffers())}
-        state = {
-            name: in_precision(t.detach().clone().to(x.device), x.dtype)
-            for name, t in module.items()
-        }
-        weights = [state[name].requires_grad_(training) for name in self.parameters]
-        self._template.train(training)
-        devices = [x.device] if x.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), torch.set_grad_enabled(training):
-            outputs: object = functional_call(self._template, state, (x,))
-            if training and isinstance(outputs, Tensor):
-                _require_gradient(outputs, weights)
+        state = copied(self._template, x)
+        weights = {name: state[name].requires_grad_(training) for name in self.parameters}
+        with seeds.global_generator(x.device, seed), torch.set_grad_enabled(training):
+            outputs = self.once(state, x, training=training)
+            if training and isinstance(outputs, Tensor) and is_dense(outputs):
+                _require_gradients(outputs, weights)
         return outputs
 
+    def once(self, state: State, x: Tensor, *, training: bool) -> object:
+        """Return what the module returns for examples (B, …) with the state of one member."""
+        self._template.train(training)
+        return self._function(state, x)
+
+    def another(self, seed: int) -> nn.Module:
+        """Return a new module of the factory; torch's global generator is restored."""
+        with seeds.global_generator(torch.device("cpu"), seed):
+            return self._factory()
+
     def activation_bytes(self, x: Tensor) -> int:
-        """Return the bytes that one member saves for backward on inputs (n, …), in float32.
+        """Return the bytes that one member saves for backward on inputs (n, …).
 
         Its parameters do not count, and storage shared by several tensors counts once.
         """
@@ -179,29 +202,31 @@ class ModuleStack:
             saved[storage.data_ptr()] = storage.nbytes()
             return tensor
 
-        module = self._template.float().cpu().train()
-        own = {t.untyped_storage().data_ptr() for t in module.state_dict().values()}
-        before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        state = copied(self._template, x)
+        for name in self.parameters:
+            state[name].requires_grad_()
+        own = {tensor.untyped_storage().data_ptr() for tensor in state.values()}
         with (
             torch.random.fork_rng(devices=[]),
             torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor),
         ):
-            logits = module(x.float().cpu())  # alive while storages are counted
-        module.load_state_dict(before)
+            logits = self.once(state, x, training=True)  # alive while storages are counted
         del logits
         return sum(size for pointer, size in saved.items() if pointer not in own)
 
-    def _computed(self, module: nn.Module, state: State, h: Tensor, *, shared: bool) -> Tensor:
+    def _computed(
+        self, function: ModuleFunction, state: State, h: Tensor, *, shared: bool
+    ) -> Tensor:
         """Return what a module returns for every member, (L, M, B, …).
 
         Args:
-            module: The module whose parameters and buffers are in the state.
+            function: The module whose parameters and buffers are in the state.
             state: (L, M, …) by name.
             h: (L, B, …) if members share their inputs, else (L, M, B, …).
             shared: Whether they do.
         """
         if self.execution == "vmap":
-            one = functools.partial(_member, module)
+            one = functools.partial(_member, function)
             members = vmap(one, in_dims=(0, None if shared else 0), randomness="different")
             return vmap(members, in_dims=(0, 0), randomness="different")(dict(state), h)
         if self.channels_last and h.ndim > 4:
@@ -212,7 +237,7 @@ class ModuleStack:
                 torch.stack(
                     [
                         _member(
-                            module,
+                            function,
                             {name: t[lane, j] for name, t in state.items()},
                             h[lane] if shared else h[lane, j],
                         )
@@ -224,17 +249,59 @@ class ModuleStack:
         )
 
 
-def _member(module: nn.Module, state: dict[str, Tensor], h: Tensor) -> Tensor:
-    outputs: Tensor = functional_call(module, state, (h,))
-    return outputs
+def _member(function: ModuleFunction, state: dict[str, Tensor], h: Tensor) -> Tensor:
+    """Return what one member computes, in the precision of its inputs whatever its layers use."""
+    outputs = function(state, h)
+    assert isinstance(outputs, Tensor)  # has been tried
+    return outputs.as_subclass(Tensor).to(h.dtype)
 
 
-def _require_gradient(outputs: Tensor, weights: Iterable[Tensor]) -> None:
+def is_dense(tensor: Tensor) -> bool:
+    """Return whether a tensor is a dense one of real numbers in floating point."""
+    return tensor.is_floating_point() and tensor.layout == torch.strided
+
+
+def tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a module by name."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def copied(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """Return copies of all tensors of a module in the precision and on the device of inputs."""
+    return {
+        name: in_precision(tensor.detach().clone().to(x.device), x.dtype)
+        for name, tensor in tensors_of(module).items()
+    }
+
+
+def _require_same_kind(first: State, other: State) -> None:
+    """Check that two modules have the same tensors, apart from their values.
+
+    Raises:
+        RecipeError: if they do not.
+    """
+    for name in (*first, *other):
+        kinds = [_kind(state.get(name)) for state in (first, other)]
+        if kinds[0] != kinds[1]:
+            raise RecipeError(f"members.factory: {wording.unequal_members(name, *kinds)}")
+
+
+def _kind(tensor: Tensor | None) -> str:
+    if tensor is None:
+        return "missing"
+    trained = " to be trained" if tensor.requires_grad else ""
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}{trained}"
+
+
+def _require_gradients(outputs: Tensor, weights: State) -> None:
     gradients: Iterable[Tensor | None] = ()
     if outputs.requires_grad:
-        gradients = torch.autograd.grad(outputs.sum(), list(weights), allow_unused=True)
+        gradients = torch.autograd.grad(outputs.sum(), list(weights.values()), allow_unused=True)
     if all(gradient is None for gradient in gradients):
         raise RuntimeError("its output does not depend on any parameter that is trained")
+    for name, gradient in zip(weights, gradients, strict=True):
+        if gradient is not None and gradient.layout != torch.strided:
+            raise RuntimeError(wording.sparse_gradient(name))
 
 
 def in_precision(tensor: Tensor, dtype: torch.dtype) -> Tensor:

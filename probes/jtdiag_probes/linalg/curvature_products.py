@@ -11,7 +11,7 @@ gradient is built once and reused, so that a product costs about two gradients.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -117,8 +117,7 @@ class Tangents:
         """Return J v, the change of the outputs (M, n, K) along weights (M·P,)."""
         pieces = self._split(v)
         # Jᵀu is linear in u, so its derivative with respect to u is J: no forward mode needed.
-        [change] = torch.autograd.grad(self._pulled, [self._dual], pieces, retain_graph=True)
-        return change
+        return _transposed(self._pulled, pieces, [self._dual])[0]
 
     def pull(self, u: Tensor) -> Tensor:
         """Return Jᵀ u, (M·P,), for outputs u (M, n, K)."""
@@ -137,10 +136,8 @@ class Tangents:
         gradient = self._gradient(loss, None, create_graph=True)
 
         def product(v: Tensor) -> Tensor:
-            pieces = torch.autograd.grad(
-                gradient, list(self._weights.values()), self._split(v), retain_graph=True
-            )
-            return self._joined(pieces)
+            weights = list(self._weights.values())
+            return self._joined(_transposed(gradient, self._split(v), weights))
 
         return product
 
@@ -170,3 +167,20 @@ class Tangents:
 
     def _joined(self, pieces: tuple[Tensor, ...]) -> Tensor:
         return torch.cat([piece.reshape(self.members, -1) for piece in pieces], 1).view(-1)
+
+
+def _transposed(
+    values: Sequence[Tensor], along: Sequence[Tensor], of: Sequence[Tensor]
+) -> tuple[Tensor, ...]:
+    """Return the gradients of Σ⟨values, along⟩; 0 for what the values do not depend on.
+
+    Values that are constants, such as the gradient of a parameter without use, are left out:
+    autograd refuses them.
+    """
+    pairs = [pair for pair in zip(values, along, strict=True) if pair[0].requires_grad]
+    if not pairs:
+        return tuple(torch.zeros_like(tensor) for tensor in of)
+    variable, directions = zip(*pairs, strict=True)
+    return torch.autograd.grad(
+        variable, list(of), directions, retain_graph=True, materialize_grads=True
+    )

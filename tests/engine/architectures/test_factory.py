@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from jtdiag.engine.architectures.factory import address_of, load_factory, try_out
+from jtdiag.engine.architectures.module_stack import ModuleStack
+from jtdiag.engine.architectures.trial import try_module
 from jtdiag.errors import RecipeError
 from jtdiag.recipe.recipe import Members
 
@@ -36,9 +38,11 @@ SHAPE = (3, 2, 2)
 
 
 def loaded(address, shape=SHAPE, arch="module", count=2):
-    """Return a factory that has been tried out, for 5 classes."""
+    """Return a factory that has been tried out, on two examples of 5 classes."""
     factory = load_factory(address)
-    try_out(factory, Members(arch=arch, count=count, factory=address), shape, 5)
+    members = Members(arch=arch, count=count, factory=address)
+    try_out(factory, members)
+    try_module(ModuleStack(count, factory), members, torch.zeros(2, *shape), 5, batch=2, count=2)
     return factory
 
 
@@ -95,7 +99,7 @@ def test_what_does_not_fit_is_refused_in_one_line(file, address, complaint):
 
 def test_inputs_that_the_module_cannot_take_are_refused_in_one_line(file):
     with pytest.raises(
-        RecipeError, match=r"fails in evaluation mode on 2 examples \(3, 4, 4\): mat1"
+        RecipeError, match=r"fails in training mode on 2 examples \(3, 4, 4\): mat1"
     ) as caught:
         loaded(f"{file}:good", (3, 4, 4))
     assert "\n" not in str(caught.value)
