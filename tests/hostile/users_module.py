@@ -115,7 +115,7 @@ def is_as_by_torch(run: Run) -> None:
         logits = torch.stack([member.train()(x.double().clone()) for member in members])
         lam = run.lam(lane)
         joint = nn.functional.cross_entropy(logits.mean(0), y)
-        own = sum(nn.functional.cross_entropy(one, y) for one in logits) / len(logits)
+        own = sum(nn.functional.cross_entropy(own_logits, y) for own_logits in logits) / len(logits)
         (lam * joint + (1 - lam) * own).backward()
         for j, member in enumerate(members):
             torch.optim.SGD((p for p in member.parameters() if p.requires_grad), 0.3).step()

@@ -115,9 +115,13 @@ class ModuleStack:
         return parts_of(self._template) if self.cuttable else {HEAD: self._template}
 
     def try_parts(self, x: Tensor) -> None:
-        """Cut members only if the parts of the module are the module, on examples (B, …)."""
-        own_type = next(self._template.parameters()).dtype
-        self.cuttable = is_composition(self._template.eval(), x.to(own_type))
+        """Cut members only if the parts of the module are the module, on examples (B, …).
+
+        A second module is called, which may change its buffers.
+        """
+        module = self.another(seed=0).eval()
+        own_type = next(module.parameters()).dtype
+        self.cuttable = is_composition(module, x.to(own_type))
 
     def __call__(self, state: State, x: Tensor, *, training: bool = False) -> Tensor:
         """Return logits (L, M, K, B) for inputs (L, B, …)."""
@@ -226,8 +230,8 @@ class ModuleStack:
             shared: Whether they do.
         """
         if self.execution == "vmap":
-            one = functools.partial(_member, function)
-            members = vmap(one, in_dims=(0, None if shared else 0), randomness="different")
+            member = functools.partial(_member, function)
+            members = vmap(member, in_dims=(0, None if shared else 0), randomness="different")
             return vmap(members, in_dims=(0, 0), randomness="different")(dict(state), h)
         if self.channels_last and h.ndim > 4:
             h = h.movedim(-3, -1).contiguous().movedim(-1, -3)
