@@ -65,8 +65,8 @@ class Case:
     """The work, in the current folder; a call after an interruption goes on."""
     command: tuple[str, ...] = ()
     """The same work as arguments of jtdiag; empty if it is no command."""
-    resumable: bool = True
-    """Whether a second interruption finds something to go on from."""
+    intact: bool = True
+    """Whether the store is intact whenever the work is interrupted."""
 
 
 def cases() -> list[Case]:
@@ -76,7 +76,7 @@ def cases() -> list[Case]:
         _command(f"jtdiag {name}", _with_run, name, RUN, *arguments)
         for name, arguments in _READERS.items()
     ]
-    repair = Case("jtdiag check --repair", _with_damage, _repair)
+    repair = Case("jtdiag check --repair", _with_damage, _repair, intact=False)
     return [
         *training,
         _command("jtdiag study", _with_study, "study", "study.toml", "--out", "study"),

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import kill_cases
+import kill_compare
 import kill_process
 from kill_cases import Case
 from kill_process import Ended, Interruption
@@ -131,23 +132,11 @@ def _undisturbed(work: object, folder: Path) -> Ended:
 
 
 def _require_same(expected: Path, actual: Path) -> None:
-    from_fork = kill_process.run(lambda: _differences(expected, actual), actual)
+    from_fork = kill_process.run(lambda: kill_compare.differences(expected, actual), actual)
     if from_fork.status:
         raise Failed(from_fork.output)
     if from_fork.answer:
         raise Failed("\n  ".join(from_fork.answer[:10]))
-
-
-def _differences(expected: Path, actual: Path) -> list[str]:
-    import kill_compare
-
-    return kill_compare.differences(expected, actual)
-
-
-def _problems(folder: Path) -> list[str]:
-    import kill_compare
-
-    return kill_compare.without_results(kill_compare.problems(folder))
 
 
 class Trial:
@@ -230,12 +219,17 @@ class Trial:
 
     def _check_between(self) -> None:
         """Verify what is sealed, and that the dead process has left no other one."""
-        ended = kill_process.run(lambda: _problems(self._folder), self._folder)
+        ended = kill_process.run(self._problems, self._folder)
         if ended.status or ended.answer:
             raise Failed("\n  ".join(ended.answer or [ended.output]))
         running = kill_process.left_running(self._folder)
         if running:
             raise Failed(f"still running: {'; '.join(running)}")
+
+    def _problems(self) -> list[str]:
+        if not self._case.intact:
+            return []
+        return kill_compare.without_results(kill_compare.problems(self._folder))
 
 
 if __name__ == "__main__":

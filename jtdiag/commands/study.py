@@ -1,5 +1,6 @@
 """jtdiag study."""
 
+import os
 from pathlib import Path
 
 import click
@@ -28,24 +29,37 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None, grace: float
     table of the errors and plots them. Runs that are already trained are skipped; an interrupted
     study is resumed.
     """
+    from jtdiag.terminal.signals import stoppable
+
+    folder = Path(study) if out is None and os.path.isfile(Path(study) / "study.toml") else out
+
+    def message() -> str:
+        from jtdiag.terminal import wording
+
+        started = folder is not None and os.path.exists(folder)
+        return wording.interrupted(f"jtdiag study {shell_word(folder)}", started=started)
+
+    with stoppable(grace, message) as stop:  # before imports that take seconds
+        from jtdiag.recipe.studies import find
+        from jtdiag.terminal.training import display
+        from jtdiag.workflows.study import run_study
+
+        definition = find(study, overrides)
+        folder = folder or Path("runs") / definition.name
+        run_study(definition, folder, display, stop)
+    _print(folder)
+
+
+def _print(folder: Path) -> None:
+    """Print the table of a study and plot it."""
     from rich.table import Table
     from rich.text import Text
 
-    from jtdiag.recipe.studies import find, is_study
     from jtdiag.tables import schemes
     from jtdiag.terminal import wording
     from jtdiag.terminal.console import Console
-    from jtdiag.terminal.signals import stoppable
-    from jtdiag.terminal.training import display
-    from jtdiag.workflows.study import plot, run_study
+    from jtdiag.workflows.study import plot
 
-    definition = find(study, overrides)
-    folder = Path(study) if out is None and is_study(Path(study)) else out
-    folder = folder or Path("runs") / definition.name
-    with stoppable(
-        grace, lambda: wording.interrupted(f"jtdiag study {shell_word(folder)}")
-    ) as stop:
-        run_study(definition, folder, display, stop)
     table = Table(title=wording.error_table_title())
     for heading in schemes.HEADINGS:
         table.add_column(heading, justify="left" if heading == "scheme" else "right")

@@ -66,25 +66,32 @@ def train(
     Ctrl-C or SIGTERM ends training after the running epoch, if that takes no longer than --grace;
     a second signal ends it at once. Saved epochs are kept, and --resume resumes the run.
     """
-    from jtdiag.recipe.presets import find
-    from jtdiag.store.run import RECIPE, Run
-    from jtdiag.terminal import wording
     from jtdiag.terminal.signals import stoppable
 
-    if os.path.isfile(Path(recipe) / RECIPE):
-        Run(recipe).require_trusted_code()
-    resolved = find(recipe, (*overrides, *_alert_overrides(stop_on, lower_lambda)))
-    if out is None:
-        out = Path(recipe) if resume and os.path.isdir(recipe) else Path("runs") / resolved.name
-    path = out  # a name that is not reassigned, for the message
-    command = f"jtdiag train {shell_word(path)} --resume"
-    with stoppable(
-        grace, lambda: wording.interrupted(command, started=os.path.exists(path))
-    ) as stop:
+    path = Path(recipe) if out is None and resume and os.path.isdir(recipe) else out
+
+    def message() -> str:
+        from jtdiag.terminal import wording
+
+        started = path is not None and os.path.exists(path)
+        return wording.interrupted(f"jtdiag train {shell_word(path)} --resume", started=started)
+
+    with stoppable(grace, message) as stop:  # before imports that take seconds
+        resolved = _recipe(recipe, (*overrides, *_alert_overrides(stop_on, lower_lambda)))
+        path = path or Path("runs") / resolved.name
         if dry_run:
             _estimate(resolved)
         else:
             _train(resolved, path, resume, alerts, stop)
+
+
+def _recipe(recipe: str, overrides: tuple[str, ...]) -> "Recipe":
+    from jtdiag.recipe.presets import find
+    from jtdiag.store.run import RECIPE, Run
+
+    if os.path.isfile(Path(recipe) / RECIPE):
+        Run(recipe).require_trusted_code()
+    return find(recipe, overrides)
 
 
 def _estimate(recipe: "Recipe") -> None:

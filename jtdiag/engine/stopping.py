@@ -1,6 +1,8 @@
 """Stopping a training from outside, such as by a signal, without losing a sealed epoch."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class TrainingStopped(Exception):  # noqa: N818 - it is no error
@@ -16,6 +18,8 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._deadline: float | None = None
+        self.heeded = False
+        """Whether lanes are being trained, so that the request will be seen within an epoch."""
 
     @property
     def requested(self) -> bool:
@@ -29,6 +33,15 @@ class StopRequest:
             grace: Seconds that the running epoch may still take.
         """
         self._deadline = time.monotonic() + grace
+
+    @contextmanager
+    def heeding(self) -> Iterator[None]:
+        """Look at the request while the block runs; outside, whoever stops must do so at once."""
+        self.heeded = True
+        try:
+            yield
+        finally:
+            self.heeded = False
 
     def between_epochs(self) -> None:
         """Stop if that was requested.

@@ -69,7 +69,7 @@ def train(
     else:
         session = session.with_fastest_plan()
     store = RunWriter.reopen(path, recipe) if resuming else None
-    listener = listener or NullListener()
+    listener, stop = listener or NullListener(), stop or StopRequest()
     listener.begin(_plan(session, path, store))
     if store is None:
         store = RunWriter.create(
@@ -81,9 +81,9 @@ def train(
             initial=session.bootstraps() | session.start_factors(),
         )
     try:
-        with torch_threads(session.threads), BackgroundWriter() as writer:
+        with torch_threads(session.threads), BackgroundWriter() as writer, stop.heeding():
             for group in session.groups():
-                _GroupRun(session, group, store, writer, listener, stop or StopRequest()).run()
+                _GroupRun(session, group, store, writer, listener, stop).run()
     finally:
         store.close()
     return Run(path)

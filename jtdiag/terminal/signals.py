@@ -22,6 +22,7 @@ GRACE = 10.0
 def stoppable(grace: float, message: Callable[[], str]) -> Iterator[StopRequest]:
     """Yield a request that the first signal makes; the second signal ends the block at once.
 
+    So does the first one while no lane is being trained: nothing would look at the request.
     Either way the command exits with 128 plus the number of the signal, which is 130 for Ctrl-C
     and 143 for SIGTERM.
 
@@ -29,22 +30,24 @@ def stoppable(grace: float, message: Callable[[], str]) -> Iterator[StopRequest]
         grace: Seconds that the running epoch may take after the first signal.
         message: Returns what is printed before exiting: what is saved and how to go on.
     """
-    from jtdiag.terminal import wording  # imported late, since --help needs only the option
-
     request = StopRequest()
     received: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        if len(received) > 1:
-            for each in SIGNALS:  # a third one ends the process
+        if len(received) > 1 or not request.heeded:
+            for each in SIGNALS:  # the next one ends the process
                 signal.signal(each, signal.SIG_DFL)
             raise KeyboardInterrupt
+        from jtdiag.terminal import wording  # while lanes are trained, it is imported already
+
         request.request(grace)
         echo(f"\n{wording.stopping(grace)}", err=True)
 
-    before = {each: signal.signal(each, handle) for each in SIGNALS}
+    before = {each: signal.getsignal(each) for each in SIGNALS}
     try:
+        for each in SIGNALS:
+            signal.signal(each, handle)
         yield request
     except (TrainingStopped, KeyboardInterrupt):
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the message is printed

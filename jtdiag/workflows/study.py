@@ -42,6 +42,8 @@ def run_study(
     for name, recipe in study.runs.items():
         with display() as listener:
             run = train(recipe, folder / name, resume=True, listener=listener, stop=stop)
+        if stop is not None:
+            stop.between_epochs()  # requested during the last epoch
         for probe_name in PROBES:
             probe(run, probe_name)
 

@@ -15,14 +15,37 @@ from jtdiag.recipe.presets import find
 from jtdiag.store.run import Run
 
 COMMAND = "from jtdiag.commands import main; main(prog_name='jtdiag')"
+READY = """
+import signal
+set_handler = signal.signal
+
+def report(number, handler):
+    before = set_handler(number, handler)
+    if number == signal.SIGTERM:
+        print("ready", flush=True)
+    return before
+
+signal.signal = report
+"""
+"""Reports when the command handles signals."""
 OVERRIDES = ("trials=1", "lam=[0, 1]", "train.epochs=40")
 
 
-def start(path, *options):
+def start(path, *options, prelude=""):
     sets = [part for override in OVERRIDES for part in ("--set", override)]
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "train", "demo", "--out", str(path), *sets, *options],
-        stdout=subprocess.DEVNULL,
+        [
+            sys.executable,
+            "-c",
+            prelude + COMMAND,
+            "train",
+            "demo",
+            "--out",
+            str(path),
+            *sets,
+            *options,
+        ],
+        stdout=subprocess.PIPE if prelude else subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -80,3 +103,21 @@ def test_a_second_signal_ends_it_at_once_without_a_traceback(tmp_path):
     assert "Traceback" not in error
     assert "resume with" in error
     assert Run(path).check() > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_command_starts_is_answered_at_once_and_nothing_is_written(
+    tmp_path, number
+):
+    """Imports alone take seconds; before, this was "Aborted!" or nothing at all."""
+    path = tmp_path / "run"
+    process = start(path, "--set", "data.name=nothing.npz", prelude=READY)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    begun = time.monotonic()
+    _, error = process.communicate(timeout=120)
+    assert time.monotonic() - begun < 20
+    assert process.returncode == 128 + number
+    assert error == ("\nInterrupted before anything was written. The same command starts again.\n")
+    assert list(tmp_path.iterdir()) == []

@@ -78,7 +78,8 @@ def test_a_mistake_is_one_line(here, arguments, answer):
 
 
 def test_an_interrupted_study_says_how_to_go_on(here, monkeypatch):
-    def interrupted(*arguments):
+    def interrupted(_study, folder, *_arguments):
+        folder.mkdir(parents=True)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("jtdiag.workflows.study.run_study", interrupted)

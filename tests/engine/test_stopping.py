@@ -32,3 +32,11 @@ def test_an_epoch_is_given_up_if_it_would_take_longer_than_the_grace(share, grac
             stop.within_epoch(started, share)
     else:
         stop.within_epoch(started, share)
+
+
+def test_a_request_is_heeded_while_lanes_are_trained():
+    stop = StopRequest()
+    assert not stop.heeded
+    with stop.heeding():
+        assert stop.heeded
+    assert not stop.heeded
