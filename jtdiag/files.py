@@ -33,7 +33,7 @@ def write_atomically(path: Path, text: str) -> None:
     symbolic link stays one; the file that it points to is replaced. Drafts of the file that killed
     processes have left are removed.
     """
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # Path.resolve refuses links that lead to themselves
     remove_dead_drafts(path.parent, path.name)
     _replace(path, text)
 

@@ -74,14 +74,20 @@ def _succeeds(run: "Run", probe: "Probe", *, force: bool) -> bool:
 
 
 def _run(run: "Run", probe: "Probe", *, force: bool) -> None:
-    """Run a probe and show its progress."""
+    """Run a probe and show its progress, and its findings if they cannot be saved."""
     from jtdiag.probing import results
-    from jtdiag.probing.running import probe as run_probe
+    from jtdiag.probing.running import judge, probe as run_probe
     from jtdiag.terminal import wording
+    from jtdiag.terminal.console import Console
+    from jtdiag.terminal.findings import print_findings
     from jtdiag.terminal.probing import measuring
 
     fresh = not force and results.is_fresh(run, probe)
     state = wording.probe_up_to_date if fresh else wording.probe_running
     echo(state(probe.name, probe.question))
-    with measuring(run, probe.name):
-        run_probe(run, probe, force=force)
+    try:
+        with measuring(run, probe.name):
+            run_probe(run, probe, force=force)
+    except results.NotSavedError as error:
+        print_findings(Console(), judge(run, probe, error.result))
+        raise

@@ -29,9 +29,24 @@ LOCK = "results.lock"
 """Locked by the process that replaces a result; the lock of a dead process is released."""
 PATIENCE = 30.0
 """Seconds to wait for other processes that are replacing results, which takes milliseconds."""
+ROOM = 4 * 2**20
+"""Bytes that must be free before a probe measures; most results take less."""
 LEFT_OUT = "left_out"
 """Attribute of a result that names the lanes that diverged and are not in it."""
 ORIGIN = ("recipe_hash", "code_hash", "seal_hash")
+
+
+class NotSavedError(StoreError):
+    """A result was measured and cannot be written.
+
+    Args:
+        message: What is wrong.
+        result: The result.
+    """
+
+    def __init__(self, message: str, result: xr.Dataset) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 def origin(run: Run, probe: Probe) -> dict[str, str]:
@@ -63,6 +78,9 @@ def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> 
     """Write a result with its origin; an older result is replaced once the new one is complete.
 
     Safe to call from several processes: each writes a draft of its own, and the last one stays.
+
+    Raises:
+        NotSavedError: if it cannot be written.
     """
     path = path_of(run, name)
     draft, old = (path.with_name(f".{path.name}.{_unique()}.draft") for _ in range(2))
@@ -79,10 +97,32 @@ def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> 
             draft.replace(path)
             result_seal.write(path)
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error}.") from error
+        raise NotSavedError(
+            f"{path}: cannot be written: {error}. The result and its findings are not saved.",
+            result,
+        ) from error
     finally:
         for leftover in (draft, old):
             _remove(leftover)
+
+
+def require_room(run: Run) -> None:
+    """Check that results can be written, before hours may be spent on measuring one.
+
+    Raises:
+        StoreError: if they cannot.
+    """
+    folder = run.path / FOLDER
+    draft = folder / f".room.{_unique()}.draft"
+    try:
+        folder.mkdir(exist_ok=True)
+        draft.write_bytes(bytes(ROOM))
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: cannot be written: {error.strerror}. Nothing was measured."
+        ) from error
+    finally:
+        _remove(draft)
 
 
 def remove_drafts(run: Run) -> None:

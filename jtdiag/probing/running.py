@@ -47,9 +47,15 @@ def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> x
 
 
 def measure(run: Run, selected: Probe) -> xr.Dataset:
-    """Measure and judge a run and store the result, even if the stored result is fresh."""
+    """Measure and judge a run and store the result, even if the stored result is fresh.
+
+    Raises:
+        StoreError: if results cannot be written; nothing is measured then. If that is noticed only
+            afterwards, it is a `NotSavedError`, which contains the result.
+    """
     require_sealed(run)
     results.remove_drafts(run)
+    results.require_room(run)
     made_from = results.origin(run, selected)  # before measuring: the run may grow meanwhile
     result = ask(run, selected, Options())
     results.save(run, selected.name, result, made_from)

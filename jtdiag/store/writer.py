@@ -1,6 +1,7 @@
 """Writing a run: all data of an epoch first, then the seal that makes the epoch visible."""
 
 import errno
+import os
 import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -69,6 +70,7 @@ class RunWriter:
         self.path = path
         self.recipe = recipe
         self._lock = lock
+        self._folder: int | None = os.open(path, os.O_RDONLY)  # its inode is not used again
         self._store = zarr.open_group(
             path / STORE, mode="r+", zarr_format=3, use_consolidated=False
         )
@@ -101,12 +103,12 @@ class RunWriter:
             StoreError: if the folder exists and is not empty, or cannot be written.
         """
         refuse_occupied(path)
-        path = path.resolve()  # a symbolic link stays one
+        path = Path(os.path.realpath(path))  # a symbolic link stays one
         files.remove_dead_drafts(path.parent, path.name)
         draft = files.draft_of(path)
         shutil.rmtree(draft, ignore_errors=True)  # left by a dead process with the same PID
         try:
-            with _disk_errors(path):
+            with disk_errors(path):
                 (draft / lanes.FOLDER).mkdir(parents=True)
                 _allocate(draft / STORE, recipe, extent, examples, settings, initial or {})
                 (draft / RECIPE).write_text(toml.to_toml(recipe), encoding="utf-8")
@@ -163,10 +165,9 @@ class RunWriter:
                 f"{self.path}, {block.lane.key}: epochs up to {seal.epoch} are sealed; "
                 f"epoch {block.epoch} cannot be written before epoch {seal.epoch + 1}."
             )
-        if not (self.path / RECIPE).exists():
-            raise StoreError(f"{self.path} was removed while it was trained; training has ended.")
+        self._require_present()
         after = seal.after(block.epoch, self._val_error(block), self.recipe, block.action)
-        with _disk_errors(self.path):
+        with self._disk_errors():
             self._write_arrays(block)
             if block.state:  # recordings have none
                 self._write_state(block)
@@ -177,6 +178,31 @@ class RunWriter:
             lanes.write_seal(self.path, block.lane, after)
         self._seals[block.lane] = after
         self._remove_superseded(block.lane, seal, after)
+
+    def _require_present(self) -> None:
+        """Check that the folder is still the one that was opened, and contains a run.
+
+        Another process could train a new run under its name by now.
+
+        Raises:
+            StoreError: if it is not.
+        """
+        assert self._folder is not None
+        try:
+            present = os.path.samestat(os.fstat(self._folder), self.path.stat())
+        except FileNotFoundError:
+            present = False
+        if not present or not (self.path / RECIPE).exists():
+            raise StoreError(f"{self.path} was removed while it was trained; training has ended.")
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            with disk_errors(self.path):
+                yield
+        except StoreError:
+            self._require_present()
+            raise
 
     def _val_error(self, block: EpochBlock) -> float | None:
         if names.VAL not in self.recipe.splits:
@@ -328,6 +354,9 @@ class RunWriter:
 
     def close(self) -> None:
         """Release the run's lock."""
+        if self._folder is not None:
+            os.close(self._folder)
+        self._folder = None
         self._lock.release()
 
 
@@ -360,7 +389,7 @@ def _lock(path: Path) -> FileLock:
 
 
 @contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
+def disk_errors(path: Path) -> Iterator[None]:
     """Turn errors of a full or read-only disk into a one-line `StoreError`."""
     try:
         yield

@@ -13,6 +13,7 @@ from jtdiag.store import lanes
 from jtdiag.store.check import Damage, Report, check as check_store, damaged_lanes, mark_damaged
 from jtdiag.store.lanes import Seal
 from jtdiag.store.run import LOCK, RECIPE, Run
+from jtdiag.store.writer import disk_errors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +79,14 @@ def repair(checked: Checked, listener: Listener | None = None) -> Checked:
         JtdiagError: if the run is being trained, or its data or members are not available.
     """
     _require_repairable(checked)
-    for damage in checked.others:
-        _remove_result(checked.path, damage.variable)
-    if damaged_lanes(checked.store):
-        if Run(checked.path).recorded:
-            mark_damaged(checked.path, checked.store)
-        else:
-            _train_again(checked, listener)
+    with disk_errors(checked.path):
+        for damage in checked.others:
+            _remove_result(checked.path, damage.variable)
+        if damaged_lanes(checked.store):
+            if Run(checked.path).recorded:
+                mark_damaged(checked.path, checked.store)
+            else:
+                _train_again(checked, listener)
     return check(checked.path)
 
 

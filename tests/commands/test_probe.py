@@ -124,3 +124,23 @@ def test_a_probe_that_fails_costs_the_others_nothing(small_run, foreign):
     assert "performance: running." in ran.stdout
     assert "λ = 0.9" in ran.stdout
     assert (small_run.path / "results" / "performance.zarr").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("others", [(), ("dominance",)])
+def test_findings_that_cannot_be_saved_are_printed(small_run, monkeypatch, others):
+    expected = probe(small_run, "performance")
+    sentences = [line for line in expected.stdout.splitlines() if line.startswith("  ")]
+    assert sentences
+    results.remove(results.path_of(small_run, "performance"))
+    (small_run.path / "findings.jsonl").unlink()
+
+    def full(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("xarray.Dataset.to_zarr", full)
+    ran = probe(small_run, "performance", *others)
+    assert ran.exit_code == 1
+    assert {*sentences} <= {*ran.stdout.splitlines()}
+    assert "No space left on device. The result and its findings are not saved." in ran.stderr
+    assert "Traceback" not in ran.stderr

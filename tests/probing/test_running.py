@@ -154,3 +154,35 @@ def test_drafts_of_killed_processes_are_removed_by_the_next_probe(small_run, fre
     ask(small_run, "performance", force=not fresh)
     assert not draft.exists()
     assert not of_findings.exists()
+
+
+# --- a full disk ----------------------------------------------------------------------------------
+
+
+def full(*_arguments, **_options):
+    raise OSError(28, "No space left on device")
+
+
+def test_without_room_for_a_result_nothing_is_measured(small_run, monkeypatch):
+    """Measuring may take hours, so the disk is tried before."""
+    asked = []
+    probe = replace(PROBES.find("performance"), measure=lambda *_: asked.append("measured"))
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(StoreError, match=r"No space left on device\. Nothing was measured\.$"):
+        running.measure(small_run, probe)
+    assert asked == []
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_afterwards_loses_no_result(small_run, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(xr.Dataset, "to_zarr", full)
+        with pytest.raises(results.NotSavedError, match=r"findings are not saved\.$") as caught:
+            ask(small_run, "performance")
+    assert findings.read(small_run.path) == []
+    assert list((small_run.path / "results").iterdir()) == []
+    measured = caught.value.result
+    xr.testing.assert_equal(measured, ask(small_run, "performance"))
+    judged = running.judge(small_run, PROBES.find("performance"), measured)
+    assert judged
+    assert judged == [f for f in findings.read(small_run.path) if f.probe == "performance"]

@@ -615,6 +615,43 @@ def test_a_run_that_was_removed_while_it_was_trained_is_not_begun_again(create):
 
 
 @pytest.mark.slow
+def test_another_run_in_the_place_of_one_that_was_moved_is_not_written_to(create, tmp_path):
+    """Two trainings would write into one store, each with its own lock."""
+    writer = create()
+    write(writer, FIRST, [0])
+    writer.path.rename(tmp_path / "elsewhere")
+    other = create()
+    before = contents(other.path)
+    with pytest.raises(StoreError, match="was removed while it was trained"):
+        write(writer, FIRST, [1])
+    assert contents(other.path) == before
+    write(other, FIRST, [0, 1])
+
+
+@pytest.mark.slow
+def test_a_run_that_is_removed_while_an_epoch_is_written_is_named(create, monkeypatch):
+    writer = create()
+    real = RunWriter._write_state
+
+    def removed(self, block):
+        shutil.rmtree(self.path)
+        real(self, block)
+
+    monkeypatch.setattr(RunWriter, "_write_state", removed)
+    with pytest.raises(StoreError, match="was removed while it was trained"):
+        write(writer, FIRST, [0])
+
+
+@pytest.mark.slow
+def test_a_link_that_leads_to_itself_is_one_line(create, tmp_path):
+    link = tmp_path / "loop"
+    link.symlink_to(link)
+    with pytest.raises(StoreError, match="cannot be written: .*Not a directory"):
+        create(link)
+    assert [path.name for path in tmp_path.iterdir()] == ["loop"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["empty", "missing"])
 def test_a_folder_that_is_a_link_is_followed(create, tmp_path, target):
     (tmp_path / "big-disk").mkdir()

@@ -241,3 +241,20 @@ def test_what_all_lanes_share_cannot_be_repaired(run):
     (run.path / "store.zarr/outputs/test/target/c/0").unlink()
     with pytest.raises(StoreError, match="all lanes depend on what is damaged"):
         repair(check(run.path))
+
+
+@pytest.mark.slow
+def test_a_full_disk_while_repairing_is_one_line_and_repairing_again_succeeds(run, monkeypatch):
+    before = content(run.path)
+    chunk = next(p for p in files_of(run) if "checkpoints" in p.parts and "/c/0/0/1/" in str(p))
+    chunk.write_bytes(b"another chunk")
+
+    def full(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lanes, "write_seal", full)
+        with pytest.raises(StoreError, match=r"^The disk of .* is full\. Free some space"):
+            repair(check(run.path))
+    assert repair(check(run.path)).intact
+    assert content(run.path) == before
