@@ -56,6 +56,7 @@ class Ended:
 def run(work: Callable[[], Any], folder: Path, interruption: Interruption | None = None) -> Ended:
     """Do work in a fork, with a folder as current folder, and wait until the fork has ended."""
     log = folder.with_name(f"{folder.name}.log")
+    log.write_bytes(b"")
     reading, writing = os.pipe()
     start = time.monotonic()
     process = os.fork()
