@@ -5,9 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import xarray as xr
 
+from jtdiag import names
 from jtdiag.errors import ProbeError
+from jtdiag.printable import printable
 from jtdiag.probing import lane_states
 from jtdiag.probing.findings import Finding
 from jtdiag.store.run import Run
@@ -88,7 +91,7 @@ class Probe:
         return ""
 
     def ask(self, run: Run, options: Options) -> xr.Dataset:
-        """Measure a run and return the result, labeled with units and meanings.
+        """Measure a run and return the result, labeled with units, meanings and names of classes.
 
         Raises:
             ProbeError: if the question does not apply to the run; or if the result does not match
@@ -115,4 +118,7 @@ class Probe:
                     f"its `writes` declares {var.dims}."
                 )
             result[name].attrs |= {"unit": var.unit, "meaning": var.meaning}
+        if names.OUTPUT in result.dims and names.OUTPUT not in result.coords:
+            labels = [printable(name) for name in run.output_names]
+            return result.assign_coords({names.OUTPUT: np.array(labels, dtype=object)})
         return result

@@ -4,6 +4,7 @@ Indices, one-hot rows, names, booleans, whole numbers in floating point and 1..K
 anything else is refused.
 """
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ def read(raw: Parts, classes: NDArray[Any] | None = None) -> ClassLabels:
     """
     class_names = names(classes)
     numbers = classes if classes is not None and classes.dtype.kind in "iu" else None
-    parts = {key: _column(array) for key, array in raw.items()}
+    parts = {key: _column(key, array) for key, array in raw.items()}
     notes: list[str] = []
     if all(array.ndim == 2 for array in parts.values()):
         class_names, numbers = class_names or _numbers(_width(parts)), None
@@ -87,10 +88,22 @@ def names(classes: NDArray[Any] | None) -> tuple[str, ...] | None:
             f"classes has shape {classes.shape} and type {type_of(classes)}; it must be a list of "
             "names, one per class, in the order of the labels."
         )
+    _check_characters("classes", classes)
     return tuple(_text(name) for name in classes)
 
 
-def _column(array: NDArray[Any]) -> NDArray[Any]:
+def _check_characters(key: str, array: NDArray[Any]) -> None:
+    """Check that text consists of characters; Python fails on other numbers in their place."""
+    if array.dtype.kind != "U" or not array.size or not array.dtype.itemsize:
+        return
+    numbers = np.ascontiguousarray(array).view(f"{array.dtype.str[0]}u4")
+    if numbers.max() > sys.maxunicode:
+        raise DataError(f"{key} contains text with invalid characters; write the file again.")
+
+
+def _column(key: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array (N, 1) as (N,), and others as they are, after checking the characters."""
+    _check_characters(key, array)
     return array[:, 0] if array.shape[1:] == (1,) else array
 
 

@@ -13,8 +13,9 @@ from hostile_data import RANDOM, is_refused_by_train, is_said_by_train, read, to
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from jtdiag import Run
+from jtdiag import Run, probe
 from jtdiag.engine.datasets import folder
+from jtdiag.printable import printable
 
 KIND = "image folder"
 SIZE = (6, 5)
@@ -363,6 +364,8 @@ def harmful_names(_: Path) -> None:
     assert ran.exit_code == 0
     assert "\x1b" not in ran.output
     assert Run("run").output_names == tuple(sorted(classes))
+    by_class = probe(Run("run"), "diversity")["diversity_by_class"]
+    assert by_class["output"].values.tolist() == [printable(name) for name in sorted(classes)]
 
 
 @hostile(KIND, "a damaged image in a folder with an escape sequence in its name", "refused")

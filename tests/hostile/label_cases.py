@@ -54,6 +54,16 @@ def empty_words(_: Path) -> None:
     is_refused_by_train(r"y_train contains an empty name; ")
 
 
+@hostile(KIND, "text whose bytes are no characters, in labels and in classes", "refused")
+def no_characters(_: Path) -> None:
+    for dtype in ("<u4", ">u4"):
+        bad = np.full((60, 2), 0x7FFFFFFF, dtype).view(f"{dtype[0]}U2")[:, 0]
+        write(arrays(y=bad))
+        is_refused_by_train(r"y_train contains text with invalid characters; write the file")
+        write(arrays(classes=bad[:3]))
+        is_refused_by_train(r"classes contains text with invalid characters; write the file")
+
+
 @hostile(KIND, "names for training, indices for the test", "refused")
 def words_and_indices(_: Path) -> None:
     write(arrays(y=LABELS, y_train=WORDS[LABELS[TRAIN]]))

@@ -202,3 +202,9 @@ def test_a_question_about_own_weights_does_not_apply_to_branches(small_run, monk
         ProbeError, match=r"^Probe mine needs members with weights .* branches of one network\."
     ):
         about_weights.ask(small_run, Options())
+
+
+def test_results_by_class_are_labeled_with_the_names_of_classes(toy):
+    result = PROBES.find("diversity").ask(toy, Options())
+    assert result["output"].values.tolist() == list(toy.output_names)
+    assert toy.output_names == ("0", "1", "2")
