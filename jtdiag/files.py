@@ -24,6 +24,8 @@ _SYNCFS = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
 
 CHECKSUM = "checksum"
 """Key under which a JSON object records its own checksum."""
+NAME = "file"
+"""Key under which a JSON file records its name, so that another one in its place is noticed."""
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -150,12 +152,12 @@ def digest(path: Path) -> str:
 
 
 def write_json(path: Path, fields: Mapping[str, Any]) -> None:
-    """Replace a JSON file atomically; it records its own checksum.
+    """Replace a JSON file atomically; it records its own name and checksum.
 
     Unlike `write_atomically`, it does not look for drafts: it is called for every epoch, in a
     folder with many files.
     """
-    _replace(path, json.dumps(with_checksum(fields)) + "\n")
+    _replace(path, json.dumps(with_checksum({NAME: path.name, **fields})) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -164,9 +166,21 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         FileNotFoundError: if there is no such file.
         OSError: if it cannot be read.
-        ValueError: if it is damaged.
+        ValueError: if it is damaged, or another file.
     """
-    return without_checksum(json.loads(path.read_text(encoding="utf-8")))
+    return of_file(path, json.loads(path.read_text(encoding="utf-8")))
+
+
+def of_file(path: Path, document: Any) -> dict[str, Any]:
+    """Return the fields of a parsed JSON file, as `read_json` does.
+
+    Raises:
+        ValueError: if it is damaged, or another file.
+    """
+    fields = without_checksum(document)
+    if fields.pop(NAME, path.name) != path.name:
+        raise ValueError("it is another file")
+    return fields
 
 
 def acquire(path: Path, timeout: float) -> FileLock:

@@ -9,11 +9,17 @@ from typing import Literal
 from jtdiag import files
 from jtdiag.errors import StoreError
 from jtdiag.printable import shell_word
+from jtdiag.probing import result_seal
+from jtdiag.store import formats
 
 LOG = "findings.jsonl"
 LOCK = "findings.lock"
 """Locked by the process that rewrites the findings; the lock of a dead process is released."""
 LEVELS = ("info", "alert")
+FORMAT = 2
+"""Format of a line. 2 has its number, the number of lines, and a checksum; 1 has no format."""
+EMPTY = "\n"
+"""Content of the file if there are no findings; an empty file was cut short."""
 PATIENCE = 5.0
 """Seconds to wait for another process that is writing findings, which takes milliseconds."""
 
@@ -41,46 +47,76 @@ class Finding:
     Empty if the finding is a detail."""
 
 
-def read(run: Path) -> list[Finding]:
+def read(run: Path, *, lost: bool = False) -> list[Finding]:
     """Return the findings in a run's folder; empty if no probe has been run yet.
 
+    Args:
+        run: The folder.
+        lost: Whether the file may have been lost: then there are no findings, and no error.
+
     Raises:
-        StoreError: if the file is damaged.
+        StoreError: if the file is damaged, or missing although the run has results.
     """
     path = run / LOG
+    if not lost and are_lost(run):
+        raise StoreError(
+            f"{path} is missing or empty, although there are results. Write it again with: "
+            f"jtdiag probe {shell_word(run)}"
+        )
     if not path.exists():
         return []
-    findings = []
     try:
         text = path.read_text(encoding="utf-8").removesuffix("\n")
-        for line in text.split("\n") if text else ():
-            findings.append(_parsed(line))
+        lines = text.split("\n") if text else []
+        return [_parsed(path, line, i, len(lines)) for i, line in enumerate(lines, 1)]
+    except StoreError:
+        raise
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
             f"{path} is not a list of findings ({error}). Delete it and run `jtdiag probe "
             f"{shell_word(run)}`."
         ) from error
-    return findings
 
 
-def _parsed(line: str) -> Finding:
-    """Return the finding of a line.
+def are_lost(run: Path) -> bool:
+    """Return whether a run has sealed results but no file of findings, or an empty one."""
+    path = run / LOG
+    if path.exists() and path.stat().st_size > 0:
+        return False
+    return any((run / result_seal.FOLDER).glob("*.json"))
+
+
+def _parsed(path: Path, line: str, number: int, lines: int) -> Finding:
+    """Return the finding of a line, given which of how many lines it is.
 
     Raises:
-        ValueError: if the line was changed after it was written.
+        ValueError: if the line was changed after it was written, or others are missing.
+        NewerFormatError: if it was written by a newer version.
     """
     fields = json.loads(line)
     if files.CHECKSUM in fields:  # lines of older versions have none
         fields = files.without_checksum(fields)
+    formats.require(path, "list of findings", fields.pop("format", 1), FORMAT)
+    if (fields.pop("line", number), fields.pop("lines", lines)) != (number, lines):
+        raise ValueError("lines are missing, or were moved")
     if fields["level"] not in LEVELS:
         raise ValueError(f"the level of a finding is {fields['level']!r}")
     fields["trials"], fields["members"] = tuple(fields["trials"]), tuple(fields["members"])
     return Finding(**fields)
 
 
-def _line(finding: Finding) -> str:
-    fields = json.loads(json.dumps(asdict(finding)))  # as they are read: lists, not tuples
+def _line(finding: Finding, number: int, lines: int) -> str:
+    place = {"format": FORMAT, "line": number, "lines": lines}
+    # As they are read: lists, not tuples.
+    fields = json.loads(json.dumps(asdict(finding) | place))
     return json.dumps(files.with_checksum(fields), ensure_ascii=False)
+
+
+def _replaced(old: list[Finding], probe: str, new: list[Finding]) -> list[Finding]:
+    """Return findings in which those of a probe are replaced where they are, or appended."""
+    place = next((i for i, finding in enumerate(old) if finding.probe == probe), len(old))
+    after = [finding for finding in old[place:] if finding.probe != probe]
+    return [*old[:place], *new, *after]
 
 
 def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
@@ -94,9 +130,9 @@ def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
     new = list(findings)
     try:
         with files.locked(run / LOCK, PATIENCE):
-            kept = [finding for finding in read(run) if finding.probe != probe]
-            lines = [_line(finding) for finding in (*kept, *new)]
-            files.write_atomically(run / LOG, "\n".join([*lines, ""]))
+            total = _replaced(read(run, lost=True), probe, new)
+            lines = [_line(finding, i, len(total)) for i, finding in enumerate(total, 1)]
+            files.write_atomically(run / LOG, "\n".join([*lines, ""]) or EMPTY)
     except StoreError:
         raise
     except OSError as error:

@@ -7,6 +7,12 @@ its seal was damaged, copied in part, or interrupted while it was written.
 from pathlib import Path
 
 from jtdiag import files
+from jtdiag.store import formats
+
+FOLDER = "results"
+"""Folder of results and their seals in a run."""
+FORMAT = 2
+"""Format of a stored result: 2 has a seal; results of older versions have no format."""
 
 
 def path_of(result: Path) -> Path:
@@ -16,7 +22,7 @@ def path_of(result: Path) -> Path:
 
 def write(result: Path) -> None:
     """Seal a result that is completely on disk."""
-    files.write_json(path_of(result), {"files": _hashes(result)})
+    files.write_json(path_of(result), {"format": FORMAT, "files": _hashes(result)})
 
 
 def remove(result: Path) -> None:
@@ -27,15 +33,28 @@ def remove(result: Path) -> None:
 def verify(result: Path) -> bool:
     """Compare the files of a result with its seal; return whether it has a seal.
 
+    Only results of older versions have none.
+
     Raises:
-        ValueError: if a file is missing, was changed or added, or the seal is damaged.
+        ValueError: if a file is missing, was changed or added, or the seal is damaged or missing.
+        NewerFormatError: if a newer version has made it.
     """
     try:
-        sealed = files.read_json(path_of(result))["files"]
-    except FileNotFoundError:
+        seal = files.read_json(path_of(result))
+        formats.require(result, "result", seal.get("format", FORMAT), FORMAT)
+        sealed = seal["files"]
+    except FileNotFoundError as error:
+        if formats.of_store(result) != 1:
+            raise ValueError("its seal is missing") from error
         return False
     except (ValueError, KeyError) as error:
         raise ValueError(f"{path_of(result).name} is not its seal: {error}") from error
+    _compare(result, sealed)
+    formats.require(result, "result", formats.of_store(result), FORMAT)
+    return True
+
+
+def _compare(result: Path, sealed: dict[str, str]) -> None:
     actual = _hashes(result)
     for name in sorted(sealed.keys() | actual.keys()):
         if name not in actual:
@@ -44,7 +63,6 @@ def verify(result: Path) -> bool:
             raise ValueError(f"the file {name} does not belong to it")
         if sealed[name] != actual[name]:
             raise ValueError(f"the file {name} was changed")
-    return True
 
 
 def identity(result: Path) -> tuple[int, int] | None:

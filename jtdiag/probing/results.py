@@ -22,9 +22,7 @@ from jtdiag.probing.code_hash import code_hash
 from jtdiag.probing.contract import Probe
 from jtdiag.store.run import Run
 
-FOLDER = "results"
-FORMAT = 2
-"""Format of a stored result: 2 has a seal; results of older versions have no format."""
+FOLDER = result_seal.FOLDER
 LOCK = "results.lock"
 """Locked by the process that replaces a result; the lock of a dead process is released."""
 PATIENCE = 30.0
@@ -85,7 +83,7 @@ def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> 
     path = path_of(run, name)
     draft, old = (path.with_name(f".{path.name}.{_unique()}.draft") for _ in range(2))
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    about = {"probe": name, "jtdiag": version("jtdiag"), "date": now, "format": FORMAT}
+    about = {"probe": name, "jtdiag": version("jtdiag"), "date": now, "format": result_seal.FORMAT}
     labeled = result.assign_attrs(made_from | about)
     try:
         path.parent.mkdir(exist_ok=True)
@@ -185,14 +183,16 @@ def _read(run: Run, name: str) -> xr.Dataset:
             f"{shell_word(run.path)} {name}"
         )
     try:
-        sealed = result_seal.verify(path)
+        result_seal.verify(path)
         with warnings.catch_warnings():
             # zarr warns of a variable that has just been removed by another process.
             warnings.simplefilter("error", ZarrUserWarning)
             with xr.open_zarr(path, consolidated=False, chunks=None) as stored:
                 result = stored.load()
-        if not sealed and "format" in result.attrs:
-            raise ValueError("its seal is missing")
+        if result.attrs.get("probe", name) != name:
+            raise ValueError(f"it is the result of {result.attrs['probe']}")
+    except StoreError:
+        raise
     except (OSError, ValueError, KeyError, RuntimeError, ZarrUserWarning) as error:
         raise StoreError(
             f"{path} is damaged ({error}). Recompute it: jtdiag probe {shell_word(run.path)} "
@@ -210,7 +210,7 @@ def is_fresh(run: Run, probe: Probe) -> bool:
         stored = load(run, probe.name).attrs
     except StoreError:
         return False
-    if stored.get("format") != FORMAT:  # of an older version: without a seal
+    if stored.get("format") != result_seal.FORMAT:  # of an older version: without a seal
         return False
     current = origin(run, probe)
     if stored.get(LEFT_OUT, "") != current[LEFT_OUT]:  # of an older version: none was left out

@@ -37,8 +37,10 @@ def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> x
     results.remove_drafts(run)
     result = results.load(run, selected.name)
     judged = judge(run, selected, result)
-    recorded = [finding for finding in findings.read(run.path) if finding.probe == selected.name]
+    stored = findings.read(run.path, lost=True)
+    recorded = [finding for finding in stored if finding.probe == selected.name]
     with suppress(StoreError):  # a run that may only be read
+        record_lost(run)
         record_lanes(run)
         # Training and `jtdiag watch` also record findings of rules, under the name "alerts".
         if judged != recorded:
@@ -60,6 +62,8 @@ def measure(run: Run, selected: Probe) -> xr.Dataset:
     result = ask(run, selected, Options())
     results.save(run, selected.name, result, made_from)
     try:
+        with suppress(StoreError):  # another result is damaged
+            record_lost(run)
         record_lanes(run)
         findings.record(run.path, selected.name, judge(run, selected, result))
     except StoreError as error:  # the next call records them
@@ -107,9 +111,23 @@ def judge(run: Run, selected: Probe, result: xr.Dataset) -> list[Finding]:
     ]
 
 
+def record_lost(run: Run) -> None:
+    """Write the findings of all stored results again if the file of findings was lost.
+
+    Raises:
+        StoreError: if a result is damaged, or the file cannot be written.
+    """
+    if not findings.are_lost(run.path):
+        return
+    for each in PROBES.all():
+        if each.applies(run) and results.path_of(run, each.name).exists():
+            judged = judge(run, each, results.load(run, each.name))
+            findings.record(run.path, each.name, judged)
+
+
 def record_lanes(run: Run) -> None:
     """Record which lanes are not used, if that has changed since it was last recorded."""
     of_lanes = lane_states.findings(run)
-    recorded = [f for f in findings.read(run.path) if f.probe == lane_states.SOURCE]
+    recorded = [f for f in findings.read(run.path, lost=True) if f.probe == lane_states.SOURCE]
     if of_lanes != recorded:
         findings.record(run.path, lane_states.SOURCE, of_lanes)

@@ -9,7 +9,7 @@ from jtdiag.probing import findings, lane_states, results
 from jtdiag.probing.contract import Probe
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
-from jtdiag.probing.running import measure
+from jtdiag.probing.running import judge, measure
 from jtdiag.store.run import Run
 
 
@@ -83,7 +83,11 @@ def gather(run: Run) -> Evidence:
             stored[probe.name] = result
             stale += [] if results.is_fresh(run, probe) else [probe.name]
     without = {*missing, *not_applicable, lane_states.SOURCE}
-    of_stored = [finding for finding in findings.read(run.path) if finding.probe not in without]
+    recorded = findings.read(run.path, lost=True)
+    of_stored = [finding for finding in recorded if finding.probe not in without]
+    # A run that can only be read does not get a file of findings again.
+    for name in stored.keys() - {finding.probe for finding in recorded}:
+        of_stored += judge(run, PROBES.find(name), stored[name])
     return Evidence(
         run=run,
         results=stored,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from jtdiag import names
 from jtdiag.errors import JtdiagError
-from jtdiag.store import chunks, lanes
+from jtdiag.store import chunks, lanes, states
+from jtdiag.store.formats import NewerFormatError
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 
@@ -36,6 +37,9 @@ class Report:
     """Whether chunks were compared with checksums recorded by path; not in older runs."""
 
 
+STATE = "state"
+"""Stands in place of a variable for the state to resume a lane from."""
+
 Part = tuple[Callable[[], object], Damage]
 """A call that reads a part and raises if it is damaged, and the place that it is at."""
 
@@ -47,11 +51,13 @@ def check(path: Path) -> Report:
         path: Folder of the run.
 
     Raises:
-        StoreError: if the folder is not a run.
+        StoreError: if the folder is not a run, or that of a newer version.
     """
     Run.require(path)
     try:
         run = Run(path)
+    except NewerFormatError:
+        raise
     except JtdiagError as error:
         return Report(parts=1, damages=(Damage(reason=str(error)),), by_place=True)
     count, damages = 0, []
@@ -60,7 +66,8 @@ def check(path: Path) -> Report:
         try:
             read()
         except JtdiagError as error:
-            damages.append(replace(place, reason=str(error)))
+            if not _superseded(run, place):
+                damages.append(replace(place, reason=str(error)))
     return Report(parts=count, damages=tuple(damages), by_place=run.has_checksums)
 
 
@@ -89,7 +96,11 @@ def _of_lane(run: Run, lane: Lane) -> Iterator[Part]:
         seal = run.seal(lane)
     except JtdiagError:
         return
-    yield partial(run.history, lane), Damage(lane=lane, variable=names.METRICS)
+    for name in run.metrics_of(lane):
+        yield partial(run.metric, lane, name), Damage(lane=lane, variable=f"{names.METRICS}/{name}")
+    if states.is_needed(seal):
+        place = Damage(lane=lane, epoch=seal.epoch, variable=STATE)
+        yield partial(states.read, run.path, lane, seal.epoch), place
     for epoch in seal.outputs:
         for split in run.recipe.keep.splits:
             place = Damage(
@@ -104,6 +115,20 @@ def _of_lane(run: Run, lane: Lane) -> Iterator[Part]:
             yield partial(run.parameter, lane, epoch, name), place
 
 
+def _superseded(run: Run, place: Damage) -> bool:
+    """Return whether an epoch was removed while it was read, since a better or later one came."""
+    if place.lane is None or place.epoch is None:
+        return False
+    try:
+        seal = run.seal(place.lane)
+    except JtdiagError:
+        return False
+    if place.variable == STATE:
+        return seal.done or seal.epoch != place.epoch
+    outputs = place.variable.startswith(names.OUTPUTS)
+    return place.epoch not in (seal.outputs if outputs else seal.checkpoints)
+
+
 def damaged_lanes(report: Report) -> list[Lane]:
     """Return the lanes that have damage, in order."""
     return sorted({damage.lane for damage in report.damages if damage.lane is not None})
@@ -115,7 +140,7 @@ def mark_damaged(path: Path, report: Report) -> None:
     Readers then treat these epochs as not kept.
     """
     for damage in report.damages:
-        if damage.lane is None or damage.epoch is None:
+        if damage.lane is None or damage.epoch is None or damage.variable == STATE:
             continue
         seal = lanes.read_seal(path, damage.lane)
         lanes.write_seal(path, damage.lane, lanes.without_epoch(seal, damage.epoch))

@@ -119,7 +119,10 @@ def read_created(run: Path) -> dict[str, Any] | None:
     Raises:
         StoreError: if the record is damaged.
     """
-    return _read(run / FOLDER / CREATED)
+    values = _read(run / FOLDER / CREATED)
+    if values is not None and not {"chunks", "metadata"} <= values.keys():
+        raise StoreError(f"{run / FOLDER / CREATED}: is another file. {REMEDY} {run}")
+    return values
 
 
 def _read(path: Path) -> dict[str, Any] | None:

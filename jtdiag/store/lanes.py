@@ -154,7 +154,7 @@ def read_seal(run: Path, lane: Lane) -> Seal:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if files.CHECKSUM in values:  # seals of older versions have none
-            values = files.without_checksum(values)
+            values = files.of_file(path, values)
         if values.pop("lane", lane.key) != lane.key:
             raise ValueError("it is that of another lane")
         for key in ("outputs", "checkpoints"):
@@ -166,8 +166,8 @@ def read_seal(run: Path, lane: Lane) -> Seal:
         return Seal()
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(
-            f"{path}: is not the seal of a lane ({error!r}). "
-            "Train the run again, or restore the folder from a backup."
+            f"{path}: is not the seal of a lane ({type(error).__name__}: {error}). "
+            f"See what is damaged with: jtdiag check {shell_word(run)}"
         ) from error
 
 

@@ -21,7 +21,7 @@ from jtdiag.errors import StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
-from jtdiag.store import checksums, chunks, lanes, lazy, trust
+from jtdiag.store import checksums, chunks, formats, lanes, lazy, trust
 from jtdiag.store.lanes import Lane, Seal
 
 if TYPE_CHECKING:
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
 RECIPE = "recipe.toml"
 STORE = "store.zarr"
-FORMAT = 2
-"""Format of the store that this version writes. 1 (or none): before checksums by path."""
-CHECKED = 2
-"""Format from which on the checksums of every file are recorded."""
 LOCK = "engine.lock"
 """Lock file that the writer of a run holds; the lock ends with its process."""
 
@@ -67,6 +63,7 @@ class Run:
         self.path = Path(path)
         self._trusts_code = trust_code
         self.require(self.path)
+        self._require_format()
         self.recipe: Recipe = toml.read(self.path / RECIPE)
         self.recipe_hash = toml.digest(self.recipe)
         self.bytes_read = 0
@@ -90,6 +87,24 @@ class Run:
                     "Give a folder that `jtdiag train` has made."
                 )
 
+    def _require_format(self) -> None:
+        """Refuse a newer format before anything is read that it may have changed."""
+        version = formats.of_store(self.path / STORE)
+        try:
+            formats.require(self.path, "run", version, formats.RUN)
+        except StoreError:
+            self._check_attributes()
+            raise
+
+    def _check_attributes(self) -> None:
+        """Raise an error if the attributes of the store are known to be damaged."""
+        try:
+            recorded = self._created is not None
+        except StoreError:  # a newer version may record it in another way
+            return
+        if recorded:
+            self.check_metadata("zarr.json")
+
     @functools.cached_property
     def _store(self) -> zarr.Group:
         created = self._created
@@ -99,13 +114,7 @@ class Run:
             group = zarr.open_group(self.path / STORE, mode="r", zarr_format=3)
         except (OSError, ValueError, KeyError) as error:
             raise StoreError(f"{self.path / STORE} cannot be opened: {error}.") from error
-        version = group.attrs.get("format", 1)
-        if not isinstance(version, int) or version > FORMAT:
-            raise StoreError(
-                f"{self.path} has store format {version}; this version of jtdiag reads formats up "
-                f"to {FORMAT}. Open it with the version that trained it, or a newer one."
-            )
-        if version >= CHECKED and created is None:
+        if formats.of_store(self.path / STORE) >= formats.CHECKED and created is None:
             raise StoreError(
                 f"{self.path / lanes.FOLDER / checksums.CREATED} is missing, with the checksums of "
                 "the store. Restore the folder from a backup, or train again."
@@ -378,15 +387,11 @@ class Run:
             return None
         self._require_metrics({lane: seal})
         epochs = range(seal.epoch + 1)
-        selection = (lane.lam_index, lane.trial, slice(len(epochs)))
         train = self.recipe.splits.index(names.TRAIN)
         variables = [*names.METRIC_VARIABLES]
         if f"{names.METRICS}/{names.DISPLACEMENT}" in self._store:
             variables.append(names.DISPLACEMENT)
-        values = {n: chunks.read(self.array(f"{names.METRICS}/{n}"), selection) for n in variables}
-        recorded = dict(seal.metrics)
-        for name in values.keys() & recorded.keys():
-            self._check_rows(lane, name, values[name], recorded[name])
+        values = {name: self._metric(seal, lane, name) for name in variables}
         history = History(
             epoch=np.asarray(epochs),
             **{name: values[name][:, train] for name in names.METRIC_VARIABLES},
@@ -397,6 +402,32 @@ class Run:
             lam=np.array([self._lam_by(seal, lane, epoch) for epoch in epochs]),
         )
         return history.measured() if self.recorded else history
+
+    def metrics_of(self, lane: Lane) -> list[str]:
+        """Return the names of the metrics that a lane has sealed epochs of."""
+        if self.seal(lane).epoch < 0:
+            return []
+        group = cast(zarr.Group, self._store[names.METRICS])
+        return sorted(name for name, array in group.arrays() if array.ndim >= 3)  # no coordinates
+
+    def metric(self, lane: Lane, name: str) -> NDArray[np.float64]:
+        """Return one metric (epoch, …) of a lane's sealed epochs.
+
+        Raises:
+            StoreError: if it is damaged, or not the one that was sealed.
+        """
+        seal = self.seal(lane)
+        if name in names.METRIC_VARIABLES:  # the others are optional in older runs
+            self._require(self.array(f"{names.METRICS}/{name}"), lane.lam_index, lane.trial)
+        return self._metric(seal, lane, name)
+
+    def _metric(self, seal: Seal, lane: Lane, name: str) -> NDArray[np.float64]:
+        selection = (lane.lam_index, lane.trial, slice(seal.epoch + 1))
+        row = chunks.read(self.array(f"{names.METRICS}/{name}"), selection)
+        recorded = dict(seal.metrics)
+        if name in recorded:
+            self._check_rows(lane, name, row, recorded[name])
+        return row
 
     def _check_rows(self, lane: Lane, name: str, row: NDArray[Any], checksum: str) -> None:
         if checksums.of_rows(row) != checksum:

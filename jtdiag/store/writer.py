@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
-from zipfile import BadZipFile
 
 import numpy as np
 import zarr
@@ -22,16 +21,12 @@ from jtdiag.errors import StoreError
 from jtdiag.printable import shell_word
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import checksums, lanes, layout, trust
+from jtdiag.store import checksums, chunks, formats, lanes, layout, states, trust
 from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction, Seal
 from jtdiag.store.layout import Extent
-from jtdiag.store.run import FORMAT, LOCK, RECIPE, STORE, Run
+from jtdiag.store.run import LOCK, RECIPE, STORE, Run
+from jtdiag.store.states import State
 
-State = dict[str, NDArray[Any]]
-"""Arrays needed to resume training exactly."""
-
-PLACE = "trial, lam, epoch"
-"""Entry of a state that says which lane and epoch it belongs to; none in older versions."""
 LOCK_TIMEOUT = 0.25
 """Seconds to wait for the run's lock: `Run.training` holds it for an instant while it checks."""
 
@@ -248,11 +243,17 @@ class RunWriter:
             rows = {}
             variables = (*names.METRIC_VARIABLES, names.DISPLACEMENT)
             for name in (n for n in variables if f"{names.METRICS}/{n}" in self._store):
-                array = self._array(f"{names.METRICS}/{name}")
-                rows[name] = np.array(array[lane.lam_index, lane.trial], dtype=np.float64)
-                rows[name][self._seals[lane].epoch + 1 :] = np.nan
+                rows[name] = self._metric(lane, self._array(f"{names.METRICS}/{name}"))
             self._metrics[lane] = rows
         return self._metrics[lane]
+
+    def _metric(self, lane: Lane, array: zarr.Array[Any]) -> NDArray[np.float64]:
+        """Return a metric of a lane, NaN after the last sealed epoch."""
+        until = self._seals[lane].epoch + 1
+        row = np.full(array.shape[2:], np.nan)
+        if until > 0:  # if the lane is trained again, its metrics may be damaged
+            row[:until] = chunks.read(array, (lane.lam_index, lane.trial))[:until]
+        return row
 
     def _write_lam(self, lane: Lane, seal: Seal) -> None:
         """Write λ of every epoch of a lane."""
@@ -280,39 +281,20 @@ class RunWriter:
         Raises:
             StoreError: if the state is missing or damaged.
         """
-        path = self._state_path(lane, epoch)
-        try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                state = dict(arrays)
-            if state.pop(PLACE, _place(lane, epoch)).tolist() != _place(lane, epoch).tolist():
-                raise ValueError("it is that of another lane or epoch")
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
-            raise StoreError(
-                f"{path}: cannot be read ({error}); the lane cannot be resumed. "
-                f"Train the lane again with: jtdiag check {shell_word(self.path)} --repair"
-            ) from error
-        return state
+        return states.read(self.path, lane, epoch)
 
     def finished_before(self, lane: Lane, epoch: int) -> bool:
         """Return whether a lane is done and its state of an epoch is no longer kept."""
-        return self._seals[lane].done and not self._state_path(lane, epoch).exists()
-
-    def _state_path(self, lane: Lane, epoch: int) -> Path:
-        return self.path / lanes.FOLDER / f"{lane.key}-epoch{epoch}.npz"
+        return self._seals[lane].done and not states.path_of(self.path, lane, epoch).exists()
 
     def _write_state(self, block: EpochBlock) -> None:
-        path = self._state_path(block.lane, block.epoch)
-        draft = path.with_suffix(".draft")
-        with draft.open("wb") as stream:
-            place = {PLACE: _place(block.lane, block.epoch)}
-            np.savez(stream, **cast(Any, {**block.state, **place}))
-        draft.replace(path)
+        states.write(self.path, block.lane, block.epoch, block.state)
 
     def forget_states(self, group: Iterable[Lane], epoch: int) -> None:
         """Remove states that are no longer needed once a group of lanes has sealed an epoch."""
         for lane in group:
             for path in (self.path / lanes.FOLDER).glob(f"{lane.key}-epoch*.npz"):
-                if self._seals[lane].done or path != self._state_path(lane, epoch):
+                if self._seals[lane].done or path != states.path_of(self.path, lane, epoch):
                     path.unlink()
 
     # --- cleanup --------------------------------------------------------------------------------
@@ -358,10 +340,6 @@ class RunWriter:
             os.close(self._folder)
         self._folder = None
         self._lock.release()
-
-
-def _place(lane: Lane, epoch: int) -> NDArray[np.int64]:
-    return np.array([lane.trial, lane.lam_index, epoch])
 
 
 def refuse_occupied(path: Path) -> None:
@@ -414,7 +392,7 @@ def _allocate(
     store = zarr.open_group(path, mode="w", zarr_format=3)
     store.attrs.update(
         {
-            "format": FORMAT,
+            "format": formats.RUN,
             "recipe": toml.to_toml(recipe),
             "settings": dict(settings),
             "outputs_per_member": extent.outputs,

@@ -11,7 +11,7 @@ from jtdiag.probing import findings, lane_states, results
 from jtdiag.probing.contract import Options
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
-from jtdiag.probing.running import ask, judge, record_lanes
+from jtdiag.probing.running import ask, judge, record_lanes, record_lost
 from jtdiag.store.run import RECIPE, Run
 from jtdiag.watch.events import Appeared, Ended, Event, RunEvent, Sealed
 from jtdiag.watch.folder import FolderWatch
@@ -102,6 +102,7 @@ def run_cheap_probes(run: Run) -> list[Finding]:
     They are recorded in the run's folder unless the probe has an up-to-date full result.
     """
     with suppress(StoreError):  # a read-only folder can be watched
+        record_lost(run)
         record_lanes(run)
     all_findings = lane_states.findings(run)
     for probe in PROBES.all():

@@ -10,6 +10,7 @@ from jtdiag.alerts.lane_verdicts import LaneVerdict
 from jtdiag.errors import StoreError
 from jtdiag.probing import findings
 from jtdiag.probing.findings import Finding
+from jtdiag.probing.running import record_lost
 from jtdiag.store.run import RECIPE, Run
 from jtdiag.watch.events import Appeared, Ended, Event, Resumed, Sealed, Stalled, State, Trouble
 from jtdiag.watch.heartbeat import Heartbeat
@@ -196,7 +197,9 @@ class RunWatch:
         A folder that cannot be written can still be watched; the problem is reported once.
         """
         try:
-            recorded = [f for f in findings.read(self.path) if f.probe == lane_verdicts.SOURCE]
+            record_lost(self.run)
+            stored = findings.read(self.path, lost=True)
+            recorded = [f for f in stored if f.probe == lane_verdicts.SOURCE]
             # The probe alerts has a finding of its own, "carried", besides those of the rules.
             if [f for f in recorded if f.rule != "carried"] != self.findings:
                 findings.record(self.path, lane_verdicts.SOURCE, self.findings)

@@ -8,9 +8,11 @@ from jtdiag.engine.progress import Listener
 from jtdiag.errors import JtdiagError, StoreError
 from jtdiag.printable import shell_word
 from jtdiag.probing import findings, result_seal, results
+from jtdiag.probing.running import record_lost
 from jtdiag.recipe import toml
 from jtdiag.store import lanes
 from jtdiag.store.check import Damage, Report, check as check_store, damaged_lanes, mark_damaged
+from jtdiag.store.formats import NewerFormatError
 from jtdiag.store.lanes import Seal
 from jtdiag.store.run import LOCK, RECIPE, Run
 from jtdiag.store.writer import disk_errors
@@ -51,28 +53,37 @@ def check(path: str | Path) -> Checked:
     store = check_store(path)
     stored = sorted((path / results.FOLDER).glob("*.zarr"))
     others = [damage for result in stored for damage in _result(result)]
-    try:
-        findings.read(path)
-    except JtdiagError as error:
-        others.append(Damage(reason=str(error), variable=findings.LOG))
+    others += _findings(path)
     return Checked(path=path, store=store, results=len(stored), others=tuple(others))
 
 
 def _result(path: Path) -> list[Damage]:
     try:
         result_seal.verify(path)
+    except NewerFormatError:
+        raise
     except (OSError, ValueError) as error:
         return [Damage(reason=f"{path}: {error}.", variable=f"{results.FOLDER}/{path.stem}")]
+    return []
+
+
+def _findings(run: Path) -> list[Damage]:
+    try:
+        findings.read(run)
+    except NewerFormatError:
+        raise
+    except JtdiagError as error:
+        return [Damage(reason=str(error), variable=findings.LOG)]
     return []
 
 
 def repair(checked: Checked, listener: Listener | None = None) -> Checked:
     """Repair a run and check it again.
 
-    Damaged results and findings are removed; the next `jtdiag probe` measures them again. Damaged
-    lanes are trained again from the beginning: with the same recipe and seed they are what they
-    were. If the run was recorded from another training loop, epochs whose outputs or checkpoints
-    are damaged are marked as not kept instead.
+    Damaged results are removed; the next `jtdiag probe` measures them again. Damaged findings are
+    written again from the results. Damaged lanes are trained again from the beginning: with the
+    same recipe and seed they are what they were. If the run was recorded from another training
+    loop, epochs whose outputs or checkpoints are damaged are marked as not kept instead.
 
     Raises:
         StoreError: if what all lanes share is damaged; that cannot be repaired.
@@ -87,6 +98,7 @@ def repair(checked: Checked, listener: Listener | None = None) -> Checked:
                 mark_damaged(checked.path, checked.store)
             else:
                 _train_again(checked, listener)
+        record_lost(Run(checked.path))
     return check(checked.path)
 
 

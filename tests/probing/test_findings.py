@@ -48,11 +48,11 @@ def test_a_run_without_findings_has_nfinding(tmp_path):
     assert read(tmp_path) == []
 
 
-def test_the_findings_of_a_probe_replace_those_it_had(tmp_path):
+def test_the_findings_of_a_probe_replace_those_it_had_where_they_were(tmp_path):
     record(tmp_path, "mine", [finding(rule="a"), finding(rule="b")])
     record(tmp_path, "other", [finding("other")])
     record(tmp_path, "mine", [finding(rule="c")])
-    assert read(tmp_path) == [finding("other"), finding(rule="c")]
+    assert read(tmp_path) == [finding(rule="c"), finding("other")]
     record(tmp_path, "mine", [])
     assert read(tmp_path) == [finding("other")]
 

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from jtdiag.errors import StoreError
-from jtdiag.probing import results
+from jtdiag.probing import result_seal, results
 from jtdiag.probing.code_hash import code_of
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
@@ -50,7 +50,7 @@ def test_a_result_comes_back_with_units_meanings_and_origin(toy_copy, name):
         "probe": name,
         "jtdiag": results.version("jtdiag"),
         "date": stored.attrs["date"],
-        "format": results.FORMAT,
+        "format": result_seal.FORMAT,
     }
     age = datetime.now(UTC) - datetime.fromisoformat(stored.attrs["date"])
     assert timedelta(seconds=-1) < age < timedelta(hours=1)

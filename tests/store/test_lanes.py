@@ -158,6 +158,7 @@ def test_what_rules_did_lies_flat_in_the_file_as_in_all_runs_before(run):
     lanes.write_seal(run, LANE, seal)
     path = run / lanes.FOLDER / f"{LANE.key}.json"
     assert json.loads(path.read_text()) == {
+        "file": path.name,
         "lane": LANE.key,
         "epoch": 4,
         "best": 2,

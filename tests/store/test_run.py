@@ -10,7 +10,7 @@ from torch import nn
 from jtdiag import names
 from jtdiag.errors import StoreError
 from jtdiag.recipe import toml
-from jtdiag.store import lanes, layout
+from jtdiag.store import lanes, layout, states
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
 from jtdiag.testing import toy_run
@@ -378,6 +378,7 @@ def test_damage_beyond_the_seals_does_not_count(lane_copy):
     with pytest.raises(StoreError):
         lane_copy.check()
     take_back(lane_copy, lane_copy.lanes[0], 0)
+    states.write(lane_copy.path, lane_copy.lanes[0], 0, {})
     lane_copy.check()
 
 

@@ -17,6 +17,7 @@ from jtdiag.store import checksums, lanes, writer as store_writer
 from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent, Parameter
 from jtdiag.store.run import Run
+from jtdiag.store.states import path_of
 from jtdiag.store.writer import EpochBlock, Examples, RunWriter
 
 EXTENT = Extent(
@@ -578,7 +579,7 @@ def test_data_are_flushed_before_the_seal_and_the_seal_before_older_states_go(cr
 
     def flushed(folder):
         epoch = writer.path / "store.zarr" / "outputs" / "test" / "logits" / "c" / "0" / "0" / "1"
-        state = writer._state_path(FIRST, 1)
+        state = path_of(writer.path, FIRST, 1)
         record = checksums.path_of(writer.path, FIRST, 1)
         assert all(path.exists() for path in (epoch, state, record))
         events.append("flush")
@@ -587,7 +588,7 @@ def test_data_are_flushed_before_the_seal_and_the_seal_before_older_states_go(cr
     def sealed(*arguments):
         events.append("seal")
         write_seal(*arguments)
-        assert writer._state_path(FIRST, 0).exists(), "the state before is kept until the seal"
+        assert path_of(writer.path, FIRST, 0).exists(), "the state before is kept until the seal"
         events.append("sealed")
 
     monkeypatch.setattr(files, "flush", flushed)

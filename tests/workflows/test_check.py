@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from jtdiag import files
 from jtdiag.commands import main
 from jtdiag.errors import JtdiagError, StoreError
 from jtdiag.probing import findings, results
 from jtdiag.probing.running import probe
-from jtdiag.store import lanes
+from jtdiag.report.evidence import gather
+from jtdiag.store import checksums, lanes, states
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
+from jtdiag.testing import toy_run
 from jtdiag.workflows.check import check, repair
 
 LOCKS = {"engine.lock", "findings.lock", "results.lock"}
@@ -178,6 +181,125 @@ def test_comments_in_a_recipe_are_nobodys_business(run):
     assert Run(run.path).recipe == run.recipe
 
 
+def test_a_record_of_the_store_that_is_another_file_is_refused(run):
+    record = checksums.path_of(run.path, run.lanes[0], 1)
+    created = run.path / "lanes" / checksums.CREATED
+    created.write_bytes(record.read_bytes())
+    [damage] = check(run.path).damages
+    assert damage.reason == (
+        f"{created}: is damaged (it is another file). See what is damaged with: "
+        f"jtdiag check {run.path}"
+    )
+    files.write_json(created, {"chunks": {}})
+    with pytest.raises(StoreError, match=r"store\.chunks\.json: is another file"):
+        Run(run.path)
+
+
+def test_a_seal_of_no_text_is_a_short_line(run):
+    path = lanes.path_of(run.path, run.lanes[0])
+    path.write_bytes(path.read_bytes().replace(b'"best"', b'"be\xebt"'))
+    with pytest.raises(StoreError, match=r"UnicodeDecodeError: 'utf-8' codec") as caught:
+        run.seal(run.lanes[0])
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.slow
+def test_every_metric_is_named(tmp_path):
+    run = toy_run(tmp_path, lam=[0.5], trials=1, objective={"lam_schedule": "linear"})
+    [lane] = run.lanes
+    for name in run.metrics_of(lane):
+        [path] = [p for p in (run.path / f"store.zarr/metrics/{name}/c").rglob("*") if p.is_file()]
+        original = path.read_bytes()
+        flip(path, random.Random(0))
+        assert {(d.lane, d.variable) for d in check(run.path).damages} == {
+            (lane, f"metrics/{name}")
+        }
+        path.write_bytes(original)
+    assert {"lam_at", "displacement", "member_loss"} <= {*run.metrics_of(lane)}
+
+
+@pytest.fixture
+def stopped(by_hand):
+    """A run of which one lane has to be resumed, and its state."""
+    made = by_hand(np.zeros((1, 1, 2, 3, 2)), np.zeros((1, 1, 2, 3)), lam=(0.5,), epochs=3)
+    for epoch in (0, 1):
+        made.seal(Lane(0, 0), epoch)
+    return made.run, states.path_of(made.run.path, Lane(0, 0), 1)
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "another"])
+def test_a_damaged_state_is_named(stopped, damage):
+    run, path = stopped
+    assert check(run.path).intact
+    if damage == "another":
+        shutil.copy(states.path_of(run.path, Lane(0, 0), 0), path)
+    elif damage == "a flipped bit":
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b"NUMPY", b"NUMPX"))
+    else:
+        DAMAGES[damage](path, random.Random(1))
+    [found] = check(run.path).damages
+    assert (found.lane, found.epoch, found.variable) == (Lane(0, 0), 1, "state")
+    assert found.reason.endswith(f"Train the lane again with: jtdiag check {run.path} --repair")
+
+
+def test_a_state_may_be_flipped_anywhere(stopped):
+    """The header of an archive is not covered by a checksum; no flip there is a traceback."""
+    run, path = stopped
+    content, arrays = path.read_bytes(), states.read(run.path, Lane(0, 0), 1)
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 8]) + content[place + 1 :])
+        with suppress(StoreError):
+            assert states.read(run.path, Lane(0, 0), 1) == arrays
+
+
+def test_a_result_without_its_seal_is_damage(run):
+    (run.path / "results/dominance.json").unlink()
+    [damage] = check(run.path).damages
+    assert damage.variable == "results/dominance"
+    assert damage.reason.endswith("results/dominance.zarr: its seal is missing.")
+
+
+def keep_lines(*numbers):
+    """Return what replaces a file by some of its lines."""
+
+    def replace(path):
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[number] for number in numbers), "utf-8")
+
+    return replace
+
+
+FINDINGS = {
+    "deleted": lambda path: path.unlink(),
+    "emptied": lambda path: path.write_text(""),
+    "cut after the first line": keep_lines(0),
+    "the first line twice": keep_lines(0, 0),
+    "the second line first": keep_lines(1, 0),
+}
+
+
+@pytest.mark.parametrize("loss", FINDINGS)
+def test_findings_that_are_lost_are_noticed_and_written_again(run, loss):
+    path = run.path / findings.LOG
+    before = findings.read(run.path)
+    assert len(before) > 2
+    FINDINGS[loss](path)
+    with pytest.raises(StoreError, match=r"findings\.jsonl"):
+        findings.read(run.path)
+    checked = check(run.path)
+    assert [damage.variable for damage in checked.damages] == [findings.LOG]
+    assert repair(checked).intact
+    assert findings.read(run.path) == before
+
+
+@pytest.mark.parametrize("loss", ["deleted", "emptied"])
+def test_a_report_of_a_run_whose_findings_are_lost_has_them_all_the_same(run, loss):
+    before = gather(run).findings
+    FINDINGS[loss](run.path / findings.LOG)
+    assert gather(run).findings == before
+
+
 # --- the command ----------------------------------------------------------------------------------
 
 
@@ -235,6 +357,16 @@ def test_damaged_results_and_findings_are_removed_and_measured_again(run):
     assert [d.variable for d in checked.damages] == ["results/dominance", "findings.jsonl"]
     assert repair(checked).intact
     np.testing.assert_array_equal(probe(run, "dominance")["leader"], value["leader"])
+
+
+@pytest.mark.slow
+def test_a_lane_whose_metrics_are_damaged_is_trained_again(tmp_path):
+    run = toy_run(tmp_path, lam=[0.5], trials=1, train={"epochs": 1})
+    path = run.path / "store.zarr/metrics/ensemble_error/c/0/0/0/0"
+    before = path.read_bytes()
+    flip(path, random.Random(0))
+    assert repair(check(run.path)).intact
+    assert path.read_bytes() == before
 
 
 def test_what_all_lanes_share_cannot_be_repaired(run):
