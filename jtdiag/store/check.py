@@ -98,7 +98,7 @@ def _of_lane(run: Run, lane: Lane) -> Iterator[Part]:
         return
     for name in run.metrics_of(lane):
         yield partial(run.metric, lane, name), Damage(lane=lane, variable=f"{names.METRICS}/{name}")
-    if states.is_needed(seal):
+    if states.is_needed(seal) and not run.recorded:
         place = Damage(lane=lane, epoch=seal.epoch, variable=STATE)
         yield partial(states.read, run.path, lane, seal.epoch), place
     for epoch in seal.outputs:

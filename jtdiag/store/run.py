@@ -17,7 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 from jtdiag import families, files, loading, names
-from jtdiag.errors import StoreError
+from jtdiag.errors import RecipeError, StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
@@ -64,7 +64,7 @@ class Run:
         self._trusts_code = trust_code
         self.require(self.path)
         self._require_format()
-        self.recipe: Recipe = toml.read(self.path / RECIPE)
+        self.recipe: Recipe = self._read_recipe()
         self.recipe_hash = toml.digest(self.recipe)
         self.bytes_read = 0
         """Bytes of outputs and checkpoints that this object has read, for progress displays."""
@@ -86,6 +86,15 @@ class Run:
                     f"{path} is not a run: it has no {name}. "
                     "Give a folder that `jtdiag train` has made."
                 )
+
+    def _read_recipe(self) -> Recipe:
+        try:
+            return toml.read(self.path / RECIPE)
+        except RecipeError as error:
+            text = str(error)
+            if str(self.path / RECIPE) in text:
+                raise
+            raise RecipeError(f"{self.path / RECIPE}: {text}") from error
 
     def _require_format(self) -> None:
         """Refuse a newer format before anything is read that it may have changed."""

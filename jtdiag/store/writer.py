@@ -320,6 +320,8 @@ class RunWriter:
             for epoch in set(range(self.recipe.train.epochs + 1)) - set(kept):
                 self._remove(lane, epoch, kind)
         self._remove_records(lane, seal)
+        if seal.epoch < 0 and f"{names.METRICS}/{names.LAM_AT}" in self._store:
+            self._write_lam(lane, seal)  # written when the run was created, and damaged since
         folder = self.path / lanes.FOLDER
         # Drafts of a process that was killed; this one holds the run's lock.
         for path in folder.glob(f"*{lane.key}*.draft"):

@@ -86,7 +86,8 @@ def repair(checked: Checked, listener: Listener | None = None) -> Checked:
     loop, epochs whose outputs or checkpoints are damaged are marked as not kept instead.
 
     Raises:
-        StoreError: if what all lanes share is damaged; that cannot be repaired.
+        StoreError: if what all lanes share is damaged, or the seal or metrics of a recorded lane;
+            that cannot be repaired.
         JtdiagError: if the run is being trained, or its data or members are not available.
     """
     _require_repairable(checked)
@@ -95,6 +96,7 @@ def repair(checked: Checked, listener: Listener | None = None) -> Checked:
             _remove_result(checked.path, damage.variable)
         if damaged_lanes(checked.store):
             if Run(checked.path).recorded:
+                _require_markable(checked)
                 mark_damaged(checked.path, checked.store)
             else:
                 _train_again(checked, listener)
@@ -110,6 +112,17 @@ def _require_repairable(checked: Checked) -> None:
             "Restore the folder from a backup, or train again in another folder: "
             f"jtdiag train {shell_word(checked.path / RECIPE)} --out FOLDER"
         )
+
+
+def _require_markable(checked: Checked) -> None:
+    for damage in checked.store.damages:
+        if damage.epoch is None:
+            raise StoreError(
+                f"{checked.path} cannot be repaired: it was recorded from another training loop, "
+                f"so lane {damage.lane.key if damage.lane else ''} cannot be trained again, and "
+                f"without its {damage.variable} no epoch of it can be read. Restore the folder "
+                "from a backup."
+            )
 
 
 def _remove_result(path: Path, variable: str) -> None:

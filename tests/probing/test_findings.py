@@ -134,8 +134,8 @@ def test_a_failed_recording_leaves_no_draft_behind(tmp_path, monkeypatch):
 def test_writers_at_the_same_time_lose_nothing(tmp_path, monkeypatch):
     reading = log.read
 
-    def slowly(run):
-        findings = reading(run)
+    def slowly(run, **lost):
+        findings = reading(run, **lost)
         time.sleep(0.002)  # where another writer would come between reading and writing
         return findings
 

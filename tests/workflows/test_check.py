@@ -7,11 +7,13 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
-from jtdiag import files
+from jtdiag import DominanceMonitor, files
 from jtdiag.commands import main
 from jtdiag.errors import JtdiagError, StoreError
+from jtdiag.monitor.recording import Recording
 from jtdiag.probing import findings, results
 from jtdiag.probing.running import probe
 from jtdiag.report.evidence import gather
@@ -224,6 +226,7 @@ def stopped(by_hand):
     made = by_hand(np.zeros((1, 1, 2, 3, 2)), np.zeros((1, 1, 2, 3)), lam=(0.5,), epochs=3)
     for epoch in (0, 1):
         made.seal(Lane(0, 0), epoch)
+        states.write(made.run.path, Lane(0, 0), epoch, {"weights": np.ones(3)})
     return made.run, states.path_of(made.run.path, Lane(0, 0), 1)
 
 
@@ -246,11 +249,12 @@ def test_a_damaged_state_is_named(stopped, damage):
 def test_a_state_may_be_flipped_anywhere(stopped):
     """The header of an archive is not covered by a checksum; no flip there is a traceback."""
     run, path = stopped
-    content, arrays = path.read_bytes(), states.read(run.path, Lane(0, 0), 1)
+    content, arrays = path.read_bytes(), {"weights": [1, 1, 1]}
     for place in range(len(content)):
         path.write_bytes(content[:place] + bytes([content[place] ^ 8]) + content[place + 1 :])
         with suppress(StoreError):
-            assert states.read(run.path, Lane(0, 0), 1) == arrays
+            read = states.read(run.path, Lane(0, 0), 1)
+            assert {n: a.tolist() for n, a in read.items()} == arrays, place
 
 
 def test_a_result_without_its_seal_is_damage(run):
@@ -361,12 +365,38 @@ def test_damaged_results_and_findings_are_removed_and_measured_again(run):
 
 @pytest.mark.slow
 def test_a_lane_whose_metrics_are_damaged_is_trained_again(tmp_path):
-    run = toy_run(tmp_path, lam=[0.5], trials=1, train={"epochs": 1})
-    path = run.path / "store.zarr/metrics/ensemble_error/c/0/0/0/0"
-    before = path.read_bytes()
-    flip(path, random.Random(0))
-    assert repair(check(run.path)).intact
-    assert path.read_bytes() == before
+    rising = {"lam_schedule": "linear"}
+    run = toy_run(tmp_path, lam=[0.5], trials=1, train={"epochs": 1}, objective=rising)
+    for name in ("ensemble_error/c/0/0/0/0", "lam_at/c/0/0/0"):
+        path = run.path / "store.zarr/metrics" / name
+        before = path.read_bytes()
+        flip(path, random.Random(0))
+        assert repair(check(run.path)).intact
+        assert path.read_bytes() == before
+
+
+def test_a_recorded_lane_without_its_seal_cannot_be_repaired(tmp_path):
+    recording = Recording(tmp_path / "run", epochs=1)
+    monitor = DominanceMonitor(lam=1, every=1, store=recording.lane(1.0))
+    logits, target = torch.zeros(3, 6, 2), torch.zeros(6, dtype=torch.long)
+    monitor.update(logits, target)
+    monitor.record("test", logits, target)
+    monitor.end_epoch()
+    lanes.path_of(tmp_path / "run", Lane(0, 0)).write_text("{")
+    with pytest.raises(StoreError) as caught:
+        repair(check(tmp_path / "run"))
+    assert str(caught.value) == (
+        f"{tmp_path / 'run'} cannot be repaired: it was recorded from another training loop, so "
+        "lane lam0-trial0 cannot be trained again, and without its seal no epoch of it can be "
+        "read. Restore the folder from a backup."
+    )
+
+
+def test_an_error_in_a_recipe_names_the_file(run):
+    path = run.path / "recipe.toml"
+    path.write_text(path.read_text().replace("epochs = 4", 'epochs = "x"'))
+    [damage] = check(run.path).damages
+    assert damage.reason.startswith(f"{path}: train.epochs is 'x'")
 
 
 def test_what_all_lanes_share_cannot_be_repaired(run):
