@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from jtdiag import files
 from jtdiag.errors import StoreError
+from jtdiag.printable import shell_word
 from jtdiag.store.lanes import FOLDER, Lane
 
 Chunks = dict[str, dict[str, str]]
@@ -23,7 +24,11 @@ Chunks = dict[str, dict[str, str]]
 
 CREATED = "store.chunks.json"
 """Records the files that are written only when the run is created."""
-REMEDY = "See what is damaged with: jtdiag check"
+
+
+def remedy(run: Path) -> str:
+    """Return the last sentence of an error about damage of a run."""
+    return f"See what is damaged with: jtdiag check {shell_word(run)}"
 
 
 def of_chunk(path: Path) -> str:
@@ -71,11 +76,11 @@ def require(store: Path, array: str, recorded: Mapping[str, str]) -> None:
         except OSError as error:
             raise StoreError(
                 f"{path}: a chunk of a sealed epoch is missing or cannot be read "
-                f"({error.strerror}). {REMEDY} {store.parent}"
+                f"({error.strerror}). {remedy(store.parent)}"
             ) from error
         if actual != checksum:
             raise StoreError(
-                f"{path}: this is not the chunk that was written here. {REMEDY} {store.parent}"
+                f"{path}: this is not the chunk that was written here. {remedy(store.parent)}"
             )
 
 
@@ -104,7 +109,7 @@ def read(run: Path, lane: Lane, epoch: int) -> Chunks | None:
     if values is None:
         return None
     if (values.get("lane"), values.get("epoch")) != (lane.key, epoch):
-        raise StoreError(f"{path}: is the record of another epoch or lane. {REMEDY} {run}")
+        raise StoreError(f"{path}: is the record of another epoch or lane. {remedy(run)}")
     return dict(values["chunks"])
 
 
@@ -121,7 +126,7 @@ def read_created(run: Path) -> dict[str, Any] | None:
     """
     values = _read(run / FOLDER / CREATED)
     if values is not None and not {"chunks", "metadata"} <= values.keys():
-        raise StoreError(f"{run / FOLDER / CREATED}: is another file. {REMEDY} {run}")
+        raise StoreError(f"{run / FOLDER / CREATED}: is another file. {remedy(run)}")
     return values
 
 
@@ -131,4 +136,4 @@ def _read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: is damaged ({error}). {REMEDY} {path.parent.parent}") from error
+        raise StoreError(f"{path}: is damaged ({error}). {remedy(path.parent.parent)}") from error

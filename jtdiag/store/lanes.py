@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jtdiag import files
 from jtdiag.errors import StoreError
+from jtdiag.printable import shell_word
 from jtdiag.recipe.recipe import KeptEpochs, Recipe
 
 FOLDER = "lanes"

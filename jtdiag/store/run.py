@@ -162,7 +162,7 @@ class Run:
             raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
         if changed:
             raise StoreError(
-                f"{path} was changed after the run was created. {checksums.REMEDY} {self.path}"
+                f"{path} was changed after the run was created. {checksums.remedy(self.path)}"
             )
 
     def _check_recipe(self) -> None:
@@ -442,7 +442,7 @@ class Run:
         if checksums.of_rows(row) != checksum:
             raise StoreError(
                 f"{self.path / STORE / names.METRICS / name}, {lane.key}: these are not the values "
-                f"that were sealed. {checksums.REMEDY} {self.path}"
+                f"that were sealed. {checksums.remedy(self.path)}"
             )
 
     def outputs(self, lane: Lane, epoch: int, split: str) -> Iterator[OutputBlock]:
@@ -616,7 +616,7 @@ class Run:
         else:
             raise StoreError(
                 f"{checksums.path_of(self.path, lane, epoch)}: has no checksums of {array.path}. "
-                f"{checksums.REMEDY} {self.path}"
+                f"{checksums.remedy(self.path)}"
             )
 
     def _recorded(self, lane: Lane, epoch: int) -> checksums.Chunks:

@@ -18,7 +18,6 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from jtdiag import files, names
 from jtdiag.errors import StoreError
-from jtdiag.printable import shell_word
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import checksums, chunks, formats, lanes, layout, states, trust

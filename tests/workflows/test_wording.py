@@ -26,7 +26,9 @@ def test_every_line_reads_as_written_here():
 
 def test_no_line_is_forgotten():
     source = Path(__file__).read_text("utf-8")
-    public = [name for name in vars(wording) if name[0] != "_" and name not in {"Path", "shell_word"}]
+    public = [
+        name for name in vars(wording) if name[0] != "_" and name not in {"Path", "shell_word"}
+    ]
     assert [name for name in public if f"wording.{name}" not in source] == []
 
 
