@@ -34,7 +34,7 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None, grace: float
     folder = Path(study) if out is None and os.path.isfile(Path(study) / "study.toml") else out
 
     def message() -> str:
-        from jtdiag.terminal import wording
+        from jtdiag.engine import wording
 
         started = folder is not None and os.path.exists(folder)
         return wording.interrupted(f"jtdiag study {shell_word(folder)}", started=started)

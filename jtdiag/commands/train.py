@@ -71,7 +71,7 @@ def train(
     path = Path(recipe) if out is None and resume and os.path.isdir(recipe) else out
 
     def message() -> str:
-        from jtdiag.terminal import wording
+        from jtdiag.engine import wording
 
         started = path is not None and os.path.exists(path)
         return wording.interrupted(f"jtdiag train {shell_word(path)} --resume", started=started)

@@ -1,4 +1,7 @@
-"""What is printed about data that were converted or left out, and about modules of users."""
+"""What is printed about data that were converted, modules of users, and interrupted training.
+
+It imports little: an interrupted command that is still importing prints its line at once.
+"""
 
 from collections.abc import Sequence
 
@@ -205,3 +208,22 @@ def depends_on_batch() -> str:
         "outputs in evaluation mode depend on the other examples of a batch, so they change with "
         "its size; use running statistics in evaluation mode"
     )
+
+
+def stopping(grace: float) -> str:
+    """Return that a signal will end training, and when.
+
+    Args:
+        grace: Seconds that the running epoch may still take.
+    """
+    return (
+        f"Stopping: the running epoch is finished if that takes at most {grace:g} s. "
+        "Press Ctrl-C again to stop at once."
+    )
+
+
+def interrupted(command: str, *, started: bool = True) -> str:
+    """Return that a signal interrupted training, and the command that resumes it."""
+    if not started:
+        return "Interrupted before anything was written. The same command starts again."
+    return f"Interrupted. All completed epochs are saved; resume with: {command}"

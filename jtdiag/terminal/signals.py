@@ -10,6 +10,7 @@ from types import FrameType
 
 import click
 
+from jtdiag.engine import wording
 from jtdiag.engine.stopping import StopRequest, TrainingStopped
 from jtdiag.terminal.echo import echo
 
@@ -39,8 +40,6 @@ def stoppable(grace: float, message: Callable[[], str]) -> Iterator[StopRequest]
             for each in SIGNALS:  # the next one ends the process
                 signal.signal(each, signal.SIG_DFL)
             raise KeyboardInterrupt
-        from jtdiag.terminal import wording  # while lanes are trained, it is imported already
-
         request.request(grace)
         echo(f"\n{wording.stopping(grace)}", err=True)
 

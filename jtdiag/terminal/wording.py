@@ -148,25 +148,6 @@ def trained(out: Path, peak: int) -> str:
     return f"Training finished: {out} (peak memory {readable(peak)}). Next: {command}"
 
 
-def stopping(grace: float) -> str:
-    """Return that a signal will end training, and when.
-
-    Args:
-        grace: Seconds that the running epoch may still take.
-    """
-    return (
-        f"Stopping: the running epoch is finished if that takes at most {grace:g} s. "
-        "Press Ctrl-C again to stop at once."
-    )
-
-
-def interrupted(command: str, *, started: bool = True) -> str:
-    """Return that a signal interrupted training, and the command that resumes it."""
-    if not started:
-        return "Interrupted before anything was written. The same command starts again."
-    return f"Interrupted. All completed epochs are saved; resume with: {command}"
-
-
 # --- dry run -------------------------------------------------------------------------------------
 
 

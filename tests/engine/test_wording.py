@@ -93,3 +93,16 @@ def test_what_is_unusual_is_pointed_out():
         "outputs in evaluation mode depend on the other examples of a batch, so they change with "
         "its size; use running statistics in evaluation mode"
     )
+
+
+def test_an_interruption_says_what_is_saved_and_how_to_resume():
+    assert wording.stopping(7.5) == (
+        "Stopping: the running epoch is finished if that takes at most 7.5 s. "
+        "Press Ctrl-C again to stop at once."
+    )
+    assert wording.interrupted("jtdiag train runs/demo --resume") == (
+        "Interrupted. All completed epochs are saved; resume with: jtdiag train runs/demo --resume"
+    )
+    assert wording.interrupted("jtdiag study a", started=False) == (
+        "Interrupted before anything was written. The same command starts again."
+    )

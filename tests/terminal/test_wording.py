@@ -10,17 +10,11 @@ from jtdiag.terminal.wording import duration, percent, short_duration
 
 RUN = Path("runs/demo")
 SIZE = Size(metrics=10**6, outputs=2 * 10**9, checkpoints=3 * 10**6, resuming=500_000)
-INTERRUPTED = "jtdiag train runs/demo --resume"
 
 SENTENCES = [
     (
         wording.only_stored_results(RUN),
         "runs/demo cannot be written: no probe is run, and the report uses the stored results.",
-    ),
-    (
-        wording.stopping(7.5),
-        "Stopping: the running epoch is finished if that takes at most 7.5 s. "
-        "Press Ctrl-C again to stop at once.",
     ),
     # --- check
     (wording.damage("lane lam0-trial0", "a: gone."), "lane lam0-trial0: a: gone."),
@@ -81,14 +75,6 @@ SENTENCES = [
     (
         wording.trained(RUN, 4 * 10**8),
         "Training finished: runs/demo (peak memory 400.0 MB). Next: jtdiag probe runs/demo",
-    ),
-    (
-        wording.interrupted(INTERRUPTED),
-        "Interrupted. All completed epochs are saved; resume with: jtdiag train runs/demo --resume",
-    ),
-    (
-        wording.interrupted(INTERRUPTED, started=False),
-        "Interrupted before anything was written. The same command starts again.",
     ),
     # --- dry run
     (wording.members(4, 42_634), "4 × 42,634 parameters, 170,536 in total"),
