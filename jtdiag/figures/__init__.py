@@ -38,6 +38,7 @@ FIGURES: Final[Registry["FigureKind"]] = Registry(
         "displacement",
         "specialisation",
         "gradients",
+        "by-depth",
         "kappa-against-lambda",
         "spectral-density",
     ),

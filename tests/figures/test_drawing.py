@@ -177,6 +177,7 @@ WITHOUT = {
     "filter-norms": "checkpoints",
     "displacement": "checkpoints",
     "gradients": "checkpoints",
+    "by-depth": "checkpoints",
     "spectral-density": "checkpoints",
 }
 """What a figure cannot be drawn without."""

@@ -17,6 +17,7 @@ OURS = (
     "dominance",
     "filters",
     "gradients",
+    "layers",
     "performance",
     "robustness",
     "specialisation",
