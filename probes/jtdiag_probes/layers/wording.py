@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from jtdiag.names import lam_text
 from jtdiag.stats import Interval, listed, with_interval, with_power
 
 LISTED = 8
@@ -23,8 +24,8 @@ def by_layer(lam: float, epoch: int, errors: Mapping[str, Interval]) -> str:
     if len(shown) < len(hidden):
         texts.insert(LISTED // 2, f"({len(hidden) - len(shown)} layers not listed)")
     return (
-        f"λ = {lam:g}: after epoch {epoch}, the test error of a linear classifier on frozen "
-        f"features is {listed(texts)}; that of the members themselves is "
+        f"λ = {lam_text(lam)}: after epoch {epoch}, the test error of a linear classifier on "
+        f"frozen features is {listed(texts)}; that of the members themselves is "
         f"{with_interval(errors[head], '.1f', '%')} (means over members)."
     )
 
@@ -43,7 +44,7 @@ def changes(
     """
     rises = [name for name, (change, _) in by_name.items() if change.low > 0]
     falls = [name for name, (change, _) in by_name.items() if change.high < 0]
-    beginning = f"λ = {lam:g}: after epoch {epoch}, from one hidden layer to the next, "
+    beginning = f"λ = {lam_text(lam)}: after epoch {epoch}, from one hidden layer to the next, "
     if not rises and not falls:
         largest = max((power for _, power in by_name.values()), default=math.nan)
         text = f"{beginning}the error of a linear classifier does not change significantly"
