@@ -84,6 +84,9 @@ def _with_outputs(family: Family, logits: Tensor, target: Tensor) -> Tensor:
 
 def _check(family: Family, logits: Tensor, target: Tensor) -> None:
     """Raise a ValueError if shapes, devices or dtypes do not match."""
+    for tensor in (logits, target):
+        if tensor.layout != torch.strided:
+            raise ValueError(wording.not_dense(str(tensor.layout).removeprefix("torch.")))
     without_outputs = logits.ndim == 2 and target.shape == logits.shape[1:]
     single = without_outputs or (logits.ndim == 3 and logits.shape[-1] == 1)
     if isinstance(family, Categorical) and single:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from jtdiag.monitor import wording
+
 Members = Sequence[nn.Module | Iterable[Tensor]] | Mapping[str, Tensor]
 """M modules, or lists of tensors; or stacked tensors (M, …) by name, as in torch.func."""
 
@@ -16,6 +18,7 @@ class Displacement:
     """
 
     def __init__(self, members: Members) -> None:
+        _require_several(members)
         self._stacked = isinstance(members, Mapping)
         groups = (
             [list(members.values())]
@@ -49,6 +52,11 @@ class Displacement:
         if self._stacked:
             return torch.linalg.vector_norm(change.reshape(len(change), -1), dim=1)
         return torch.linalg.vector_norm(change)
+
+
+def _require_several(members: object) -> None:
+    if isinstance(members, nn.Module) and not isinstance(members, nn.ModuleList):
+        raise ValueError(wording.one_member(type(members).__name__))
 
 
 def _tensors(member: nn.Module | Iterable[Tensor]) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import numbers
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -89,11 +90,13 @@ class DominanceMonitor:
         ignore_index: int = targets.IGNORED,
         resume: int | None = None,
     ) -> None:
+        if tell is not None and not callable(tell):
+            raise ValueError(wording.not_callable("tell", type(tell).__name__))
         self.guard = Guard(strict)
         """Context manager in which adapters run code of their own."""
         self._lane = _lane(store, epochs, lam, resumes=resume is not None)
         self._in_background = False
-        self.lam = self._lane.lam if self._lane is not None and lam is None else lam
+        self.lam = self._lane.lam if self._lane is not None and lam is None else _lam(lam)
         self.tell = tell
         self.family = families.find(family) if isinstance(family, str) else family
         self.combiner = _choice("combiner", combiner, families.COMBINERS)
@@ -492,6 +495,14 @@ def _address(family: Family) -> str:
     return f"{type(family).__module__}:{type(family).__qualname__}"
 
 
+def _lam(lam: object) -> float | None:
+    if lam is None:
+        return None
+    if isinstance(lam, bool) or not isinstance(lam, numbers.Real) or not 0 <= float(lam) <= 1:
+        raise ValueError(wording.lam_out_of_range(lam))
+    return float(lam)
+
+
 def _stride(every: object) -> int | None:
     if every == "auto":
         return None
@@ -504,6 +515,8 @@ def _verdict_log(wanted: Iterable[str] | None) -> VerdictLog[None]:
     """Return a log of the wanted rules; by default all that are installed."""
     installed = RULES.names()
     names_of_rules = installed if wanted is None else wanted
+    if isinstance(names_of_rules, str):
+        names_of_rules = (names_of_rules,)
     return VerdictLog[None](_choice("wanted", name, installed) for name in names_of_rules)
 
 

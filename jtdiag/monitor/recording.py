@@ -146,7 +146,7 @@ class Recording:
         for block in blocks:
             if block.epoch > self._draft.train.epochs:
                 raise StoreError(
-                    f"{self.path} was created for {self._draft.train.epochs} epochs and has no "
+                    f"{self.path} was created for {_epochs(self._draft.train.epochs)} and has no "
                     f"room for epoch {block.epoch}; pass the total number of epochs as epochs=…."
                 )
             self._writer.write(block)
@@ -217,6 +217,10 @@ class Recording:
                 splits=tuple(s for s in names.SPLITS if s in targets) or (names.TEST,),
             ),
         )
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"
 
 
 def _kept(requested: KeptEpochs, at_start: bool, after: bool, epochs: int) -> KeptEpochs:

@@ -101,11 +101,39 @@ def no_batches(epoch: int, skipped: str) -> str:
 
 
 def none_counted(epoch: int, ignore_index: int) -> str:
-    """Return the line about an epoch in which all sampled targets are left out."""
+    """Return the line about an epoch whose batches are empty, or whose targets are left out."""
     return (
-        f"Epoch {epoch} has no metrics: the targets of all sampled examples are {ignore_index}, "
-        "which leaves them out."
+        f"Epoch {epoch} has no metrics: its sampled batches have no examples, except those with "
+        f"the target {ignore_index}, which are left out."
     )
+
+
+def one_member(actual: str) -> str:
+    """Return the error on a single module where several members are expected."""
+    return (
+        f"watch_parameters was passed a single {actual}; pass M modules or lists of tensors, or "
+        "stacked tensors (M, …) by name."
+    )
+
+
+def not_dense(layout: str) -> str:
+    """Return the error on logits or targets in a sparse layout."""
+    return f"logits or targets have the layout {layout}; they must be dense tensors."
+
+
+def lam_out_of_range(lam: object) -> str:
+    """Return the error on a λ that is none."""
+    return f"lam is {lam!r}; it must be a number from 0 to 1, or None for another loss."
+
+
+def not_callable(argument: str, actual: str) -> str:
+    """Return the error on an argument that is no function.
+
+    Args:
+        argument: Its name.
+        actual: Name of its type.
+    """
+    return f"{argument} is of type {actual}; it must be a function."
 
 
 def probabilities_in_store() -> str:

@@ -82,8 +82,8 @@ def test_an_epoch_in_which_all_targets_are_ignored_has_no_metrics(caplog):
         1 - float(torch.bincount(classes()).max()) / N
     )
     assert caplog.messages == [
-        "Epoch 1 has no metrics: the targets of all sampled examples are -100, which leaves them "
-        "out."
+        "Epoch 1 has no metrics: its sampled batches have no examples, except those with the "
+        "target -100, which are left out."
     ]
 
 

@@ -67,9 +67,23 @@ SENTENCES = [
     ),
     (
         wording.none_counted(2, -100),
-        "Epoch 2 has no metrics: the targets of all sampled examples are -100, which leaves them "
-        "out.",
+        "Epoch 2 has no metrics: its sampled batches have no examples, except those with the "
+        "target -100, which are left out.",
     ),
+    (
+        wording.one_member("Linear"),
+        "watch_parameters was passed a single Linear; pass M modules or lists of tensors, or "
+        "stacked tensors (M, …) by name.",
+    ),
+    (
+        wording.not_dense("sparse_coo"),
+        "logits or targets have the layout sparse_coo; they must be dense tensors.",
+    ),
+    (
+        wording.lam_out_of_range(2),
+        "lam is 2; it must be a number from 0 to 1, or None for another loss.",
+    ),
+    (wording.not_callable("tell", "int"), "tell is of type int; it must be a function."),
     (
         wording.probabilities_in_store(),
         "targets of record are class probabilities (N, K); a store needs classes (N,).",
