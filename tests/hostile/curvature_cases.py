@@ -186,16 +186,25 @@ def tied(tmp_path: Path) -> None:
     )
 
 
-@hostile(KIND, "BatchNorm, weight_norm and an LSTM", "shown")
+@hostile(KIND, "BatchNorm and an LSTM", "shown")
 def layers(tmp_path: Path) -> None:
     is_right(
         tmp_path,
-        "from torch.nn.utils.parametrizations import weight_norm\n\n"
         "def forward(self, x):\n"
         "    return self.head(self.lstm(self.norm(self.a(x)).view(-1, 3, 2))[0].flatten(1))\n\n"
         "def make():\n"
-        "    return Net(forward, a=weight_norm(nn.Linear(D, D)), norm=nn.BatchNorm1d(D),\n"
+        "    return Net(forward, a=nn.Linear(D, D), norm=nn.BatchNorm1d(D),\n"
         "               lstm=nn.LSTM(2, 2, batch_first=True))\n",
+    )
+
+
+@hostile(KIND, "weight_norm, whose second derivative is wrong in PyTorch", "refused")
+def fused_weight_norm(tmp_path: Path) -> None:
+    is_refused(
+        tmp_path,
+        "from torch.nn.utils.parametrizations import weight_norm\n\n"
+        "def make():\n"
+        f"    return Net({SMOOTH}, a=weight_norm(nn.Linear(D, D)), act=nn.Tanh())\n",
     )
 
 

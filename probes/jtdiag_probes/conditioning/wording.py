@@ -125,8 +125,8 @@ def not_twice_differentiable(lam: float, error: float | None) -> str:
     )
     return (
         f"λ = {lam_text(lam)}: the curvature with respect to the weights is not measured: a "
-        "layer of the "
-        f"members has no correct second derivative{compared}. Write it with PyTorch's operations."
+        f"layer of the members has no correct second derivative{compared}. Write it with "
+        "operations that can be differentiated twice."
     )
 
 

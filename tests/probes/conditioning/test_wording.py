@@ -116,12 +116,13 @@ SENTENCES = [
         wording.not_twice_differentiable(0.5, 24.46),
         "λ = 0.5: the curvature with respect to the weights is not measured: a layer of the "
         "members has no correct second derivative (products differ from finite differences by 24 "
-        "%). Write it with PyTorch's operations.",
+        "%). Write it with operations that can be differentiated twice.",
     ),
     (
         wording.not_twice_differentiable(1.0, None),
         "λ = 1: the curvature with respect to the weights is not measured: a layer of the members "
-        "has no correct second derivative. Write it with PyTorch's operations.",
+        "has no correct second derivative. Write it with operations that can be differentiated "
+        "twice.",
     ),
     (
         wording.too_few_lambdas(2, 3),
