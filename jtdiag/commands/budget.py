@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from jtdiag.recipe.image_layout import LAYOUTS
 from jtdiag.terminal.echo import echo
 
 
@@ -33,6 +34,13 @@ def _counts(context: click.Context, option: click.Parameter, text: str) -> tuple
 )
 @click.option("--data", required=True, help="Dataset: digits, fashion-mnist or an .npz file.")
 @click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default="auto",
+    show_default=True,
+    help="Order of the axes of images in an .npz file, as data.layout.",
+)
+@click.option(
     "--members",
     metavar="M,M,…",
     required=True,
@@ -46,7 +54,9 @@ def _counts(context: click.Context, option: click.Parameter, text: str) -> tuple
     show_default=True,
     help="Output folder for the recipes.",
 )
-def budget(params: int, arch: str, data: str, members: tuple[int, ...], out: Path) -> None:
+def budget(
+    params: int, arch: str, data: str, layout: str, members: tuple[int, ...], out: Path
+) -> None:
     """Plan ensembles of different sizes for one parameter budget.
 
     For each number of members, prints the width whose parameter count is closest to the budget
@@ -55,7 +65,7 @@ def budget(params: int, arch: str, data: str, members: tuple[int, ...], out: Pat
     from jtdiag.recipe.budget import plan, write
     from jtdiag.terminal import wording
 
-    configurations = plan(params, arch, data, members)
+    configurations = plan(params, arch, data, members, layout)
     row = "{:>7}  {:>6}  {:>21}  {:>15}  {:>10}"
     echo(row.format("members", "width", "parameters per member", "total", "difference"))
     for c in configurations:

@@ -99,8 +99,20 @@ def shared(a: Run, b: Run) -> list[float]:
 
 def same_draws(a: Run, b: Run) -> bool:
     """Return whether trial t of both runs has the same data split, so that trials are pairs."""
-    keys = [(run.recipe.seed, run.recipe.data.name, run.recipe.data.val) for run in (a, b)]
-    return keys[0] == keys[1]
+    keys = [(run.recipe.seed, run.recipe.data.val) for run in (a, b)]
+    return keys[0] == keys[1] and same_data(a, b)
+
+
+def same_data(a: Run, b: Run) -> bool:
+    """Return whether the runs were trained on the same data, under whatever name.
+
+    By their fingerprints, or by their names, if one of the runs is older or the data were read in
+    another way, such as with another scale.
+    """
+    prints = [run.settings.get(names.FINGERPRINT) for run in (a, b)]
+    if None in prints or a.recipe.data.options != b.recipe.data.options:
+        return a.recipe.data.name == b.recipe.data.name
+    return prints[0] == prints[1]
 
 
 class _At(NamedTuple):
@@ -235,11 +247,13 @@ def notes(a: Run, b: Run, differences: Iterable[Difference]) -> list[str]:
         sentences.append(
             wording.not_measured() if common else wording.no_common_lam(a.recipe.lam, b.recipe.lam)
         )
-    if a.recipe.data.name != b.recipe.data.name or a.error_measure != b.error_measure:
+    data = a.recipe.data.name
+    same = same_data(a, b)
+    if not same and data == b.recipe.data.name:
+        sentences.append(wording.changed_data(data))
+    elif not same or a.error_measure != b.error_measure:
         sentences.append(
-            wording.different_tasks(
-                a.recipe.data.name, a.error_measure, b.recipe.data.name, b.error_measure
-            )
+            wording.different_tasks(data, a.error_measure, b.recipe.data.name, b.error_measure)
         )
     for basis in dict.fromkeys(row.doubt for row in rows):
         sentences.append(

@@ -122,6 +122,14 @@ def no_common_lam(a: Sequence[float], b: Sequence[float]) -> str:
     return f"No results to compare: the runs have no λ in common (A: {lams[0]}; B: {lams[1]})."
 
 
+def changed_data(name: str) -> str:
+    """Return that data of the same name had another content when the other run was trained."""
+    return (
+        f"The runs were trained on different data under the same name ({name}), so differences "
+        "also reflect the data."
+    )
+
+
 def different_tasks(data_a: str, measure_a: str, data_b: str, measure_b: str) -> str:
     """Return that the runs solve different tasks, so that their errors are not comparable."""
     return (

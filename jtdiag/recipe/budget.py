@@ -94,7 +94,9 @@ def sizing_of(arch: str) -> Sizing:
     return sizing
 
 
-def plan(budget: int, arch: str, data: str, members: Iterable[int]) -> tuple[Configuration, ...]:
+def plan(
+    budget: int, arch: str, data: str, members: Iterable[int], layout: str = "auto"
+) -> tuple[Configuration, ...]:
     """Return the configuration for each number of members.
 
     Args:
@@ -102,6 +104,7 @@ def plan(budget: int, arch: str, data: str, members: Iterable[int]) -> tuple[Con
         arch: One of `sizable`.
         data: One of `SHAPES`, or the path of an .npz file, of which headers and labels are read.
         members: Different numbers of members.
+        layout: Order of the axes of images in a file, as in data.layout.
 
     Raises:
         RecipeError: if the budget is too small, or the architecture does not accept such inputs.
@@ -110,7 +113,7 @@ def plan(budget: int, arch: str, data: str, members: Iterable[int]) -> tuple[Con
     if not 1 <= budget <= LARGEST:
         raise RecipeError(f"--params is {budget}; it must be a whole number in [1, {LARGEST:,}].")
     sizing = sizing_of(arch)
-    shape = data_shape(data)
+    shape = data_shape(data, layout)
     _check_images(arch, sizing, shape)
     return tuple(
         Configuration(
@@ -185,6 +188,7 @@ def recipe_text(configuration: Configuration) -> str:
         "data": {
             "name": c.data.name,
             "val": _held_out(c.data),
+            **({"layout": c.data.layout} if c.data.layout != "auto" else {}),
             **({"augment": ["crop", "flip"]} if augment else {}),
         },
         "members": {"arch": c.arch, "count": c.count, **sizing.fields(c.width)},
@@ -245,9 +249,10 @@ def data_shape(data: str, layout: str = "auto", keys: Sequence[str] = _KEYS) -> 
         raise DataError(f"{data}: cannot be read ({error}); create it again.") from error
     return DataShape(
         name=data,
-        input_shape=_channels_first(data, example_shape, layout),
+        input_shape=_channels_first(data, examples, example_shape, layout),
         classes=classes,
         examples=examples,
+        layout=layout,
     )
 
 
@@ -273,7 +278,7 @@ def _classes(path: str, names: Mapping[str, str]) -> int:
     return len(class_labels.read(labels, classes).classes)
 
 
-def _channels_first(path: str, shape: list[int], layout: str) -> tuple[int, ...]:
+def _channels_first(path: str, examples: int, shape: list[int], layout: str) -> tuple[int, ...]:
     """Return the shape of an example as the engine loads it."""
     if len(shape) == 1:
         return tuple(shape)
@@ -284,7 +289,7 @@ def _channels_first(path: str, shape: list[int], layout: str) -> tuple[int, ...]
             f"{path}: one example has shape {tuple(shape)}; it must be (D,), (H, W), (C, H, W) "
             "or (H, W, C)."
         )
-    last = channels_last(f"{path}: x_train", (-1, *shape), layout)
+    last = channels_last(f"{path}: x_train", (examples, *shape), layout, setting="--layout to")
     return (shape[2], *shape[:2]) if last else tuple(shape)
 
 

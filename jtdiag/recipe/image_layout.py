@@ -11,7 +11,9 @@ _USUAL: Final = (1, 3, 4)
 """Channels of grayscale, RGB and RGBA images."""
 
 
-def channels_last(key: str, shape: Sequence[int], layout: str) -> bool:
+def channels_last(
+    key: str, shape: Sequence[int], layout: str, *, setting: str = "data.layout ="
+) -> bool:
     """Return whether the channels of images are their last axis.
 
     The order follows from the shape if only one of the two ends is a usual number of channels. If
@@ -22,6 +24,7 @@ def channels_last(key: str, shape: Sequence[int], layout: str) -> bool:
         key: Name of the array, for messages.
         shape: (N, A, B, C).
         layout: One of `LAYOUTS`.
+        setting: How the layout is set, for messages.
 
     Raises:
         DataError: if the layout is "auto", and the shape leaves it open.
@@ -41,5 +44,5 @@ def channels_last(key: str, shape: Sequence[int], layout: str) -> bool:
         return False
     raise DataError(
         f"{key} has shape {tuple(shape)}, which can be read as (N, C, H, W) or (N, H, W, C); set "
-        "data.layout = 'nchw' or 'nhwc'."
+        f"{setting} 'nchw' or 'nhwc'."
     )

@@ -16,6 +16,8 @@ class DataShape:
     classes: int
     examples: int
     """Number of training examples."""
+    layout: str = "auto"
+    """As in data.layout of a recipe."""
 
 
 @attrs.frozen(kw_only=True)

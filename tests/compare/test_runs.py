@@ -31,6 +31,7 @@ class FakeRun:
     error_measure = "fraction wrong"
 
     def __init__(self, *changes):
+        self.settings = {}
         self.recipe = find_recipe("demo", ("lam=[0, 0.9, 1]", *changes))
 
     def seal(self, lane):
@@ -83,6 +84,28 @@ def test_nats_are_not_percent():
 def test_of_more_trials_those_count_that_both_have():
     row = of_the_ensemble(differences(measured([A]), measured([B[:2]])))[0]
     assert (row.count, row.a) == (2, pytest.approx(100 * np.mean(A[:2])))
+
+
+@pytest.mark.parametrize(
+    ("fingerprints", "change", "paired"),
+    [
+        ("xx", "data.val=20", True),
+        ("xx", "data.name=copy.npz", True),
+        ("xy", "data.val=20", False),
+        ("xy", "data.scale=2", True),
+    ],
+)
+def test_trials_are_pairs_if_the_data_are_the_same_not_if_their_name_is(
+    fingerprints, change, paired
+):
+    a, b = measured([A], "data.val=20"), measured([B], "data.val=20", change)
+    for (run, _), fingerprint in zip((a, b), fingerprints, strict=True):
+        run.settings[names.FINGERPRINT] = fingerprint
+    rows = differences(a, b)
+    assert {row.doubt for row in rows} == {BY_TRIAL if paired else BY_GROUP}
+    said = " ".join(notes(a[0], b[0], rows))
+    assert ("different data" in said) is not paired
+    assert paired or "under the same name" in said
 
 
 @pytest.mark.parametrize("change", ["seed=1", "data.val=30", "data.name=fashion-mnist"])

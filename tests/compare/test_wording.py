@@ -62,6 +62,11 @@ SENTENCES = {
         wording.no_common_lam([0.0, 0.5, 0.9], [1.0]),
         "No results to compare: the runs have no λ in common (A: 0, 0.5 and 0.9; B: 1).",
     ),
+    "changed data": (
+        wording.changed_data("my.npz"),
+        "The runs were trained on different data under the same name (my.npz), so differences "
+        "also reflect the data.",
+    ),
     "tasks": (
         wording.different_tasks("digits", "fraction wrong", "sine", "fraction of variance"),
         "The runs have different data or error measures (A: digits, fraction wrong; B: sine, "

@@ -243,6 +243,16 @@ def test_labels_that_are_no_classes_are_refused(labels, says, tmp_path):
         budget.data_shape(str(path))
 
 
+def test_an_open_order_of_axes_can_be_given_and_is_written_to_the_recipe(tmp_path):
+    path = archive(tmp_path / "mine.npz", (5, 16, 16, 13))
+    with pytest.raises(DataError, match=r"x_train has shape .*set --layout to 'nchw' or 'nhwc'"):
+        plan(10**5, "mlp", path, [2])
+    configurations = plan(10**5, "mlp", path, [2], "nhwc")
+    assert configurations[0].data.input_shape == (13, 16, 16)
+    [recipe] = write(configurations, tmp_path)
+    assert presets.find(str(recipe)).data.layout == "nhwc"
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_classes_are_counted_as_training_reads_them(first, tmp_path):
     y = {"y_train": np.array([0, 1, 2, 1, 0]) + first, "y_test": np.array([2]) + first}
