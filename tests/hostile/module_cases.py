@@ -583,6 +583,16 @@ def seeded(tmp_path: Path) -> None:
     is_as_by_torch(run)
 
 
+@hostile(KIND, "identical members, for the probes of diversity", "read, and said")
+def seeded_and_probed(tmp_path: Path) -> None:
+    body = "def make():\n    torch.manual_seed(0)\n    return Net()\n"
+    trained(tmp_path, body, "begin with the same weights", trials=2, precision="float32")
+    ran = jtdiag("probe", "run", "diversity", "collusion")
+    assert ran.exit_code == 0, ran.output
+    assert "λ = 1: on test, the members predict the same up to rounding" in ran.output
+    assert "collusion:" not in ran.output.split("collusion: ", 1)[1]
+
+
 @hostile(KIND, "a factory that returns the same module every time", "read, and said")
 def same_object(tmp_path: Path) -> None:
     trained(tmp_path, "net = Net()\n\ndef make():\n    return net\n", "begin with the same weights")

@@ -10,7 +10,7 @@ from jtdiag import names, stats
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
-from jtdiag_probes.diversity import dropping
+from jtdiag_probes.diversity import dropping, rounding
 from jtdiag_probes.diversity.collusion_verdict import judge
 from jtdiag_probes.shared import decomposition
 from jtdiag_probes.shared.measured_epoch import measured_epoch
@@ -112,7 +112,7 @@ def _levels(run: Run, metrics: xr.Dataset) -> xr.Dataset:
     levels = {
         "ensemble_loss": ensemble,
         "mean_member_loss": members,
-        "diversity": members - ensemble,
+        "diversity": rounding.without(members - ensemble, members),
     }
     result = xr.Dataset({name: level.transpose(*_SPLIT) for name, level in levels.items()})
     return result.assign(measured_epoch=measured)
@@ -155,6 +155,8 @@ def outputs_of(
     )
     member_loss, ensemble_loss = losses / examples
     diversity, debiased = float(member_loss - ensemble_loss), debiased / examples
+    if abs(diversity) <= rounding.ROUNDING * abs(member_loss):
+        diversity = debiased = 0.0
     rise = rises / examples
     predicted = np.array([dropping.predicted_rise(np.array(diversity), members, m) for m in kept])
     return {

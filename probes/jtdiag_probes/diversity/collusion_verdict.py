@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from jtdiag import names, stats
 from jtdiag.probing.findings import Finding
 from jtdiag.stats import Interval
-from jtdiag_probes.diversity import wording
+from jtdiag_probes.diversity import rounding, wording
 
 PURE = 0.05
 """Members collude if less than this share of the added diversity reduces the ensemble's loss."""
@@ -56,6 +56,8 @@ def _collusion(at_lam: xr.Dataset, lam: float, comparisons: int) -> list[Finding
     on_test = at_lam.sel({names.SPLIT: names.TEST}).dropna(names.TRIAL, subset=["diversity_change"])
     if lam == 0 or on_test.sizes[names.TRIAL] == 0:
         return []
+    if rounding.is_none(on_test["diversity"]):
+        return [_finding("identical", lam, on_test, 0.0, None, wording.identical(lam))]
     more, loss = on_test["diversity_change"].values, on_test["ensemble_loss_change"].values
     added, change = stats.paired(more, comparisons), stats.paired(loss, comparisons)
     if collude(more, loss, comparisons):
@@ -79,6 +81,8 @@ def _offsets_and_dropping(at_lam: xr.Dataset, lam: float, members: int) -> list[
         return []
     on_test = at_lam.sel({names.SPLIT: names.TEST}).dropna(names.TRIAL, subset=["bias_share"])
     if on_test.sizes[names.TRIAL] == 0:
+        return []
+    if rounding.is_none(on_test["diversity"]):
         return []
     dropped = on_test.sel({names.DROPPED: REPORTED_FRACTION})
     share = on_test["bias_share"].values

@@ -6,7 +6,7 @@ import xarray as xr
 from jtdiag import names, stats
 from jtdiag.probing.findings import Finding
 from jtdiag.stats import Interval
-from jtdiag_probes.diversity import wording
+from jtdiag_probes.diversity import rounding, wording
 
 RESIDUAL_LIMIT = 1e-12
 """Eq. 4 and Eq. 5 agree to rounding in float64; relative to losses above 1 nat."""
@@ -39,6 +39,16 @@ def _worth(result: xr.Dataset, lam: float) -> Finding:
     sound = at_lam["diverged_members"].max(names.EPOCH).fillna(0) == 0
     last = _last_sealed(at_lam).where(sound)
     least = float(result.attrs["least_loss"])
+    diversity = rounding.without(last["diversity"], last["mean_member_loss"])
+    if rounding.is_none(diversity):
+        return Finding(
+            probe="diversity",
+            rule="identical",
+            level="info",
+            lam=lam,
+            number=0.0,
+            sentence=wording.identical(lam),
+        )
     return Finding(
         probe="diversity",
         rule="worth",

@@ -62,6 +62,14 @@ def worth(
     )
 
 
+def identical(lam: float) -> str:
+    """State that the members' losses are those of the ensemble: there is no diversity."""
+    return (
+        f"λ = {lam_text(lam)}: on test, the members predict the same up to rounding, so there is "
+        "no diversity to judge. Members are identical if members.factory sets a seed."
+    )
+
+
 def diverged(lam: float, trial: int, count: int, members: int, epoch: int) -> str:
     """State how many members of a lane diverged, and since which epoch."""
     whose = "its" if count == 1 else "their"

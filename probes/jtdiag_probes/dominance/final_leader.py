@@ -28,7 +28,7 @@ WRITES = {
         unit=names.FRACTION,
         meaning=(
             f"1 if the leader in training error after epoch {EARLY_EPOCH} is the leader at the "
-            "end; NaN for shorter and unfinished runs"
+            "end; NaN for shorter and unfinished runs, and if all members have the same error then"
         ),
     ),
     "leader_known_since": Var(
@@ -58,6 +58,7 @@ def measure(run: Run, metrics: xr.Dataset, leader: NDArray[np.int64]) -> xr.Data
     correlation = np.full(leaders.shape, np.nan)
     done = np.zeros(leaders.shape[:2], bool)
     since = np.full(leaders.shape[:2], -1)
+    tied = np.zeros(leaders.shape[:2], bool)
     for lane in run.lanes:
         index = (lane.lam_index, lane.trial)
         sealed = int((leaders[index] >= 0).sum())
@@ -69,20 +70,21 @@ def measure(run: Run, metrics: xr.Dataset, leader: NDArray[np.int64]) -> xr.Data
             errors[index][:sealed], errors[index][sealed - 1]
         )
         done[index] = sealed - 1 == run.recipe.train.epochs
+        tied[index] = errors.shape[-1] > 1 and np.ptp(errors[index][sealed - 1]) == 0
     over_epochs = (*_LANE, names.EPOCH)
     return xr.Dataset(
         {
             "leader_is_final": (over_epochs, is_final),
             "rank_correlation": (over_epochs, correlation),
-            "early_rule": (_LANE, _early_rule(is_final, done)),
+            "early_rule": (_LANE, _early_rule(is_final, done & ~tied)),
             "leader_known_since": (_LANE, since),
             "done": (_LANE, done.astype(float)),
         }
     )
 
 
-def _early_rule(is_final: NDArray[np.float64], done: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return `early_rule`: NaN for lanes that are unfinished or not longer than the early epoch."""
+def _early_rule(is_final: NDArray[np.float64], decided: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return `early_rule`: NaN for lanes without a leader, or not longer than the early epoch."""
     if is_final.shape[-1] - 1 <= EARLY_EPOCH:
-        return np.full(done.shape, np.nan)
-    return np.where(done, is_final[..., EARLY_EPOCH], np.nan)
+        return np.full(decided.shape, np.nan)
+    return np.where(decided, is_final[..., EARLY_EPOCH], np.nan)

@@ -19,6 +19,11 @@ def just(mean):
 
 SENTENCES = [
     (
+        wording.identical(0.9),
+        "λ = 0.9: on test, the members predict the same up to rounding, so there is no diversity "
+        "to judge. Members are identical if members.factory sets a seed.",
+    ),
+    (
         wording.worth(0.9, around(3.694, 0.489), around(0.0837, 0.00036), around(3.61, 0.49)),
         "λ = 0.9: on test, the ensemble's loss is 0.08370 nats (95 % interval 0.08334 to 0.08406 "
         "nats) and the mean loss of its members is 3.69 nats (95 % interval 3.21 to 4.18 nats); "
@@ -203,6 +208,7 @@ def test_no_sentence_is_left_out():
         if callable(value) and value.__module__ == wording.__name__ and name[0] != "_"
     }
     assert public == {
+        "identical",
         "added_diversity",
         "collusion",
         "diverged",
