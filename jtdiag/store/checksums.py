@@ -74,14 +74,24 @@ def require(store: Path, array: str, recorded: Mapping[str, str]) -> None:
         try:
             actual = of_chunk(path)
         except OSError as error:
-            raise StoreError(
-                f"{path}: a chunk of a sealed epoch is missing or cannot be read "
-                f"({error.strerror}). {remedy(store.parent)}"
-            ) from error
+            raise missing(store, path, error) from error
         if actual != checksum:
-            raise StoreError(
-                f"{path}: this is not the chunk that was written here. {remedy(store.parent)}"
-            )
+            raise exchanged(store, path)
+
+
+def missing(store: Path, path: Path, error: OSError) -> StoreError:
+    """Return the error of a chunk that is not there."""
+    return StoreError(
+        f"{path}: a chunk of a sealed epoch is missing or cannot be read "
+        f"({error.strerror}). {remedy(store.parent)}"
+    )
+
+
+def exchanged(store: Path, path: Path) -> StoreError:
+    """Return the error of a chunk whose checksum is not the one that was recorded."""
+    return StoreError(
+        f"{path}: this is not the chunk that was written here. {remedy(store.parent)}"
+    )
 
 
 # --- records -------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from jtdiag.errors import RecipeError, StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
-from jtdiag.store import checksums, chunks, formats, lanes, lazy, trust
+from jtdiag.store import checksums, chunks, direct, formats, lanes, lazy, trust
 from jtdiag.store.lanes import Lane, Seal
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Run:
         self.bytes_read = 0
         """Bytes of outputs and checkpoints that this object has read, for progress displays."""
         self._arrays: dict[str, zarr.Array[Any]] = {}  # a lookup takes as long as reading
+        self._plain: dict[str, bool] = {}
         self._last_record: tuple[Lane | None, int, checksums.Chunks] = (None, -1, {})
         self._left_out: frozenset[Lane] = frozenset()
         self._check_recipe()
@@ -454,12 +455,11 @@ class Run:
         if epoch not in self.seal(lane).outputs:
             raise StoreError(f"{self.path}: lane {lane.key} has no outputs of epoch {epoch}.")
         logits = self.array(f"{names.OUTPUTS}/{split}/{names.LOGITS}")
-        self._require_epoch(logits, lane, epoch)
         target = self.target(split, lane)
         step = logits.chunks[4]
         for start in range(0, logits.shape[4], step):
-            part = slice(start, start + step)
-            values = chunks.read(logits, (lane.lam_index, lane.trial, epoch, slice(None), part))
+            part = slice(start, min(start + step, logits.shape[4]))
+            values = self._read_epoch(logits, lane, epoch, part)
             yield OutputBlock(logits=self._counted(values), target=target[part], start=start)
 
     def _counted(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -520,8 +520,7 @@ class Run:
 
     def _weights(self, lane: Lane, epoch: int, name: str) -> NDArray[np.floating[Any]]:
         array = self.array(f"{names.CHECKPOINTS}/{name}")
-        self._require_epoch(array, lane, epoch)
-        values = self._counted(chunks.read(array, (lane.lam_index, lane.trial, epoch)))
+        values = self._counted(self._read_epoch(array, lane, epoch))
         return values[None] if self.recipe.members.branched else values
 
     @functools.cached_property
@@ -618,6 +617,29 @@ class Run:
                 f"{checksums.path_of(self.path, lane, epoch)}: has no checksums of {array.path}. "
                 f"{checksums.remedy(self.path)}"
             )
+
+    def _read_epoch(
+        self, array: zarr.Array[Any], lane: Lane, epoch: int, piece: slice | None = None
+    ) -> NDArray[Any]:
+        """Read and verify an epoch of an array, or a piece of the examples that is one chunk."""
+        place: tuple[int, ...] = (lane.lam_index, lane.trial, epoch)
+        chunk: tuple[int, ...] = (0,) * (array.ndim - 3)
+        selection: tuple[slice, ...] = ()
+        if piece is not None:
+            chunk, selection = (0, piece.start // array.chunks[4], 0), (slice(None), piece)
+        recorded = self._recorded(lane, epoch).get(array.path, {})
+        name = "/".join(map(str, (*place, *chunk)))
+        if name not in recorded or not self._is_plain(array):
+            self._require_epoch(array, lane, epoch)
+            return chunks.read(array, (*place, *selection))
+        whole = direct.read(array, self.path / STORE, name, recorded[name])
+        inner = whole.reshape(array.chunks[3:])
+        return inner if piece is None else inner[:, : piece.stop - piece.start]
+
+    def _is_plain(self, array: zarr.Array[Any]) -> bool:
+        if array.path not in self._plain:
+            self._plain[array.path] = direct.is_possible(array)
+        return self._plain[array.path]
 
     def _recorded(self, lane: Lane, epoch: int) -> checksums.Chunks:
         """Return the checksums of an epoch's chunks; those of the last one asked for are kept."""
