@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from jtdiag.integrations import torchvision
+from jtdiag.integrations import torchvision, wording
 from jtdiag.integrations.adapting import EmptySteps, end_epoch, with_logging
 from jtdiag.monitor.batch_sums import Logits
 from jtdiag.monitor.monitor import DominanceMonitor
@@ -51,7 +51,19 @@ class JtdiagHandler:
         with self.monitor.guard:
             output = engine.state.output
             if not self._steps.add(output is None):
-                self.monitor.update(*self._output_transform(output))
+                self.monitor.update(*_pair(self._output_transform(output)))
 
     def _end_epoch(self, engine: Any) -> None:
         end_epoch(self.monitor, self._steps)
+
+
+def _pair(output: Any) -> tuple[Logits, Tensor]:
+    """Return logits and targets.
+
+    Raises:
+        ValueError: if the output is no such pair.
+    """
+    if not isinstance(output, tuple | list) or len(output) != 2:
+        raise ValueError(wording.no_pair(type(output).__name__))
+    logits, targets = output
+    return logits, targets

@@ -25,3 +25,15 @@ def nothing_returned(*, source: str, batches: int, returned: str) -> str:
     """
     batches_text = "the only batch" if batches == 1 else f"all {batches} batches"
     return f"{source} returned nothing in {batches_text} of the epoch; it must return {returned}."
+
+
+def no_pair(actual: str) -> str:
+    """Return the error on an output of Ignite's process function that is no pair.
+
+    Args:
+        actual: Name of its type.
+    """
+    return (
+        f"the process function returned a {actual}; it must return logits (M, N, K) and targets, "
+        "or pass output_transform=… to select them."
+    )

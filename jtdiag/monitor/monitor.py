@@ -213,9 +213,7 @@ class DominanceMonitor:
             if not self._sample.due():  # the first batch provides the sizes, but may not be sampled
                 return
         if members != self._members:
-            raise ValueError(
-                f"a batch has {members} members; previous batches had {self._members}."
-            )
+            raise ValueError(wording.other_members(members, self._members))
         self._sample.add(batch)
 
     def _sums(self, batches: list[Batch]) -> list[Tensor]:

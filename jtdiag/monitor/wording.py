@@ -63,6 +63,12 @@ def other_outputs(outputs: int, before: int) -> str:
     return f"logits have {outputs} outputs; those of previous batches had {before}."
 
 
+def other_members(members: int, before: int) -> str:
+    """Return the error on logits of another number of members than before."""
+    counted = "1 member" if members == 1 else f"{members} members"
+    return f"a batch has {counted}; previous batches had {before}."
+
+
 def integer_probabilities(dtype: str) -> str:
     """Return the error on targets (N, K) that are integers, for the family categorical."""
     return (

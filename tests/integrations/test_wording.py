@@ -37,3 +37,10 @@ def test_every_public_function_is_tested():
     ]
     assert public
     assert all(f"wording.{name}(" in source for name in public)
+
+
+def test_an_output_that_is_no_pair_is_named():
+    assert wording.no_pair("float") == (
+        "the process function returned a float; it must return logits (M, N, K) and targets, or "
+        "pass output_transform=… to select them."
+    )

@@ -75,6 +75,8 @@ SENTENCES = [
         "watch_parameters was passed a single Linear; pass M modules or lists of tensors, or "
         "stacked tensors (M, …) by name.",
     ),
+    (wording.other_members(1, 3), "a batch has 1 member; previous batches had 3."),
+    (wording.other_members(2, 3), "a batch has 2 members; previous batches had 3."),
     (
         wording.not_dense("sparse_coo"),
         "logits or targets have the layout sparse_coo; they must be dense tensors.",
