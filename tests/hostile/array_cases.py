@@ -307,6 +307,32 @@ def units_differ(_: Path) -> None:
     is_refused_by_train(r"numbers up to 25\d.*numbers up to .*set data\.scale")
 
 
+@hostile(KIND, "pixels as features, 0..255 for training and 0..1 for the test", "refused")
+def units_of_features_differ(_: Path) -> None:
+    pixels = IMAGES.reshape(60, -1)
+    for train in (pixels, pixels / 1.0):
+        write(arrays(x_train=train[TRAIN], x_test=pixels[TEST] / 255))
+        is_refused_by_train(r"numbers up to 25\d.*numbers up to .*set data\.scale")
+    write(arrays(pixels, x_train=pixels[TRAIN] / 1.0))
+    is_read(standardized(pixels))
+
+
+@hostile(KIND, "a feature that is rarely large, and small in the test part", "read")
+def rarely_large(_: Path) -> None:
+    given = np.abs(FEATURES) / 20
+    given[3, 0] = 100
+    write(arrays(given))
+    is_read(standardized(given))
+
+
+@hostile(KIND, "NaN in images of floating point, beside images of bytes", "refused")
+def nan_beside_bytes(_: Path) -> None:
+    images = IMAGES / 1.0
+    images[7, 2, 2] = np.nan
+    write(arrays(IMAGES, x_train=images[TRAIN]))
+    is_refused_by_train(r"x_train contains NaN, .* in 1 of 40 examples")
+
+
 @hostile(KIND, "test images in bytes that were cast from 0..1", "read, and said")
 def cast_to_zero(_: Path) -> None:
     write(arrays(IMAGES, x_test=(IMAGES[TEST] / 255).astype(np.uint8)))

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jtdiag.engine import wording
-from jtdiag.engine.datasets import archive, rounding
+from jtdiag.engine.datasets import archive, rounding, units
 from jtdiag.engine.datasets.arrays import Arrays, located
 from jtdiag.engine.datasets.contract import DataSource
 from jtdiag.errors import DataError
@@ -140,26 +140,34 @@ def _channels_last(raw: dict[str, NDArray[Any]], layout: str) -> bool:
 
 
 def _divisor(raw: dict[str, NDArray[Any]]) -> float:
-    """Return what the images of both parts are divided by: 255 for bytes, else 1.
+    """Return what both parts are divided by: 255 for images of bytes, else 1.
 
     Raises:
         DataError: if the parts do not seem to be in the same units.
     """
     train, test = (raw[key] for key in _INPUTS)
-    if train.ndim < 3 or test.ndim < 3 or not train.size or not test.size:
+    if min(train.ndim, test.ndim) < 2 or not train.size or not test.size:
         return 1.0
-    bytes_train, bytes_test = train.dtype == np.uint8, test.dtype == np.uint8
-    if bytes_train and bytes_test:
+    images = min(train.ndim, test.ndim) > 2
+    count_of_bytes = sum(array.dtype == np.uint8 for array in (train, test))
+    if images and count_of_bytes == 2:
         return _WHITE
     highest = [float(np.max(array)) for array in (train, test)]
     contradiction = max(highest) > _BYTES_FROM and 0 < min(highest) <= 1
-    if bytes_train == bytes_test and not contradiction:
+    if not images:
+        contradiction = contradiction and _columns_differ(train, test)
+    if not (contradiction or (images and count_of_bytes == 1)) or not np.isfinite(highest).all():
         return 1.0
     raise DataError(
         f"x_train has type {train.dtype} with numbers up to {highest[0]:.4g}, and x_test has type "
         f"{test.dtype} with numbers up to {highest[1]:.4g}; if both have the same units, set "
         "data.scale to the number by which both are divided, such as 255, or else convert one."
     )
+
+
+def _columns_differ(train: NDArray[Any], test: NDArray[Any]) -> bool:
+    """Return whether at least half of the features seem to be in other units in the two parts."""
+    return train.shape[1:] == test.shape[1:] and bool(units.different_units(train, test))
 
 
 def _axes(key: str, array: NDArray[Any], *, last: bool) -> NDArray[Any]:

@@ -1,6 +1,6 @@
 """Whether the training and test parts seem to be in different units, such as one not scaled."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ _FEWEST: Final = 20
 """Examples of a part from which its standard deviation counts."""
 
 
-def different_units(train: NDArray[np.float32], test: NDArray[np.float32]) -> tuple[str, ...]:
+def different_units(train: NDArray[Any], test: NDArray[Any]) -> tuple[str, ...]:
     """Return a note if at least half of the features or channels differ, else nothing.
 
     Features that are constant in the training part do not count.

@@ -238,7 +238,7 @@ def test_an_order_of_axes_that_the_shape_leaves_open_is_asked_for(tmp_path, give
     for layout in ("nchw", "nhwc"):
         shape = budget.data_shape(str(path), layout).input_shape
         assert shape == npz.load(path, layout=layout).x_train.shape[1:]
-    with pytest.raises(DataError, match=r"set data\.layout"):
+    with pytest.raises(DataError, match=r"set --layout to"):
         budget.data_shape(str(path))
 
 
