@@ -6,6 +6,7 @@ import numbers
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -208,16 +209,14 @@ class DominanceMonitor:
         if self._sample is None:
             self._members = members
             rows = max(LEAST_BATCHES, -(-ENOUGH // max(1, batch.examples)))
-            self._sample = EpochSample(rows, self._every, self._sums, self._random)
+            sums = partial(batch_sums.sum_batches, self._measure)
+            self._sample = EpochSample(rows, self._every, sums, self._random)
             self.guard.arm()
             if not self._sample.due():  # the first batch provides the sizes, but may not be sampled
                 return
         if members != self._members:
             raise ValueError(wording.other_members(members, self._members))
         self._sample.add(batch)
-
-    def _sums(self, batches: list[Batch]) -> list[Tensor]:
-        return batch_sums.sum_batches(self._measure, batches)
 
     def watch_parameters(self, members: Members) -> None:
         """Measure the distance of the members' parameters from now on; call it before training.
@@ -262,7 +261,7 @@ class DominanceMonitor:
             batch = self._without_ignored(batch_sums.copied(logits, self.family, targets))
             self._check_outputs(batch.values.shape[-1])
             self._chance.outputs = batch.values.shape[-1]
-            [sums] = self._sums([batch])
+            [sums] = batch_sums.sum_batches(self._measure, [batch])
             assert batch.target is not None
             self._check_range(sums[None], batch.target.ndim, None)
             arrays = (batch.values, batch.target, sums[:-2].double())

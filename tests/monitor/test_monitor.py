@@ -1,5 +1,7 @@
 import copy
+import gc
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -521,3 +523,17 @@ def test_a_vote_of_logits_that_are_no_numbers_is_wrong_even_for_the_target(bad):
     monitor.update(logits, torch.tensor([3]))
     monitor.end_epoch()
     assert monitor.epochs[0].means[names.MEMBER_ERROR][1] == 1
+
+
+def test_a_monitor_that_is_dropped_is_freed_without_the_garbage_collector():
+    """A loop that makes monitors again and again does not pile up their samples and stores."""
+    monitor = DominanceMonitor(lam=1.0)
+    monitor.update(torch.zeros(2, 4, 3), torch.zeros(4, dtype=torch.long))
+    monitor.end_epoch()
+    alive = weakref.ref(monitor)
+    gc.disable()
+    try:
+        del monitor
+        assert alive() is None
+    finally:
+        gc.enable()
