@@ -80,11 +80,12 @@ def _run(run: "Run", probe: "Probe", *, force: bool) -> None:
     from jtdiag.terminal import wording
     from jtdiag.terminal.console import Console
     from jtdiag.terminal.findings import print_findings
-    from jtdiag.terminal.probing import measuring
+    from jtdiag.terminal.probing import announce, measuring
 
-    fresh = not force and results.is_fresh(run, probe)
-    state = wording.probe_up_to_date if fresh else wording.probe_running
-    echo(state(probe.name, probe.question))
+    if not force and results.is_fresh(run, probe):
+        echo(wording.probe_up_to_date(probe.name, probe.question))
+    else:
+        announce(run, probe)
     try:
         with measuring(run, probe.name):
             run_probe(run, probe, force=force)

@@ -59,10 +59,9 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
 def _run_probe(run: "Run", probe: "Probe") -> None:
     """Run a probe and show its progress."""
     from jtdiag.probing.running import measure
-    from jtdiag.terminal import wording
-    from jtdiag.terminal.probing import measuring
+    from jtdiag.terminal.probing import announce, measuring
 
-    echo(wording.probe_running(probe.name, probe.question))
+    announce(run, probe)
     with measuring(run, probe.name):
         measure(run, probe)
 

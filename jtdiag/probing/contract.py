@@ -51,6 +51,9 @@ class Probe:
     judge: Callable[[xr.Dataset], list[Finding]]
     cost: Literal["cheap", "slow"]
     """`jtdiag watch` runs the cheap probes when a run ends."""
+    seconds: Callable[[Run], float] | None = None
+    """Rough estimate of the processor time for a run, in seconds, without measuring anything; it
+    is printed before a probe that takes long. None for a probe that is quick."""
     classes_only: bool = False
     """True if the question only applies to classification."""
     own_weights: bool = False

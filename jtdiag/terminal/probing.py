@@ -7,9 +7,22 @@ from contextlib import contextmanager
 from rich.live import Live
 from rich.text import Text
 
+from jtdiag.probing.contract import Probe
 from jtdiag.store.run import Run
 from jtdiag.terminal import wording
 from jtdiag.terminal.console import Console
+from jtdiag.terminal.echo import echo
+
+LONG = 30.0
+"""Estimated seconds from which a probe says beforehand how long it takes."""
+
+
+def announce(run: Run, probe: Probe) -> None:
+    """Print that a probe begins and, if it takes long, an estimate."""
+    echo(wording.probe_running(probe.name, probe.question))
+    seconds = probe.seconds(run) if probe.seconds else 0.0
+    if seconds >= LONG:
+        echo(wording.probe_takes(probe.name, seconds))
 
 
 class Measuring:

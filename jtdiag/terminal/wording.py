@@ -197,6 +197,19 @@ def probe_running(name: str, question: str) -> str:
     return f"{name}: running. {question}"
 
 
+def probe_takes(name: str, seconds: float) -> str:
+    """Return roughly how long a probe takes.
+
+    Args:
+        name: Name of the probe.
+        seconds: Of processor time.
+    """
+    minutes = max(1, round(seconds / 60))
+    hours = round(seconds / 3600)
+    amount, unit = (minutes, "minute") if minutes < 120 else (hours, "hour")
+    return f"{name}: takes roughly {amount} {unit}{'' if amount == 1 else 's'}."
+
+
 def probe_up_to_date(name: str, question: str) -> str:
     """Return that a probe's stored result is used."""
     return f"{name}: up to date. {question}"

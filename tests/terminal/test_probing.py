@@ -1,9 +1,12 @@
 import io
+from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
+from jtdiag.probing.registry import PROBES
 from jtdiag.terminal import probing
-from jtdiag.terminal.probing import Measuring, measuring
+from jtdiag.terminal.probing import Measuring, announce, measuring
 
 
 def test_the_line_tells_the_time_and_what_was_read_since(toy):
@@ -33,3 +36,19 @@ def test_on_a_terminal_the_line_goes_when_the_probe_is_done(toy, monkeypatch):
     with measuring(toy, "votes"):
         pass
     assert "votes: 0 s, 0.0 MB read" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "printed"),
+    [
+        (None, []),
+        (29.0, []),
+        (90.0, ["votes: takes roughly 2 minutes."]),
+    ],
+)
+def test_a_probe_that_takes_long_says_so_beforehand(toy, capsys, seconds, printed):
+    votes = PROBES.find("votes")
+    announce(toy, replace(votes, seconds=seconds and (lambda run: seconds)))
+    first, *more = capsys.readouterr().out.splitlines()
+    assert first == f"votes: running. {votes.question}"
+    assert more == printed

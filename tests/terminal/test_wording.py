@@ -92,6 +92,9 @@ SENTENCES = [
         wording.probe_running("votes", "Are votes any good?"),
         "votes: running. Are votes any good?",
     ),
+    (wording.probe_takes("votes", 25), "votes: takes roughly 1 minute."),
+    (wording.probe_takes("votes", 60 * 119), "votes: takes roughly 119 minutes."),
+    (wording.probe_takes("votes", 60 * 150), "votes: takes roughly 2 hours."),
     (
         wording.probe_up_to_date("votes", "Are votes any good?"),
         "votes: up to date. Are votes any good?",

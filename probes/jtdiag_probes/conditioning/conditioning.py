@@ -11,12 +11,13 @@ from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.replay import Replay
 from jtdiag.store.run import Run
-from jtdiag_probes.conditioning import exponent, output_conditioning, weight_conditioning
+from jtdiag_probes.conditioning import cost, exponent, output_conditioning, weight_conditioning
 from jtdiag_probes.conditioning.verdict import at_the_end, judge
 from jtdiag_probes.conditioning.weight_conditioning import (
     EIGENVALUE,
     EXACT,
     EXACT_EXAMPLES,
+    EXAMPLES,
     POINTS,
     WeightCurvature,
 )
@@ -86,7 +87,13 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     )
     result = result.assign(lower_bound(result["kappa_exact"], result["kappa_exact_alone"]))
     result["weight_anisotropy"] = weight_anisotropy(result)
-    return result.merge(_exponents(result))
+    return result.merge(_exponents(result)).assign_attrs(classes=run.outputs_per_member)
+
+
+def seconds(run: Run) -> float:
+    """Return a rough estimate of the processor time, in seconds."""
+    examples = output_conditioning.examples_of(run)
+    return cost.seconds(run, examples, len(output_conditioning.GRID_LAM), EXAMPLES)
 
 
 def _from_checkpoints(run: Run) -> dict[str, Any]:
@@ -181,5 +188,6 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    seconds=seconds,
     classes_only=True,
 )

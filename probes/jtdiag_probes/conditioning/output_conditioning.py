@@ -11,7 +11,7 @@ from jtdiag import names
 from jtdiag.probing.contract import Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
-from jtdiag_probes.conditioning import output_curvature
+from jtdiag_probes.conditioning import cost, output_curvature
 from jtdiag_probes.conditioning.output_curvature import Spectrum
 from jtdiag_probes.conditioning.weight_conditioning import evenly
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
@@ -90,7 +90,12 @@ def from_recipe(run: Run) -> dict[str, Any]:
 
 
 def most_examples(members: int, size: int) -> int:
-    """Return the number of examples whose spectra are computed, for M members and d = K−1."""
+    """Return the number of examples whose spectra are computed, for M members and d = K−1.
+
+    0 if a single one takes too long, see `cost.LARGEST`.
+    """
+    if cost.work(members, size + 1) > cost.LARGEST:
+        return 0
     return int(np.clip(WORK // (members * size**3), FEWEST_EXAMPLES, MOST_EXAMPLES))
 
 
@@ -125,9 +130,14 @@ def from_outputs(run: Run, metrics: xr.Dataset) -> xr.Dataset:
     def reduce(lane: Lane, blocks: Iterator[OutputBlock]) -> Mapping[str, Any]:
         return {"anisotropy": float(_Outputs(blocks, 0).anisotropy(run.lam(lane)))}
 
-    wanted = most_examples(run.recipe.members.count, run.outputs_per_member - 1)
+    wanted = examples_of(run)
     result = over_outputs(run, metrics, {"anisotropy": ()}, reduce)
     return result.assign(_by_epoch(run, metrics, wanted)).assign(_curves(run, wanted))
+
+
+def examples_of(run: Run) -> int:
+    """Return the most examples of a run whose spectra are computed; 0 if they take too long."""
+    return most_examples(run.recipe.members.count, run.outputs_per_member - 1)
 
 
 def spectrum_split(run: Run) -> str:
@@ -143,7 +153,7 @@ def _by_epoch(run: Run, metrics: xr.Dataset, wanted: int) -> dict[str, Any]:
         for name in _OF_SPECTRA
     }
     examples = 0
-    for lane in run.lanes:
+    for lane in run.lanes if wanted else ():
         for epoch in run.seal(lane).outputs:
             if epoch >= metrics.sizes[names.EPOCH]:
                 continue  # sealed after the metrics were read
@@ -187,7 +197,8 @@ def _curves(run: Run, wanted: int) -> dict[str, Any]:
         blocks = run.outputs(lane, run.seal(lane).outputs[-1], spectrum_split(run))
         with np.errstate(invalid="ignore", over="ignore"):
             outputs = _Outputs(blocks, wanted)
-            spectrum = outputs.spectrum()
             curves[0] = outputs.anisotropy(GRID_LAM)
+            spectrum = outputs.spectrum() if wanted else None
+        if spectrum is not None:
             curves[1] = [_of_spectra(spectrum, lam)["kappa"] for lam in GRID_LAM]
     return {"grid_anisotropy": (GRID, curves[0]), "grid_kappa": (GRID, curves[1])}

@@ -5,7 +5,7 @@ import xarray as xr
 
 from jtdiag import names, stats
 from jtdiag.probing.findings import Finding
-from jtdiag_probes.conditioning import wording
+from jtdiag_probes.conditioning import cost, wording
 from jtdiag_probes.conditioning.exponent import FEWEST_LAMBDAS
 from jtdiag_probes.linalg import derivative_check
 
@@ -18,11 +18,22 @@ def judge(result: xr.Dataset) -> list[Finding]:
     """Return the conditioning at every λ, and how it grows with λ."""
     if "anisotropy" not in result:
         return []
-    findings = []
+    findings = _too_large(result)
     for lam in sorted(float(value) for value in result[names.LAM].values):
         of_lam = result.sel({names.LAM: [lam]})
         findings += _by_outputs(of_lam, lam) + _by_weights(of_lam, lam)
     return findings + _growth(result)
+
+
+def _too_large(result: xr.Dataset) -> list[Finding]:
+    """Return what was not measured because there are too many classes and members."""
+    measured = bool(result["anisotropy"].notnull().any())
+    if "classes" not in result.attrs or int(result["kappa_examples"]) or not measured:
+        return []  # older results did not leave it out
+    members, classes = result.sizes[names.MEMBER], int(result.attrs["classes"])
+    amount = cost.work(members, classes)
+    sentence = wording.too_large(members, classes, exact=amount <= cost.LARGEST_EXACT)
+    return [_finding("too-large", None, float(amount), sentence, float(cost.LARGEST))]
 
 
 def at_the_end(values: xr.DataArray) -> xr.DataArray:

@@ -11,7 +11,7 @@ from torch import Tensor
 from jtdiag import names
 from jtdiag.probing.contract import Var
 from jtdiag.replay import Replay
-from jtdiag_probes.conditioning import output_curvature, tangent_curvature
+from jtdiag_probes.conditioning import cost, output_curvature, tangent_curvature
 from jtdiag_probes.conditioning.output_curvature import Spectrum
 from jtdiag_probes.conditioning.tangent_kernels import kernels_without_shifts
 from jtdiag_probes.conditioning.tangent_redundancy import tangent_redundancy
@@ -228,9 +228,13 @@ class WeightCurvature:
     def exactly(self) -> dict[str, float | NDArray[np.floating[Any]]]:
         """Return κ of the Gauss-Newton matrix for each of `EXACT`, and its cross-member share.
 
-        κ is infinite if a member cannot change the outputs of these examples independently.
+        κ is infinite if a member cannot change the outputs of these examples independently. All
+        are NaN if they take too long, see `cost.LARGEST_EXACT`.
         """
-        classes = self.tangents.outputs.shape[2]
+        members, _, classes = self.tangents.outputs.shape
+        if cost.work(members, classes) > cost.LARGEST_EXACT:
+            unknown = np.full(len(EXACT), np.nan)
+            return {"kappa_exact": unknown, "kappa_exact_alone": unknown, "cross_share": np.nan}
         few = evenly(len(self._x), most_exact(classes))
         tangents = self._tangents(self._x[few])
         logits, kernels = tangents.outputs.detach().numpy(), kernels_without_shifts(tangents)

@@ -17,6 +17,22 @@ GROWTH = {
 """Description of each quantity whose growth with λ is fitted."""
 
 
+def too_large(members: int, classes: int, *, exact: bool) -> str:
+    """Return that condition numbers are left out, and why.
+
+    Args:
+        members: M.
+        classes: K.
+        exact: Whether the exact κ with respect to the weights was computed.
+    """
+    left_out = "κ⁺ with respect to the outputs is" if exact else "Exact condition numbers are"
+    return (
+        f"{left_out} not measured: the time for one example is proportional to M (K − 1)³, and "
+        f"with {members} members and {classes} classes that is too long. The mean curvature along "
+        "consensus and along disagreement is measured."
+    )
+
+
 def null_directions(count: int, kappa: float) -> str:
     """Return that the loss at λ = 1 is singular with respect to the outputs.
 

@@ -9,6 +9,7 @@ from jtdiag.probing.contract import Options
 from jtdiag.replay import Replay
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.conditioning import (
+    cost,
     exponent,
     output_conditioning,
     output_curvature,
@@ -275,3 +276,45 @@ def test_findings_name_what_is_excluded(result):
     assert "null space of λ = 1 excluded" in sentences["weights", 1.0]
     assert "excluded" not in sentences["weights", 0.9]
     assert {names.LAM} == {"lam"}
+
+
+# --- too many classes ----------------------------------------------------------------------------
+
+
+def test_the_work_grows_with_the_cube_of_the_classes():
+    assert cost.work(3, 11) == 3 * 10**3
+    assert output_conditioning.most_examples(3, 999) == 0
+    assert output_conditioning.most_examples(64, 99) == output_conditioning.FEWEST_EXAMPLES
+
+
+def test_the_estimate_is_a_sum_over_lanes_and_epochs(toy):
+    classes, members = toy.outputs_per_member, toy.recipe.members.count
+    d = classes - 1
+    each = members * (cost.CUBIC * d**3 + cost.SQUARE * d**2)
+    epochs = sum(len(toy.seal(lane).outputs) for lane in toy.lanes)
+    once, twice = (cost.seconds(toy, n, 4, 20) for n in (10, 20))
+    assert twice - once == pytest.approx(10 * (epochs + 4) * each)
+    of_lane = cost.LANE + members * (cost.EXACT * d**3 + cost.REDUNDANCY * classes * 20)
+    assert cost.seconds(toy, 0, 4, 20) == pytest.approx(len(toy.lanes) * of_lane)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("also_weights", [False, True])
+def test_what_takes_too_long_is_left_out_and_said(toy, result, few, monkeypatch, also_weights):
+    monkeypatch.setattr(cost, "LARGEST", 1)
+    if also_weights:
+        monkeypatch.setattr(cost, "LARGEST_EXACT", 1)
+    left = probe.ask(toy, Options())
+    assert int(left["kappa_examples"]) == 0
+    exact = ("kappa_exact", "kappa_exact_alone", "kappa_lower", "cross_share")
+    for name in ("kappa", "kappa_limit", "grid_kappa", *(exact if also_weights else ())):
+        assert left[name].isnull().all(), name
+        assert result[name].notnull().any(), name
+    kept = ("anisotropy", "grid_anisotropy", "hessian_max", *(() if also_weights else exact))
+    for name in kept:
+        xr.testing.assert_equal(left[name], result[name])
+    [first, *_] = probe.judge(left)
+    assert first.rule == "too-large"
+    assert ("Exact condition numbers are" in first.sentence) == also_weights
+    assert not [f for f in probe.judge(left) if f.rule in ("outputs", "null-directions")]
+    assert not [f for f in probe.judge(result) if f.rule == "too-large"]

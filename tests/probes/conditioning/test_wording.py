@@ -10,6 +10,18 @@ R, ALONE = Interval(44.2, 41.3, 47.1), Interval(44.2, NAN, NAN)
 HESSIAN = {"hessian_min": -0.017, "hessian_max": 0.214, "redundancy": R}
 SENTENCES = [
     (
+        wording.too_large(3, 1000, exact=True),
+        "κ⁺ with respect to the outputs is not measured: the time for one example is proportional "
+        "to M (K − 1)³, and with 3 members and 1000 classes that is too long. The mean curvature "
+        "along consensus and along disagreement is measured.",
+    ),
+    (
+        wording.too_large(3, 9000, exact=False),
+        "Exact condition numbers are not measured: the time for one example is proportional to "
+        "M (K − 1)³, and with 3 members and 9000 classes that is too long. The mean curvature "
+        "along consensus and along disagreement is measured.",
+    ),
+    (
         wording.null_directions(7, 6.04),
         "λ = 1: the loss is singular with respect to the outputs: 7 output directions per example "
         "have no curvature; excluding them, κ⁺ is 6. Disagreement between members receives no "
