@@ -5,6 +5,7 @@ from hypothesis import example, given, settings, strategies as st
 from scipy.special import logsumexp
 from torch.nn import functional
 
+from jtdiag import families
 from jtdiag.engine import loss
 from jtdiag.engine.loss import joint_loss, losses, losses_and_gradient, wrong_votes
 
@@ -131,6 +132,57 @@ def test_shapes_that_do_not_fit_are_refused_with_both_shapes(logits, target):
     assert f"{target}" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("lam", "reason"),
+    [
+        (1.5, " (above 1 the loss has no lower bound)"),
+        (-0.5, ""),
+        (float("nan"), ""),
+    ],
+)
+def test_the_error_on_lambda_gives_its_reason(lam, reason):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+        joint_loss(draw(M, N, K), classes(N), lam)
+    assert str(caught.value) == f"lam is {lam}{reason}; it must be in [0, 1]."
+
+
+def test_of_several_lambdas_one_outside_is_enough():
+    lam = torch.tensor([1.0, -0.5], dtype=torch.float64)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        joint_loss(draw(2, M, N, K), classes(2, N), lam)
+    assert str(caught.value) == f"lam is {lam}; it must be in [0, 1]."
+
+
+@pytest.mark.parametrize(
+    ("family", "shape"), [("categorical", "(..., N)"), ("gaussian", "(..., N, K)")]
+)
+def test_the_error_on_shapes_gives_that_of_the_family(family, shape):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        joint_loss(draw(M, N, K), draw(N + 1), 0.5, family=family)
+    assert str(caught.value) == (
+        f"logits have shape {(M, N, K)} and targets {(N + 1,)}; "
+        f"they must be (..., M, N, K) and {shape}."
+    )
+
+
+@pytest.mark.parametrize("family", ["gaussian", families.find("gaussian")], ids=["name", "object"])
+def test_a_family_of_numbers_has_targets_of_the_shape_of_one_prediction(family):
+    outputs, target = draw(M, N, K), draw(N, K, seed=2)
+    squared = ((outputs - target) ** 2).sum(-1) / 2
+    ensemble = ((outputs.mean(0) - target) ** 2).sum(-1) / 2
+    expected = 0.3 * ensemble.mean() + 0.7 * squared.mean()
+    torch.testing.assert_close(joint_loss(outputs, target, 0.3, family=family), expected)
+
+
+def test_an_ensemble_of_mean_probabilities_has_their_loss():
+    logits, target = draw(M, N, K), classes(N)
+    mean = torch.softmax(logits, -1).mean(0)
+    expected = -mean[torch.arange(N), target].log().mean()
+    loss_of_mean = joint_loss(logits, target, 1.0, combiner="probabilities")
+    torch.testing.assert_close(loss_of_mean, expected)
+    assert float(expected) != pytest.approx(float(joint_loss(logits, target, 1.0)), rel=1e-3)
+
+
 # --- losses and gradient -----------------------------------------------------------------------
 
 
@@ -249,3 +301,11 @@ def test_votes_in_single_precision_and_lanes_with_targets_of_their_own():
     found = wrong_votes(logits, target[:, None])
     assert found.shape == (2, M, N)
     assert torch.equal(found, logits.argmax(2) != target[:, None])
+
+
+def test_votes_of_members_and_of_the_ensemble_are_those_of_the_largest_logit():
+    logits, target = draw(2, M, N, K, scale=1.0), classes(2, N)
+    members, ensemble = loss.vote_errors(class_major(logits), target)
+    torch.testing.assert_close(members, logits.argmax(-1) != target[:, None])
+    torch.testing.assert_close(ensemble, logits.mean(1).argmax(-1) != target)
+    assert 0 < int(ensemble.sum()) < ensemble.numel()
