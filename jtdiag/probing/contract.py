@@ -62,6 +62,8 @@ class Probe:
     """True if the probe needs the models and the data, not only the stored outputs."""
     every_lane: bool = False
     """True if lanes that diverged are measured as well; otherwise they are left out."""
+    compares_members: bool = False
+    """True if nothing can be concluded at a λ at which all members are identical."""
     needs_skill: bool = False
     """True if nothing can be concluded at a λ at which no lane has learned anything."""
 

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.probing import wording
 from jtdiag.probing.findings import Finding
 from jtdiag.rules import usable
+from jtdiag.rules.contract import History
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
 
+SAME = 1e-5
+"""Relative difference of losses and weights up to which members are the same but for rounding."""
 SOURCE = "lanes"
 """Under which these findings are stored, in place of the name of a probe."""
 
@@ -30,6 +35,8 @@ class LaneState:
     """Whether a loss is not finite or beyond all use."""
     learned: bool
     """Whether the ensemble has become better than chance level; True as long as it is trained."""
+    identical: bool = False
+    """Whether all members have the same weights."""
 
     @property
     def used(self) -> bool:
@@ -55,12 +62,13 @@ def states(run: Run) -> list[LaneState]:
 
 def _state(run: Run, lane: Lane, seal: Seal) -> LaneState:
     history = run.history(lane)
-    diverged, learned = False, True
+    diverged, learned, identical = False, True, False
     if history is not None:
         chosen = run.chosen_epoch(lane)
         at_chosen = history.until(chosen) if chosen >= history.epoch[0] else history
         diverged = any(map(usable.has_diverged, (history, at_chosen)))
         diverged = diverged or _diverged_on_test(run, lane, seal)
+        identical = not diverged and _identical(run, lane, seal, history)
         learned = not seal.done or any(map(usable.has_learned_something, (history, at_chosen)))
     return LaneState(
         lane=lane,
@@ -69,7 +77,26 @@ def _state(run: Run, lane: Lane, seal: Seal) -> LaneState:
         done=seal.done,
         diverged=diverged,
         learned=learned,
+        identical=identical,
     )
+
+
+def _identical(run: Run, lane: Lane, seal: Seal, history: History) -> bool:
+    """Return whether all members have the same weights at the last checkpoint.
+
+    Weights are read only if the members have the same losses, which hardly ever happens.
+    """
+    if history.members < 2 or not seal.checkpoints or run.recipe.members.branched:
+        return False
+    if not _same(history.member_loss[-1]):
+        return False
+    return all(map(_same, run.checkpoint(lane, seal.checkpoints[-1]).values()))
+
+
+def _same(of_members: NDArray[np.floating[Any]]) -> bool:
+    """Return whether values (M, …) are the same for all members, but for rounding."""
+    largest = np.abs(of_members).max(initial=0.0)
+    return bool((np.abs(of_members - of_members[:1]) <= SAME * largest).all())
 
 
 def _diverged_on_test(run: Run, lane: Lane, seal: Seal) -> bool:
@@ -104,16 +131,26 @@ def unlearned(run: Run) -> set[float]:
     return {state.lam for state in used} - {state.lam for state in used if state.learned}
 
 
+def identical(run: Run) -> set[float]:
+    """Return the λs at which the members of every lane that is used are identical."""
+    used = [state for state in states(run) if state.used]
+    return {state.lam for state in used} - {state.lam for state in used if not state.identical}
+
+
 def findings(run: Run) -> list[Finding]:
     """Return which lanes are left out and why, and which have learned nothing."""
     each = states(run)
     lost = [state for state in each if state.diverged]
     idle = [state for state in each if state.used and not state.learned]
     partial = [state for state in each if not state.done and not state.diverged]
+    copies = [state for state in each if state.identical]
     result = []
     if lost:
         text = wording.diverged(len(lost), len(each), _where(lost, each))
         result.append(_finding("diverged", text, len(lost), len(each)))
+    if copies:
+        text = wording.identical(len(copies), len(each), _where(copies, each))
+        result.append(_finding("identical", text, len(copies), len(each)))
     if idle:
         text = wording.unlearned(len(idle), len(each), _where(idle, each))
         result.append(_finding("nothing-learned", text, len(idle), len(each)))
@@ -127,7 +164,7 @@ def _finding(rule: str, sentence: str, count: int, lanes: int) -> Finding:
     return Finding(
         probe=SOURCE,
         rule=rule,
-        level="alert" if rule == "diverged" else "info",
+        level="alert" if rule in ("diverged", "identical") else "info",
         number=float(count),
         limit=0.0,
         sentence=sentence,

@@ -96,18 +96,20 @@ def ask(run: Run, selected: Probe, options: Options) -> xr.Dataset:
 
 
 def judge(run: Run, selected: Probe, result: xr.Dataset) -> list[Finding]:
-    """Return the findings of a result, without conclusions at λs where nothing was learned.
+    """Return the findings of a result, without conclusions at λs at which there can be none.
 
-    Where nothing was learned at any λ, findings on the run as a whole are left out as well.
+    None can be drawn where nothing was learned or, about members, where they are identical. If that
+    is so at every λ, findings on the run as a whole are left out as well.
     """
     judged = selected.judge(result)
-    unlearned = lane_states.unlearned(run) if selected.needs_skill else set()
-    nowhere = unlearned >= {state.lam for state in lane_states.states(run) if state.used}
+    unusable = lane_states.unlearned(run) if selected.needs_skill else set()
+    unusable |= lane_states.identical(run) if selected.compares_members else set()
+    nowhere = unusable >= {state.lam for state in lane_states.states(run) if state.used}
     return [
         finding
         for finding in judged
         if finding.rule in ALWAYS
-        or not (finding.lam in unlearned or (unlearned and nowhere and finding.lam is None))
+        or not (finding.lam in unusable or (unusable and nowhere and finding.lam is None))
     ]
 
 

@@ -80,6 +80,15 @@ def unlearned(count: int, lanes: int, where: str) -> str:
     )
 
 
+def identical(count: int, lanes: int, where: str) -> str:
+    """Return in how many lanes all members have the same weights, and what to do."""
+    return (
+        f"In {count} of {_lanes(lanes)}, all members have the same weights ({where}): initialize "
+        "each member from a seed of its own. No conclusion about members is drawn where this holds "
+        "for all trials of a λ."
+    )
+
+
 def unfinished(complete: int, lanes: int, partly: str, absent: str) -> str:
     """Return how many lanes are complete.
 
@@ -100,6 +109,8 @@ def lanes_headline(rule: str, count: int, lanes: int) -> str:
     counted = f"all {lanes} lanes" if count == lanes > 1 else f"{count} of {_lanes(lanes)}"
     if rule == "diverged":
         return f"{counted} diverged"
+    if rule == "identical":
+        return f"the members are identical in {counted}"
     if rule == "nothing-learned":
         return f"nothing was learned in {'any lane' if count == lanes else counted}"
     return f"{counted} {'is' if count == 1 else 'are'} incomplete"

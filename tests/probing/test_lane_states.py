@@ -1,5 +1,7 @@
 """Which lanes are used, and why others are not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,8 +10,9 @@ from jtdiag.errors import ProbeError
 from jtdiag.probing import findings, lane_states, results
 from jtdiag.probing.contract import Options
 from jtdiag.probing.registry import PROBES
-from jtdiag.probing.running import ask, probe
+from jtdiag.probing.running import ask, judge, probe
 from jtdiag.store.lanes import Lane
+from jtdiag.store.run import Run
 
 ERROR = np.full((2, 2, 4, 3, 3), 0.2)
 """Errors (lam, trial, epoch, split, member)."""
@@ -122,3 +125,52 @@ def test_the_states_follow_a_run_that_grows(run_of):
     assert lane_states.diverged(story.run) == []
     story.seal_up_to(3)
     assert lane_states.diverged(story.run) == [Lane(0, 1)]
+
+
+# --- members that are identical ------------------------------------------------------------------
+
+
+@pytest.fixture
+def copies(toy, tmp_path, monkeypatch):
+    """The toy, in which the members of λ = 1 are copies of the first one."""
+    checkpoint, history = toy.checkpoint, toy.history
+    run = Run(toy.path)
+    last = {lane for lane in run.lanes if run.lam(lane) == 1}
+
+    def copied(values):
+        return np.broadcast_to(values[:1], values.shape) * (
+            1 + 1e-7 * np.arange(len(values))
+        ).reshape(-1, *[1] * (values.ndim - 1))
+
+    def of_lane(lane, epoch):
+        weights = checkpoint(lane, epoch)
+        return {k: copied(v) for k, v in weights.items()} if lane in last else weights
+
+    def history_of(lane):
+        kept = history(lane)
+        return replace(kept, member_loss=copied(kept.member_loss.T).T) if lane in last else kept
+
+    monkeypatch.setattr(run, "checkpoint", of_lane)
+    monkeypatch.setattr(run, "history", history_of)
+    return run
+
+
+def test_members_that_are_copies_are_named(copies, toy):
+    assert lane_states.identical(toy) == set()
+    assert lane_states.identical(copies) == {1.0}
+    [finding] = lane_states.findings(copies)
+    assert (finding.rule, finding.level) == ("identical", "alert")
+    assert "(λ = 1)" in finding.sentence
+
+
+def test_equal_losses_alone_do_not_make_members_identical(copies, toy, monkeypatch):
+    monkeypatch.setattr(copies, "checkpoint", toy.checkpoint)
+    assert lane_states.identical(copies) == set()
+
+
+def test_nothing_is_concluded_about_members_that_are_copies(copies, toy):
+    probe = PROBES.find("diversity")
+    result = ask(toy, probe, Options())
+    of_toy, of_copies = (judge(run, probe, result) for run in (toy, copies))
+    assert any(finding.lam == 1 for finding in of_toy)
+    assert of_copies == [finding for finding in of_toy if finding.lam != 1]

@@ -43,6 +43,13 @@ LANES = [
         "trials of a λ.",
     ),
     (
+        wording.identical(2, 4, "λ = 0"),
+        "In 2 of 4 lanes, all members have the same weights (λ = 0): initialize each member from a "
+        "seed of its own. No conclusion about members is drawn where this holds for all trials of "
+        "a λ.",
+    ),
+    (wording.lanes_headline("identical", 2, 4), "the members are identical in 2 of 4 lanes"),
+    (
         wording.unfinished(3, 5, "λ = 1 (trial 1)", "λ = 1 (trial 2)"),
         "3 of 5 lanes are complete (used up to their last epoch: λ = 1 (trial 1); without any "
         "epoch: λ = 1 (trial 2)).",

@@ -167,4 +167,5 @@ probe = Probe(
     judge=judge,
     cost="slow",
     needs_skill=True,
+    compares_members=True,
 )

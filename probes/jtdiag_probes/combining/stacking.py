@@ -210,4 +210,5 @@ probe = Probe(
     judge=judge,
     cost="slow",
     needs_skill=True,
+    compares_members=True,
 )

@@ -193,4 +193,5 @@ probe = Probe(
     cost="cheap",
     needs_skill=True,
     classes_only=True,
+    compares_members=True,
 )

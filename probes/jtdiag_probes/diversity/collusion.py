@@ -195,4 +195,5 @@ probe = Probe(
     cost="slow",
     needs_skill=True,
     classes_only=True,
+    compares_members=True,
 )

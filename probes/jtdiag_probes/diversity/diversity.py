@@ -277,4 +277,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="cheap",
+    compares_members=True,
 )

@@ -266,4 +266,5 @@ probe = Probe(
     judge=judge,
     cost="slow",
     classes_only=True,
+    compares_members=True,
 )

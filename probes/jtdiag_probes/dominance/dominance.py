@@ -161,4 +161,5 @@ probe = Probe(
     judge=judge,
     cost="cheap",
     needs_skill=True,
+    compares_members=True,
 )

@@ -169,4 +169,5 @@ probe = Probe(
     classes_only=True,
     own_weights=True,
     replays=True,
+    compares_members=True,
 )

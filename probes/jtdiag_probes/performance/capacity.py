@@ -136,4 +136,5 @@ probe = Probe(
     judge=judge,
     cost="slow",
     needs_skill=True,
+    compares_members=True,
 )

@@ -75,4 +75,5 @@ probe = Probe(
     judge=judge,
     cost="slow",
     classes_only=True,
+    compares_members=True,
 )

@@ -158,4 +158,5 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="cheap",
+    compares_members=True,
 )
