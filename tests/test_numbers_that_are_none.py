@@ -16,12 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from jtdiag import train
 from jtdiag.commands import main
 from jtdiag.probing import findings
 from jtdiag.recipe.toml import from_table
+from jtdiag.report import picture
 from jtdiag.store.writer import EpochBlock, RunWriter
+from jtdiag_probes.conditioning import cost, weight_conditioning
 
 NO_NUMBER = re.compile(
     r"(?<![\w.\-])[-−+±]?(nan|inf|infinity|\d{17,}|\d[\d.]*e\+?\d{3})(?!\w)", re.IGNORECASE
@@ -31,6 +35,7 @@ ALERTED = 3
 
 Change = Callable[[EpochBlock], EpochBlock]
 Examples = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
+"""Features and targets of the training part; the last rows are also the test part."""
 
 
 # --- data ----------------------------------------------------------------------------------------
@@ -49,6 +54,15 @@ def two_classes(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 def constant(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return np.ones((60, 2)), np.arange(60) % 3
+
+
+def constant_target(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return random.normal(size=(60, 2)), np.ones((60, 1), np.float32)
+
+
+def thousand_classes(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    target = np.arange(1000)
+    return np.stack([target / 500 - 1, target % 17 / 8 - 1], 1), target
 
 
 def two_examples(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -108,6 +122,40 @@ def _replaced(array: Any, value: float, member: int | None, axis: int | None) ->
     return array
 
 
+def identical(block: EpochBlock) -> EpochBlock:
+    """Make copies of the first member of all members, and of the ensemble."""
+    metrics = {k: np.array(array) for k, array in block.metrics.items()}
+    for name, array in metrics.items():
+        if name.startswith(("member", "displacement")):
+            array[...] = array[..., :1]
+    for kind in ("loss", "error"):
+        metrics[f"ensemble_{kind}"][...] = metrics[f"member_{kind}"][..., 0]
+    copied = (
+        {k: np.repeat(a[:1], len(a), 0) for k, a in arrays.items()}
+        for arrays in (block.outputs, block.checkpoint)
+    )
+    outputs, checkpoint = copied
+    return replace(block, metrics=metrics, outputs=outputs, checkpoint=checkpoint)
+
+
+def scaled(*, outputs: float = 1.0, weights: float = 1.0) -> Change:
+    """Multiply outputs or weights from epoch 1 on; losses stay as they are."""
+
+    def change(block: EpochBlock) -> EpochBlock:
+        if block.epoch < 1:
+            return block
+        with np.errstate(over="ignore"):
+            return replace(
+                block,
+                outputs={k: a * np.asarray(outputs, a.dtype) for k, a in block.outputs.items()},
+                checkpoint={
+                    k: a * np.asarray(weights, a.dtype) for k, a in block.checkpoint.items()
+                },
+            )
+
+    return change
+
+
 class StoppedError(Exception):
     """Training is interrupted."""
 
@@ -141,19 +189,27 @@ class Case:
     recipe: dict[str, Any] = field(default_factory=dict)
     data: Examples = three_classes
     change: Change = field(default=lambda block: block)
+    test: slice = field(default_factory=lambda: slice(None))
+    """Which of the examples are also those of the test part."""
     says: str = ""
     """What every command has to say, besides its output; "" for nothing."""
+    finds: str = ""
+    """What `probe` has to say; "" for nothing."""
+    never: str = ""
+    """What nothing may say."""
+    drawn: bool = False
+    """Whether figures are rendered as they are for people, which takes half of the time."""
 
 
 ALL = "4 of 4 lanes diverged|all 4 lanes that have been trained diverged"
 ONE_LANE = "1 of 4 lanes diverged .* λ = 1 \\(trial 0\\)"
 NOTHING = "In 4 of 4 lanes, nothing was learned"
 CASES = {
-    "fine": Case(),
+    "fine": Case(drawn=True),
     "every lane is nan": Case(change=spoiled(np.nan), says=ALL),
     "every lane is inf": Case(change=spoiled(np.inf), says=ALL),
     "every lane is 1e308": Case(change=spoiled(1e308), says=ALL),
-    "one lane is nan": Case(change=spoiled(np.nan, lanes=((1, 0),)), says=ONE_LANE),
+    "one lane is nan": Case(change=spoiled(np.nan, lanes=((1, 0),)), says=ONE_LANE, drawn=True),
     "one lane is 1e308": Case(change=spoiled(1e308, lanes=((1, 0),)), says=ONE_LANE),
     "one λ is nan": Case(
         change=spoiled(np.nan, lanes=((0, 0), (0, 1))), says="2 of 4 lanes diverged .* λ = 0"
@@ -180,6 +236,34 @@ CASES = {
     "outputs overflow": Case(
         recipe={"keep": {"dtype": "float16"}, "train": {"lr": 3000.0}},
     ),
+    "outputs overflow, losses are finite": Case(
+        recipe={"keep": {"dtype": "float16"}},
+        change=scaled(outputs=6e4),
+        finds="Logits beyond the range of keep.dtype overflow",
+    ),
+    "huge weights, losses are finite": Case(change=scaled(weights=1e30)),
+    "identical members": Case(
+        change=identical,
+        says="In 4 of 4 lanes, all members have the same weights",
+        never="collusion:|diversity lowers|one member carries|members share the work",
+    ),
+    "constant targets": Case(recipe={"family": "gaussian"}, data=constant_target),
+    "one class": Case(data=lambda random: (random.normal(size=(60, 2)), np.arange(60) // 59)),
+    "one test example": Case(recipe=NO_VAL, test=slice(1)),
+    "one validation example": Case(recipe={"data": {"val": 1}}),
+    "classes missing in test": Case(test=slice(None, None, 3)),
+    "one epoch": Case(recipe={"train": {"epochs": 1}}),
+    "one λ": Case(recipe={"lam": [0.5]}),
+    "one trial": Case(recipe={"trials": 1}),
+    "one λ, one trial, one epoch, one member": Case(
+        recipe={"lam": [0.0], "trials": 1, "train": {"epochs": 1}, "members": {"count": 1}}
+    ),
+    "a thousand classes": Case(
+        recipe={"trials": 1, "train": {"batch": 100}},
+        data=thousand_classes,
+        test=slice(60),
+        finds="κ⁺ with respect to the outputs is not measured",
+    ),
     "interrupted": Case(
         change=interrupted,
         says="2 of 4 lanes are complete .*λ = 0 \\(trial 1\\).*without any epoch: λ = 1",
@@ -200,7 +284,8 @@ def trained(case: Case, folder: Path) -> Path:
     """Train the run of a case in a folder and return its path."""
     random = np.random.default_rng(0)
     features, target = case.data(random)
-    arrays = {"x_train": features, "y_train": target, "x_test": features, "y_test": target}
+    arrays = {"x_train": features, "y_train": target}
+    arrays |= {"x_test": features[case.test], "y_test": target[case.test]}
     np.savez(folder / "case.npz", **{k: _single(a) for k, a in arrays.items()})
     table = {k: dict(v) if isinstance(v, dict) else v for k, v in RECIPE.items()}
     table["data"]["name"] = str(folder / "case.npz")
@@ -233,15 +318,47 @@ def text_of(page: Path) -> str:
     return html.unescape(re.sub(r"<[^>]*>", " ", text))
 
 
-def labels_of(figure: Path) -> str:
-    """Return the texts of a figure, which matplotlib writes as comments."""
-    return "\n".join(re.findall(r"<!--(.*?)-->", figure.read_text("utf-8"), flags=re.DOTALL))
+@pytest.fixture
+def quick(monkeypatch):
+    """Ask conditioning for fewer products, and leave its largest matrices out."""
+    for name in ("STEPS", "TOP_STEPS", "DENSITY_STEPS", "RANK_STEPS", "TRACE_PRODUCTS"):
+        monkeypatch.setattr(weight_conditioning, name, 6)
+    monkeypatch.setattr(cost, "LARGEST_EXACT", cost.LARGEST)
+
+
+class Drawn:
+    """Collects the texts of figures when they are saved.
+
+    Args:
+        rendered: Whether they are rendered. Otherwise they are laid out once, with every text and
+            every position that a renderer asks for, and a file without content is written: that
+            takes half of the time. The report shows the same figures again.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch, *, rendered: bool) -> None:
+        self.labels: dict[str, str] = {}
+        self._save = Figure.savefig
+        self._rendered = rendered
+        patch.setattr(Figure, "savefig", lambda figure, *a, **k: self._saved(figure, *a, **k))
+        if not rendered:
+            patch.setattr(picture, "_saved", lambda *_, **__: b"")
+
+    def _saved(self, figure: Figure, target: Any, **options: Any) -> None:
+        if self._rendered:
+            self._save(figure, target, **options)
+        else:
+            figure.draw_without_rendering()
+            Path(target).touch()
+        texts = figure.findobj(Text)
+        name = options.get("metadata", {}).get("Title", "")
+        self.labels[f"figure {name}"] = "\n".join(text.get_text() for text in texts)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_every_command_ends_in_sentences(name, tmp_path):
+def test_every_command_ends_in_sentences(name, tmp_path, quick, monkeypatch):
     case, run = CASES[name], trained(CASES[name], tmp_path)
+    drawn = Drawn(monkeypatch, rendered=case.drawn)
     printed = {
         "watch": call("watch", "--once", run),
         "probe": call("probe", run),
@@ -251,7 +368,7 @@ def test_every_command_ends_in_sentences(name, tmp_path):
         "compare": call("compare", run, run),
     }
     printed["page"] = text_of(run / "report.html")
-    printed |= {f.name: labels_of(f) for f in (run / "figures").glob("*.svg")}
+    printed |= drawn.labels
     printed |= {f"{f.probe} {f.rule}": f"{f.headline} {f.sentence}" for f in findings.read(run)}
     none = {key: match[0] for key, text in printed.items() if (match := NO_NUMBER.search(text))}
     assert not none
@@ -261,6 +378,9 @@ def test_every_command_ends_in_sentences(name, tmp_path):
         if case.says and not re.search(case.says, " ".join(printed[key].split()))
     ]
     assert not silent
+    assert re.search(case.finds, " ".join(printed["probe"].split()))
+    if case.never:
+        assert not [key for key, text in printed.items() if re.search(case.never, text)]
 
 
 @pytest.mark.slow

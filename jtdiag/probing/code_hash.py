@@ -1,6 +1,7 @@
 """Hash the code behind a result: a probe's file and all it imports from its own package."""
 
 import ast
+import functools
 import hashlib
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -52,15 +53,25 @@ def _root(source: Path) -> Path | None:
 def _imported(path: Path, root: Path) -> Iterator[Path]:
     """Yield the files of the package that one of its files imports directly."""
     module_path = path.relative_to(root.parent).with_suffix("").parts
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for name in _names(path.read_bytes(), module_path):
+        yield from _files(name, root)
+
+
+@functools.lru_cache(maxsize=1024)
+def _names(code: bytes, module_path: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the dotted names that a module imports; of a package, also those in its own.
+
+    Cached, because every freshness check of every probe asks for the same modules.
+    """
+    names: list[tuple[str, ...]] = []
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _files(tuple(alias.name.split(".")), root)
+            names += [tuple(alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             parent = module_path[: len(module_path) - node.level] if node.level else ()
             module = (*parent, *(node.module or "").split(".")) if node.module else parent
-            for alias in node.names:
-                yield from _files((*module, alias.name), root)
+            names += [(*module, alias.name) for alias in node.names]
+    return tuple(names)
 
 
 def _files(name: tuple[str, ...], root: Path) -> Iterator[Path]:
