@@ -262,7 +262,7 @@ CASES = {
         recipe={"trials": 1, "train": {"batch": 100}},
         data=thousand_classes,
         test=slice(60),
-        finds="κ⁺ with respect to the outputs is not measured",
+        finds="Exact condition numbers are not measured",
     ),
     "interrupted": Case(
         change=interrupted,
