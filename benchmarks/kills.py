@@ -7,10 +7,10 @@ done again without interruption, and all files must be those of an undisturbed r
 for bit, coordinates and seals included, apart from dates and machine settings. Nothing may be left
 behind: no drafts, no state, no unsealed chunks, no processes.
 
-    python benchmarks/kills.py                    all 200 trials, in about 10 minutes
+    python benchmarks/kills.py                    all 200 trials, in about 30 minutes
     python benchmarks/kills.py --count 20
     python benchmarks/kills.py --only conv        cases whose name contains "conv"
-    python benchmarks/kills.py --trial 117        one trial again
+    python benchmarks/kills.py --first 117 --count 1    one trial again
 
 Importing torch takes longer than these runs. So this process imports it once, and the work is done
 in forks of it, which are killed; every tenth trial starts a new Python instead. The exit status is
@@ -64,22 +64,23 @@ def main() -> int:
     every = [case for case in kill_cases.cases() if arguments.only in case.name]
     work = Path(tempfile.mkdtemp(prefix="kills-"))
     references = _references(every, work)
-    numbers = range(arguments.count) if arguments.trial is None else [arguments.trial]
+    numbers = range(arguments.first, arguments.first + arguments.count)
     survived, signals, start = 0, 0, time.monotonic()
     for number in numbers:
         case = every[number % len(every)]
         folder = work / f"trial-{number}"
+        kept = arguments.keep
         trial = Trial(
             case, folder, references[case.name], random.Random(f"{arguments.seed}:{number}")
         )
         try:
             trial.run(new_process=number % NEW_PROCESS == NEW_PROCESS - 1)
-            survived += 1
+            survived, kept = survived + 1, False
         except Failed as failure:
             print(f"trial {number}, {case.name}: {'; '.join(map(str, trial.interruptions))}")
             print(f"  {failure}", flush=True)
         signals += len(trial.interruptions)
-        if survived == number + 1 or not arguments.keep:
+        if not kept:
             shutil.rmtree(folder, ignore_errors=True)
     print(
         f"{survived} of {len(numbers)} survived with identical files; {signals} interruptions, "
@@ -99,7 +100,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="")
-    parser.add_argument("--trial", type=int)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--keep", action="store_true")
     return parser.parse_args()
 

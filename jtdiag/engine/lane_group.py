@@ -139,7 +139,7 @@ class LaneGroup:
             self._step((epoch, i), x, target_LB, lr_L, means, shares)
             if stop is not None:
                 stop.within_epoch(started, min(1.0, part.stop / ranks.shape[1]))
-        return self.measure(names.TRAIN).rows if self._own_batches else means.means()
+        return self.measure(names.TRAIN, stop=stop).rows if self._own_batches else means.means()
 
     def _bootstraps(self) -> Bootstrap | None:
         if self.recipe.scheme != "bagging":
@@ -346,7 +346,11 @@ class LaneGroup:
 
     @torch.no_grad()
     def measure(
-        self, split: str, keep: torch.dtype | None = None, part: slice = slice(None)
+        self,
+        split: str,
+        keep: torch.dtype | None = None,
+        part: slice = slice(None),
+        stop: StopRequest | None = None,
     ) -> Measured:
         """Evaluate a split, or part of it, with the current weights.
 
@@ -354,6 +358,7 @@ class LaneGroup:
             split: The split.
             keep: dtype in which logits are returned; None returns none.
             part: Examples of the split to evaluate.
+            stop: Asked after every batch whether to give up the epoch.
         """
         index_LN = torch.stack(
             [self.data.positions(split, lane.trial)[part] for lane in self.lanes]
@@ -372,6 +377,8 @@ class LaneGroup:
                 )
                 kept[..., start : start + logits.shape[3]] = logits
             start += logits.shape[3]
+            if stop is not None:
+                stop.within_evaluation()
         return Measured(rows=means.means(), logits=kept)
 
     @torch.no_grad()

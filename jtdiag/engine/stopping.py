@@ -67,3 +67,12 @@ class StopRequest:
         now = time.monotonic()
         if now + (now - started) * (1 - share) / share > self._deadline:
             raise TrainingStopped
+
+    def within_evaluation(self) -> None:
+        """Give up the epoch if the time for it has passed.
+
+        Raises:
+            TrainingStopped: then.
+        """
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise TrainingStopped

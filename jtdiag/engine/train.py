@@ -260,7 +260,7 @@ class _GroupRun:
         """Train one epoch, apply the rules, advance the seals, and evaluate the other splits."""
         lams = self._lams(epoch)
         if epoch == 0:
-            train = lane_group.measure(names.TRAIN).rows
+            train = lane_group.measure(names.TRAIN, stop=self._stop).rows
         else:
             train = lane_group.train_epoch(epoch, lams, self._stop)
         train = train | lane_group.displacement()
@@ -294,7 +294,8 @@ class _GroupRun:
             return {}
         may_keep = epoch in Seal().after(epoch, 0.0, self.recipe).outputs
         keep = names.VAL in self.recipe.keep.splits and may_keep
-        return {names.VAL: lane_group.measure(names.VAL, self._keep_dtype if keep else None)}
+        dtype = self._keep_dtype if keep else None
+        return {names.VAL: lane_group.measure(names.VAL, dtype, stop=self._stop)}
 
     def _advance_seals(
         self, epoch: int, measured: Mapping[str, Measured], decisions: Sequence[Decision]
@@ -313,7 +314,8 @@ class _GroupRun:
         for split in (names.TEST, names.TRAIN):
             keep = kept and split in self.recipe.keep.splits
             if split == names.TEST or keep:
-                measured[split] = lane_group.measure(split, self._keep_dtype if keep else None)
+                dtype = self._keep_dtype if keep else None
+                measured[split] = lane_group.measure(split, dtype, stop=self._stop)
         return measured
 
     def _write(self, lane_group: LaneGroup, index: int, result: EpochResult) -> None:

@@ -2,7 +2,12 @@ import time
 
 import pytest
 
+from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.stopping import StopRequest, TrainingStopped
+from jtdiag.engine.train import train
+from jtdiag.recipe.toml import from_table
+from jtdiag.store.run import Run
+from jtdiag.testing import TOY, toy_data
 
 
 def test_nothing_stops_without_a_request():
@@ -40,3 +45,25 @@ def test_a_request_is_heeded_while_lanes_are_trained():
     with stop.heeding():
         assert stop.heeded
     assert not stop.heeded
+
+
+@pytest.mark.parametrize(("grace", "sealed"), [(0.0, 0), (1e6, 1)])
+def test_an_evaluation_is_given_up_when_the_grace_is_over(tmp_path, monkeypatch, grace, sealed):
+    """A signal arrives after the training of epoch 1 and before its evaluation."""
+    toy_data(tmp_path / "toy.npz")
+    data = TOY["data"] | {"name": str(tmp_path / "toy.npz")}
+    recipe = from_table(TOY | {"lam": [1], "trials": 1, "data": data})
+    stop, calls = StopRequest(), []
+    displacement = LaneGroup.displacement
+
+    def signalled(group):
+        calls.append(group)
+        if len(calls) == 2:
+            stop.request(grace)
+        return displacement(group)
+
+    monkeypatch.setattr(LaneGroup, "displacement", signalled)
+    with pytest.raises(TrainingStopped):
+        train(recipe, tmp_path / "run", stop=stop)
+    run = Run(tmp_path / "run")
+    assert [run.seal(lane).epoch for lane in run.lanes] == [sealed]
