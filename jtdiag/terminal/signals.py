@@ -1,5 +1,6 @@
 """SIGINT and SIGTERM while a command trains: stop gently first, at once the second time."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -33,14 +34,19 @@ def stoppable(grace: float, message: Callable[[], str]) -> Iterator[StopRequest]
     """
     request = StopRequest()
     received: list[int] = []
+    next_signal = _NextSignal(message)
 
     def handle(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        if len(received) > 1 or not request.heeded:
-            for each in SIGNALS:  # the next one ends the process
+        if len(received) > 1:  # it came before `next_signal` was ready
+            next_signal.has_come()
+            return
+        if not request.heeded:
+            for each in SIGNALS:
                 signal.signal(each, signal.SIG_DFL)
             raise KeyboardInterrupt
         request.request(grace)
+        next_signal.ends_the_process(128 + number)
         echo(f"\n{wording.stopping(grace)}", err=True)
 
     before = {each: signal.getsignal(each) for each in SIGNALS}
@@ -49,14 +55,58 @@ def stoppable(grace: float, message: Callable[[], str]) -> Iterator[StopRequest]
             signal.signal(each, handle)
         yield request
     except (TrainingStopped, KeyboardInterrupt):
+        next_signal.ends_nothing()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the message is printed
         before = {each: _exit_with(received) for each in before} if received else before
         echo(f"\n{message()}", err=True)
         sys.exit(128 + (received[0] if received else signal.SIGINT))
     finally:
+        next_signal.ends_nothing()
         for each, handler in before.items():
             signal.signal(each, handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+class _NextSignal:
+    """Ends the process at the next signal, even while the main thread is in a long computation.
+
+    Handlers of Python only run between two instructions of the main thread, which may be seconds
+    away. Python also writes the number of a signal to a pipe at once, where a thread waits for it.
+    """
+
+    def __init__(self, message: Callable[[], str]) -> None:
+        self._message = message
+        self._writing: int | None = None
+        self._before = -1
+
+    def ends_the_process(self, status: int) -> None:
+        """From now on, a signal prints the message and exits with a status."""
+        reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
+        self._before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        threading.Thread(target=self._wait, args=(reading, status), daemon=True).start()
+
+    def has_come(self) -> None:
+        """End the process now, if a signal is to end it."""
+        if self._writing is not None:
+            os.write(self._writing, b"\0")
+
+    def ends_nothing(self) -> None:
+        """Undo `ends_the_process`."""
+        if self._writing is not None:
+            signal.set_wakeup_fd(self._before)
+            os.close(self._writing)
+            self._writing = None
+
+    def _wait(self, reading: int, status: int) -> None:
+        from jtdiag.terminal.console import Console
+
+        if os.read(reading, 1):
+            with contextlib.suppress(Exception):
+                Console(stderr=True).show_cursor()  # which displays of progress hide
+                echo(f"\n{self._message()}", err=True)
+            os._exit(status)
+        os.close(reading)
 
 
 @contextmanager

@@ -121,3 +121,33 @@ def test_a_signal_while_the_command_starts_is_answered_at_once_and_nothing_is_wr
     assert process.returncode == 128 + number
     assert error == ("\nInterrupted before anything was written. The same command starts again.\n")
     assert list(tmp_path.iterdir()) == []
+
+
+WAITING = """
+import time
+from jtdiag.terminal.signals import stoppable
+
+with stoppable(1000, lambda: "All is saved.") as stop, stop.heeding():
+    print("ready", flush=True)
+    time.sleep(0.3)
+    LONG  # one instruction for Python, without its lock: no handler runs before its end
+"""
+LONG = "import ctypes; [ctypes.CDLL(None).sleep(60) for _ in range(9)]"
+
+
+def test_a_second_signal_does_not_wait_for_a_long_computation():
+    """A batch may take many seconds; the first signal has to wait for its end, not the second."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING.replace("LONG", LONG)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.readline() == "\n"
+    assert process.stderr.readline().startswith("Stopping: ")
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGINT
+    assert error == "\nAll is saved.\n"
