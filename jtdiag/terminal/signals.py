@@ -34,41 +34,40 @@ def stoppable(grace: float, message: Callable[[], str]) -> Iterator[StopRequest]
     """
     request = StopRequest()
     received: list[int] = []
-    next_signal = _NextSignal(message)
+    second_signal = _SecondSignal(message)
 
     def handle(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        if len(received) > 1:  # it came before `next_signal` was ready
-            next_signal.has_come()
+        if len(received) > 1:  # `second_signal` ends the process
             return
         if not request.heeded:
             for each in SIGNALS:
                 signal.signal(each, signal.SIG_DFL)
             raise KeyboardInterrupt
         request.request(grace)
-        next_signal.ends_the_process(128 + number)
         echo(f"\n{wording.stopping(grace)}", err=True)
 
     before = {each: signal.getsignal(each) for each in SIGNALS}
     try:
+        second_signal.ends_the_process()
         for each in SIGNALS:
             signal.signal(each, handle)
         yield request
     except (TrainingStopped, KeyboardInterrupt):
-        next_signal.ends_nothing()
+        second_signal.ends_nothing()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the message is printed
         before = {each: _exit_with(received) for each in before} if received else before
         echo(f"\n{message()}", err=True)
         sys.exit(128 + (received[0] if received else signal.SIGINT))
     finally:
-        next_signal.ends_nothing()
+        second_signal.ends_nothing()
         for each, handler in before.items():
             signal.signal(each, handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
-class _NextSignal:
-    """Ends the process at the next signal, even while the main thread is in a long computation.
+class _SecondSignal:
+    """Ends the process at the second signal, even while the main thread is in a long computation.
 
     Handlers of Python only run between two instructions of the main thread, which may be seconds
     away. Python also writes the number of a signal to a pipe at once, where a thread waits for it.
@@ -79,17 +78,12 @@ class _NextSignal:
         self._writing: int | None = None
         self._before = -1
 
-    def ends_the_process(self, status: int) -> None:
-        """From now on, a signal prints the message and exits with a status."""
+    def ends_the_process(self) -> None:
+        """From now on, the second signal prints the message and exits."""
         reading, self._writing = os.pipe()
         os.set_blocking(self._writing, False)
         self._before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
-        threading.Thread(target=self._wait, args=(reading, status), daemon=True).start()
-
-    def has_come(self) -> None:
-        """End the process now, if a signal is to end it."""
-        if self._writing is not None:
-            os.write(self._writing, b"\0")
+        threading.Thread(target=self._wait, args=(reading,), daemon=True).start()
 
     def ends_nothing(self) -> None:
         """Undo `ends_the_process`."""
@@ -98,15 +92,21 @@ class _NextSignal:
             os.close(self._writing)
             self._writing = None
 
-    def _wait(self, reading: int, status: int) -> None:
+    def _wait(self, reading: int) -> None:
+        received: list[int] = []
+        while len(received) < 2 and (numbers := os.read(reading, 2)):
+            received += [number for number in numbers if number in SIGNALS]
+        os.close(reading)
+        if len(received) > 1:
+            with contextlib.suppress(Exception):
+                self._say(self._message())
+            os._exit(128 + received[0])
+
+    def _say(self, message: str) -> None:
         from jtdiag.terminal.console import Console
 
-        if os.read(reading, 1):
-            with contextlib.suppress(Exception):
-                Console(stderr=True).show_cursor()  # which displays of progress hide
-                echo(f"\n{self._message()}", err=True)
-            os._exit(status)
-        os.close(reading)
+        Console(stderr=True).show_cursor()  # which displays of progress hide
+        echo(f"\n{message}", err=True)
 
 
 @contextmanager
