@@ -91,14 +91,11 @@ class DominanceMonitor:
         ignore_index: int = targets.IGNORED,
         resume: int | None = None,
     ) -> None:
-        if tell is not None and not callable(tell):
-            raise ValueError(wording.not_callable("tell", type(tell).__name__))
         self.guard = Guard(strict)
         """Context manager in which adapters run code of their own."""
         self._lane = _lane(store, epochs, lam, resumes=resume is not None)
-        self._in_background = False
         self.lam = self._lane.lam if self._lane is not None and lam is None else _lam(lam)
-        self.tell = tell
+        self.tell = _callable("tell", tell)
         self.family = families.find(family) if isinstance(family, str) else family
         self.combiner = _choice("combiner", combiner, families.COMBINERS)
         self._every = _stride(every)
@@ -109,7 +106,7 @@ class DominanceMonitor:
         self._family_name = family if isinstance(family, str) else ""
         self._chance = Chance(self.family, chance_error, chance_loss, ignore_index)
         self._measure = Measure(family=self.family, combiner=combiner, ignore_index=ignore_index)
-        self._skipped, self._target_dims = "", 1
+        self._skipped, self._target_dims, self._in_background = "", 1, False
         self._displacement: Displacement | None = None
         self._epoch = self._first = _epoch(resume)
         self.epochs: list[SampledEpoch] = []
@@ -473,6 +470,12 @@ def _lane(
             "three. λ is 1 for end-to-end training and 0 for independent members."
         )
     return Recording(store, epochs=epochs, lam=[lam], resume=resumes).lane(lam)
+
+
+def _callable(field: str, value: Callable[..., object] | None) -> Callable[..., object] | None:
+    if value is not None and not callable(value):
+        raise ValueError(wording.not_callable(field, type(value).__name__))
+    return value
 
 
 def _epoch(resume: object) -> int:
