@@ -31,7 +31,7 @@ from pathlib import Path
 
 import small_runs
 from damage_verdicts import Verdict, judged
-from everything_read import COMMANDS, Outcome, Reader, attempt, by_api, by_command
+from everything_read import COMMANDS, TURNS, Outcome, Reader, attempt, by_api, by_command
 
 SHARES = {"flip": 10, "exchange": 1, "cut": 1, "delete": 1}
 LOCKS = (".lock",)
@@ -169,7 +169,7 @@ def tried(task: tuple[Damage, Path]) -> Verdict:
     """Do one damage, read everything, check, and sometimes repair."""
     damage, folder = task
     place = workplace(folder, damage.run)
-    name = list(COMMANDS)[damage.number % len(COMMANDS)]
+    name = TURNS[damage.number % len(TURNS)]
     expected = {name: place.expected_of(name)}
     place.fresh()
     how = damage.do(place.run)
@@ -187,6 +187,8 @@ def main() -> None:
         folder = Path(name)
         runs = small_runs.make(folder)
         tasks = [(damage, folder) for damage in drawn(runs, options.count, options.seed)]
+        if options.kinds:
+            tasks = [task for task in tasks if any(k in task[0].kind for k in options.kinds)]
         if options.only is not None:
             tasks = [task for task in tasks if task[0].number in options.only]
         counts: Counter[tuple[str, str]] = Counter()
@@ -195,6 +197,8 @@ def main() -> None:
                 counts[verdict.way, verdict.outcome] += 1
                 if verdict.failed or options.verbose:
                     print(verdict, flush=True)
+                if counts.total() % 100 == 0:
+                    print(f"{counts.total()} of {len(tasks)} done", flush=True)
     good = _show(counts)
     print(f"{good} of {len(tasks)} detected or harmless")
     if good < len(tasks):
@@ -210,6 +214,7 @@ def _options() -> argparse.Namespace:
     add("--seed", type=int, default=0)
     add("--jobs", type=int, default=1)
     add("--only", type=int, nargs="+", metavar="NUMBER", help="do only these of the damages")
+    add("--kinds", nargs="+", metavar="WORD", help="only kinds of files with one of these words")
     add("--folder", type=Path, help="where the runs are written; default: the temporary folder")
     add("--verbose", action="store_true", help="print every damage, not only failures")
     return parser.parse_args()

@@ -148,7 +148,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "report --no-ask": ("report", "RUN", "--no-ask", "--out", "OUT/report.html"),
     "compare": ("compare", "RUN", "INTACT"),
 }
-"""Commands that read a run; after each damage one of them is carried out, in turn."""
+"""Commands that read a run."""
+_QUICK = [name for name in COMMANDS if not name.startswith("report")]
+TURNS = (*_QUICK, "report", *_QUICK, "report --no-ask")
+"""After each damage one of them is carried out, in this order; reports take longest."""
 
 
 def by_command(arguments: tuple[str, ...], path: Path, intact: Path, out: Path) -> Outcome:

@@ -19,9 +19,9 @@ def check(runs: tuple[Path, ...], repair: bool, as_json: bool) -> None:
     damaged.
 
     With --repair, damaged lanes are trained again from the beginning, with the same result as
-    before; damaged results are removed, and the next `jtdiag probe` measures them again. Runs that
-    were recorded in another training loop cannot be trained again: damaged epochs are marked as
-    not kept.
+    before; a damaged recipe is written again from its copy in the store; damaged results are
+    removed, and the next `jtdiag probe` measures them again. Runs that were recorded in another
+    training loop cannot be trained again: damaged epochs are marked as not kept.
     """
     from jtdiag.terminal import checking
     from jtdiag.terminal.training import display

@@ -1,16 +1,17 @@
 """Checking a whole run: every file is compared with the checksums that were recorded."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from jtdiag import names
+from jtdiag import files, names
 from jtdiag.errors import JtdiagError
-from jtdiag.store import chunks, lanes, states
+from jtdiag.store import checksums, chunks, lanes, states
 from jtdiag.store.formats import NewerFormatError
 from jtdiag.store.lanes import Lane
-from jtdiag.store.run import Run
+from jtdiag.store.run import RECIPE, STORE, Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +54,17 @@ def check(path: Path) -> Report:
     Raises:
         StoreError: if the folder is not a run, or that of a newer version.
     """
-    Run.require(path)
+    recipe = stored_recipe(path)
+    if recipe is None or (path / RECIPE).exists():
+        Run.require(path)
     try:
         run = Run(path)
     except NewerFormatError:
         raise
     except JtdiagError as error:
-        return Report(parts=1, damages=(Damage(reason=str(error)),), by_place=True)
+        variable = "" if recipe is None or _is_text(path / RECIPE, recipe) else RECIPE
+        damage = Damage(reason=str(error), variable=variable)
+        return Report(parts=1, damages=(damage,), by_place=True)
     count, damages = 0, []
     for read, place in _parts(run):
         count += 1
@@ -69,6 +74,25 @@ def check(path: Path) -> Report:
             if not _superseded(run, place):
                 damages.append(replace(place, reason=str(error)))
     return Report(parts=count, damages=tuple(damages), by_place=run.has_checksums)
+
+
+def stored_recipe(path: Path) -> str | None:
+    """Return the copy of a run's recipe that its store contains; None if that is damaged too."""
+    attributes = path / STORE / "zarr.json"
+    try:
+        created = checksums.read_created(path)
+        if created is None or created["metadata"].get("zarr.json") != files.digest(attributes):
+            return None
+        return str(json.loads(attributes.read_text(encoding="utf-8"))["attributes"]["recipe"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _is_text(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
 
 
 def _parts(run: Run) -> Iterator[Part]:

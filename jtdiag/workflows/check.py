@@ -11,7 +11,14 @@ from jtdiag.probing import findings, result_seal, results
 from jtdiag.probing.running import record_lost
 from jtdiag.recipe import toml
 from jtdiag.store import lanes
-from jtdiag.store.check import Damage, Report, check as check_store, damaged_lanes, mark_damaged
+from jtdiag.store.check import (
+    Damage,
+    Report,
+    check as check_store,
+    damaged_lanes,
+    mark_damaged,
+    stored_recipe,
+)
 from jtdiag.store.formats import NewerFormatError
 from jtdiag.store.lanes import Seal
 from jtdiag.store.run import LOCK, RECIPE, Run
@@ -80,7 +87,8 @@ def _findings(run: Path) -> list[Damage]:
 def repair(checked: Checked, listener: Listener | None = None) -> Checked:
     """Repair a run and check it again.
 
-    Damaged results are removed; the next `jtdiag probe` measures them again. Damaged findings are
+    A recipe that is damaged, or was edited, is written again from the copy in the store. Damaged
+    results are removed; the next `jtdiag probe` measures them again. Damaged findings are
     written again from the results. Damaged lanes are trained again from the beginning: with the
     same recipe and seed they are what they were. If the run was recorded from another training
     loop, epochs whose outputs or checkpoints are damaged are marked as not kept instead.
@@ -90,6 +98,8 @@ def repair(checked: Checked, listener: Listener | None = None) -> Checked:
             that cannot be repaired.
         JtdiagError: if the run is being trained, or its data or members are not available.
     """
+    if any(damage.variable == RECIPE for damage in checked.store.damages):
+        return repair(_with_recipe(checked), listener)
     _require_repairable(checked)
     with disk_errors(checked.path):
         for damage in checked.others:
@@ -101,6 +111,13 @@ def repair(checked: Checked, listener: Listener | None = None) -> Checked:
             else:
                 _train_again(checked, listener)
         record_lost(Run(checked.path))
+    return check(checked.path)
+
+
+def _with_recipe(checked: Checked) -> Checked:
+    """Write the recipe again from the copy that the store contains, and check the rest."""
+    with disk_errors(checked.path):
+        files.write_atomically(checked.path / RECIPE, stored_recipe(checked.path) or "")
     return check(checked.path)
 
 

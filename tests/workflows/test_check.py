@@ -15,6 +15,7 @@ from jtdiag.commands import main
 from jtdiag.errors import JtdiagError, StoreError
 from jtdiag.monitor.recording import Recording
 from jtdiag.probing import findings, results
+from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe
 from jtdiag.report.evidence import gather
 from jtdiag.store import checksums, lanes, states
@@ -397,6 +398,33 @@ def test_an_error_in_a_recipe_names_the_file(run):
     path.write_text(path.read_text().replace("epochs = 4", 'epochs = "x"'))
     [damage] = check(run.path).damages
     assert damage.reason.startswith(f"{path}: train.epochs is 'x'")
+
+
+RECIPES = {
+    "edited": lambda path: path.write_text(path.read_text().replace("seed = 0", "seed = 1")),
+    "no recipe": lambda path: path.write_text("seed = x"),
+    "deleted": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", RECIPES)
+def test_a_damaged_recipe_is_written_again_from_the_store(run, damage):
+    path = run.path / "recipe.toml"
+    before = path.read_bytes()
+    RECIPES[damage](path)
+    checked = check(run.path)
+    assert [d.variable for d in checked.damages] == ["recipe.toml"]
+    assert str(path) in checked.damages[0].reason or damage == "deleted"
+    assert repair(checked).intact
+    assert path.read_bytes() == before
+    assert results.is_fresh(run, PROBES.find("dominance"))
+
+
+def test_a_recipe_whose_copy_is_damaged_as_well_cannot_be_repaired(run):
+    (run.path / "recipe.toml").write_text("seed = x")
+    (run.path / "store.zarr/zarr.json").write_text("{}")
+    with pytest.raises(StoreError, match="cannot be repaired"):
+        repair(check(run.path))
 
 
 def test_what_all_lanes_share_cannot_be_repaired(run):
