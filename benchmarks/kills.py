@@ -7,14 +7,15 @@ done again without interruption, and all files must be those of an undisturbed r
 for bit, coordinates and seals included, apart from dates and machine settings. Nothing may be left
 behind: no drafts, no state, no unsealed chunks, no processes.
 
-    python benchmarks/kills.py                    all 200 trials, in about 30 minutes
+    python benchmarks/kills.py                    all 200 trials, in 31 minutes on 2 busy cores
     python benchmarks/kills.py --count 20
     python benchmarks/kills.py --only conv        cases whose name contains "conv"
     python benchmarks/kills.py --first 117 --count 1    one trial again
 
 Importing torch takes longer than these runs. So this process imports it once, and the work is done
-in forks of it, which are killed; every tenth trial starts a new Python instead. The exit status is
-0 if every trial ends well. `--keep` keeps the folders of the trials that do not.
+in forks of it, which are killed; every tenth trial starts a new Python instead. Temporary files are
+in TMPDIR; in memory (/dev/shm) flushing them costs nothing. The exit status is 0 if every trial
+ends well. `--keep` keeps the folders of the trials that do not.
 """
 
 import argparse
