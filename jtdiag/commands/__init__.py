@@ -1,12 +1,16 @@
 """The `jtdiag` command: one file per subcommand, imported when it is called."""
 
+import errno
+import io
 import os
+import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
-from jtdiag.errors import JtdiagError
+from jtdiag.errors import JtdiagError, nearest
 from jtdiag.printable import printable
 
 # Must be set before torch is imported. Threads that spin while they wait make a training step on
@@ -52,6 +56,10 @@ TRUST_CODE = click.Option(
 )
 
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+"""Errors of a file without a name, which is the standard output."""
+
+
 class Commands(click.Group):
     """Imports subcommands on demand and prints errors of jtdiag as one line."""
 
@@ -68,6 +76,21 @@ class Commands(click.Group):
             command.params.append(TRUST_CODE)
         return command
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run a command, whatever the encoding of the output."""
+        _write_any_text()
+        return super().main(*arguments, **options)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is called; the error names the nearest."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            message = printable(f"{error.message}{nearest(args[0], COMMANDS)}")
+            raise click.UsageError(message, ctx) from error
+
     def invoke(self, ctx: click.Context) -> object:
         """Run a subcommand; a JtdiagError exits with status 1, other errors print a traceback."""
         try:
@@ -75,19 +98,31 @@ class Commands(click.Group):
         except JtdiagError as error:
             raise click.ClickException(printable(str(error))) from error
         except OSError as error:
-            if not isinstance(error.filename, str | Path) or isinstance(error, BrokenPipeError):
+            message = "" if isinstance(error, BrokenPipeError) else _about_file(error)
+            if not message:
                 raise
-            raise click.ClickException(_about_file(error)) from error
+            raise click.ClickException(message) from error
+        except ValueError as error:
+            if "embedded null" not in str(error):
+                raise
+            raise click.ClickException("A path contains a zero byte; give another one.") from error
 
 
 def _about_file(error: OSError) -> str:
-    """Return the message for a file or folder that the system refuses."""
-    return str(
-        JtdiagError(
-            f"{error.filename}: {error.strerror}. Check that it exists and that you may use it, "
-            "or give another one."
-        )
-    )
+    """Return the message for what the system refuses; an empty string if that is a bug."""
+    if isinstance(error.filename, str | Path):
+        text = f"{error.filename}: {error.strerror}. Check that it exists and that you may use it, "
+        return str(JtdiagError(f"{text}or give another one."))
+    if error.errno in DISK:
+        return f"The output cannot be written: {error.strerror}. Write it to another place."
+    return ""
+
+
+def _write_any_text() -> None:
+    """Write characters that the encoding of the output does not have as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 HELP = """Diagnostics for jointly trained ensembles: is it an ensemble or one big model?

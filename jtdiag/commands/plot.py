@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--dpi",
-    type=click.IntRange(min=30),
+    type=click.IntRange(30, 2400),
     help="Resolution of raster graphics [default: set by the style].",
 )
 @click.option(
@@ -68,7 +68,11 @@ def plot(
     from jtdiag.recipe import studies
 
     output = Output(
-        style=style, formats=tuple(formats.split(",")), dpi=dpi, data=data or "", folder=out
+        style=style,
+        formats=tuple(dict.fromkeys(formats.split(","))),
+        dpi=dpi,
+        data=data or "",
+        folder=out,
     )
     if studies.is_study(run):
         from jtdiag.workflows.study import plot as draw_study

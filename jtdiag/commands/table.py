@@ -34,11 +34,14 @@ def table(runs: tuple[Path, ...], contents: str, form: str, out: Path | None) ->
     """
     from jtdiag.errors import StoreError
     from jtdiag.files import write_atomically
+    from jtdiag.store.run_parts import refuse_part_of_run
     from jtdiag.tables.registry import TABLES
     from jtdiag.tables.schemes import runs_in
     from jtdiag.tables.table import FORMATS
     from jtdiag.terminal.lanes import print_lanes
 
+    if out is not None:
+        refuse_part_of_run(out)
     text = FORMATS[form](TABLES[contents](runs))
     print_lanes([run for folder in runs for run in runs_in(folder)], err=True)
     if out is None:
@@ -48,5 +51,5 @@ def table(runs: tuple[Path, ...], contents: str, form: str, out: Path | None) ->
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, text)
     except OSError as error:
-        raise StoreError(f"{out}: cannot be written: {error}.") from error
+        raise StoreError(f"{out}: cannot be written: {error.strerror}.") from error
     echo(out)

@@ -22,6 +22,7 @@ from jtdiag.printable import shell_word
 from jtdiag.probing import results
 from jtdiag.recipe.labels import labels
 from jtdiag.store.run import Run
+from jtdiag.store.run_parts import refuse_part_of_run
 
 FOLDER = "figures"
 FORMATS = ("pdf", "png", "svg", "eps", "pgf")
@@ -159,9 +160,10 @@ def save(
         The files written.
 
     Raises:
-        StoreError: if the files cannot be written.
+        StoreError: if the files cannot be written, or the folder is a part of a run.
     """
     target = output.folder or folder / FOLDER
+    refuse_part_of_run(target)
     try:
         target.mkdir(parents=output.folder is not None, exist_ok=True)
         tex: dict[Any, str] = {"pgf.texsystem": _tex() or TEX[0]}
@@ -178,7 +180,7 @@ def save(
         if "pgf" in output.formats:
             paths += sorted(target.glob(f"{name}-img*.png"))  # included by the .pgf
     except OSError as error:
-        raise StoreError(f"{target}: cannot be written: {error}.") from error
+        raise StoreError(f"{target}: cannot be written: {error.strerror or error}.") from error
     return paths
 
 

@@ -72,6 +72,17 @@ def path_of(run: Run, name: str) -> Path:
     return run.path / FOLDER / f"{name}.zarr"
 
 
+def require_folder(run: Path) -> None:
+    """Check that no file is where a run's results should be.
+
+    Raises:
+        StoreError: if there is one.
+    """
+    folder = run / FOLDER
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is not a folder of results; remove it or move it elsewhere.")
+
+
 def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> None:
     """Write a result with its origin; an older result is replaced once the new one is complete.
 
@@ -158,6 +169,7 @@ def load(run: Run, name: str) -> xr.Dataset:
     Raises:
         StoreError: if the probe has not been run on this run yet, or the result is damaged.
     """
+    require_folder(run.path)
     path = path_of(run, name)
     before = result_seal.identity(path)
     try:
@@ -206,6 +218,7 @@ def is_fresh(run: Run, probe: Probe) -> bool:
 
     False if the probe's code is not in a file, since changes to it cannot be detected.
     """
+    require_folder(run.path)
     try:
         stored = load(run, probe.name).attrs
     except StoreError:

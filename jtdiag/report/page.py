@@ -24,6 +24,7 @@ from jtdiag.report.evidence import Evidence
 from jtdiag.report.picture import LIMIT, Picture, picture
 from jtdiag.report.several_runs import SeveralRuns, compare
 from jtdiag.report.tables import ReportTable, tables
+from jtdiag.store.run_parts import refuse_part_of_run
 
 LARGEST = 5_000_000
 """Bytes of a page."""
@@ -143,12 +144,13 @@ def write(path: Path, text: str) -> int:
     """Write a page atomically; return its size in bytes.
 
     Raises:
-        StoreError: if it cannot be written.
+        StoreError: if it cannot be written, or is a part of a run.
     """
+    refuse_part_of_run(path)
     try:
         write_atomically(path, text)
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error}.") from error
+        raise StoreError(f"{path}: cannot be written: {error.strerror}.") from error
     return path.stat().st_size
 
 

@@ -24,6 +24,7 @@ from jtdiag.store import checksums, chunks, formats, lanes, layout, states, trus
 from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction, Seal
 from jtdiag.store.layout import Extent
 from jtdiag.store.run import LOCK, RECIPE, STORE, Run
+from jtdiag.store.run_parts import refuse_part_of_run
 from jtdiag.store.states import State
 
 LOCK_TIMEOUT = 0.25
@@ -347,8 +348,9 @@ def refuse_occupied(path: Path) -> None:
     """Check that a folder for a new run does not exist or is empty.
 
     Raises:
-        StoreError: if it contains anything.
+        StoreError: if it contains anything, or is a part of another run.
     """
+    refuse_part_of_run(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         reason = "already contains a run" if (path / RECIPE).exists() else "is not empty"
         raise StoreError(

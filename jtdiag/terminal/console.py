@@ -1,6 +1,7 @@
 """A console of rich that prints text without control characters, whoever wrote it."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import rich.console
 from rich.console import ConsoleOptions, RenderableType
@@ -8,9 +9,17 @@ from rich.segment import Segment
 
 from jtdiag.printable import printable
 
+NARROWEST = 40
+"""Columns below which nothing is readable."""
+
 
 class Console(rich.console.Console):
     """Writes out control characters of a text; those of styles and displays are kept."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if not self.is_terminal and self.width < NARROWEST:  # as by COLUMNS=1
+            self.width = NARROWEST
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

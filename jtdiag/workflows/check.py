@@ -60,7 +60,15 @@ def check(path: str | Path) -> Checked:
     store = check_store(path)
     stored = sorted((path / results.FOLDER).glob("*.zarr"))
     others = [damage for result in stored for damage in _result(result)]
+<<<<<<< HEAD
     others += _findings(path)
+=======
+    for name, read in ((results.FOLDER, results.require_folder), (findings.LOG, findings.read)):
+        try:
+            read(path)
+        except JtdiagError as error:
+            others.append(Damage(reason=str(error), variable=name))
+>>>>>>> 3f1e238 (Command lines, names and odd run folders: 69 hostile cases; no output replaces a part of a run, and what the system refuses is one line)
     return Checked(path=path, store=store, results=len(stored), others=tuple(others))
 
 
