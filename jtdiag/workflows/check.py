@@ -60,15 +60,7 @@ def check(path: str | Path) -> Checked:
     store = check_store(path)
     stored = sorted((path / results.FOLDER).glob("*.zarr"))
     others = [damage for result in stored for damage in _result(result)]
-<<<<<<< HEAD
-    others += _findings(path)
-=======
-    for name, read in ((results.FOLDER, results.require_folder), (findings.LOG, findings.read)):
-        try:
-            read(path)
-        except JtdiagError as error:
-            others.append(Damage(reason=str(error), variable=name))
->>>>>>> 3f1e238 (Command lines, names and odd run folders: 69 hostile cases; no output replaces a part of a run, and what the system refuses is one line)
+    others += [*_no_folder(path), *_findings(path)]
     return Checked(path=path, store=store, results=len(stored), others=tuple(others))
 
 
@@ -79,6 +71,14 @@ def _result(path: Path) -> list[Damage]:
         raise
     except (OSError, ValueError) as error:
         return [Damage(reason=f"{path}: {error}.", variable=f"{results.FOLDER}/{path.stem}")]
+    return []
+
+
+def _no_folder(run: Path) -> list[Damage]:
+    try:
+        results.require_folder(run)
+    except StoreError as error:
+        return [Damage(reason=str(error), variable=results.FOLDER)]
     return []
 
 

@@ -26,14 +26,9 @@ def test_every_line_reads_as_written_here():
 
 def test_no_line_is_forgotten():
     source = Path(__file__).read_text("utf-8")
-<<<<<<< HEAD
     public = [
         name for name in vars(wording) if name[0] != "_" and name not in {"Path", "shell_word"}
     ]
-=======
-    imported = {"Path", "shell_word"}
-    public = [name for name in vars(wording) if name[0] != "_" and name not in imported]
->>>>>>> 3f1e238 (Command lines, names and odd run folders: 69 hostile cases; no output replaces a part of a run, and what the system refuses is one line)
     assert [name for name in public if f"wording.{name}" not in source] == []
 
 
