@@ -225,7 +225,8 @@ def lams_in_sentences(_: Path) -> None:
         if finding.lam is not None and finding.sentence.startswith("λ = "):
             assert re.split("[:,]", finding.sentence)[0] == f"λ = {lam_text(finding.lam)}"
     assert len({wording.lane(lam, 0) for lam in LAMS}) == len(LAMS)
-    assert jtdiag("watch", "run", "--once").output.count("0.99999999") == 1
+    lines = jtdiag("watch", "run", "--once").output.splitlines()
+    assert {line.split()[0] for line in lines if line.strip()} >= set(LAM_TEXTS)
 
 
 @hostile(KIND, "the same λs in tables of every format", "shown")

@@ -44,6 +44,7 @@ def _is_damaged(run: Path, *parts: str) -> None:
 def unknown_probe(_: Path) -> None:
     run = tiny_run(Path("run"))
     shutil.copytree(run / "results/performance.zarr", run / "results/mystery.zarr")
+    shutil.copy(run / "results/performance.json", run / "results/mystery.json")
     _still_reads(run)
 
 
