@@ -40,12 +40,17 @@ def _is_damaged(run: Path, *parts: str) -> None:
     assert "1 damaged" in checked.output
 
 
-@hostile("run folder", "a result of a probe that is not installed", "read")
+@hostile(
+    "run folder", "a copied result under the name of a probe that is not there", "read, and said"
+)
 def unknown_probe(_: Path) -> None:
     run = tiny_run(Path("run"))
     shutil.copytree(run / "results/performance.zarr", run / "results/mystery.zarr")
-    shutil.copy(run / "results/performance.json", run / "results/mystery.json")
-    _still_reads(run)
+    assert jtdiag("plot", run, "error-against-lambda", "--format", "svg").exit_code == 0
+    assert jtdiag("table", run).exit_code == 0
+    checked = jtdiag("check", run)
+    assert checked.exit_code == 1
+    assert "results/mystery.zarr: its seal is missing" in checked.output
 
 
 @hostile("run folder", "files of other programs everywhere", "read")
