@@ -110,12 +110,14 @@ def _same(actual: Outcome, expected: Outcome) -> bool:
 
 
 def _recipe_shown(done: Done, actual: Outcome) -> bool:
-    """Whether this is a report after a recipe file was changed.
+    """Whether a command showed a changed recipe file, or said that results are outdated by it.
 
-    A report contains the recipe, in which settings of the machine may be changed by anybody; that
-    the rest of the recipe is the same is a piece of its own.
+    Settings of the machine, such as the folder of the data, may be changed by anybody. Reports
+    contain them, and the results are measured again. That the rest of the recipe is the same is a
+    piece of its own.
     """
-    return done.file == "recipe.toml" and "<html" in actual.text
+    shows = "<html" in actual.text or "drawn from an outdated result" in actual.text
+    return done.file == "recipe.toml" and shows
 
 
 def _said(actual: Outcome, expected: Outcome) -> bool:

@@ -12,7 +12,7 @@ from jtdiag.probing.contract import Options
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import ask, judge, record_lanes, record_lost
-from jtdiag.store.run import RECIPE, Run
+from jtdiag.store.run import RECIPE, STORE, Run
 from jtdiag.watch.events import Appeared, Ended, Event, RunEvent, Sealed
 from jtdiag.watch.folder import FolderWatch
 from jtdiag.watch.one_run import RunWatch
@@ -43,7 +43,8 @@ def start(path: Path, patience: float = PATIENCE) -> RunWatch | FolderWatch:
         JtdiagError: if there is no folder after `patience` seconds, or the run cannot be read.
     """
     _wait_for(path, patience)
-    if os.path.isdir(path) and not (path / RECIPE).exists():
+    is_run = any((path / name).exists() for name in (RECIPE, STORE))  # or was one
+    if os.path.isdir(path) and not is_run:
         return FolderWatch(path)
     return RunWatch(path, run_cheap_probes)
 

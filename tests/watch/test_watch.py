@@ -276,3 +276,9 @@ def test_a_run_that_trains_is_warned_of_while_it_trains(short_demo_recipe, tmp_p
     finally:
         warned_event.set()
         training.join()
+
+
+def test_a_run_without_its_recipe_is_not_a_folder_of_runs(toy_copy):
+    (toy_copy.path / "recipe.toml").unlink()
+    with pytest.raises(StoreError, match=r"is not a run: it has no recipe\.toml"):
+        watch.start(toy_copy.path)
