@@ -176,7 +176,7 @@ class Members:
             default = {} if name == "options" else field.default
             is_set = getattr(self, name) != default
             if is_set and name not in used:
-                used_fields = " and ".join(architecture.fields) or "no fields of its own"
+                used_fields = ", ".join(architecture.fields) or "no fields of its own"
                 raise RecipeError(
                     f"members.{name} is set, but members.arch is '{self.arch}', which uses "
                     f"{used_fields}; omit {name}, or choose another arch."

@@ -573,6 +573,8 @@ OTHER = {
     "data.augment": ("flip",),
     "members.count": 7,
     "members.hidden": (7,),
+    "members.norm": "batch",
+    "members.activation": "tanh",
     "members.filters": (7, 7),
     "members.strides": (7, 7),
     "members.depth": 7,
