@@ -127,7 +127,7 @@ REFUSED = [
     ("members_start_spread", [0, 1], "greater than 0"),
     ("members_factory", 3, "non-empty string"),
     ("members_options", 3, r"it must be a table, \[members\.options\]"),
-    ("members_options", {"taps": 3}, "members.arch is 'mlp', which uses hidden, norm, activation; omit options"),
+    ("members_options", {"taps": 3}, "which uses hidden, norm, activation; omit options"),
     ("members_factory", "a:b", "members.arch is 'mlp', which uses hidden, norm, activation; omit"),
     ("train_epochs", 0, "whole number, 1 or more"),
     ("train_epochs", 3.0, "whole number, 1 or more"),
