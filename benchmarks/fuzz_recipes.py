@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import attrs
 import hostile_recipes as hostile
 from click.testing import CliRunner
 
@@ -197,11 +198,17 @@ def _record(table: dict[Any, Any]) -> Recipe:
     arguments: dict[str, Any] = {}
     for name, value in table.items():
         section = toml.SECTIONS.get(name)
-        if section and isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        is_table = isinstance(value, dict) and all(isinstance(key, str) for key in value)
+        if section and is_table and _required(section) <= value.keys():
             arguments[name] = section(**value)
         elif section or name in hostile.fields():  # Python itself refuses other arguments
             arguments[name] = value
     return Recipe(**arguments)
+
+
+def _required(section: type) -> set[str]:
+    """Return the fields without which Python itself refuses to make a section."""
+    return {field.name for field in attrs.fields(section) if field.default is attrs.NOTHING}
 
 
 if __name__ == "__main__":
