@@ -329,7 +329,9 @@ class RunWriter:
 
     def _remove(self, lane: Lane, epoch: int, kind: str) -> None:
         """Remove the chunks of one lane and epoch; the paths are zarr's default chunk layout."""
-        for array in (self.path / STORE / kind).glob("**/c"):
+        # Targets that are numbers have chunks of three indices as well, but those of no epoch.
+        pattern = f"*/{names.LOGITS}/c" if kind == names.OUTPUTS else "**/c"
+        for array in (self.path / STORE / kind).glob(pattern):
             chunks = array / str(lane.lam_index) / str(lane.trial) / str(epoch)
             if chunks.is_file():  # a scalar is one chunk file instead of a folder
                 chunks.unlink()

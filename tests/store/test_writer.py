@@ -3,6 +3,7 @@ import os
 import shutil
 import threading
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
 from jtdiag.store import checksums, lanes, writer as store_writer
 from jtdiag.store.lanes import Lane
-from jtdiag.store.layout import Extent, Parameter
+from jtdiag.store.layout import Extent, Parameter, TargetFacts
 from jtdiag.store.run import Run
 from jtdiag.store.states import path_of
 from jtdiag.store.writer import EpochBlock, Examples, RunWriter
@@ -665,3 +666,25 @@ def test_a_folder_that_is_a_link_is_followed(create, tmp_path, target):
     assert link.is_symlink()
     assert Run(link).seal(FIRST).epoch == 0
     assert (tmp_path / "big-disk" / "run" / "recipe.toml").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_targets_that_are_numbers_are_not_taken_for_outputs_of_an_epoch(tmp_path, epochs):
+    """Those of a trial lie at c/TRIAL/0/0, where outputs lie at c/LAM/TRIAL/EPOCH."""
+    made = recipe(outputs=["best"], checkpoints="none")
+    extent = replace(EXTENT, targets=TargetFacts(numbers=True))
+    numbers = {
+        "val": Examples(target=np.random.default_rng(0).random((2, 5, 3)), source_index=HELD_OUT),
+        "test": Examples(target=np.random.default_rng(1).random((7, 3)), source_index=np.arange(7)),
+    }
+    writer = RunWriter.create(tmp_path / "run", made, extent, numbers, {})
+    written(writer, range(epochs))
+    writer.close()
+    RunWriter.reopen(writer.path, made).close()
+    run = Run(writer.path)
+    for trial in (0, 1):
+        np.testing.assert_array_equal(
+            run.target("val", Lane(trial, 0)), numbers["val"].target[trial]
+        )
+    np.testing.assert_array_equal(run.target("test", FIRST), numbers["test"].target)
