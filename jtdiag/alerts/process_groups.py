@@ -45,6 +45,7 @@ class ProcessGroups:
         with self._lock:
             if self._stopped:
                 return None
+            self._inform_guard()  # starts it first: what is not yet on its list is not killed
             process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
