@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c const
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo fast test check docs clean
+.PHONY: help demo fast test check docs mutants clean
 
 help:
 	@echo "make demo    train, probe and plot a small ensemble (about two minutes)"
@@ -16,6 +16,7 @@ help:
 	@echo "make test    run all tests"
 	@echo "make check   ruff, mypy, import-linter"
 	@echo "make docs    build the manual into docs/_build/html"
+	@echo "make mutants change the code in small ways and see whether tests fail (hours)"
 	@echo "make clean   remove .venv and everything that was built"
 
 demo: $(VENV)/has-run
@@ -39,6 +40,10 @@ check: $(VENV)/has-dev
 
 docs: $(VENV)/has-docs
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build/html
+
+# ROOMS=loss tests one room, ARGS='--sample 100' a sample of the changes in each.
+mutants: $(VENV)/has-test $(VENV)/has-mutants
+	$(BIN)/python benchmarks/mutants.py $(ROOMS) $(ARGS)
 
 # A stamp in .venv says which extra is installed, so that a second call starts at once.
 $(VENV)/made:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jtdiag import rules
-from jtdiag.rules import limits, skill
+from jtdiag.rules import limits, skill, stagnation
 from jtdiag.rules.contract import History
 
 CHANCE = 0.9
@@ -101,6 +101,19 @@ def test_others_skill_is_the_slow_median_without_the_leaders():
             assert skill.others_skill(share) == pytest.approx(expected, rel=1e-14)
     assert np.isnan(skill.others_skill(np.array([0.9])))
     assert np.isnan(skill.others_skill(np.array([0.9, np.nan])))
+
+
+def test_leaders_are_found_in_every_row_of_shares():
+    share = np.array([[0.2, 0.1, 0.2], [0.95, 0.99, 0.5]])
+    rows = [skill.leaders(row) for row in share]
+    np.testing.assert_array_equal(skill.leaders(share), rows)
+    np.testing.assert_array_equal(rows[0], [True, False, True])
+
+
+def test_members_that_have_not_moved_at_all_have_no_relative_displacement():
+    still = history(ONE_IS_WEAK, displacement=np.zeros((5, 4)))
+    assert np.isnan(stagnation.relative_displacement(still)).all()
+    assert fired(still) == []
 
 
 # --- nothing learned, unequal classes, independent training --------------------------------------
