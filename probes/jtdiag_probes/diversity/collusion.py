@@ -153,11 +153,10 @@ def outputs_of(
         float(dropping.diversity(dropping.centered(block.logits) - offsets).sum())
         for block in run.outputs(lane, epoch, split)
     )
-    member_loss, ensemble_loss = losses / examples
+    (member_loss, ensemble_loss), rise = losses / examples, rises / examples
     diversity, debiased = float(member_loss - ensemble_loss), debiased / examples
     if abs(diversity) <= rounding.ROUNDING * abs(member_loss):
         diversity = debiased = 0.0
-    rise = rises / examples
     predicted = np.array([dropping.predicted_rise(np.array(diversity), members, m) for m in kept])
     return {
         "ensemble_loss": float(ensemble_loss),
