@@ -16,7 +16,7 @@ LARGEST_SIDE = 10_000
 """Pixels of a side of an image."""
 MOST_EPOCHS = 1_000_000
 """Metrics of every epoch are kept in memory."""
-MOST_THREADS = 4_096
+MOST_THREADS = 1_024
 """More threads than any machine has only take memory."""
 KeptEpochs = Literal["all", "none"] | tuple[int | str, ...]
 """Epochs to keep: all, none, or a list of epoch numbers, "best" and "last"."""

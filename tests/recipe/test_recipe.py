@@ -43,7 +43,7 @@ REFUSED = [
     ("trials", 10**9, "must be 100,000 or less"),
     ("members_count", 999_999_999_999, "must be 100,000 or less"),
     ("members_hidden", [10**20], "must be 1,000,000 or less"),
-    ("engine_threads", 10**8, "must be 4,096 or less"),
+    ("engine_threads", 10**8, "must be 1,024 or less"),
     ("train_epochs", 10**7, "must be 1,000,000 or less"),
     ("train_lr", 10**400, "is a whole number of about 400 digits; it must be a number"),
     ("seed", 10**400, "is a whole number of about 400 digits; it must be 18,446,"),
