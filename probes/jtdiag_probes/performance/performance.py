@@ -4,7 +4,6 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names, stats
-from jtdiag.errors import StoreError
 from jtdiag.probing import lane_states, over_trials
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.run import Run
@@ -113,11 +112,15 @@ def population(run: Run, error: xr.DataArray) -> xr.Dataset:
 
 
 def _test_examples(run: Run) -> int:
-    """Return the number of test examples; 0 if the run does not keep their targets."""
-    try:
-        return len(run.target(names.TEST, run.lanes[0]))
-    except StoreError:
+    """Return the number of test examples; 0 if the run does not keep their targets.
+
+    Raises:
+        StoreError: if they are damaged.
+    """
+    keep = run.recipe.keep
+    if keep.outputs == "none" or names.TEST not in keep.splits:
         return 0
+    return len(run.target(names.TEST, run.lanes[0]))
 
 
 probe = Probe(
