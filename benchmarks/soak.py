@@ -91,6 +91,7 @@ def main() -> None:
         series, ended = _soak(Path(folder), url, options)
     growth = {key: _growth(values) for key, values in series.items()}
     _report(growth, options)
+    _show_course({k: v for k, v in series.items() if growth[k][2] > options.bar})
     print(f"{posted[0]} alerts reached the webhook")
     for name in ended:
         print(f"{name} ended before the time was over")
@@ -280,6 +281,13 @@ def _report(growth: Growth, options: argparse.Namespace) -> None:
     print(f"{'':18} {'':10} {'first':>8} {'last':>8} {'growth':>10}")
     for (process, quantity), (first, last, fraction) in growth.items():
         print(f"{process:18} {quantity:10} {first:8.1f} {last:8.1f} {100 * fraction:+8.1f} %")
+
+
+def _show_course(series: Series) -> None:
+    """Print the median of each tenth of the time, which tells growth from an early rise."""
+    for (process, quantity), values in series.items():
+        tenths = [statistics.median(part) for part in np.array_split(values, 10) if len(part)]
+        print(f"{process} {quantity} by tenths:", " ".join(f"{value:.1f}" for value in tenths))
 
 
 if __name__ == "__main__":
