@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner
 
-from jtdiag import files
+from jtdiag import files, names
 from jtdiag.commands import main
 from jtdiag.errors import StoreError
 from jtdiag.probing import findings, result_seal, results
@@ -68,6 +68,7 @@ def test_nothing_in_it_is_damaged(unpacked):
 def test_a_probe_measures_the_numbers_that_are_stored(run, name):
     then, now = results.load(run, name), PROBES.find(name).ask(run, Options())
     assert then.data_vars.keys() == now.data_vars.keys()
+    now = now.drop_vars(names.OUTPUT, errors="ignore")  # stored since: the names of the classes
     for variable, values in then.data_vars.items():
         if values.dtype.kind == "f":
             xr.testing.assert_allclose(now[variable], values, rtol=1e-6, atol=1e-9)
@@ -198,7 +199,7 @@ def test_newer_findings_are_refused_and_kept(run):
         arguments = ("dominance",) if command == "probe" else ()
         status, output = invoke(command, "run", *arguments)
         assert status == 1
-        assert output.splitlines()[-1] == (
+        assert output.splitlines()[-1].startswith(
             "Error: run/findings.jsonl: this list of findings has format 3; this version of "
             "jtdiag reads formats up to 2: install a newer jtdiag."
         )

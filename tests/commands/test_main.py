@@ -17,7 +17,7 @@ HEAVY = {"torch", "torchvision", "xarray", "zarr", "dask", "matplotlib", "scipy"
 OPTIONS = {
     "demo": ["--out", "-v"],
     "presets": [],
-    "budget": ["--params", "--arch", "--data", "--members", "--out"],
+    "budget": ["--params", "--arch", "--data", "--layout", "--members", "--out"],
     "train": [
         *("RECIPE", "--set", "--out", "--dry-run", "--stop-on", "--lower-lambda"),
         *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--sink"),

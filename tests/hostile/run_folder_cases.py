@@ -154,8 +154,11 @@ def recipe_loop(_: Path) -> None:
     run = tiny_run(Path("run"))
     (run / "recipe.toml").unlink()
     (run / "recipe.toml").symlink_to("recipe.toml")
-    for command in ("plot", "table", "probe", "check"):
+    for command in ("plot", "table", "probe"):
         is_refused(jtdiag(command, run), "run is not a run: it has no recipe.toml")
+    checked = jtdiag("check", run)
+    assert checked.exit_code == 1
+    assert "recipe.toml: run is not a run: it has no recipe.toml" in checked.output
 
 
 @hostile("run folder", "a folder without permission to read it", "refused")

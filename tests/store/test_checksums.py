@@ -128,8 +128,7 @@ def test_the_record_of_another_epoch_or_lane_is_refused(run, lane, epoch):
     with pytest.raises(StoreError) as caught:
         checksums.read(run, lane, epoch)
     assert str(caught.value) == (
-        f"{path}: is the record of another epoch or lane. "
-        f"See what is damaged with: jtdiag check {run}"
+        f"{path}: is damaged (it is another file). See what is damaged with: jtdiag check {run}"
     )
 
 

@@ -194,7 +194,7 @@ def test_a_run_that_grows_without_a_lock_to_be_seen_lives_until_it_is_silent(
     """As one that another machine trains, on a file system whose locks are not seen here."""
     run = run_of("a")
     run.seal_up_to(0)
-    run.close()  # writing goes on
+    run.unlock()  # writing goes on
     assert kinds(watched) == [("a", Appeared), ("a", Sealed), ("a", Ended)]
     clock.time += 10
     run.seal_up_to(1)

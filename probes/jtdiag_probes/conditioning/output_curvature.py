@@ -272,7 +272,7 @@ def anisotropy(lam: Floats, ensemble_trace: Floats | float, member_trace: Floats
     lam = np.asarray(lam, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         odds = np.where(lam < 1, lam / (1 - lam), np.inf)
-        return np.asarray(1 + odds * (ensemble_trace / member_trace))
+        return np.asarray(1 + odds * np.divide(ensemble_trace, member_trace))
 
 
 def group_size(lam: float, members: int) -> float:

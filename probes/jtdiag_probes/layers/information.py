@@ -33,7 +33,7 @@ def regularized(kernel: Matrix, epsilon: float = EPSILON) -> Matrix:
 def of_features(features: NDArray[np.floating[Any]]) -> Matrix:
     """Return R of features (n, d), with the kernel exp(−d² / median of d²)."""
     squares = pdist(np.asarray(features, np.float64), "sqeuclidean")
-    median = float(np.median(squares))
+    median = float(np.median(squares)) if squares.size else 0.0
     return regularized(np.exp(-squareform(squares) / (median if median > 0 else 1.0)))
 
 

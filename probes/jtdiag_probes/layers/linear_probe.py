@@ -75,6 +75,8 @@ def _fitted(features: NDArray[np.float64], target: Classes) -> Sequence[Logistic
             model.classes_ = start.classes_
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
+            # Of many classes with few examples each, scikit-learn asks whether they are numbers.
+            warnings.filterwarnings("ignore", "The number of unique classes")
             model.fit(features, target)
         models.append(model)
         start = model

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from jtdiag.probing.contract import Options
-from jtdiag.store import chunks, layout
+from jtdiag.store import direct, layout
 from jtdiag.testing import toy_run
 from jtdiag_probes.dominance import dominance
 from jtdiag_probes.shared.outputs import over_outputs
@@ -60,18 +60,18 @@ def test_epochs_sealed_after_the_metrics_were_read_are_skipped(toy):
 def test_blocks_are_read_one_by_one_as_they_are_used(tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "CHUNK_BYTES", 1000)
     run = toy_run(tmp_path, trials=1, lam=[0.5], train={"epochs": 1}, keep={"splits": ["test"]})
-    happened, read = [], chunks.read
+    happened, read = [], direct.read
 
-    def noted_read(array, where):
+    def noted_read(array, *where):
         if array.basename == "logits":
             happened.append("read")
-        return read(array, where)
+        return read(array, *where)
 
     def use_each(lane, blocks):
         happened.extend("used" for _ in blocks)
         return {"examples": 0.0, "sums": 0.0}
 
-    monkeypatch.setattr(chunks, "read", noted_read)
+    monkeypatch.setattr(direct, "read", noted_read)
     over_outputs(run, run.metrics(), ROWS, use_each)
     assert happened == ["read", "used"] * (2 * 2)
 

@@ -54,7 +54,7 @@ def test_shares_by_class_are_of_the_examples_of_the_class(toy, result):
         rows = block.target == k
         mean = logits[:, rows].mean(0)
         expected = [(logits[j, rows] * mean).sum() / (3 * (mean**2).sum()) for j in range(3)]
-        np.testing.assert_allclose(at["class_share"].sel(output=k), expected, atol=1e-10)
+        np.testing.assert_allclose(at["class_share"].isel(output=k), expected, atol=1e-10)
     np.testing.assert_allclose(at["class_share"].sum(names.MEMBER), 1, rtol=1e-10)
 
 
