@@ -12,6 +12,7 @@ from jtdiag.stats import LEAST_TRIALS, Interval, listed, plus_minus, signed
 LANES = {
     "diverged": "Did training diverge?",
     "nothing-learned": "Was anything learned?",
+    "identical": "Do the members differ?",
     "unfinished": "Are all lanes complete?",
 }
 """Questions on the lanes of a run, by the rule that answers them."""

@@ -589,7 +589,7 @@ def seeded_and_probed(tmp_path: Path) -> None:
     trained(tmp_path, body, "begin with the same weights", trials=2, precision="float32")
     ran = jtdiag("probe", "run", "diversity", "collusion")
     assert ran.exit_code == 0, ran.output
-    assert "λ = 1: on test, the members predict the same up to rounding" in ran.output
+    assert "all members have the same weights (λ = 0 and λ = 1)" in ran.output
     assert "collusion:" not in ran.output.split("collusion: ", 1)[1]
 
 
