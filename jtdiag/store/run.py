@@ -373,12 +373,16 @@ class Run:
         """Return the factors (trial, member) of the members' initial weights; 1 for equal starts.
 
         Every λ of a trial has the same factors.
+
+        Raises:
+            StoreError: if they are damaged, missing, or another array's.
         """
         coordinates = {
             names.TRIAL: np.arange(self.recipe.trials),
             names.MEMBER: np.arange(self.recipe.members.count),
         }
         if names.START_FACTORS in self._store:
+            self.require_created(names.START_FACTORS)
             values = chunks.read(self.array(names.START_FACTORS), ...)
         else:
             values = np.ones((self.recipe.trials, self.recipe.members.count))

@@ -1,5 +1,7 @@
 """Members that begin unequal: the factors, what they multiply, and what a store records."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from jtdiag.engine.progress import NullListener
 from jtdiag.engine.seeds import Purpose
 from jtdiag.engine.session import Session
 from jtdiag.engine.train import train
+from jtdiag.errors import StoreError
 from jtdiag.recipe.toml import from_table
 from jtdiag.replay import Replay
 from jtdiag.store import lanes
@@ -163,6 +166,19 @@ def test_a_run_records_its_factors_and_begins_with_them(npz, tmp_path):
             np.testing.assert_allclose(begun[name], weight.numpy() * factor, rtol=1e-6)
     assert run.metrics()[names.DISPLACEMENT].sel(epoch=0).max() == 0
     assert run.check() > 0
+
+
+@pytest.mark.slow
+def test_factors_of_another_run_are_refused(npz, tmp_path):
+    """Their chunk is whole; only the recorded checksum tells that it is not the one."""
+    runs = [
+        train(recipe(npz, {"start_spread": SPREAD}, lam=[0], trials=1, seed=seed), tmp_path / key)
+        for seed, key in enumerate("ab")
+    ]
+    chunk = "store.zarr/members/start_factor/c/0/0"
+    shutil.copy(runs[1].path / chunk, runs[0].path / chunk)
+    with pytest.raises(StoreError, match="start_factor/c/0/0"):
+        Run(runs[0].path).start_factors()
 
 
 def test_a_run_with_equal_starts_has_factors_of_one_and_no_array(tmp_path):
