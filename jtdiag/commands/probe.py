@@ -50,8 +50,10 @@ def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: 
             _run(opened, each, force=force)
         elif not _succeeds(opened, each, force=force):
             failed.append(each.name)
-    printed = {each.name for each in selected} - {*failed} | {lane_states.SOURCE}
-    print_findings(Console(), [f for f in findings.read(run) if f.probe in printed])
+    # In this order, whatever that of the file, which may have been written again.
+    order = [lane_states.SOURCE, *(each.name for each in selected if each.name not in failed)]
+    printed = [finding for finding in findings.read(run) if finding.probe in order]
+    print_findings(Console(), sorted(printed, key=lambda finding: order.index(finding.probe)))
     if failed:
         echo(wording.probes_failed(failed, len(selected)), err=True)
         raise SystemExit(1)
