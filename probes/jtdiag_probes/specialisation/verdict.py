@@ -71,20 +71,14 @@ def _of_epoch(last: xr.Dataset, lam: float) -> list[Finding]:
     sentence = wording.modes(
         lam,
         epoch,
-        effective=_within(stats.mean_interval(effective), 1, members),
-        leader_percent=_within(stats.mean_interval(100 * leader), 0, 100),
+        effective=stats.mean_interval(effective).within(1, members),
+        leader_percent=stats.mean_interval(100 * leader).within(0, 100),
         members=members,
         patterns=Counter(pattern(e, w, members) for e, w in zip(effective, leader, strict=True)),
         single_mode=bool((learned["singular_value"].notnull().sum(names.MODE) == 1).all()),
         left_out=int(last["learned"].notnull().sum()) - trials,
     )
     return [_finding("pattern", lam, epoch, float(effective.mean()), sentence)]
-
-
-def _within(interval: stats.Interval, low: float, high: float) -> stats.Interval:
-    """Return an interval without what lies outside the range of the quantity."""
-    ends = np.clip([interval.low, interval.high], low, high).tolist()
-    return stats.Interval(interval.mean, *ends)
 
 
 def _finding(rule: str, lam: float, epoch: int, number: float, sentence: str) -> Finding:
