@@ -1,7 +1,6 @@
 """The probe `layers`: what each layer of the members knows about labels and inputs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,20 +17,20 @@ from jtdiag.rules.limits import EARLY_EPOCH
 from jtdiag.store.run import Run
 from jtdiag_probes.conditioning.weight_conditioning import evenly
 from jtdiag_probes.layers import information, linear_probe
+from jtdiag_probes.layers.examples import (
+    HELD_OUT_EXAMPLES,
+    POOLED,
+    TRAINING_EXAMPLES,
+    of_split,
+    pooled,
+    train_and_validation,
+)
 from jtdiag_probes.layers.verdict import INPUTS, LAYER, judge
 
-TRAINING_EXAMPLES = 2000
-"""Largest number of training examples to which linear probes are fitted."""
-VALIDATION_EXAMPLES = 1000
-"""Largest number of examples on which their penalty is chosen."""
-HELD_OUT_EXAMPLES = 1000
-"""Largest number of test examples on which they are evaluated."""
 KERNEL_EXAMPLES = 500
 """Largest number of test examples in a kernel matrix; time grows with its cube."""
 MEMBERS = 8
 """Largest number of members that are measured, evenly spaced."""
-POOLED = 4
-"""Height and width to which larger feature maps are averaged."""
 
 _DIMS = (names.LAM, names.TRIAL, names.EPOCH, names.MEMBER, LAYER)
 _MEANINGS = {
@@ -131,14 +130,6 @@ def _result(
     )
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Examples of one purpose."""
-
-    x: Tensor
-    target: NDArray[np.integer[Any]]
-
-
 class _PreparedTrials:
     """What the lanes of a trial share: examples, and what is measured on the inputs."""
 
@@ -154,8 +145,8 @@ class _PreparedTrials:
 
 class _PreparedTrial:
     def __init__(self, replay: Replay) -> None:
-        train, validation = _train_and_validation(replay)
-        held_out = _of_split(replay, names.TEST, HELD_OUT_EXAMPLES)
+        train, validation = train_and_validation(replay)
+        held_out = of_split(replay, names.TEST, HELD_OUT_EXAMPLES)
         self.parts = (train, validation, held_out)
         self.few = evenly(len(held_out.target), KERNEL_EXAMPLES)
         self.labels = information.of_classes(held_out.target[self.few])
@@ -210,32 +201,6 @@ class _PreparedTrial:
             "dead_units": information.dead_units(held_out),
             "dead_rows": information.dead_rows(held_out),
         }
-
-
-def pooled(h: Tensor) -> Tensor:
-    """Return features (M, n, d): maps averaged to at most 4 x 4, everything else flattened."""
-    if h.ndim == 5 and max(h.shape[3:]) > POOLED:
-        height, width = (min(size, POOLED) for size in h.shape[3:])
-        maps = functional.adaptive_avg_pool2d(h.flatten(0, 1), (height, width))
-        h = maps.view(*h.shape[:2], *maps.shape[1:])
-    return h.flatten(2)
-
-
-def _train_and_validation(replay: Replay) -> tuple[_Part, _Part]:
-    """Return training examples, and those of validation, or else every fifth of the former."""
-    train = _of_split(replay, names.TRAIN, TRAINING_EXAMPLES)
-    if replay.session.data.count(names.VAL):
-        return train, _of_split(replay, names.VAL, VALIDATION_EXAMPLES)
-    fifth = np.arange(len(train.target)) % 5 == 4
-    if not fifth.any():
-        return train, train
-    return _Part(train.x[~fifth], train.target[~fifth]), _Part(train.x[fifth], train.target[fifth])
-
-
-def _of_split(replay: Replay, split: str, most: int) -> _Part:
-    x, target = replay.examples(split)
-    few = evenly(len(x), most)
-    return _Part(x[few], target[few].numpy())
 
 
 probe = Probe(
