@@ -106,12 +106,13 @@ def same_draws(a: Run, b: Run) -> bool:
 def same_data(a: Run, b: Run) -> bool:
     """Return whether the runs were trained on the same data, under whatever name.
 
-    By their fingerprints, or by their names, if one of the runs is older or the data were read in
-    another way, such as with another scale.
+    By their fingerprints, or by their names and selected examples, if one of the runs is older or
+    the data were read in another way, such as with another scale.
     """
     prints = [run.settings.get(names.FINGERPRINT) for run in (a, b)]
     if None in prints or a.recipe.data.options != b.recipe.data.options:
-        return a.recipe.data.name == b.recipe.data.name
+        keys = [(data.name, data.classes, data.limit) for data in (a.recipe.data, b.recipe.data)]
+        return keys[0] == keys[1]
     return prints[0] == prints[1]
 
 

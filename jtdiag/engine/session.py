@@ -229,8 +229,9 @@ class Session:
 
     def _examples(self, split: str) -> Examples:
         trials = 1 if split == names.TEST else self.recipe.trials
-        index = np.stack([self.data.positions(split, t).numpy() for t in range(trials)])
-        target = self.data.part(split).y.cpu().numpy()[index]
+        positions = np.stack([self.data.positions(split, t).numpy() for t in range(trials)])
+        target = self.data.part(split).y.cpu().numpy()[positions]
+        index = np.stack([self.data.sources(split, t) for t in range(trials)])
         if split == names.TEST:
             index, target = index[0], target[0]
         return Examples(target=target, source_index=index)
@@ -242,7 +243,7 @@ class Session:
         examples, trials = self.data.count(names.TRAIN), range(self.recipe.trials)
         members, seed = self.recipe.members.count, self.recipe.seed
         drawn = [bootstrap.counts(examples, members, seed, t).numpy() for t in trials]
-        source = [self.data.positions(names.TRAIN, t).numpy() for t in trials]
+        source = [self.data.sources(names.TRAIN, t) for t in trials]
         return {names.BOOTSTRAP_COUNT: np.stack(drawn), names.BOOTSTRAP_SOURCE: np.stack(source)}
 
     def start_factors(self) -> dict[str, NDArray[np.float64]]:

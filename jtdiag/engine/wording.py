@@ -49,6 +49,18 @@ def other_arrays(names: Sequence[str]) -> str:
     return f"{'1 array' if len(names) == 1 else f'{len(names)} arrays'} not used: {shown}"
 
 
+def without_examples(limit: int, classes: Sequence[str]) -> str:
+    """Return that classes have training examples, but none among the first ones.
+
+    Args:
+        limit: Number of training examples that are used.
+        classes: Names of the classes.
+    """
+    noun = "1 class has" if len(classes) == 1 else f"{len(classes)} classes have"
+    shown = shortened(", ".join(classes), 80)
+    return f"{noun} no examples among the first {limit} training examples ({shown})"
+
+
 def different_units(count: int, total: int, far: float, ratio: float, *, images: bool) -> str:
     """Return that the two parts may be in different units.
 

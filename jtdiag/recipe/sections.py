@@ -9,6 +9,7 @@ from jtdiag import names
 from jtdiag.errors import RecipeError, nearest, shown
 from jtdiag.recipe import checks
 from jtdiag.recipe.checks import LARGEST_FACTOR, checked
+from jtdiag.recipe.class_groups import ClassGroups, class_groups
 from jtdiag.recipe.image_layout import LAYOUTS
 from jtdiag.recipe.optimisers import OPTIMISERS
 
@@ -73,6 +74,19 @@ class Data:
     """Height and width to which the images of a folder are resized; by default they are not."""
     standardize: bool = attrs.field(default=True, metadata=checked(checks.flag, quiet=True))
     """Whether inputs are standardized, by mean and standard deviation of the training part."""
+    classes: ClassGroups = attrs.field(default=(), metadata=checked(class_groups, quiet=True))
+    """Groups of classes to tell apart, as numbers or names; examples of others are left out. By
+    default every class of the data set."""
+    limit: int = attrs.field(default=0, metadata=checked(checks.integer, 0, quiet=True))
+    """Number of training examples to use, the first ones of `classes`, validation included; 0 uses
+    all."""
+
+    def __attrs_post_init__(self) -> None:
+        if 0 < self.limit <= self.val:
+            raise RecipeError(
+                f"data.limit is {self.limit} and data.val is {self.val}, which leaves no training "
+                "examples; raise data.limit, or hold out fewer."
+            )
 
     @property
     def options(self) -> dict[str, Any]:

@@ -51,7 +51,9 @@ def _short(value: object) -> str:
     if isinstance(value, dict):
         return "/".join(f"{key} {_short(item)}" for key, item in value.items()) or "none"
     if isinstance(value, list | tuple):
-        return "/".join(_short(item) for item in value) or "none"
+        groups = any(isinstance(item, list | tuple) for item in value)
+        items = ("+".join(map(_short, item)) if groups else _short(item) for item in value)
+        return "/".join(items) or "none"
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 

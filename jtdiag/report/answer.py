@@ -188,7 +188,9 @@ def _plan(evidence: Evidence) -> str:
     recipe = evidence.run.recipe
     robustness = evidence.results.get("robustness")
     size = math.nan if robustness is None else float(robustness["parameters_per_member"])
-    if recipe.members.architecture.sizing is None or not math.isfinite(size):
+    # `jtdiag budget` plans for all classes of a data set.
+    sizable = recipe.members.architecture.sizing is not None and not recipe.data.classes
+    if not sizable or not math.isfinite(size):
         return ""
     return (
         f"jtdiag budget --params {round(size * evidence.members)} --arch {recipe.members.arch} "

@@ -93,6 +93,8 @@ def test_of_more_trials_those_count_that_both_have():
         ("xx", "data.name=copy.npz", True),
         ("xy", "data.val=20", False),
         ("xy", "data.scale=2", True),
+        ("xy", "data.limit=500", False),
+        ("xy", "data.classes=[[0, 1], [2, 3]]", False),
     ],
 )
 def test_trials_are_pairs_if_the_data_are_the_same_not_if_their_name_is(

@@ -26,6 +26,15 @@ def test_arrays_that_are_not_used_are_named():
     assert len(wording.other_arrays(["a" * 500])) < 120
 
 
+def test_classes_without_examples_are_named():
+    assert wording.without_examples(9, ["cat"]) == (
+        "1 class has no examples among the first 9 training examples (cat)"
+    )
+    assert wording.without_examples(10, ["cat", "dog"]) == (
+        "2 classes have no examples among the first 10 training examples (cat, dog)"
+    )
+
+
 def test_different_units_of_the_parts_are_stated_with_what_was_compared():
     assert wording.different_units(8, 10, 10, 20, images=False) == (
         "in 8 of 10 features, x_test has a mean more than 10 standard deviations from that of "

@@ -570,6 +570,8 @@ OTHER = {
     "data.resize": (7, 7),
     "data.keys": ("a", "b", "c", "d"),
     "data.standardize": False,
+    "data.classes": ((0, 7), (3,)),
+    "data.limit": 700,
     "data.augment": ("flip",),
     "members.count": 7,
     "members.hidden": (7,),

@@ -49,6 +49,7 @@ SENTENCES = [
         "4 members, hidden 64/8, lr 0.5",
     ),
     (wording.label([("members.hidden", ())]), "hidden none"),
+    (wording.label([("data.classes", ((0, 1), ("cat",)))]), "classes 0+1/cat"),
     (wording.label([("train.weight_decay", 1e-4), ("seed", 3)]), "weight decay 0.0001, seed 3"),
     (
         wording.label([("members.options", {"width": 3, "taps": [1, 2]})]),

@@ -4,6 +4,7 @@ import xarray as xr
 
 from jtdiag.probing.findings import Finding
 from jtdiag.recipe.members import Members
+from jtdiag.recipe.sections import Data
 from jtdiag.report import wording
 from jtdiag.report.answer import Part, answer, headline, sentences
 from jtdiag.report.evidence import Evidence
@@ -25,9 +26,9 @@ def finding(probe, rule, lam=None, headline="", level="info"):
 BEST = finding("performance", "best-lambda", 0.9, "λ = 0.9 is best")
 
 
-def evidence(*findings, missing=(), not_applicable=(), arch="mlp"):
+def evidence(*findings, missing=(), not_applicable=(), arch="mlp", classes=()):
     recipe = SimpleNamespace(
-        members=Members(count=4, arch=arch), data=SimpleNamespace(name="digits")
+        members=Members(count=4, arch=arch), data=Data(name="digits", classes=classes)
     )
     robustness = xr.Dataset({"parameters_per_member": ((), 1000.0)})
     return Evidence(
@@ -84,6 +85,7 @@ def test_the_budget_comes_with_a_command_where_one_can_plan_it():
         "jtdiag budget --params 4000 --arch mlp --data digits --members 1,4"
     )
     assert part(evidence(partial, BEST, arch="module"), wording.BUDGET).command == ""
+    assert part(evidence(partial, BEST, classes=[0, 3]), wording.BUDGET).command == ""
 
 
 def test_a_probe_that_is_missing_has_its_questions_without_answers():

@@ -12,6 +12,7 @@ from jtdiag import families, names
 from jtdiag.engine import datasets, seeds
 from jtdiag.engine.datasets import units
 from jtdiag.engine.datasets.fingerprint import fingerprint
+from jtdiag.engine.datasets.selection import Selection
 from jtdiag.engine.datasets.targets import Targets
 from jtdiag.errors import DataError
 from jtdiag.families.contract import Family
@@ -32,20 +33,25 @@ class DataSet:
     """All examples on the device. The splits of a trial are index tensors into the two parts.
 
     Raises:
-        DataError: if more examples are to be held out than there are.
+        DataError: if the classes or examples that the recipe selects do not exist, or more are to
+            be held out than there are.
     """
 
     def __init__(self, arrays: datasets.Arrays, recipe: Recipe, device: torch.device) -> None:
+        units_differ: tuple[str, ...] = ()
+        if arrays.mean is None:  # not published with the data, hence the user's
+            units_differ = units.different_units(arrays.x_train, arrays.x_test)
+        chosen = Selection.of(arrays, recipe.data)
+        arrays = chosen.arrays
+        self._sources = {"train": chosen.train, "test": chosen.test}
         examples = len(arrays.y_train)
         if recipe.data.val >= examples:
             raise DataError(
                 f"data.val is {recipe.data.val}, but {recipe.data.name} has only {examples} "
                 "training examples; hold out fewer."
             )
-        self.notes = arrays.notes
+        self.notes = arrays.notes + units_differ
         """What was converted when the data were read, and what is unusual about them."""
-        if arrays.mean is None:  # not published with the data, hence the user's
-            self.notes += units.different_units(arrays.x_train, arrays.x_test)
         self.fingerprint = fingerprint(arrays)
         self.classes = arrays.classes
         """Names of the K outputs, or of the classes."""
@@ -77,6 +83,11 @@ class DataSet:
             return torch.arange(len(self._parts["test"].y))
         train, val = seeds.held_out(len(self._parts["train"].y), self._val, self._seed, trial)
         return val if split == names.VAL else train
+
+    def sources(self, split: str, trial: int) -> NDArray[np.intp]:
+        """Return the positions (n,) of a split's examples in the data set as it was read."""
+        part = "test" if split == names.TEST else "train"
+        return self._sources[part][self.positions(split, trial).numpy()]
 
     def count(self, split: str) -> int:
         """Return the number of examples in a split; it is the same in every trial."""
