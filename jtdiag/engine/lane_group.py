@@ -5,6 +5,7 @@ Shape suffixes: L lanes, M members, K outputs, N examples of a split, B examples
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import names
-from jtdiag.engine import objectives, optimisers, seeds, starts
+from jtdiag.engine import objectives, optimisers, seeds, starts, wording
 from jtdiag.engine.architectures import factory
 from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.architectures.module_stack import ModuleStack, in_precision
@@ -21,9 +22,15 @@ from jtdiag.engine.datasets.augmentation import Augmentation, draw
 from jtdiag.engine.datasets.bootstrap import Bootstrap
 from jtdiag.engine.datasets.splits import DataSet
 from jtdiag.engine.execution import ExecutionPlan
+from jtdiag.engine.forward import Forward
 from jtdiag.engine.loss import StepLosses
+from jtdiag.engine.modules.building import ModularNetwork
+from jtdiag.engine.modules.contract import Batch, StepGradients
+from jtdiag.engine.modules.lane_modules import LaneModules, joined
+from jtdiag.engine.modules.module_means import ModuleMeans
 from jtdiag.engine.running_means import RunningMeans
 from jtdiag.engine.stopping import StopRequest
+from jtdiag.errors import RecipeError
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store.lanes import Lane
 
@@ -66,11 +73,11 @@ class LaneGroup:
         self.device = device
         self._dtype = getattr(torch, recipe.engine.precision)
         self._objective = objectives.build(recipe, data.family, data.error_scale)
-        self._lam_L = self._lam(1)
-        self._optimiser = optimisers.build(recipe.train)
+        self._lam_L, self._mu = self._lam(1), recipe.mu_at(1)
         self._augment = self._augmentation()
         self._bootstrap = self._bootstraps()
-        self.plan = plan or ExecutionPlan(execution=stack.executions[0])
+        plan = plan or ExecutionPlan(execution=stack.executions[0])
+        self._forward = Forward(stack, data.family, plan, device, self._dtype)
         self.micro_members = micro_members or stack.count
         """Number of members whose activations a step keeps at the same time."""
         self.evaluation_batch = evaluation_batch
@@ -78,8 +85,29 @@ class LaneGroup:
         self._start = {n: self._state[n].clone() for n in self._separate_parameters()}
         self.weights = {n: self._state[n].requires_grad_() for n in stack.parameters}
         self.buffers = {n: self._state[n] for n in stack.buffers}
-        self.memory = self._optimiser.start(self.weights)
+        self._optimiser = optimisers.build(recipe.train)
+        self._modules = self._lane_modules()
+        self._trained = self.weights | self._auxiliaries
+        self.memory = self._optimiser.start(self._trained)
         """State of the optimizer by name; the first axis is the lane."""
+
+    @property
+    def plan(self) -> ExecutionPlan:
+        """How members are computed."""
+        return self._forward.plan
+
+    def _lane_modules(self) -> LaneModules | None:
+        """Return the modules of the members, if they are trained one by one; group the weights."""
+        network = ModularNetwork.of(self.recipe, self.data, self._forward)
+        if network is None:
+            return None
+        self._optimiser = network.grouped(self._optimiser)
+        return LaneModules(network, self.lanes, self.device, self._dtype)
+
+    @property
+    def _auxiliaries(self) -> dict[str, Tensor]:
+        """Parameters that are learned beside the members, (L, M, …) by name."""
+        return {} if self._modules is None else self._modules.auxiliaries
 
     def _separate_parameters(self) -> tuple[str, ...]:
         """Return the names of parameters that are not shared between members."""
@@ -126,7 +154,8 @@ class LaneGroup:
         started = time.monotonic()
         lr_L = self._per_lane([self.recipe.lr(lane.lam_index, epoch) for lane in self.lanes])
         self._lam_L = self._lam(epoch) if lams is None else self._per_lane(lams)
-        means = self._running_means()
+        self._mu = self.recipe.mu_at(epoch)
+        means, module_means = self._running_means(), ModuleMeans(self._objective)
         transforms, drops, ranks = self._transforms(epoch), self._drops(epoch), self._ranks(epoch)
         size = self.recipe.train.batch
         for i, (x, target_LB) in enumerate(
@@ -136,10 +165,16 @@ class LaneGroup:
             if self._augment is not None:
                 x = self._augment(x, transforms[..., part].expand(-1, len(x), -1))
             shares = self._shares(drops, ranks[:, part])
-            self._step((epoch, i), x, target_LB, lr_L, means, shares)
+            if self._modules is None:
+                self._step((epoch, i), x, target_LB, lr_L, means, shares)
+            else:
+                self._step_by_module((epoch, i), x, target_LB, lr_L, (means, module_means), shares)
             if stop is not None:
                 stop.within_epoch(started, min(1.0, part.stop / ranks.shape[1]))
-        return self.measure(names.TRAIN, stop=stop).rows if self._own_batches else means.means()
+        if self._own_batches:
+            return self.measure(names.TRAIN, stop=stop).rows
+        rows = means.means()
+        return rows | module_means.means(rows)
 
     def _bootstraps(self) -> Bootstrap | None:
         if self.recipe.scheme != "bagging":
@@ -212,7 +247,59 @@ class LaneGroup:
             gradients = self._chunked_gradients(step, x, by_logits)
         if not self._own_batches:  # members that see different examples form no ensemble
             means.add(logits.detach(), target_LB, losses)
-        self._optimiser.step(self.weights, self.memory, gradients, lr_L)
+        self._optimiser.step(self._trained, self.memory, gradients, lr_L)
+
+    def _step_by_module(
+        self,
+        step: tuple[int, int],
+        x: Tensor,
+        target: Tensor,
+        lr_L: Tensor,
+        means: tuple[RunningMeans, ModuleMeans],
+        shares: Shares = UNIFORM,
+    ) -> None:
+        """Take one training step in which modules are told separately what to change."""
+        assert self._modules is not None
+        parts = []
+        for member, batch in self._module_batches(step, x, target, shares):
+            with self._draws(step, member):
+                parts.append(self._modules.step(batch))
+        credited = joined(parts)
+        with torch.no_grad():
+            losses = self._objective.losses(credited.logits, target)
+        means[0].add(credited.logits, target, losses)
+        means[1].add(credited.features, credited.local_logits, target)
+        self._optimiser.step(self._trained, self.memory, credited.gradients, lr_L)
+
+    def _module_batches(
+        self, step: tuple[int, int], x: Tensor, target: Tensor, shares: Shares
+    ) -> list[tuple[int, Batch]]:
+        """Return the first member and the batch of each chunk of members; one if memory allows."""
+        count, coupled = self.stack.count, self.recipe.modules.lam == "every"
+        whole = Batch(
+            state=self._state,
+            auxiliaries=self._auxiliaries,
+            x=x,
+            target=target,
+            losses=StepGradients(
+                objective=self._objective,
+                target=target,
+                lam_L=self._lam_L,
+                local_lam_L=self._lam_L if coupled else torch.zeros_like(self._lam_L),
+                shares=shares,
+                members=count,
+            ),
+            members=count,
+            mu=self._mu,
+        )
+        if self.micro_members >= count:
+            return [(0, whole)]
+        if coupled:
+            raise RecipeError(wording.members_at_a_time(self.micro_members, count))
+        by_logits = whole.losses.by_logits(self._chunked_logits(step, x))
+        return [
+            (chunk.start, whole.of_members(chunk, by_logits)) for chunk in self._member_chunks()
+        ]
 
     def _losses_and_gradient(
         self, logits: Tensor, target: Tensor, shares: Shares
@@ -228,13 +315,18 @@ class LaneGroup:
 
     def try_step(self, plan: ExecutionPlan) -> None:
         """Take one training step with a plan, to time it; optimizer state and buffers change."""
-        self.plan = plan
+        self._forward.plan = plan
         ranks = self._ranks(1)[:, : self.recipe.train.batch]
         index_LN = self._positions(ranks)
         lr_L = self._per_lane([0.0] * len(self.lanes))
         shares = self._shares(self._drops(1), ranks)
+        means = self._running_means()
         for x, target_LB in self._batches(index_LN, index_LN.shape[1], names.TRAIN):
-            self._step((0, 0), x, target_LB, lr_L, self._running_means(), shares)
+            if self._modules is None:
+                self._step((0, 0), x, target_LB, lr_L, means, shares)
+            else:
+                module_means = ModuleMeans(self._objective)
+                self._step_by_module((0, 0), x, target_LB, lr_L, (means, module_means), shares)
 
     def _member_chunks(self) -> Iterator[slice]:
         size, count = self.micro_members, self.stack.count
@@ -282,29 +374,22 @@ class LaneGroup:
         self, step: tuple[int, int], member: int, state: State, x: Tensor
     ) -> Tensor:
         """Return logits in training mode; random draws, as of dropout, are the same for every λ."""
+        with self._draws(step, member):
+            return self._logits(state, x)
+
+    def _draws(self, step: tuple[int, int], member: int) -> AbstractContextManager[None]:
+        """Seed what members draw at random in a step, as dropout does; the same for every λ."""
         if not self.stack.draws:
-            return self._logits(state, x)
+            return nullcontext()
         trial = self.lanes[0].trial
-        with seeds.global_generator(self.device, self.recipe.seed, trial, *step, member):
-            return self._logits(state, x)
+        return seeds.global_generator(self.device, self.recipe.seed, trial, *step, member)
 
     def _logits(self, state: State, x: Tensor, *, training: bool = True) -> Tensor:
-        """Return logits (L, M, K, B) in the dtype of the weights, whatever that of the products."""
-        self.stack.execution = self.plan.execution
-        self.stack.channels_last = self.plan.channels_last
+        """Return logits (L, M, K, B)."""
         if training and self._own_batches:  # a single lane: the axis of lanes is used for members
             as_lanes = {name: tensor.transpose(0, 1) for name, tensor in state.items()}
-            return self._forward(as_lanes, x, training).transpose(0, 1)
-        return self._forward(state, x, training)
-
-    def _forward(self, state: State, x: Tensor, training: bool) -> Tensor:
-        if not self.plan.bfloat16:
-            raw = self.stack(state, x, training=training)
-        else:
-            with torch.autocast(self.device.type, torch.bfloat16):
-                raw = self.stack(state, x, training=training).to(self._dtype)
-        family = self.data.family
-        return raw if family.free else family.parameter(raw.transpose(2, 3)).transpose(2, 3)
+            return self._forward.logits(as_lanes, x, training=True).transpose(0, 1)
+        return self._forward.logits(state, x, training=training)
 
     def _ranks(self, epoch: int) -> Tensor:
         """Return the order of training examples in an epoch, as ranks (L, N) in their split."""
@@ -364,10 +449,14 @@ class LaneGroup:
             [self.data.positions(split, lane.trial)[part] for lane in self.lanes]
         )
         kept: Tensor | None = None
-        means = self._running_means()
+        means, module_means = self._running_means(), ModuleMeans(self._objective)
         start = 0
         for x, target_LB in self._batches(index_LN.to(self.device), self.evaluation_batch, split):
-            logits = self._logits(self._state, x, training=False)
+            if self._modules is None:
+                logits = self._logits(self._state, x, training=False)
+            else:
+                logits, features, local_logits = self._modules.evaluate(self._state, x)
+                module_means.add(features, local_logits, target_LB)
             means.add(logits, target_LB, self._objective.losses(logits, target_LB))
             if keep is not None:
                 kept = (
@@ -379,7 +468,8 @@ class LaneGroup:
             start += logits.shape[3]
             if stop is not None:
                 stop.within_evaluation()
-        return Measured(rows=means.means(), logits=kept)
+        rows = means.means()
+        return Measured(rows=rows | module_means.means(rows), logits=kept)
 
     @torch.no_grad()
     def displacement(self) -> Rows:
@@ -410,19 +500,24 @@ class LaneGroup:
             self.data,
             self.stack,
             self.device,
-            self.plan,
+            self._forward.plan,
             micro_members=self.micro_members,
             evaluation_batch=self.evaluation_batch,
         )
-        for source, target in ((self._state, group._state), (self.memory, group.memory)):
+        for source, target in (
+            (self._state, group._state),
+            (self._auxiliaries, group._auxiliaries),
+            (self.memory, group.memory),
+        ):
             for name, tensor in target.items():
                 tensor.copy_(source[name][rows])
         return group
 
     def snapshot(self, index: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return copies, on the device, of a lane's weights and buffers and its optimizer state."""
+        weights = self._state | self._auxiliaries
         return (
-            {name: tensor.detach()[index].clone() for name, tensor in self._state.items()},
+            {name: tensor.detach()[index].clone() for name, tensor in weights.items()},
             {name: tensor[index].clone() for name, tensor in self.memory.items()},
         )
 
@@ -433,17 +528,18 @@ class LaneGroup:
         Raises:
             RecipeError: if the members have other tensors than those that were saved.
         """
+        weights = self._state | self._auxiliaries
         for index, state in enumerate(states):
             factory.require_stored(
                 self.recipe.members,
-                {name: tuple(tensor.shape[1:]) for name, tensor in self._state.items()},
+                {name: tuple(tensor.shape[1:]) for name, tensor in weights.items()},
                 {
                     name.removeprefix("weight/"): array.shape
                     for name, array in state.items()
                     if name.startswith("weight/")
                 },
             )
-            for kind, tensors in (("weight", self._state), ("memory", self.memory)):
+            for kind, tensors in (("weight", weights), ("memory", self.memory)):
                 for name, tensor in tensors.items():
                     tensor[index] = torch.from_numpy(state[f"{kind}/{name}"]).to(self.device)
 

@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     DROPOUT = 6
     BOOTSTRAP = 7
     START = 8
+    AUXILIARY = 9
 
 
 def generator(seed: int, purpose: Purpose, *keys: int) -> torch.Generator:

@@ -1,11 +1,12 @@
 """Setup of a run: the device, the data, the members, and the execution plan."""
 
 import functools
+import math
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 import joblib
 import numpy as np
@@ -19,12 +20,14 @@ from jtdiag.engine.architectures.module_stack import Execution, Factory, ModuleS
 from jtdiag.engine.datasets import bootstrap, splits
 from jtdiag.engine.early_warning import EarlyWarning
 from jtdiag.engine.execution import Choice, ExecutionPlan, candidate_plans, fastest
+from jtdiag.engine.forward import Forward
 from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup
+from jtdiag.engine.modules.building import ModularNetwork
 from jtdiag.errors import DataError, RecipeError
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import lanes
+from jtdiag.store import lanes, layout
 from jtdiag.store.lanes import Lane
-from jtdiag.store.layout import Extent
+from jtdiag.store.layout import Extent, ModuleFacts, Parameter
 from jtdiag.store.run import Run
 from jtdiag.store.writer import Examples
 
@@ -188,6 +191,33 @@ class Session:
             return torch.cuda.mem_get_info(self.device)[0] // 2
         return CPU_ACTIVATIONS
 
+    @functools.cached_property
+    def modules(self) -> ModularNetwork | None:
+        """The modules of the members, if they are trained one by one."""
+        dtype = getattr(torch, self.recipe.engine.precision)
+        forward = Forward(self.stack, self.data.family, self.plan, self.device, dtype)
+        return ModularNetwork.of(self.recipe, self.data, forward)
+
+    @property
+    def _trained(self) -> dict[str, Parameter]:
+        """Parameters of one member that are trained, and of what is learned beside it."""
+        auxiliaries = {} if self.modules is None else self.modules.credit.auxiliaries
+        return {**self.stack.parameters, **auxiliaries}
+
+    def _module_facts(self) -> tuple[ModuleFacts, ...]:
+        if self.modules is None:
+            return ()
+        shapes = self.stack.parameters
+        return tuple(
+            ModuleFacts(
+                name=module.name,
+                start=module.start,
+                stop=module.stop,
+                parameters=sum(math.prod(shapes[name].shape) for name in module.parameters),
+            )
+            for module in self.modules.setting.modules
+        )
+
     @property
     def extent(self) -> Extent:
         """Sizes of the data and the members, which determine the layout of a store."""
@@ -198,6 +228,9 @@ class Session:
             parameters=dict(self.stack.parameters),
             frozen=dict(self.stack.frozen),
             buffers=dict(self.stack.buffers),
+            modules=self._module_facts(),
+            local_heads=self.modules is not None and self.modules.has_local_heads,
+            auxiliaries={} if self.modules is None else dict(self.modules.credit.auxiliaries),
             memory=self._optimiser_bytes(),
             targets=self.data.target_facts,
         )
@@ -207,9 +240,12 @@ class Session:
         dtype = getattr(torch, self.recipe.engine.precision)
         weights = {
             name: torch.empty((1, self.stack.count, *p.shape), dtype=dtype, device="meta")
-            for name, p in self.stack.parameters.items()
+            for name, p in self._trained.items()
         }
-        memory = optimisers.build(self.recipe.train).start(weights)
+        optimiser = optimisers.build(self.recipe.train)
+        if self.modules is not None:
+            optimiser = self.modules.grouped(optimiser)
+        memory = optimiser.start(weights)
         return sum(tensor.nbytes for tensor in memory.values())
 
     def early_warning(self) -> EarlyWarning:
@@ -252,6 +288,12 @@ class Session:
             return {}
         drawn = [starts.factors(self.recipe, trial).numpy() for trial in range(self.recipe.trials)]
         return {names.START_FACTORS: np.stack(drawn)}
+
+    @property
+    def known_before(self) -> dict[str, NDArray[Any]]:
+        """Contents of the store's arrays that are known before training, by path."""
+        facts = layout.module_facts(self.extent)
+        return {**self.bootstraps(), **self.start_factors(), **facts}
 
     def groups(self) -> list[list[Lane]]:
         """Return the lanes in groups that are trained together.

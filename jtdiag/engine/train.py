@@ -78,7 +78,7 @@ def train(
             session.extent,
             session.examples(),
             session.settings(),
-            initial=session.bootstraps() | session.start_factors(),
+            initial=session.known_before,
         )
     try:
         with torch_threads(session.threads), BackgroundWriter() as writer, stop.heeding():
@@ -158,9 +158,10 @@ class EpochResult:
 
     def metrics(self, index: int, splits: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Return the metrics of one lane, in the form that the store keeps."""
-        metrics = {
+        metrics: dict[str, NDArray[np.float64]] = {
             name: np.stack([self.rows[split][name][index] for split in splits])
-            for name in names.METRIC_VARIABLES
+            for name in (*names.METRIC_VARIABLES, *names.MODULE_VARIABLES)
+            if name in self.rows[names.TRAIN]
         }
         moved = self.rows[names.TRAIN].get(names.DISPLACEMENT)
         return metrics if moved is None else metrics | {names.DISPLACEMENT: moved[index]}

@@ -239,3 +239,17 @@ def interrupted(command: str, *, started: bool = True) -> str:
     if not started:
         return "Interrupted before anything was written. The same command starts again."
     return f"Interrupted. All completed epochs are saved; resume with: {command}"
+
+
+def members_at_a_time(micro_members: int, members: int) -> str:
+    """Return why local heads of all members cannot be coupled.
+
+    Args:
+        micro_members: Members whose activations are kept at the same time.
+        members: Number of members.
+    """
+    return (
+        f"modules.lam is 'every', which needs all {members} members at a time, but only "
+        f"{micro_members} fit in memory; use modules.lam = 'head', smaller batches, or set "
+        f"engine.micro_members = {members}."
+    )

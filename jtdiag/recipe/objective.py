@@ -10,6 +10,7 @@ from jtdiag.errors import RecipeError, shown
 from jtdiag.names import lam_text
 from jtdiag.recipe import checks
 from jtdiag.recipe.checks import checked
+from jtdiag.recipe.schedules import SCHEDULES, check_schedule, value_at
 
 JOINT = ("joint", "gncl-upper", "jensen-gap")
 """Names of Eq. 4 of Webb et al. 2020: their own, that of Buschjäger et al. (2020) for the upper
@@ -17,7 +18,6 @@ bound of GNCL, and that of Abe et al. (2022), whose weight of the Jensen gap is 
 COUPLED = {"coupled-fc": 1.0, "coupled-sm": 0.0, "coupled-ll": 0.0}
 """Losses of Dutt et al. 2017, and the λ at which Eq. 4 is the same loss."""
 OBJECTIVES = (*JOINT, "gncl-exact", *COUPLED)
-SCHEDULES = ("constant", "linear", "cosine", "step")
 
 
 def weight(field: str, value: object) -> float:
@@ -76,17 +76,7 @@ class Objective:
     last epoch at `lam_start`."""
 
     def __attrs_post_init__(self) -> None:
-        if self.lam_schedule == "step" and self.lam_epochs == 0:
-            raise RecipeError(
-                "objective.lam_schedule is 'step' and objective.lam_epochs is 0; "
-                "set the epoch after which λ changes."
-            )
-        for name in ("lam_start", "lam_epochs"):
-            if self.lam_schedule == "constant" and getattr(self, name):
-                raise RecipeError(
-                    f"objective.{name} is {getattr(self, name):g} and objective.lam_schedule is "
-                    f"'constant'; choose a schedule, or omit {name}."
-                )
+        check_schedule("objective.lam", self.lam_schedule, self.lam_start, self.lam_epochs, "λ")
 
     def check_with(self, lam: Iterable[float], combiner: str) -> None:
         """Reject λs and combiners for which the objective is not defined."""
@@ -117,12 +107,5 @@ class Objective:
             epoch: Epoch 0, before training, has the λ of epoch 1.
             epochs: Number of epochs of the run.
         """
-        if self.lam_schedule == "constant":
-            return lam
         last = self.lam_epochs or epochs
-        if self.lam_schedule == "step":
-            return self.lam_start if epoch <= last else lam
-        progress = min(1.0, max(0, epoch - 1) / max(1, last - 1))
-        if self.lam_schedule == "cosine":
-            progress = (1 - math.cos(math.pi * progress)) / 2
-        return lam if progress == 1 else self.lam_start + (lam - self.lam_start) * progress
+        return value_at(self.lam_schedule, self.lam_start, lam, last, epoch)

@@ -14,6 +14,7 @@ from jtdiag.recipe import checks, learning_rates
 from jtdiag.recipe.alerts import Alerts, check_alerts
 from jtdiag.recipe.checks import checked
 from jtdiag.recipe.members import ARCHITECTURES, Architecture, Members, paper_rates
+from jtdiag.recipe.modules import Modules
 from jtdiag.recipe.objective import Objective, weights
 from jtdiag.recipe.scheme import (
     BOOTSTRAPS,
@@ -34,6 +35,7 @@ __all__ = [
     "Keep",
     "KeptEpochs",
     "Members",
+    "Modules",
     "Objective",
     "Recipe",
     "Train",
@@ -114,6 +116,7 @@ class Recipe:
     objective: Objective = attrs.field(
         factory=Objective, metadata=checked(checks.section, Objective)
     )
+    modules: Modules = attrs.field(factory=Modules, metadata=checked(checks.section, Modules))
     alerts: Alerts = attrs.field(factory=Alerts, metadata=checked(checks.section, Alerts))
     train: Train = attrs.field(
         factory=Train, metadata=checked(_with_learning_rates, takes_self=True)
@@ -125,6 +128,7 @@ class Recipe:
         self.objective.check_with(self.lam, self.combiner)
         check_alerts(self.alerts, self.scheme, self.objective, self.lam)
         self._check_scheme()
+        self._check_modules()
         self._check_validation()
 
     def _check_scheme(self) -> None:
@@ -135,6 +139,21 @@ class Recipe:
             check_independent(self.scheme, self.members, self.lam, self.objective)
         if self.scheme == "stacking":
             check_stacking(self.family, self.data, self.keep)
+
+    def _check_modules(self) -> None:
+        if not self.modules.active:
+            return
+        if self.members.branched:
+            raise RecipeError(
+                f"modules.credit is '{self.modules.credit}' and members.arch is "
+                f"'{self.members.arch}', whose members are branches that share layers; modules "
+                "need members with layers of their own."
+            )
+        if self.bootstrap == "batches":
+            raise RecipeError(
+                f"modules.credit is '{self.modules.credit}' and bootstrap is 'batches'; use "
+                "bootstrap = 'weights' with modules."
+            )
 
     def _check_validation(self) -> None:
         if self.data.val:
@@ -168,6 +187,10 @@ class Recipe:
     def lam_at(self, lam_index: int, epoch: int) -> float:
         """Return the λ of the training loss in an epoch; constant without a schedule."""
         return self.objective.lam_at(self.lam[lam_index], epoch, self.train.epochs)
+
+    def mu_at(self, epoch: int) -> float:
+        """Return μ, the weight of what is handed down between modules, in an epoch."""
+        return self.modules.mu_at(epoch, self.train.epochs)
 
     @property
     def splits(self) -> tuple[str, ...]:

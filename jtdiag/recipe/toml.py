@@ -19,6 +19,7 @@ from jtdiag.names import lam_text
 from jtdiag.recipe import checks
 from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.members import Members
+from jtdiag.recipe.modules import Modules
 from jtdiag.recipe.objective import Objective, weight
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.recipe.sections import Data, Engine, Keep, Train
@@ -27,6 +28,7 @@ SECTIONS: Final[dict[str, type[attrs.AttrsInstance]]] = {
     "data": Data,
     "members": Members,
     "objective": Objective,
+    "modules": Modules,
     "alerts": Alerts,
     "train": Train,
     "keep": Keep,

@@ -134,7 +134,7 @@ def _of_lane(run: Run, lane: Lane) -> Iterator[Part]:
             )
             yield partial(_read_outputs, run, lane, epoch, split), place
     for epoch in seal.checkpoints:
-        for name in run.checkpointed:
+        for name in (*run.checkpointed, *run.auxiliary):
             place = Damage(lane=lane, epoch=epoch, variable=f"{names.CHECKPOINTS}/{name}")
             yield partial(run.parameter, lane, epoch, name), place
 

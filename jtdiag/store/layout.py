@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.recipe.recipe import Recipe
@@ -32,6 +33,20 @@ class Parameter:
     def stored_dtype(self, precision: str) -> str:
         """Return the type in a store, given the precision of the engine."""
         return self.dtype or precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleFacts:
+    """What a store says about one module of a member."""
+
+    name: str
+    """Name of its last layer."""
+    start: int
+    """Number of layers before its first one."""
+    stop: int
+    """Number of layers up to its last one."""
+    parameters: int
+    """Number of its trained parameters, of one member."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +99,12 @@ class Extent:
     """Parameters of a member that are not trained, such as those of a pretrained layer."""
     buffers: dict[str, Parameter] = field(default_factory=dict)
     """Tensors of a member that are not trained, such as running statistics of BatchNorm."""
+    modules: tuple[ModuleFacts, ...] = ()
+    """Modules of a member, the head last; empty if it is trained as a whole."""
+    local_heads: bool = False
+    """Whether the error of every module is measured."""
+    auxiliaries: dict[str, Parameter] = field(default_factory=dict)
+    """Parameters that are learned beside a member, such as those of local heads."""
     memory: int = 0
     """Size in bytes of the optimizer state of a lane."""
     targets: TargetFacts = field(default_factory=TargetFacts)
@@ -105,12 +126,14 @@ class Extent:
     @property
     def tensors(self) -> dict[str, Parameter]:
         """All that a checkpoint keeps of a member."""
-        return self.parameters | self.frozen | self.buffers
+        return self.parameters | self.frozen | self.buffers | self.auxiliaries
 
     def meaning(self, name: str) -> str:
         """Return what a tensor of a member is."""
         if name in self.frozen:
             return names.FROZEN_PARAMETER
+        if name in self.auxiliaries:
+            return "parameter that is learned beside the member"
         return "parameter" if name in self.parameters else "buffer"
 
 
@@ -135,6 +158,7 @@ def arrays(recipe: Recipe, extent: Extent) -> list[Array]:
         result.append(_displacement(recipe))
     if recipe.objective.lam_schedule != "constant" or recipe.alerts.lowers:
         result.append(_lam_at(recipe))
+    result += _modules(extent) + _module_metrics(recipe, extent)
     if recipe.scheme == "bagging":
         result += _bootstraps(recipe, extent)
     if not recipe.members.starts_equal:
@@ -250,6 +274,74 @@ def _metrics(recipe: Recipe, error: str = "fraction wrong") -> list[Array]:
         )
         result.append(array)
     return result
+
+
+MODULE_FACTS = {
+    "first_layer": (names.INDEX, "number of layers before the first layer of a module"),
+    "end_layer": (names.INDEX, "number of layers up to the last layer of a module"),
+    "parameters": (names.COUNT, "trained parameters of a module, of one member"),
+}
+"""Arrays of the group `modules`, with unit and meaning."""
+
+
+def _modules(extent: Extent) -> list[Array]:
+    """Return the arrays that say which layers are a module; none if there are no modules."""
+    if not extent.modules:
+        return []
+    shape = (len(extent.modules),)
+    return [
+        Array(
+            path=f"{names.MODULES}/{name}",
+            dims=(names.MODULE,),
+            shape=shape,
+            chunks=shape,
+            dtype="int64",
+            unit=unit,
+            meaning=meaning,
+        )
+        for name, (unit, meaning) in MODULE_FACTS.items()
+    ]
+
+
+def module_facts(extent: Extent) -> dict[str, NDArray[np.int64]]:
+    """Return the contents of the group `modules`, by path."""
+    facts = [(m.start, m.stop, m.parameters) for m in extent.modules]
+    columns = np.array(facts, dtype=np.int64).reshape(-1, len(MODULE_FACTS)).T
+    paths = [f"{names.MODULES}/{name}" for name in MODULE_FACTS]
+    return dict(zip(paths, columns, strict=True)) if facts else {}
+
+
+def _module_metrics(recipe: Recipe, extent: Extent) -> list[Array]:
+    """Return the metrics of modules, one chunk per lane; none if there are no modules."""
+    if not extent.modules:
+        return []
+    sizes = {
+        **_lane_dims(recipe),
+        names.SPLIT: len(recipe.splits),
+        names.MEMBER: recipe.members.count,
+        names.MODULE: len(extent.modules),
+    }
+    shape = tuple(sizes.values())
+    of_heads = extent.targets.error_measure
+    described = {
+        names.MODULE_LOSS: (names.NAT, "mean loss of a module's local head; of the member, last"),
+        names.MODULE_ERROR: (names.FRACTION, f"error of a module's local head: {of_heads}"),
+        names.DEAD_ROWS: (names.FRACTION, "share of examples for which a module returns only 0"),
+    }
+    return [
+        Array(
+            path=f"{names.METRICS}/{name}",
+            dims=tuple(sizes),
+            shape=shape,
+            chunks=(1, 1, *shape[2:]),
+            dtype="float64",
+            unit=unit,
+            meaning=f"{meaning}; train: running mean over an epoch, before each update",
+            compressed=True,
+        )
+        for name, (unit, meaning) in described.items()
+        if extent.local_heads or name == names.DEAD_ROWS
+    ]
 
 
 def _outputs(recipe: Recipe, extent: Extent, split: str) -> list[Array]:

@@ -527,12 +527,45 @@ class Run:
         values = self._counted(self._read_epoch(array, lane, epoch))
         return values[None] if self.recipe.members.branched else values
 
+    @property
+    def modules(self) -> dict[str, tuple[int, int]]:
+        """First and last layer of each module of a member, as numbers of layers before and up to.
+
+        The head is last. Empty if members are trained as a whole.
+        """
+        if names.MODULES not in self._store:
+            return {}
+        facts = self._group(names.MODULES)
+        ends = zip(facts["first_layer"].values, facts["end_layer"].values, strict=True)
+        named = zip(facts[names.MODULE].values, ends, strict=True)
+        return {str(name): (int(first), int(end)) for name, (first, end) in named}
+
+    def auxiliaries(self, lane: Lane, epoch: int) -> dict[str, NDArray[np.floating[Any]]]:
+        """Return the parameters (M, …) that are learned beside the members, by name.
+
+        Empty if there are none.
+
+        Raises:
+            StoreError: if the checkpoint is not kept, or a chunk is damaged.
+        """
+        self._require_checkpoint(lane, epoch)
+        return {name: self._weights(lane, epoch, name) for name in self.auxiliary}
+
     @functools.cached_property
     def checkpointed(self) -> dict[str, zarr.Array[Any]]:
         """Arrays of the checkpoints by name: parameters and buffers."""
-        if names.CHECKPOINTS not in self._store:
+        return self._arrays_of(names.CHECKPOINTS)
+
+    @functools.cached_property
+    def auxiliary(self) -> dict[str, zarr.Array[Any]]:
+        """Arrays of what is learned beside the members, by name, such as local heads."""
+        arrays = self._arrays_of(f"{names.CHECKPOINTS}/{names.AUXILIARY}")
+        return {f"{names.AUXILIARY}/{name}": array for name, array in arrays.items()}
+
+    def _arrays_of(self, name: str) -> dict[str, zarr.Array[Any]]:
+        if name not in self._store:
             return {}
-        group = cast(zarr.Group, self._store[names.CHECKPOINTS])
+        group = cast(zarr.Group, self._store[name])
         return {name: array for name, array in group.arrays() if array.ndim >= 3}  # not coordinates
 
     @property
@@ -543,14 +576,16 @@ class Run:
         """
         seals = {lane: self.seal(lane) for lane in self.lanes}
         nodes = {f"/{names.METRICS}": self.metrics()}
-        kinds = {names.CHECKPOINTS: "checkpoints"}
+        kinds = dict.fromkeys(
+            (names.CHECKPOINTS, f"{names.CHECKPOINTS}/{names.AUXILIARY}"), "checkpoints"
+        )
         kinds |= {f"{names.OUTPUTS}/{s}": "outputs" for s in self.recipe.keep.splits}
         for group, kind in kinds.items():
             if group in self._store:
                 kept = {lane: getattr(seal, kind) for lane, seal in seals.items()}
                 epochs = self._verified(group, kind)
                 nodes[f"/{group}"] = _only_kept(self.recipe, epochs, kept)
-        for group in (names.BOOTSTRAP, names.MEMBERS):
+        for group in (names.BOOTSTRAP, names.MEMBERS, names.MODULES):
             if group in self._store:
                 nodes[f"/{group}"] = self._group(group, in_memory=False)
         tree = xr.DataTree.from_dict(nodes)

@@ -38,7 +38,8 @@ class EpochBlock:
     lane: Lane
     epoch: int
     metrics: Mapping[str, NDArray[np.float64]]
-    """(split,) or (split, member) each; displacement, if measured, (member,)."""
+    """(split,), (split, member) or (split, member, module) each; displacement, if measured,
+    (member,)."""
     outputs: Mapping[str, NDArray[Any]]
     """Logits (M, n, K) by split; empty if the epoch's outputs are not kept."""
     checkpoint: Mapping[str, NDArray[Any]]
@@ -241,7 +242,7 @@ class RunWriter:
         """Return a lane's metrics of all epochs, NaN after the last sealed one."""
         if lane not in self._metrics:
             rows = {}
-            variables = (*names.METRIC_VARIABLES, names.DISPLACEMENT)
+            variables = (*names.METRIC_VARIABLES, *names.MODULE_VARIABLES, names.DISPLACEMENT)
             for name in (n for n in variables if f"{names.METRICS}/{n}" in self._store):
                 rows[name] = self._metric(lane, self._array(f"{names.METRICS}/{name}"))
             self._metrics[lane] = rows
@@ -416,7 +417,7 @@ def _allocate(
         if name == names.LAM_AT:
             allocated[...] = _scheduled_lams(recipe)
     for group, used in dims.items():
-        _coordinates(cast(zarr.Group, store[group]), used, recipe)
+        _coordinates(cast(zarr.Group, store[group]), used, recipe, extent)
     with warnings.catch_warnings():
         # No array is added later, so the metadata can be consolidated; zarr only warns that
         # implementations in other languages may not use it.
@@ -460,10 +461,17 @@ def _create(store: zarr.Group, array: layout.Array) -> zarr.Array[Any]:
     )
 
 
-COORDINATES = (names.LAM, names.TRIAL, names.EPOCH, names.MEMBER, names.SPLIT)
+COORDINATES = (
+    names.LAM,
+    names.TRIAL,
+    names.EPOCH,
+    names.MEMBER,
+    names.SPLIT,
+    names.MODULE,
+)
 
 
-def _coordinates(group: zarr.Group, dims: set[str], recipe: Recipe) -> None:
+def _coordinates(group: zarr.Group, dims: set[str], recipe: Recipe, extent: Extent) -> None:
     """Write the coordinates of a group's dimensions, for those that have coordinates."""
     values: dict[str, NDArray[Any]] = {
         names.LAM: np.asarray(recipe.lam, dtype=np.float64),
@@ -471,6 +479,9 @@ def _coordinates(group: zarr.Group, dims: set[str], recipe: Recipe) -> None:
         names.EPOCH: np.arange(recipe.train.epochs + 1),
         names.MEMBER: np.arange(recipe.members.count),
         names.SPLIT: np.asarray(recipe.splits, dtype=np.dtypes.StringDType()),
+        names.MODULE: np.asarray(
+            [module.name for module in extent.modules], dtype=np.dtypes.StringDType()
+        ),
     }
     for name in dims & set(values):
         coordinate = group.create_array(

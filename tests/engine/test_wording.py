@@ -104,6 +104,13 @@ def test_what_is_unusual_is_pointed_out():
     )
 
 
+def test_members_that_need_each_other_but_do_not_fit_are_refused():
+    assert wording.members_at_a_time(4, 16) == (
+        "modules.lam is 'every', which needs all 16 members at a time, but only 4 fit in memory; "
+        "use modules.lam = 'head', smaller batches, or set engine.micro_members = 16."
+    )
+
+
 def test_an_interruption_says_what_is_saved_and_how_to_resume():
     assert wording.stopping(7.5) == (
         "Stopping: the running epoch is finished if that takes at most 7.5 s. "

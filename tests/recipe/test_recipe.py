@@ -8,12 +8,13 @@ from jtdiag.errors import RecipeError
 from jtdiag.recipe import toml
 from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.objective import Objective
-from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Modules, Recipe, Train
 
 SECTIONS = {
     "data": Data,
     "members": Members,
     "objective": Objective,
+    "modules": Modules,
     "alerts": Alerts,
     "train": Train,
     "keep": Keep,
@@ -33,6 +34,26 @@ def recipe(**changes):
 
 
 REFUSED = [
+    ("modules_cuts", [2, 1], "different layers in ascending order"),
+    ("modules_cuts", "blocks", "one of layers, head"),
+    ("modules_credit", "backprop", "one of end-to-end, local"),
+    ("modules_watch", "yes", "true or false"),
+    ("modules_loss", "pred", "whose modules have no losses to choose from"),
+    ("modules_mu", 1.5, r"number in \[0, 1\]"),
+    ("modules_mu", 0.5, "is set, but modules.credit is 'end-to-end', which uses watch"),
+    ("modules_mu_schedule", "sine", "constant, linear, cosine, step"),
+    ("modules_mu_start", -1, r"number in \[0, 1\]"),
+    ("modules_mu_epochs", -1, "0 or more"),
+    ("modules_reach", -1, "0 or more"),
+    ("modules_lam", "all", "head, every"),
+    ("modules_head_layers", 3, "2 or less"),
+    ("modules_pool", 0, "1 or more"),
+    ("modules_beta", 2, r"number in \[0, 1\]"),
+    ("modules_reconstruction", [1], "two weights, of the first and of the last"),
+    ("modules_prediction", [1, 2, 3], "two weights"),
+    ("modules_temperature", 0, "greater than 0"),
+    ("modules_rates", [1, 0], "greater than 0"),
+    ("modules_auxiliary_rate", 0, "greater than 0"),
     ("data_layout", "NHWC", "one of auto, nchw, nhwc"),
     ("data_scale", 0, "greater than 0"),
     ("data_scale", "255", "must be a number"),
@@ -211,6 +232,35 @@ def test_a_value_out_of_its_range_is_refused_by_name(field, value, advice):
 def test_a_lambda_to_go_on_with_must_be_one_that_lanes_can_take(changes, advice):
     with pytest.raises(RecipeError, match=advice):
         recipe(**changes)
+
+
+LOCAL = {"modules_credit": "local"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({**LOCAL, "modules_beta": 0.5}, "beta is set, but modules.loss is 'pred'; it belongs to"),
+        ({**LOCAL, "modules_loss": "sim", "modules_lam": "every"}, "to pred and predsim and"),
+        ({**LOCAL, "modules_watch": True}, "watch is set, but modules.credit is 'local'"),
+        ({**LOCAL, "modules_mu": 0.5, "modules_reach": 2}, "reach is 2 and modules.mu is set"),
+        ({**LOCAL, "modules_mu_start": 0.5}, "modules.mu_schedule is 'constant'; choose a"),
+        ({**LOCAL, "modules_mu_schedule": "step"}, "set the epoch after which μ changes"),
+        ({"modules_credit": "frozen", "modules_mu": 1}, "modules.credit is 'frozen', which uses"),
+        (
+            {**LOCAL, "members_arch": "branches", "members_hidden": [], "members_factory": "a:b"},
+            "modules need members with layers of their own",
+        ),
+        (
+            {**LOCAL, "scheme": "bagging", "bootstrap": "batches", "lam": 0},
+            "use bootstrap = 'weights' with modules",
+        ),
+    ],
+)
+def test_fields_of_modules_that_contradict_each_other_are_refused(changes, advice):
+    with pytest.raises(RecipeError, match=advice) as caught:
+        recipe(**changes)
+    assert "\n" not in str(caught.value)
 
 
 def test_one_rule_is_a_list_of_one():

@@ -13,7 +13,7 @@ from jtdiag.errors import RecipeError
 from jtdiag.recipe import presets, studies, toml
 from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.objective import Objective
-from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Recipe, Train
+from jtdiag.recipe.recipe import Data, Engine, Keep, Members, Modules, Recipe, Train
 
 TOML = """
 lam = [0, 0.5, 0.8, 0.9, 0.95, 0.99, 1]
@@ -160,6 +160,7 @@ def test_toml_names_every_field():
         assert list(table.get(section, {})) == spoken
     assert table.keys() == {f.name for f in attrs.fields(Recipe)} - quiet(Recipe) - {
         "objective",
+        "modules",
         "alerts",
     }
 
@@ -331,7 +332,7 @@ def test_the_digest_is_the_same_in_another_process():
         (
             "zzz = 1",
             "unknown key 'zzz'. Known keys: data, members, name, lam, trials, seed, scheme, "
-            "bootstrap, family, combiner, objective, alerts, train, keep, engine.",
+            "bootstrap, family, combiner, objective, modules, alerts, train, keep, engine.",
         ),
     ],
 )
@@ -559,6 +560,24 @@ OTHER = {
     "objective.lam_schedule": "cosine",
     "objective.lam_start": 0.7,
     "objective.lam_epochs": 7,
+    "modules.cuts": (1,),
+    "modules.credit": "frozen",
+    "modules.watch": True,
+    "modules.loss": "sim",
+    "modules.mu": 0.7,
+    "modules.mu_schedule": "cosine",
+    "modules.mu_start": 0.7,
+    "modules.mu_epochs": 7,
+    "modules.reach": 2,
+    "modules.lam": "every",
+    "modules.head_layers": 2,
+    "modules.pool": 7,
+    "modules.beta": 0.7,
+    "modules.reconstruction": (7.0, 1.0),
+    "modules.prediction": (7.0, 1.0),
+    "modules.temperature": 0.7,
+    "modules.rates": (7.0, 1.0),
+    "modules.auxiliary_rate": 7.0,
     "alerts.stop_on": ("stagnation",),
     "alerts.lower_lam": 0.7,
     "alerts.lower_on": ("stagnation",),
@@ -622,6 +641,26 @@ OTHER_MEMBERS = (
 )
 
 
+def modules_with(name):
+    """The section [modules] of a credit and a loss that understand a field."""
+    schedule = "linear" if name in ("mu_start", "mu_epochs") else "constant"
+    of_infopro = dict.fromkeys(("reconstruction", "prediction"), "infopro")
+    loss = {"beta": "predsim", "temperature": "contrast", **of_infopro}.get(name, "pred")
+    return Modules(credit="local", loss=loss, mu_schedule=schedule)
+
+
+def with_members(name):
+    fitting = (m for m in OTHER_MEMBERS if name in m.architecture.fields)
+    members = next(fitting, small().members)
+    return attrs.evolve(small(), members=members)
+
+
+def with_modules(name):
+    if name in ("cuts", "credit", "watch"):
+        return small()
+    return attrs.evolve(small(), modules=modules_with(name))
+
+
 def with_field(field):
     """A small recipe whose architecture understands a field."""
     section, _, name = field.partition(".")
@@ -634,11 +673,7 @@ def with_field(field):
         return attrs.evolve(small(), train=Train(lr=(0.04,) * len(small().lam)))
     if name == "lower_on":
         return attrs.evolve(small(), alerts=Alerts(lower_lam=0.7))
-    if section == "members":
-        for members in OTHER_MEMBERS:
-            if name in members.architecture.fields:
-                return attrs.evolve(small(), members=members)
-    return small()
+    return {"modules": with_modules, "members": with_members}.get(section, lambda _: small())(name)
 
 
 def changed(recipe, field, value):

@@ -176,7 +176,7 @@ class ModuleStack:
             RuntimeError: if the output is a tensor that does not depend on a trained parameter.
             Exception: whatever the module raises.
         """
-        state = copied(self._template, x)
+        state = self.single(x)
         weights = {name: state[name].requires_grad_(training) for name in self.parameters}
         with seeds.global_generator(x.device, seed), torch.set_grad_enabled(training):
             outputs = self.once(state, x, training=training)
@@ -194,6 +194,13 @@ class ModuleStack:
         with seeds.global_generator(torch.device("cpu"), seed):
             return self._factory()
 
+    def single(self, x: Tensor) -> dict[str, Tensor]:
+        """Return parameters and buffers of one member in the precision and on the device of x.
+
+        Their values are those of some new module, the same in every call.
+        """
+        return copied(self._template, x)
+
     def activation_bytes(self, x: Tensor) -> int:
         """Return the bytes that one member saves for backward on inputs (n, …).
 
@@ -206,7 +213,7 @@ class ModuleStack:
             saved[storage.data_ptr()] = storage.nbytes()
             return tensor
 
-        state = copied(self._template, x)
+        state = self.single(x)
         for name in self.parameters:
             state[name].requires_grad_()
         own = {tensor.untyped_storage().data_ptr() for tensor in state.values()}

@@ -1,0 +1,146 @@
+"""What a credit provides: the gradients of one training step, given the modules of the members.
+
+A third-party package adds one with a `jtdiag.recipe.modules.CreditRecord` as entry point of
+``jtdiag.credits``; the manual has an example, "A credit of one's own".
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from jtdiag.engine.architectures.contract import State
+from jtdiag.engine.datasets.splits import DataSet
+from jtdiag.engine.forward import Forward
+from jtdiag.engine.modules.cuts import Module
+from jtdiag.engine.objectives import TrainingObjective
+from jtdiag.recipe.recipe import Recipe
+from jtdiag.store.layout import Parameter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a credit is built from."""
+
+    recipe: Recipe
+    modules: Sequence[Module]
+    """Modules of a member, from the input to the head."""
+    features: Sequence[tuple[int, ...]]
+    """Shape of what each hidden module returns for one example, such as (64,) or (C, H, W)."""
+    data: DataSet
+    forward: Forward
+
+    def run(self, state: State, module: Module, h: Tensor, *, training: bool = True) -> Tensor:
+        """Return features (L, M, B, …) of a hidden module, or logits (L, M, K, B) of the last one.
+
+        Args:
+            state: Parameters and buffers (L, M, …) by name.
+            module: One of `modules`.
+            h: Inputs (L, B, …) of the first module, else features of the one before it.
+            training: Normalize by batch statistics and update the buffers in place, if any.
+        """
+        return self.forward.layers(state, h, module.start, module.stop, training=training)
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs K of a member."""
+        return len(self.data.classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepGradients:
+    """Gradients of the losses of one training step with respect to logits (L, M, K, B)."""
+
+    objective: TrainingObjective
+    target: Tensor
+    lam_L: Tensor
+    """λ of each lane."""
+    local_lam_L: Tensor
+    """λ of the local heads: 0 unless they are coupled at every depth."""
+    shares: tuple[Tensor | None, Tensor | None]
+    """Each member's share of an example's ensemble, and weights of the gradients."""
+    members: int
+    """Number of members M."""
+    known: Tensor | None = None
+    """Gradient with respect to the members' logits, if it has been computed."""
+
+    @torch.no_grad()
+    def by_logits(self, logits: Tensor) -> Tensor:
+        """Return the gradient of the members' loss L_λ with respect to their logits."""
+        if self.known is not None:
+            return self.known
+        return self.objective.losses_and_gradient(logits, self.target, self.lam_L, *self.shares)[1]
+
+    @torch.no_grad()
+    def by_local_logits(self, logits: Tensor) -> Tensor:
+        """Return the gradient of the loss of the local heads of one module."""
+        gradient = self.objective.losses_and_gradient(logits, self.target, self.local_lam_L)[1]
+        return gradient * (logits.shape[1] / self.members)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What is known in one training step."""
+
+    state: State
+    """Parameters, which require gradients, and buffers of the members, (L, M, …) by name."""
+    auxiliaries: State
+    """Parameters of the auxiliary parts, which require gradients, (L, M, …) by name."""
+    x: Tensor
+    """Inputs (L, B, …)."""
+    target: Tensor
+    """(L, B) classes, or (L, B, K) numbers."""
+    losses: "StepGradients"
+    """Gradients of the losses with respect to logits."""
+    members: int
+    """Number of members M, of which the batch may contain fewer where memory is short."""
+    mu: float = 0.0
+    """Weight μ of what is handed down from the module above."""
+
+    def of_members(self, chunk: slice, by_logits: Tensor) -> "Batch":
+        """Return the batch of some members, given the gradient with respect to all logits."""
+        return replace(
+            self,
+            state={name: tensor[:, chunk] for name, tensor in self.state.items()},
+            auxiliaries={name: tensor[:, chunk] for name, tensor in self.auxiliaries.items()},
+            losses=replace(self.losses, known=by_logits[:, chunk]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credited:
+    """What a credit returns for one training step."""
+
+    logits: Tensor
+    """(L, M, K, B) of the members, before the step."""
+    gradients: Mapping[str, Tensor]
+    """By parameter of the members, and by parameter of the auxiliary parts."""
+    features: Sequence[Tensor] = field(default=())
+    """What hidden modules returned, (L, M, B, …) each."""
+    local_logits: Sequence[Tensor] = field(default=())
+    """Logits (L, M, K, B) of the local head of each hidden module; empty without local heads."""
+
+
+class Credit(Protocol):
+    """A way of telling modules what to change. The object itself is stateless."""
+
+    auxiliaries: Mapping[str, Parameter]
+    """Parameters of one member's auxiliary parts by name: see `Module.prefix`."""
+
+    @property
+    def together(self) -> bool:
+        """Whether all modules are one group of the optimizer, with one gradient norm to clip."""
+
+    def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return initial parameters (M, …) of the auxiliary parts, in float64 on the CPU."""
+
+    def step(self, batch: Batch) -> Credited:
+        """Return the gradients of one training step; without one, a parameter is not changed."""
+
+    def local_logits(self, auxiliaries: State, features: Sequence[Tensor]) -> list[Tensor]:
+        """Return the logits (L, M, K, B) of local heads for features of all hidden modules.
+
+        Empty if there are no local heads.
+        """

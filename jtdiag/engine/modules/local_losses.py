@@ -1,0 +1,81 @@
+"""Losses of one module, from its features alone: pure functions of arrays.
+
+Sources: Nøkland & Eidnes 2019 (arXiv 1901.06656), Wang et al. 2021 (InfoPro, arXiv 2101.10832),
+Khosla et al. 2020 (SupCon, arXiv 2004.11362).
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def unit(z: Tensor) -> Tensor:
+    """Return vectors (..., D) of length 1; those of length 0 stay 0, with a finite gradient."""
+    length = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+    return z / torch.where(length > 0, length, torch.ones_like(length))
+
+
+def similarity(z: Tensor) -> Tensor:
+    """Return the cosines (..., B, B) of vectors (..., B, D), each centred over its D values."""
+    directions = unit(z - z.mean(-1, keepdim=True))
+    return directions @ directions.transpose(-1, -2)
+
+
+def label_similarity(target: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
+    """Return `similarity` of one-hot labels (..., B): 1 for the same class, else −1/(C − 1)."""
+    same = target.unsqueeze(-1) == target.unsqueeze(-2)
+    within, across = torch.tensor([1.0, -1.0 / (classes - 1)], dtype=dtype, device=target.device)
+    return torch.where(same, within, across)
+
+
+def similarity_loss(z: Tensor, target: Tensor, classes: int) -> Tensor:
+    """Return the mean squared difference of similarities over all B² pairs, (...).
+
+    Args:
+        z: Vectors (..., B, D).
+        target: Classes, broadcasting to (..., B).
+        classes: Number of classes C, at least 2.
+    """
+    labels = label_similarity(target, classes, z.dtype)
+    return (similarity(z) - labels).square().mean((-2, -1))
+
+
+def reconstruction_loss(logits: Tensor, x: Tensor) -> Tensor:
+    """Return the mean cross-entropy of inputs in [0, 1] over examples and values, (...).
+
+    Args:
+        logits: (..., B, D) of the reconstruction.
+        x: Broadcasts to the same shape.
+    """
+    # In place of binary_cross_entropy_with_logits, which does not broadcast.
+    losses = functional.softplus(logits) - logits * x
+    return losses.mean((-2, -1))
+
+
+def contrastive_loss(z: Tensor, target: Tensor, temperature: float) -> Tensor:
+    """Return the supervised contrastive loss of embeddings, (...), 0 without a pair of one class.
+
+    For an example i with positives P(i), others of its class: −mean over p in P(i) of
+    log(exp(z_i·z_p/τ) / Σ over a ≠ i of exp(z_i·z_a/τ)), and its mean over the examples that have
+    positives (Khosla et al. 2020, Eq. 2).
+
+    Args:
+        z: Embeddings (..., B, D), of which the directions count.
+        target: Classes, broadcasting to (..., B).
+        temperature: τ > 0.
+    """
+    directions = unit(z)
+    cosines = directions @ directions.transpose(-1, -2) / temperature
+    itself = torch.eye(z.shape[-2], dtype=torch.bool, device=z.device)
+    log_odds = cosines - cosines.masked_fill(itself, -torch.inf).logsumexp(-1, keepdim=True)
+    positive = (target.unsqueeze(-1) == target.unsqueeze(-2)) & ~itself
+    count = positive.sum(-1)
+    own = -torch.where(positive, log_odds, 0.0).sum(-1) / count.clamp(min=1)
+    return own.sum(-1) / (count > 0).sum(-1).clamp(min=1)
+
+
+def between(ends: tuple[float, float], index: int, count: int) -> float:
+    """Return the weight of a local module, linear from the first one to the last."""
+    if count == 1:
+        return ends[0]
+    return ends[0] + (ends[1] - ends[0]) * index / (count - 1)

@@ -1,0 +1,63 @@
+"""Running means of what is measured module by module, accumulated on the device."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from jtdiag import names
+from jtdiag.engine.objectives import TrainingObjective
+
+
+class ModuleMeans:
+    """Means over examples for L lanes, M members and hidden modules."""
+
+    def __init__(self, objective: TrainingObjective) -> None:
+        self._objective = objective
+        self._sums: dict[str, Tensor] = {}
+        self._examples = 0
+
+    @torch.no_grad()
+    def add(
+        self, features: Sequence[Tensor], local_logits: Sequence[Tensor], target: Tensor
+    ) -> None:
+        """Add one batch.
+
+        Args:
+            features: What each hidden module returned, (L, M, B, …).
+            local_logits: Logits (L, M, K, B) of their local heads; may be empty.
+            target: (L, B), or (L, B, K).
+        """
+        dead = [(h == 0).flatten(3).all(-1) for h in features]
+        self._add(names.DEAD_ROWS, dead)
+        losses = [self._objective.losses(logits, target).members for logits in local_logits]
+        errors = [self._objective.errors(logits, target)[0] for logits in local_logits]
+        self._add(names.MODULE_LOSS, losses)
+        self._add(names.MODULE_ERROR, errors)
+        self._examples += target.shape[1]
+
+    def _add(self, name: str, by_module: Sequence[Tensor]) -> None:
+        if not by_module:
+            return
+        total = torch.stack([values.sum(-1, dtype=torch.float64) for values in by_module], -1)
+        self._sums[name] = self._sums[name] + total if name in self._sums else total
+
+    def means(self, rows: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+        """Return the means by name, (L, M, modules), on the host.
+
+        Args:
+            rows: Means of whole members, (L, M); those of the last module.
+        """
+        of_last = {
+            names.MODULE_LOSS: rows[names.MEMBER_LOSS],
+            names.MODULE_ERROR: rows[names.MEMBER_ERROR],
+            names.DEAD_ROWS: np.zeros_like(rows[names.MEMBER_LOSS]),  # logits are never rows of 0
+        }
+        return {
+            name: np.concatenate(
+                [(total / self._examples).cpu().numpy(), of_last[name][..., None]], -1
+            )
+            for name, total in self._sums.items()
+        }

@@ -1,0 +1,217 @@
+"""[modules] of a recipe, and the record that every way of assigning credit registers.
+
+The modules of a member are consecutive groups of its layers; the last one has the head. `credit`
+says how each is told what to change: by backpropagation through all of them, or by losses of its
+own. A way is a `CreditRecord` under the entry-point group ``jtdiag.credits``. The records are
+loaded whenever a recipe is read, so they must not import torch at module level.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+import attrs
+
+from jtdiag import loading
+from jtdiag.errors import RecipeError, shown
+from jtdiag.recipe import checks
+from jtdiag.recipe.checks import LARGEST_FACTOR, checked
+from jtdiag.recipe.schedules import SCHEDULES, check_schedule, value_at
+
+END_TO_END: Final = "end-to-end"
+CUTS: Final = ("layers", "head")
+DEEPEST_HEAD: Final = 2
+"""Most hidden layers of a local head, as in Belilovsky et al. 2020."""
+LARGEST_POOL: Final = 1_000
+COUPLINGS: Final = ("head", "every")
+
+
+def _cuts(field: str, value: object) -> str | tuple[int, ...]:
+    """Return "layers", "head" or the numbers of the layers after which a member is cut."""
+    if isinstance(value, str):
+        return checks.choice(field, value, CUTS)
+    cuts = tuple(checks.integer(field, item, 1) for item in checks.several(field, value))
+    if list(cuts) != sorted(set(cuts)):
+        raise RecipeError(
+            f"{field} is {shown(value)}; it must list different layers in ascending order, such "
+            "as [1, 2]."
+        )
+    return cuts
+
+
+def _credit(field: str, value: object) -> str:
+    return checks.choice(field, value, CREDITS.names())
+
+
+def _loss(field: str, value: object, modules: "Modules") -> str:
+    """Return a loss of the credit; the first one by default."""
+    losses = modules.record.losses
+    if value == "":
+        return losses[0] if losses else ""
+    if not losses:
+        raise RecipeError(
+            f"{field} is {shown(value)}, but modules.credit is '{modules.credit}', whose modules "
+            "have no losses to choose from; omit loss."
+        )
+    return checks.choice(field, value, losses)
+
+
+def _weights_of_ends(field: str, value: object) -> tuple[float, ...]:
+    weights = tuple(checks.number(field, v, 0, LARGEST_FACTOR) for v in checks.listed(value))
+    if len(weights) not in (0, 2):
+        raise RecipeError(
+            f"{field} is {shown(value)}; it must be two weights, of the first and of the last "
+            "local module, such as [2, 0]."
+        )
+    return weights
+
+
+def _rates(field: str, value: object) -> tuple[float, ...]:
+    return tuple(checks.positive(field, item, LARGEST_FACTOR) for item in checks.listed(value))
+
+
+@attrs.frozen(kw_only=True, field_transformer=checks.with_checks)
+class Modules:
+    """How the modules of a member are told what to change; by default end to end."""
+
+    SECTION: ClassVar[str] = "modules"
+
+    cuts: str | tuple[int, ...] = attrs.field(default="layers", metadata=checked(_cuts, quiet=True))
+    """Where members are cut into modules: after every hidden layer ("layers"), before the head
+    alone ("head"), or after the listed layers."""
+    credit: str = attrs.field(default=END_TO_END, metadata=checked(_credit, quiet=True))
+    """How modules are told what to change: "end-to-end", "local", "frozen", or one from another
+    package."""
+    watch: bool = attrs.field(default=False, metadata=checked(checks.flag, quiet=True))
+    """end-to-end, frozen: whether a local head after every hidden module learns beside the member,
+    from detached features, so that errors are known module by module."""
+    loss: str = attrs.field(default="", metadata=checked(_loss, quiet=True, takes_self=True))
+    """local: loss of a hidden module: "pred", "sim", "predsim", "infopro" or "contrast"."""
+    mu: float = attrs.field(default=0.0, metadata=checked(checks.number, 0, 1, quiet=True))
+    """local: weight μ of what the module above hands down; 1 − μ is that of a module's own loss.
+    0 is local, 1 is end to end."""
+    mu_schedule: str = attrs.field(
+        default="constant", metadata=checked(checks.choice, SCHEDULES, quiet=True)
+    )
+    """How μ changes from `mu_start` to `mu`: "constant" (not at all), "linear", "cosine" or
+    "step"."""
+    mu_start: float = attrs.field(default=0.0, metadata=checked(checks.number, 0, 1, quiet=True))
+    """μ in the first epoch of a schedule."""
+    mu_epochs: int = attrs.field(default=0, metadata=checked(checks.integer, 0, quiet=True))
+    """Epoch in which the schedule reaches `mu`; 0 is the last epoch. With "step", the last epoch at
+    `mu_start`."""
+    reach: int = attrs.field(default=0, metadata=checked(checks.integer, 0, quiet=True))
+    """local, instead of μ: a module follows the loss of the module `reach` − 1 ahead; 1 is local,
+    and the number of modules is end to end. 0: not used."""
+    lam: str = attrs.field(default="head", metadata=checked(checks.choice, COUPLINGS, quiet=True))
+    """local: whether members are coupled by λ in the last module only ("head"), or in the local
+    heads of every depth ("every")."""
+    head_layers: int = attrs.field(
+        default=0, metadata=checked(checks.integer, 0, DEEPEST_HEAD, quiet=True)
+    )
+    """Hidden layers of a local head, with as many units as it has inputs."""
+    pool: int = attrs.field(
+        default=4, metadata=checked(checks.integer, 1, LARGEST_POOL, quiet=True)
+    )
+    """Height and width to which feature maps are averaged before a local head."""
+    beta: float = attrs.field(default=0.99, metadata=checked(checks.number, 0, 1, quiet=True))
+    """predsim: weight of the similarity; 1 − beta is that of the prediction."""
+    reconstruction: tuple[float, ...] = attrs.field(
+        default=(), metadata=checked(_weights_of_ends, quiet=True)
+    )
+    """infopro, contrast: weight of the reconstruction of the input, in the first and in the last
+    local module, linear between them; [2, 0] for infopro and [0, 0] for contrast by default."""
+    prediction: tuple[float, ...] = attrs.field(
+        default=(), metadata=checked(_weights_of_ends, quiet=True)
+    )
+    """infopro, contrast: weight of the prediction or contrast; [1, 1] by default."""
+    temperature: float = attrs.field(
+        default=0.07, metadata=checked(checks.positive, LARGEST_FACTOR, quiet=True)
+    )
+    """contrast: temperature of the similarities."""
+    rates: tuple[float, ...] = attrs.field(default=(), metadata=checked(_rates, quiet=True))
+    """Learning rates of the modules, the head last, as multiples of train.lr; 1 by default."""
+    auxiliary_rate: float = attrs.field(
+        default=1.0, metadata=checked(checks.positive, LARGEST_FACTOR, quiet=True)
+    )
+    """Learning rate of what is learned beside the members, as a multiple of train.lr."""
+
+    def __attrs_post_init__(self) -> None:
+        self._check_fields()
+        check_schedule("modules.mu", self.mu_schedule, self.mu_start, self.mu_epochs, "μ")
+        if self.reach and (self.mu or self.mu_schedule != "constant"):
+            raise RecipeError(
+                f"modules.reach is {self.reach} and modules.mu is set; both say how far a module "
+                "sees, so omit one of them."
+            )
+
+    @property
+    def record(self) -> "CreditRecord":
+        """The registered way of assigning credit."""
+        return CREDITS.find(self.credit)
+
+    @property
+    def active(self) -> bool:
+        """Whether anything differs from training a member as a whole."""
+        return self.credit != END_TO_END or self.watch
+
+    def mu_at(self, epoch: int, epochs: int) -> float:
+        """Return μ in an epoch (1 is the first) of a run with that many epochs."""
+        last = self.mu_epochs or epochs
+        return value_at(self.mu_schedule, self.mu_start, self.mu, last, epoch)
+
+    def _check_fields(self) -> None:
+        """Reject fields of other credits and of other losses."""
+        record = self.record
+        used = (*record.fields, "cuts", "credit")
+        for field in attrs.fields(Modules):
+            name = field.name
+            if name == "loss" or getattr(self, name) == field.default:
+                continue
+            if name not in used:
+                own = ", ".join(record.fields) or "no fields of its own"
+                raise RecipeError(
+                    f"modules.{name} is set, but modules.credit is '{self.credit}', which uses "
+                    f"{own}; omit {name}, or choose another credit."
+                )
+            losses = LOSSES_OF_FIELD.get(name, (self.loss,))
+            if self.loss not in losses:
+                raise RecipeError(
+                    f"modules.{name} is set, but modules.loss is '{self.loss}'; it belongs to "
+                    f"{' and '.join(losses)}."
+                )
+
+
+LOSSES_OF_FIELD: Final = {
+    "beta": ("predsim",),
+    "lam": ("pred", "predsim", "infopro"),
+    "reconstruction": ("infopro", "contrast"),
+    "prediction": ("infopro", "contrast"),
+    "temperature": ("contrast",),
+}
+"""Losses that use a field."""
+
+
+@attrs.frozen(kw_only=True)
+class CreditRecord:
+    """A way of telling modules what to change: its name, its fields, and how it is built."""
+
+    name: str
+    """As in modules.credit, and as its entry point is named."""
+    build: Callable[[Any], Any]
+    """Called with a `jtdiag.engine.modules.contract.Setting`; returns a
+    `jtdiag.engine.modules.contract.Credit`. It imports torch when it is called."""
+    fields: tuple[str, ...] = ()
+    """Fields of [modules] that it uses, besides `cuts`."""
+    losses: tuple[str, ...] = ()
+    """Values of `loss`, the default first; empty if there is nothing to choose."""
+
+
+CREDITS: Final[loading.Registry[CreditRecord]] = loading.Registry(
+    group="jtdiag.credits",
+    kind="jtdiag.recipe.modules:CreditRecord",
+    noun="credit",
+    plural="credits",
+    error=RecipeError,
+    order=(END_TO_END, "local", "proxy", "frozen"),
+)
+"""Installed ways of assigning credit."""
