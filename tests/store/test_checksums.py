@@ -4,11 +4,12 @@ import zlib
 
 import numpy as np
 import pytest
+import zarr
 
 from jtdiag import files
 from jtdiag.errors import StoreError
 from jtdiag.store import checksums
-from jtdiag.store.chunks import damage
+from jtdiag.store.chunks import damage, read
 from jtdiag.store.lanes import Lane
 
 LANE = Lane(2, 1)
@@ -35,6 +36,7 @@ def store(tmp_path):
     [
         (b"", ""),
         (b"abc", ""),
+        (b"\x01\x02\x03\x04", "01020304"),
         (b"\x00\x01\x02\xff", "000102ff"),
         (b"xx\x0a\x0b\x0c\x0d", "0a0b0c0d"),
     ],
@@ -153,6 +155,29 @@ def test_what_is_written_once_is_recorded_with_the_hashes_of_metadata(run):
     }
 
 
+@pytest.mark.parametrize("fields", [{"chunks": {}}, {"metadata": {}}, {}])
+def test_a_record_of_the_creation_without_its_fields_is_refused(run, fields):
+    path = run / "lanes" / "store.chunks.json"
+    files.write_json(path, fields)
+    with pytest.raises(StoreError) as caught:
+        checksums.read_created(run)
+    assert str(caught.value) == (
+        f"{path}: is another file. See what is damaged with: jtdiag check {run}"
+    )
+
+
+def test_the_record_of_another_epoch_is_refused_under_the_right_name_too(run):
+    path = checksums.path_of(run, LANE, 5)
+    for fields in ({"lane": LANE.key, "epoch": 6}, {"lane": "lam0-trial0", "epoch": 5}):
+        files.write_json(path, fields | {"chunks": CHUNKS})
+        with pytest.raises(StoreError) as caught:
+            checksums.read(run, LANE, 5)
+        assert str(caught.value) == (
+            f"{path}: is the record of another epoch or lane. "
+            f"See what is damaged with: jtdiag check {run}"
+        )
+
+
 @pytest.mark.parametrize("error", [OSError("gone"), ValueError("wrong"), RuntimeError("broken")])
 def test_errors_while_a_chunk_is_read_are_one_line(error):
     with pytest.raises(StoreError) as caught, damage("here"):
@@ -160,6 +185,20 @@ def test_errors_while_a_chunk_is_read_are_one_line(error):
     assert str(caught.value) == (
         f"here: a chunk is damaged or cannot be read ({error}). "
         "Train the run again, or restore the folder from a backup."
+    )
+
+
+def test_part_of_an_array_is_read(tmp_path):
+    values = np.arange(6.0).reshape(2, 3)
+    array = zarr.create_array(tmp_path / "a", data=values, chunks=(1, 3))
+    np.testing.assert_array_equal(read(array, (1, slice(2))), [3.0, 4.0])
+    [chunk] = (tmp_path / "a" / "c" / "1").iterdir()
+    chunk.write_bytes(b"no chunk")
+    np.testing.assert_array_equal(read(array, 0), values[0])
+    with pytest.raises(StoreError) as caught:
+        read(array, 1)
+    assert str(caught.value).startswith(
+        f"file://{tmp_path / 'a'}: a chunk is damaged or cannot be read ("
     )
 
 

@@ -3,11 +3,13 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from jtdiag import files
 from jtdiag.errors import StoreError
+from jtdiag.recipe.alerts import Alerts
 from jtdiag.recipe.recipe import Data, Keep, Members, Recipe, Train
 from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane, RuleAction, Seal
@@ -87,6 +89,46 @@ def test_without_validation_no_epoch_is_the_best():
     assert (last.best, last.best_error, last.done) == (None, None, True)
 
 
+@pytest.mark.parametrize(
+    ("errors", "best"),
+    [
+        ([0.0, 0.5], [None, (1, 0.5)]),  # the error before training does not count
+        ([0.9, 0.5, 0.5], [None, (1, 0.5), (1, 0.5)]),  # the earliest, if several tie
+        ([0.9, 0.5, 0.4, 0.6], [None, (1, 0.5), (2, 0.4), (2, 0.4)]),
+    ],
+)
+def test_the_best_epoch_so_far_is_in_every_seal(errors, best):
+    seals = sealed(errors, recipe(epochs=len(errors) - 1))
+    assert [seal.best and (seal.best, seal.best_error) for seal in seals] == best
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        ("all", [(0,), (0, 1), (0, 1, 2), (0, 1, 2, 3)]),
+        ("none", [(), (), (), ()]),
+        ((0, 2), [(0,), (0,), (0, 2), (0, 2)]),
+        (("best",), [(), (1,), (2,), (2,)]),
+        (("last",), [(), (), (), (3,)]),
+        ((0, "best", "last"), [(0,), (0, 1), (0, 2), (0, 2, 3)]),
+    ],
+)
+@pytest.mark.parametrize("which", ["outputs", "checkpoints"])
+def test_a_rule_keeps_epochs_by_number_and_by_name(rule, kept, which):
+    """Validation errors fall until epoch 2: an epoch that is no longer the best is not kept."""
+    other = {"outputs": "checkpoints", "checkpoints": "outputs"}[which]
+    seals = sealed([0.9, 0.5, 0.4, 0.6], recipe(epochs=3, **{which: rule, other: (3,)}))
+    assert [getattr(seal, which) for seal in seals] == kept
+    assert [getattr(seal, other) for seal in seals] == [(), (), (), (3,)]
+
+
+def test_a_lane_that_a_rule_stops_keeps_its_last_epoch():
+    made = recipe(epochs=3, outputs=("last",), checkpoints=("last",))
+    stopped = Seal().after(0, None, made).after(1, None, made, RuleAction(stopped="divergence"))
+    assert stopped.done
+    assert (stopped.outputs, stopped.checkpoints) == ((1,), (1,))
+
+
 @pytest.mark.slow
 @settings(deadline=None)
 @given(RULES, st.integers(1, 6), st.data())
@@ -104,7 +146,9 @@ def test_no_lane_keeps_more_at_once_than_was_announced(rule, epochs, data):
         ("all", [0.3, 0.2, 0.1], 3),
         ("none", [0.3, 0.2, 0.1], 0),
         ((0, 1, 7), [0.3, 0.2, 0.1], 2),
+        ((2,), [0.3, 0.2, 0.1], 1),
         ((0, "best", "last"), [0.3, 0.1, 0.2], 3),
+        ((0, 1, 2, "best", "last"), [0.3, 0.1, 0.2], 3),  # epochs that have several reasons
     ],
 )
 def test_what_is_announced_can_be_reached(rule, errors, most):
@@ -194,6 +238,97 @@ def test_a_lowered_lane_stays_lowered_by_the_first_rule_that_lowered_it():
         assert (seal.lowered, seal.lowered_after) == ("codependence", 0)
     assert (second.stopped, second.done) == ("", False)
     assert (third.stopped, third.done) == ("divergence", True)
+
+
+def test_the_lower_lambda_counts_from_the_epoch_after_the_rule_fired():
+    made = attrs.evolve(recipe(), alerts=Alerts(lower_lam=0.5))
+    lowered = Seal(epoch=4, lowered_after=2)
+    assert [lowered.lam(0.9, epoch, made) for epoch in range(5)] == [0.9, 0.9, 0.9, 0.5, 0.5]
+    assert lowered.lam(0.25, 3, made) == 0.25  # the schedule is below it already
+    assert Seal(epoch=4).lam(0.9, 4, made) == 0.9
+
+
+def test_an_epoch_is_removed_from_what_a_seal_keeps_and_nothing_else():
+    seal = Seal(epoch=3, best=2, best_error=0.5, outputs=(0, 2, 3), checkpoints=(1, 2), done=True)
+    assert lanes.without_epoch(seal, 2) == replace(seal, outputs=(0, 3), checkpoints=(1,))
+    assert lanes.without_epoch(seal, 1) == replace(seal, checkpoints=(2,))
+    assert lanes.without_epoch(seal, 0) == replace(seal, outputs=(2, 3))
+
+
+# --- seals that contradict the recipe ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "seal",
+    [
+        Seal(),
+        Seal(epoch=0, outputs=(0,), checkpoints=(0,)),
+        Seal(epoch=1, best=1),
+        Seal(epoch=3, best=3, outputs=(0, 3), checkpoints=(0, 3), done=True),
+        Seal(epoch=3),
+        Seal(epoch=2, done=True, action=RuleAction(stopped="divergence")),
+    ],
+)
+def test_a_seal_that_can_be_that_of_the_run_is_accepted(tmp_path, seal):
+    lanes.check_plausible(tmp_path, seal, 3)
+
+
+NOT_SEALED = "an epoch that it keeps is not sealed"
+
+
+@pytest.mark.parametrize(
+    ("seal", "contradiction"),
+    [
+        (Seal(epoch=4), "epoch 4 of 3"),
+        (Seal(epoch=-2), "epoch -2 of 3"),
+        (Seal(epoch=2, outputs=(1, 3)), NOT_SEALED),
+        (Seal(epoch=2, checkpoints=(3,)), NOT_SEALED),
+        (Seal(epoch=2, outputs=(-1,)), NOT_SEALED),
+        (Seal(checkpoints=(0,)), NOT_SEALED),
+        (Seal(epoch=2, best=3), "its best epoch is not sealed"),
+        (Seal(epoch=2, best=-1), "its best epoch is not sealed"),
+        (Seal(epoch=2, done=True), "it ends early without a reason"),
+    ],
+)
+def test_a_seal_that_contradicts_the_recipe_is_refused_with_the_reason(
+    tmp_path, seal, contradiction
+):
+    with pytest.raises(StoreError) as caught:
+        lanes.check_plausible(tmp_path / "seal.json", seal, 3)
+    assert str(caught.value) == (
+        f"{tmp_path / 'seal.json'}: contradicts the recipe ({contradiction}). "
+        "Train the run again, or restore the folder from a backup."
+    )
+
+
+# --- seals that are not the lane's, or damaged ---------------------------------------------------
+
+
+def test_the_checksums_of_metrics_are_read_in_the_order_of_names(run):
+    seal = Seal(epoch=0, metrics=(("b", "01"), ("a", "02")))
+    lanes.write_seal(run, LANE, seal)
+    assert lanes.read_seal(run, LANE).metrics == (("a", "02"), ("b", "01"))
+
+
+def test_the_seal_of_another_lane_is_refused(run):
+    other = Lane(trial=0, lam_index=0)
+    path = run / lanes.FOLDER / f"{LANE.key}.json"
+    # A seal of a version that did not record the name of the file.
+    path.write_text(
+        json.dumps({"lane": other.key, "epoch": 1, "outputs": [], "checkpoints": []}), "utf-8"
+    )
+    with pytest.raises(StoreError) as caught:
+        lanes.read_seal(run, LANE)
+    assert str(caught.value) == (
+        f"{path}: is not the seal of a lane (ValueError: it is that of another lane). "
+        f"See what is damaged with: jtdiag check {run}"
+    )
+
+
+def test_a_seal_that_cannot_be_read_is_one_line(run):
+    (run / lanes.FOLDER / f"{LANE.key}.json").mkdir()
+    with pytest.raises(StoreError, match=r"lam2-trial1\.json: is not the seal of a lane \(IsADir"):
+        lanes.read_seal(run, LANE)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1, 2", "\x00\x00"])
