@@ -125,3 +125,40 @@ def test_of_a_mean_the_jackknife_is_its_standard_error(trials):
     values = np.random.default_rng(0).normal(size=(trials, 4))
     without = np.stack([np.delete(values, t, 0).mean(0) for t in range(trials)])
     np.testing.assert_allclose(jackknife(without), sem(values), rtol=1e-12)
+
+
+# --- quickly ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_terms_of_a_few_trials_are_their_definitions(seed):
+    log_q, target = some(seed)
+    sums = sums_of(log_q)
+    terms, expected = sums.terms(target), by_definition(log_q, target)
+    assert (sums.trials, tuple(terms)) == (4, TERMS)
+    for name in TERMS:
+        assert terms[name].shape == (5,)
+        np.testing.assert_allclose(terms[name], expected[name], rtol=0, atol=1e-12, err_msg=name)
+    assert residual(terms).max() < 1e-12
+
+
+def test_sums_without_a_trial_count_one_less():
+    log_q, _ = some(0)
+    assert (sums_of(log_q) - Sums.of(log_q[2])).trials == 3
+    assert Sums.of(log_q[0]).trials == 1
+
+
+def test_the_residual_is_the_larger_error_relative_to_the_loss_of_the_members():
+    terms = {
+        "average_bias": np.array([3.0, 0.25, 3.0, 0.0]),
+        "average_variance": np.array([1.0, 0.25, 1.0, -4.0]),
+        "diversity": np.array([0.5, 0.125, 0.5, 0.0]),
+        "expected_loss": np.array([3.0, 0.125, 3.5, -4.0]),  # off by 0.5, 0.25, 0 and 0
+        "ensemble_bias": np.array([2.0, 0.125, 2.0, 1.0]),
+        "disparity": np.array([1.0, 0.125, 2.0, -3.0]),  # off by 0, 0, 1 and 2
+    }
+    assert residual(terms).tolist() == [0.5 / 4, 0.25, 1 / 4, 2 / 4]
+
+
+def test_the_jackknife_of_two_values_is_half_their_distance():
+    assert jackknife(np.array([[1.0, 2.0], [4.0, 2.0]])).tolist() == [1.5, 0.0]

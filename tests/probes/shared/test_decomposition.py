@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import logsumexp
 
 from jtdiag import joint_loss
+from jtdiag.families.gaussian import FAMILY as GAUSSIAN
 from jtdiag_probes.shared import decomposition
 
 LAM = st.one_of(st.sampled_from([0.0, 0.9, 1.0]), st.floats(0, 1))
@@ -338,3 +339,149 @@ def test_the_loss_of_the_probability_average_is_torchs():
     np.testing.assert_allclose(
         decomposition.probability_average(logits, target)[0], theirs.numpy(), rtol=1e-12
     )
+
+
+# --- quickly: both combiners, classes and real numbers ---------------------------------------
+
+
+def some_numbers(members=4, examples=7, outputs=3):
+    """Predictions (M, n, K) and targets (n, K) of real numbers."""
+    random = np.random.default_rng(5)
+    return random.normal(0, 1, (members, examples, outputs)), random.normal(
+        size=(examples, outputs)
+    )
+
+
+def densities(logits, target, family=None):
+    """The members' probabilities, or densities, of the targets, (M, n)."""
+    if family is GAUSSIAN:
+        return np.exp(-0.5 * ((logits - target) ** 2).sum(-1))
+    exponential = np.exp(logits)
+    return (exponential / exponential.sum(-1, keepdims=True))[:, np.arange(len(target)), target]
+
+
+CLASSES, NUMBERS = (), (GAUSSIAN,)
+
+
+@pytest.mark.parametrize(("case", "family"), [(some_logits, CLASSES), (some_numbers, NUMBERS)])
+def test_losses_of_members_and_ensemble_are_those_of_their_densities(case, family):
+    logits, target = case()
+    density = densities(logits, target, *family)
+    of_mean = densities(logits.mean(0, keepdims=True), target, *family)[0]
+    losses = decomposition.cross_entropy(logits, target, *family)
+    np.testing.assert_allclose(losses, -np.log(density), rtol=1e-12)
+    for combiner, ensemble in (("logits", of_mean), ("probabilities", density.mean(0))):
+        loss = decomposition.ensemble_loss(logits, target, *family, combiner=combiner)
+        np.testing.assert_allclose(loss, -np.log(ensemble), rtol=1e-12)
+        for lam in (0.0, 0.25, 1.0):
+            eq4 = decomposition.joint_loss_eq4(logits, target, lam, *family, combiner=combiner)
+            expected = -lam * np.log(ensemble) - (1 - lam) * np.log(density).mean(0)
+            np.testing.assert_allclose(eq4, expected, rtol=1e-12)
+    default = decomposition.ensemble_loss(logits, target, *family)
+    np.testing.assert_allclose(default, -np.log(of_mean), rtol=1e-12)
+    eq4 = decomposition.joint_loss_eq4(logits, target, 1.0, *family)
+    np.testing.assert_allclose(eq4, -np.log(of_mean), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("case", "family"), [(some_logits, CLASSES), (some_numbers, NUMBERS)])
+def test_both_equations_agree_for_both_combiners(case, family):
+    logits, target = case()
+    losses = decomposition.cross_entropy(logits, target, *family)
+    for combiner, divergences in (
+        ("logits", decomposition.member_divergences(logits, *family)),
+        ("probabilities", decomposition.label_dependent_divergences(logits, target, *family)),
+    ):
+        for lam in (0.25, 1.0):
+            eq5 = decomposition.joint_loss_eq5(losses, divergences, lam)
+            eq4 = decomposition.joint_loss_eq4(logits, target, lam, *family, combiner=combiner)
+            np.testing.assert_allclose(eq5, eq4, rtol=1e-12)
+
+
+def test_label_dependent_divergences_are_log_ratios_at_the_target():
+    for case, family in ((some_logits, CLASSES), (some_numbers, NUMBERS)):
+        logits, target = case()
+        density = densities(logits, target, *family)
+        np.testing.assert_allclose(
+            decomposition.label_dependent_divergences(logits, target, *family),
+            np.log(density.mean(0) / density),
+            atol=1e-12,
+        )
+
+
+@pytest.mark.parametrize("members", [2, 4])
+@pytest.mark.parametrize(("case", "family"), [(some_logits, CLASSES), (some_numbers, NUMBERS)])
+def test_leaving_one_out_is_the_loss_of_the_others(case, family, members):
+    logits, target = case(members)
+    for combiner in ("logits", "probabilities"):
+        values = decomposition.leave_one_out(logits, target, *family, combiner=combiner)
+        assert values.shape == (members, 7)
+        whole = decomposition.ensemble_loss(logits, target, *family, combiner=combiner)
+        for j in range(members):
+            others = np.delete(logits, j, axis=0)
+            rest = decomposition.ensemble_loss(others, target, *family, combiner=combiner)
+            np.testing.assert_allclose(values[j], rest - whole, atol=1e-12)
+
+
+def test_an_only_member_cannot_be_left_out_of_a_mixture():
+    logits, target = some_logits(members=1)
+    values = decomposition.leave_one_out(logits, target, combiner="probabilities")
+    assert values.shape == (1, 7)
+    assert np.isnan(values).all()
+
+
+def test_leaving_out_a_member_that_dominates_the_mixture_loses_no_digits():
+    """Probabilities of 1, e^−600 and e^−600 / 3: subtracting the first would leave nothing."""
+    log_q = np.array([[0.0], [-600.0], [-600.0 - math.log(3)]])
+    logits = np.concatenate([log_q, [[-800.0], [0.0], [0.0]]], -1)[:, None]
+    values = decomposition.leave_one_out(logits, np.array([0]), combiner="probabilities")
+    of_mixture = math.log(3)  # −log of a third
+    assert values[0, 0] == pytest.approx(600 - math.log(2 / 3) - of_mixture, rel=1e-14)
+    assert values[1, 0] == pytest.approx(math.log(2) - of_mixture, rel=1e-14)
+    assert values[2, 0] == pytest.approx(math.log(2) - of_mixture, rel=1e-14)
+
+
+def test_the_logit_shares_of_numbers_are_not_centered():
+    logits, _ = some_numbers()
+    projections, norm = decomposition.logit_projections(logits, GAUSSIAN)
+    mean = logits.mean(0)
+    np.testing.assert_allclose(projections, (logits * mean).sum((1, 2)), rtol=1e-12)
+    assert norm == pytest.approx((mean**2).sum(), rel=1e-12)
+
+
+def test_the_quadratic_part_of_numbers_is_half_their_spread():
+    logits, _ = some_numbers()
+    spread = 0.5 * ((logits - logits.mean(0)) ** 2).sum(-1).mean(0)
+    np.testing.assert_allclose(decomposition.quadratic_part(logits, GAUSSIAN), spread, rtol=1e-12)
+    np.testing.assert_allclose(
+        decomposition.member_divergences(logits, GAUSSIAN).mean(0), spread, rtol=1e-12
+    )
+
+
+def test_of_a_mixture_of_densities_only_the_loss_is_known():
+    logits, target = some_numbers()
+    loss, divergence, label_term = decomposition.probability_average(logits, target, GAUSSIAN)
+    mixture = densities(logits, target, GAUSSIAN).mean(0)
+    np.testing.assert_allclose(loss, -np.log(mixture), rtol=1e-12)
+    for unknown in (divergence, label_term):
+        assert unknown.shape == (7,)
+        assert np.isnan(unknown).all()
+
+
+def test_the_terms_of_the_probability_average_add_up():
+    logits, target = some_logits()
+    terms = decomposition.probability_average(logits, target)
+    members = decomposition.cross_entropy(logits, target).mean(0)
+    np.testing.assert_allclose(sum(terms), members, rtol=1e-12)
+
+
+def test_arrays_that_must_not_be_written_are_read():
+    logits, target = some_logits()
+    expected = decomposition.cross_entropy(logits, target)
+    for array in (logits, target):
+        array.flags.writeable = False
+    np.testing.assert_array_equal(decomposition.cross_entropy(logits, target), expected)
+
+
+def test_effective_members_are_those_of_every_row():
+    shares = np.array([[0.5, 0.5, 0.0], [2.0, -1.0, 0.0]])
+    np.testing.assert_allclose(decomposition.effective_members(shares), [2, 1], rtol=1e-14)
