@@ -77,6 +77,7 @@ class EarlyWarning:
             examples=self._examples,
             displacement=None if displacement is None else displacement[None],
             lam=np.array([lam]),
+            head_from=self._recipe.modules.head_from,
         )
 
 

@@ -158,9 +158,8 @@ class LaneGroup:
         means, module_means = self._running_means(), ModuleMeans(self._objective)
         transforms, drops, ranks = self._transforms(epoch), self._drops(epoch), self._ranks(epoch)
         size = self.recipe.train.batch
-        for i, (x, target_LB) in enumerate(
-            self._batches(self._positions(ranks), size, names.TRAIN)
-        ):
+        index_LN = self._positions(ranks)
+        for i, (x, target_LB) in enumerate(self._batches(index_LN, size, names.TRAIN)):
             part = slice(i * size, i * size + x.shape[1])
             if self._augment is not None:
                 x = self._augment(x, transforms[..., part].expand(-1, len(x), -1))
@@ -168,7 +167,9 @@ class LaneGroup:
             if self._modules is None:
                 self._step((epoch, i), x, target_LB, lr_L, means, shares)
             else:
-                self._step_by_module((epoch, i), x, target_LB, lr_L, (means, module_means), shares)
+                every = (means, module_means)
+                batches = self._module_batches((epoch, i), x, target_LB, index_LN[:, part], shares)
+                self._step_by_module((epoch, i), batches, lr_L, every)
             if stop is not None:
                 stop.within_epoch(started, min(1.0, part.stop / ranks.shape[1]))
         if self._own_batches:
@@ -252,19 +253,17 @@ class LaneGroup:
     def _step_by_module(
         self,
         step: tuple[int, int],
-        x: Tensor,
-        target: Tensor,
+        batches: Sequence[tuple[int, Batch]],
         lr_L: Tensor,
         means: tuple[RunningMeans, ModuleMeans],
-        shares: Shares = UNIFORM,
     ) -> None:
         """Take one training step in which modules are told separately what to change."""
         assert self._modules is not None
         parts = []
-        for member, batch in self._module_batches(step, x, target, shares):
+        for member, batch in batches:
             with self._draws(step, member):
                 parts.append(self._modules.step(batch))
-        credited = joined(parts)
+        credited, target = joined(parts), batches[0][1].target
         with torch.no_grad():
             losses = self._objective.losses(credited.logits, target)
         means[0].add(credited.logits, target, losses)
@@ -272,7 +271,12 @@ class LaneGroup:
         self._optimiser.step(self._trained, self.memory, credited.gradients, lr_L)
 
     def _module_batches(
-        self, step: tuple[int, int], x: Tensor, target: Tensor, shares: Shares
+        self,
+        step: tuple[int, int],
+        x: Tensor,
+        target: Tensor,
+        positions: Tensor,
+        shares: Shares = UNIFORM,
     ) -> list[tuple[int, Batch]]:
         """Return the first member and the batch of each chunk of members; one if memory allows."""
         count, coupled = self.stack.count, self.recipe.modules.lam == "every"
@@ -281,6 +285,8 @@ class LaneGroup:
             auxiliaries=self._auxiliaries,
             x=x,
             target=target,
+            positions=positions,
+            epoch=step[0],
             losses=StepGradients(
                 objective=self._objective,
                 target=target,
@@ -325,8 +331,9 @@ class LaneGroup:
             if self._modules is None:
                 self._step((0, 0), x, target_LB, lr_L, means, shares)
             else:
-                module_means = ModuleMeans(self._objective)
-                self._step_by_module((0, 0), x, target_LB, lr_L, (means, module_means), shares)
+                batches = self._module_batches((0, 0), x, target_LB, index_LN, shares)
+                every = (means, ModuleMeans(self._objective))
+                self._step_by_module((0, 0), batches, lr_L, every)
 
     def _member_chunks(self) -> Iterator[slice]:
         size, count = self.micro_members, self.stack.count

@@ -65,6 +65,10 @@ def _weights_of_ends(field: str, value: object) -> tuple[float, ...]:
     return weights
 
 
+def _share(field: str, value: object) -> float:
+    return checks.positive(field, value, 1)
+
+
 def _rates(field: str, value: object) -> tuple[float, ...]:
     return tuple(checks.positive(field, item, LARGEST_FACTOR) for item in checks.listed(value))
 
@@ -110,9 +114,10 @@ class Modules:
     )
     """Hidden layers of a local head, with as many units as it has inputs."""
     pool: int = attrs.field(
-        default=4, metadata=checked(checks.integer, 1, LARGEST_POOL, quiet=True)
+        default=0, metadata=checked(checks.integer, 0, LARGEST_POOL, quiet=True)
     )
-    """Height and width to which feature maps are averaged before a local head."""
+    """Height and width to which feature maps are averaged before a local head or a proxy; 0 is 4
+    for local heads, and 1, the mean of each map, for proxies."""
     beta: float = attrs.field(default=0.99, metadata=checked(checks.number, 0, 1, quiet=True))
     """predsim: weight of the similarity; 1 − beta is that of the prediction."""
     reconstruction: tuple[float, ...] = attrs.field(
@@ -125,9 +130,17 @@ class Modules:
     )
     """infopro, contrast: weight of the prediction or contrast; [1, 1] by default."""
     temperature: float = attrs.field(
-        default=0.07, metadata=checked(checks.positive, LARGEST_FACTOR, quiet=True)
+        default=0.0, metadata=checked(checks.number, 0, LARGEST_FACTOR, quiet=True)
     )
-    """contrast: temperature of the similarities."""
+    """contrast, cts: temperature of the similarities; 0 is 0.07 for contrast and 0.2 for cts."""
+    epochs: tuple[int, ...] = attrs.field(
+        default=(), metadata=checked(checks.integers, 1, quiet=True)
+    )
+    """proxy: epochs of each module, the head last, which are trained one after the other; they add
+    up to train.epochs."""
+    pairs: float = attrs.field(default=1.0, metadata=checked(_share, quiet=True))
+    """proxy: share of the pairs of examples that are labelled as same or different class, above 0
+    and up to 1; a fixed choice by seed."""
     rates: tuple[float, ...] = attrs.field(default=(), metadata=checked(_rates, quiet=True))
     """Learning rates of the modules, the head last, as multiples of train.lr; 1 by default."""
     auxiliary_rate: float = attrs.field(
@@ -159,6 +172,48 @@ class Modules:
         last = self.mu_epochs or epochs
         return value_at(self.mu_schedule, self.mu_start, self.mu, last, epoch)
 
+    @property
+    def head_from(self) -> int:
+        """Number of epochs in which the head is not trained yet; 0 if all modules train at once."""
+        return sum(self.epochs[:-1])
+
+    def phase(self, epoch: int) -> tuple[int, int, int]:
+        """Return which module an epoch trains, if modules are trained one after the other.
+
+        Args:
+            epoch: 1 is the first; epoch 0, before training, counts as the first.
+
+        Returns:
+            The index of the module, the epoch counted from its first one, and its number of
+            epochs.
+        """
+        before = 0
+        for index, count in enumerate(self.epochs):
+            if epoch <= before + count:
+                return index, max(1, epoch - before), count
+            before += count
+        raise ValueError(f"epoch is {epoch}; modules are trained for {before} epochs.")
+
+    def check_with(self, epochs: int) -> None:
+        """Check the epochs of modules against those of the run.
+
+        Raises:
+            RecipeError: if they do not add up.
+        """
+        if not self.record.one_by_one:
+            return
+        if len(self.epochs) < 2:
+            raise RecipeError(
+                f"modules.credit is '{self.credit}', whose modules are trained one after the "
+                "other; list the epochs of each in modules.epochs, the head's last, such as "
+                "[40, 20]."
+            )
+        if sum(self.epochs) != epochs:
+            raise RecipeError(
+                f"modules.epochs is {list(self.epochs)}, which adds up to {sum(self.epochs)}, and "
+                f"train.epochs is {epochs}; make them equal."
+            )
+
     def _check_fields(self) -> None:
         """Reject fields of other credits and of other losses."""
         record = self.record
@@ -186,7 +241,7 @@ LOSSES_OF_FIELD: Final = {
     "lam": ("pred", "predsim", "infopro"),
     "reconstruction": ("infopro", "contrast"),
     "prediction": ("infopro", "contrast"),
-    "temperature": ("contrast",),
+    "temperature": ("contrast", "cts"),
 }
 """Losses that use a field."""
 
@@ -202,6 +257,8 @@ class CreditRecord:
     `jtdiag.engine.modules.contract.Credit`. It imports torch when it is called."""
     fields: tuple[str, ...] = ()
     """Fields of [modules] that it uses, besides `cuts`."""
+    one_by_one: bool = False
+    """Whether modules are trained one after the other, by `epochs`."""
     losses: tuple[str, ...] = ()
     """Values of `loss`, the default first; empty if there is nothing to choose."""
 

@@ -143,6 +143,7 @@ class Recipe:
     def _check_modules(self) -> None:
         if not self.modules.active:
             return
+        self.modules.check_with(self.train.epochs)
         if self.members.branched:
             raise RecipeError(
                 f"modules.credit is '{self.modules.credit}' and members.arch is "
@@ -174,12 +175,17 @@ class Recipe:
         return rate * self.members.count if self.train.lr_scale == "members" else rate
 
     def lr(self, lam_index: int, epoch: int) -> float:
-        """Return the learning rate at a λ in an epoch (1 is the first)."""
-        train, first = self.train, self.first_lr(lam_index)
+        """Return the learning rate at a λ in an epoch (1 is the first).
+
+        Modules that are trained one after the other begin the schedule anew.
+        """
+        train, first, epochs = self.train, self.first_lr(lam_index), self.train.epochs
+        if self.modules.epochs:
+            _, epoch, epochs = self.modules.phase(epoch)
         if epoch <= train.warmup:
             return first * epoch / train.warmup
         if train.schedule == "cosine":
-            progress = (epoch - 1 - train.warmup) / max(1, train.epochs - train.warmup)
+            progress = (epoch - 1 - train.warmup) / max(1, epochs - train.warmup)
             return first * (1 + math.cos(math.pi * progress)) / 2
         passed = sum(epoch > milestone for milestone in train.milestones)
         return first * math.pow(train.lr_factor, passed)

@@ -42,6 +42,10 @@ class History:
     lam: Floats | None = None
     """(E,), λ with which each epoch was trained; None if the loss may be another than Eq. 4."""
 
+    head_from: int = 0
+    """Number of epochs in which the heads are not trained yet, if modules are trained one after the
+    other: errors say nothing before."""
+
     @property
     def members(self) -> int:
         """Number of members M."""
@@ -82,6 +86,15 @@ class History:
         if not mask.any():
             raise ValueError(f"epoch is {epoch}; the history starts at {self.epoch[0]}.")
         return self._select(mask)
+
+    def with_heads(self) -> "History | None":
+        """Return the epochs since the heads are trained, counted from there; None before."""
+        if not self.head_from:
+            return self
+        if self.last <= self.head_from:
+            return None
+        since = self._select(self.epoch >= self.head_from)
+        return replace(since, epoch=since.epoch - self.head_from, head_from=0)
 
     def measured(self) -> "History | None":
         """Return the epochs with measurements, or None if there are none.

@@ -1,6 +1,7 @@
 """Evaluating the installed rules on the history of a lane."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,9 +21,13 @@ def judge(history: History, names: Iterable[str] | None = None) -> list[Verdict]
         RecipeError: if a rule is not installed, or returns a verdict under another name.
     """
     wanted = RULES.names() if names is None else names
+    trained = history.with_heads()
+    if trained is None:
+        return []
     with np.errstate(over="ignore", invalid="ignore"):  # members may have diverged
-        verdicts = [_judge(name, history) for name in wanted]
-    return [verdict for verdict in verdicts if verdict is not None]
+        verdicts = [_judge(name, trained) for name in wanted]
+    shift = history.head_from
+    return [replace(v, epoch=v.epoch + shift) if shift else v for v in verdicts if v is not None]
 
 
 def _judge(name: str, history: History) -> Verdict | None:
@@ -37,5 +42,8 @@ def _judge(name: str, history: History) -> Verdict | None:
 
 def scores(history: History) -> dict[str, float]:
     """Return the number of each installed rule after the last epoch; NaN where not defined."""
+    trained = history.with_heads()
+    if trained is None:
+        return {rule.name: np.nan for rule in RULES.all()}
     with np.errstate(over="ignore", invalid="ignore"):
-        return {rule.name: rule.score(history) for rule in RULES.all()}
+        return {rule.name: rule.score(trained) for rule in RULES.all()}

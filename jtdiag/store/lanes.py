@@ -91,7 +91,8 @@ class Seal:
             recipe: Defines what is kept and the number of epochs.
             action: What rules do to the lane after this epoch.
         """
-        better = self.improves(epoch, val_error)
+        heads_train = epoch > recipe.modules.head_from
+        better = heads_train and self.improves(epoch, val_error)
         best = epoch if better else self.best
         last = epoch == recipe.train.epochs or bool(action.stopped)
         return Seal(

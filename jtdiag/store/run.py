@@ -414,6 +414,7 @@ class Run:
             examples=self.training_examples,
             displacement=values.get(names.DISPLACEMENT),
             lam=np.array([self._lam_by(seal, lane, epoch) for epoch in epochs]),
+            head_from=self.recipe.modules.head_from,
         )
         return history.measured() if self.recorded else history
 

@@ -576,6 +576,8 @@ OTHER = {
     "modules.reconstruction": (7.0, 1.0),
     "modules.prediction": (7.0, 1.0),
     "modules.temperature": 0.7,
+    "modules.epochs": (6, 4),
+    "modules.pairs": 0.7,
     "modules.rates": (7.0, 1.0),
     "modules.auxiliary_rate": 7.0,
     "alerts.stop_on": ("stagnation",),

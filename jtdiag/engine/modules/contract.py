@@ -76,7 +76,10 @@ class StepGradients:
     @torch.no_grad()
     def by_local_logits(self, logits: Tensor) -> Tensor:
         """Return the gradient of the loss of the local heads of one module."""
-        gradient = self.objective.losses_and_gradient(logits, self.target, self.local_lam_L)[1]
+        # Bootstrap weights of the examples apply to local heads too; dropped members do not.
+        shares = self.shares if self.shares[0] is None else (None, None)
+        lam_L = self.local_lam_L
+        gradient = self.objective.losses_and_gradient(logits, self.target, lam_L, *shares)[1]
         return gradient * (logits.shape[1] / self.members)
 
 
@@ -92,6 +95,10 @@ class Batch:
     """Inputs (L, B, …)."""
     target: Tensor
     """(L, B) classes, or (L, B, K) numbers."""
+    positions: Tensor
+    """(L, B), positions of the examples in the training part of the data."""
+    epoch: int
+    """Epoch of the run, 1 or more; 0 when a step is only timed."""
     losses: "StepGradients"
     """Gradients of the losses with respect to logits."""
     members: int

@@ -18,6 +18,10 @@ Root = tuple[Tensor, Tensor]
 """A tensor from which gradients are computed, and the gradient of the loss with respect to it."""
 EMBEDDING = 128
 """Dimensions in which examples are contrasted, as in Khosla et al. 2020."""
+POOL = 4
+"""Height and width of the maps that a local head sees, by default."""
+TEMPERATURE = 0.07
+"""Temperature of the contrast by default, that of Khosla et al. 2020."""
 RECONSTRUCTION = {"infopro": (2.0, 0.0), "contrast": (0.0, 0.0)}
 """Weights of the reconstruction in the first and in the last local module, by default."""
 
@@ -44,7 +48,7 @@ class Prediction:
                 features,
                 setting.outputs,
                 layers=modules.head_layers,
-                pool=modules.pool,
+                pool=modules.pool or POOL,
             )
             for module, features in zip(setting.modules, setting.features, strict=False)
         ]
@@ -94,14 +98,14 @@ class Contrast(MemberTerm):
     def __init__(self, setting: Setting) -> None:
         _classes(setting)
         modules = setting.recipe.modules
-        self._temperature = modules.temperature
+        self._temperature = modules.temperature or TEMPERATURE
         parts = [
             Perceptrons(
                 f"{module.prefix}embedding",
                 features,
                 EMBEDDING,
                 layers=modules.head_layers,
-                pool=modules.pool,
+                pool=modules.pool or POOL,
             )
             for module, features in zip(setting.modules, setting.features, strict=False)
         ]

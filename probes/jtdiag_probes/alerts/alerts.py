@@ -109,6 +109,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
             "chance_error": run.chance_error,
             "chance_loss": run.chance_loss or np.nan,
             "training_examples": run.training_examples or 0,
+            "head_from": run.recipe.modules.head_from,
         },
     )
 

@@ -64,6 +64,7 @@ def _verdicts(lane: xr.Dataset) -> list[Verdict]:
         examples=int(lane.attrs.get("training_examples", 0)) or None,
         displacement=epochs[names.DISPLACEMENT].values,
         lam=epochs[names.LAM_AT].values,
+        head_from=int(lane.attrs.get("head_from", 0)),
     )
     return rules.first(history)
 

@@ -320,14 +320,21 @@ def test_rates_are_multiples_of_the_learning_rate(group_of):
     start = {n: t.detach().clone() for n, t in plain._trained.items()}
     for group in (plain, rated):
         group.try_step(group._forward.plan)  # a learning rate of 0
-        lr = group._per_lane([0.1, 0.1])
-        x, target = first_batch(group)
-        means = (group._running_means(), Quiet())
-        group._step_by_module((1, 0), x, target, lr, means)
+        one_step(group, 0.1)
     for name, tensor in rated._trained.items():
         factor = {"layer4": 5, "auxili": 2}.get(name[:6], 1)
         moved = (plain._trained[name] - start[name]) * factor
         torch.testing.assert_close(tensor - start[name], moved, atol=1e-12, rtol=1e-9)
+
+
+def one_step(group, lr):
+    """Train on the first batch."""
+    ranks = group._ranks(1)[:, : group.recipe.train.batch]
+    positions = group._positions(ranks)
+    x, target = next(group._batches(positions, ranks.shape[1], "train"))
+    batches = group._module_batches((1, 0), x, target, positions)
+    means = (group._running_means(), Quiet())
+    group._step_by_module((1, 0), batches, group._per_lane([lr, lr]), means)
 
 
 class Quiet:
@@ -338,10 +345,7 @@ class Quiet:
 def test_gradients_are_clipped_module_by_module(group_of):
     group = group_of({"credit": "local"}, train={"clip": 1e-3, "momentum": 0.0})
     start = {n: t.detach().clone() for n, t in group._trained.items()}
-    x, target = first_batch(group)
-    group._step_by_module(
-        (1, 0), x, target, group._per_lane([1.0, 1.0]), (group._running_means(), Quiet())
-    )
+    one_step(group, 1.0)
     for module in group._modules.network.setting.modules:
         squares = sum(
             (group._trained[n] - start[n]).flatten(2).square().sum(-1) for n in module.parameters

@@ -1,0 +1,114 @@
+"""Strictly local training: one module after the other, on features of those that are frozen.
+
+Duan, Yu, Chen & Principe 2020: if the kernel of a hidden module's outputs is ideal for all pairs of
+examples, it is an optimal hidden module, whatever the output layer. A module needs to know only
+which pairs are of the same class. The heads come last, on L_λ; hidden modules do not depend on λ.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from jtdiag.engine.architectures.contract import State
+from jtdiag.engine.modules import pair_kernels
+from jtdiag.engine.modules.contract import Batch, Credited, Setting
+from jtdiag.engine.modules.frozen_features import FrozenFeatures
+from jtdiag.engine.modules.local_credit import gradients
+from jtdiag.errors import RecipeError
+from jtdiag.store.layout import Parameter
+
+POOL = 1
+"""Height and width of the maps that a kernel sees, by default: the mean of each map."""
+TEMPERATURE = 0.2
+"""Temperature of the contrast by default (ours)."""
+
+
+class Proxy:
+    """Each hidden module ascends a proxy of its kernel; then the heads descend L_λ."""
+
+    together = False
+
+    def __init__(self, setting: Setting) -> None:
+        modules, recipe = setting.recipe.modules, setting.recipe
+        self.auxiliaries: dict[str, Parameter] = {}
+        self._setting, self._recipe = setting, modules
+        self._low = -1.0 if recipe.members.activation == "tanh" else 0.0
+        self._check(setting)
+        self._proxy = pair_kernels.PROXIES[modules.loss]
+        self._temperature = modules.temperature or TEMPERATURE
+        self._frozen = FrozenFeatures(setting)
+
+    def _check(self, setting: Setting) -> None:
+        modules = self._recipe
+        if len(modules.epochs) != len(setting.modules):
+            raise RecipeError(
+                f"modules.epochs lists {len(modules.epochs)} modules, and members have "
+                f"{len(setting.modules)}; list the epochs of each, the head's last."
+            )
+        if not setting.data.family.classes:
+            raise RecipeError(
+                f"modules.credit is 'proxy', which compares classes, and family is "
+                f"'{setting.recipe.family}'; use a family of classes, or credit = 'local'."
+            )
+        if modules.loss == "neo" and self._low < 0:
+            raise RecipeError(
+                "modules.loss is 'neo' and members.activation is 'tanh'; pairs of different "
+                "classes alone can define the kernel for activations that are never negative. "
+                "Use 'al', or activation = 'relu'."
+            )
+
+    def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return no parameters: nothing is learned beside the members."""
+        return {}
+
+    def local_logits(self, auxiliaries: State, features: Sequence[Tensor]) -> list[Tensor]:
+        """Return no logits: there are no local heads."""
+        return []
+
+    def step(self, batch: Batch) -> Credited:
+        """Return the gradients of the module that the epoch trains."""
+        index, _, _ = self._recipe.phase(batch.epoch)
+        h, features = self._frozen.of(batch, index)
+        module = self._setting.modules[index]
+        weights = {name: batch.state[name] for name in module.parameters}
+        out = self._setting.run(batch.state, module, h)
+        if index == len(self._setting.modules) - 1:
+            root, logits = (out, batch.losses.by_logits(out.detach())), out.detach()
+        else:
+            value = self.proxy(out, batch)
+            root = (value, torch.full_like(value, -1 / batch.members))
+            later, logits = self._rest(batch.state, out.detach(), index)
+            features = [*features, out.detach(), *later]
+        return Credited(logits=logits, gradients=gradients([root], weights), features=features)
+
+    def proxy(self, features: Tensor, batch: Batch) -> Tensor:
+        """Return the proxy (L, M) of features (L, M, B, …) of a hidden module."""
+        k = pair_kernels.kernel(self._vectors(features))
+        same = batch.target.unsqueeze(-1) == batch.target.unsqueeze(-2)
+        pairs = pair_kernels.upper(k.shape[-1], k.device).expand(same.shape)
+        if self._recipe.pairs < 1:
+            seed = self._setting.recipe.seed
+            pairs = pairs & pair_kernels.labelled(batch.positions, self._recipe.pairs, seed)
+        # All members of a lane see the same examples.
+        return self._proxy(k, same[:, None], pairs[:, None], self._low, self._temperature)
+
+    def _vectors(self, features: Tensor) -> Tensor:
+        """Return vectors (L, M, B, D), of maps that are averaged first."""
+        if features.ndim == 6:
+            pool = self._recipe.pool or POOL
+            size = (min(pool, features.shape[4]), min(pool, features.shape[5]))
+            pooled = functional.adaptive_avg_pool2d(features.flatten(0, 2), size)
+            features = pooled.view(*features.shape[:3], *pooled.shape[1:])
+        return features.flatten(3)
+
+    @torch.no_grad()
+    def _rest(self, state: State, h: Tensor, index: int) -> tuple[list[Tensor], Tensor]:
+        """Return features of the hidden modules after one, and logits, all untrained."""
+        *hidden, last = self._setting.modules[index + 1 :]
+        features = []
+        for module in hidden:
+            h = self._setting.run(state, module, h, training=False)
+            features.append(h)
+        return features, self._setting.run(state, last, h, training=False)
