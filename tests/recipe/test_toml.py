@@ -660,6 +660,9 @@ def with_members(name):
 def with_modules(name):
     if name in ("cuts", "credit", "watch"):
         return small()
+    if name in ("epochs", "pairs"):
+        epochs = (1, small().train.epochs - 1)
+        return attrs.evolve(small(), modules=Modules(credit="proxy", epochs=epochs))
     return attrs.evolve(small(), modules=modules_with(name))
 
 
