@@ -36,7 +36,9 @@ OURS = [probe for probe in PROBES.all() if probe.measure.__module__.startswith("
 HEADINGS = ["The question", "How to read", "The formula", "What it cannot tell", "Reference"]
 
 MACHINE = re.compile(r"(?<![\w.~/-])/(?:home|root|tmp|work|mnt|usr|opt|srv|var|data|Users)/")
-REGISTRY = re.compile(r"pypi|pythonhosted|artifactory|index-url|download\.pytorch|https?_proxy", re.I)
+REGISTRY = re.compile(
+    r"pypi|pythonhosted|artifactory|index-url|download\.pytorch|https?_proxy", re.I
+)
 
 
 def text(page: str) -> str:

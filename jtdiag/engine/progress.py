@@ -39,6 +39,8 @@ class EpochReport:
     """On the validation split, or on the test split if there is none."""
     action: RuleAction = NO_ACTION
     """What rules did to the lane after this epoch."""
+    module: str = ""
+    """Module that the epoch trained, if modules are trained one after the other."""
 
     @property
     def stopped(self) -> str:

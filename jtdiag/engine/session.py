@@ -204,6 +204,18 @@ class Session:
         auxiliaries = {} if self.modules is None else self.modules.credit.auxiliaries
         return {**self.stack.parameters, **auxiliaries}
 
+    def _modules_text(self) -> list[str]:
+        """Return a line about the modules, if members are trained module by module."""
+        if self.modules is None:
+            return []
+        chosen = self.recipe.modules
+        facts = self._module_facts()
+        epochs = chosen.epochs or (0,) * len(facts)
+        listed = [(m.name, m.parameters, n) for m, n in zip(facts, epochs, strict=True)]
+        shapes = self.modules.credit.auxiliaries.values()
+        beside = sum(math.prod(parameter.shape) for parameter in shapes)
+        return [wording.modules(listed, chosen.credit, beside)]
+
     def _module_facts(self) -> tuple[ModuleFacts, ...]:
         if self.modules is None:
             return ()
@@ -341,7 +353,11 @@ class Session:
     def settings(self) -> dict[str, str]:
         """Return where and how the run is computed; stored with the run."""
         gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
-        notes = {"data": self.data.notes, "members": self.remarks}
+        notes = {
+            "data": self.data.notes,
+            "members": self.remarks,
+            "modules": self._modules_text(),
+        }
         return {name: "; ".join(lines) for name, lines in notes.items() if lines} | {
             names.FINGERPRINT: self.data.fingerprint,
             "device": f"{self.device} {gpu}".strip(),

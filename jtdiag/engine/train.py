@@ -155,6 +155,8 @@ class EpochResult:
     """Outputs (L, M, K, N) by split, on the device, of splits whose outputs are kept."""
     decisions: Sequence[Decision]
     """What rules decide for each lane."""
+    module: str = ""
+    """Module that the epoch trained, if modules are trained one after the other."""
 
     def metrics(self, index: int, splits: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Return the metrics of one lane, in the form that the store keeps."""
@@ -179,6 +181,7 @@ class EpochResult:
             train_loss=lam * ensemble + (1 - lam) * members,
             ensemble_error=float(self.rows[held_out][names.ENSEMBLE_ERROR][index]),
             action=self.decisions[index].action,
+            module=self.module,
         )
 
 
@@ -280,7 +283,15 @@ class _GroupRun:
                 if result.logits is not None
             },
             decisions=decisions,
+            module=self._module(epoch),
         )
+
+    def _module(self, epoch: int) -> str:
+        """Return the module that an epoch trains, if they are trained one after the other."""
+        modules, chosen = self.session.modules, self.recipe.modules
+        if modules is None or not chosen.epochs or epoch == 0:
+            return ""
+        return modules.setting.modules[chosen.phase(epoch)[0]].name
 
     def _judge(self, epoch: int, train: Rows, lams: list[float]) -> list[Decision]:
         return [

@@ -241,6 +241,23 @@ def interrupted(command: str, *, started: bool = True) -> str:
     return f"Interrupted. All completed epochs are saved; resume with: {command}"
 
 
+def modules(modules: Sequence[tuple[str, int, int]], credit: str, auxiliary: int) -> str:
+    """Return the modules of a member, as one line.
+
+    Args:
+        modules: Name, number of parameters and number of epochs of each; 0 epochs if all modules
+            are trained in all of them.
+        credit: How they are told what to change.
+        auxiliary: Number of parameters that are learned beside a member.
+    """
+    parts = [
+        f"{name} ({count:,} parameters" + (f", {epochs} epochs)" if epochs else ")")
+        for name, count, epochs in modules
+    ]
+    beside = f"; {auxiliary:,} parameters are learned beside each member" if auxiliary else ""
+    return f"{len(modules)} modules, credit {credit}: {', '.join(parts)}{beside}"
+
+
 def members_at_a_time(micro_members: int, members: int) -> str:
     """Return why local heads of all members cannot be coupled.
 

@@ -63,6 +63,7 @@ def describe(plan: Plan) -> str:
         "Execution": execution(settings),
         "Data": settings.get("data", ""),
         "Members": settings.get("members", ""),
+        "Modules": settings.get("modules", ""),
     }
     return "\n".join(
         [
@@ -88,6 +89,7 @@ def describe_estimate(recipe: Recipe, estimate: Estimate) -> str:
         "members": wording.branches(count, each)
         if recipe.members.branched
         else wording.members(count, each),
+        "modules": settings.get("modules", ""),
         "data": settings.get("data", ""),
         "lanes": wording.lanes(len(recipe.lam), recipe.trials, settings["lanes"]),
         "steps": wording.steps(estimate.steps, recipe.train.epochs),
@@ -139,6 +141,8 @@ def epoch_line(plan: Plan, report: EpochReport) -> str:
         "val" if recipe.data.val else "test",
         report.ensemble_error,
     )
+    if report.module:
+        line += wording.module(report.module)
     if report.stopped:
         return line + wording.stopped(report.stopped)
     if report.lowered:

@@ -121,6 +121,11 @@ def lane(lam: float, trial: int) -> str:
     return f"λ = {lam_text(lam)}, trial {trial}"
 
 
+def module(name: str) -> str:
+    """Return which module an epoch trained; follows an epoch."""
+    return f" (training {name})"
+
+
 def stopped(rule: str) -> str:
     """Return that a rule stopped a lane; follows an epoch."""
     return f"; lane stopped by rule {rule}"

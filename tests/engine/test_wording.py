@@ -104,6 +104,19 @@ def test_what_is_unusual_is_pointed_out():
     )
 
 
+def test_modules_are_listed_with_their_parameters():
+    listed = [("layer1", 8320, 40), ("head", 1290, 20)]
+    assert wording.modules(listed, "proxy", 0) == (
+        "2 modules, credit proxy: layer1 (8,320 parameters, 40 epochs), "
+        "head (1,290 parameters, 20 epochs)"
+    )
+    listed = [("layer1", 8320, 0), ("head", 1290, 0)]
+    assert wording.modules(listed, "local", 1290) == (
+        "2 modules, credit local: layer1 (8,320 parameters), head (1,290 parameters); "
+        "1,290 parameters are learned beside each member"
+    )
+
+
 def test_members_that_need_each_other_but_do_not_fit_are_refused():
     assert wording.members_at_a_time(4, 16) == (
         "modules.lam is 'every', which needs all 16 members at a time, but only 4 fit in memory; "

@@ -66,6 +66,7 @@ SENTENCES = [
         wording.epoch(1.0, 0, 3, math.nan, "test", math.inf),
         "λ = 1, trial 0, epoch 3: loss not finite, test error not finite",
     ),
+    (wording.module("layer2"), " (training layer2)"),
     (wording.stopped("dominance"), "; lane stopped by rule dominance"),
     (wording.lowered(0.9, "dominance"), "; λ lowered to 0.9 by rule dominance"),
     (wording.progress(0, 9, "Epoch", None), "[0/9] Epoch; starting"),
