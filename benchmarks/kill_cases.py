@@ -116,6 +116,22 @@ _TRAININGS: dict[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
         {"members": {"start_spread": [0.5, 2]}, "train": {"optimiser": "soap", "clip": 1.0}},
         (),
     ),
+    "modules with local losses": (
+        {
+            "members": {"hidden": [5, 4], "norm": "batch"},
+            "modules": {"credit": "local", "loss": "predsim", "mu": 0.5},
+            "train": {"optimiser": "adamw"},
+        },
+        (),
+    ),
+    "modules one after the other": (
+        {
+            "members": {"hidden": [5, 4], "norm": "batch"},
+            "modules": {"credit": "proxy", "epochs": [1, 2, 1], "pairs": 0.5},
+            "train": {"epochs": 4},
+        },
+        (),
+    ),
     "conv": ({"members": CONV, "data": {"augment": ["crop", "flip"]}}, ()),
     "conv in bfloat16": ({"members": CONV, "engine": {"products": "bfloat16"}}, ()),
     "densenet": (
