@@ -39,6 +39,7 @@ FIGURES: Final[Registry["FigureKind"]] = Registry(
         "specialisation",
         "gradients",
         "by-depth",
+        "similarity",
         "kappa-against-lambda",
         "spectral-density",
     ),

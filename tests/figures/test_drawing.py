@@ -8,7 +8,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from jtdiag.errors import ProbeError, StoreError
+from jtdiag.errors import LONGEST, ProbeError, StoreError, shortened
 from jtdiag.figures import FIGURES, drawing, kinds, style
 from jtdiag.figures.drawing import Output, plot
 from jtdiag.figures.print_check import problems
@@ -119,9 +119,10 @@ def test_a_missing_result_is_one_line_that_names_the_probe_to_ask(small_run, nam
 def test_an_unknown_figure_is_one_line_with_the_nearest(small_run):
     with pytest.raises(ProbeError) as caught:
         plot(small_run, "error-by-epoch")
-    assert str(caught.value) == (
+    assert str(caught.value) == shortened(
         "There is no figure 'error-by-epoch'. Did you mean 'errors-by-epoch'? "
-        f"Installed figures: {', '.join(FIGURES.names())}."
+        f"Installed figures: {', '.join(FIGURES.names())}.",
+        LONGEST,
     )
 
 
@@ -178,6 +179,7 @@ WITHOUT = {
     "displacement": "checkpoints",
     "gradients": "checkpoints",
     "by-depth": "checkpoints",
+    "similarity": "checkpoints",
     "spectral-density": "checkpoints",
 }
 """What a figure cannot be drawn without."""

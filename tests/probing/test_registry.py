@@ -20,6 +20,7 @@ OURS = (
     "layers",
     "performance",
     "robustness",
+    "similarity",
     "specialisation",
     "stacking",
     "variance",

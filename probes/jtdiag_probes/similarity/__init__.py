@@ -1,0 +1,1 @@
+"""How similar the representations of layers, members and epochs are."""
