@@ -40,6 +40,7 @@ FIGURES: Final[Registry["FigureKind"]] = Registry(
         "gradients",
         "by-depth",
         "similarity",
+        "rewinding",
         "kappa-against-lambda",
         "spectral-density",
     ),

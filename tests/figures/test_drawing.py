@@ -180,6 +180,7 @@ WITHOUT = {
     "gradients": "checkpoints",
     "by-depth": "checkpoints",
     "similarity": "checkpoints",
+    "rewinding": "checkpoints",
     "spectral-density": "checkpoints",
 }
 """What a figure cannot be drawn without."""

@@ -18,6 +18,7 @@ OURS = (
     "filters",
     "gradients",
     "layers",
+    "modules",
     "performance",
     "robustness",
     "similarity",

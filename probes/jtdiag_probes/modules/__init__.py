@@ -1,0 +1,1 @@
+"""Which modules of the members carry the network."""
