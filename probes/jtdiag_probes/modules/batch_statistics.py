@@ -1,6 +1,6 @@
 """Running statistics of BatchNorm, estimated again for members whose weights were changed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -13,8 +13,8 @@ STATISTICS = ("running_mean", "running_var")
 COUNTS = "num_batches_tracked"
 
 
-def names_of(weights: Mapping[str, Tensor]) -> list[str]:
-    """Return the names of the running statistics among parameters and buffers."""
+def names_of(weights: Iterable[str]) -> list[str]:
+    """Return the names of running statistics among those of parameters and buffers."""
     return [name for name in weights if name.rpartition(".")[2] in STATISTICS]
 
 

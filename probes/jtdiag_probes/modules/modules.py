@@ -11,7 +11,8 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.replay import Replay
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
-from jtdiag_probes.modules import batch_statistics
+from jtdiag_probes.layers.layers import MEMBERS
+from jtdiag_probes.modules import batch_statistics, cost
 from jtdiag_probes.modules.cuts import modules_of
 from jtdiag_probes.modules.one_lane import Measured, OneLane
 from jtdiag_probes.modules.prepared import PreparedTrials
@@ -171,6 +172,11 @@ def _result(
     )
 
 
+def seconds(run: Run) -> float:
+    """Return a rough estimate of the processor time, in seconds."""
+    return cost.seconds(run, EPOCHS, MEMBERS)
+
+
 probe = Probe(
     name="modules",
     question="Which modules carry the network?",
@@ -178,6 +184,7 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    seconds=seconds,
     classes_only=True,
     own_weights=True,
     needs_skill=True,

@@ -11,7 +11,7 @@ from jtdiag.store.run import Run
 from jtdiag.testing import ProbePromises, toy_run
 from jtdiag_probes.dominance import movement
 from jtdiag_probes.layers.layers import probe as layers
-from jtdiag_probes.modules import one_lane, prepared
+from jtdiag_probes.modules import cost, one_lane, prepared
 from jtdiag_probes.modules.modules import probe, spread
 
 MEMBERS = {"hidden": [5, 4], "norm": "batch"}
@@ -172,6 +172,17 @@ def test_identities_hold_for_images(arch, tmp_path):
     assert (measured["rewound_member_error"].sel(rewound="all") == stored["member_error"]).all()
     own = measured["rewound_ensemble_error"].sel(epoch=2)
     assert (own == stored["ensemble_error"].sel(epoch=2)).all()
+
+
+def test_the_cost_is_announced_and_grows_with_what_is_measured(deep):
+    twice, whole = (cost.seconds(deep, epochs, 1) for epochs in (2, 4))
+    probes = 4 * (5 + 4) * cost.LINEAR_PROBE  # lanes and features
+    assert whole - probes == pytest.approx(2 * (twice - probes))
+    assert cost.seconds(deep, 2, 3) - twice == pytest.approx(2 * probes)
+    parameters = 2 * 5 + 5 + 2 * 5 + 5 * 4 + 4 + 2 * 4 + 4 * 3 + 3
+    products = 4 * 2 * (3 + 1) * 3 * 8000 * parameters  # lanes, epochs, modules and all, members
+    assert twice - probes == pytest.approx(cost.PRODUCT * products)
+    assert probe.seconds(deep) > whole
 
 
 def test_findings_are_sentences_without_missing_numbers(result):
