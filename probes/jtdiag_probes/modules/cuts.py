@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from jtdiag.replay import Replay
+from jtdiag.store.run import Run
 
 SAMPLE = 8
 """Training examples with which it is tried which tensors a module uses."""
@@ -23,11 +24,13 @@ class Module:
     """Number of layers up to its last one."""
 
 
-def modules_of(replay: Replay) -> list[Module]:
-    """Return the modules of the members in order, the last one with the head: one for each layer.
+def modules_of(run: Run, replay: Replay) -> list[Module]:
+    """Return the modules of the members in order, the last one with the head.
 
-    Only one if members cannot be cut.
+    Those of [modules] in the recipe; else one for each layer, or only one if members cannot be cut.
     """
+    if run.modules:
+        return [Module(name, start, stop) for name, (start, stop) in run.modules.items()]
     return [Module(name, i, i + 1) for i, name in enumerate(replay.layers)]
 
 

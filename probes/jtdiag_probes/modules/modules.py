@@ -111,7 +111,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         with end.threads():
             trial = prepared.of(end)
             measured[lane] = OneLane(run=run, end=end, epochs=epochs[lane], trial=trial).measure()
-    modules = [module.name for module in modules_of(end)] if end else []
+    modules = [module.name for module in modules_of(run, end)] if end else []
     result = _result(run, epochs, modules, measured)
     return _with_examples(result, prepared.of(end).examples if end else None).assign_attrs(
         chance_error=run.chance_error,

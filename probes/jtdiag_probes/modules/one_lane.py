@@ -32,7 +32,7 @@ class OneLane:
     @property
     def modules(self) -> list[Module]:
         """The modules of the members, in order."""
-        return modules_of(self.end)
+        return modules_of(self.run, self.end)
 
     def measure(self) -> Measured:
         """Return every variable; those by epoch have one row for each of the epochs."""

@@ -10,7 +10,7 @@ from jtdiag.probing.findings import Finding
 from jtdiag.stats.comparisons import LEAST_TRIALS
 from jtdiag_probes.modules import wording
 
-MODULE = "module"
+MODULE = names.MODULE
 """Dimension of the modules of a member, the last one with the head."""
 REWOUND = "rewound"
 """Dimension of what is set back: each module, and last all of them."""

@@ -1,26 +1,29 @@
 import pytest
 import torch
 
+from jtdiag.probing.contract import Options
 from jtdiag.replay import Replay
 from jtdiag.testing import toy_run
 from jtdiag_probes.modules.cuts import Module, modules_of, tensors_by_module
+from jtdiag_probes.modules.modules import probe
 
 OF_NORM = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
 
 
-def replay_of(folder, **members):
-    run = toy_run(folder, lam=[0.5], trials=1, train={"epochs": 1}, members=members)
-    return Replay.of(run, run.lanes[0], 1)
+def run_of(folder, modules=None, **members):
+    table = {"modules": modules} if modules else {}
+    return toy_run(folder, lam=[0.5], trials=1, train={"epochs": 1}, members=members, **table)
 
 
-def tensors(replay):
-    modules = modules_of(replay)
+def tensors(run):
+    replay = Replay.of(run, run.lanes[0], 1)
+    modules = modules_of(run, replay)
     return tensors_by_module(replay, modules, replay.examples("train")[0])
 
 
 def test_a_module_is_a_layer(tmp_path):
-    replay = replay_of(tmp_path, hidden=[5, 4])
-    assert modules_of(replay) == [
+    run = run_of(tmp_path, hidden=[5, 4])
+    assert modules_of(run, Replay.of(run, run.lanes[0], 1)) == [
         Module("layer1", 0, 1),
         Module("layer2", 1, 2),
         Module("head", 2, 3),
@@ -28,24 +31,43 @@ def test_a_module_is_a_layer(tmp_path):
 
 
 def test_a_module_has_its_parameters_and_its_statistics(tmp_path):
-    replay = replay_of(tmp_path, hidden=[5, 4], norm="batch")
-    before = {name: weight.clone() for name, weight in replay.weights.items()}
+    run = run_of(tmp_path, hidden=[5, 4], norm="batch")
     of = {i: {f"layer{i}.weight", f"layer{i}.bias"} for i in (1, 2, 3)}
     norm = {i: {f"norm{i}.{name}" for name in OF_NORM} for i in (1, 2)}
-    assert tensors(replay) == {
+    assert tensors(run) == {
         "layer1": of[1] | norm[1],
         "layer2": of[2] | norm[2],
         "head": of[3],
     }
+
+
+def test_the_members_are_left_as_they_were(tmp_path):
+    run = run_of(tmp_path, hidden=[5, 4], norm="batch")
+    replay = Replay.of(run, run.lanes[0], 1)
+    before = {name: weight.clone() for name, weight in replay.weights.items()}
+    tensors_by_module(replay, modules_of(run, replay), replay.examples("train")[0])
     for name, weight in replay.weights.items():
         assert torch.equal(weight, before[name])
         assert not weight.requires_grad
 
 
+@pytest.mark.slow
+def test_modules_are_those_that_were_trained_one_by_one(tmp_path):
+    run = run_of(tmp_path, {"credit": "local", "cuts": [2]}, hidden=[5, 4, 3])
+    replay = Replay.of(run, run.lanes[0], 1)
+    assert modules_of(run, replay) == [Module("layer2", 0, 2), Module("head", 2, 4)]
+    of = {i: {f"layer{i}.weight", f"layer{i}.bias"} for i in (1, 2, 3, 4)}
+    assert tensors(run) == {"layer2": of[1] | of[2], "head": of[3] | of[4]}
+    result = probe.ask(run, Options())
+    assert [str(name) for name in result["rewound"].values] == ["layer2", "head", "all"]
+    own = result["rewound_ensemble_error"].sel(epoch=1, rewound="layer2")
+    assert own.item() == run.metrics()["ensemble_error"].sel(split="test", epoch=1).item()
+
+
 def test_torchs_random_numbers_are_left_as_they_were(tmp_path):
-    replay = replay_of(tmp_path, hidden=[5])
+    run = run_of(tmp_path, hidden=[5])
     state = torch.get_rng_state()
-    tensors(replay)
+    tensors(run)
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -79,7 +101,7 @@ class Tied(nn.Module):
 @pytest.fixture
 def tied(tmp_path):
     (tmp_path / "tied.py").write_text(FACTORY)
-    return replay_of(tmp_path, arch="module", factory=f"{tmp_path}/tied.py:Tied", hidden=[])
+    return run_of(tmp_path, arch="module", factory=f"{tmp_path}/tied.py:Tied", hidden=[])
 
 
 def test_shared_weights_belong_to_every_module_that_uses_them(tied):

@@ -62,7 +62,7 @@ def test_each_module_set_back_after_the_other_are_the_members_of_that_epoch(kind
 
     run = toy_run(tmp_path, lam=[0.5], trials=1, members=KINDS[kind])
     end, start = (Replay.of(run, run.lanes[0], epoch) for epoch in (4, 0))
-    tensors = tensors_by_module(end, modules_of(end), end.examples("train")[0])
+    tensors = tensors_by_module(end, modules_of(run, end), end.examples("train")[0])
     weights = rewound(end, start, frozenset().union(*tensors.values()))
     assert weights.keys() == start.weights.keys()
     assert all(torch.equal(weights[name], start.weights[name]) for name in weights)
