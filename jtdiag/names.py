@@ -64,6 +64,8 @@ DEAD_ROWS: Final = "dead_rows"
 """Share of the examples for which all outputs of a module are 0."""
 MODULE_VARIABLES: Final = (MODULE_LOSS, MODULE_ERROR, DEAD_ROWS)
 """Metrics of runs with [modules], by split, member and module."""
+SYNTHETIC_R2: Final = "synthetic_r2"
+"""Share of the variance of the gradients that synthetic gradients explain."""
 FROZEN_PARAMETER: Final = "frozen parameter"
 """Meaning of an array of checkpoints: a parameter that is not trained."""
 DISPLACEMENT: Final = "displacement"

@@ -267,7 +267,7 @@ class LaneGroup:
         with torch.no_grad():
             losses = self._objective.losses(credited.logits, target)
         means[0].add(credited.logits, target, losses)
-        means[1].add(credited.features, credited.local_logits, target)
+        means[1].add(credited.features, credited.local_logits, target, credited.measured)
         self._optimiser.step(self._trained, self.memory, credited.gradients, lr_L)
 
     def _module_batches(

@@ -160,13 +160,13 @@ class EpochResult:
 
     def metrics(self, index: int, splits: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Return the metrics of one lane, in the form that the store keeps."""
-        metrics: dict[str, NDArray[np.float64]] = {
+        by_split = (*names.METRIC_VARIABLES, *names.MODULE_VARIABLES)
+        return {
             name: np.stack([self.rows[split][name][index] for split in splits])
-            for name in (*names.METRIC_VARIABLES, *names.MODULE_VARIABLES)
-            if name in self.rows[names.TRAIN]
+            if name in by_split
+            else rows[index]
+            for name, rows in self.rows[names.TRAIN].items()
         }
-        moved = self.rows[names.TRAIN].get(names.DISPLACEMENT)
-        return metrics if moved is None else metrics | {names.DISPLACEMENT: moved[index]}
 
     def report(self, index: int, lane: Lane) -> EpochReport:
         """Return the report on one lane for a listener."""

@@ -6,7 +6,7 @@ own. A way is a `CreditRecord` under the entry-point group ``jtdiag.credits``. T
 loaded whenever a recipe is read, so they must not import torch at module level.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 import attrs
@@ -83,16 +83,16 @@ class Modules:
     """Where members are cut into modules: after every hidden layer ("layers"), before the head
     alone ("head"), or after the listed layers."""
     credit: str = attrs.field(default=END_TO_END, metadata=checked(_credit, quiet=True))
-    """How modules are told what to change: "end-to-end", "local", "frozen", or one from another
-    package."""
+    """How modules are told what to change: "end-to-end", "local", "proxy", "synthetic",
+    "frozen", or one from another package."""
     watch: bool = attrs.field(default=False, metadata=checked(checks.flag, quiet=True))
     """end-to-end, frozen: whether a local head after every hidden module learns beside the member,
     from detached features, so that errors are known module by module."""
     loss: str = attrs.field(default="", metadata=checked(_loss, quiet=True, takes_self=True))
     """local: loss of a hidden module: "pred", "sim", "predsim", "infopro" or "contrast"."""
     mu: float = attrs.field(default=0.0, metadata=checked(checks.number, 0, 1, quiet=True))
-    """local: weight μ of what the module above hands down; 1 − μ is that of a module's own loss.
-    0 is local, 1 is end to end."""
+    """local, synthetic: weight μ of what the module above hands down; 1 − μ is that of a module's
+    own loss or synthetic gradient. 0 is local, 1 is end to end."""
     mu_schedule: str = attrs.field(
         default="constant", metadata=checked(checks.choice, SCHEDULES, quiet=True)
     )
@@ -112,7 +112,7 @@ class Modules:
     head_layers: int = attrs.field(
         default=0, metadata=checked(checks.integer, 0, DEEPEST_HEAD, quiet=True)
     )
-    """Hidden layers of a local head, with as many units as it has inputs."""
+    """Hidden layers of a local head or a synthesiser, with as many units as it has inputs."""
     pool: int = attrs.field(
         default=0, metadata=checked(checks.integer, 0, LARGEST_POOL, quiet=True)
     )
@@ -141,6 +141,10 @@ class Modules:
     pairs: float = attrs.field(default=1.0, metadata=checked(_share, quiet=True))
     """proxy: share of the pairs of examples that are labelled as same or different class, above 0
     and up to 1; a fixed choice by seed."""
+    label: bool = attrs.field(default=True, metadata=checked(checks.flag, quiet=True))
+    """synthetic: whether synthesisers know an example's label besides its features."""
+    warmup: int = attrs.field(default=0, metadata=checked(checks.integer, 0, quiet=True))
+    """synthetic: first epochs in which synthesisers learn, and members are trained end to end."""
     rates: tuple[float, ...] = attrs.field(default=(), metadata=checked(_rates, quiet=True))
     """Learning rates of the modules, the head last, as multiples of train.lr; 1 by default."""
     auxiliary_rate: float = attrs.field(
@@ -169,6 +173,8 @@ class Modules:
 
     def mu_at(self, epoch: int, epochs: int) -> float:
         """Return μ in an epoch (1 is the first) of a run with that many epochs."""
+        if epoch <= self.warmup:
+            return 1.0
         last = self.mu_epochs or epochs
         return value_at(self.mu_schedule, self.mu_start, self.mu, last, epoch)
 
@@ -261,6 +267,9 @@ class CreditRecord:
     """Whether modules are trained one after the other, by `epochs`."""
     losses: tuple[str, ...] = ()
     """Values of `loss`, the default first; empty if there is nothing to choose."""
+    metrics: Mapping[str, tuple[str, str]] = attrs.field(factory=dict)
+    """Unit and meaning of what it measures in training, by member and module, under the names in
+    `jtdiag.engine.modules.contract.Credited.measured`."""
 
 
 CREDITS: Final[loading.Registry[CreditRecord]] = loading.Registry(
@@ -269,6 +278,6 @@ CREDITS: Final[loading.Registry[CreditRecord]] = loading.Registry(
     noun="credit",
     plural="credits",
     error=RecipeError,
-    order=(END_TO_END, "local", "proxy", "frozen"),
+    order=(END_TO_END, "local", "proxy", "synthetic", "frozen"),
 )
 """Installed ways of assigning credit."""

@@ -231,7 +231,13 @@ def _displacement(recipe: Recipe) -> Array:
 
 
 def _by_lane(
-    recipe: Recipe, name: str, extra_dims: dict[str, int], meaning: str, *, compressed: bool = False
+    recipe: Recipe,
+    name: str,
+    extra_dims: dict[str, int],
+    meaning: str,
+    *,
+    compressed: bool = False,
+    unit: str = names.FRACTION,
 ) -> Array:
     """Return a metric without the dimension split, one chunk per lane."""
     sizes = _lane_dims(recipe) | extra_dims
@@ -242,7 +248,7 @@ def _by_lane(
         shape=shape,
         chunks=(1, 1, *shape[2:]),
         dtype="float64",
-        unit=names.FRACTION,
+        unit=unit,
         meaning=meaning,
         compressed=compressed,
     )
@@ -341,7 +347,18 @@ def _module_metrics(recipe: Recipe, extent: Extent) -> list[Array]:
         )
         for name, (unit, meaning) in described.items()
         if extent.local_heads or name == names.DEAD_ROWS
-    ]
+    ] + [_credit_metric(recipe, extent, name) for name in recipe.modules.record.metrics]
+
+
+def _credit_metric(recipe: Recipe, extent: Extent, name: str) -> Array:
+    """Return a metric that a credit measures in training."""
+    unit, meaning = recipe.modules.record.metrics[name]
+    sizes = {
+        names.MEMBER: recipe.members.count,
+        names.MODULE: len(extent.modules),
+    }
+    when = "over the steps of an epoch, before each update"
+    return _by_lane(recipe, name, sizes, f"{meaning}; {when}", compressed=True, unit=unit)
 
 
 def _outputs(recipe: Recipe, extent: Extent, split: str) -> list[Array]:

@@ -39,7 +39,7 @@ class EpochBlock:
     epoch: int
     metrics: Mapping[str, NDArray[np.float64]]
     """(split,), (split, member) or (split, member, module) each; displacement, if measured,
-    (member,)."""
+    (member,), and what a credit measures in training (member, module)."""
     outputs: Mapping[str, NDArray[Any]]
     """Logits (M, n, K) by split; empty if the epoch's outputs are not kept."""
     checkpoint: Mapping[str, NDArray[Any]]
@@ -242,7 +242,8 @@ class RunWriter:
         """Return a lane's metrics of all epochs, NaN after the last sealed one."""
         if lane not in self._metrics:
             rows = {}
-            variables = (*names.METRIC_VARIABLES, *names.MODULE_VARIABLES, names.DISPLACEMENT)
+            variables = [*names.METRIC_VARIABLES, *names.MODULE_VARIABLES, names.DISPLACEMENT]
+            variables += self.recipe.modules.record.metrics
             for name in (n for n in variables if f"{names.METRICS}/{n}" in self._store):
                 rows[name] = self._metric(lane, self._array(f"{names.METRICS}/{name}"))
             self._metrics[lane] = rows

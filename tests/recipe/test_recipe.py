@@ -55,6 +55,8 @@ REFUSED = [
     ("modules_reconstruction", [1], "two weights, of the first and of the last"),
     ("modules_prediction", [1, 2, 3], "two weights"),
     ("modules_temperature", -1, "0 or more"),
+    ("modules_label", "no", "true or false"),
+    ("modules_warmup", -1, "0 or more"),
     ("modules_rates", [1, 0], "greater than 0"),
     ("modules_auxiliary_rate", 0, "greater than 0"),
     ("data_layout", "NHWC", "one of auto, nchw, nhwc"),
@@ -249,6 +251,9 @@ LOCAL = {"modules_credit": "local"}
         ({**LOCAL, "modules_mu": 0.5, "modules_reach": 2}, "reach is 2 and modules.mu is set"),
         ({**LOCAL, "modules_mu_start": 0.5}, "modules.mu_schedule is 'constant'; choose a"),
         ({**LOCAL, "modules_mu_schedule": "step"}, "set the epoch after which μ changes"),
+        ({**LOCAL, "modules_label": False}, "label is set, but modules.credit is 'local'"),
+        ({**LOCAL, "modules_warmup": 1}, "warmup is set, but modules.credit is 'local'"),
+        ({"modules_credit": "synthetic", "modules_pool": 2}, "is 'synthetic', which uses label,"),
         ({"modules_credit": "frozen", "modules_mu": 1}, "modules.credit is 'frozen', which uses"),
         (
             {**LOCAL, "members_arch": "branches", "members_hidden": [], "members_factory": "a:b"},

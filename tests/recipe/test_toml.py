@@ -578,6 +578,8 @@ OTHER = {
     "modules.temperature": 0.7,
     "modules.epochs": (6, 4),
     "modules.pairs": 0.7,
+    "modules.label": False,
+    "modules.warmup": 7,
     "modules.rates": (7.0, 1.0),
     "modules.auxiliary_rate": 7.0,
     "alerts.stop_on": ("stagnation",),
@@ -645,6 +647,8 @@ OTHER_MEMBERS = (
 
 def modules_with(name):
     """The section [modules] of a credit and a loss that understand a field."""
+    if name in ("label", "warmup"):
+        return Modules(credit="synthetic")
     schedule = "linear" if name in ("mu_start", "mu_epochs") else "constant"
     of_infopro = dict.fromkeys(("reconstruction", "prediction"), "infopro")
     loss = {"beta": "predsim", "temperature": "contrast", **of_infopro}.get(name, "pred")

@@ -128,6 +128,18 @@ class Credited:
     """What hidden modules returned, (L, M, B, …) each."""
     local_logits: Sequence[Tensor] = field(default=())
     """Logits (L, M, K, B) of the local head of each hidden module; empty without local heads."""
+    measured: "Mapping[str, Ratio]" = field(default_factory=dict)
+    """What the step has measured, under the names in `CreditRecord.metrics`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """A quantity of every module whose value for an epoch is a ratio of two sums over its steps."""
+
+    numerator: Tensor
+    """(L, M, modules)"""
+    denominator: Tensor
+    """(L, M, modules); 0 where there is nothing to measure."""
 
 
 class Credit(Protocol):

@@ -8,7 +8,7 @@ from torch import Tensor
 from jtdiag.engine import seeds
 from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.modules.building import ModularNetwork
-from jtdiag.engine.modules.contract import Batch, Credited
+from jtdiag.engine.modules.contract import Batch, Credited, Ratio
 from jtdiag.store.lanes import Lane
 
 
@@ -80,4 +80,11 @@ def joined(parts: Sequence[Credited]) -> Credited:
         local_logits=[
             members(p.local_logits[i] for p in parts) for i in range(len(first.local_logits))
         ],
+        measured={
+            name: Ratio(
+                numerator=members(part.measured[name].numerator for part in parts),
+                denominator=members(part.measured[name].denominator for part in parts),
+            )
+            for name in first.measured
+        },
     )

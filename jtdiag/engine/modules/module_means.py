@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import names
+from jtdiag.engine.modules.contract import Ratio
 from jtdiag.engine.objectives import TrainingObjective
+
+NOTHING: Mapping[str, Ratio] = {}
 
 
 class ModuleMeans:
@@ -17,11 +20,16 @@ class ModuleMeans:
     def __init__(self, objective: TrainingObjective) -> None:
         self._objective = objective
         self._sums: dict[str, Tensor] = {}
+        self._ratios: dict[str, tuple[Tensor, Tensor]] = {}
         self._examples = 0
 
     @torch.no_grad()
     def add(
-        self, features: Sequence[Tensor], local_logits: Sequence[Tensor], target: Tensor
+        self,
+        features: Sequence[Tensor],
+        local_logits: Sequence[Tensor],
+        target: Tensor,
+        measured: Mapping[str, Ratio] = NOTHING,
     ) -> None:
         """Add one batch.
 
@@ -29,6 +37,7 @@ class ModuleMeans:
             features: What each hidden module returned, (L, M, B, …).
             local_logits: Logits (L, M, K, B) of their local heads; may be empty.
             target: (L, B), or (L, B, K).
+            measured: What a credit has measured in a training step.
         """
         dead = [(h == 0).flatten(3).all(-1) for h in features]
         self._add(names.DEAD_ROWS, dead)
@@ -37,6 +46,10 @@ class ModuleMeans:
         self._add(names.MODULE_LOSS, losses)
         self._add(names.MODULE_ERROR, errors)
         self._examples += target.shape[1]
+        for name, ratio in measured.items():
+            parts = (ratio.numerator.double(), ratio.denominator.double())
+            sums = self._ratios.get(name)
+            self._ratios[name] = parts if sums is None else (sums[0] + parts[0], sums[1] + parts[1])
 
     def _add(self, name: str, by_module: Sequence[Tensor]) -> None:
         if not by_module:
@@ -55,9 +68,12 @@ class ModuleMeans:
             names.MODULE_ERROR: rows[names.MEMBER_ERROR],
             names.DEAD_ROWS: np.zeros_like(rows[names.MEMBER_LOSS]),  # logits are never rows of 0
         }
-        return {
+        means = {
             name: np.concatenate(
                 [(total / self._examples).cpu().numpy(), of_last[name][..., None]], -1
             )
             for name, total in self._sums.items()
         }
+        # 0/0 is NaN: a module of which there is nothing to measure.
+        ratios = {name: (a / b).cpu().numpy() for name, (a, b) in self._ratios.items()}
+        return means | ratios

@@ -7,32 +7,19 @@ import pytest
 import torch
 from torch.nn import functional
 
-from jtdiag.engine.lane_group import LaneGroup
-from jtdiag.engine.session import Session
-from jtdiag.store import lanes
-
 MLP = {"arch": "mlp", "count": 3, "hidden": [7, 6, 5], "norm": "batch"}
 LOSSES = ("pred", "sim", "predsim", "infopro", "contrast")
+OTHERS = [
+    {"credit": "synthetic"},
+    {"credit": "synthetic", "mu": 0.5, "warmup": 1, "head_layers": 1},
+]
+"""Credits without losses to choose from."""
 ARCHITECTURES = {
     "mlp": {**MLP, "norm": "none"},
     "mlp with norm": MLP,
     "conv": {"arch": "conv", "count": 2, "filters": [3, 4], "strides": [1, 2], "norm": "batch"},
     "densenet": {"arch": "densenet", "count": 2, "depth": 16, "growth": 2},
 }
-
-
-@pytest.fixture
-def group_of(of_images):
-    """Return a function that makes a group of all lanes of a recipe."""
-
-    def make(modules=None, session=None, **changes):
-        table = {"members": MLP, "modules": modules or {}, **changes}
-        made = session or Session.of(of_images(**table))
-        return LaneGroup(
-            made.recipe, lanes.lanes_of(made.recipe), made.data, made.stack, made.device
-        )
-
-    return make
 
 
 def trained(group, epochs=2):
@@ -226,7 +213,8 @@ def test_frozen_modules_do_not_move(group_of, modules):
 @pytest.mark.parametrize(
     "modules",
     [{"credit": "local", "loss": loss} for loss in LOSSES]
-    + [{"credit": "local", "mu": 0.5}, {"credit": "local", "reach": 2}, {"credit": "frozen"}],
+    + [{"credit": "local", "mu": 0.5}, {"credit": "local", "reach": 2}, {"credit": "frozen"}]
+    + OTHERS,
 )
 @pytest.mark.slow
 def test_at_lambda_0_members_are_runs_of_one_member(group_of, modules):
@@ -247,7 +235,12 @@ def test_at_lambda_0_members_are_runs_of_one_member(group_of, modules):
 
 @pytest.mark.parametrize(
     "modules",
-    [{"watch": True}, {"credit": "local", "loss": "infopro"}, {"credit": "local", "reach": 2}],
+    [
+        {"watch": True},
+        {"credit": "local", "loss": "infopro"},
+        {"credit": "local", "reach": 2},
+        *OTHERS,
+    ],
 )
 def test_members_chunk_by_chunk_are_all_members(group_of, modules):
     whole, chunked = group_of(modules), group_of(modules)
@@ -257,8 +250,10 @@ def test_members_chunk_by_chunk_are_all_members(group_of, modules):
         torch.testing.assert_close(first[name], second[name], atol=1e-12, rtol=1e-9)
 
 
-def test_one_float32_step_is_that_of_float64_up_to_rounding(group_of):
-    modules = {"credit": "local", "loss": "predsim", "mu": 0.5}
+@pytest.mark.parametrize(
+    "modules", [{"credit": "local", "loss": "predsim", "mu": 0.5}, *OTHERS], ids=str
+)
+def test_one_float32_step_is_that_of_float64_up_to_rounding(group_of, modules):
     double = gradients(group_of(modules), 0.5)
     single = gradients(group_of(modules, engine={"precision": "float32"}), 0.5)
     for name, gradient in single.items():
@@ -283,8 +278,10 @@ def test_errors_by_module_are_those_of_the_local_heads(group_of):
     assert torch.equal(logits, group._logits(group._state, x.expand(2, *x.shape), training=False))
 
 
-def test_a_restored_group_continues_bit_for_bit(group_of):
-    modules = {"credit": "local", "loss": "predsim", "mu": 0.5}
+@pytest.mark.parametrize(
+    "modules", [{"credit": "local", "loss": "predsim", "mu": 0.5}, *OTHERS], ids=str
+)
+def test_a_restored_group_continues_bit_for_bit(group_of, modules):
     whole, again = group_of(modules), group_of(modules)
     whole.train_epoch(1)
     states = []
@@ -308,7 +305,7 @@ def test_a_restored_group_continues_bit_for_bit(group_of):
 
 def test_weights_and_batches_are_the_same_whatever_the_credit(group_of):
     first = group_of()
-    for modules in ({"credit": "local", "loss": "contrast"}, {"credit": "frozen"}):
+    for modules in ({"credit": "local", "loss": "contrast"}, {"credit": "frozen"}, *OTHERS):
         other = group_of(modules)
         assert_equal(first._state, other._state)
         assert torch.equal(first._order(3), other._order(3))

@@ -14,6 +14,10 @@ from jtdiag.store.run import Run
 
 MLP = {"arch": "mlp", "count": 3, "hidden": [7, 6], "norm": "batch"}
 LOCAL = {"credit": "local", "loss": "predsim", "mu": 0.5}
+MEASURED = {
+    "synthetic": {"credit": "synthetic", "warmup": 1, "mu": 0.5},
+}
+"""Credits that measure something in training."""
 
 
 @pytest.fixture
@@ -75,7 +79,9 @@ class StopAfter(StopRequest):
             raise TrainingStopped("stopped")
 
 
-@pytest.mark.parametrize("modules", [LOCAL, {"credit": "frozen", "watch": True}])
+@pytest.mark.parametrize(
+    "modules", [LOCAL, {"credit": "frozen", "watch": True}, *MEASURED.values()]
+)
 def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, recipe_of, modules):
     recipe = recipe_of(modules=modules, train={"epochs": 3, "optimiser": "adamw", "lr": 0.01})
     whole = train(recipe, tmp_path / "whole")
@@ -89,6 +95,28 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, recipe_of, modules):
             assert first.keys() == second.keys()
             for name in first:
                 np.testing.assert_array_equal(first[name], second[name])
+
+
+@pytest.mark.parametrize(
+    ("modules", "measured"),
+    [
+        (MEASURED["synthetic"], {"synthetic_r2": ["layer1", "layer2"]}),
+    ],
+)
+def test_the_store_has_what_a_credit_measures_in_training(tmp_path, recipe_of, modules, measured):
+    run = train(recipe_of(modules=modules), tmp_path / "run")
+    metrics = run.metrics()
+    for name, expected in measured.items():
+        values = metrics[name]
+        assert values.dims == ("lam", "trial", "epoch", "member", "module")
+        assert values.attrs["unit"]
+        assert not np.isfinite(values.sel(epoch=0)).any()  # nothing is trained
+        finite = np.isfinite(values.sel(epoch=slice(1, None))).all(
+            ["lam", "trial", "epoch", "member"]
+        )
+        assert list(metrics.module.values[finite]) == expected
+    assert "module_error" not in metrics
+    assert run.check() > 0
 
 
 def test_a_damaged_local_head_is_found(tmp_path, recipe_of):
