@@ -1,7 +1,9 @@
 """Programs in process groups of their own, which end with this process, however it ends."""
 
 import contextlib
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -14,6 +16,10 @@ _GUARD = (
     "trap '' HUP INT TERM; last=; while read -r groups; do last=$groups; done; "
     '[ -z "$last" ] || kill -s KILL -- $last'
 )
+
+# Becomes the program once it is told to, when the guard knows its group. If this process is killed
+# before, the shell reads the end of its input and starts nothing.
+_WHEN_TOLD = 'read -r _ && exec "$@" </dev/null'
 
 
 class ProcessGroups:
@@ -45,16 +51,18 @@ class ProcessGroups:
         with self._lock:
             if self._stopped:
                 return None
-            self._inform_guard()  # starts it first: what is not yet on its list is not killed
+            if shutil.which(arguments[0]) is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), arguments[0])
             process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
+                ["/bin/sh", "-c", _WHEN_TOLD, "sh", *arguments],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,  # it would disturb the display
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
             self._running = {group for group in self._running if _exists(group)} | {process.pid}
             self._inform_guard()
+            _tell_to_start(process)
         return process
 
     def _inform_guard(self) -> None:
@@ -85,6 +93,13 @@ class ProcessGroups:
                 self._inform_guard()
                 _end(self._guard)
                 self._guard = None
+
+
+def _tell_to_start(process: "subprocess.Popen[bytes]") -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(OSError), process.stdin:
+        process.stdin.write(b"\n")
+    process.stdin = None  # communicate would flush it
 
 
 def _end(guard: "subprocess.Popen[bytes]") -> None:
