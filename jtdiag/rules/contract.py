@@ -82,10 +82,10 @@ class History:
         Raises:
             ValueError: if the history starts later.
         """
-        mask = self.epoch <= epoch
-        if not mask.any():
+        count = int(np.searchsorted(self.epoch, epoch, side="right"))
+        if not count:
             raise ValueError(f"epoch is {epoch}; the history starts at {self.epoch[0]}.")
-        return self._select(mask)
+        return self._select(slice(count))  # without copies: rules judge every epoch of long runs
 
     def with_heads(self) -> "History | None":
         """Return the epochs since the heads are trained, counted from there; None before."""
@@ -93,7 +93,7 @@ class History:
             return self
         if self.last <= self.head_from:
             return None
-        since = self._select(self.epoch >= self.head_from)
+        since = self._select(slice(int(np.searchsorted(self.epoch, self.head_from)), None))
         return replace(since, epoch=since.epoch - self.head_from, head_from=0)
 
     def measured(self) -> "History | None":
@@ -104,7 +104,7 @@ class History:
         mask = ~(np.isnan(self.ensemble_loss) & np.isnan(self.ensemble_error))
         return self._select(mask) if mask.any() else None
 
-    def _select(self, mask: NDArray[np.bool_]) -> "History":
+    def _select(self, mask: NDArray[np.bool_] | slice) -> "History":
         return replace(
             self,
             epoch=self.epoch[mask],
