@@ -66,6 +66,8 @@ MODULE_VARIABLES: Final = (MODULE_LOSS, MODULE_ERROR, DEAD_ROWS)
 """Metrics of runs with [modules], by split, member and module."""
 SYNTHETIC_R2: Final = "synthetic_r2"
 """Share of the variance of the gradients that synthetic gradients explain."""
+INVERSE_ERROR: Final = "inverse_error"
+"""Squared error of the inverses of target propagation, relative to the variance of the input."""
 FROZEN_PARAMETER: Final = "frozen parameter"
 """Meaning of an array of checkpoints: a parameter that is not trained."""
 DISPLACEMENT: Final = "displacement"

@@ -28,6 +28,7 @@ from jtdiag.engine.modules.building import ModularNetwork
 from jtdiag.engine.modules.contract import Batch, StepGradients
 from jtdiag.engine.modules.lane_modules import LaneModules, joined
 from jtdiag.engine.modules.module_means import ModuleMeans
+from jtdiag.engine.modules.noise import Noise
 from jtdiag.engine.running_means import RunningMeans
 from jtdiag.engine.stopping import StopRequest
 from jtdiag.errors import RecipeError
@@ -287,6 +288,9 @@ class LaneGroup:
             target=target,
             positions=positions,
             epoch=step[0],
+            noise=Noise(
+                seed=self.recipe.seed, trials=[lane.trial for lane in self.lanes], step=step
+            ),
             losses=StepGradients(
                 objective=self._objective,
                 target=target,

@@ -25,6 +25,7 @@ class Purpose(IntEnum):
     BOOTSTRAP = 7
     START = 8
     AUXILIARY = 9
+    NOISE = 10
 
 
 def generator(seed: int, purpose: Purpose, *keys: int) -> torch.Generator:

@@ -23,6 +23,8 @@ DEEPEST_HEAD: Final = 2
 """Most hidden layers of a local head, as in Belilovsky et al. 2020."""
 LARGEST_POOL: Final = 1_000
 COUPLINGS: Final = ("head", "every")
+FIRSTS: Final = ("hidden", "output")
+INVERSES: Final = ("learned", "fixed")
 
 
 def _cuts(field: str, value: object) -> str | tuple[int, ...]:
@@ -84,7 +86,7 @@ class Modules:
     alone ("head"), or after the listed layers."""
     credit: str = attrs.field(default=END_TO_END, metadata=checked(_credit, quiet=True))
     """How modules are told what to change: "end-to-end", "local", "proxy", "synthetic",
-    "frozen", or one from another package."""
+    "targets", "frozen", or one from another package."""
     watch: bool = attrs.field(default=False, metadata=checked(checks.flag, quiet=True))
     """end-to-end, frozen: whether a local head after every hidden module learns beside the member,
     from detached features, so that errors are known module by module."""
@@ -145,6 +147,21 @@ class Modules:
     """synthetic: whether synthesisers know an example's label besides its features."""
     warmup: int = attrs.field(default=0, metadata=checked(checks.integer, 0, quiet=True))
     """synthetic: first epochs in which synthesisers learn, and members are trained end to end."""
+    step: float = attrs.field(
+        default=0.5, metadata=checked(checks.positive, LARGEST_FACTOR, quiet=True)
+    )
+    """targets: η, by how much of an example's gradient the first target differs from the output."""
+    first: str = attrs.field(default="hidden", metadata=checked(checks.choice, FIRSTS, quiet=True))
+    """targets: whether the first target is that of the last hidden module ("hidden"), or that of
+    the members' outputs ("output"), which an inverse of the last module hands down."""
+    inverse: str = attrs.field(
+        default="learned", metadata=checked(checks.choice, INVERSES, quiet=True)
+    )
+    """targets: whether inverses are learned, or stay as they were drawn ("fixed")."""
+    noise: float = attrs.field(
+        default=0.1, metadata=checked(checks.number, 0, LARGEST_FACTOR, quiet=True)
+    )
+    """targets: standard deviation of the noise with which inverses are learned."""
     rates: tuple[float, ...] = attrs.field(default=(), metadata=checked(_rates, quiet=True))
     """Learning rates of the modules, the head last, as multiples of train.lr; 1 by default."""
     auxiliary_rate: float = attrs.field(
@@ -159,6 +176,11 @@ class Modules:
             raise RecipeError(
                 f"modules.reach is {self.reach} and modules.mu is set; both say how far a module "
                 "sees, so omit one of them."
+            )
+        if self.inverse == "fixed" and self.noise != attrs.fields(Modules).noise.default:
+            raise RecipeError(
+                "modules.noise is set, but modules.inverse is 'fixed', and noise is for learning "
+                "inverses; omit noise."
             )
 
     @property
@@ -278,6 +300,6 @@ CREDITS: Final[loading.Registry[CreditRecord]] = loading.Registry(
     noun="credit",
     plural="credits",
     error=RecipeError,
-    order=(END_TO_END, "local", "proxy", "synthetic", "frozen"),
+    order=(END_TO_END, "local", "proxy", "synthetic", "targets", "frozen"),
 )
 """Installed ways of assigning credit."""

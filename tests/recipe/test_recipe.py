@@ -57,6 +57,10 @@ REFUSED = [
     ("modules_temperature", -1, "0 or more"),
     ("modules_label", "no", "true or false"),
     ("modules_warmup", -1, "0 or more"),
+    ("modules_step", 0, "greater than 0"),
+    ("modules_first", "input", "hidden, output"),
+    ("modules_inverse", "exact", "learned, fixed"),
+    ("modules_noise", -1, "0 or more"),
     ("modules_rates", [1, 0], "greater than 0"),
     ("modules_auxiliary_rate", 0, "greater than 0"),
     ("data_layout", "NHWC", "one of auto, nchw, nhwc"),
@@ -254,6 +258,11 @@ LOCAL = {"modules_credit": "local"}
         ({**LOCAL, "modules_label": False}, "label is set, but modules.credit is 'local'"),
         ({**LOCAL, "modules_warmup": 1}, "warmup is set, but modules.credit is 'local'"),
         ({"modules_credit": "synthetic", "modules_pool": 2}, "is 'synthetic', which uses label,"),
+        ({"modules_credit": "targets", "modules_mu": 0.5}, "'targets', which uses step, first,"),
+        (
+            {"modules_credit": "targets", "modules_inverse": "fixed", "modules_noise": 0.2},
+            "noise is set, but modules.inverse is 'fixed'",
+        ),
         ({"modules_credit": "frozen", "modules_mu": 1}, "modules.credit is 'frozen', which uses"),
         (
             {**LOCAL, "members_arch": "branches", "members_hidden": [], "members_factory": "a:b"},

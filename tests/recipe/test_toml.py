@@ -580,6 +580,10 @@ OTHER = {
     "modules.pairs": 0.7,
     "modules.label": False,
     "modules.warmup": 7,
+    "modules.step": 0.7,
+    "modules.first": "output",
+    "modules.inverse": "fixed",
+    "modules.noise": 0.7,
     "modules.rates": (7.0, 1.0),
     "modules.auxiliary_rate": 7.0,
     "alerts.stop_on": ("stagnation",),
@@ -649,6 +653,8 @@ def modules_with(name):
     """The section [modules] of a credit and a loss that understand a field."""
     if name in ("label", "warmup"):
         return Modules(credit="synthetic")
+    if name in ("step", "first", "inverse", "noise"):
+        return Modules(credit="targets")
     schedule = "linear" if name in ("mu_start", "mu_epochs") else "constant"
     of_infopro = dict.fromkeys(("reconstruction", "prediction"), "infopro")
     loss = {"beta": "predsim", "temperature": "contrast", **of_infopro}.get(name, "pred")

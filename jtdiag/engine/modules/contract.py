@@ -15,6 +15,7 @@ from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.datasets.splits import DataSet
 from jtdiag.engine.forward import Forward
 from jtdiag.engine.modules.cuts import Module
+from jtdiag.engine.modules.noise import Noise
 from jtdiag.engine.objectives import TrainingObjective
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store.layout import Parameter
@@ -99,6 +100,8 @@ class Batch:
     """(L, B), positions of the examples in the training part of the data."""
     epoch: int
     """Epoch of the run, 1 or more; 0 when a step is only timed."""
+    noise: Noise
+    """Random numbers of the step."""
     losses: "StepGradients"
     """Gradients of the losses with respect to logits."""
     members: int

@@ -19,10 +19,9 @@ from jtdiag import names
 from jtdiag.engine.modules.contract import Batch, Credited, Ratio, Setting
 from jtdiag.engine.modules.local_credit import WithLocalHeads, gradients
 from jtdiag.engine.modules.local_terms import Root
+from jtdiag.engine.modules.passes import BELOW, passed, squares
 from jtdiag.engine.modules.synthesisers import Synthesisers
 from jtdiag.errors import RecipeError
-
-BELOW = "gradient handed down"
 
 
 class Synthetic(WithLocalHeads):
@@ -94,17 +93,6 @@ class Synthetic(WithLocalHeads):
         return family.statistic(batch.target, self.setting.outputs).to(batch.x.dtype)
 
 
-def passed(setting: Setting, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
-    """Return inputs and outputs of every module in training mode, each with a graph of its own."""
-    inputs, outputs, h = [], [], batch.x
-    for index, module in enumerate(setting.modules):
-        below = h.detach().requires_grad_() if index else h
-        h = setting.run(batch.state, module, below)
-        inputs.append(below)
-        outputs.append(h)
-    return inputs, outputs
-
-
 def _mixed(mu: float, returned: Tensor, synthetic: Tensor) -> Tensor:
     """Return the mixture of gradients; neither is used with a weight of 0, not even its NaN."""
     if mu == 0:
@@ -118,13 +106,8 @@ def explained(errors: Sequence[tuple[Tensor, Tensor]]) -> Ratio:
     Args:
         errors: Differences from gradients (L, M, B, …), and the gradients, by hidden module.
     """
-    total = [_squares(true - true.mean(2, keepdim=True)) for _, true in errors]
-    rest = [_squares(difference) for difference, _ in errors]
+    total = [squares(true - true.mean(2, keepdim=True)) for _, true in errors]
+    rest = [squares(difference) for difference, _ in errors]
     nothing = torch.zeros_like(total[0])
     whole = torch.stack([*total, nothing], -1)
     return Ratio(numerator=whole - torch.stack([*rest, nothing], -1), denominator=whole)
-
-
-def _squares(h: Tensor) -> Tensor:
-    """Return sums of squares (L, M) of (L, M, …)."""
-    return h.flatten(2).square().sum(-1, dtype=torch.float64)

@@ -12,6 +12,8 @@ LOSSES = ("pred", "sim", "predsim", "infopro", "contrast")
 OTHERS = [
     {"credit": "synthetic"},
     {"credit": "synthetic", "mu": 0.5, "warmup": 1, "head_layers": 1},
+    {"credit": "targets"},
+    {"credit": "targets", "first": "output", "inverse": "fixed"},
 ]
 """Credits without losses to choose from."""
 ARCHITECTURES = {

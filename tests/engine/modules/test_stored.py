@@ -16,6 +16,7 @@ MLP = {"arch": "mlp", "count": 3, "hidden": [7, 6], "norm": "batch"}
 LOCAL = {"credit": "local", "loss": "predsim", "mu": 0.5}
 MEASURED = {
     "synthetic": {"credit": "synthetic", "warmup": 1, "mu": 0.5},
+    "targets": {"credit": "targets"},
 }
 """Credits that measure something in training."""
 
@@ -101,6 +102,11 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, recipe_of, modules):
     ("modules", "measured"),
     [
         (MEASURED["synthetic"], {"synthetic_r2": ["layer1", "layer2"]}),
+        (MEASURED["targets"], {"inverse_error": ["layer2"]}),
+        (
+            {**MEASURED["targets"], "first": "output"},
+            {"inverse_error": ["layer2", "head"]},
+        ),
     ],
 )
 def test_the_store_has_what_a_credit_measures_in_training(tmp_path, recipe_of, modules, measured):
