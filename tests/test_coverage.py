@@ -74,7 +74,10 @@ def end_to_end(errors: Errors) -> Booleans:
 
 
 def reference(errors: Errors) -> Booleans:
-    """`stats.against_reference`: every λ against one that was named before."""
+    """`stats.against_reference`: every λ against one that was named before.
+
+    Also similarity, where the family of comparisons includes layers: candidates instead of λs.
+    """
     return excludes_0(errors[:, 1:] - errors[:, :1], errors.shape[1] - 1).any(1)
 
 

@@ -166,6 +166,25 @@ def growing_rate(_: Path) -> None:
     is_refused(ran, "learning rate exceeds 1e.30; lower one of them")
 
 
+@hostile(
+    KIND, "groups of classes that are no groups, empty, nested, repeated or a single one", "refused"
+)
+def no_groups(_: Path) -> None:
+    for value in ("3", "cat", "1979-05-27", "[[0, 1]]", "[[], [1]]", "[[[0]], [1]]", "[0, 0]"):
+        _set_is_refused(f"data.classes={value}", "data.classes ")
+    for entry in ("-1", "0.5", "nan", "true", "{}", "1" + 400 * "0"):
+        _set_is_refused(f"data.classes=[0, {entry}]", "data.classes ")
+
+
+@hostile(KIND, "classes and training examples that the data set does not have", "refused")
+def no_classes(_: Path) -> None:
+    _set_is_refused("data.classes=[0, 10]", "lists 10; digits has 10 classes, 0 to 9")
+    _set_is_refused('data.classes=[0, "\\u001b[2J"]', r"lists '\\x1b\[2J', which is no class of")
+    _set_is_refused(f"data.classes=[0, '{10_000 * 'x'}']", "which is no class of digits")
+    _set_is_refused("data.limit=1298", "digits has only 1297 training examples; lower it")
+    _set_is_refused("data.limit=200", "data.limit is 200 and data.val is 200, which leaves no")
+
+
 @hostile(KIND, "an unknown key with an escape sequence in it", "refused")
 def escape_in_key(_: Path) -> None:
     _refused('"\\u001b[2J" = 1\n' + DATA + MEMBERS, r"unknown key '\\x1b\[2J'")

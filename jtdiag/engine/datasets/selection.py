@@ -1,5 +1,6 @@
 """The examples of a data set that a recipe uses: `data.classes` and `data.limit`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -116,10 +117,10 @@ def _numbers(data: Data, names: Sequence[str]) -> list[list[int]]:
     """
     groups = [[_number(entry, names, data.name) for entry in group] for group in data.classes]
     listed = [number for group in groups for number in group]
-    repeated = [number for number in listed if listed.count(number) > 1]
-    if repeated:
+    number, count = Counter(listed).most_common(1)[0]
+    if count > 1:
         raise DataError(
-            f"data.classes lists class {repeated[0]} ({shown(names[repeated[0]])}) by number and "
+            f"data.classes lists class {number} ({shown(names[number])}) by number and "
             "by name; list each class once."
         )
     return groups
