@@ -17,7 +17,8 @@ REWOUND = "rewound"
 ALL = "all"
 INPUTS = "inputs"
 MARGIN = 1.0
-"""Points of error: a smaller loss is none, and a smaller fall of the error is none."""
+"""Points of error: a module that costs more carries the network, and a smaller loss or fall of the
+error is none."""
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
@@ -48,10 +49,12 @@ def _rewinding(at_lam: xr.Dataset, lam: float) -> list[Finding]:
     at_lam = at_lam.isel({names.TRIAL: (started & (at_lam["last_epoch"] > 0)).values})
     if not at_lam.sizes[names.TRIAL]:
         return []
-    of_members = _rewinding_of(at_lam, lam, "member", wording.MEMBERS)
     if at_lam.sizes[names.MEMBER] == 1:
-        return [of_members]
-    return [_rewinding_of(at_lam, lam, "ensemble", wording.ENSEMBLE), of_members]
+        return [_rewinding_of(at_lam, lam, "member", wording.SINGLE)]
+    return [
+        _rewinding_of(at_lam, lam, "ensemble", wording.ENSEMBLE),
+        _rewinding_of(at_lam, lam, "member", wording.MEMBERS),
+    ]
 
 
 def _rewinding_of(at_lam: xr.Dataset, lam: float, whose: str, what: str) -> Finding:

@@ -10,6 +10,7 @@ LISTED = 8
 
 ENSEMBLE = "test error of the ensemble"
 MEMBERS = "mean test error of the members"
+SINGLE = "test error of the member"
 
 Ends = tuple[int, int]
 """First and last of the trials' last epochs with a checkpoint."""
@@ -47,12 +48,12 @@ def rewinding(
     Args:
         lam: λ.
         ends: Last epochs.
-        what: `ENSEMBLE` or `MEMBERS`.
+        what: `ENSEMBLE`, `MEMBERS` or `SINGLE`.
         error: At the end, in percent.
         changes: By module, in points; the intervals hold for all modules together.
         own_statistics: The same with the statistics of BatchNorm of epoch 0; empty without
             BatchNorm.
-        margin: A loss below this counts as none, in points.
+        margin: A module whose loss is above this carries the network, in points.
         trials: Number of paired trials.
     """
     shown = _largest({name: change.mean for name, change in changes.items()})
@@ -79,18 +80,22 @@ def _decided(changes: Mapping[str, Interval], margin: float, trials: int) -> str
             f"Too few trials to test which modules carry the network ({trials}; at least "
             f"{LEAST_TRIALS} are needed)."
         )
+    point = _points(margin)
+    carrying = [n for n, change in changes.items() if change.low > margin]
     free = [n for n, change in changes.items() if change.exists and change.high < margin]
-    carrying = [n for n, change in changes.items() if change.low > 0 and n not in free]
-    undecided = [n for n in changes if n not in free and n not in carrying]
+    rising = [n for n, change in changes.items() if 0 < change.low <= margin and n not in free]
+    undecided = [n for n in changes if n not in (*carrying, *free, *rising)]
+    parts = [f"no module is shown to cost more than {point}"]
     if carrying:
         verb = "this module carries" if len(carrying) == 1 else "these modules carry"
-        parts = [f"the error rises significantly with {_named(carrying)}: {verb} the network"]
-    else:
-        parts = ["the error does not rise significantly with any module"]
+        parts = [f"setting back {_named(carrying)} costs more than {point}: {verb} the network"]
     if free:
-        parts.append(f"{_named(free)} can be set back at a loss of less than {_points(margin)}")
+        parts.append(f"{_named(free)} can be set back at a loss of less than {point}")
+    if rising:
+        more = f"whether by more than {point} is open"
+        parts.append(f"with {_named(rising)}, the error rises significantly, but {more}")
     if undecided:
-        loss = f"neither a rise nor a loss of less than {_points(margin)}"
+        loss = f"neither a rise nor a loss of less than {point}"
         parts.append(f"with {_named(undecided)}, {loss} can be shown")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]} ({trials} paired trials)."

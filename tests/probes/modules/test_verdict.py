@@ -55,13 +55,18 @@ def sentences(result):
 def test_modules_that_carry_the_network_are_named_and_those_that_do_not():
     for whose in ("ensemble", "member"):
         sentence = sentences(result_of((0.3, 0.1, 0)))[f"rewinding-{whose}"]
-        assert "significantly with layer1 and layer2: these modules carry" in sentence
+        assert (
+            "setting back layer1 and layer2 costs more than 1 point: these modules"
+            in sentence.lower()
+        )
         assert "head can be set back at a loss of less than 1 point (5 paired" in sentence
 
 
 def test_what_cannot_be_decided_is_said():
     sentence = sentences(result_of((0.3, 0.02, 0.0), sd=0.02))["rewinding-ensemble"]
     assert "with layer2 and head, neither a rise nor" in sentence
+    small = sentences(result_of((0.3, 0.01, 0.0)))["rewinding-ensemble"]
+    assert "with layer2, the error rises significantly, but whether by more than 1 point" in small
 
 
 def test_two_trials_show_nothing():
@@ -75,7 +80,7 @@ def test_two_trials_show_nothing():
 def test_without_spread_nothing_is_shown():
     """Errors are whole numbers of examples: trials may agree by chance."""
     sentence = sentences(result_of((0.3, 0.1, 0), sd=0))["rewinding-ensemble"]
-    assert "does not rise significantly with any module" in sentence
+    assert "No module is shown to cost more than 1 point" in sentence
     assert "can be set back" not in sentence.replace("cannot", "")
 
 
@@ -137,6 +142,11 @@ def test_trials_may_end_at_different_epochs():
     )
 
 
+def wrongly(cost, errors, seeds):
+    """Return how often a rise, a module that carries, and a change are claimed."""
+    return np.mean([claimed(cost, errors, seed) for seed in seeds], 0)
+
+
 def claimed(cost, errors, seed):
     """Whether anything false is claimed of modules that cost nothing and add nothing."""
     random = np.random.default_rng(seed)
@@ -147,8 +157,8 @@ def claimed(cost, errors, seed):
     shown = sentences(result)
     return np.array(
         [
-            "these modules carry" in shown["rewinding-ensemble"]
-            or "this module carries" in shown["rewinding-ensemble"],
+            "the error rises" in shown["rewinding-ensemble"],
+            "carr" in shown["rewinding-ensemble"],
             "significantly" in shown["stagnation"],
         ]
     )
@@ -156,8 +166,10 @@ def claimed(cost, errors, seed):
 
 @pytest.mark.slow
 def test_of_modules_that_are_all_alike_one_is_named_in_at_most_5_percent():
-    rate = np.mean([claimed((0, 0, 0), (0.1, 0.1, 0.1), seed) for seed in range(200)], 0)
-    assert (rate < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)).all()
+    most = 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
+    assert (wrongly((0, 0, 0), (0.1, 0.1, 0.1), range(200)) < most).all()
+    at_margin = wrongly((0.01, 0.01, 0.01), (0.1, 0.1, 0.1), range(200))
+    assert at_margin[1] < most
 
 
 def equivalent(cost, seed):
