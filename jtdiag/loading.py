@@ -11,13 +11,14 @@ import importlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
-from jtdiag.errors import JtdiagError, nearest
+from jtdiag.errors import LONGEST, JtdiagError, nearest, shortened
 
 T = TypeVar("T")
 
@@ -55,10 +56,11 @@ class Registry(Generic[T]):
         entry = _entries(self.group, tuple(sys.path)).get(name)
         if entry is None:
             names = self.names()
-            raise self.error(
-                f"There is no {self.noun} '{name}'.{nearest(name, names)} "
-                f"Installed {self.plural}: {', '.join(names)}."
+            beginning = (
+                f"There is no {self.noun} '{shortened(name, 100)}'.{nearest(name, names)} "
+                f"Installed {self.plural}: "
             )
+            raise self.error(f"{beginning}{_fitting(names, LONGEST - len(beginning) - 1)}.")
         loaded = entry.load()
         module, _, kind = self.kind.partition(":")
         if not isinstance(loaded, getattr(importlib.import_module(module), kind)):
@@ -90,6 +92,18 @@ def split(address: str) -> tuple[str, str]:
     """Split an address into module or file, and name; return two empty strings if it is invalid."""
     module, colon, name = address.rpartition(":")
     return (module, name) if colon and module and name else ("", "")
+
+
+def _fitting(names: Sequence[str], longest: int) -> str:
+    """Return names as a list, or the first ones and the number of others if it is too long."""
+    text = ", ".join(names)
+    if len(text) <= longest:
+        return text
+    for count in range(len(names) - 1, 0, -1):
+        text = f"{', '.join(names[:count])} and {len(names) - count} more"
+        if len(text) <= longest:
+            break
+    return text
 
 
 def load(field: str, address: str, kind: str, error: type[JtdiagError]) -> Any:

@@ -61,21 +61,24 @@ def against(
     """
     more = {name: change for name, (change, _) in by_layer.items() if change.low > 0}
     less = {name: change for name, (change, _) in by_layer.items() if change.high < 0}
+    equal = [_named(n) for n, (change, _) in by_layer.items() if not (change.exists or change.mean)]
     beginning = f"{context.beginning}members are"
     end = f"than at λ = {lam_text(lowest)}"
+    also = f" At {listed(equal)} they are equally similar in every trial." if equal else ""
     if not more and not less:
         text = f"{beginning} not significantly more or less similar {end} at any layer"
-        largest = max((power for _, power in by_layer.values()), default=math.nan)
-        if math.isfinite(largest):
-            text = f"{text}; {with_power(largest, '.2f')} at every layer"
-        return f"{text} ({trials} paired trials)."
+        powers = [power for change, power in by_layer.values() if change.exists or change.mean]
+        if powers and all(map(math.isfinite, powers)):
+            which = "every other layer" if equal else "every layer"
+            text = f"{text}; {with_power(max(powers), '.2f')} at {which}"
+        return f"{text} ({trials} paired trials).{also}"
     parts = [
         f"{word} similar {end} at {_changes(changes)}"
         for word, changes in (("more", more), ("less", less))
         if changes
     ]
     rest = "" if len(more) + len(less) == len(by_layer) else "; other layers: not significant"
-    return f"{beginning} significantly {listed(parts)} ({trials} paired trials{rest})."
+    return f"{beginning} significantly {listed(parts)} ({trials} paired trials{rest}).{also}"
 
 
 def layers(

@@ -57,9 +57,25 @@ SENTENCES = [
         "paired trials).",
     ),
     (
-        wording.against(CONTEXT, 0, {"head": (around(0.0), math.nan)}, 4),
+        wording.against(CONTEXT, 0, {"head": (around(0.1), math.nan)}, 4),
         f"{START}members are not significantly more or less similar than at λ = 0 at any layer (4 "
         "paired trials).",
+    ),
+    (
+        wording.against(
+            CONTEXT, 0, {"layer1": (around(0.0), math.nan), "head": (around(0.1, 0.2), 0.3)}, 4
+        ),
+        f"{START}members are not significantly more or less similar than at λ = 0 at any layer; a "
+        "difference of 0.30 would have been detected with a probability of 80 % at every other "
+        "layer (4 paired trials). At layer1 they are equally similar in every trial.",
+    ),
+    (
+        wording.against(
+            CONTEXT, 0, {"layer1": (around(0.0), math.nan), "head": (around(0.3, 0.2), 0.3)}, 4
+        ),
+        f"{START}members are significantly more similar than at λ = 0 at the head (+0.30 (95 % "
+        "interval +0.10 to +0.50)) (4 paired trials; other layers: not significant). At layer1 "
+        "they are equally similar in every trial.",
     ),
     (
         wording.layers(CONTEXT, {("inputs", "layer1"): around(0.8, 0.1)}, None, 2),
