@@ -547,6 +547,16 @@ def test_a_trial_that_diverged_at_its_chosen_epoch_is_left_out():
     assert result["ensemble_loss"].isnull().values.tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize("value", [np.inf, 1.5e308])
+def test_a_loss_that_is_not_finite_raises_no_warning(value):
+    """Warnings are errors in these tests."""
+    run = random_run(lam=(0.5,), trials=3)
+    run.logits["test"][0, 1, 2, 0, 4, :2] = value, -value
+    result = variance.measure(run, Options())
+    assert result["trials"].values.tolist() == [3]
+    assert not np.isfinite(result["expected_loss"]).any()
+
+
 def test_without_outputs_on_test_nothing_is_measured():
     run = random_run(splits=("train", "val"))
     result = variance.measure(run, Options())
