@@ -47,6 +47,16 @@ def test_missing_trials_are_no_pairs_and_missing_candidates_no_comparisons():
     assert against_lowest([[np.nan]])[0] == -1
 
 
+def test_a_candidate_with_a_single_trial_is_a_candidate():
+    """Its mean might have been the lowest, so its comparisons count."""
+    values = np.array([[1.0, 1.25, 1.5], [2.0, 2.5, 2.25], [3.0, np.nan, np.nan]])
+    lowest, intervals = against_lowest(values)
+    assert lowest == 0
+    assert intervals[1] == pytest.approx(paired(values[1] - values[0], 3))
+    assert intervals[2].mean == 2.0
+    assert not intervals[2].exists
+
+
 @pytest.mark.parametrize("rows", [[[0.1], [0.9]], [[0.1, 0.2], [0.3, 0.4]]])
 def test_one_trial_or_the_same_difference_in_all_is_never_significant(rows):
     _, intervals = against_lowest(rows)
