@@ -12,7 +12,7 @@ reasons of the survivors that were looked at are in `survivors.toml`, and in
 
 Prints each survivor without a reason, and the count of every room. The exit status is 1 if less
 than 90 % of a room's changes were noticed, or a survivor has no reason. mutmut keeps what it did
-in `build/mutants/`, so that a second run tests only what has changed.
+in `build/mutants/`, so that a second run of all changes tests only what has changed.
 """
 
 import argparse
