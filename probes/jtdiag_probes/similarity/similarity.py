@@ -17,13 +17,16 @@ from jtdiag_probes.conditioning.weight_conditioning import evenly
 from jtdiag_probes.layers.examples import POOLED
 from jtdiag_probes.similarity import cka, one_lane
 from jtdiag_probes.similarity.one_lane import LaneSimilarity
-from jtdiag_probes.similarity.representations import INPUTS, Representations, Units
+from jtdiag_probes.similarity.representations import INPUTS, LAYERS, Representations, Units
 from jtdiag_probes.similarity.verdict import LAYER, OTHER_EPOCH, OTHER_LAYER, judge
 
 MEMBERS = 8
 """Largest number of members that are measured, evenly spaced."""
 EPOCHS = 6
 """Largest number of epochs that are measured, of those that all lanes have kept."""
+
+VECTOR_SECONDS = 0.012
+"""Processor time for a layer of a member at an epoch: 256 units on 1,000 examples."""
 
 _LANE = (names.LAM, names.TRIAL)
 _OF_LAYERS = (names.EPOCH, LAYER, OTHER_LAYER)
@@ -106,6 +109,14 @@ def measure(run: Run, options: Options) -> xr.Dataset:
             of_lanes[lane] = one_lane.of_lane(np.stack(units))
             references.add(lane, one_lane.mean(units[-1], 1))
     return _result(run, measured, prepared, of_lanes, references.values)
+
+
+def seconds(run: Run) -> float:
+    """Return a rough estimate of the processor time for a run, in seconds."""
+    epochs = sum(min(len(run.seal(lane).checkpoints), EPOCHS) for lane in run.lanes)
+    weights = sum(len(shape) > 1 for shape in run.parameters.values())
+    members = min(run.recipe.members.count, MEMBERS)
+    return VECTOR_SECONDS * epochs * members * min(1 + weights, LAYERS)
 
 
 def measured_epochs(kept: Mapping[Lane, Sequence[int]]) -> dict[Lane, list[int]]:
@@ -191,6 +202,7 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    seconds=seconds,
     own_weights=True,
     replays=True,
 )

@@ -222,6 +222,11 @@ def test_means_over_members_are_means_of_all_pairs():
     assert one_lane.reference(*means)[1] == pytest.approx(np.mean(pairs))
 
 
+def test_the_estimated_time_grows_with_epochs_members_and_layers(deep):
+    vectors = 6 * 4 * 3 * 4  # lanes, kept epochs, members, layers
+    assert similarity.seconds(deep) == pytest.approx(similarity.VECTOR_SECONDS * vectors)
+
+
 def test_feature_maps_of_convolutions_are_compared():
     maps = torch.randn(2, 30, 3, 8, 8)
     pooled = representations.pooled(maps).numpy()
