@@ -306,9 +306,11 @@ class LaneGroup:
             return [(0, whole)]
         if coupled:
             raise RecipeError(wording.members_at_a_time(self.micro_members, count))
-        by_logits = whole.losses.by_logits(self._chunked_logits(step, x))
+        logits = self._chunked_logits(step, x)
+        by_logits = whole.losses.by_logits(logits)
         return [
-            (chunk.start, whole.of_members(chunk, by_logits)) for chunk in self._member_chunks()
+            (chunk.start, whole.of_members(chunk, logits, by_logits))
+            for chunk in self._member_chunks()
         ]
 
     def _losses_and_gradient(

@@ -23,6 +23,7 @@ DEEPEST_HEAD: Final = 2
 """Most hidden layers of a local head, as in Belilovsky et al. 2020."""
 LARGEST_POOL: Final = 1_000
 COUPLINGS: Final = ("head", "every")
+MOST_SWEEPS: Final = 100_000
 FIRSTS: Final = ("hidden", "output")
 INVERSES: Final = ("learned", "fixed")
 
@@ -86,7 +87,7 @@ class Modules:
     alone ("head"), or after the listed layers."""
     credit: str = attrs.field(default=END_TO_END, metadata=checked(_credit, quiet=True))
     """How modules are told what to change: "end-to-end", "local", "proxy", "synthetic",
-    "targets", "frozen", or one from another package."""
+    "targets", "codes", "frozen", or one from another package."""
     watch: bool = attrs.field(default=False, metadata=checked(checks.flag, quiet=True))
     """end-to-end, frozen: whether a local head after every hidden module learns beside the member,
     from detached features, so that errors are known module by module."""
@@ -162,6 +163,18 @@ class Modules:
         default=0.1, metadata=checked(checks.number, 0, LARGEST_FACTOR, quiet=True)
     )
     """targets: standard deviation of the noise with which inverses are learned."""
+    rho: float = attrs.field(
+        default=1.0, metadata=checked(checks.positive, LARGEST_FACTOR, quiet=True)
+    )
+    """codes: ρ, weight of the squared distances between codes and outputs."""
+    sweeps: int = attrs.field(
+        default=10, metadata=checked(checks.integer, 1, MOST_SWEEPS, quiet=True)
+    )
+    """codes: sweeps over the codes in a step."""
+    code_step: float = attrs.field(
+        default=0.1, metadata=checked(checks.positive, LARGEST_FACTOR, quiet=True)
+    )
+    """codes: step down the gradient of an example's energy, halved until the energy falls."""
     rates: tuple[float, ...] = attrs.field(default=(), metadata=checked(_rates, quiet=True))
     """Learning rates of the modules, the head last, as multiples of train.lr; 1 by default."""
     auxiliary_rate: float = attrs.field(
@@ -300,6 +313,6 @@ CREDITS: Final[loading.Registry[CreditRecord]] = loading.Registry(
     noun="credit",
     plural="credits",
     error=RecipeError,
-    order=(END_TO_END, "local", "proxy", "synthetic", "targets", "frozen"),
+    order=(END_TO_END, "local", "proxy", "synthetic", "targets", "codes", "frozen"),
 )
 """Installed ways of assigning credit."""

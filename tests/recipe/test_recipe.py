@@ -61,6 +61,9 @@ REFUSED = [
     ("modules_first", "input", "hidden, output"),
     ("modules_inverse", "exact", "learned, fixed"),
     ("modules_noise", -1, "0 or more"),
+    ("modules_rho", 0, "greater than 0"),
+    ("modules_sweeps", 0, "1 or more"),
+    ("modules_code_step", 0, "greater than 0"),
     ("modules_rates", [1, 0], "greater than 0"),
     ("modules_auxiliary_rate", 0, "greater than 0"),
     ("data_layout", "NHWC", "one of auto, nchw, nhwc"),
@@ -263,6 +266,8 @@ LOCAL = {"modules_credit": "local"}
             {"modules_credit": "targets", "modules_inverse": "fixed", "modules_noise": 0.2},
             "noise is set, but modules.inverse is 'fixed'",
         ),
+        ({"modules_credit": "codes", "modules_mu": 0.5}, "'codes', which uses rho, sweeps, code"),
+        ({"modules_credit": "codes", "modules_step": 1}, "step is set, but modules.credit is 'co"),
         ({"modules_credit": "frozen", "modules_mu": 1}, "modules.credit is 'frozen', which uses"),
         (
             {**LOCAL, "members_arch": "branches", "members_hidden": [], "members_factory": "a:b"},

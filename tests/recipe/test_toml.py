@@ -584,6 +584,9 @@ OTHER = {
     "modules.first": "output",
     "modules.inverse": "fixed",
     "modules.noise": 0.7,
+    "modules.rho": 0.7,
+    "modules.sweeps": 7,
+    "modules.code_step": 0.7,
     "modules.rates": (7.0, 1.0),
     "modules.auxiliary_rate": 7.0,
     "alerts.stop_on": ("stagnation",),
@@ -655,6 +658,8 @@ def modules_with(name):
         return Modules(credit="synthetic")
     if name in ("step", "first", "inverse", "noise"):
         return Modules(credit="targets")
+    if name in ("rho", "sweeps", "code_step"):
+        return Modules(credit="codes")
     schedule = "linear" if name in ("mu_start", "mu_epochs") else "constant"
     of_infopro = dict.fromkeys(("reconstruction", "prediction"), "infopro")
     loss = {"beta": "predsim", "temperature": "contrast", **of_infopro}.get(name, "pred")

@@ -66,6 +66,10 @@ class StepGradients:
     """Number of members M."""
     known: Tensor | None = None
     """Gradient with respect to the members' logits, if it has been computed."""
+    every: Tensor | None = None
+    """Logits (L, M, K, B) of all members, where a batch contains only some of them."""
+    first: int = 0
+    """Number of the first of them."""
 
     @torch.no_grad()
     def by_logits(self, logits: Tensor) -> Tensor:
@@ -109,14 +113,26 @@ class Batch:
     mu: float = 0.0
     """Weight μ of what is handed down from the module above."""
 
-    def of_members(self, chunk: slice, by_logits: Tensor) -> "Batch":
-        """Return the batch of some members, given the gradient with respect to all logits."""
+    def of_members(self, chunk: slice, logits: Tensor, by_logits: Tensor) -> "Batch":
+        """Return the batch of some members, given all logits and the gradient by them."""
+        share, weight = self.losses.shares
         return replace(
             self,
             state={name: tensor[:, chunk] for name, tensor in self.state.items()},
             auxiliaries={name: tensor[:, chunk] for name, tensor in self.auxiliaries.items()},
-            losses=replace(self.losses, known=by_logits[:, chunk]),
+            losses=replace(
+                self.losses,
+                known=by_logits[:, chunk],
+                every=logits,
+                first=chunk.start,
+                shares=(_of_members(share, chunk), _of_members(weight, chunk)),
+            ),
         )
+
+
+def _of_members(values: Tensor | None, chunk: slice) -> Tensor | None:
+    """Return the values (L, M, B) of some members; those of (L, 1, B) are of all."""
+    return values if values is None or values.shape[1] == 1 else values[:, chunk]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,8 @@ OTHERS = [
     {"credit": "synthetic"},
     {"credit": "synthetic", "mu": 0.5, "warmup": 1, "head_layers": 1},
     {"credit": "targets"},
+    {"credit": "codes"},
+    {"credit": "codes", "code_step": 3.0, "rho": 2.0, "sweeps": 3},
     {"credit": "targets", "first": "output", "inverse": "fixed"},
 ]
 """Credits without losses to choose from."""

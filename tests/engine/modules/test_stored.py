@@ -17,6 +17,7 @@ LOCAL = {"credit": "local", "loss": "predsim", "mu": 0.5}
 MEASURED = {
     "synthetic": {"credit": "synthetic", "warmup": 1, "mu": 0.5},
     "targets": {"credit": "targets"},
+    "codes": {"credit": "codes", "sweeps": 2},
 }
 """Credits that measure something in training."""
 
@@ -102,6 +103,10 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, recipe_of, modules):
     ("modules", "measured"),
     [
         (MEASURED["synthetic"], {"synthetic_r2": ["layer1", "layer2"]}),
+        (
+            MEASURED["codes"],
+            {name: ["layer1", "layer2", "head"] for name in ("energy", "energy_before")},
+        ),
         (MEASURED["targets"], {"inverse_error": ["layer2"]}),
         (
             {**MEASURED["targets"], "first": "output"},
