@@ -295,7 +295,7 @@ def recipe_written(path: Path) -> str:
 
 def error_table_title() -> str:
     """Return the title of a table of test errors."""
-    return "Test error at the epoch selected on validation (without it, the last), mean ± SE over trials"
+    return "Test error at the epoch chosen on validation (else the last), mean ± SE over trials"
 
 
 def files(paths: Sequence[Path]) -> str:

@@ -148,7 +148,7 @@ SENTENCES = [
     (wording.recipe_written(Path("runs/a.toml")), "Wrote runs/a.toml."),
     (
         wording.error_table_title(),
-        "Test error at the epoch selected on validation (without it, the last), mean ± SE over trials",
+        "Test error at the epoch chosen on validation (else the last), mean ± SE over trials",
     ),
     (wording.files([Path("a.pdf")]), "Figure:\n  a.pdf"),
     (wording.files([Path("a.pdf"), Path("a.png")]), "Figures:\n  a.pdf\n  a.png"),
