@@ -1,4 +1,4 @@
-"""The page "Extending jtdiag" is a package: installed, all of its seven extensions work."""
+"""The page "Extending jtdiag" is a package: installed, all of its eight extensions work."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from jtdiag.commands import main
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 FLAGS = re.MULTILINE | re.DOTALL
-KINDS = ("architectures", "datasets", "families", "rules", "probes", "figures", "sinks")
+KINDS = ("architectures", "datasets", "families", "rules", "probes", "figures", "sinks", "credits")
 
 
 @pytest.fixture
@@ -67,6 +67,20 @@ def test_the_package_of_the_page_extends_jtdiag_in_every_way(installed):
     lines = jtdiag("plot", "runs/extended", "error-by-trial").splitlines()
     drawn = [line for line in lines if line.startswith("runs/")]
     assert [Path(name).name for name in drawn] == ["error-by-trial.pdf", "error-by-trial.png"]
+
+
+@pytest.mark.slow
+def test_the_credit_of_the_page_trains_hidden_modules(installed):
+    jtdiag("train", "feedback.toml")
+    run = Run("runs/feedback")
+    lane = run.lanes[0]
+    first, last = run.auxiliaries(lane, 0), run.auxiliaries(lane, 5)
+    assert first.keys() == {f"auxiliary/layer{i}.feedback" for i in (1, 2)}
+    assert all((first[name] == last[name]).all() for name in first)  # fixed matrices
+    moved = run.checkpoint(lane, 5)["layer1.weight"] != run.checkpoint(lane, 0)["layer1.weight"]
+    assert moved.any()
+    error = run.metrics()["ensemble_error"].sel(split="test", epoch=5)
+    assert float(error.max()) < 0.2  # 90 % at chance
 
 
 def test_every_extension_is_one_file():
