@@ -1,5 +1,6 @@
 """Redraw the figures of a run during training."""
 
+import gc
 import time
 from collections.abc import Iterator
 
@@ -42,6 +43,7 @@ def redraw(
             drawings.append(drawing)
     for _ in _polls_with_new_epochs(run, interval):
         yield from _draw_all(run, drawings, probes, output)
+        gc.collect()  # figures refer to themselves: memory would grow for minutes before it levels
     yield wording.RUN_COMPLETE if run.done else wording.exited_early(run.path)
 
 
