@@ -119,6 +119,22 @@ def _replaced(old: list[Finding], probe: str, new: list[Finding]) -> list[Findin
     return [*old[:place], *new, *after]
 
 
+def begin(run: Path) -> None:
+    """Create the file of findings before a run's first result is saved.
+
+    A process may be killed between the two; a file that is missing is then known to be lost.
+
+    Raises:
+        StoreError: if it cannot be written.
+    """
+    try:
+        with files.locked(run / LOCK, PATIENCE):
+            if not (run / LOG).exists() and not are_lost(run):
+                files.write_atomically(run / LOG, EMPTY)
+    except OSError as error:
+        raise StoreError(f"{run / LOG}: cannot be written: {error}.") from error
+
+
 def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
     """Replace a probe's findings in a run's folder.
 

@@ -60,6 +60,8 @@ def measure(run: Run, selected: Probe) -> xr.Dataset:
     results.require_room(run)
     made_from = results.origin(run, selected)  # before measuring: the run may grow meanwhile
     result = ask(run, selected, Options())
+    with suppress(StoreError):  # the result, which cannot be saved either, says so
+        findings.begin(run.path)
     results.save(run, selected.name, result, made_from)
     try:
         with suppress(StoreError):  # another result is damaged

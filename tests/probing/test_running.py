@@ -135,6 +135,22 @@ def test_a_probe_that_breaks_its_promise_stores_nothing(small_run):
     assert findings.read(small_run.path) == []
 
 
+def test_a_probe_killed_before_its_findings_are_written_leaves_no_lost_file(toy_copy, monkeypatch):
+    (toy_copy.path / findings.LOG).unlink(missing_ok=True)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(findings, "record", killed)
+    with pytest.raises(KeyboardInterrupt):
+        running.measure(toy_copy, PROBES.find("performance"))
+    assert (toy_copy.path / "results/performance.zarr").exists()
+    assert findings.read(toy_copy.path) == []
+    (toy_copy.path / findings.LOG).unlink()
+    with pytest.raises(StoreError, match="missing or empty, although there are results"):
+        findings.read(toy_copy.path)
+
+
 def test_a_missing_run_and_an_unknown_probe_are_errors(toy, tmp_path):
     with pytest.raises(StoreError, match="is not a run: it has no recipe.toml"):
         ask(tmp_path, "performance")
