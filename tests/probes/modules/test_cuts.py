@@ -51,6 +51,16 @@ def test_the_members_are_left_as_they_were(tmp_path):
         assert not weight.requires_grad
 
 
+def test_statistics_that_stay_by_chance_belong_to_the_module_as_well(tmp_path):
+    run = run_of(tmp_path, hidden=[5], norm="batch")
+    replay = Replay.of(run, run.lanes[0], 1)
+    for name in ("layer1.weight", "layer1.bias", "norm1.running_mean", "norm1.running_var"):
+        replay.weights[name].zero_()  # such as of a layer that died
+    x = replay.examples("train")[0]
+    own = tensors_by_module(replay, modules_of(run, replay), x)["layer1"]
+    assert {f"norm1.{name}" for name in OF_NORM} <= own
+
+
 @pytest.mark.slow
 def test_modules_are_those_that_were_trained_one_by_one(tmp_path):
     run = run_of(tmp_path, {"credit": "local", "cuts": [2]}, hidden=[5, 4, 3])

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from jtdiag import stats
 from jtdiag_probes.modules.modules import WRITES
 from jtdiag_probes.modules.verdict import judge
 
@@ -60,6 +61,21 @@ def test_modules_that_carry_the_network_are_named_and_those_that_do_not():
             in sentence.lower()
         )
         assert "head can be set back at a loss of less than 1 point (5 paired" in sentence
+
+
+def test_intervals_hold_for_all_modules_together():
+    result = result_of((0.3, 0.02, 0))
+    shown = sentences(result)
+    for whose in ("ensemble", "member"):
+        errors = 100 * result[f"reestimated_{whose}_error"].isel(lam=0).sel(rewound="layer2")
+        errors = errors.mean("member") if whose == "member" else errors
+        differences = (errors.sel(epoch=0) - errors.sel(epoch=4)).values
+        expected = stats.with_interval(stats.paired(differences, 3), "+.1f", "points")
+        assert f"{expected} with layer2" in shown[f"rewinding-{whose}"]
+    first = result.isel(lam=0, member=0, module=0)
+    change = 100 * (first["probe_error"] - first["inputs_error"]).values
+    expected = stats.with_interval(stats.paired(change, 2), "+.1f", "points")
+    assert f"layer1 ({expected})" in shown["stagnation"]
 
 
 def test_what_cannot_be_decided_is_said():
@@ -140,6 +156,8 @@ def test_trials_may_end_at_different_epochs():
     assert (
         "after the last kept epochs (3 to 4), the test error of the ensemble is 3.0 %" in sentence
     )
+    assert "nan" not in sentence
+    assert "Setting back layer1 and layer2 costs more than 1 point" in sentence
 
 
 def wrongly(cost, errors, seeds):
