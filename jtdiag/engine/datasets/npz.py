@@ -126,12 +126,13 @@ def _divide(parts: tuple[NDArray[np.float32], ...], divisor: float) -> None:
         DataError: if they become larger than float32 can be.
     """
     largest = max(float(np.abs(part).max(initial=0)) for part in parts)
-    if math.isfinite(largest) and largest / divisor > np.finfo(np.float32).max:
+    limit = float(np.finfo(np.float32).max)  # compared with a float32, large numbers overflow
+    if math.isfinite(largest) and largest / divisor > limit:
         raise DataError(
             f"divided by data.scale = {divisor:g}, some inputs exceed float32; increase data.scale."
         )
-    for part in parts if largest else ():  # a tiny divisor is 0 in float32, and 0/0 is NaN
-        part /= divisor
+    for part in parts:  # in float64: a tiny divisor is 0 in float32
+        np.divide(part, divisor, out=part, dtype=np.float64, casting="same_kind")
 
 
 def _channels_last(raw: dict[str, NDArray[Any]], layout: str) -> bool:

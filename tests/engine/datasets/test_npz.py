@@ -371,3 +371,18 @@ def test_arrays_larger_than_memory_are_refused_by_their_header(tmp_path):
     with pytest.raises(DataError, match=r"its arrays take 32000\.0 GB, but only .* are free") as e:
         npz.load(path)
     assert str(e.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("value", "divisor", "expected"),
+    [(1e-30, 1e-50, 1e20), (0.0, 1e-300, 0.0), (200.0, 255.0, 200 / 255)],
+)
+def test_a_divisor_beyond_float32_divides_all_the_same(value, divisor, expected):
+    inputs = np.full((2, 3), value, np.float32)
+    npz._divide((inputs,), divisor)
+    assert inputs == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_divisor_that_makes_inputs_too_large_is_refused():
+    with pytest.raises(DataError, match=r"exceed float32; increase data.scale"):
+        npz._divide((np.ones((2, 3), np.float32),), 1e-300)
