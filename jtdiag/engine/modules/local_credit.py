@@ -135,6 +135,8 @@ class Local(WithLocalHeads):
         assert self._prediction is not None
         roots = []
         for term, weight in self._terms:
+            if weight(index) == 0 and term is not self._prediction:  # save its computation
+                continue
             root, gradient = term.root(batch, index, h)
             roots.append((root, gradient if weight(index) == 1 else weight(index) * gradient))
         if not self._predicts:  # its error is measured all the same
