@@ -64,6 +64,8 @@ DEAD_ROWS: Final = "dead_rows"
 """Share of the examples for which all outputs of a module are 0."""
 MODULE_VARIABLES: Final = (MODULE_LOSS, MODULE_ERROR, DEAD_ROWS)
 """Metrics of runs with [modules], by split, member and module."""
+PROXY: Final = "proxy"
+"""Proxy that a module ascends, in the epochs in which it is trained."""
 SYNTHETIC_R2: Final = "synthetic_r2"
 """Share of the variance of the gradients that synthetic gradients explain."""
 ENERGY: Final = "energy"

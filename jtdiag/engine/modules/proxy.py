@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jtdiag import names
 from jtdiag.recipe.modules import CreditRecord
 
 
@@ -18,4 +19,10 @@ CREDIT = CreditRecord(
     fields=("epochs", "pairs", "pool", "rates", "temperature"),
     losses=("al", "nmse", "raw", "neo", "cts"),
     one_by_one=True,
+    metrics={
+        names.PROXY: (
+            names.FRACTION,
+            "proxy of the kernel of a module's outputs, of the module that the epoch trains",
+        )
+    },
 )

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from jtdiag import names
 from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.modules import pair_kernels
-from jtdiag.engine.modules.contract import Batch, Credited, Setting
+from jtdiag.engine.modules.contract import Batch, Credited, Ratio, Setting
 from jtdiag.engine.modules.frozen_features import FrozenFeatures
 from jtdiag.engine.modules.local_credit import gradients
 from jtdiag.errors import RecipeError
@@ -74,6 +75,7 @@ class Proxy:
         module = self._setting.modules[index]
         weights = {name: batch.state[name] for name in module.parameters}
         out = self._setting.run(batch.state, module, h)
+        measured = {}
         if index == len(self._setting.modules) - 1:
             root, logits = (out, batch.losses.by_logits(out.detach())), out.detach()
         else:
@@ -81,7 +83,19 @@ class Proxy:
             root = (value, torch.full_like(value, -1 / batch.members))
             later, logits = self._rest(batch.state, out.detach(), index)
             features = [*features, out.detach(), *later]
-        return Credited(logits=logits, gradients=gradients([root], weights), features=features)
+            measured[names.PROXY] = self._of_module(index, value.detach(), out.shape[2])
+        return Credited(
+            logits=logits,
+            gradients=gradients([root], weights),
+            features=features,
+            measured=measured,
+        )
+
+    def _of_module(self, index: int, value: Tensor, batch: int) -> Ratio:
+        """Return a value (L, M) of one module, as its mean over examples."""
+        count = value.new_zeros(*value.shape, len(self._setting.modules))
+        count[..., index] = batch
+        return Ratio(numerator=value.unsqueeze(-1) * count, denominator=count)
 
     def proxy(self, features: Tensor, batch: Batch) -> Tensor:
         """Return the proxy (L, M) of features (L, M, B, …) of a hidden module."""

@@ -85,6 +85,22 @@ def test_a_proxy_rises(group_of):
     assert values[-1] > values[0] + 0.2
 
 
+def test_the_proxy_of_the_module_that_is_trained_is_a_metric(tmp_path, recipe_of):
+    run = train(recipe_of({"epochs": [2, 1, 1]}), tmp_path / "run")
+    values = run.metrics()["proxy"]
+    assert values.dims == ("lam", "trial", "epoch", "member", "module")
+    measured = np.isfinite(values).all(["lam", "trial", "member"]).values.tolist()
+    assert measured == [
+        [False, False, False],  # before training
+        [True, False, False],
+        [True, False, False],
+        [False, True, False],
+        [False, False, False],  # the head has no proxy
+    ]
+    first = values.isel(module=0).sel(epoch=[1, 2]).mean(["lam", "trial", "member"])
+    assert 0 < float(first[0]) < float(first[1]) <= 1
+
+
 def test_nan_above_a_module_leaves_its_update_unchanged(group_of):
     clean, spoiled = group_of(), group_of()
     for name, tensor in spoiled._state.items():
