@@ -21,6 +21,7 @@ from jtdiag.figures import FIGURES, drawing
 from jtdiag.figures.drawing import Output
 from jtdiag.figures.kinds import schemes
 from jtdiag.probing import results
+from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.store.run import Run
@@ -28,7 +29,9 @@ from jtdiag.workflows import study
 
 STUDY = Path(__file__).with_name("gallery.toml")
 OF_ALL_FIGURES = "joint"
-"""The run of that study from which all figures except `schemes` are drawn."""
+"""The run of that study from which all figures except `schemes` are drawn, if they can be."""
+OF_MODULES = "local"
+"""The run from which figures of members that are trained module by module are drawn."""
 OF_THE_PAPER = (
     (study.FIGURE, "2"),
     ("error-against-lambda", "3"),
@@ -129,11 +132,11 @@ def small(folder: Path, probes: Sequence[str] | None = None) -> list[Entry]:
     """
     study_folder = folder / "study"
     study.run_study(studies.read(STUDY), study_folder, lambda: nullcontext(NullListener()))
-    run = Run(study_folder / OF_ALL_FIGURES)
+    runs = [Run(study_folder / name) for name in (OF_ALL_FIGURES, OF_MODULES)]
     needed = dict.fromkeys(kind.needs for kind in FIGURES.all())
     for name in needed if probes is None else probes:
-        probe(run, name)
-    return draw([run], study_folder, folder / "images")
+        probe(next(run for run in runs if PROBES.find(name).applies(run)), name)
+    return draw(runs, study_folder, folder / "images")
 
 
 def built_page(build: Path) -> str:

@@ -22,7 +22,7 @@ from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.layout import Extent
 from jtdiag.store.run import Run
 from jtdiag.store.writer import EpochBlock, Examples, RunWriter, refuse_occupied
-from jtdiag.testing import ProbePromises
+from jtdiag.testing import ProbePromises, toy_run
 
 # No test is timed.
 settings.register_profile("untimed", deadline=None)
@@ -298,9 +298,12 @@ def _train_where_code_is_patched(toy_runs: ToyRuns, request: pytest.FixtureReque
 
 
 @pytest.fixture(scope="session")
-def probed_run(toy: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The toy run with the results of every probe; tests may draw figures in it, no more."""
-    run = Run(shutil.copytree(toy.path, tmp_path_factory.mktemp("probed") / "toy"))
+def probed_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The toy run with the results of every probe; tests may draw figures in it, no more.
+
+    Local heads watch it, which changes no weight, so that probes of modules apply.
+    """
+    run = toy_run(tmp_path_factory.mktemp("probed"), modules={"watch": True})
     for name in PROBES.names():
         probe(run, name)
     return run

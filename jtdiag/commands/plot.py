@@ -101,6 +101,9 @@ def _plot(
     runs = [each for each in given if not all_diverged(each)] or given
     available = [drawing for drawing in drawings if _has_result(runs[0], drawing.needs)]
     for drawing in drawings:
+        if not named and not _applies(runs[0], drawing.needs):
+            echo(wording.figure_not_applicable(drawing.name, drawing.needs))
+            continue
         if not named and available and drawing not in available:
             echo(wording.figure_without_result(drawing.name, run, drawing.needs))
             continue
@@ -151,6 +154,13 @@ def _has_result(run: "Run", probe: str) -> bool:
     from jtdiag.probing import results
 
     return results.path_of(run, probe).exists()
+
+
+def _applies(run: "Run", probe: str) -> bool:
+    """Return whether the question of a probe applies to a run."""
+    from jtdiag.probing.registry import PROBES
+
+    return PROBES.find(probe).applies(run)
 
 
 def _warn_if_outdated(run: "Run", drawing: "FigureKind") -> None:

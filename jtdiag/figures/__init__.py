@@ -41,6 +41,7 @@ FIGURES: Final[Registry["FigureKind"]] = Registry(
         "by-depth",
         "similarity",
         "rewinding",
+        "credit",
         "kappa-against-lambda",
         "spectral-density",
     ),

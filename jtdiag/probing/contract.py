@@ -58,6 +58,8 @@ class Probe:
     """True if the question only applies to classification."""
     own_weights: bool = False
     """True if the question does not apply to members that are branches with shared weights."""
+    modules_only: bool = False
+    """True if the question only applies to members that are trained module by module."""
     replays: bool = False
     """True if the probe needs the models and the data, not only the stored outputs."""
     every_lane: bool = False
@@ -87,6 +89,11 @@ class Probe:
             return (
                 f"needs members with weights of their own, and the members of {run.path} are "
                 "branches of one network"
+            )
+        if self.modules_only and not run.recipe.modules.active:
+            return (
+                f"applies to members with [modules] whose credit is not 'end-to-end', or with "
+                f"watch, and those of {run.path} are trained as a whole"
             )
         if self.replays and run.recorded:
             return (

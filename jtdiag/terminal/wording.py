@@ -259,6 +259,11 @@ def figure_without_result(name: str, run: Path, probe: str) -> str:
     return f"{name}: skipped, its probe has no result. To draw it: {command}"
 
 
+def figure_not_applicable(name: str, probe: str) -> str:
+    """Return that a figure was not drawn because its probe does not apply to the run."""
+    return f"{name}: skipped, its probe {probe} is not applicable to this run."
+
+
 def figure_outdated(name: str, run: Path, probe: str) -> str:
     """Return that a figure is drawn from an outdated result."""
     command = f"jtdiag probe {shell_word(run)} {probe}"

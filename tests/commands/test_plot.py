@@ -30,13 +30,15 @@ def test_every_figure_is_drawn_by_default_and_each_file_named(probed_run):
 @pytest.mark.slow
 def test_what_a_run_holds_nothing_for_is_left_out_by_default_and_told(small_run):
     """It has kept neither outputs nor checkpoints."""
-    for name in PROBES.names():
-        ask(small_run, name)
+    for each in PROBES.all():
+        if each.applies(small_run):
+            ask(small_run, each.name)
     ran = plot(small_run)
     assert (ran.exit_code, ran.stderr) == (0, "")
     left_out = [line for line in ran.stdout.splitlines() if ": skipped" in line]
     reliability = "reliability: skipped. The run stores no outputs on the test split"
     assert any(reliability in line for line in left_out)
+    assert "credit: skipped, its probe credit is not applicable to this run." in left_out
     drawn = [
         name for name in FIGURES.names() if not any(line.startswith(name) for line in left_out)
     ]

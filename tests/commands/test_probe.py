@@ -12,6 +12,10 @@ def probe(run, *arguments):
     return CliRunner().invoke(main, ["probe", str(run.path), *arguments])
 
 
+def applicable(run):
+    return [each.name for each in PROBES.all() if each.applies(run)]
+
+
 def asked_lines(ran):
     return [line for line in ran.stdout.splitlines() if line.partition(":")[0] in NAMES]
 
@@ -20,8 +24,12 @@ def asked_lines(ran):
 def test_every_probe_is_asked_by_default(small_run):
     ran = probe(small_run)
     assert (ran.exit_code, ran.stderr) == (0, "")
-    assert asked_lines(ran) == [f"{n}: running. {PROBES.find(n).question}" for n in NAMES]
-    assert {path.stem for path in (small_run.path / "results").iterdir()} == set(NAMES)
+    names = applicable(small_run)
+    skipped = "skipped, not applicable to this run"
+    assert asked_lines(ran) == [
+        f"{n}: {'running' if n in names else skipped}. {PROBES.find(n).question}" for n in NAMES
+    ]
+    assert {path.stem for path in (small_run.path / "results").iterdir()} == set(names)
 
 
 @pytest.mark.slow

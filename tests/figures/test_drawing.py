@@ -160,8 +160,9 @@ LATER = {
 @pytest.fixture
 def asked_of_metrics(small_run):
     """A run that has kept neither outputs nor checkpoints, asked by every probe."""
-    for name in PROBES.names():
-        ask(small_run, name)
+    for each in PROBES.all():
+        if each.applies(small_run):
+            ask(small_run, each.name)
     return small_run
 
 
@@ -187,20 +188,24 @@ WITHOUT = {
 """What a figure cannot be drawn without."""
 
 
+def drawable(run):
+    return [kind.name for kind in FIGURES.all() if PROBES.find(kind.needs).applies(run)]
+
+
 @pytest.mark.slow
 def test_figures_of_a_run_that_stores_nothing_are_complete_or_one_line_that_says_what_to_keep(
     asked_of_metrics, monkeypatch
 ):
     drawn = []
     monkeypatch.setattr(drawing, "_write", lambda figure, path, origin: drawn.append(figure))
-    for name in FIGURES.names():
+    for name in drawable(asked_of_metrics):
         if name in WITHOUT:
             with pytest.raises(ProbeError, match=rf"keep\.{WITHOUT[name]}") as caught:
                 plot(asked_of_metrics, name)
             assert "\n" not in str(caught.value)
         else:
             plot(asked_of_metrics, name)
-    assert len(drawn) == 2 * (len(FIGURES.names()) - len(WITHOUT))  # PDF and PNG
+    assert len(drawn) == 2 * (len(drawable(asked_of_metrics)) - len(WITHOUT))  # PDF and PNG
     for figure in drawn:
         with style.of():
             assert problems(figure, 6) == []
@@ -210,11 +215,11 @@ def test_figures_of_a_run_that_stores_nothing_are_complete_or_one_line_that_says
 @pytest.mark.parametrize("epoch", [0, 3])
 def test_an_unfinished_run_is_drawn_without_a_warning(toy_copy, cut_back, monkeypatch, epoch):
     run = cut_back(toy_copy, -1, epoch, -1, -1, -1, -1)
-    for needed in {kind.needs for kind in FIGURES.all()}:
+    for needed in {FIGURES.find(name).needs for name in drawable(run)}:
         ask(run, needed)
     drawn = []
     monkeypatch.setattr(drawing, "_write", lambda figure, path, origin: drawn.append(figure))
-    for name in FIGURES.names():
+    for name in drawable(run):
         if name in LATER[epoch]:
             with pytest.raises(ProbeError) as caught:
                 plot(run, name)

@@ -13,6 +13,7 @@ OURS = (
     "collusion",
     "combiners",
     "conditioning",
+    "credit",
     "diversity",
     "dominance",
     "filters",

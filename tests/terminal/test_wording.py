@@ -118,6 +118,10 @@ SENTENCES = [
         "reliability: skipped. There are no outputs.",
     ),
     (
+        wording.figure_not_applicable("credit", "credit"),
+        "credit: skipped, its probe credit is not applicable to this run.",
+    ),
+    (
         wording.figure_without_result("reliability", RUN, "calibration"),
         "reliability: skipped, its probe has no result. "
         "To draw it: jtdiag probe runs/demo calibration",
