@@ -87,6 +87,28 @@ class StepGradients:
         gradient = self.objective.losses_and_gradient(logits, self.target, lam_L, *shares)[1]
         return gradient * (logits.shape[1] / self.members)
 
+    def by_all_local_logits(self, logits: Sequence[Tensor]) -> list[Tensor]:
+        """Return `by_local_logits` of several modules, in one computation."""
+        if not logits:
+            return []
+
+        def repeated(tensor: Tensor) -> Tensor:
+            return as_lanes([tensor] * len(logits))
+
+        share, weight = self.shares
+        together = replace(
+            self,
+            target=repeated(self.target),
+            local_lam_L=repeated(self.local_lam_L),
+            shares=(share, None if weight is None else repeated(weight)),
+        )
+        return list(together.by_local_logits(as_lanes(logits)).chunk(len(logits)))
+
+
+def as_lanes(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors (L, …) of several modules as one, with a lane for each module and lane."""
+    return torch.cat(list(tensors))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:

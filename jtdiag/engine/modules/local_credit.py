@@ -52,7 +52,9 @@ class WithLocalHeads:
         """Return what local heads learn from features, on which they have no influence."""
         if self._prediction is None:
             return []
-        return [self._prediction.root(batch, i, h.detach()) for i, h in enumerate(features)]
+        logits = self.local_logits(batch.auxiliaries, [h.detach() for h in features])
+        by_logits = batch.losses.by_all_local_logits([local.detach() for local in logits])
+        return list(zip(logits, by_logits, strict=True))
 
 
 class EndToEnd(WithLocalHeads):

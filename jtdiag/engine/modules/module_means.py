@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import names
-from jtdiag.engine.modules.contract import Ratio
+from jtdiag.engine.modules.contract import Ratio, as_lanes
 from jtdiag.engine.objectives import TrainingObjective
 
 NOTHING: Mapping[str, Ratio] = {}
@@ -41,10 +41,13 @@ class ModuleMeans:
         """
         dead = [(h == 0).flatten(3).all(-1) for h in features]
         self._add(names.DEAD_ROWS, dead)
-        losses = [self._objective.losses(logits, target).members for logits in local_logits]
-        errors = [self._objective.errors(logits, target)[0] for logits in local_logits]
-        self._add(names.MODULE_LOSS, losses)
-        self._add(names.MODULE_ERROR, errors)
+        if local_logits:
+            # As lanes of one computation: many small ones would take longer than a module.
+            logits, targets = as_lanes(local_logits), as_lanes([target] * len(local_logits))
+            losses = self._objective.losses(logits, targets).members
+            errors = self._objective.errors(logits, targets)[0]
+            self._add(names.MODULE_LOSS, losses.chunk(len(local_logits)))
+            self._add(names.MODULE_ERROR, errors.chunk(len(local_logits)))
         self._examples += target.shape[1]
         for name, ratio in measured.items():
             parts = (ratio.numerator.double(), ratio.denominator.double())
