@@ -11,7 +11,7 @@ names do not contain the values of parameters, which a change may change too, an
 that cannot be imported counts as a test that fails.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -29,7 +29,9 @@ def pytest_make_parametrize_id(argname: str) -> str:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Note what is called while a module is imported; end if it cannot be."""
     state()._stats.clear()
     report = yield
@@ -41,7 +43,7 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
     """Note what is called while a fixture is set up that other tests use too."""
     before = set(state()._stats)
     state()._stats.clear()
