@@ -452,6 +452,30 @@ def test_training_is_joint_unless_lambda_is_0(lam, joint, level):
     assert (example.joint, example.level) == (joint, level)
 
 
+def test_epochs_count_from_the_one_in_which_heads_are_trained():
+    whole = history(ALIKE, epochs=6, head_from=2)
+    assert whole.until(2).with_heads() is None
+    since = whole.with_heads()
+    assert (since.epoch.tolist(), since.head_from) == ([0, 1, 2, 3], 0)
+    np.testing.assert_array_equal(since.member_error, whole.member_error[2:])
+    assert whole.until(3).with_heads().epoch.tolist() == [0, 1]
+    trained = replace(whole, head_from=0)
+    assert trained.with_heads() is trained
+
+
+def test_verdicts_name_the_epoch_of_the_run_and_wait_for_heads():
+    led = history([0.9, 0.12, 0.88, 0.9], epochs=8, head_from=4)
+    [verdict] = rules.judge(led)
+    assert (verdict.rule, verdict.epoch) == ("dominance", 7)
+    assert rules.judge(replace(led, head_from=5)) == []  # the second epoch with heads
+    before = replace(led, head_from=7)
+    assert rules.judge(before) == []
+    scores = rules.scores(before)
+    assert list(scores) == list(rules.RULES.names())
+    assert np.isnan(list(scores.values())).all()
+    assert rules.scores(led)["dominance"] == pytest.approx(0.0)
+
+
 # --- evaluation ----------------------------------------------------------------------------------
 
 
