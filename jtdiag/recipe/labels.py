@@ -18,7 +18,8 @@ def labels(recipes: Sequence[Recipe], folders: Sequence[str]) -> list[str]:
     """Return a label for each run, all of them different.
 
     A label lists up to three fields in which the recipes differ, members first: "16 members,
-    hidden 64". If the labels are not unique, the name of the folder precedes them.
+    hidden 64". Recipes that differ in [modules] are labeled by their credit: "local, predsim,
+    μ = 0.5". If the labels are not unique, the name of the folder precedes them.
 
     Args:
         recipes: Recipes of the runs.
@@ -29,10 +30,14 @@ def labels(recipes: Sequence[Recipe], folders: Sequence[str]) -> list[str]:
     differing = {field for recipe in recipes[1:] for field in differences(recipes[0], recipe)}
     fields = sorted(differing - IGNORED, key=_rank)
     members = [field for field in fields if field.startswith("members.")]
-    fields = (members or fields)[:MOST]  # other fields often follow from the members
-    texts = [
-        wording.label((field, lookup(recipe, field)) for field in fields) for recipe in recipes
-    ]
+    if {field.partition(".")[0] for field in fields} in ({"modules"}, {"modules", "train"}):
+        # How long and how fast is trained often follows from the credit.
+        texts = [wording.credit(recipe.modules) for recipe in recipes]
+    else:
+        fields = (members or fields)[:MOST]  # other fields often follow from the members
+        texts = [
+            wording.label((field, lookup(recipe, field)) for field in fields) for recipe in recipes
+        ]
     if len(set(texts)) == len(texts):
         return texts
     named = [

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from jtdiag.errors import shortened
 from jtdiag.names import lam_text
+from jtdiag.recipe.modules import Modules
 
 
 def learning_rates(lam: Sequence[float], rates: Sequence[float], rule: str) -> str:
@@ -35,6 +36,15 @@ def label(fields: Iterable[tuple[str, object]]) -> str:
         fields: Full names, such as "members.count", and values.
     """
     return ", ".join(_field(name, value) for name, value in fields)
+
+
+def credit(modules: Modules) -> str:
+    """Return how modules learn what to change, such as "local, predsim, μ = 0.5"."""
+    parts = [modules.credit, modules.loss]
+    parts.append(f"μ = {modules.mu:g}" if modules.mu else "")
+    parts.append(f"reach {modules.reach}" if modules.reach else "")
+    parts.append("" if modules.cuts == "layers" else f"cuts {_short(modules.cuts)}")
+    return ", ".join(filter(None, parts))
 
 
 def _field(name: str, value: object) -> str:

@@ -57,3 +57,35 @@ def test_no_more_than_three_fields_are_named():
     train = {"lr": 0.1, "epochs": 3, "batch": 7, "momentum": 0.5}
     [_, label] = labels([recipe(), recipe(train=train)], ["a", "b"])
     assert label.count(",") == 2
+
+
+DEEP = {"arch": "mlp", "count": 2, "hidden": [4, 4]}
+
+
+def of_credit(modules, **changes):
+    return recipe(members=DEEP, modules=modules, **changes)
+
+
+def test_runs_that_differ_in_modules_are_called_by_their_credit():
+    proxy = {"credit": "proxy", "loss": "al", "cuts": "head", "epochs": [2, 1]}
+    several = [
+        of_credit({}, train={"epochs": 5}),
+        of_credit({"credit": "local", "mu": 0.5}),
+        of_credit(proxy, train={"epochs": 3}),
+    ]
+    assert labels(several, ["a", "b", "c"]) == [
+        "end-to-end",
+        "local, pred, μ = 0.5",
+        "proxy, al, cuts head",
+    ]
+
+
+def test_members_come_before_their_credit():
+    wide = {**DEEP, "hidden": [8, 8]}
+    several = [of_credit({}), recipe(members=wide, modules={"credit": "local"})]
+    assert labels(several, ["a", "b"]) == ["hidden 4/4", "hidden 8/8"]
+
+
+def test_other_fields_of_training_alone_are_still_named():
+    several = [of_credit({}, train={"epochs": 5}), of_credit({}, train={"epochs": 3})]
+    assert labels(several, ["a", "b"]) == ["epochs 5", "epochs 3"]

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from jtdiag.recipe import wording
+from jtdiag.recipe.modules import Modules
 
 SENTENCES = [
     (wording.learning_rates([0, 1], [0.1, 0.1], "given"), ""),
@@ -43,6 +44,19 @@ SENTENCES = [
     (wording.members(1), "1 member"),
     (wording.members(16), "16 members"),
     (wording.label([]), ""),
+    (wording.credit(Modules()), "end-to-end"),
+    (
+        wording.credit(Modules(credit="local", loss="predsim", mu=0.5)),
+        "local, predsim, μ = 0.5",
+    ),
+    (
+        wording.credit(Modules(credit="local", reach=2, cuts=(1, 3))),
+        "local, pred, reach 2, cuts 1/3",
+    ),
+    (
+        wording.credit(Modules(credit="proxy", loss="al", epochs=(1, 1), cuts="head")),
+        "proxy, al, cuts head",
+    ),
     (wording.label([("members.count", 1), ("members.arch", "conv")]), "1 member, conv"),
     (
         wording.label([("members.count", 4), ("members.hidden", (64, 8)), ("train.lr", (0.5,))]),
@@ -91,4 +105,4 @@ def test_every_function_has_a_sentence_here():
         if name[0] != "_" and getattr(value, "__module__", "") == wording.__name__
     }
     labels = {"one_hot", "words", "truth_values", "whole_floats", "from_one", "unseen_classes"}
-    assert public == {"learning_rates", "members", "label", "budget_title"} | labels
+    assert public == {"learning_rates", "members", "label", "credit", "budget_title"} | labels
