@@ -96,6 +96,17 @@ def test_reach_1_is_mu_0(group_of, loss):
     assert_equal(local, trained(group_of({"credit": "local", "loss": loss, "reach": 1})))
 
 
+def test_heads_that_watch_learn_as_those_of_local_training(group_of):
+    changes = {"lam": [0.0, 0.9], "scheme": "joint"}
+    local = gradients(group_of({"credit": "local"}, **changes))
+    for credit in ("end-to-end", "frozen"):
+        watching = gradients(group_of({"credit": credit, "watch": True}, **changes))
+        heads = [name for name in watching if name.startswith("auxiliary/")]
+        assert len(heads) == 6
+        for name in heads:
+            torch.testing.assert_close(watching[name], local[name], atol=1e-15, rtol=1e-12)
+
+
 # --- between -------------------------------------------------------------------------------------
 
 
