@@ -118,7 +118,6 @@ class Local(WithLocalHeads):
         super().__init__(setting, heads=True)
         assert self._prediction is not None
         self._terms = terms_of(setting, self._prediction)
-        self._predicts = any(term is self._prediction for term, _ in self._terms)
         for term, _ in self._terms:
             self.auxiliaries |= term.parameters
         self._reach = setting.recipe.modules.reach
@@ -135,16 +134,18 @@ class Local(WithLocalHeads):
     def _own(self, batch: Batch, index: int, h: Tensor) -> tuple[list[Root], Tensor]:
         """Return the roots of a hidden module's loss, and the logits of its local head."""
         assert self._prediction is not None
-        roots = []
-        for term, weight in self._terms:
-            if weight(index) == 0 and term is not self._prediction:  # save its computation
+        roots, logits = [], None
+        for term, weight_of in self._terms:
+            weight = weight_of(index)
+            if weight == 0:
                 continue
             root, gradient = term.root(batch, index, h)
-            roots.append((root, gradient if weight(index) == 1 else weight(index) * gradient))
-        if not self._predicts:  # its error is measured all the same
+            roots.append((root, gradient if weight == 1 else weight * gradient))
+            logits = root if term is self._prediction else logits
+        if logits is None:  # the head learns all the same, so that its error can be measured
             roots.append(self._prediction.root(batch, index, h.detach()))
-            return roots, roots[-1][0]
-        return roots, roots[0][0]
+            logits = roots[-1][0]
+        return roots, logits
 
     def _by_mu(self, batch: Batch) -> Credited:
         features, local_logits, roots = [], [], []

@@ -215,6 +215,13 @@ def test_nan_above_a_module_leaves_its_update_unchanged(group_of, loss):
     assert not torch.isfinite(b["layer2.weight"]).all()
 
 
+def test_a_head_whose_prediction_has_no_weight_learns_from_detached_features(group_of):
+    modules = {"credit": "local", "loss": "infopro", "reconstruction": [1, 1], "prediction": [1, 0]}
+    local, watched = gradients(group_of(modules)), gradients(group_of({"watch": True}))
+    name = "auxiliary/layer3.classifier.weight"  # that of the last local module
+    assert torch.equal(local[name], watched[name])
+
+
 @pytest.mark.parametrize("modules", [{"credit": "frozen", "watch": True}, {"credit": "frozen"}])
 def test_frozen_modules_do_not_move(group_of, modules):
     group = group_of(modules, train={"weight_decay": 0.1})
