@@ -40,6 +40,7 @@ FIGURES: Final[Registry["FigureKind"]] = Registry(
         "gradients",
         "by-depth",
         "similarity",
+        "label-curve",
         "rewinding",
         "credit",
         "kappa-against-lambda",

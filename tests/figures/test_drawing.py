@@ -182,6 +182,7 @@ WITHOUT = {
     "gradients": "checkpoints",
     "by-depth": "checkpoints",
     "similarity": "checkpoints",
+    "label-curve": "checkpoints",
     "rewinding": "checkpoints",
     "spectral-density": "checkpoints",
 }

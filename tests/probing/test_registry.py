@@ -18,6 +18,7 @@ OURS = (
     "dominance",
     "filters",
     "gradients",
+    "labels",
     "layers",
     "modules",
     "performance",

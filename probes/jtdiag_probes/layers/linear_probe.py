@@ -48,15 +48,10 @@ def evaluate(train: Examples, validation: Examples, held_out: Examples) -> Probe
         NaNs if a feature is not finite, no feature varies, or all training examples are of one
         class.
     """
-    parts = [np.asarray(features, np.float64) for features, _ in (train, validation, held_out)]
-    if not all(np.isfinite(part).all() for part in parts) or len(np.unique(train[1])) < 2:
+    scaled = standardized(*(features for features, _ in (train, validation, held_out)))
+    if scaled is None or len(np.unique(train[1])) < 2:
         return ProbeErrors()
-    varying = np.ptp(parts[0], axis=0) > 0
-    if not varying.any():
-        return ProbeErrors()
-    mean, sd = parts[0][:, varying].mean(0), parts[0][:, varying].std(0)
-    scaled = [(part[:, varying] - mean) / np.where(sd > 0, sd, 1) for part in parts]
-    models = _fitted(scaled[0], train[1])
+    models = _fitted(scaled[0], train[1], STRENGTHS)
     errors = [float((m.predict(scaled[1]) != validation[1]).mean()) for m in models]
     chosen = int(np.argmin(errors))
     model = models[chosen]
@@ -64,11 +59,42 @@ def evaluate(train: Examples, validation: Examples, held_out: Examples) -> Probe
     return ProbeErrors(error, _loss(model, scaled[2], held_out[1]), STRENGTHS[chosen])
 
 
-def _fitted(features: NDArray[np.float64], target: Classes) -> Sequence[LogisticRegression]:
+def error_with(train: Examples, held_out: Examples, strength: float) -> float:
+    """Return the error on held-out examples with a penalty that is not chosen; NaN for one class.
+
+    Args:
+        train: Examples to fit, of features as `standardized` returns them.
+        held_out: Examples to evaluate.
+        strength: C.
+    """
+    if len(np.unique(train[1])) < 2:
+        return float("nan")
+    [model] = _fitted(np.asarray(train[0], np.float64), train[1], (strength,))
+    return float((model.predict(held_out[0]) != held_out[1]).mean())
+
+
+def standardized(train: Features, *others: Features) -> list[NDArray[np.float64]] | None:
+    """Return features (n, d) with mean 0 and standard deviation 1 over the training examples.
+
+    Constant ones are left out. None if a feature is not finite, or none varies.
+    """
+    parts = [np.asarray(features, np.float64) for features in (train, *others)]
+    if not all(np.isfinite(part).all() for part in parts):
+        return None
+    varying = np.ptp(parts[0], axis=0) > 0
+    if not varying.any():
+        return None
+    mean, sd = parts[0][:, varying].mean(0), parts[0][:, varying].std(0)
+    return [(part[:, varying] - mean) / np.where(sd > 0, sd, 1) for part in parts]
+
+
+def _fitted(
+    features: NDArray[np.float64], target: Classes, strengths: Sequence[float]
+) -> Sequence[LogisticRegression]:
     """Return a model for each strength, each begun at the one before."""
     models = []
     start: LogisticRegression | None = None
-    for strength in STRENGTHS:
+    for strength in strengths:
         model = LogisticRegression(C=strength, max_iter=ITERATIONS, tol=TOLERANCE, warm_start=True)
         if start is not None:
             model.coef_, model.intercept_ = start.coef_.copy(), start.intercept_.copy()

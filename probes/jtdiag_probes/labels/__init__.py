@@ -1,0 +1,1 @@
+"""How many labels a new head on the members' features needs."""
