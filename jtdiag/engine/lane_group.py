@@ -97,6 +97,10 @@ class LaneGroup:
         """How members are computed."""
         return self._forward.plan
 
+    @plan.setter
+    def plan(self, plan: ExecutionPlan) -> None:
+        self._forward.plan = plan
+
     def _lane_modules(self) -> LaneModules | None:
         """Return the modules of the members, if they are trained one by one; group the weights."""
         network = ModularNetwork.of(self.recipe, self.data, self._forward)

@@ -7,6 +7,8 @@ from jtdiag.stats import LEAST_TRIALS, Interval, listed, signed, with_interval
 
 LISTED = 8
 """Modules up to which each is named in a sentence; of more, those with the largest numbers."""
+HUGE = 1e4
+"""Relative displacement from which powers of ten are written."""
 
 ENSEMBLE = "test error of the ensemble"
 MEMBERS = "mean test error of the members"
@@ -187,7 +189,9 @@ def displacement(lam: float, ends: Ends, relative: Mapping[str, Interval]) -> st
         relative: By module: distance from epoch 0 over the norm of the parameters at epoch 0.
     """
     shown = _largest({name: interval.mean for name, interval in relative.items()})
-    texts = [f"{with_interval(relative[n], '.2f')} at {n}" for n in shown]
+    huge = any(interval.mean >= HUGE for interval in relative.values())
+    digits = ".2g" if huge else ".2f"  # weights may have grown beyond all use
+    texts = [f"{with_interval(relative[n], digits)} at {n}" for n in shown]
     return (
         f"λ = {lam_text(lam)}: from epoch 0 to {_end(ends)}, relative to their norm at epoch 0, "
         f"the parameters of the modules move by {listed(texts)}"

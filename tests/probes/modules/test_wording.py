@@ -188,6 +188,12 @@ SENTENCES = [
         " (means over members).",
     ),
     (
+        wording.displacement(0, (2, 2), {"layer1": around(2.5e30, 1e29), "head": around(1.5)}),
+        "λ = 0: from epoch 0 to epoch 2, relative to their norm at epoch 0, the parameters"
+        " of the modules move by 2.5e+30 (95 % interval 2.4e+30 to 2.6e+30) at layer1 and 1.5 at"
+        " head (means over members).",
+    ),
+    (
         wording.displacement(0.5, (12, 12), MANY),
         "λ = 0.5: from epoch 0 to epoch 12, relative to their norm at epoch 0, the parameters"
         " of the modules move by 9.00 (95 % interval 8.00 to 10.00) at layer1, 8.00 (95 % "
