@@ -141,13 +141,15 @@ def test_a_place_that_hangs_holds_up_nobody_and_is_told(finding, lines, hanging,
 
 
 def test_what_was_given_up_is_not_sent_behind_our_back(finding, lines, hanging):
+    others = set(threading.enumerate())  # those of an earlier test may still be ending
     dispatcher = Dispatcher([hanging], lines.append)
     for epoch in range(3):
         dispatcher.send("runs/mine", finding(epoch=epoch))
     hanging.took.wait(10)
     dispatcher.close(0.0)
     hanging.over.set()
-    [thread] = [t for t in threading.enumerate() if t.name == "jtdiag-alerts-hanging"]
+    started = set(threading.enumerate()) - others
+    [thread] = [t for t in started if t.name == "jtdiag-alerts-hanging"]
     thread.join(10)
     assert [one.epoch for _, one in hanging.sent] == [0]
     assert hanging.closed

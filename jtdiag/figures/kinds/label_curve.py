@@ -13,6 +13,8 @@ from jtdiag.figures.contract import FigureKind, Results
 
 LAYERS = 4
 """Largest number of hidden layers with a line, evenly spaced with the first and the last."""
+LEAST_RATIO = 3.0
+"""All labels are drawn at this many times the largest smaller number, at least."""
 CONTROL = {"color": style.QUIET, "marker": ""}
 
 
@@ -61,10 +63,11 @@ def draw_on(at_lam: xr.Dataset, ax: Axes) -> None:
 
 
 def numbers_of_labels(result: xr.Dataset) -> np.ndarray:
-    """Return the numbers of labels a class, the mean of the trials for all of them."""
+    """Return where numbers of labels a class are drawn; all of them at the mean of the trials."""
     *few, _ = [str(name) for name in result["labels"].values]
     every = float(result["labeled_examples"].isel(labels=-1).mean()) / result.attrs["classes"]
-    return np.array([*map(float, few), every])
+    # A tick called "all" needs room beside the last number, however few there are.
+    return np.array([*map(float, few), max(every, LEAST_RATIO * float(few[-1]))])
 
 
 def _line(values: xr.DataArray, ax: Axes, x: np.ndarray, **line: object) -> None:
