@@ -17,6 +17,11 @@ KINDS = {
     "no outputs": {"keep": {"outputs": "none", "checkpoints": "none"}, **SMALL},
     "few outputs": {"keep": {"outputs": [0, "best"], "splits": ["train", "val"]}, **SMALL},
     "one epoch": {"train": {"epochs": 1}, **SMALL},
+    "modules": {
+        "members": {"hidden": [5, 4], "norm": "batch"},
+        "modules": {"credit": "local"},
+        **SMALL,
+    },
     "diverged": {"train": {"lr": 1e6, "epochs": 4}, **SMALL},
 }
 
@@ -35,6 +40,21 @@ def run_all(run):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_probe_measures_every_kind_of_run(kind, tmp_path):
     run_all(toy_run(tmp_path, **KINDS[kind]))
+
+
+USERS_MODULE = """from torch import nn
+
+def make():
+    return nn.Sequential(nn.Linear(2, 5), nn.ReLU(inplace=True), nn.Linear(5, 3))
+"""
+
+
+@pytest.mark.slow
+def test_every_probe_measures_members_of_a_users_module(tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text(USERS_MODULE, encoding="utf-8")
+    members = {"arch": "module", "hidden": [], "factory": f"{file}:make"}
+    run_all(toy_run(tmp_path, members=members, engine={"execution": "loop"}, **SMALL))
 
 
 @pytest.mark.slow

@@ -38,12 +38,14 @@ class ModuleFunction:
         """
         mode = self._module.training
         x = x.clone() if self._changes_inputs.get(mode, True) else x
-        before = x._version
+        # Tensors of inference mode count no changes: whether there are any stays unknown then.
+        before = None if x.is_inference() else x._version
         tensors = {place: state[name] for place, name in self._places.items()}
         # Names are tied by `_places`. functional_call would replace the tensors of a submodule that
         # occurs twice two times, and leave the first replacement in the module.
         outputs: object = functional_call(self._module, tensors, (x,), tie_weights=False)
-        self._changes_inputs.setdefault(mode, x._version != before)
+        if before is not None:
+            self._changes_inputs.setdefault(mode, x._version != before)
         self._keep_buffers(tensors, state)
         return outputs
 

@@ -191,3 +191,17 @@ def copies_of_resnet():
 
     with torch.random.fork_rng():
         return list(import_torchvision().models.resnet18(num_classes=3).parameters())
+
+
+@pytest.mark.parametrize("execution", ["loop", "vmap"])
+def test_members_can_be_evaluated_in_inference_mode(execution):
+    stack = ModuleStack(2, lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(3, 2)))
+    stack.execution = execution
+    initial = stack.initial(torch.Generator().manual_seed(0))
+    state = {name: tensor.unsqueeze(0) for name, tensor in initial.items()}
+    x = torch.randn(1, 4, 3, dtype=torch.float64)
+    with torch.inference_mode():
+        first, again = stack(state, x), stack(state, x.clone())
+    assert torch.equal(first, again)
+    assert torch.equal(first, stack(state, x))
+    assert bool((x < 0).any())  # the module changed a copy
