@@ -19,6 +19,8 @@ from jtdiag.store import lanes
 
 CHUNK_BYTES = 32 * 2**20
 """Approximate size of a chunk of outputs, which are read chunk by chunk."""
+RUNNING = "running mean over an epoch, before each update"
+"""What a metric of the training split is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +241,7 @@ def _by_lane(
     compressed: bool = False,
     unit: str = names.FRACTION,
 ) -> Array:
-    """Return a metric without the dimension split, one chunk per lane."""
+    """Return a metric: one chunk per lane, replaced as a unit, so readers see whole epochs."""
     sizes = _lane_dims(recipe) | extra_dims
     shape = tuple(sizes.values())
     return Array(
@@ -255,31 +257,25 @@ def _by_lane(
 
 
 def _metrics(recipe: Recipe, error: str = "fraction wrong") -> list[Array]:
-    """Return the metrics: one chunk per lane, replaced as a unit, so readers see whole epochs."""
-    ensemble = {**_lane_dims(recipe), names.SPLIT: len(recipe.splits)}
+    """Return the metrics of members and ensembles."""
+    ensemble = {names.SPLIT: len(recipe.splits)}
     member = {**ensemble, names.MEMBER: recipe.members.count}
     own = recipe.bootstrap == "batches"
-    when = "after the epoch" if own else "running mean over an epoch, before each update"
-    result = []
-    for name, sizes, unit, meaning in (
-        (names.MEMBER_LOSS, member, names.NAT, "mean negative log-likelihood of a member"),
-        (names.MEMBER_ERROR, member, names.FRACTION, f"error of a member: {error}"),
-        (names.ENSEMBLE_LOSS, ensemble, names.NAT, "mean negative log-likelihood of the ensemble"),
-        (names.ENSEMBLE_ERROR, ensemble, names.FRACTION, f"error of the ensemble: {error}"),
-    ):
-        shape = tuple(sizes.values())
-        array = Array(
-            path=f"{names.METRICS}/{name}",
-            dims=tuple(sizes),
-            shape=shape,
-            chunks=(1, 1, *shape[2:]),
-            dtype="float64",
-            unit=unit,
-            meaning=f"{meaning}; train: {when}",
-            compressed=True,
+    when = "after the epoch" if own else RUNNING
+    return [
+        _by_lane(recipe, name, sizes, f"{meaning}; train: {when}", compressed=True, unit=unit)
+        for name, sizes, unit, meaning in (
+            (names.MEMBER_LOSS, member, names.NAT, "mean negative log-likelihood of a member"),
+            (names.MEMBER_ERROR, member, names.FRACTION, f"error of a member: {error}"),
+            (
+                names.ENSEMBLE_LOSS,
+                ensemble,
+                names.NAT,
+                "mean negative log-likelihood of the ensemble",
+            ),
+            (names.ENSEMBLE_ERROR, ensemble, names.FRACTION, f"error of the ensemble: {error}"),
         )
-        result.append(array)
-    return result
+    ]
 
 
 MODULE_FACTS = {
@@ -318,16 +314,14 @@ def module_facts(extent: Extent) -> dict[str, NDArray[np.int64]]:
 
 
 def _module_metrics(recipe: Recipe, extent: Extent) -> list[Array]:
-    """Return the metrics of modules, one chunk per lane; none if there are no modules."""
+    """Return the metrics of modules; none if there are no modules."""
     if not extent.modules:
         return []
     sizes = {
-        **_lane_dims(recipe),
         names.SPLIT: len(recipe.splits),
         names.MEMBER: recipe.members.count,
         names.MODULE: len(extent.modules),
     }
-    shape = tuple(sizes.values())
     of_heads = extent.targets.error_measure
     described = {
         names.MODULE_LOSS: (names.NAT, "mean loss of a module's local head; of the member, last"),
@@ -335,16 +329,7 @@ def _module_metrics(recipe: Recipe, extent: Extent) -> list[Array]:
         names.DEAD_ROWS: (names.FRACTION, "share of examples for which a module returns only 0"),
     }
     return [
-        Array(
-            path=f"{names.METRICS}/{name}",
-            dims=tuple(sizes),
-            shape=shape,
-            chunks=(1, 1, *shape[2:]),
-            dtype="float64",
-            unit=unit,
-            meaning=f"{meaning}; train: running mean over an epoch, before each update",
-            compressed=True,
-        )
+        _by_lane(recipe, name, sizes, f"{meaning}; train: {RUNNING}", compressed=True, unit=unit)
         for name, (unit, meaning) in described.items()
         if extent.local_heads or name == names.DEAD_ROWS
     ] + [_credit_metric(recipe, extent, name) for name in recipe.modules.record.metrics]

@@ -69,7 +69,7 @@ class Codes(WithLocalHeads):
         roots = [(after.outputs[-1], after.by_logits / scale)]
         for code, out in zip(after.inputs[1:], after.outputs[:-1], strict=True):
             roots.append((out, self._fields.rho / scale * (out - code).detach()))
-        weights = {n: batch.state[n] for module in self.setting.modules for n in module.parameters}
+        weights = batch.weights(self.setting.modules)
         count = torch.full_like(before.energy, batch_size)
         return Credited(
             logits=logits,

@@ -135,6 +135,10 @@ class Batch:
     mu: float = 0.0
     """Weight μ of what is handed down from the module above."""
 
+    def weights(self, modules: Sequence[Module]) -> dict[str, Tensor]:
+        """Return the parameters of some modules by name."""
+        return {name: self.state[name] for module in modules for name in module.parameters}
+
     def of_members(self, chunk: slice, logits: Tensor, by_logits: Tensor) -> "Batch":
         """Return the batch of some members, given all logits and the gradient by them."""
         share, weight = self.losses.shares

@@ -18,6 +18,7 @@ from torch import Tensor
 from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.modules import auxiliary_parts
 from jtdiag.engine.modules.contract import Batch, Credited, Setting
+from jtdiag.engine.modules.cuts import Module
 from jtdiag.engine.modules.gradient_scale import scaled
 from jtdiag.engine.modules.local_terms import Prediction, Root, terms_of
 from jtdiag.errors import RecipeError
@@ -57,58 +58,49 @@ class WithLocalHeads:
         return list(zip(logits, by_logits, strict=True))
 
 
-class EndToEnd(WithLocalHeads):
-    """Backpropagation through all modules; local heads may learn from detached features."""
+class Watched(WithLocalHeads):
+    """Credits without losses of hidden modules; local heads may learn from detached features."""
 
-    together = True
-
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, trained: Sequence[Module]) -> None:
         super().__init__(setting, heads=setting.recipe.modules.watch)
+        self._trained = trained
 
     def step(self, batch: Batch) -> Credited:
-        """Return the gradients of L_λ, and those of the local heads."""
+        """Return the gradients of L_λ by the trained modules, and those of the local heads."""
         features, h = [], batch.x
-        for module in self._hidden:
-            h = self.setting.run(batch.state, module, h)
-            features.append(h)
-        logits = self.setting.run(batch.state, self._last, h)
-        watched = self._watched(batch, features)
-        weights = {n: batch.state[n] for module in self.setting.modules for n in module.parameters}
-        roots = [(logits, batch.losses.by_logits(logits.detach())), *watched]
-        return Credited(
-            logits=logits.detach(),
-            gradients=gradients(roots, weights | dict(batch.auxiliaries)),
-            features=features,
-            local_logits=[root.detach() for root, _ in watched],
-        )
-
-
-class Frozen(WithLocalHeads):
-    """Hidden modules keep their parameters; the head learns, as do local heads if they watch.
-
-    Running statistics of BatchNorm are estimated all the same.
-    """
-
-    def __init__(self, setting: Setting) -> None:
-        super().__init__(setting, heads=setting.recipe.modules.watch)
-
-    def step(self, batch: Batch) -> Credited:
-        """Return the gradients of the head and of the local heads."""
-        features, h = [], batch.x
-        with torch.no_grad():
+        with torch.set_grad_enabled(self._hidden[0] in self._trained):
             for module in self._hidden:
                 h = self.setting.run(batch.state, module, h)
                 features.append(h)
         logits = self.setting.run(batch.state, self._last, h)
         watched = self._watched(batch, features)
-        weights = {name: batch.state[name] for name in self._last.parameters}
+        weights = batch.weights(self._trained) | dict(batch.auxiliaries)
         roots = [(logits, batch.losses.by_logits(logits.detach())), *watched]
         return Credited(
             logits=logits.detach(),
-            gradients=gradients(roots, weights | dict(batch.auxiliaries)),
+            gradients=gradients(roots, weights),
             features=features,
             local_logits=[root.detach() for root, _ in watched],
         )
+
+
+class EndToEnd(Watched):
+    """Backpropagation through all modules."""
+
+    together = True
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting, setting.modules)
+
+
+class Frozen(Watched):
+    """Hidden modules keep their parameters, and the head learns.
+
+    Running statistics of BatchNorm are estimated all the same.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting, setting.modules[-1:])
 
 
 class Local(WithLocalHeads):
@@ -159,10 +151,10 @@ class Local(WithLocalHeads):
             local_logits.append(local.detach())
         logits = self.setting.run(batch.state, self._last, below)
         roots.append((logits, batch.losses.by_logits(logits.detach())))
-        weights = {n: batch.state[n] for module in self.setting.modules for n in module.parameters}
+        weights = batch.weights(self.setting.modules) | dict(batch.auxiliaries)
         return Credited(
             logits=logits.detach(),
-            gradients=gradients(roots, weights | dict(batch.auxiliaries)),
+            gradients=gradients(roots, weights),
             features=features,
             local_logits=local_logits,
         )
@@ -193,10 +185,9 @@ class Local(WithLocalHeads):
         """Return the parameters that follow the loss of a module: the local head's, and others."""
         modules, last = self.setting.modules, len(self.setting.modules) - 1
         follows = [m for i, m in enumerate(modules) if min(i + self._reach - 1, last) == ahead]
-        weights = {name: batch.state[name] for module in follows for name in module.parameters}
         prefix = modules[ahead].prefix
         own = {n: tensor for n, tensor in batch.auxiliaries.items() if n.startswith(prefix)}
-        return weights | own
+        return batch.weights(follows) | own
 
 
 def gradients(

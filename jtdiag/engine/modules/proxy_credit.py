@@ -73,7 +73,7 @@ class Proxy:
         index, _, _ = self._recipe.phase(batch.epoch)
         h, features = self._frozen.of(batch, index)
         module = self._setting.modules[index]
-        weights = {name: batch.state[name] for name in module.parameters}
+        weights = batch.weights([module])
         out = self._setting.run(batch.state, module, h)
         measured = {}
         if index == len(self._setting.modules) - 1:

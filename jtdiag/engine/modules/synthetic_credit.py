@@ -67,7 +67,7 @@ class Synthetic(WithLocalHeads):
         errors: list[tuple[Tensor, Tensor]] = []
         for index in reversed(range(len(outputs))):
             module = self.setting.modules[index]
-            follow = {name: batch.state[name] for name in module.parameters}
+            follow = batch.weights([module])
             if index:
                 follow[BELOW] = inputs[index]
             computed |= gradients([(outputs[index], signal)], follow)

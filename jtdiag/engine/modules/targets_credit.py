@@ -72,7 +72,7 @@ class Targets(WithLocalHeads):
         inputs, outputs = passed(self.setting, batch)
         logits = outputs[-1].detach()
         signal = batch.losses.by_logits(logits)
-        follow = {name: batch.state[name] for name in self._last.parameters}
+        follow = batch.weights([self._last])
         computed = gradients([(outputs[-1], signal)], {**follow, BELOW: inputs[-1]})
         of_example = logits.shape[3] * batch.members  # the gradients are those of a mean
         features = [h.detach() for h in outputs[:-1]]

@@ -1,7 +1,7 @@
 """An optimizer whose parameters are in groups: with rates of their own, and clipped separately."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -25,6 +25,9 @@ class Grouped:
 
     optimiser: Optimiser
     groups: Sequence[ParameterGroup]
+    _names: dict[str, list[tuple[str, str]]] = field(default_factory=dict, init=False)
+    """Names of a group's state, in the optimizer of the group and here: found once, not in every
+    step."""
 
     def start(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the initial state of all groups for weights (L, …) by name."""
@@ -47,15 +50,21 @@ class Grouped:
             learning = [name for name in group.parameters if name in gradients]
             if not learning:
                 continue
-            own = {
-                name.removeprefix(group.name): tensor
-                for name, tensor in state.items()
-                if name.startswith(group.name)
-            }
             rates = lr_L if group.rate == 1 else lr_L * group.rate
             self.optimiser.step(
                 {name: weights[name] for name in learning},
-                own,
+                {own: state[name] for own, name in self._names_of(group, state)},
                 {name: gradients[name] for name in learning},
                 rates,
             )
+
+    def _names_of(
+        self, group: ParameterGroup, state: Mapping[str, Tensor]
+    ) -> list[tuple[str, str]]:
+        if group.name not in self._names:
+            self._names[group.name] = [
+                (name.removeprefix(group.name), name)
+                for name in state
+                if name.startswith(group.name)
+            ]
+        return self._names[group.name]

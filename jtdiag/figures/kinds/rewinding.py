@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from jtdiag import names
-from jtdiag.figures import available, labels, panels, style
+from jtdiag.figures import available, heat_map, labels, panels, style
 from jtdiag.figures.contract import FigureKind, Results
 
 ROWS = 12
@@ -66,24 +66,13 @@ def draw_on(values: xr.DataArray, ax: Axes) -> AxesImage:
     modules = labels.drawable([str(name) for name in values["rewound"].values])
     ax.set_yticks(range(len(modules)), modules)
     ax.axhline(len(modules) - 1.5, color="white", linewidth=2.5)  # apart from single modules
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    ax.grid(visible=False)
-    _write_errors(percent, ax)
+    heat_map.without_frame(ax)
+    heat_map.write(percent, _error_text, ax, dark=DARK)
     return image
 
 
-def _write_errors(percent: np.ndarray, ax: Axes) -> None:
-    for (row, column), value in np.ndenumerate(percent):
-        ax.text(
-            column,
-            row,
-            f"{value:.1f}" if value < 9.95 else f"{value:.0f}",
-            ha="center",
-            va="center",
-            fontsize=style.small(),
-            color="white" if value > DARK else "black",
-        )
+def _error_text(percent: float) -> str:
+    return f"{percent:.1f}" if percent < 9.95 else f"{percent:.0f}"
 
 
 FIGURE = FigureKind(

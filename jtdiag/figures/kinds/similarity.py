@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from jtdiag import names
-from jtdiag.figures import available, error_bars, panels, style
+from jtdiag.figures import available, error_bars, heat_map, panels, style
 from jtdiag.figures.contract import FigureKind, Results
 
 WRITTEN = 5
@@ -80,26 +80,14 @@ def draw_layers(values: xr.DataArray, ax: Axes) -> AxesImage:
     layers = [str(name) for name in values["layer"].values]
     _name_layers(ax, layers)
     ax.set_yticks(range(len(layers)), layers)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    ax.grid(visible=False)
+    heat_map.without_frame(ax)
     if len(layers) <= WRITTEN:
-        _write_values(mean, ax)
+        heat_map.write(mean, _value_text, ax, dark=DARK)
     return image
 
 
-def _write_values(mean: np.ndarray, ax: Axes) -> None:
-    for (row, column), value in np.ndenumerate(mean):
-        if np.isfinite(value):
-            ax.text(
-                column,
-                row,
-                f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−"),
-                ha="center",
-                va="center",
-                fontsize=style.small(),
-                color="white" if value > DARK else "black",
-            )
+def _value_text(value: float) -> str:
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def draw_members(result: xr.Dataset, ax: Axes) -> None:

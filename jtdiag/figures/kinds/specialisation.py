@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from jtdiag import names
-from jtdiag.figures import available, panels, style
+from jtdiag.figures import available, heat_map, panels, style
 from jtdiag.figures.contract import FigureKind, Results
 
 ROWS = 12
@@ -81,25 +81,14 @@ def draw_on(lane: xr.Dataset, ax: Axes) -> AxesImage:
             )
         ],
     )
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    ax.grid(visible=False)
+    heat_map.without_frame(ax)
     if len(members) <= WRITTEN:
-        _write_shares(percent, ax)
+        heat_map.write(percent, _share_text, ax, dark=DARK)
     return image
 
 
-def _write_shares(percent: np.ndarray, ax: Axes) -> None:
-    for (row, column), value in np.ndenumerate(percent):
-        ax.text(
-            column,
-            row,
-            f"{value:.0f}".replace("-0", "0").replace("-", "−"),
-            ha="center",
-            va="center",
-            fontsize=style.small(),
-            color="white" if value > DARK else "black",
-        )
+def _share_text(percent: float) -> str:
+    return f"{percent:.0f}".replace("-0", "0").replace("-", "−")
 
 
 FIGURE = FigureKind(
