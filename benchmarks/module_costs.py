@@ -22,7 +22,6 @@ from workload import BATCH, arrays, lane_group
 
 from jtdiag import names
 from jtdiag.engine import datasets
-from jtdiag.engine.modules.module_means import ModuleMeans
 from jtdiag.recipe.toml import from_table
 
 WHOLE = "end to end"
@@ -95,19 +94,14 @@ def _step(fields: dict[str, Any], examples: datasets.Arrays) -> Callable[[], obj
     positions = group._order(1)
     batches = list(group._batches(positions, BATCH, names.TRAIN))
     numbers = itertools.cycle(range(len(batches)))
-    means = (group._running_means(), ModuleMeans(group._objective))
+    means = group._running_means()
     lr = group._per_lane([2e-3])
 
     def step() -> None:
         number = next(numbers)
         x, target = batches[number]
-        if group._modules is None:
-            group._step((1, number), x, target, lr, means[0])
-        else:
-            part = positions[:, number * BATCH : (number + 1) * BATCH]
-            group._step_by_module(
-                (1, number), group._module_batches((1, number), x, target, part), lr, means
-            )
+        part = positions[:, number * BATCH : (number + 1) * BATCH]
+        group._step((1, number), x, target, lr, means, positions=part)
 
     return step
 

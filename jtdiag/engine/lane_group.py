@@ -160,7 +160,7 @@ class LaneGroup:
         lr_L = self._per_lane([self.recipe.lr(lane.lam_index, epoch) for lane in self.lanes])
         self._lam_L = self._lam(epoch) if lams is None else self._per_lane(lams)
         self._mu = self.recipe.mu_at(epoch)
-        means, module_means = self._running_means(), ModuleMeans(self._objective)
+        means = self._running_means()
         transforms, drops, ranks = self._transforms(epoch), self._drops(epoch), self._ranks(epoch)
         size = self.recipe.train.batch
         index_LN = self._positions(ranks)
@@ -169,18 +169,10 @@ class LaneGroup:
             if self._augment is not None:
                 x = self._augment(x, transforms[..., part].expand(-1, len(x), -1))
             shares = self._shares(drops, ranks[:, part])
-            if self._modules is None:
-                self._step((epoch, i), x, target_LB, lr_L, means, shares)
-            else:
-                every = (means, module_means)
-                batches = self._module_batches((epoch, i), x, target_LB, index_LN[:, part], shares)
-                self._step_by_module((epoch, i), batches, lr_L, every)
+            self._step((epoch, i), x, target_LB, lr_L, means, shares, index_LN[:, part])
             if stop is not None:
                 stop.within_epoch(started, min(1.0, part.stop / ranks.shape[1]))
-        if self._own_batches:
-            return self.measure(names.TRAIN, stop=stop).rows
-        rows = means.means()
-        return rows | module_means.means(rows)
+        return self.measure(names.TRAIN, stop=stop).rows if self._own_batches else means.means()
 
     def _bootstraps(self) -> Bootstrap | None:
         if self.recipe.scheme != "bagging":
@@ -235,11 +227,18 @@ class LaneGroup:
         lr_L: Tensor,
         means: RunningMeans,
         shares: Shares = UNIFORM,
+        positions: Tensor | None = None,
     ) -> None:
         """Take one training step, identified by its epoch and its number in the epoch.
 
-        If members have separate batches, x and targets are (M, B, …).
+        If members have separate batches, x and targets are (M, B, …). Modules need the positions
+        (L, B) of the examples in the training part.
         """
+        if self._modules is not None:
+            assert positions is not None
+            batches = self._module_batches(step, x, target_LB, positions, shares)
+            self._step_by_module(self._modules, step, batches, lr_L, means)
+            return
         all_at_once = self.micro_members >= self.stack.count
         if all_at_once:
             logits = self._training_logits(step, 0, self._state, x)
@@ -257,22 +256,23 @@ class LaneGroup:
 
     def _step_by_module(
         self,
+        modules: LaneModules,
         step: tuple[int, int],
         batches: Sequence[tuple[int, Batch]],
         lr_L: Tensor,
-        means: tuple[RunningMeans, ModuleMeans],
+        means: RunningMeans,
     ) -> None:
         """Take one training step in which modules are told separately what to change."""
-        assert self._modules is not None
         parts = []
         for member, batch in batches:
             with self._draws(step, member):
-                parts.append(self._modules.step(batch))
+                parts.append(modules.step(batch))
         credited, target = joined(parts), batches[0][1].target
         with torch.no_grad():
             losses = self._objective.losses(credited.logits, target)
-        means[0].add(credited.logits, target, losses)
-        means[1].add(credited.features, credited.local_logits, target, credited.measured)
+        means.add(credited.logits, target, losses)
+        assert means.modules is not None
+        means.modules.add(credited.features, credited.local_logits, target, credited.measured)
         self._optimiser.step(self._trained, self.memory, credited.gradients, lr_L)
 
     def _module_batches(
@@ -338,12 +338,7 @@ class LaneGroup:
         shares = self._shares(self._drops(1), ranks)
         means = self._running_means()
         for x, target_LB in self._batches(index_LN, index_LN.shape[1], names.TRAIN):
-            if self._modules is None:
-                self._step((0, 0), x, target_LB, lr_L, means, shares)
-            else:
-                batches = self._module_batches((0, 0), x, target_LB, index_LN, shares)
-                every = (means, ModuleMeans(self._objective))
-                self._step_by_module((0, 0), batches, lr_L, every)
+            self._step((0, 0), x, target_LB, lr_L, means, shares, index_LN)
 
     def _member_chunks(self) -> Iterator[slice]:
         size, count = self.micro_members, self.stack.count
@@ -441,7 +436,11 @@ class LaneGroup:
 
     def _running_means(self) -> RunningMeans:
         return RunningMeans(
-            len(self.lanes), self.recipe.members.count, self.device, self._objective.errors
+            len(self.lanes),
+            self.recipe.members.count,
+            self.device,
+            self._objective.errors,
+            None if self._modules is None else ModuleMeans(self._objective),
         )
 
     # --- evaluation ------------------------------------------------------------------------------
@@ -466,14 +465,15 @@ class LaneGroup:
             [self.data.positions(split, lane.trial)[part] for lane in self.lanes]
         )
         kept: Tensor | None = None
-        means, module_means = self._running_means(), ModuleMeans(self._objective)
+        means = self._running_means()
         start = 0
         for x, target_LB in self._batches(index_LN.to(self.device), self.evaluation_batch, split):
             if self._modules is None:
                 logits = self._logits(self._state, x, training=False)
             else:
                 logits, features, local_logits = self._modules.evaluate(self._state, x)
-                module_means.add(features, local_logits, target_LB)
+                assert means.modules is not None
+                means.modules.add(features, local_logits, target_LB)
             means.add(logits, target_LB, self._objective.losses(logits, target_LB))
             if keep is not None:
                 kept = (
@@ -485,8 +485,7 @@ class LaneGroup:
             start += logits.shape[3]
             if stop is not None:
                 stop.within_evaluation()
-        rows = means.means()
-        return Measured(rows=rows | module_means.means(rows), logits=kept)
+        return Measured(rows=means.means(), logits=kept)
 
     @torch.no_grad()
     def displacement(self) -> Rows:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from jtdiag import names
 from jtdiag.engine.loss import StepLosses, vote_errors
+from jtdiag.engine.modules.module_means import ModuleMeans
 
 Errors = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Maps logits (L, M, K, B) and targets to errors of members (L, M, B) and ensemble (L, B)."""
@@ -18,9 +19,16 @@ class RunningMeans:
     """Means over examples for L lanes and M members; `add` never synchronizes with the device."""
 
     def __init__(
-        self, lanes: int, members: int, device: torch.device, errors: Errors = vote_errors
+        self,
+        lanes: int,
+        members: int,
+        device: torch.device,
+        errors: Errors = vote_errors,
+        modules: ModuleMeans | None = None,
     ) -> None:
         self._errors = errors
+        self.modules = modules
+        """What is measured module by module; None where members are trained as a whole."""
 
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.float64, device=device)
@@ -45,5 +53,6 @@ class RunningMeans:
         self._examples += target.shape[1]
 
     def means(self) -> dict[str, NDArray[np.float64]]:
-        """Return the means over all examples by name, (L, M) or (L,), on the host."""
-        return {name: (total / self._examples).cpu().numpy() for name, total in self._sums.items()}
+        """Return the means over all examples on the host: (L,), (L, M) or (L, M, modules)."""
+        rows = {name: (total / self._examples).cpu().numpy() for name, total in self._sums.items()}
+        return rows if self.modules is None else rows | self.modules.means(rows)
