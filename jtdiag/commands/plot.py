@@ -59,7 +59,7 @@ def plot(
 ) -> None:
     """Plot figures of one or more runs, or of a study.
 
-    FIGURE is the name of a figure, such as errors-by-epoch; an unknown name lists others.
+    FIGURE is the name of a figure, such as errors-by-epoch; the manual lists all.
     Without FIGURE, every figure whose data are available is plotted. Figures that compare runs
     are written to the folder of the first run. A study has one figure, schemes.
     """
