@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
+from jtdiag.declarations import declared_text
 from jtdiag.errors import LONGEST, JtdiagError, nearest, shortened
 
 T = TypeVar("T")
@@ -53,14 +54,7 @@ class Registry(Generic[T]):
             JtdiagError: `error`, if there is no object with that name, if it is of the wrong class,
                 or if its attribute ``name`` differs from the name of the entry point.
         """
-        entry = _entries(self.group, tuple(sys.path)).get(name)
-        if entry is None:
-            names = self.names()
-            beginning = (
-                f"There is no {self.noun} '{shortened(name, 100)}'.{nearest(name, names)} "
-                f"Installed {self.plural}: "
-            )
-            raise self.error(f"{beginning}{_fitting(names, LONGEST - len(beginning) - 1)}.")
+        entry = self._entry(name)
         loaded = entry.load()
         module, _, kind = self.kind.partition(":")
         if not isinstance(loaded, getattr(importlib.import_module(module), kind)):
@@ -76,6 +70,26 @@ class Registry(Generic[T]):
             )
         result: T = loaded
         return result
+
+    def text(self, name: str, attribute: str) -> str:
+        """Return a text attribute of an object, from its source without importing it if possible.
+
+        Raises:
+            JtdiagError: as for `find`.
+        """
+        text = declared_text(self._entry(name), attribute)
+        return str(getattr(self.find(name), attribute)) if text is None else text
+
+    def _entry(self, name: str) -> EntryPoint:
+        entry = _entries(self.group, tuple(sys.path)).get(name)
+        if entry is None:
+            names = self.names()
+            beginning = (
+                f"There is no {self.noun} '{shortened(name, 100)}'.{nearest(name, names)} "
+                f"Installed {self.plural}: "
+            )
+            raise self.error(f"{beginning}{_fitting(names, LONGEST - len(beginning) - 1)}.")
+        return entry
 
     def all(self) -> list[T]:
         """Return all installed objects, in the order of `names`."""

@@ -10,7 +10,7 @@ def probes() -> None:
     """List the installed probes and the questions they answer."""
     from jtdiag.probing.registry import PROBES
 
-    installed = PROBES.all()
-    width = max((len(probe.name) for probe in installed), default=0)
-    for probe in installed:
-        echo(f"{probe.name:{width}}  {probe.question}")
+    installed = PROBES.names()
+    width = max(map(len, installed), default=0)
+    for name in installed:
+        echo(f"{name:{width}}  {PROBES.text(name, 'question')}")

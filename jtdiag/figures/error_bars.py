@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from jtdiag import names
 from jtdiag.probing.over_trials import interval_ends
@@ -65,7 +65,7 @@ def around(mean: Floats, se: Floats, trials: Floats) -> Means:
         trials: (n,), numbers of trials behind the standard errors.
     """
     freedom = np.where(trials > 1, trials - 1, np.nan)
-    reach = student.isf((1 - LEVEL) / 2, freedom) * se
+    reach = -stdtrit(freedom, (1 - LEVEL) / 2) * se
     return mean, mean - reach, mean + reach
 
 

@@ -3,11 +3,9 @@
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.families import combining
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 
@@ -25,6 +23,10 @@ def by_example(run: Run, lane: Lane) -> dict[str, Values]:
 
     At the epoch selected on validation; outputs are read chunk by chunk.
     """
+    import torch  # takes seconds, and runs are compared without outputs as well
+
+    from jtdiag.families import combining
+
     rows: dict[str, list[Values]] = {}
     for block in run.outputs(lane, run.chosen_epoch(lane), names.TEST):
         eta = torch.from_numpy(block.logits.astype(np.float64))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 LEVEL = 0.95
 """Confidence level of every interval."""
@@ -83,7 +83,7 @@ def interval_ends(
     count = np.where(spread, (~np.isnan(array)).sum(axis), np.nan)
     mean = np.nansum(array, axis) / count
     tail = (1 - LEVEL) / 2 / np.asarray(comparisons, float)
-    reach = _quantiles(tail, count - 1) * standard_error(array, axis)
+    reach = -stdtrit(count - 1, tail) * standard_error(array, axis)
     return mean - reach, mean + reach
 
 
@@ -95,13 +95,6 @@ def _have_spread(array: Floats, axis: int) -> NDArray[np.bool_]:
     usable = np.isfinite(top) & np.isfinite(bottom) & (known.sum(axis) > 1)
     top, bottom = np.where(usable, top, 0), np.where(usable, bottom, 0)
     return usable & (top - bottom > NO_SPREAD * np.maximum(np.abs(top), np.abs(bottom)))
-
-
-def _quantiles(tail: Floats, freedom: Floats) -> Floats:
-    """Return Student's quantiles; few of the many are different."""
-    pairs = np.stack(np.broadcast_arrays(tail, freedom), -1)
-    different, which = np.unique(pairs.reshape(-1, 2), axis=0, return_inverse=True)
-    return student.isf(different[:, 0], different[:, 1])[which].reshape(pairs.shape[:-1])
 
 
 def mean_interval(values: ArrayLike) -> Interval:
@@ -172,7 +165,7 @@ def squared_error(values: Floats) -> float:
 @lru_cache(maxsize=1024)
 def quantile(tail: float, freedom: float) -> float:
     """Return what Student's t exceeds with a probability of `tail`."""
-    return float(student.isf(tail, freedom))
+    return -float(stdtrit(freedom, tail))
 
 
 def _around(mean: float, squared: float, freedom: float, comparisons: int) -> Interval:

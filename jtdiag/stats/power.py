@@ -5,8 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
-from scipy.special import ndtr
-from scipy.stats import chi2
+from scipy.special import gammaincinv, ndtr
 
 from jtdiag.stats.intervals import LEVEL, quantile, squared_error, welch
 
@@ -64,7 +63,8 @@ def _standard_errors(freedom: float, comparisons: int, power: float) -> float:
     """Return the smallest detectable difference in standard errors: the noncentrality."""
     limit = quantile((1 - LEVEL) / 2 / comparisons, freedom)
     chance = (np.arange(_SLICES) + 0.5) / _SLICES
-    limits = limit * np.sqrt(chi2.ppf(chance, freedom) / freedom)
+    # Quantiles of chi-squared, divided by its degrees of freedom.
+    limits = limit * np.sqrt(2 * gammaincinv(freedom / 2, chance) / freedom)
 
     def excess(noncentrality: float) -> float:
         above = ndtr(noncentrality - limits) + ndtr(-noncentrality - limits)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta, binomtest
+from scipy.special import bdtr, betaincinv
 
 from jtdiag.stats.intervals import LEVEL, Interval, paired
 
@@ -26,8 +26,8 @@ def clopper_pearson(
     """
     yes, total = np.asarray(successes, float), np.asarray(attempts, float)
     tail = (1 - LEVEL) / 2 / comparisons
-    low = np.where(yes > 0, beta.ppf(tail, yes, total - yes + 1), 0.0)
-    high = np.where(yes < total, beta.ppf(1 - tail, yes + 1, total - yes), 1.0)
+    low = np.where(yes > 0, betaincinv(yes, total - yes + 1, tail), 0.0)
+    high = np.where(yes < total, betaincinv(yes + 1, total - yes, 1 - tail), 1.0)
     return np.where(total > 0, low, np.nan), np.where(total > 0, high, np.nan)
 
 
@@ -39,7 +39,7 @@ def mcnemar(wins: int, losses: int) -> float:
         losses: Examples on which only the other is right.
     """
     total = wins + losses
-    return float(binomtest(wins, total).pvalue) if total else 1.0
+    return min(1.0, 2 * float(bdtr(min(wins, losses), total, 0.5))) if total else 1.0
 
 
 def paired_fractions(wins: int, losses: int, examples: int, comparisons: int = 1) -> Interval:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from jtdiag.errors import DataError, RecipeError
 from jtdiag.recipe.labels import labels
-from jtdiag.replay import parameters_per_member
 from jtdiag.store.run import Run
 from jtdiag.tables import wording
 from jtdiag.tables.schemes import runs_in
@@ -38,6 +37,8 @@ def configurations(folders: Sequence[Path]) -> Table:
 
 
 def _configuration(run: Run) -> Iterator[Cell]:
+    from jtdiag.replay import parameters_per_member  # with torch, which other tables do without
+
     members = run.recipe.members
     yield str(members.arch)
     yield str(members.count)

@@ -77,18 +77,35 @@ def test_help_names_every_command_in_the_order_in_which_a_newcomer_meets_them(as
 
 
 @pytest.mark.slow
-def test_asking_for_help_imports_nothing_heavy():
+def test_help_and_lists_import_nothing_heavy():
     code = f"""
 import sys
 from click.testing import CliRunner
 from jtdiag.commands import COMMANDS, main
-for arguments in [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]:
+asked = [["--help"], ["--version"], ["presets"], ["probes"]]
+for arguments in [*asked, *([name, "--help"] for name in COMMANDS)]:
     ran = CliRunner().invoke(main, arguments)
     assert ran.exit_code == 0 and ran.stdout, arguments
 print(*sorted({HEAVY} & set(sys.modules)))
 """
     ran = in_a_process(code)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "\n", "")
+
+
+@pytest.mark.slow
+def test_tables_and_comparisons_are_made_without_torch(small_run):
+    ask(small_run, "performance")
+    code = """
+import sys
+from click.testing import CliRunner
+from jtdiag.commands import main
+for arguments in [["table", sys.argv[1]], ["compare", sys.argv[1], sys.argv[1]]]:
+    ran = CliRunner().invoke(main, arguments)
+    assert ran.exit_code == 0 and ran.stdout, (arguments, ran.output)
+print("torch" in sys.modules)
+"""
+    ran = in_a_process(code, small_run.path)
+    assert (ran.returncode, ran.stdout) == (0, "False\n"), ran.stderr
 
 
 def test_the_options_of_every_command_are_these_and_no_more():
