@@ -1,5 +1,6 @@
 """Table of test errors, by λ and scheme."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from jtdiag.recipe.labels import labels
 from jtdiag.stats import standard_error
 from jtdiag.store.run import Run
 from jtdiag.tables import schemes, wording
-from jtdiag.tables.schemes import runs_in
+from jtdiag.tables.schemes import Scheme, runs_in
 from jtdiag.tables.table import Number, Table
 
 SCHEMES = {"bagging": "Bagging", "stacking": "Stacking", "single": "Single network"}
@@ -30,7 +31,8 @@ def errors(folders: Sequence[Path]) -> Table:
     """Return test errors in percent: one row per run or study, one column per λ and scheme.
 
     As in Table 2 of Webb et al. (2020): each ensemble at the epoch chosen on the validation split,
-    means with standard errors over trials.
+    means with standard errors over trials. A study that would have several numbers in a column,
+    such as two joint runs of different members, has a row for each of its runs instead.
 
     Args:
         folders: Folders of runs or studies.
@@ -39,24 +41,37 @@ def errors(folders: Sequence[Path]) -> Table:
         StoreError: if a probe has not been run yet.
         ProbeError: if none of the runs has an epoch of a lane that has not diverged.
     """
-    rows = [_of_study(path) if studies.is_study(path) else _of_run(path) for path in folders]
-    if not any(rows):
+    rows = _rows(folders)
+    if not any(row for _, row in rows):
         raise ProbeError(
             "None of the runs has test errors: no epoch is complete, or every lane diverged."
         )
-    columns = _ordered({column for row in rows for column in row})
-    trials = {len(values) for row in rows for values in row.values()}
+    columns = _ordered({column for _, row in rows for column in row})
+    trials = {len(values) for _, row in rows for values in row.values()}
     return Table(
         name="errors",
         caption=wording.errors_caption(trials),
         columns=tuple(f"λ = {lam_text(c)}" if isinstance(c, float) else c for c in columns),
         rows=tuple(
             (name, tuple(_number(row[c]) if c in row else None for c in columns))
-            for name, row in zip(_row_names(folders), rows, strict=True)
+            for name, row in rows
         ),
         origin=_origin(folders),
         decimals=2 if max(trials) > 1 else 1,
     )
+
+
+def _rows(folders: Sequence[Path]) -> list[tuple[str, Errors]]:
+    """Return the name and the errors of each row."""
+    rows: list[tuple[str, Errors]] = []
+    for folder, name in zip(folders, _row_names(folders), strict=True):
+        if not studies.is_study(folder):
+            rows.append((name, _of_run(folder)))
+            continue
+        for run, row in _of_study(folder):
+            alone = len(folders) == 1 and run
+            rows.append((run if alone else f"{name} {run}".strip(), row))
+    return rows
 
 
 def _ordered(columns: set[Column]) -> list[Column]:
@@ -85,13 +100,27 @@ def _of_run(folder: Path) -> Errors:
     return row
 
 
-def _of_study(folder: Path) -> Errors:
+def _of_study(folder: Path) -> list[tuple[str, Errors]]:
+    """Return one row without a name, or one row per run where joint runs share a λ."""
+    of_study = schemes.of_study(folder)
+    joint = [scheme.lam for scheme in of_study if scheme.scheme == "joint"]
+    if len(set(joint)) == len(joint):
+        return [("", _row(of_study))]
+    runs = studies.read(folder / studies.FILE).runs
+    return [(name, _row([s for s in of_study if s.run == name])) for name in runs]
+
+
+def _row(of_study: Sequence[Scheme]) -> Errors:
+    """Return the errors of schemes by column; the name of the run sets equal schemes apart."""
+    counts = Counter(scheme.scheme for scheme in of_study)
     row: Errors = {}
-    for scheme in schemes.of_study(folder):
+    for scheme in of_study:
         column: Column = float(scheme.lam)
         if scheme.scheme != "joint":
-            name = SCHEMES.get(scheme.scheme, scheme.scheme)
-            column = scheme.label.capitalize() if name in row else name
+            alone = counts[scheme.scheme] == 1
+            name = SCHEMES[scheme.scheme]
+            column = name if alone else f"{name} ({scheme.run})"
+        assert column not in row
         row[column] = scheme.errors
     return row
 

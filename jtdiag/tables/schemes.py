@@ -24,6 +24,8 @@ PROBES = ("performance", "stacking")
 class Scheme:
     """Test errors of one scheme of a study."""
 
+    run: str
+    """Name of the run in the study."""
     scheme: str
     """"joint", "bagging", "stacking" or "single"."""
     label: str
@@ -59,11 +61,10 @@ def of_study(folder: Path) -> list[Scheme]:
         StoreError: if a run has not been trained or probed yet.
     """
     study = studies.read(folder / studies.FILE)
-    schemes = [(name, scheme) for name in study.runs for scheme in _of_run(Run(folder / name))]
-    counts = Counter(scheme.label for _, scheme in schemes)
+    schemes = [s for name in study.runs for s in _of_run(Run(folder / name), name)]
+    counts = Counter(scheme.label for scheme in schemes)
     labeled = [
-        replace(scheme, label=f"{scheme.label} ({name})") if counts[scheme.label] > 1 else scheme
-        for name, scheme in schemes
+        replace(s, label=f"{s.label} ({s.run})") if counts[s.label] > 1 else s for s in schemes
     ]
     order = ("single", "independent", "bagging", "stacking", "joint")
     return sorted(labeled, key=lambda scheme: (order.index(_kind(scheme)), scheme.lam))
@@ -80,12 +81,13 @@ def _kind(scheme: Scheme) -> str:
     return "independent" if scheme.scheme == "joint" and not scheme.together else scheme.scheme
 
 
-def _of_run(run: Run) -> Iterator[Scheme]:
-    """Yield the schemes of one run."""
+def _of_run(run: Run, name: str) -> Iterator[Scheme]:
+    """Yield the schemes of one run of a study."""
     recipe = run.recipe
     performance, stacking = (results.load(run, name) for name in PROBES)
     for i, lam in enumerate(recipe.lam):
         scheme = Scheme(
+            run=name,
             scheme=recipe.scheme,
             label=_label(recipe.scheme, lam),
             lam=lam,

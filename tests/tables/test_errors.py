@@ -79,7 +79,7 @@ def test_a_study_is_a_row_with_a_column_for_each_scheme(tmp_path):
     study.run_study(studies.read(file), folder, lambda: nullcontext(NullListener()))
     table = errors([folder])
     assert table.columns == (
-        "λ = 0", "λ = 1", "Bagging", "Stacking", "Single network", "Stacking (stacked)",
+        "λ = 0", "λ = 1", "Bagging", "Single network", "Stacking (joint)", "Stacking (stacked)",
     )  # fmt: skip
     [(name, cells)] = table.rows
     assert name == "fashion"
@@ -87,8 +87,8 @@ def test_a_study_is_a_row_with_a_column_for_each_scheme(tmp_path):
         ("joint", "performance", "ensemble_error", 0),
         ("joint", "performance", "ensemble_error", 1),
         ("bagging", "performance", "ensemble_error", 0),
-        ("joint", "stacking", "stacked_error", 0),
         ("single", "performance", "ensemble_error", 1),
+        ("joint", "stacking", "stacked_error", 0),
         ("stacked", "stacking", "stacked_error", 0),
     )
     for cell, (run, probe, variable, lam) in zip(cells, sources, strict=True):
@@ -96,3 +96,45 @@ def test_a_study_is_a_row_with_a_column_for_each_scheme(tmp_path):
         assert cell == Number(pytest.approx(trials.mean()), pytest.approx(sem(trials)))
     for run in ("joint", "bagging", "single", "stacked"):
         assert Run(folder / run).recipe_hash in table.origin
+
+
+WIDTHS = """
+name = "widths"
+lam = [0, 1]
+trials = 1
+data = {{ name = "{data}", val = 20 }}
+train = {{ epochs = 1, batch = 16 }}
+keep = {{ splits = ["val", "test"] }}
+engine = {{ device = "cpu", threads = 1 }}
+members = {{ arch = "mlp", count = 2, hidden = [4] }}
+[runs.narrow]
+[runs.wide]
+members = {{ hidden = [16] }}
+[runs.single]
+scheme = "single"
+lam = 1
+members = {{ count = 1 }}
+"""
+
+
+@pytest.mark.slow
+def test_a_study_of_two_joint_runs_has_a_row_for_each_run(tmp_path):
+    toy_data(tmp_path / "toy.npz")
+    file = tmp_path / "widths.toml"
+    file.write_text(WIDTHS.format(data=tmp_path / "toy.npz"), "utf-8")
+    folder = tmp_path / "widths"
+    study.run_study(studies.read(file), folder, lambda: nullcontext(NullListener()))
+    table = errors([folder])
+    assert table.columns == ("λ = 0", "λ = 1", "Stacking", "Single network")
+    rows = dict(table.rows)
+    assert list(rows) == ["narrow", "wide", "single"]
+    for name, lams in (("narrow", (0, 1)), ("wide", (0, 1)), ("single", (1,))):
+        on_test = load(Run(folder / name), "performance")["ensemble_error"].sel(split="test")
+        expected = [100 * float(on_test.sel(lam=lam).mean("trial")) for lam in lams]
+        in_order = (*rows[name][:2], rows[name][3])
+        actual = [cell.mean for cell in in_order if cell is not None]
+        assert actual == pytest.approx(expected)
+    together = errors([folder, folder / "wide"])
+    assert [name for name, _ in together.rows] == [
+        "widths narrow", "widths wide", "widths single", "wide",
+    ]  # fmt: skip

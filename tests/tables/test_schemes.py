@@ -2,7 +2,9 @@ from jtdiag.tables.schemes import HEADINGS, Scheme, rows, to_dataset
 
 
 def scheme(name, label, lam=0.0, errors=(0.10, 0.12), members=16):
-    return Scheme(scheme=name, label=label, lam=lam, members=members, lr=0.32, errors=errors)
+    return Scheme(
+        run="run", scheme=name, label=label, lam=lam, members=members, lr=0.32, errors=errors
+    )
 
 
 SCHEMES = [

@@ -8,7 +8,9 @@ from jtdiag.tables.schemes import Scheme, to_dataset
 
 
 def bar(scheme, label, lam=0.0, errors=(0.10, 0.12), members=16):
-    return Scheme(scheme=scheme, label=label, lam=lam, members=members, lr=0.32, errors=errors)
+    return Scheme(
+        run="run", scheme=scheme, label=label, lam=lam, members=members, lr=0.32, errors=errors
+    )
 
 
 BARS = [
