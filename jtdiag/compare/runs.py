@@ -57,13 +57,15 @@ Values = NDArray[np.floating[Any]]
 def fields(a: Run, b: Run) -> list[Field]:
     """Return the fields in which the recipes differ and that change the outcome."""
     return [
-        Field(
-            name=name,
-            a=toml.plain(toml.lookup(a.recipe, name)),
-            b=toml.plain(toml.lookup(b.recipe, name)),
-        )
+        Field(name=name, a=_value(a, name), b=_value(b, name))
         for name in toml.differences(a.recipe, b.recipe)
+        if a.knows(name) or b.knows(name)
     ]
+
+
+def _value(run: Run, field: str) -> str:
+    known = run.knows(field)
+    return toml.plain(toml.lookup(run.recipe, field)) if known else wording.UNKNOWN
 
 
 # --- results -------------------------------------------------------------------------------------
@@ -98,7 +100,12 @@ def shared(a: Run, b: Run) -> list[float]:
 
 
 def same_draws(a: Run, b: Run) -> bool:
-    """Return whether trial t of both runs has the same data split, so that trials are pairs."""
+    """Return whether trial t of both runs has the same data split, so that trials are pairs.
+
+    It is not known of runs recorded from a user's training loop.
+    """
+    if a.recorded or b.recorded:
+        return False
     keys = [(run.recipe.seed, run.recipe.data.val) for run in (a, b)]
     return keys[0] == keys[1] and same_data(a, b)
 
@@ -107,13 +114,24 @@ def same_data(a: Run, b: Run) -> bool:
     """Return whether the runs were trained on the same data, under whatever name.
 
     By their fingerprints, or by their names and selected examples, if one of the runs is older or
-    the data were read in another way, such as with another scale.
+    the data were read in another way, such as with another scale. Runs recorded from a user's
+    training loop have the same data if they have the same targets on test.
     """
+    if a.recorded or b.recorded:
+        return _same_targets(a, b)
     prints = [run.settings.get(names.FINGERPRINT) for run in (a, b)]
     if None in prints or a.recipe.data.options != b.recipe.data.options:
         keys = [(data.name, data.classes, data.limit) for data in (a.recipe.data, b.recipe.data)]
         return keys[0] == keys[1]
     return prints[0] == prints[1]
+
+
+def _same_targets(a: Run, b: Run) -> bool:
+    """Return whether both runs have kept outputs on test, for the same targets."""
+    kept = [names.TEST in r.recipe.keep.splits and r.recipe.keep.outputs != "none" for r in (a, b)]
+    if not all(kept):
+        return False
+    return np.array_equal(*(run.target(names.TEST, run.lanes[0]) for run in (a, b)))
 
 
 class _At(NamedTuple):

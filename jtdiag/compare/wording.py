@@ -7,6 +7,8 @@ from jtdiag.names import lam_text
 from jtdiag.stats import listed, signed, with_power
 
 FIELDS = ("field", "A", "B")
+UNKNOWN = "unknown"
+"""Value of a field of a run that was recorded from a user's training loop."""
 RESULTS = ("λ", "on test", "A", "B", "B − A", "95 % interval")
 SIGNIFICANT = "* The interval excludes 0."
 NO_INTERVAL = (

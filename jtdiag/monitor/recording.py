@@ -1,7 +1,9 @@
 """Run folders of training loops that jtdiag does not run, so that probes can read them."""
 
+import logging
+import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from jtdiag.store.run import Run
 from jtdiag.store.writer import EpochBlock, Examples, RunWriter, refuse_occupied
 
 Arrays = Mapping[str, NDArray[Any]]
+Outputs = tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]
+"""Logits (M, n, K), targets, and means over the examples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,8 @@ class Facts:
     targets: TargetFacts
     examples: int | None = None
     """Training examples in the sample of the first epoch."""
+    test_is_val: bool = False
+    """Whether the split test holds the validation examples, because no others were recorded."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -51,7 +57,7 @@ class Split:
     target: list[NDArray[Any]] = field(default_factory=list)
     sums: NDArray[np.float64] | float = 0.0
 
-    def concatenated(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+    def concatenated(self) -> Outputs:
         """Return logits (M, n, K), targets, and means over the examples."""
         target = np.concatenate(self.target)
         return np.concatenate(self.logits, 1), target, np.asarray(self.sums) / len(target)
@@ -177,11 +183,9 @@ class Recording:
             )
             for split, target in targets.items()
         }
-        origin = (
-            "from a user's training loop; the recipe's data, learning rate and optimizer are "
-            "unknown"
-        )
-        settings = {names.RECORDED: origin, "torch": torch.__version__}
+        settings = {names.RECORDED: wording.ORIGIN, "torch": torch.__version__}
+        if facts.test_is_val:
+            settings[names.TEST_IS_VAL] = wording.TEST_IS_VAL
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._targets = dict(targets)
         return RunWriter.create(self.path, recipe, extent, examples, settings)
@@ -190,8 +194,10 @@ class Recording:
         """Open the store of an interrupted recording, of which only `keep` may differ."""
         run = Run(self.path)
         splits = run.recipe.keep.splits
-        if {*splits} != {*targets}:
-            raise StoreError(wording.other_splits(str(self.path), sorted(targets), sorted(splits)))
+        stored = [names.VAL] if names.TEST_IS_VAL in run.settings else sorted(splits)
+        given = [names.VAL] if facts.test_is_val else sorted(targets)
+        if stored != given:
+            raise StoreError(wording.other_splits(str(self.path), given, stored))
         lane = blocks[0].lane
         self._targets = {split: run.target(split, lane) for split in splits}
         recipe = evolve(self._recipe(blocks, targets, facts), keep=run.recipe.keep)
@@ -247,6 +253,12 @@ def _by_trial(split: str, values: NDArray[Any], trials: int) -> NDArray[Any]:
     return values if split == names.TEST else np.stack([values] * trials)
 
 
+def _stored(splits: Mapping[str, Split], facts: Facts) -> dict[str, Outputs]:
+    """Return the outputs of an epoch by the split under which they are stored."""
+    outputs = {split: piece.concatenated() for split, piece in splits.items()}
+    return {names.TEST: outputs[names.VAL]} if facts.test_is_val and outputs else outputs
+
+
 class RecordedLane:
     """One lane of a recording: collects the outputs of an epoch and writes them."""
 
@@ -256,6 +268,7 @@ class RecordedLane:
         self._start: tuple[dict[str, Split], Arrays] | None = None
         self._expected: tuple[set[str], set[str]] | None = None
         self._written = False
+        self._warning: weakref.finalize[Any, Any] | None = None
 
     @property
     def lam(self) -> float:
@@ -287,9 +300,20 @@ class RecordedLane:
         self._splits = {}
 
     def hold_start(self, checkpoint: Arrays) -> None:
-        """Keep the outputs recorded so far as epoch 0 until the first epoch creates the store."""
+        """Keep the outputs recorded so far as epoch 0 until the first epoch creates the store.
+
+        If no epoch follows, a warning is logged when the program ends.
+
+        Raises:
+            StoreError: if epoch 0 was recorded already.
+        """
+        path = str(self._recording.path)
+        if self._start is not None or self._written:
+            raise StoreError(wording.second_start(path))
         self._start = (self._splits, checkpoint)
         self._splits = {}
+        logger = logging.getLogger("jtdiag")
+        self._warning = weakref.finalize(self, logger.warning, "%s", wording.only_start(path))
 
     def write(
         self,
@@ -306,15 +330,18 @@ class RecordedLane:
         """
         splits, self._splits = self._splits, {}
         self._check_complete(epoch, set(splits), set(checkpoint))
-        outputs = {split: piece.concatenated() for split, piece in splits.items()}
+        facts = replace(facts, test_is_val=set(splits) == {names.VAL})
+        outputs = _stored(splits, facts)
         blocks = [self._block(epoch, train, outputs, members, checkpoint, facts)]
         if not self._written:
             before, weights = self._start or ({}, {})
-            start = {split: piece.concatenated() for split, piece in before.items()}
+            start = _stored(before, facts)
             blocks.insert(0, self._block(0, None, start, members, weights, facts))
         targets = {split: target for split, (_, target, _) in outputs.items()}
         self._recording.write(blocks, targets, facts)
         self._written, self._start = True, None
+        if self._warning is not None:
+            self._warning.detach()
 
     def _check_complete(self, epoch: int, splits: set[str], checkpoint: set[str]) -> None:
         """Raise an error if splits or arrays differ from those of the first epoch."""
@@ -336,7 +363,7 @@ class RecordedLane:
         self,
         epoch: int,
         train: SampledEpoch | None,
-        outputs: Mapping[str, tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]],
+        outputs: Mapping[str, Outputs],
         members: int,
         checkpoint: Arrays,
         facts: Facts,
@@ -344,7 +371,7 @@ class RecordedLane:
         assert self._expected is not None
         unknown = batch_sums.by_name(np.full(2 * members + 2, np.nan))
         rows = {names.TRAIN: train.means if train else unknown, names.TEST: unknown}
-        if names.VAL in self._expected[0]:
+        if names.VAL in self._expected[0] and not facts.test_is_val:
             rows[names.VAL] = unknown
         for split, (_, _, means) in outputs.items():
             rows[split] = batch_sums.by_name(means, facts.targets.error_scale)

@@ -3,6 +3,11 @@
 import math
 from collections.abc import Iterable
 
+ORIGIN = "from a user's training loop; the recipe's data, learning rate and optimizer are unknown"
+"""Setting of a run that was recorded."""
+TEST_IS_VAL = "the validation examples of the user's training loop; no others were recorded"
+"""Setting of a run of which only validation examples were recorded: what its test split holds."""
+
 
 def sampling_note(*, counted: int, batches: int, error_se: float) -> str:
     """Return a note on the sample that an epoch's metrics are estimated from.
@@ -166,4 +171,22 @@ def other_splits(folder: str, given: Iterable[str], stored: Iterable[str]) -> st
     return (
         f"{folder} contains outputs of {', '.join(stored)}, but those of "
         f"{', '.join(given) or 'no split'} were recorded; record the same splits."
+    )
+
+
+def second_start(folder: str) -> str:
+    """Return the error on outputs that are recorded epoch by epoch without training."""
+    return (
+        f"{folder}: outputs were recorded after two epochs without a batch of training; call "
+        "update(logits, targets) in every training step. For logits that were saved earlier, use "
+        "jtdiag.from_logits."
+    )
+
+
+def only_start(folder: str) -> str:
+    """Return the warning on a program that ends before a store was created."""
+    return (
+        f"{folder} was not written: outputs were recorded, but no epoch of training followed. Call "
+        "update(logits, targets) in every training step. For logits that were saved earlier, use "
+        "jtdiag.from_logits."
     )

@@ -157,6 +157,8 @@ def findings(run: Run) -> list[Finding]:
     if partial:
         text = wording.unfinished(*_unfinished(each))
         result.append(_finding("unfinished", text, len(partial), len(each)))
+    if names.TEST_IS_VAL in run.settings:
+        result.append(_finding("validation", wording.TEST_IS_VAL, len(each), len(each)))
     return result
 
 

@@ -104,6 +104,14 @@ def unfinished(complete: int, lanes: int, partly: str, absent: str) -> str:
     return f"{complete} of {_lanes(lanes)} {verb} complete ({'; '.join(parts)})."
 
 
+TEST_IS_VAL = (
+    "Only validation examples were recorded, and every number for the split test is theirs. If "
+    "they chose an epoch or a setting, errors on new examples are higher; record the split test "
+    "too."
+)
+"""What the split test of a recorded run holds."""
+
+
 def lanes_headline(rule: str, count: int, lanes: int) -> str:
     """Return one of these findings in a few words."""
     counted = f"all {lanes} lanes" if count == lanes > 1 else f"{count} of {_lanes(lanes)}"
@@ -111,6 +119,8 @@ def lanes_headline(rule: str, count: int, lanes: int) -> str:
         return f"{counted} diverged"
     if rule == "identical":
         return f"the members are identical in {counted}"
+    if rule == "validation":
+        return "all test errors are those of the validation examples"
     if rule == "nothing-learned":
         return f"nothing was learned in {'any lane' if count == lanes else counted}"
     return f"{counted} {'is' if count == 1 else 'are'} incomplete"

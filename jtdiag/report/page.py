@@ -61,18 +61,37 @@ class Section:
 
     @property
     def commands(self) -> list[str]:
-        """The commands that reproduce this run, its results and this page."""
+        """The commands that reproduce this run, its results and this page.
+
+        How a recorded run was trained is unknown.
+        """
         recipe = shell_word(f"{self.evidence.run.recipe.name}.toml")
+        training = [] if self.recorded else [f"jtdiag train {recipe} --out {self.path}"]
         return [
-            f"jtdiag train {recipe} --out {self.path}",
+            *training,
             " ".join(["jtdiag probe", self.path, *self.evidence.results]),
             f"jtdiag report {self.path}",
         ]
 
     @property
     def recipe(self) -> str:
-        """The recipe with every field."""
-        return toml.to_toml(self.evidence.run.recipe)
+        """The recipe with every field; of a recorded run, with those that are known."""
+        run = self.evidence.run
+        if not self.recorded:
+            return toml.to_toml(run.recipe)
+        known: dict[str, object] = {}
+        for name, value in toml.to_table(run.recipe).items():
+            if isinstance(value, dict):
+                fields = {k: v for k, v in value.items() if run.knows(f"{name}.{k}")}
+                known |= {name: fields} if fields else {}
+            elif run.knows(name):
+                known[name] = value
+        return toml.dumps(known)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the run was recorded from a user's training loop."""
+        return self.evidence.run.recorded
 
     @property
     def findings(self) -> list[tuple[str, list[str]]]:

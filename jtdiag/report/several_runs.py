@@ -91,14 +91,14 @@ def _headline(runs: Sequence[Evidence]) -> str:
         for evidence, finding in best
         if finding.lam is not None
     ]
-    data = {evidence.run.recipe.data.name for evidence in runs}
     lost = [
         wording.run_lost(evidence.name, finding.headline)
         for evidence in runs
         for finding in evidence.findings
         if finding.probe == lane_states.SOURCE and finding.rule in ("diverged", "nothing-learned")
     ]
-    return wording.runs_headline(errors, lost, same_data=len(data) == 1)
+    same = all(comparison.same_data(runs[0].run, other.run) for other in runs[1:])
+    return wording.runs_headline(errors, lost, same_data=same)
 
 
 def _best_lams(runs: Sequence[Evidence]) -> ReportTable:

@@ -14,6 +14,7 @@ LANES = {
     "nothing-learned": "Was anything learned?",
     "identical": "Do the members differ?",
     "unfinished": "Are all lanes complete?",
+    "validation": "On which examples was it evaluated?",
 }
 """Questions on the lanes of a run, by the rule that answers them."""
 CARRIED = "Does one member carry the ensemble?"

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 RECIPE = "recipe.toml"
 STORE = "store.zarr"
+KNOWN_OF_RECORDED = (
+    *("name", "lam", "trials", "family", "combiner", "members.count", "train.epochs"),
+    *("keep.outputs", "keep.checkpoints", "keep.splits", "keep.dtype"),
+)
+"""Fields of the recipe that are known of a run that was recorded from a user's training loop."""
 LOCK = "engine.lock"
 """Lock file that the writer of a run holds; the lock ends with its process."""
 
@@ -262,6 +267,16 @@ class Run:
     def recorded(self) -> bool:
         """Whether the run was recorded from a user's training loop and so cannot be replayed."""
         return names.RECORDED in self.settings
+
+    def knows(self, field: str) -> bool:
+        """Return whether a field of the recipe says how the run was made.
+
+        Most fields of a recorded run have their default, since the user's loop is unknown.
+
+        Args:
+            field: Its full name, such as "train.lr".
+        """
+        return not self.recorded or field in KNOWN_OF_RECORDED
 
     # --- lanes and seals ---------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from jtdiag.compare.wording import result_rows
 from jtdiag.probing.running import probe
 from jtdiag.stats import paired_fractions, smallest_detectable
 from jtdiag.store.lanes import Lane, Seal
+from jtdiag.store.run import Run
 
 A = [0.10, 0.12, 0.14]
 B = [0.13, 0.12, 0.16]
@@ -29,10 +30,14 @@ class FakeRun:
     """A run that consists of its recipe."""
 
     error_measure = "fraction wrong"
+    recorded = False
 
     def __init__(self, *changes):
         self.settings = {}
         self.recipe = find_recipe("demo", ("lam=[0, 0.9, 1]", *changes))
+
+    def knows(self, field):
+        return Run.knows(self, field)
 
     def seal(self, lane):
         return Seal()
@@ -291,6 +296,20 @@ def test_recipes_differ_in_the_fields_that_were_changed_and_no_others():
         ("members.count", "4", "8"),
     ]
     assert comparing.fields(FakeRun(), FakeRun()) == []
+
+
+def test_what_is_unknown_of_a_recorded_run_is_said_to_be():
+    recorded = FakeRun("members.count=8", "train.lr=0.3")
+    recorded.recorded = True
+    fields = comparing.fields(FakeRun(), recorded)
+    assert {field.name: field.b for field in fields} == {
+        "members.count": "8",
+        "train.lr": "unknown",
+    }
+    both = FakeRun()
+    both.recorded = True
+    assert [field.name for field in comparing.fields(both, recorded)] == ["members.count"]
+    assert not comparing.same_draws(both, recorded)
 
 
 def compare(*arguments):

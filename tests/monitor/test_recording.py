@@ -1,3 +1,4 @@
+import gc
 from types import SimpleNamespace
 
 import numpy as np
@@ -429,3 +430,87 @@ def test_only_a_recording_is_continued(tmp_path):
         Recording(run.path, epochs=1)
     with pytest.raises(ValueError, match="resume is -1; it must be an epoch"):
         DominanceMonitor(resume=-1)
+
+
+# --- without training, and without a test split --------------------------------------------------
+
+
+def test_outputs_of_several_epochs_without_training_are_refused(path):
+    monitor = DominanceMonitor(lam=1, store=path, epochs=2, strict=True)
+    monitor.record("test", *said(1))
+    assert monitor.end_epoch() == []
+    monitor.record("test", *said(2))
+    with pytest.raises(StoreError, match=r"after two epochs without a batch.*jtdiag\.from_logits"):
+        monitor.end_epoch()
+
+
+def test_a_store_that_was_never_written_is_one_warning_when_the_monitor_is_gone(path, caplog):
+    monitor = DominanceMonitor(lam=1, store=path, epochs=1)
+    monitor.record("test", *said(1))
+    monitor.end_epoch()
+    assert not caplog.records
+    del monitor
+    gc.collect()
+    [record] = caplog.records
+    assert record.getMessage().startswith(f"{path} was not written")
+
+
+@pytest.mark.slow
+def test_a_store_with_an_epoch_of_training_gives_no_such_warning(path, caplog):
+    trained(DominanceMonitor(lam=1, store=path, epochs=1), 1, start=True)
+    gc.collect()
+    assert not caplog.records
+
+
+@pytest.mark.slow
+def test_with_validation_examples_only_they_take_the_place_of_the_test_split(path):
+    kept = trained(DominanceMonitor(lam=1, every=1, store=path, epochs=3), splits=("val",))
+    run = Run(path)
+    assert run.recipe.splits == ("train", "test")
+    logits, target = kept[3, "val"]
+    wrong = float((logits.mean(0).argmax(-1) != target).double().mean())
+    [lane] = run.lanes
+    assert run.chosen_epoch(lane) == 3  # the last: not chosen on the examples that it is judged by
+    result = probe(run, "performance")
+    assert result["ensemble_error"].sel(split="test").item() == pytest.approx(wrong)
+    assert "validation" in [finding.rule for finding in findings.read(path)]
+    shown = CliRunner().invoke(main, ["plot", str(path), "error-against-lambda"])
+    assert "Only validation examples were recorded" in shown.output
+
+
+@pytest.mark.slow
+def test_the_final_leader_is_that_of_the_last_epoch_without_an_epoch_0(path):
+    trained(DominanceMonitor(lam=1, every=1, store=path, epochs=4), 4)
+    result = probe(path, "dominance")
+    leaders = result["leader"].sel(split="train").values[0, 0]
+    assert leaders[0] == -1
+    [[is_final]], [[done]] = result["leader_is_final"].values, result["done"].values
+    assert np.isnan(is_final[0])
+    np.testing.assert_array_equal(is_final[1:], leaders[1:] == leaders[4])
+    assert done == 1
+    [[since]] = result["leader_known_since"].values
+    assert (leaders[since:] == leaders[4]).all()
+    assert since == 1 or leaders[since - 1] != leaders[4]
+
+
+@pytest.mark.slow
+def test_a_recording_of_validation_examples_is_continued(path):
+    first = DominanceMonitor(lam=1, store=path, epochs=3)
+    trained(first, 2, splits=("val",))
+    first.close()
+    trained(DominanceMonitor(lam=1, store=path, epochs=3, resume=0), splits=("val",))
+    assert Run(path).done
+
+
+@pytest.mark.slow
+def test_the_report_of_a_recorded_run_invents_no_recipe(path):
+    trained(DominanceMonitor(lam=1, store=path, epochs=2), 2)
+    made = CliRunner().invoke(main, ["report", str(path)])
+    assert made.exit_code == 0, made.output
+    text = (path / "report.html").read_text("utf-8")
+    assert "How this run was trained is unknown" in text
+    assert "jtdiag train" not in text.replace("jtdiag train --resume", "")
+    for invented in ("[train]\nepochs = 2\nbatch", "lr =", "seed =", "factory", "optimiser"):
+        assert invented not in text
+    assert "count = 4" in text
+    assert "epochs = 2" in text

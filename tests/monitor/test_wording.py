@@ -100,6 +100,18 @@ SENTENCES = [
         "runs/mine contains outputs of test, val, but those of no split were recorded; record the "
         "same splits.",
     ),
+    (
+        wording.second_start("runs/mine"),
+        "runs/mine: outputs were recorded after two epochs without a batch of training; call "
+        "update(logits, targets) in every training step. For logits that were saved earlier, use "
+        "jtdiag.from_logits.",
+    ),
+    (
+        wording.only_start("runs/mine"),
+        "runs/mine was not written: outputs were recorded, but no epoch of training followed. Call "
+        "update(logits, targets) in every training step. For logits that were saved earlier, use "
+        "jtdiag.from_logits.",
+    ),
 ]
 
 

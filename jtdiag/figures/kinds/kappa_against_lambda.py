@@ -44,6 +44,8 @@ def _why_nothing_is_drawn(result: xr.Dataset) -> str:
             "No condition number is finite at any λ below 1 at the last stored epoch: the members "
             "have diverged or are saturated. Plot a run that was trained with a lower train.lr."
         )
+    if not (result[names.LAM] < 1).any():
+        return "No condition number was measured at any λ below 1: the run has only λ = 1."
     return (
         f"No condition number was measured at any λ below 1. {available.NO_OUTPUTS} The Hessian "
         "with respect to weights also needs checkpoints of the last epoch."

@@ -61,16 +61,17 @@ def measure(run: Run, metrics: xr.Dataset, leader: NDArray[np.int64]) -> xr.Data
     tied = np.zeros(leaders.shape[:2], bool)
     for lane in run.lanes:
         index = (lane.lam_index, lane.trial)
-        sealed = int((leaders[index] >= 0).sum())
-        if sealed == 0:
+        sealed = np.flatnonzero(leaders[index] >= 0)  # without epoch 0 in recorded runs
+        if not sealed.size:
             continue
-        is_final[index][:sealed] = leaders[index][:sealed] == leaders[index][sealed - 1]
-        since[index] = sealed - leadership.unchanged(leaders[index][:sealed])
-        correlation[index][:sealed] = leadership.rank_correlation(
-            errors[index][:sealed], errors[index][sealed - 1]
+        last = sealed[-1]
+        is_final[index][sealed] = leaders[index][sealed] == leaders[index][last]
+        since[index] = sealed[-leadership.unchanged(leaders[index][sealed])]
+        correlation[index][sealed] = leadership.rank_correlation(
+            errors[index][sealed], errors[index][last]
         )
-        done[index] = sealed - 1 == run.recipe.train.epochs
-        tied[index] = errors.shape[-1] > 1 and np.ptp(errors[index][sealed - 1]) == 0
+        done[index] = last == run.recipe.train.epochs
+        tied[index] = errors.shape[-1] > 1 and np.ptp(errors[index][last]) == 0
     over_epochs = (*_LANE, names.EPOCH)
     return xr.Dataset(
         {
