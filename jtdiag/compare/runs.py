@@ -131,7 +131,8 @@ def _same_targets(a: Run, b: Run) -> bool:
     kept = [names.TEST in r.recipe.keep.splits and r.recipe.keep.outputs != "none" for r in (a, b)]
     if not all(kept):
         return False
-    return np.array_equal(*(run.target(names.TEST, run.lanes[0]) for run in (a, b)))
+    of_a, of_b = (run.target(names.TEST, run.lanes[0]) for run in (a, b))
+    return np.array_equal(of_a, of_b)
 
 
 class _At(NamedTuple):

@@ -36,10 +36,12 @@ def tables(evidence: Evidence) -> list[ReportTable]:
 
 
 def _performance(result: xr.Dataset) -> ReportTable:
+    """Return the test errors by λ; no rows if none was measured, as in some recorded runs."""
+    measured = _measured(result.sel({names.SPLIT: names.TEST}), "ensemble_error_mean")
     return ReportTable(
         caption=wording.performance_caption(result.sizes[names.TRIAL]),
         headings=HEADINGS,
-        rows=performance_rows(result),
+        rows=performance_rows(result) if measured else (),
     )
 
 

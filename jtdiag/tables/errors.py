@@ -44,7 +44,8 @@ def errors(folders: Sequence[Path]) -> Table:
     rows = _rows(folders)
     if not any(row for _, row in rows):
         raise ProbeError(
-            "None of the runs has test errors: no epoch is complete, or every lane diverged."
+            "None of the runs has test errors: no epoch is complete, every lane diverged, or a "
+            "recorded run has no outputs of the split test."
         )
     columns = _ordered({column for _, row in rows for column in row})
     trials = {len(values) for _, row in rows for values in row.values()}

@@ -14,6 +14,7 @@ from jtdiag.commands import main
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.running_means import RunningMeans
 from jtdiag.errors import DataError, ProbeError, RecipeError, StoreError
+from jtdiag.figures import FIGURES
 from jtdiag.monitor.recording import Recording
 from jtdiag.probing import findings
 from jtdiag.replay import Replay
@@ -491,6 +492,28 @@ def test_the_final_leader_is_that_of_the_last_epoch_without_an_epoch_0(path):
     [[since]] = result["leader_known_since"].values
     assert (leaders[since:] == leaders[4]).all()
     assert since == 1 or leaders[since - 1] != leaders[4]
+
+
+@pytest.mark.slow
+def test_without_recorded_outputs_no_panel_and_no_table_is_empty(path):
+    trained(DominanceMonitor(lam=1, every=1, store=path, epochs=2), 2, splits=())
+    made = CliRunner().invoke(main, ["report", str(path)])
+    assert made.exit_code == 0, made.output
+    text = (path / "report.html").read_text("utf-8")
+    assert "No tables: nothing was measured on the split test." in text
+    assert "not measured" not in text
+    for name in ("error-against-lambda", "capacity", "collusion"):
+        kind = FIGURES.find(name)
+        with pytest.raises(ProbeError, match="Nothing was measured on the split test"):
+            kind.draw([("mine", probe(path, kind.needs))])
+    for name, needs in (
+        ("errors-by-epoch", "dominance"),
+        ("members-against-lambda", "performance"),
+        ("diversity-against-lambda", "diversity"),
+    ):
+        figure = FIGURES.find(name).draw([("mine", probe(path, needs))])
+        assert len(figure.axes) == 1
+        assert all(axes.has_data() for axes in figure.axes)
 
 
 @pytest.mark.slow

@@ -19,11 +19,11 @@ def draw(results: Results) -> Figure:
     """Draw the results of the capacity probe, one line per run.
 
     Raises:
-        ProbeError: if one of the runs has not completed its first epoch.
+        ProbeError: if one of the runs has no test errors.
     """
     by_size = sorted(results, key=lambda named: float(named[1]["parameters_per_member"]))
     for name, result in by_size:
-        available.lams(result, "error", f"{undrawn(name)}: {available.NOT_TRAINED}")
+        available.measured_on_test(result, "error", undrawn(name))
     lams = np.unique(np.concatenate([result[names.LAM].values for _, result in results]))
     sizes = np.array([float(result["parameters_per_member"]) for _, result in results])
     sizes = sizes[np.isfinite(sizes)]

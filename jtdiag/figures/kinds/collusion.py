@@ -23,12 +23,10 @@ def draw(results: Results) -> Figure:
     """Draw the result of the collusion probe of one run; without outputs, two panels.
 
     Raises:
-        ProbeError: if the run has not completed its first epoch.
+        ProbeError: if nothing was measured on test.
     """
     [(_, result)] = results
-    test = result.sel({names.SPLIT: [names.TEST]})
-    test = available.lams(test, "ensemble_loss", available.NOT_TRAINED)
-    test = test.sel({names.SPLIT: names.TEST})
+    test = available.measured_on_test(result, "ensemble_loss").sel({names.SPLIT: names.TEST})
     drops = [draw_drops] if (test["predicted_rise"] > 0).any() else []
     parts = [draw_levels, *drops, draw_gap]
     figure, axes = panels.in_rows(len(parts), 2.4, share=False, min_width=style.OWN_AXES)

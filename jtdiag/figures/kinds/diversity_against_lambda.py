@@ -24,15 +24,16 @@ def draw(results: Results) -> Figure:
         ProbeError: if the run has not completed its first epoch.
     """
     [(_, result)] = results
-    figure = style.figure(2.7)
-    left, right = figure.subplots(1, 2, sharey=True)
     chosen = result["chosen_epoch"]
     values = result[[name for name, *_ in TERMS]].isel({names.EPOCH: chosen.clip(min=0)})
     values = available.lams(values.where(chosen >= 0), "ensemble_loss", available.NOT_TRAINED)
-    for ax, split in ((left, names.TRAIN), (right, names.TEST)):
+    splits = available.splits(values, "ensemble_loss")
+    figure = style.figure(2.7)
+    axes = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
+    for ax, split in zip(axes, splits, strict=True):
         draw_on(values.sel({names.SPLIT: split}), ax)
         ax.set_title(style.LABELS[split])
-    left.set_ylabel("Loss, diversity (nats)")
+    axes[0].set_ylabel("Loss, diversity (nats)")
     style.legend(figure)
     return figure
 

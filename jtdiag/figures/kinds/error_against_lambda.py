@@ -22,15 +22,10 @@ def draw(results: Results) -> Figure:
     """Draw the results of the performance probe, one line per run.
 
     Raises:
-        ProbeError: if one of the runs has not completed its first epoch.
+        ProbeError: if one of the runs has no test errors.
     """
     measured = [
-        (
-            name,
-            available.lams(
-                result, "ensemble_error_mean", f"{undrawn(name)}: {available.NOT_TRAINED}"
-            ),
-        )
+        (name, available.measured_on_test(result, "ensemble_error_mean", undrawn(name)))
         for name, result in results
     ]
     lams = np.unique(np.concatenate([result[names.LAM].values for _, result in measured]))

@@ -1,6 +1,7 @@
 """Error of the ensemble and of every member by epoch."""
 
 import math
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -28,28 +29,36 @@ def draw(results: Results, trial: int = 0) -> Figure:
         f"Trial {trial} has not completed its first epoch.",
     )
     lams = by_lam[names.LAM].values
-    columns = panels.columns_for(len(lams))
-    rows = 2 * math.ceil(len(lams) / columns)
-    figure = style.figure(1.55 * rows + 0.35, rows=True)
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for i in range(len(lams), rows // 2 * columns):
-        for row in (-2, -1):
-            axes[row, i % columns].remove()
+    splits = available.splits(by_lam, "ensemble_error")
+    figure, axes = _grid(len(lams), len(splits))
     for i, lam in enumerate(lams):
         lane = by_lam.sel({names.LAM: lam})
         leader = _final_leader(lane)
-        for row, split in enumerate((names.TRAIN, names.TEST)):
-            panel = axes[2 * (i // columns) + row, i % columns]
+        below, column = divmod(i, axes.shape[1])
+        for row, split in enumerate(splits):
+            panel = axes[len(splits) * below + row, column]
             draw_on(lane.sel({names.SPLIT: split}), leader, panel)
             if row == 0:
                 panel.set_title(style.lam_text(lam))
-            if i % columns == 0:
+            if column == 0:
                 panel.set_ylabel(style.error_label(result, f"{style.LABELS[split]} error"))
-            if row == 1:
+            if row == len(splits) - 1:
                 panel.set_xlabel("Epoch")
                 panel.tick_params(labelbottom=True)
     style.legend(figure, order=("members", "leader", "ensemble"))
     return figure
+
+
+def _grid(lams: int, splits: int) -> tuple[Figure, Any]:
+    """Return a figure with a panel for each λ and split; those of a λ are below each other."""
+    columns = panels.columns_for(lams)
+    rows = splits * math.ceil(lams / columns)
+    figure = style.figure(1.55 * rows + 0.35, rows=True)
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for i in range(lams, rows // splits * columns):
+        for row in range(-splits, 0):
+            axes[row, i % columns].remove()
+    return figure, axes
 
 
 def draw_on(lane: xr.Dataset, leader: int, ax: Axes) -> None:

@@ -18,8 +18,9 @@ def draw(results: Results) -> Figure:
     """
     [(_, result)] = results
     measured = available.lams(result, "ensemble_error_mean", available.NOT_TRAINED)
-    figure, axes = panels.in_rows(2, 2.3)
-    for ax, split in zip(axes, (names.TRAIN, names.TEST), strict=True):
+    splits = available.splits(measured, "ensemble_error_mean")
+    figure, axes = panels.in_rows(len(splits), 2.3)
+    for ax, split in zip(axes, splits, strict=True):
         draw_on(measured.sel({names.SPLIT: split}), ax)
         ax.set_title(style.LABELS[split])
     axes[0].set_ylabel(style.error_label(result, "Error"))
