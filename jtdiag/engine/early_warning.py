@@ -1,5 +1,6 @@
 """Early warning during training: evaluate the rules after every epoch and act on them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,10 +11,11 @@ from jtdiag import names
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules import VerdictLog
 from jtdiag.rules.contract import History, Verdict
+from jtdiag.rules.module_history import METRICS, ModuleHistory
 from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction
 
 Row = dict[str, NDArray[np.float64]]
-"""Training metrics of one lane after one epoch, (M,) or () each, by name."""
+"""Training metrics of one lane after one epoch, (M, modules), (M,) or () each, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,9 @@ class EarlyWarning:
         chance_error: float,
         chance_loss: float | None,
         examples: int | None,
+        modules: Sequence[str] = (),
     ) -> None:
-        self._recipe = recipe
+        self._recipe, self._modules = recipe, modules
         self._chance_error, self._chance_loss = chance_error, chance_loss
         self._examples = examples
         self._history: dict[Lane, History] = {}
@@ -78,6 +81,11 @@ class EarlyWarning:
             displacement=None if displacement is None else displacement[None],
             lam=np.array([lam]),
             head_from=self._recipe.modules.head_from,
+            modules=ModuleHistory.of(
+                self._modules,
+                {name: row[name][None] for name in METRICS if name in row},
+                self._recipe.modules.warmup,
+            ),
         )
 
 
@@ -88,4 +96,6 @@ def _joined(before: History, new: History) -> History:
         name: None if a is None or b is None else np.concatenate([a, b])
         for name, (a, b) in parts.items()
     }
+    if before.modules is not None and new.modules is not None:
+        joined["modules"] = before.modules.joined(new.modules)
     return replace(before, **joined)  # a resumed store keeps its own chance level

@@ -269,6 +269,7 @@ class Session:
             chance_error=1 - 1 / outputs if facts.chance_error is None else facts.chance_error,
             chance_loss=facts.chance_loss,
             examples=self.data.count(names.TRAIN) if self.data.family.classes else None,
+            modules=[module.name for module in self._module_facts()],
         )
 
     def examples(self) -> dict[str, Examples]:

@@ -25,6 +25,8 @@ class Var:
     meaning: str
     from_outputs: bool = False
     """True if it is computed from stored outputs; omitted when only the metrics are read."""
+    of_modules: bool = False
+    """True if it belongs to the modules of members; omitted for members trained as a whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,7 @@ class Probe:
             name: var
             for name, var in self.writes.items()
             if not (var.from_outputs and options.metrics_only)
+            and (run.modules or not var.of_modules)
         }
         if set(map(str, result.data_vars)) != set(declared):
             raise ProbeError(

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from jtdiag.rules.module_history import ModuleHistory
+
 Floats = NDArray[np.floating[Any]]
 
 
@@ -45,6 +47,8 @@ class History:
     head_from: int = 0
     """Number of epochs in which the heads are not trained yet, if modules are trained one after the
     other: errors say nothing before."""
+    modules: ModuleHistory | None = None
+    """What was measured module by module; None if members are trained as a whole."""
 
     @property
     def members(self) -> int:
@@ -114,6 +118,7 @@ class History:
             ensemble_loss=self.ensemble_loss[mask],
             displacement=None if self.displacement is None else self.displacement[mask],
             lam=None if self.lam is None else self.lam[mask],
+            modules=None if self.modules is None else self.modules.select(mask),
         )
 
 
@@ -149,3 +154,6 @@ class Rule:
     """Return the number after the last epoch; NaN if it is not defined."""
     judge: Callable[[History], Verdict | None]
     """Return a verdict if the rule fires after the last epoch, else None."""
+    needs_heads: bool = True
+    """Whether the rule waits until the heads are trained, if modules are trained one after the
+    other; epochs are counted from there then."""

@@ -19,6 +19,9 @@ RULES: Final[Registry[Rule]] = Registry(
         "diversity-explosion",
         "divergence",
         "over-capacity",
+        "dead-rows",
+        "stagnant-module",
+        "synthetic-useless",
     ),
 )
 """Built-in rules first, third-party rules after them."""

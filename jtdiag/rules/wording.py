@@ -184,9 +184,100 @@ def over_capacity_advice(lam: float | None) -> str:
     return f"Webb et al. (2020) report no benefit of joint training for such members{baseline}."
 
 
+def dead_rows_observation(
+    *, module: str, count: int, members: int, share: float, limit: float
+) -> str:
+    """Return that a module returns only zeros for some examples.
+
+    Args:
+        module: The module with the largest share.
+        count: Members in which a module has a share above the limit.
+        members: All members.
+        share: The largest share of the training examples.
+        limit: The limit that it is above.
+    """
+    number, bound = _apart(share, limit)
+    of_members = "" if members == 1 else f" in {count} of {members} members,"
+    up_to = "for" if count == 1 else "for up to"
+    return (
+        f"module {module} returns only zeros{of_members} {up_to} {number} of the training examples "
+        f"(limit {bound}): the layers after it cannot tell these apart, and they give it no "
+        "gradient"
+    )
+
+
+def dead_rows_advice() -> str:
+    """Return what to change where modules return only zeros."""
+    return 'Compare with members.norm = "batch", a lower train.lr, or wider layers.'
+
+
+def stagnant_module_observation(
+    *, module: str, before: str, error: float, error_before: float, excess: float, limit: float
+) -> str:
+    """Return that the local head of a module errs more than that of the module before it.
+
+    Args:
+        module: The later module.
+        before: The module before it.
+        error: Training error of the later one's local head, mean over members.
+        error_before: Of the other one.
+        excess: Their difference in standard errors.
+        limit: The limit that it is above.
+    """
+    number, bound = _apart(excess, limit, lambda value, digits: f"{value:.{digits + 1}f}")
+    later, earlier = _apart(error, error_before, _error_with)
+    return (
+        f"module {module} is no better than module {before} before it: the training error of its "
+        f"local head is {later}, and that of the other {earlier} (a difference of {number} "
+        f"standard errors, above the limit of {bound})"
+    )
+
+
+def stagnant_module_advice() -> str:
+    """Return what to compare with where a module is no better than the one before it."""
+    return (
+        "Compare with fewer or wider layers, or with a larger modules.mu. Measure what each layer "
+        "knows with the probe layers."
+    )
+
+
+def synthetic_useless_observation(
+    *, module: str, highest: float, limit: float, epochs: int, error: float
+) -> str:
+    """Return that a synthesiser explains nothing of the gradient that it predicts.
+
+    Args:
+        module: The module that follows it.
+        highest: Its highest R² in the epochs that count.
+        limit: The limit that it is below.
+        epochs: Their number.
+        error: Training error of the ensemble.
+    """
+    number, bound = _apart(highest, limit, lambda value, digits: f"{value:.{digits + 2}f}")
+    return (
+        f"the synthetic gradients of module {module} explain nothing of the gradients that they "
+        f"predict: R² was at most {number.replace('-', '−')} in the last {epochs} epochs, below "
+        f"the limit of {bound}, and the ensemble's training error is {_error(error)}"
+    )
+
+
+def synthetic_useless_advice() -> str:
+    """Return what to change where synthetic gradients explain nothing."""
+    return (
+        "Measure with the probe credit whether they have the right direction at least. Compare "
+        "with modules.label = true, another modules.auxiliary_rate, a lower train.lr, or a larger "
+        "modules.mu."
+    )
+
+
 def _error(fraction: float) -> str:
     """Return an error in percent, such as "12 %" or, of a rare class, "0.08 %"."""
     return f"{100 * fraction:.1g} %" if 0 < fraction < LOW_ERROR else _percent(fraction)
+
+
+def _error_with(fraction: float, digits: int) -> str:
+    """Return an error in percent with additional digits."""
+    return _percent(fraction, digits) if digits else _error(fraction)
 
 
 def _percent(fraction: float, digits: int = 0) -> str:

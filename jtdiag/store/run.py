@@ -21,6 +21,7 @@ from jtdiag.errors import RecipeError, StoreError
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
+from jtdiag.rules.module_history import METRICS, ModuleHistory
 from jtdiag.store import checksums, chunks, direct, formats, lanes, lazy, trust
 from jtdiag.store.lanes import Lane, Seal
 
@@ -430,8 +431,19 @@ class Run:
             displacement=values.get(names.DISPLACEMENT),
             lam=np.array([self._lam_by(seal, lane, epoch) for epoch in epochs]),
             head_from=self.recipe.modules.head_from,
+            modules=self._module_history(seal, lane, train),
         )
         return history.measured() if self.recorded else history
+
+    def _module_history(self, seal: Seal, lane: Lane, train: int) -> ModuleHistory | None:
+        """Return what was measured module by module; None if members are trained as a whole."""
+        stored = [name for name in METRICS if f"{names.METRICS}/{name}" in self._store]
+        values = {name: self._metric(seal, lane, name) for name in stored}
+        metrics = {
+            name: value[:, train] if name in names.MODULE_VARIABLES else value
+            for name, value in values.items()
+        }
+        return ModuleHistory.of(self.modules, metrics, self.recipe.modules.warmup)
 
     def metrics_of(self, lane: Lane) -> list[str]:
         """Return the names of the metrics that a lane has sealed epochs of."""

@@ -6,8 +6,10 @@ import pytest
 from jtdiag import rules
 from jtdiag.rules import limits, skill, stagnation
 from jtdiag.rules.contract import History
+from jtdiag.rules.module_history import ModuleHistory
 
 CHANCE = 0.9
+ALIKE = [0.12, 0.13, 0.14, 0.15]
 
 
 def history(member_error, ensemble_error=0.1, *, epochs=None, **facts):
@@ -27,11 +29,18 @@ def history(member_error, ensemble_error=0.1, *, epochs=None, **facts):
     return History(**(known | facts))
 
 
+def of_modules(epochs=15, **metrics):
+    """Members with three modules; each metric is the same after every epoch."""
+    shape = (epochs, len(ALIKE), 3)
+    arrays = {name: np.broadcast_to(values, shape) for name, values in metrics.items()}
+    modules = ModuleHistory.of(("layer1", "layer2", "head"), arrays, warmup=0)
+    return history(ALIKE, epochs=epochs, modules=modules, examples=1000)
+
+
 def fired(example):
     return [verdict.rule for verdict in rules.judge(example)]
 
 
-ALIKE = [0.12, 0.13, 0.14, 0.15]
 ONE_IS_WEAK = [0.12, 0.13, 0.9, 0.15]
 
 
@@ -302,6 +311,9 @@ EXAMPLES = {
     "diversity-explosion": history(ALIKE, member_loss=np.full((5, 4), 9.0)),
     "divergence": history(ALIKE, member_loss=np.tile(GROWS, (4, 1)).T, ensemble_loss=GROWS),
     "over-capacity": history([0.001, 0.0, 0.002, 0.004], ensemble_error=0.0),
+    "dead-rows": of_modules(dead_rows=0.5),
+    "stagnant-module": of_modules(module_error=[0.1, 0.3, 0.9]),
+    "synthetic-useless": of_modules(synthetic_r2=[-1.0, 0.5, np.nan]),
 }
 
 
@@ -319,8 +331,9 @@ def test_there_is_an_example_of_every_built_in_rule():
     ],
 )
 def test_every_verdict_completes_a_sentence_and_gives_advice(name, lam):
-    lams = None if lam is None else np.full(5, lam)
-    [verdict] = rules.judge(replace(EXAMPLES[name], lam=lams))
+    example = EXAMPLES[name]
+    lams = None if lam is None else np.full(example.epoch.size, lam)
+    [verdict] = rules.judge(replace(example, lam=lams))
     assert verdict.rule == name
     assert not verdict.observation[0].isupper()
     assert not verdict.observation.endswith(".")

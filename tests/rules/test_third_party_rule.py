@@ -27,13 +27,16 @@ BUILT_IN = (
     "diversity-explosion",
     "divergence",
     "over-capacity",
+    "dead-rows",
+    "stagnant-module",
+    "synthetic-useless",
 )
 
 
 def test_built_in_rules_are_entry_points_too_and_come_first(learned):
     assert rules.RULES.names() == (*BUILT_IN, "learned")
     assert [rule.name for rule in rules.RULES.all()] == [*BUILT_IN, "learned"]
-    assert [rules.rank(name) for name in ("dominance", "learned", "removed")] == [0, 6, 7]
+    assert [rules.rank(name) for name in ("dominance", "learned", "removed")] == [0, 9, 10]
 
 
 def test_without_the_package_there_is_no_such_rule():

@@ -157,6 +157,55 @@ SENTENCES = [
         wording.over_capacity_advice(0.0),
         "Webb et al. (2020) report no benefit of joint training for such members.",
     ),
+    (
+        wording.dead_rows_observation(
+            module="layer1", count=1, members=1, share=0.0104, limit=0.01
+        ),
+        "module layer1 returns only zeros for 1.04 % of the training examples (limit 1.00 %): the "
+        "layers after it cannot tell these apart, and they give it no gradient",
+    ),
+    (
+        wording.dead_rows_observation(module="layer2", count=3, members=8, share=0.5, limit=0.01),
+        "module layer2 returns only zeros in 3 of 8 members, for up to 50 % of the training "
+        "examples (limit 1 %): the layers after it cannot tell these apart, and they give it no "
+        "gradient",
+    ),
+    (
+        wording.dead_rows_advice(),
+        'Compare with members.norm = "batch", a lower train.lr, or wider layers.',
+    ),
+    (
+        wording.stagnant_module_observation(
+            module="layer3",
+            before="layer2",
+            error=0.0741,
+            error_before=0.0739,
+            excess=3.04,
+            limit=3,
+        ),
+        "module layer3 is no better than module layer2 before it: the training error of its local "
+        "head is 7.41 %, and that of the other 7.39 % (a difference of 3.04 standard errors, above "
+        "the limit of 3.00)",
+    ),
+    (
+        wording.stagnant_module_advice(),
+        "Compare with fewer or wider layers, or with a larger modules.mu. Measure what each layer "
+        "knows with the probe layers.",
+    ),
+    (
+        wording.synthetic_useless_observation(
+            module="layer1", highest=-1.456, limit=0.05, epochs=8, error=0.1
+        ),
+        "the synthetic gradients of module layer1 explain nothing of the gradients that they "
+        "predict: R² was at most −1.46 in the last 8 epochs, below the limit of 0.05, and the "
+        "ensemble's training error is 10 %",
+    ),
+    (
+        wording.synthetic_useless_advice(),
+        "Measure with the probe credit whether they have the right direction at least. Compare "
+        "with modules.label = true, another modules.auxiliary_rate, a lower train.lr, or a larger "
+        "modules.mu.",
+    ),
 ]
 
 

@@ -7,6 +7,7 @@ from jtdiag import names, rules
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.rules import usable
 from jtdiag.rules.contract import History
+from jtdiag.rules.module_history import METRICS
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.alerts.alerts_verdict import RULE, judge
@@ -15,6 +16,7 @@ from jtdiag_probes.shared import decomposition
 _LANE = (names.LAM, names.TRIAL)
 _LANE_EPOCH = (*_LANE, names.EPOCH)
 _BY_MEMBER = (*_LANE_EPOCH, names.MEMBER)
+_BY_MODULE = (*_BY_MEMBER, names.MODULE)
 _BY_RULE = (RULE, *_LANE_EPOCH)
 _RUNNING = "in training, running mean over the epoch; NaN if not sealed"
 
@@ -55,6 +57,24 @@ WRITES = {
     names.LAM_AT: Var(
         dims=_LANE_EPOCH, unit=names.FRACTION, meaning="λ with which the epoch was trained"
     ),
+    names.MODULE_ERROR: Var(
+        dims=_BY_MODULE,
+        unit=names.FRACTION,
+        meaning=f"error of a module's local head {_RUNNING}, or if there are none",
+        of_modules=True,
+    ),
+    names.DEAD_ROWS: Var(
+        dims=_BY_MODULE,
+        unit=names.FRACTION,
+        meaning=f"share of examples for which a module returns only 0 {_RUNNING}",
+        of_modules=True,
+    ),
+    names.SYNTHETIC_R2: Var(
+        dims=_BY_MODULE,
+        unit=names.FRACTION,
+        meaning="R² of synthetic gradients in an epoch; NaN without",
+        of_modules=True,
+    ),
     "diverged": Var(
         dims=_LANE,
         unit=names.FRACTION,
@@ -83,10 +103,11 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     epochs = max((h.last for h in histories.values() if h is not None), default=-1) + 1
     sizes = dict(zip(_LANE_EPOCH, (len(recipe.lam), recipe.trials, epochs), strict=True))
     sizes |= {names.MEMBER: recipe.members.count, RULE: len(rules.RULES.names())}
+    sizes |= {names.MODULE: len(run.modules)}
     arrays = {
         name: np.full([sizes[dim] for dim in var.dims], -1.0 if name == "first_spoke" else np.nan)
         for name, var in WRITES.items()
-        if not (var.from_outputs and options.metrics_only)
+        if not (var.from_outputs and options.metrics_only) and (run.modules or not var.of_modules)
     }
     for lane, history in histories.items():
         index = (lane.lam_index, lane.trial)
@@ -104,14 +125,22 @@ def measure(run: Run, options: Options) -> xr.Dataset:
             names.TRIAL: np.arange(recipe.trials),
             names.EPOCH: np.arange(epochs),
             names.MEMBER: np.arange(recipe.members.count),
+            **_module_names(run),
         },
         attrs={
             "chance_error": run.chance_error,
             "chance_loss": run.chance_loss or np.nan,
             "training_examples": run.training_examples or 0,
             "head_from": run.recipe.modules.head_from,
+            "warmup": run.recipe.modules.warmup,
         },
     )
+
+
+def _module_names(run: Run) -> dict[str, np.ndarray]:
+    """Return the coordinate of the modules; none if members are trained as a whole."""
+    labels = np.asarray(list(run.modules), dtype=np.dtypes.StringDType())
+    return {names.MODULE: labels} if run.modules else {}
 
 
 def _effective_members(run: Run, lane: Lane) -> float:
@@ -133,6 +162,9 @@ def _fill(arrays: dict[str, np.ndarray], lane: tuple[int, int], history: History
     for name in (n for n in _OF_HISTORY if getattr(history, n) is not None):
         arrays[name][(*lane, history.epoch)] = getattr(history, name)
     arrays[names.LAM_AT][(*lane, history.epoch)] = history.lam
+    for name in METRICS if history.modules is not None else ():
+        if (values := getattr(history.modules, name)) is not None:
+            arrays[name][(*lane, history.epoch)] = values
     for epoch in history.epoch:
         so_far = history.until(int(epoch))
         fired = {verdict.rule for verdict in rules.judge(so_far)}

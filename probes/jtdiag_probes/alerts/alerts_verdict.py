@@ -9,6 +9,7 @@ from jtdiag.alerts.lane_verdicts import LaneVerdict
 from jtdiag.probing.findings import Finding
 from jtdiag.rules.contract import History, Verdict
 from jtdiag.rules.limits import EARLY_EPOCH, LEADER_SKILL
+from jtdiag.rules.module_history import METRICS, ModuleHistory
 from jtdiag.rules.skill import skill_ratio
 from jtdiag_probes.alerts import wording
 from jtdiag_probes.alerts.wording import Fired, Summary, Uneven, Unlearned
@@ -65,8 +66,20 @@ def _verdicts(lane: xr.Dataset) -> list[Verdict]:
         displacement=epochs[names.DISPLACEMENT].values,
         lam=epochs[names.LAM_AT].values,
         head_from=int(lane.attrs.get("head_from", 0)),
+        modules=_modules(epochs),
     )
     return rules.first(history)
+
+
+def _modules(epochs: xr.Dataset) -> ModuleHistory | None:
+    """Return what was measured module by module; None if members are trained as a whole."""
+    if names.MODULE not in epochs.dims:
+        return None
+    by_epoch = epochs.transpose(names.EPOCH, names.MEMBER, names.MODULE, ...)
+    known = {name: by_epoch[name].values for name in METRICS if by_epoch[name].notnull().any()}
+    return ModuleHistory.of(
+        map(str, epochs[names.MODULE].values), known, int(epochs.attrs["warmup"])
+    )
 
 
 def _carried(result: xr.Dataset) -> list[Finding]:
