@@ -413,6 +413,7 @@ class DominanceMonitor:
             epoch=np.array([epoch.epoch for epoch in self.epochs]),
             **{name: self._by_epoch(name) for name in names.METRIC_VARIABLES},
             head_from=0,
+            modules=None,
             chance_error=self._chance.error / self._chance.scale,
             chance_loss=self._chance.loss,
             examples=self.epochs[-1].examples if self.family.classes else None,

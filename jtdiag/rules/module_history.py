@@ -48,7 +48,7 @@ class ModuleHistory:
     def joined(self, later: "ModuleHistory") -> "ModuleHistory":
         """Return these epochs and later ones; a metric that either lacks is unknown."""
         ours, theirs = self._arrays(), later._arrays()
-        together = {
+        together: dict[str, Any] = {
             name: None if a is None or b is None else np.concatenate([a, b])
             for (name, a), b in zip(ours.items(), theirs.values(), strict=True)
         }
