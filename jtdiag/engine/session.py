@@ -205,7 +205,11 @@ class Session:
         return {**self.stack.parameters, **auxiliaries}
 
     def _modules_text(self) -> list[str]:
-        """Return a line about the modules, if members are trained module by module."""
+        """Return a line about the modules, if members are trained module by module, and remarks.
+
+        Raises:
+            RecipeError: if the credit finds that hidden modules cannot learn.
+        """
         if self.modules is None:
             return []
         chosen = self.recipe.modules
@@ -214,20 +218,23 @@ class Session:
         listed = [(m.name, m.parameters, n) for m, n in zip(facts, epochs, strict=True)]
         shapes = self.modules.credit.auxiliaries.values()
         beside = sum(math.prod(parameter.shape) for parameter in shapes)
-        return [wording.modules(listed, chosen.credit, beside)]
+        line = wording.modules(listed, chosen.credit, beside)
+        return [line, *getattr(self.modules.credit, "remarks", ())]
 
     def _module_facts(self) -> tuple[ModuleFacts, ...]:
         if self.modules is None:
             return ()
-        shapes = self.stack.parameters
+        shapes, modules = self.stack.parameters, self.modules.setting.modules
+        until = self.recipe.modules.trained_until(len(modules), self.recipe.train.epochs)
         return tuple(
             ModuleFacts(
                 name=module.name,
                 start=module.start,
                 stop=module.stop,
                 parameters=sum(math.prod(shapes[name].shape) for name in module.parameters),
+                trained_until=last,
             )
-            for module in self.modules.setting.modules
+            for module, last in zip(modules, until, strict=True)
         )
 
     @property

@@ -267,7 +267,7 @@ class _GroupRun:
             train = lane_group.measure(names.TRAIN, stop=self._stop).rows
         else:
             train = lane_group.train_epoch(epoch, lams, self._stop)
-        train = train | lane_group.displacement()
+        train = train | lane_group.displacement() | self._training_module(epoch)
         decisions = self._judge(epoch, train, lams)
         # Validation comes first: it decides whether the epoch's outputs are kept.
         measured = self._validate(lane_group, epoch)
@@ -292,6 +292,14 @@ class _GroupRun:
         if modules is None or not chosen.epochs or epoch == 0:
             return ""
         return modules.setting.modules[chosen.phase(epoch)[0]].name
+
+    def _training_module(self, epoch: int) -> Rows:
+        """Return the index of the module that an epoch trains, (L,), if it trains only one."""
+        modules = self.recipe.modules
+        if not modules.record.one_by_one:
+            return {}
+        index = modules.phase(epoch)[0] if epoch else np.nan
+        return {names.TRAINING_MODULE: np.full(len(self.group), index, dtype=np.float64)}
 
     def _judge(self, epoch: int, train: Rows, lams: list[float]) -> list[Decision]:
         return [

@@ -251,11 +251,44 @@ def modules(modules: Sequence[tuple[str, int, int]], credit: str, auxiliary: int
         auxiliary: Number of parameters that are learned beside a member.
     """
     parts = [
-        f"{name} ({count:,} parameters" + (f", {epochs} epochs)" if epochs else ")")
+        f"{name} ({count:,} parameters" + (f", {_epochs(epochs)})" if epochs else ")")
         for name, count, epochs in modules
     ]
     beside = f"; {auxiliary:,} parameters are learned beside each member" if auxiliary else ""
     return f"{len(modules)} modules, credit {credit}: {', '.join(parts)}{beside}"
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"
+
+
+def narrow_proxy(module: str, width: int, classes: int, alignment: float) -> str:
+    """Return the remark on a module whose features cannot have the ideal kernel.
+
+    Args:
+        module: Its name.
+        width: Number of its features, fewer than classes.
+        classes: Number of classes.
+        alignment: Largest alignment with the ideal kernel.
+    """
+    features = "1 feature" if width == 1 else f"{width} features"
+    return (
+        f"{module} has {features} for {classes} classes, which cannot all be orthogonal: the "
+        f"alignment with the ideal kernel is at most {alignment:.2f} for classes of equal size"
+    )
+
+
+def parts_differ(factory: str) -> str:
+    """Return the error on a module whose parts are not its forward pass.
+
+    Args:
+        factory: Value of members.factory; empty for a function in Python.
+    """
+    subject = f"members.factory is '{factory}', whose module has" if factory else "The module has"
+    return (
+        f"{subject} parts that are not its forward pass when they are computed one after the "
+        "other, so it cannot be cut into modules; correct `parts`, or omit [modules]."
+    )
 
 
 def members_at_a_time(micro_members: int, members: int) -> str:

@@ -18,6 +18,7 @@ from jtdiag.recipe.checks import LARGEST_FACTOR, checked
 from jtdiag.recipe.schedules import SCHEDULES, check_schedule, value_at
 
 END_TO_END: Final = "end-to-end"
+FROZEN: Final = "frozen"
 CUTS: Final = ("layers", "head")
 DEEPEST_HEAD: Final = 2
 """Most hidden layers of a local head, as in Belilovsky et al. 2020."""
@@ -218,6 +219,17 @@ class Modules:
         """Number of epochs in which the head is not trained yet; 0 if all modules train at once."""
         return sum(self.epochs[:-1])
 
+    def trained_until(self, modules: int, epochs: int) -> list[int]:
+        """Return the last epoch in which each module is trained; 0 for those that never are.
+
+        Args:
+            modules: Number of modules.
+            epochs: Epochs of the run.
+        """
+        if self.record.one_by_one:
+            return [sum(self.epochs[: i + 1]) for i in range(modules)]
+        return [0 if self.credit == FROZEN else epochs] * (modules - 1) + [epochs]
+
     def phase(self, epoch: int) -> tuple[int, int, int]:
         """Return which module an epoch trains, if modules are trained one after the other.
 
@@ -313,6 +325,6 @@ CREDITS: Final[loading.Registry[CreditRecord]] = loading.Registry(
     noun="credit",
     plural="credits",
     error=RecipeError,
-    order=(END_TO_END, "local", "proxy", "synthetic", "targets", "codes", "frozen"),
+    order=(END_TO_END, "local", "proxy", "synthetic", "targets", "codes", FROZEN),
 )
 """Installed ways of assigning credit."""

@@ -49,6 +49,8 @@ class ModuleFacts:
     """Number of layers up to its last one."""
     parameters: int
     """Number of its trained parameters, of one member."""
+    trained_until: int = 0
+    """Last epoch in which it is trained; 0 if it is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,6 +284,7 @@ MODULE_FACTS = {
     "first_layer": (names.INDEX, "number of layers before the first layer of a module"),
     "end_layer": (names.INDEX, "number of layers up to the last layer of a module"),
     "parameters": (names.COUNT, "trained parameters of a module, of one member"),
+    "trained_until": (names.INDEX, "last epoch in which a module is trained; 0 if it is not"),
 }
 """Arrays of the group `modules`, with unit and meaning."""
 
@@ -307,7 +310,7 @@ def _modules(extent: Extent) -> list[Array]:
 
 def module_facts(extent: Extent) -> dict[str, NDArray[np.int64]]:
     """Return the contents of the group `modules`, by path."""
-    facts = [(m.start, m.stop, m.parameters) for m in extent.modules]
+    facts = [(m.start, m.stop, m.parameters, m.trained_until) for m in extent.modules]
     columns = np.array(facts, dtype=np.int64).reshape(-1, len(MODULE_FACTS)).T
     paths = [f"{names.MODULES}/{name}" for name in MODULE_FACTS]
     return dict(zip(paths, columns, strict=True)) if facts else {}
@@ -332,7 +335,18 @@ def _module_metrics(recipe: Recipe, extent: Extent) -> list[Array]:
         _by_lane(recipe, name, sizes, f"{meaning}; train: {RUNNING}", compressed=True, unit=unit)
         for name, (unit, meaning) in described.items()
         if extent.local_heads or name == names.DEAD_ROWS
-    ] + [_credit_metric(recipe, extent, name) for name in recipe.modules.record.metrics]
+    ] + [
+        *(_credit_metric(recipe, extent, name) for name in recipe.modules.record.metrics),
+        *_training_module(recipe),
+    ]
+
+
+def _training_module(recipe: Recipe) -> list[Array]:
+    """Return the metric that names the module an epoch trains; none if it trains all."""
+    if not recipe.modules.record.one_by_one:
+        return []
+    meaning = "index of the module that the epoch trains; missing before training"
+    return [_by_lane(recipe, names.TRAINING_MODULE, {}, meaning, unit=names.INDEX)]
 
 
 def _credit_metric(recipe: Recipe, extent: Extent, name: str) -> Array:

@@ -243,6 +243,7 @@ class RunWriter:
         if lane not in self._metrics:
             rows = {}
             variables = [*names.METRIC_VARIABLES, *names.MODULE_VARIABLES, names.DISPLACEMENT]
+            variables.append(names.TRAINING_MODULE)
             variables += self.recipe.modules.record.metrics
             for name in (n for n in variables if f"{names.METRICS}/{n}" in self._store):
                 rows[name] = self._metric(lane, self._array(f"{names.METRICS}/{name}"))

@@ -105,16 +105,34 @@ def test_what_is_unusual_is_pointed_out():
 
 
 def test_modules_are_listed_with_their_parameters():
-    listed = [("layer1", 8320, 40), ("head", 1290, 20)]
+    listed = [("layer1", 8320, 40), ("head", 1290, 1)]
     assert wording.modules(listed, "proxy", 0) == (
         "2 modules, credit proxy: layer1 (8,320 parameters, 40 epochs), "
-        "head (1,290 parameters, 20 epochs)"
+        "head (1,290 parameters, 1 epoch)"
     )
     listed = [("layer1", 8320, 0), ("head", 1290, 0)]
     assert wording.modules(listed, "local", 1290) == (
         "2 modules, credit local: layer1 (8,320 parameters), head (1,290 parameters); "
         "1,290 parameters are learned beside each member"
     )
+
+
+def test_a_proxy_with_too_few_features_is_said_with_the_best_alignment():
+    assert wording.narrow_proxy("layer2", 8, 10, 0.8944) == (
+        "layer2 has 8 features for 10 classes, which cannot all be orthogonal: the alignment with "
+        "the ideal kernel is at most 0.89 for classes of equal size"
+    )
+    assert wording.narrow_proxy("layer1", 1, 2, 0.7071).startswith("layer1 has 1 feature for 2")
+
+
+def test_parts_that_are_not_the_forward_pass_are_named():
+    after = (
+        " parts that are not its forward pass when they are computed one after the other, so it "
+        "cannot be cut into modules; correct `parts`, or omit [modules]."
+    )
+    expected = f"members.factory is 'net.py:make', whose module has{after}"
+    assert wording.parts_differ("net.py:make") == expected
+    assert wording.parts_differ("") == f"The module has{after}"
 
 
 def test_members_that_need_each_other_but_do_not_fit_are_refused():

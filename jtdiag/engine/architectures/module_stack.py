@@ -1,5 +1,6 @@
 """Members from any torch.nn.Module, computed in a loop, by torch.func.vmap, or stacked."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable
 from typing import Literal
@@ -109,6 +110,13 @@ class ModuleStack:
     def layers(self) -> tuple[str, ...]:
         """Names of the layers of a member, in order; only one if it cannot be cut."""
         return tuple(self._parts)
+
+    @property
+    def parts_differ(self) -> bool:
+        """Whether the module names several parts that are not its forward pass."""
+        with contextlib.suppress(Exception):  # an attribute may be called `parts` for other reasons
+            return not self.cuttable and len(parts_of(self._template)) > 1
+        return False
 
     @functools.cached_property
     def _parts(self) -> Parts:

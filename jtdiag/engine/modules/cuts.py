@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from jtdiag import names
+from jtdiag.engine import wording
 from jtdiag.engine.architectures.module_stack import ModuleStack
 from jtdiag.errors import RecipeError
 from jtdiag.recipe.members import Members
@@ -39,6 +40,8 @@ def modules_of(stack: ModuleStack, members: Members, modules: Modules) -> list[M
         RecipeError: if the members cannot be cut, or not there.
     """
     hidden = len(stack.layers) - 1
+    if hidden == 0 and stack.parts_differ:
+        raise RecipeError(wording.parts_differ(str(members.factory)))
     if hidden == 0:
         raise RecipeError(
             f"[modules] is set, but members of arch = '{members.arch}' have a single layer here, "

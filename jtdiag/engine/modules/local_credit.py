@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from jtdiag.engine.architectures.contract import State
-from jtdiag.engine.modules import auxiliary_parts
+from jtdiag.engine.modules import auxiliary_parts, pairless_batches
 from jtdiag.engine.modules.contract import Batch, Credited, Setting
 from jtdiag.engine.modules.cuts import Module
 from jtdiag.engine.modules.gradient_scale import scaled
@@ -118,6 +118,16 @@ class Local(WithLocalHeads):
                 f"modules.reach is {self._reach}, and members have {len(setting.modules)} modules; "
                 f"{len(setting.modules)} is end to end."
             )
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is unusual about the hidden modules.
+
+        Raises:
+            RecipeError: if no batch has a pair of examples to learn from.
+        """
+        contrast = self.setting.recipe.modules.loss == "contrast"
+        return pairless_batches.remarks(self.setting) if contrast else []
 
     def step(self, batch: Batch) -> Credited:
         """Return the gradients of all modules and of the auxiliary parts."""

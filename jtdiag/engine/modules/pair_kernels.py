@@ -7,6 +7,7 @@ proxies are larger where the kernel is nearer, and are taken over pairs i < j: o
 would count the diagonal, on which every kernel is right. Pure functions of arrays.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -34,6 +35,25 @@ def ideal(same: Tensor, low: float, dtype: torch.dtype) -> Tensor:
     """Return the ideal kernel: 1 for the same class, the lower limit for others."""
     within, across = torch.tensor([1.0, low], dtype=dtype, device=same.device)
     return torch.where(same, within, across)
+
+
+def best_alignment(features: int, classes: int) -> float:
+    """Return the largest alignment of features with few dimensions, for lower limit a = 0.
+
+    It is √(D/C) for C classes of equal size with m examples each, C ≥ D, over pairs i < j. Let n of
+    the N = C·m examples have features other than 0, n_c of them in class c, and X = ⟨K, T⟩ over all
+    entries, diagonal included. The alignment is (X − n) / √((‖K‖² − n)·C·m(m − 1)). If n ≤ D·m,
+    the entries within classes alone give (X − n)² ≤ (‖K‖² − n)·Σ n_c(n_c − 1) by Cauchy and
+    Schwarz, and the sum is at most n(m − 1) ≤ D·m(m − 1). If n > D·m, X ≤ m·n, and K has trace n
+    and rank D at most, so ‖K‖² ≥ n²/D, and the bound follows again. It is reached by classes that
+    share axes only if D divides C and batches are large, and exactly by features that are 0 for
+    all classes but D.
+
+    Args:
+        features: Dimensions D of the features.
+        classes: Number of classes C.
+    """
+    return math.sqrt(min(1.0, features / classes))
 
 
 def alignment(k: Tensor, same: Tensor, pairs: Tensor, low: float, _: float) -> Tensor:

@@ -5,6 +5,7 @@ examples, it is an optimal hidden module, whatever the output layer. A module ne
 which pairs are of the same class. The heads come last, on L_λ; hidden modules do not depend on λ.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from jtdiag import names
+from jtdiag.engine import wording
 from jtdiag.engine.architectures.contract import State
-from jtdiag.engine.modules import pair_kernels
+from jtdiag.engine.modules import pair_kernels, pairless_batches
 from jtdiag.engine.modules.contract import Batch, Credited, Ratio, Setting
 from jtdiag.engine.modules.frozen_features import FrozenFeatures
 from jtdiag.engine.modules.local_credit import gradients
@@ -59,6 +61,31 @@ class Proxy:
                 "classes alone can define the kernel for activations that are never negative. "
                 "Use 'al', or activation = 'relu'."
             )
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is unusual about the hidden modules.
+
+        Raises:
+            RecipeError: if no batch has a pair of examples to learn from.
+        """
+        hidden, classes = self._setting.modules[:-1], self._setting.outputs
+        widths = [math.prod(self._seen(features)) for features in self._setting.features]
+        narrow = [
+            wording.narrow_proxy(
+                module.name, width, classes, pair_kernels.best_alignment(width, classes)
+            )
+            for module, width in zip(hidden, widths, strict=True)
+            if width < classes and self._low == 0
+        ]
+        return [*narrow, *pairless_batches.remarks(self._setting)]
+
+    def _seen(self, features: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the features of an example that a kernel sees."""
+        if len(features) != 3:
+            return features
+        pool = self._recipe.pool or POOL
+        return features[0], min(pool, features[1]), min(pool, features[2])
 
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Return no parameters: nothing is learned beside the members."""
@@ -111,8 +138,7 @@ class Proxy:
     def _vectors(self, features: Tensor) -> Tensor:
         """Return vectors (L, M, B, D), of maps that are averaged first."""
         if features.ndim == 6:
-            pool = self._recipe.pool or POOL
-            size = (min(pool, features.shape[4]), min(pool, features.shape[5]))
+            size = self._seen(features.shape[3:])[1:]
             pooled = functional.adaptive_avg_pool2d(features.flatten(0, 2), size)
             features = pooled.view(*features.shape[:3], *pooled.shape[1:])
         return features.flatten(3)

@@ -189,6 +189,11 @@ def test_a_run_resumed_within_the_second_module_is_the_uninterrupted_one(
 
 def test_the_best_epoch_is_one_in_which_the_heads_have_begun(tmp_path, recipe_of):
     run = train(recipe_of({"epochs": [2, 2, 1]}), tmp_path / "run")
+    trained = run.metrics()["training_module"]
+    assert trained.dims == ("lam", "trial", "epoch")
+    np.testing.assert_array_equal(trained[0, 0], [np.nan, 0, 0, 1, 1, 2])
+    facts = xr.open_zarr(run.path / "store.zarr", group="modules", consolidated=False)
+    assert facts.trained_until.values.tolist() == [2, 4, 5]
     assert {run.seal(lane).best for lane in run.lanes} == {5}
 
 

@@ -42,6 +42,7 @@ def test_the_store_names_its_modules_and_their_errors(tmp_path, recipe_of):
     last = error.isel(module=-1).values
     np.testing.assert_array_equal(last, metrics["member_error"].values)
     parameters = xr.open_zarr(run.path / "store.zarr", group="modules", consolidated=False)
+    assert parameters.trained_until.values.tolist() == [run.recipe.train.epochs] * 2
     assert parameters.parameters.values.tolist() == [192 * 7 + 7 + 14, 7 * 6 + 6 + 12 + 6 * 3 + 3]
     assert run.check() > 0
 

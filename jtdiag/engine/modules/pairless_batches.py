@@ -1,0 +1,71 @@
+"""Batches without a pair of examples from which a loss of pairs could learn anything."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from jtdiag import names
+from jtdiag.engine import seeds
+from jtdiag.engine.modules import pair_kernels
+from jtdiag.engine.modules.contract import Setting
+from jtdiag.errors import RecipeError
+
+SAME_CLASS = ("al", "cts", "contrast")
+"""Losses that need a pair of the same class; "neo" needs one of different classes."""
+
+
+def remarks(setting: Setting) -> list[str]:
+    """Return how many batches of the first epoch of a trial change nothing in hidden modules.
+
+    Raises:
+        RecipeError: if all of them do.
+    """
+    modules = setting.recipe.modules
+    batches = _batches(setting)
+    skipped = sum(not _has_pair(setting, positions, target) for positions, target in batches)
+    if not skipped:
+        return []
+    what = f"a {'labelled ' if modules.pairs < 1 else ''}pair of examples{_kind(modules.loss)}"
+    if skipped == len(batches):
+        raise RecipeError(
+            f"modules.loss is '{modules.loss}', and no batch contains {what}, so hidden modules "
+            "cannot learn; use a larger train.batch"
+            + (", or a larger modules.pairs." if modules.pairs < 1 else ".")
+        )
+    return [
+        f"{skipped} of {len(batches)} batches of the first epoch do not contain {what}, and change "
+        "nothing in hidden modules"
+    ]
+
+
+def _kind(loss: str) -> str:
+    if loss in SAME_CLASS:
+        return " of the same class"
+    return " of different classes" if loss == "neo" else ""
+
+
+def _batches(setting: Setting) -> Sequence[tuple[Tensor, Tensor]]:
+    """Return positions and classes (B,) of the batches of the first epoch of the first trial."""
+    data, recipe = setting.data, setting.recipe
+    count = data.count(names.TRAIN)
+    order = seeds.batch_order(count, recipe.seed, 0, 1)
+    positions = data.positions(names.TRAIN, 0)[order]
+    target = data.part(names.TRAIN).y.cpu()[positions]
+    size = recipe.train.batch
+    return list(zip(positions.split(size), target.split(size), strict=True))
+
+
+def _has_pair(setting: Setting, positions: Tensor, target: Tensor) -> bool:
+    modules = setting.recipe.modules
+    if modules.pairs == 1 and modules.loss in SAME_CLASS:  # without a matrix of all pairs
+        return bool(torch.bincount(target).max() > 1)
+    same = target[:, None] == target
+    pairs = pair_kernels.upper(target.numel(), target.device)
+    if modules.pairs < 1:
+        pairs = pairs & pair_kernels.labelled(positions, modules.pairs, setting.recipe.seed)
+    if modules.loss in SAME_CLASS:
+        pairs = pairs & same
+    elif modules.loss == "neo":
+        pairs = pairs & ~same
+    return bool(pairs.any())
