@@ -53,7 +53,8 @@ def _batches(setting: Setting) -> Sequence[tuple[Tensor, Tensor]]:
     positions = data.positions(names.TRAIN, 0)[order]
     target = data.part(names.TRAIN).y.cpu()[positions]
     size = recipe.train.batch
-    return list(zip(positions.split(size), target.split(size), strict=True))
+    starts = range(0, count, size)
+    return [(positions[i : i + size], target[i : i + size]) for i in starts]
 
 
 def _has_pair(setting: Setting, positions: Tensor, target: Tensor) -> bool:

@@ -138,8 +138,8 @@ class Proxy:
     def _vectors(self, features: Tensor) -> Tensor:
         """Return vectors (L, M, B, D), of maps that are averaged first."""
         if features.ndim == 6:
-            size = self._seen(features.shape[3:])[1:]
-            pooled = functional.adaptive_avg_pool2d(features.flatten(0, 2), size)
+            _, height, width = self._seen(tuple(features.shape[3:]))
+            pooled = functional.adaptive_avg_pool2d(features.flatten(0, 2), (height, width))
             features = pooled.view(*features.shape[:3], *pooled.shape[1:])
         return features.flatten(3)
 
