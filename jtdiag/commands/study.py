@@ -25,9 +25,9 @@ from jtdiag.terminal.signals import grace_option
 def study(study: str, overrides: tuple[str, ...], out: Path | None, grace: float) -> None:
     """Train, probe and compare the runs of a study.
 
-    STUDY is a TOML file, the name of a built-in study (credit-digits, credit-fashion, fashion-fig2,
-    map-digits), or a study folder. Prints a table of the errors and plots them. Runs that are
-    already trained are skipped; an interrupted study is resumed.
+    STUDY is a TOML file, the name of a built-in study (credit-convnet, credit-digits,
+    credit-fashion, fashion-fig2, map-digits), or a study folder. Prints a table of the errors and
+    plots them. Runs that are already trained are skipped; an interrupted study is resumed.
     """
     from jtdiag.terminal.signals import stoppable
 
