@@ -4,17 +4,21 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from jtdiag.engine import architectures
+from jtdiag.engine import architectures, datasets
 from jtdiag.engine.architectures.factory import failure, require_stored
 from jtdiag.engine.architectures.module_stack import Factory, in_precision
+from jtdiag.engine.datasets.splits import DataSet
 from jtdiag.engine.loss import joint_loss
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.errors import DataError
 from jtdiag.recipe import budget
+from jtdiag.recipe.recipe import Recipe
+from jtdiag.recipe.sections import Data
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 
@@ -82,6 +86,28 @@ class Replay:
         part = self.session.data.part(split)
         positions = self.session.data.positions(split, self.lane.trial)
         return part.x[positions], part.y[positions]
+
+    def other_data(self, data: Data) -> DataSet:
+        """Return other examples than those of the run, standardized as those of the run are.
+
+        Args:
+            data: Other classes of the run's data set, or another data set.
+
+        Raises:
+            DataError: if they do not exist, or their inputs have another shape than the run's.
+        """
+        own = self.session.data
+        numbers = not own.family.classes
+        arrays = datasets.load(data.name, Path(data.root), numbers=numbers, options=data.options)
+        shape = arrays.x_train.shape[1:]
+        if shape != own.input_shape:
+            raise DataError(
+                f"one example of {data.name} has shape {shape}, and the members take "
+                f"{own.input_shape}; use data of that shape."
+            )
+        run = self.session.recipe
+        recipe = Recipe(data=data, members=run.members, family=run.family, engine=run.engine)
+        return DataSet(arrays, recipe, self.session.device, own.moments)
 
     @property
     def trained(self) -> dict[str, Tensor]:

@@ -41,6 +41,7 @@ FIGURES: Final[Registry["FigureKind"]] = Registry(
         "by-depth",
         "similarity",
         "label-curve",
+        "transfer",
         "rewinding",
         "credit",
         "kappa-against-lambda",

@@ -64,6 +64,8 @@ class Probe:
     """True if the question only applies to members that are trained module by module."""
     replays: bool = False
     """True if the probe needs the models and the data, not only the stored outputs."""
+    settings: str = ""
+    """What distinguishes this probe from others with the same code; part of the hash of results."""
     every_lane: bool = False
     """True if lanes that diverged are measured as well; otherwise they are left out."""
     compares_members: bool = False

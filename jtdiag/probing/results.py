@@ -55,12 +55,18 @@ def origin(run: Run, probe: Probe) -> dict[str, str]:
     seals = [(lane.key, *astuple(run.seal(lane))) for lane in run.lanes]
     return {
         "recipe_hash": run.recipe_hash,
-        "code_hash": code_hash(Path(probe.source), run.recipe.family),
+        "code_hash": _code_hash(run, probe),
         "seal_hash": _hash(repr(seals).encode()),
         LEFT_OUT: ""
         if probe.every_lane
         else " ".join(lane.key for lane in lane_states.diverged(run)),
     }
+
+
+def _code_hash(run: Run, probe: Probe) -> str:
+    """Return the hash of a probe's code and settings; empty if its code is not in a file."""
+    code = code_hash(Path(probe.source), run.recipe.family)
+    return _hash(f"{code} {probe.settings}".encode()) if code and probe.settings else code
 
 
 def _hash(content: bytes) -> str:

@@ -183,6 +183,7 @@ WITHOUT = {
     "by-depth": "checkpoints",
     "similarity": "checkpoints",
     "label-curve": "checkpoints",
+    "transfer": "checkpoints",
     "rewinding": "checkpoints",
     "spectral-density": "checkpoints",
 }

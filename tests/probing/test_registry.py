@@ -26,6 +26,7 @@ OURS = (
     "similarity",
     "specialisation",
     "stacking",
+    "transfer",
     "variance",
     "votes",
 )

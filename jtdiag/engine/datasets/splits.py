@@ -18,6 +18,8 @@ from jtdiag.errors import DataError
 from jtdiag.families.contract import Family
 from jtdiag.recipe.recipe import Recipe
 
+Moments = tuple[tuple[float, ...], tuple[float, ...]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
@@ -32,12 +34,25 @@ class Part:
 class DataSet:
     """All examples on the device. The splits of a trial are index tensors into the two parts.
 
+    Args:
+        arrays: The data set as it was read.
+        recipe: What is selected of it, and how it is split.
+        device: Where the examples go.
+        moments: Mean and standard deviation, per channel or feature, that normalize the examples;
+            None for those of the data set.
+
     Raises:
         DataError: if the classes or examples that the recipe selects do not exist, or more are to
             be held out than there are.
     """
 
-    def __init__(self, arrays: datasets.Arrays, recipe: Recipe, device: torch.device) -> None:
+    def __init__(
+        self,
+        arrays: datasets.Arrays,
+        recipe: Recipe,
+        device: torch.device,
+        moments: Moments | None = None,
+    ) -> None:
         units_differ: tuple[str, ...] = ()
         if arrays.mean is None:  # not published with the data, hence the user's
             units_differ = units.different_units(arrays.x_train, arrays.x_test)
@@ -58,11 +73,12 @@ class DataSet:
         self.family: Family = families.find(recipe.family)
         targets = Targets.of(self.family, arrays, recipe)
         self.error_scale, self.target_facts = targets.error_scale, targets.facts
-        self.moments: tuple[tuple[float, ...], tuple[float, ...]]
+        self.moments: Moments
         """Mean and standard deviation, per channel or feature, that normalize the examples."""
         self._seed, self._val = recipe.seed, recipe.data.val
         dtype = getattr(torch, recipe.engine.precision)
-        moments = self.moments = _moments(arrays, standardize=recipe.data.standardize)
+        moments = moments or _moments(arrays, standardize=recipe.data.standardize)
+        self.moments = moments
         self._parts = {
             "train": _part(arrays.x_train, targets.train, moments, dtype, device),
             "test": _part(arrays.x_test, targets.test, moments, dtype, device),
@@ -106,9 +122,7 @@ def load(recipe: Recipe, device: torch.device) -> DataSet:
     return DataSet(arrays, recipe, device)
 
 
-def _moments(
-    arrays: datasets.Arrays, *, standardize: bool
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _moments(arrays: datasets.Arrays, *, standardize: bool) -> Moments:
     if not standardize:
         channels = arrays.x_train.shape[1]
         return (0.0,) * channels, (1.0,) * channels
@@ -120,7 +134,7 @@ def _moments(
 def _part(
     x: NDArray[np.float32],
     y: Tensor,
-    moments: tuple[tuple[float, ...], tuple[float, ...]],
+    moments: Moments,
     dtype: torch.dtype,
     device: torch.device,
 ) -> Part:

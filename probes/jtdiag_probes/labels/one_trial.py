@@ -1,6 +1,5 @@
 """New heads on the features of the members of a trial, fitted to few labels and to all."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from jtdiag_probes.layers.examples import (
     pooled,
     train_and_validation,
 )
+from jtdiag_probes.shared.same_weights import weights_key
 
 FEW = (1, 2, 5, 20)
 """Numbers of labels a class."""
@@ -51,7 +51,7 @@ class OneTrial:
         The layers are the inputs and all hidden layers. Members with the same weights are
         measured once: lanes of a trial begin with the same.
         """
-        key = _key(replay)
+        key = weights_key(replay)
         if key not in self._by_weights:
             self._by_weights[key] = self._measure(replay, members)
         return self._by_weights[key]
@@ -90,11 +90,3 @@ class OneTrial:
             for few in draws
         ]
         return float(np.mean(errors)) if errors else float("nan")
-
-
-def _key(replay: Replay) -> str:
-    """Return a hash of the members' weights."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(replay.weights.items()):
-        digest.update(name.encode() + weight.contiguous().numpy().tobytes())
-    return digest.hexdigest()

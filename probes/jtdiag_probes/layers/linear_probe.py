@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -60,7 +61,12 @@ def evaluate(train: Examples, validation: Examples, held_out: Examples) -> Probe
 
 
 def error_with(train: Examples, held_out: Examples, strength: float) -> float:
-    """Return the error on held-out examples with a penalty that is not chosen; NaN for one class.
+    """Return the error of `evaluate_with`."""
+    return evaluate_with(train, held_out, strength).error
+
+
+def evaluate_with(train: Examples, held_out: Examples, strength: float) -> ProbeErrors:
+    """Fit with a penalty that is not chosen, and evaluate; NaNs for a single class.
 
     Args:
         train: Examples to fit, of features as `standardized` returns them.
@@ -68,9 +74,11 @@ def error_with(train: Examples, held_out: Examples, strength: float) -> float:
         strength: C.
     """
     if len(np.unique(train[1])) < 2:
-        return float("nan")
+        return ProbeErrors()
     [model] = _fitted(np.asarray(train[0], np.float64), train[1], (strength,))
-    return float((model.predict(held_out[0]) != held_out[1]).mean())
+    features = np.asarray(held_out[0], np.float64)
+    error = float((model.predict(features) != held_out[1]).mean())
+    return ProbeErrors(error, _loss(model, features, held_out[1]), strength)
 
 
 def standardized(train: Features, *others: Features) -> list[NDArray[np.float64]] | None:
@@ -115,5 +123,8 @@ def _loss(model: LogisticRegression, features: NDArray[np.float64], target: Clas
     known &= model.classes_[np.minimum(position, len(model.classes_) - 1)] == target
     if not known.all():
         return float("nan")
-    log_likelihood = model.predict_log_proba(features)
+    logits = model.decision_function(features)
+    if logits.ndim == 1:  # of the second of two classes
+        logits = np.stack([np.zeros_like(logits), logits], 1)
+    log_likelihood = log_softmax(logits, axis=1)  # scikit-learn's is infinite for large logits
     return float(-log_likelihood[np.arange(len(target)), position].mean())

@@ -87,3 +87,13 @@ def test_a_class_that_was_not_seen_has_no_loss():
 def test_where_nothing_can_be_fitted(train):
     other = np.arange(10.0).reshape(5, 2), np.arange(5) % 2
     assert np.isnan(evaluate(train, other, other).error)
+
+
+def test_the_loss_of_an_example_far_on_the_wrong_side_is_finite():
+    random = np.random.default_rng(0)
+    z = random.normal(size=(60, 2))
+    target = (z[:, 0] > 0).astype(int)
+    far = np.array([[1e4, 0.0]])
+    found = linear_probe.evaluate_with((z, target), (far, np.array([0])), 1.0)
+    assert found.error == 1
+    assert 1e3 < found.loss < np.inf
