@@ -5,8 +5,9 @@ Nothing of the run or of the replay changes: a step is computed, not taken, on c
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import attrs
 import torch
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from jtdiag import names
 from jtdiag.engine import objectives, seeds
 from jtdiag.engine.modules.building import ModularNetwork
 from jtdiag.engine.modules.contract import Batch, Credit, Credited, StepGradients
-from jtdiag.engine.modules.local_credit import EndToEnd
+from jtdiag.engine.modules.local_credit import EndToEnd, Local
 from jtdiag.engine.modules.noise import Noise
 from jtdiag.errors import DataError
 from jtdiag.replay import Replay
@@ -97,6 +98,29 @@ class CreditReplay:
     def end_to_end(self, positions: Tensor) -> Gradients:
         """Return the gradients of L_λ through all modules, normalized by the batch if at all."""
         return self._step(EndToEnd(self.network.setting).step, positions)
+
+    @property
+    def has_own_losses(self) -> bool:
+        """Whether hidden modules have losses of their own, as with `local`."""
+        return isinstance(self.credit, Local)
+
+    def by_own_loss(self, positions: Tensor) -> Gradients:
+        """Return, for each module, the gradient of its own loss alone; only if it has one."""
+        return self._step(self._reaching(1).step, positions)
+
+    def by_next_loss(self, positions: Tensor) -> Gradients:
+        """Return, for each module, the gradient of the next one's loss, through that module.
+
+        That of the module before the head is of L_λ, and so is the head's own. Only if modules
+        have losses.
+        """
+        return self._step(self._reaching(2).step, positions)
+
+    def _reaching(self, reach: int) -> Local:
+        """Return the credit by which a module follows the loss of one `reach` − 1 ahead."""
+        setting = self.network.setting
+        modules = attrs.evolve(setting.recipe.modules, mu=0.0, mu_schedule="constant", reach=reach)
+        return Local(replace(setting, recipe=attrs.evolve(setting.recipe, modules=modules)))
 
     def _step(self, step: Callable[[Batch], Credited], positions: Tensor) -> Gradients:
         with self._draws():

@@ -150,3 +150,37 @@ def test_the_step_is_the_one_that_was_taken(tmp_path):
     for name, weight in Replay.of(run, run.lanes[0], 1).trained.items():
         moved = (step.replay.weights[name] - weight) / run.recipe.lr(0, 1)
         np.testing.assert_allclose(given[name], moved, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("mu", [0.0, 0.7])
+def test_gradients_by_the_own_and_the_next_loss_are_those_of_plain_autograd(tmp_path, mu):
+    """With `pred`: the mean loss of a module's head, of the next one's head, and at last L_λ."""
+    run = toy_run(tmp_path, **DEEP, modules={"credit": "local", "mu": mu})
+    step = step_at(run, 4)
+    [positions, *_] = step.batches(16)
+    replay, part = step.replay, step.replay.session.data.part("train")
+    state = {name: weight.clone()[None] for name, weight in replay.weights.items()}
+    for name in replay.trained:
+        state[name].requires_grad_()
+    setting = step.network.setting
+    h, losses = part.x[positions][None], []
+    auxiliaries = {name: tensor[None] for name, tensor in step.auxiliaries.items()}
+    for module in setting.modules[:-1]:
+        h = setting.run(state, module, h)
+        prefix = module.prefix
+        weight, bias = (
+            next(t for n, t in auxiliaries.items() if n.startswith(prefix) and n.endswith(end))
+            for end in ("weight", "bias")
+        )
+        logits = torch.einsum("lmbd,lmkd->lmbk", h, weight) + bias[:, :, None]
+        log_q = torch.log_softmax(logits[0], -1)
+        losses.append(-log_q[:, range(16), part.y[positions]].mean())
+    raw = setting.run(state, setting.modules[-1], h)[0]
+    losses.append(replay.loss_of(raw.transpose(1, 2), part.y[positions]))
+    own, following = step.by_own_loss(positions), step.by_next_loss(positions)
+    for i, names in enumerate(step.modules.values()):
+        tensors = [state[name] for name in names]
+        for computed, loss in ((own, losses[i]), (following, losses[min(i + 1, 2)])):
+            expected = torch.autograd.grad(loss, tensors, retain_graph=True)
+            for name, gradient in zip(names, expected, strict=True):
+                torch.testing.assert_close(computed[name], gradient[0], rtol=1e-9, atol=1e-14)

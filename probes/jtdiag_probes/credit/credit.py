@@ -32,6 +32,11 @@ _MEANINGS = {
     ),
     "norm_ratio": ("1", "norm of the gradient that the credit gives over the end-to-end one"),
     "end_to_end_norm": (names.NAT, "norm of the end-to-end gradient of a module's parameters"),
+    "neighbour_cosine": (
+        "1",
+        "cosine between the gradient of a module's parameters by its own loss and that by the "
+        "loss of the next module; NaN for the head, and where modules have no losses",
+    ),
     "gradient_left": (
         names.FRACTION,
         "that norm relative to epoch 0; NaN if the checkpoint of epoch 0 is not kept",
@@ -41,11 +46,11 @@ WRITES = {
     name: Var(dims=_DIMS, unit=unit, meaning=meaning, from_outputs=True)
     for name, (unit, meaning) in _MEANINGS.items()
 }
-MEASURED = ("cosine", "norm_ratio", "end_to_end_norm")
+MEASURED = ("cosine", "norm_ratio", "end_to_end_norm", "neighbour_cosine")
 """Variables that are measured epoch by epoch; the last follows from them."""
 
 Values = NDArray[np.float64]
-"""`MEASURED` of a lane and epoch, (3, member, module)."""
+"""`MEASURED` of a lane and epoch, (4, member, module)."""
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
@@ -84,7 +89,7 @@ def measured_epochs(kept: Sequence[int], modules: Modules) -> list[int]:
 
 
 def compared(step: CreditReplay, batches: Sequence[Tensor]) -> Values:
-    """Return `MEASURED` of the mean gradients over some batches, (3, member, module)."""
+    """Return `MEASURED` of the mean gradients over some batches, (4, member, module)."""
     given = _mean([step.credited(positions) for positions in batches])
     wanted = _mean([step.end_to_end(positions) for positions in batches])
     members = step.replay.session.recipe.members.count
@@ -95,7 +100,24 @@ def compared(step: CreditReplay, batches: Sequence[Tensor]) -> Values:
         )
         for own in step.modules.values()
     ]
-    return np.stack(columns, -1)
+    return np.concatenate([np.stack(columns, -1), [_of_neighbours(step, batches, members)]])
+
+
+def _of_neighbours(
+    step: CreditReplay, batches: Sequence[Tensor], members: int
+) -> NDArray[np.float64]:
+    """Return the cosines (member, module) of gradients by a module's loss and by the next one's."""
+    cosines = np.full((members, len(step.modules)), np.nan)
+    if not step.has_own_losses:
+        return cosines
+    own, following = (
+        _mean([gradients_of(positions) for positions in batches])
+        for gradients_of in (step.by_own_loss, step.by_next_loss)
+    )
+    for i, parameters in enumerate([*step.modules.values()][:-1]):
+        vectors = [_vectors(each, parameters, members) for each in (own, following)]
+        cosines[:, i] = agreement(*vectors).cosine
+    return cosines
 
 
 def _mean(steps: Sequence[Gradients]) -> Gradients:

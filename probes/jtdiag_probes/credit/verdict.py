@@ -36,6 +36,7 @@ def _of_lam(result: xr.Dataset, lam: float) -> list[Finding]:
     missing = [name for name in every if name not in given]
     if missing and not result.attrs["one_by_one"]:
         findings.append(_finding("nothing", lam, len(missing), wording.given_nothing(lam, missing)))
+    findings += _neighbours(every, lam)
     differing = {name: own["cosine"] for name, own in given.items() if not _same(own)}
     return [*findings, *_direction(differing, lam), *_changes(differing, lam), *_left(every, lam)]
 
@@ -64,6 +65,25 @@ def _by_module(given: Mapping[str, xr.Dataset], lam: float, examples: int) -> Fi
     lowest = min(interval.mean for interval in cosines.values())
     sentence = wording.by_module(lam, epochs, cosines, ratios, examples)
     return _finding("by-module", lam, lowest, sentence, max(epochs.values()))
+
+
+def _neighbours(every: Mapping[str, xr.Dataset], lam: float) -> list[Finding]:
+    """State how far the gradients of a module's loss and of the next one's agree."""
+    values = {
+        name: own["neighbour_cosine"]
+        for name, own in every.items()
+        if "neighbour_cosine" in own and own["neighbour_cosine"].notnull().any()
+    }
+    if not values:
+        return []
+    epochs = {name: _last(own) for name, own in values.items()}
+    cosines = {
+        name: stats.mean_interval(own.sel({names.EPOCH: epochs[name]}).values).within(-1, 1)
+        for name, own in values.items()
+    }
+    lowest = min(interval.mean for interval in cosines.values())
+    epoch = max(epochs.values())
+    return [_finding("neighbours", lam, lowest, wording.neighbours(lam, epoch, cosines), epoch)]
 
 
 def _direction(cosines: Mapping[str, xr.DataArray], lam: float) -> list[Finding]:

@@ -54,6 +54,22 @@ def by_module(
     )
 
 
+def neighbours(lam: float, epoch: int, cosines: Mapping[str, Interval]) -> str:
+    """State how far the gradients of a module's own loss and of the next one's agree.
+
+    Args:
+        lam: λ.
+        epoch: Epoch of the checkpoints.
+        cosines: Means over trials by module, without the head.
+    """
+    texts = [f"{with_interval(value, 'z.2f')} at {name}" for name, value in cosines.items()]
+    return (
+        f"λ = {lam_text(lam)}: after epoch {epoch}, the cosine between the gradients of a module's "
+        f"own loss and of the next module's loss is {_several(texts)} (means over members). Where "
+        "it is below 0, a small step that reduces the one increases the other."
+    )
+
+
 def given_nothing(lam: float, modules: Sequence[str]) -> str:
     """State which modules are given no gradient at any epoch."""
     verb = "is" if len(modules) == 1 else "are"

@@ -167,3 +167,25 @@ def test_some_epochs_are_measured_and_of_each_module_the_last():
     assert (many[0], many[-1], len(many)) == (0, 100, 8)
     proxy = Modules(credit="proxy", loss="al", epochs=(2, 90, 8))
     assert {0, 2, 92, 100} <= set(measured_epochs(list(range(101)), proxy))
+
+
+def test_neighbours_agree_as_far_as_their_mean_gradients_do(run, result):
+    step = CreditReplay.of(run, Replay.of(run, run.lanes[1], 4), 4)
+    batches = step.batches(1000)
+    own, following = ([f(b) for b in batches] for f in (step.by_own_loss, step.by_next_loss))
+    for module in ("layer1", "layer2"):
+        a, b = (
+            np.mean(
+                [np.concatenate([g[n][2].ravel() for n in step.modules[module]]) for g in each], 0
+            )
+            for each in (own, following)
+        )
+        expected = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+        found = result["neighbour_cosine"].sel(lam=1.0, trial=0, epoch=4, member=2, module=module)
+        assert float(found) == pytest.approx(expected, abs=1e-12)
+    assert result["neighbour_cosine"].sel(module="head").isnull().all()
+
+
+def test_credits_without_losses_of_modules_have_no_neighbours(tmp_path):
+    result = result_of(tmp_path, {"watch": True})
+    assert result["neighbour_cosine"].isnull().all()

@@ -31,6 +31,13 @@ SENTENCES = [
         "2.50) at layer1 and 1.00 at head (means over members; 1,000 training examples).",
     ),
     (
+        wording.neighbours(0.5, 12, {"layer1": around(-0.1, 0.2), "layer2": around(0.5)}),
+        "λ = 0.5: after epoch 12, the cosine between the gradients of a module's own loss and of "
+        "the next module's loss is −0.10 (95 % interval −0.30 to 0.10) at layer1 and 0.50 at "
+        "layer2 (means over members). Where it is below 0, a small step that reduces the one "
+        "increases the other.",
+    ),
+    (
         wording.by_module(
             0,
             {"layer1": 4, "head": 12},
