@@ -66,7 +66,7 @@ def at_last_epoch(result: xr.Dataset) -> xr.Dataset:
     """Select the last epoch after training has begun at which a λ and trial has errors.
 
     Args:
-        result: `MEASURED`, with a dimension of epochs, which goes. λs and trials without such an
+        result: `MEASURED`, with a dimension of epochs, one or more, which goes. λs and trials without such an
             epoch have no errors.
     """
     error = result["head_error"].where(result[names.EPOCH] > 0)

@@ -151,7 +151,7 @@ def test_every_file_of_a_figure_is_registered():
 
 
 LATER = {
-    0: ("leader-by-epoch", "displacement", "variance-against-lambda"),
+    0: ("leader-by-epoch", "displacement", "transfer", "variance-against-lambda"),
     3: ("leader-by-epoch", "variance-against-lambda"),
 }
 """What is not yet known at an epoch; one line says so."""

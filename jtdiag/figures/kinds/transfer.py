@@ -10,7 +10,6 @@ from matplotlib.image import AxesImage
 from jtdiag import names
 from jtdiag.compare import sources
 from jtdiag.compare.sources import LAYER, RANKING, SOURCE, STATIC, TARGET
-from jtdiag.errors import ProbeError
 from jtdiag.figures import available, error_bars, heat_map, labels, style
 from jtdiag.figures.contract import FigureKind, Results
 
@@ -40,21 +39,23 @@ def draw(results: Results) -> Figure:
     """
     if len(results) == 1:
         [(_, result)] = results
-        available.lams(result, "head_error", MISSING)
+        result = available.lams(result, "head_error", MISSING)
+        available.lams(sources.at_last_epoch(result), "head_error", MISSING)
         errors, ranked = rows_of_run(result), result
     else:
         every = sources.of_runs(dict(results))
         errors, ranked = rows_of_runs(every), sources.ranked(every)
-    if not errors.size:
-        raise ProbeError(MISSING)
     rows, columns = (min(ROWS, size) for size in errors.shape)
     names_height = 0.05 * min(30, max(len(str(name)) for name in errors[TARGET].values))
     height = 0.5 + 0.16 * rows + names_height
-    figure = style.figure(height + TAU_HEIGHT, rows=True)
-    above, below = figure.subplots(2, 1, height_ratios=[height, TAU_HEIGHT])
-    image = draw_errors(errors, above, written=columns <= WRITTEN)
-    figure.colorbar(image, ax=above, label="Points above the best", shrink=0.9, aspect=20)
-    draw_taus(ranked, below)
+    ranked = ranked.sel({RANKING: ranked["target_tau"].notnull().any((names.TRIAL, TARGET))})
+    heights = [height, TAU_HEIGHT] if ranked.sizes[RANKING] else [height]
+    figure = style.figure(sum(heights), rows=True)
+    axes = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    image = draw_errors(errors, axes[0], written=columns <= WRITTEN)
+    figure.colorbar(image, ax=axes[0], label="Points above the best", shrink=0.9, aspect=20)
+    if ranked.sizes[RANKING]:
+        draw_taus(ranked, axes[1])
     return figure
 
 
@@ -133,11 +134,11 @@ def draw_taus(ranked: xr.Dataset, ax: Axes) -> None:
     rankings = [str(name) for name in ranked[RANKING].values]
     x = np.arange(len(rankings))
     tau = ranked["target_tau"].mean(names.TRIAL).mean(TARGET).values
-    ends = (ranked[f"tau_bootstrap_{end}"].values for end in ("low", "high"))
-    low, high = ends
-    for own, color in ((x[:-1], style.ENSEMBLE), (x[-1:], style.QUIET)):
+    low, high = (ranked[f"tau_bootstrap_{end}"].values for end in ("low", "high"))
+    control = np.array(rankings) == STATIC
+    for own, color in ((~control, style.ENSEMBLE), (control, style.QUIET)):
         line = {"color": color, "marker": "o", "linestyle": "none"}
-        error_bars.draw(ax, own, (tau[own], low[own], high[own]), **line)
+        error_bars.draw(ax, x[own], (tau[own], low[own], high[own]), **line)
     ax.axhline(0, color=style.QUIET, linewidth=0.8, zorder=0)
     ax.set_xticks(
         x,
@@ -171,7 +172,8 @@ FIGURE = FigureKind(
         "the last epoch; of several runs, the last hidden layer of each, white for the task that "
         "it is trained on. Of more than 16 rows or columns, 16 evenly spaced ones. Bottom: "
         "Kendall's τ between a score and small errors over sources, mean over tasks and trials, "
-        "with 95 % bootstrap intervals over tasks, none for fewer than 5. 1 is a ranking by the "
+        "with 95 % bootstrap intervals over tasks, none for fewer than 5; absent for fewer than 3 "
+        "sources. 1 is a ranking by the "
         "error itself; the static ranking, a control, is the mean error over the other tasks. "
         "Compare Duan, Yu and Principe (2022)."
     ),

@@ -101,6 +101,26 @@ def test_runs_with_other_tasks_are_refused():
         draw(result_of(), result_of(targets=4))
 
 
+def test_two_sources_have_no_panel_with_taus():
+    result = result_of(lams=(1.0,)).isel(member=[0])
+    result = result.drop_vars([n for n in result if n not in sources.MEASURED and n not in (
+        "input_error", "own_task")])  # fmt: skip
+    figure = draw(result.merge(sources.of_run(result)))
+    assert len(figure.axes) == 2  # errors, and their colors
+
+
+def test_scores_without_a_value_are_left_out():
+    result = result_of()
+    result["target_tau"][..., 1] = np.nan
+    labels = [label.get_text() for label in draw(result).axes[1].get_xticklabels()]
+    assert labels == ["AL", "static ranking"]
+
+
+def test_before_training_there_is_nothing_to_draw():
+    with pytest.raises(ProbeError, match="after training"):
+        draw(result_of().isel(epoch=[0]))
+
+
 def test_of_many_tasks_some_are_drawn_without_numbers():
     figure = draw(result_of(targets=20))
     assert len(figure.axes[0].get_xticks()) == transfer.ROWS
