@@ -66,8 +66,8 @@ def at_last_epoch(result: xr.Dataset) -> xr.Dataset:
     """Select the last epoch after training has begun at which a λ and trial has errors.
 
     Args:
-        result: `MEASURED`, with a dimension of epochs, one or more, which goes. λs and trials without such an
-            epoch have no errors.
+        result: `MEASURED` at one epoch or more, a dimension that goes. λs and trials without
+            such an epoch have no errors.
     """
     error = result["head_error"].where(result[names.EPOCH] > 0)
     known = error.notnull().any((names.MEMBER, LAYER, TARGET))
