@@ -109,7 +109,7 @@ def test_what_is_no_study_is_refused_in_one_line(file, case):
 def test_a_study_is_found_by_its_name_its_file_and_its_folder(file):
     assert studies.find(str(file)) == studies.find(str(file.parent)) == studies.read(file)
     assert studies.find("fashion-fig2").name == "fashion-fig2"
-    with pytest.raises(RecipeError, match=r"Did you mean 'fashion-fig2'\? Studies: credit-digits"):
+    with pytest.raises(RecipeError, match=r"Did you mean 'fashion-fig2'\? Studies: credit-convnet"):
         studies.find("fashion-fig3")
 
 
