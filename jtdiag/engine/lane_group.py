@@ -268,11 +268,15 @@ class LaneGroup:
             with self._draws(step, member):
                 parts.append(modules.step(batch))
         credited, target = joined(parts), batches[0][1].target
-        with torch.no_grad():
-            losses = self._objective.losses(credited.logits, target)
-        means.add(credited.logits, target, losses)
-        assert means.modules is not None
-        means.modules.add(credited.features, credited.local_logits, target, credited.measured)
+        means.add_by_module(
+            self._objective,
+            credited.logits,
+            credited.local_logits,
+            credited.features,
+            target,
+            credited.losses,
+            credited.measured,
+        )
         self._optimiser.step(self._trained, self.memory, credited.gradients, lr_L)
 
     def _module_batches(
@@ -440,7 +444,7 @@ class LaneGroup:
             self.recipe.members.count,
             self.device,
             self._objective.errors,
-            None if self._modules is None else ModuleMeans(self._objective),
+            None if self._modules is None else ModuleMeans(len(self.lanes)),
         )
 
     # --- evaluation ------------------------------------------------------------------------------
@@ -470,11 +474,10 @@ class LaneGroup:
         for x, target_LB in self._batches(index_LN.to(self.device), self.evaluation_batch, split):
             if self._modules is None:
                 logits = self._logits(self._state, x, training=False)
+                means.add(logits, target_LB, self._objective.losses(logits, target_LB))
             else:
-                logits, features, local_logits = self._modules.evaluate(self._state, x)
-                assert means.modules is not None
-                means.modules.add(features, local_logits, target_LB)
-            means.add(logits, target_LB, self._objective.losses(logits, target_LB))
+                logits, features, local = self._modules.evaluate(self._state, x)
+                means.add_by_module(self._objective, logits, local, features, target_LB)
             if keep is not None:
                 kept = (
                     logits.new_empty((*logits.shape[:3], index_LN.shape[1]), dtype=keep)

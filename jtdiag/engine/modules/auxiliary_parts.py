@@ -52,15 +52,19 @@ class Perceptrons:
             height, width = self._pool
             pooled = functional.adaptive_avg_pool2d(h.flatten(0, 2), (height, width))
             h = pooled.view(*h.shape[:3], *pooled.shape[1:])
-        h = h.flatten(3).transpose(2, 3)
+        lanes, members = h.shape[:2]
+        h = h.flatten(3).transpose(2, 3).flatten(0, 1)
         last = len(self._widths) - 2
         for i in range(last + 1):
-            h = auxiliaries[f"{self.name}{_suffix(i)}.weight"] @ h
+            weight = auxiliaries[f"{self.name}{_suffix(i)}.weight"].flatten(0, 1)
             if self._bias:
-                h = h + auxiliaries[f"{self.name}{_suffix(i)}.bias"].unsqueeze(-1)
+                bias = auxiliaries[f"{self.name}{_suffix(i)}.bias"].flatten(0, 1)
+                h = torch.baddbmm(bias.unsqueeze(-1), weight, h)
+            else:
+                h = torch.bmm(weight, h)
             if i < last:
                 h = h.relu()
-        return h
+        return h.view(lanes, members, *h.shape[1:])
 
 
 class Convolutions:

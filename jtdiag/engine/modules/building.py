@@ -1,5 +1,6 @@
 """From a recipe to its modules and its credit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jtdiag import names
@@ -47,7 +48,11 @@ class ModularNetwork:
         return any(".classifier" in name for name in self.credit.auxiliaries)
 
     def grouped(self, optimiser: Optimiser) -> Grouped:
-        """Return the optimizer for the modules and, in groups of their own, what is beside them."""
+        """Return the optimizer for the modules and what is learned beside them, in groups.
+
+        Modules that are clipped separately, or trained one after the other, are groups of their
+        own. Groups of the same rate are otherwise one, which takes less time.
+        """
         modules, recipe = self.setting.modules, self.setting.recipe.modules
         groups = [
             ParameterGroup(
@@ -69,7 +74,24 @@ class ModularNetwork:
             for prefix, own in auxiliary.items()
             if own
         ]
-        return Grouped(optimiser, [group for group in groups if group.parameters])
+        groups = [group for group in groups if group.parameters]
+        if not self.setting.recipe.train.clip and not recipe.record.one_by_one:
+            groups = _by_rate(groups)
+        return Grouped(optimiser, groups)
+
+
+def _by_rate(groups: Sequence[ParameterGroup]) -> list[ParameterGroup]:
+    """Join the groups of each rate into one, with the name of the first."""
+    rates = list(dict.fromkeys(group.rate for group in groups))
+    same = [[group for group in groups if group.rate == rate] for rate in rates]
+    return [
+        ParameterGroup(
+            name=joined[0].name,
+            parameters=tuple(name for group in joined for name in group.parameters),
+            rate=joined[0].rate,
+        )
+        for joined in same
+    ]
 
 
 def _check_rates(rates: tuple[float, ...], modules: int) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.datasets.splits import DataSet
 from jtdiag.engine.forward import Forward
+from jtdiag.engine.loss import StepLosses
 from jtdiag.engine.modules.cuts import Module
 from jtdiag.engine.modules.noise import Noise
 from jtdiag.engine.objectives import TrainingObjective
@@ -87,27 +88,40 @@ class StepGradients:
         gradient = self.objective.losses_and_gradient(logits, self.target, lam_L, *shares)[1]
         return gradient * (logits.shape[1] / self.members)
 
-    def by_all_local_logits(self, logits: Sequence[Tensor]) -> list[Tensor]:
-        """Return `by_local_logits` of several modules, in one computation."""
-        if not logits:
-            return []
+    @torch.no_grad()
+    def by_all_logits(
+        self, logits: Sequence[Tensor], local_logits: Sequence[Tensor]
+    ) -> tuple[list[Tensor], StepLosses | None]:
+        """Return `by_logits` and, of several modules, `by_local_logits`.
 
-        def repeated(tensor: Tensor) -> Tensor:
-            return as_lanes([tensor] * len(logits))
+        Also the losses, with the members and each module as lanes, if one computation serves all:
+        unless members are dropped, or computed chunk by chunk.
 
+        Args:
+            logits: Of the members; one, or none if only those of modules are known.
+            local_logits: Of the local heads of some modules.
+        """
         share, weight = self.shares
-        together = replace(
-            self,
-            target=repeated(self.target),
-            local_lam_L=repeated(self.local_lam_L),
-            shares=(share, None if weight is None else repeated(weight)),
+        if self.known is not None or share is not None:
+            local = [self.by_local_logits(own) for own in local_logits]
+            return [*map(self.by_logits, logits), *local], None
+        every = [*logits, *local_logits]
+        lams = [self.lam_L] * len(logits) + [self.local_lam_L] * len(local_logits)
+        losses, gradient = self.objective.losses_and_gradient(
+            as_lanes(every),
+            as_lanes([self.target] * len(every)),
+            as_lanes(lams),
+            weight=None if weight is None else as_lanes([weight] * len(every)),
         )
-        return list(together.by_local_logits(as_lanes(logits)).chunk(len(logits)))
+        return list(gradient.chunk(len(every))), losses
 
 
 def as_lanes(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors (L, …) of several modules as one, with a lane for each module and lane."""
-    return torch.cat(list(tensors))
+    """Return tensors (L, …) of several modules as one, with a lane for each module and lane.
+
+    One computation of all is faster than many small ones, which take longer than a module.
+    """
+    return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +187,9 @@ class Credited:
     """What hidden modules returned, (L, M, B, …) each."""
     local_logits: Sequence[Tensor] = field(default=())
     """Logits (L, M, K, B) of the local head of each hidden module; empty without local heads."""
+    losses: StepLosses | None = None
+    """Of the members and then of the local heads, with each module as lanes, (modules·L, M, B), if
+    the credit has computed them."""
     measured: "Mapping[str, Ratio]" = field(default_factory=dict)
     """What the step has measured, under the names in `CreditRecord.metrics`."""
 

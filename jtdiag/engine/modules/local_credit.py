@@ -10,19 +10,26 @@ module min(l + n − 1, K) (interlocking backpropagation, Gomez et al. 2022); μ
 average over the reaches. Local heads always learn from their own loss with weight 1.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from jtdiag.engine.architectures.contract import State
+from jtdiag.engine.loss import StepLosses
 from jtdiag.engine.modules import auxiliary_parts, pairless_batches
-from jtdiag.engine.modules.contract import Batch, Credited, Setting
+from jtdiag.engine.modules.contract import Batch, Credited, Setting, as_lanes
 from jtdiag.engine.modules.cuts import Module
 from jtdiag.engine.modules.gradient_scale import scaled
 from jtdiag.engine.modules.local_terms import Prediction, Root, terms_of
 from jtdiag.errors import RecipeError
 from jtdiag.store.layout import Parameter
+
+TOGETHER = 2**19
+"""Bytes of features up to which all local heads are computed together, which is faster where a step
+is small; the modules' graphs are kept until then. Both ways give the same numbers."""
 
 
 class WithLocalHeads:
@@ -49,14 +56,6 @@ class WithLocalHeads:
             return []
         return [self._prediction.logits(auxiliaries, i, h) for i, h in enumerate(features)]
 
-    def _watched(self, batch: Batch, features: Sequence[Tensor]) -> list[Root]:
-        """Return what local heads learn from features, on which they have no influence."""
-        if self._prediction is None:
-            return []
-        logits = self.local_logits(batch.auxiliaries, [h.detach() for h in features])
-        by_logits = batch.losses.by_all_local_logits([local.detach() for local in logits])
-        return list(zip(logits, by_logits, strict=True))
-
 
 class Watched(WithLocalHeads):
     """Credits without losses of hidden modules; local heads may learn from detached features."""
@@ -73,14 +72,15 @@ class Watched(WithLocalHeads):
                 h = self.setting.run(batch.state, module, h)
                 features.append(h)
         logits = self.setting.run(batch.state, self._last, h)
-        watched = self._watched(batch, features)
+        local = self.local_logits(batch.auxiliaries, [h.detach() for h in features])
+        roots, losses = roots_of(batch, [logits], local)
         weights = batch.weights(self._trained) | dict(batch.auxiliaries)
-        roots = [(logits, batch.losses.by_logits(logits.detach())), *watched]
         return Credited(
             logits=logits.detach(),
             gradients=gradients(roots, weights),
             features=features,
-            local_logits=[root.detach() for root, _ in watched],
+            local_logits=[own.detach() for own in local],
+            losses=losses,
         )
 
 
@@ -103,13 +103,24 @@ class Frozen(Watched):
         super().__init__(setting, setting.modules[-1:])
 
 
+@dataclass(frozen=True, kw_only=True)
+class _OwnLosses:
+    """The own losses of some modules in a step."""
+
+    roots: Sequence[list[Root]]
+    """By module."""
+    local_logits: Sequence[Tensor]
+    """Of local heads, (L, M, K, B), detached."""
+    losses: StepLosses | None
+    """As lanes, those of the members first, if they have been computed."""
+
+
 class Local(WithLocalHeads):
     """Every hidden module descends a loss of its own, mixed with what is handed down by μ."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting, heads=True)
-        assert self._prediction is not None
-        self._terms = terms_of(setting, self._prediction)
+        self._weights, self._terms = terms_of(setting)
         for term, _ in self._terms:
             self.auxiliaries |= term.parameters
         self._reach = setting.recipe.modules.reach
@@ -131,73 +142,139 @@ class Local(WithLocalHeads):
 
     def step(self, batch: Batch) -> Credited:
         """Return the gradients of all modules and of the auxiliary parts."""
-        return self._by_reach(batch) if self._reach else self._by_mu(batch)
+        if self._reach > 1:
+            return self._by_reach(batch)
+        if batch.mu == 0 and self._bytes(batch) > TOGETHER:
+            return self._one_by_one(batch)
+        return self._by_mu(batch)
 
-    def _own(self, batch: Batch, index: int, h: Tensor) -> tuple[list[Root], Tensor]:
-        """Return the roots of a hidden module's loss, and the logits of its local head."""
-        assert self._prediction is not None
-        roots, logits = [], None
-        for term, weight_of in self._terms:
-            weight = weight_of(index)
-            if weight == 0:
-                continue
-            root, gradient = term.root(batch, index, h)
-            roots.append((root, gradient if weight == 1 else weight * gradient))
-            logits = root if term is self._prediction else logits
-        if logits is None:  # the head learns all the same, so that its error can be measured
-            roots.append(self._prediction.root(batch, index, h.detach()))
-            logits = roots[-1][0]
-        return roots, logits
+    def _bytes(self, batch: Batch) -> int:
+        """Return the size of the features of all hidden modules."""
+        lanes, members = next(iter(batch.state.values())).shape[:2]
+        of_example = sum(math.prod(shape) for shape in self.setting.features)
+        return lanes * members * batch.x.shape[1] * of_example * batch.x.element_size()
+
+    def _one_by_one(self, batch: Batch) -> Credited:
+        """Return the gradients where a module follows its own loss alone.
+
+        What is saved for a backward pass is freed before the next module is computed.
+        """
+        outputs, owns = [], []
+        computed: dict[str, Tensor] = {}
+        h = batch.x
+        for index, module in enumerate(self.setting.modules):
+            h = self.setting.run(batch.state, module, h)
+            last = module is self._last
+            own = self._own(batch, {} if last else {index: h}, [h] if last else [])
+            computed |= gradients(own.roots[0], self._followers(batch, index))
+            h = h.detach()
+            outputs.append(h)
+            owns.append(own)
+        return _credited(outputs, [owns[-1], *owns[:-1]], computed)
 
     def _by_mu(self, batch: Batch) -> Credited:
-        features, local_logits, roots = [], [], []
-        below = batch.x
-        for index, module in enumerate(self._hidden):
-            h = self.setting.run(batch.state, module, below)
-            own, local = self._own(batch, index, scaled(h, 1 - batch.mu))
-            below = scaled(h, batch.mu)
-            roots += own
-            features.append(h.detach())
-            local_logits.append(local.detach())
+        """Return the gradients where a mixture of them is handed down."""
+        features, below = [], batch.x
+        for module in self._hidden:
+            features.append(self.setting.run(batch.state, module, below))
+            below = scaled(features[-1], batch.mu)
         logits = self.setting.run(batch.state, self._last, below)
-        roots.append((logits, batch.losses.by_logits(logits.detach())))
+        seen = {index: scaled(h, 1 - batch.mu) for index, h in enumerate(features)}
+        own = self._own(batch, seen, [logits])
         weights = batch.weights(self.setting.modules) | dict(batch.auxiliaries)
-        return Credited(
-            logits=logits.detach(),
-            gradients=gradients(roots, weights),
-            features=features,
-            local_logits=local_logits,
-        )
+        computed = gradients([root for roots in own.roots for root in roots], weights)
+        return _credited([*features, logits], [own], computed)
 
     def _by_reach(self, batch: Batch) -> Credited:
         """Return the gradients where a module follows the loss of one further ahead."""
-        features, local_logits, by_module = [], [], []
-        h = batch.x
-        for index, module in enumerate(self._hidden):
+        features, h = [], batch.x
+        for module in self._hidden:
             h = self.setting.run(batch.state, module, h)
-            own, local = self._own(batch, index, h)
-            by_module.append(own)
-            features.append(h.detach())
-            local_logits.append(local.detach())
+            features.append(h)
         logits = self.setting.run(batch.state, self._last, h)
-        by_module.append([(logits, batch.losses.by_logits(logits.detach()))])
+        own = self._own(batch, dict(enumerate(features)), [logits])
         computed: dict[str, Tensor] = {}
-        for ahead, roots in enumerate(by_module):
+        for ahead, roots in enumerate(own.roots):
             computed |= gradients(roots, self._followers(batch, ahead), retain=True)
-        return Credited(
-            logits=logits.detach(),
-            gradients=computed,
-            features=features,
-            local_logits=local_logits,
+        return _credited([*features, logits], [own], computed)
+
+    def _own(
+        self, batch: Batch, features: Mapping[int, Tensor], logits: Sequence[Tensor]
+    ) -> _OwnLosses:
+        """Return what the own losses of some modules need.
+
+        Args:
+            batch: The batch.
+            features: Of hidden modules by number, as their own losses see them.
+            logits: Of the members, if the head is among the modules.
+        """
+        assert self._prediction is not None
+        # A head without weight in the loss learns all the same: its error can be measured.
+        local = [
+            self._prediction.logits(batch.auxiliaries, i, h if self._weights[i] else h.detach())
+            for i, h in features.items()
+        ]
+        roots, losses = roots_of(batch, logits, local)
+        by_module = {
+            i: [root if self._weights[i] in (0, 1) else (root[0], self._weights[i] * root[1])]
+            for i, root in zip(features, roots[len(logits) :], strict=True)
+        }
+        for term, weights in self._terms:
+            chosen = {i: h for i, h in features.items() if weights[i]}
+            for i, root in zip(chosen, term.roots(batch, chosen, weights), strict=True):
+                by_module[i].append(root)
+        of_members = [[root] for root in roots[: len(logits)]]
+        return _OwnLosses(
+            roots=[*by_module.values(), *of_members],
+            local_logits=[own.detach() for own in local],
+            losses=losses,
         )
 
     def _followers(self, batch: Batch, ahead: int) -> dict[str, Tensor]:
         """Return the parameters that follow the loss of a module: the local head's, and others."""
         modules, last = self.setting.modules, len(self.setting.modules) - 1
-        follows = [m for i, m in enumerate(modules) if min(i + self._reach - 1, last) == ahead]
+        further = max(0, self._reach - 1)
+        follows = [m for i, m in enumerate(modules) if min(i + further, last) == ahead]
         prefix = modules[ahead].prefix
         own = {n: tensor for n, tensor in batch.auxiliaries.items() if n.startswith(prefix)}
         return batch.weights(follows) | own
+
+
+def roots_of(
+    batch: Batch, logits: Sequence[Tensor], local_logits: Sequence[Tensor]
+) -> tuple[list[Root], StepLosses | None]:
+    """Return logits of members and local heads with the gradients by them, and losses if known."""
+    by_all, losses = batch.losses.by_all_logits(
+        [own.detach() for own in logits], [own.detach() for own in local_logits]
+    )
+    return list(zip([*logits, *local_logits], by_all, strict=True)), losses
+
+
+def _credited(
+    outputs: Sequence[Tensor], owns: Sequence[_OwnLosses], computed: Mapping[str, Tensor]
+) -> Credited:
+    """Return what a step has computed.
+
+    Args:
+        outputs: Of all modules.
+        owns: Their own losses; those of the last module come first.
+        computed: Gradients by parameter.
+    """
+    *features, logits = (h.detach() for h in outputs)
+    known = [own.losses for own in owns if own.losses is not None]
+    losses = None
+    if len(known) == len(owns):
+        losses = StepLosses(
+            members=as_lanes([own.members for own in known]),
+            ensemble=as_lanes([own.ensemble for own in known]),
+        )
+    return Credited(
+        logits=logits,
+        gradients=computed,
+        features=features,
+        local_logits=[logits for own in owns for logits in own.local_logits],
+        losses=losses,
+    )
 
 
 def gradients(

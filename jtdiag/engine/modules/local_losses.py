@@ -40,6 +40,28 @@ def similarity_loss(z: Tensor, target: Tensor, classes: int) -> Tensor:
     return (similarity(z) - labels).square().mean((-2, -1))
 
 
+def similarity_gradient(z: Tensor, labels: Tensor) -> Tensor:
+    """Return the gradient of `similarity_loss` with respect to vectors, (..., B, D).
+
+    In closed form: with directions u of the centred vectors, and S − T the difference of the
+    similarities, which is symmetric, 4 (S − T) u / B² is the gradient with respect to u.
+
+    Args:
+        z: Vectors (..., B, D).
+        labels: `label_similarity` (..., B, B).
+    """
+    centred = z - z.mean(-1, keepdim=True)
+    length = centred.square().sum(-1, keepdim=True).sqrt()  # vector_norm is slow across strides
+    length = torch.where(length > 0, length, 1.0)
+    u = centred / length
+    difference = u @ u.mT - labels
+    by_u = (u.mT @ difference).mT  # in the order of axes that the engine's vectors have in memory
+    # What changes the length or the mean of a vector changes no similarity.
+    by_centred = by_u - u * (by_u * u).sum(-1, keepdim=True)
+    by_centred *= 4 / z.shape[-2] ** 2 / length
+    return by_centred - by_centred.mean(-1, keepdim=True)
+
+
 def reconstruction_loss(logits: Tensor, x: Tensor) -> Tensor:
     """Return the mean cross-entropy of inputs in [0, 1] over examples and values, (...).
 
@@ -50,6 +72,14 @@ def reconstruction_loss(logits: Tensor, x: Tensor) -> Tensor:
     # In place of binary_cross_entropy_with_logits, which does not broadcast.
     losses = functional.softplus(logits) - logits * x
     return losses.mean((-2, -1))
+
+
+def reconstruction_gradient(logits: Tensor, x: Tensor) -> Tensor:
+    """Return the gradient of `reconstruction_loss` with respect to logits, (..., B, D)."""
+    gradient = logits.sigmoid()
+    gradient -= x
+    gradient /= logits.shape[-2] * logits.shape[-1]
+    return gradient
 
 
 def contrastive_loss(z: Tensor, target: Tensor, temperature: float) -> Tensor:

@@ -1,6 +1,6 @@
 """What a local module's loss consists of: prediction, similarity, reconstruction, contrast."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -10,12 +10,14 @@ from jtdiag import names
 from jtdiag.engine.architectures.contract import State
 from jtdiag.engine.modules import local_losses
 from jtdiag.engine.modules.auxiliary_parts import Decoders, Perceptrons, Similarities
-from jtdiag.engine.modules.contract import Batch, Setting
+from jtdiag.engine.modules.contract import Batch, Setting, as_lanes
 from jtdiag.errors import RecipeError
 from jtdiag.store.layout import Parameter
 
 Root = tuple[Tensor, Tensor]
 """A tensor from which gradients are computed, and the gradient of the loss with respect to it."""
+Weights = Sequence[float]
+"""Weight of a term in each hidden module."""
 EMBEDDING = 128
 """Dimensions in which examples are contrasted, as in Khosla et al. 2020."""
 POOL = 4
@@ -32,8 +34,8 @@ class Term(Protocol):
     parameters: dict[str, Parameter]
     """Of one member, for all hidden modules."""
 
-    def root(self, batch: Batch, index: int, h: Tensor) -> Root:
-        """Return the term for features (L, M, B, …) of a hidden module, with weight 1."""
+    def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Root]:
+        """Return the term for features (L, M, B, …) by number of the module."""
 
 
 class Prediction:
@@ -58,48 +60,48 @@ class Prediction:
         """Return the logits (L, M, K, B) of the local head of a hidden module."""
         return self._parameter(self._heads[index](auxiliaries, h))
 
-    def root(self, batch: Batch, index: int, h: Tensor) -> Root:
-        """Return the logits and the gradient with respect to them."""
-        logits = self.logits(batch.auxiliaries, index, h)
-        return logits, batch.losses.by_local_logits(logits.detach())
 
-
-class MemberTerm:
-    """A term that is a number for each lane and member."""
-
-    def __init__(self, parts: Sequence[Similarities | Decoders | Perceptrons]) -> None:
-        self._parts = parts
-        self.parameters = {n: p for part in parts for n, p in part.parameters.items()}
-
-    def root(self, batch: Batch, index: int, h: Tensor) -> Root:
-        """Return the term (L, M) and its gradient, 1/M."""
-        value = self._value(batch, self._parts[index](batch.auxiliaries, h))
-        return value, torch.full_like(value, 1 / batch.members)
-
-    def _value(self, batch: Batch, out: Tensor) -> Tensor:
-        raise NotImplementedError
-
-
-class Similarity(MemberTerm):
+class Similarity:
     """Similarities of examples are to be those of their labels."""
 
     def __init__(self, setting: Setting) -> None:
         self._classes = _classes(setting)
-        hidden = zip(setting.modules, setting.features, strict=False)
-        super().__init__([Similarities(f"{m.prefix}similarity", shape) for m, shape in hidden])
+        self._parts = [
+            Similarities(f"{module.prefix}similarity", features)
+            for module, features in zip(setting.modules, setting.features, strict=False)
+        ]
+        self.parameters = _parameters(self._parts)
 
-    def _value(self, batch: Batch, out: Tensor) -> Tensor:
-        return local_losses.similarity_loss(out, batch.target[:, None], self._classes)
+    def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Root]:
+        """Return vectors (L, M, B, D) and the gradients with respect to them."""
+        members, dtype = batch.members, batch.x.dtype
+        labels = local_losses.label_similarity(batch.target[:, None], self._classes, dtype)
+        vectors = [self._parts[index](batch.auxiliaries, h) for index, h in features.items()]
+        return [
+            (z, gradient * (weights[index] / members))
+            for index, z, gradient in zip(
+                features, vectors, _by_vectors([z.detach() for z in vectors], labels), strict=True
+            )
+        ]
 
 
-class Contrast(MemberTerm):
+def _by_vectors(vectors: Sequence[Tensor], labels: Tensor) -> Sequence[Tensor]:
+    """Return the gradients of similarity losses; of modules of one width in one computation."""
+    if len({z.shape for z in vectors}) != 1:
+        return [local_losses.similarity_gradient(z, labels) for z in vectors]
+    count = len(vectors)
+    together = local_losses.similarity_gradient(as_lanes(vectors), as_lanes([labels] * count))
+    return together.chunk(count)
+
+
+class Contrast:
     """Examples of one class are to be closer than those of different ones."""
 
     def __init__(self, setting: Setting) -> None:
         _classes(setting)
         modules = setting.recipe.modules
         self._temperature = modules.temperature or TEMPERATURE
-        parts = [
+        self._parts = [
             Perceptrons(
                 f"{module.prefix}embedding",
                 features,
@@ -109,27 +111,47 @@ class Contrast(MemberTerm):
             )
             for module, features in zip(setting.modules, setting.features, strict=False)
         ]
-        super().__init__(parts)
+        self.parameters = _parameters(self._parts)
 
-    def _value(self, batch: Batch, out: Tensor) -> Tensor:
-        z = out.transpose(2, 3)
-        return local_losses.contrastive_loss(z, batch.target[:, None], self._temperature)
+    def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Root]:
+        """Return losses (L, M) and their weight in a mean over members."""
+        target, roots = batch.target[:, None], []
+        for index, h in features.items():
+            z = self._parts[index](batch.auxiliaries, h).transpose(2, 3)
+            loss = local_losses.contrastive_loss(z, target, self._temperature)
+            roots.append((loss, torch.full_like(loss, weights[index] / batch.members)))
+        return roots
 
 
-class Reconstruction(MemberTerm):
+class Reconstruction:
     """The input, brought to [0, 1] by the range of the training part, is to be predicted."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, modules: Iterable[int]) -> None:
+        """Make decoders for some hidden modules, given by their numbers."""
         inputs = setting.data.part(names.TRAIN).x
         self._low, high = inputs.min(), inputs.max()
         self._range = (high - self._low).clamp(min=torch.finfo(inputs.dtype).tiny)
         shape = setting.data.input_shape
-        hidden = zip(setting.modules, setting.features, strict=False)
-        super().__init__([Decoders(f"{m.prefix}decoder", f, shape) for m, f in hidden])
+        self._parts = {
+            i: Decoders(f"{setting.modules[i].prefix}decoder", setting.features[i], shape)
+            for i in modules
+        }
+        self.parameters = _parameters(self._parts.values())
 
-    def _value(self, batch: Batch, out: Tensor) -> Tensor:
-        x = ((batch.x - self._low) / self._range).clamp(0, 1).flatten(2)
-        return local_losses.reconstruction_loss(out, x[:, None])
+    def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Root]:
+        """Return logits (L, M, B, inputs) and the gradients with respect to them."""
+        # In the order of axes that the logits have in memory.
+        x = ((batch.x.flatten(2).mT.contiguous() - self._low) / self._range).clamp(0, 1).mT[:, None]
+        roots = []
+        for index, h in features.items():
+            logits = self._parts[index](batch.auxiliaries, h)
+            gradient = local_losses.reconstruction_gradient(logits.detach(), x)
+            roots.append((logits, gradient * (weights[index] / batch.members)))
+        return roots
+
+
+def _parameters(parts: Iterable[Similarities | Decoders | Perceptrons]) -> dict[str, Parameter]:
+    return {name: shape for part in parts for name, shape in part.parameters.items()}
 
 
 def _classes(setting: Setting) -> int:
@@ -146,30 +168,26 @@ def _classes(setting: Setting) -> int:
     return setting.outputs
 
 
-Weighted = tuple[Term, Callable[[int], float]]
-"""A term and its weight in each hidden module."""
-
-
-def terms_of(setting: Setting, prediction: Prediction) -> list[Weighted]:
-    """Return the terms of the loss of hidden modules that a recipe chooses."""
+def terms_of(setting: Setting) -> tuple[Weights, list[tuple[Term, Weights]]]:
+    """Return the weights of prediction, and the other terms of the loss of hidden modules."""
     modules = setting.recipe.modules
     count = len(setting.modules) - 1
-    ends = modules.reconstruction or RECONSTRUCTION.get(modules.loss, (0.0, 0.0))
-    own_ends = modules.prediction or (1.0, 1.0)
-
-    def own(index: int) -> float:
-        return local_losses.between((own_ends[0], own_ends[1]), index, count)
-
-    def of_input(index: int) -> float:
-        return local_losses.between((ends[0], ends[1]), index, count)
-
     if modules.loss == "pred":
-        return [(prediction, lambda _: 1.0)]
+        return [1.0] * count, []
     if modules.loss == "sim":
-        return [(Similarity(setting), lambda _: 1.0)]
+        return [0.0] * count, [(Similarity(setting), [1.0] * count)]
     if modules.loss == "predsim":
         beta = modules.beta
-        return [(prediction, lambda _: 1 - beta), (Similarity(setting), lambda _: beta)]
-    main: Term = prediction if modules.loss == "infopro" else Contrast(setting)
-    reconstruction = [(Reconstruction(setting), of_input)] if any(ends) else []
-    return [(main, own), *reconstruction]
+        return [1 - beta] * count, [(Similarity(setting), [beta] * count)]
+    ends = modules.reconstruction or RECONSTRUCTION[modules.loss]
+    own_ends = modules.prediction or (1.0, 1.0)
+    own = [local_losses.between((own_ends[0], own_ends[1]), i, count) for i in range(count)]
+    of_input = [local_losses.between((ends[0], ends[1]), i, count) for i in range(count)]
+    others: list[tuple[Term, Weights]] = []
+    if modules.loss == "contrast":
+        others, own = [(Contrast(setting), own)], [0.0] * count
+    # A decoder has as many weights as a module; one without weight in the loss is left out.
+    decoded = [i for i, weight in enumerate(of_input) if weight]
+    if decoded:
+        others.append((Reconstruction(setting, decoded), of_input))
+    return own, others

@@ -1,6 +1,6 @@
 """AdamW for stacked lanes, each with its own learning rate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +8,9 @@ from torch import Tensor
 
 from jtdiag.engine.optimisers.contract import OptimiserSpec
 from jtdiag.engine.optimisers.per_lane import along_lanes
+
+SMALL = 2**15
+"""Most numbers in a weight that is updated together with others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,17 +42,38 @@ class AdamW:
         steps_L = state["steps"].add_(1).double()
         # In float64, as in torch: 1 − 0.999 loses four digits in float32.
         mean_correction_L, square_correction_L = (1 - beta**steps_L for beta in self.betas)
-        step_size_L = (lr_L / mean_correction_L).to(lr_L.dtype)
+        minus_step_L = -(lr_L / mean_correction_L).to(lr_L.dtype)
         root_correction_L = square_correction_L.sqrt().to(lr_L.dtype)
-        for name, weight in weights.items():
-            gradient = gradients[name]
-            mean = state[f"mean/{name}"].lerp_(gradient, 1 - self.betas[0])
-            square = state[f"square/{name}"].mul_(self.betas[1])
-            square.addcmul_(gradient, gradient, value=1 - self.betas[1])
+        kept_L = 1 - lr_L * self.weight_decay
+        for names in _together(weights):
+            means = [state[f"mean/{name}"] for name in names]
+            squares = [state[f"square/{name}"] for name in names]
+            own = [gradients[name] for name in names]
+            torch._foreach_lerp_(means, own, 1 - self.betas[0])
+            torch._foreach_mul_(squares, self.betas[1])
+            torch._foreach_addcmul_(squares, own, own, 1 - self.betas[1])
+            moved = [weights[name] for name in names]
             if self.weight_decay:
-                weight.mul_(along_lanes(1 - lr_L * self.weight_decay, weight))
-            denominator = square.sqrt().div_(along_lanes(root_correction_L, square)).add_(self.eps)
-            weight.addcmul_(mean / denominator, along_lanes(-step_size_L, weight))
+                torch._foreach_mul_(moved, _along_lanes(kept_L, moved))
+            denominators = torch._foreach_sqrt(squares)
+            torch._foreach_div_(denominators, _along_lanes(root_correction_L, moved))
+            torch._foreach_add_(denominators, self.eps)
+            directions = torch._foreach_div(means, denominators)
+            torch._foreach_addcmul_(moved, directions, _along_lanes(minus_step_L, moved))
+
+
+def _together(weights: Mapping[str, Tensor]) -> list[list[str]]:
+    """Return names of weights that are updated in the same calls: small ones, and each large one.
+
+    A call takes longer than the update of a small weight. Large ones would only take more memory.
+    """
+    small = [name for name, weight in weights.items() if weight.numel() <= SMALL]
+    large = [[name] for name, weight in weights.items() if weight.numel() > SMALL]
+    return [small, *large] if small else large
+
+
+def _along_lanes(values_L: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
+    return [along_lanes(values_L, weight) for weight in weights]
 
 
 SPEC = OptimiserSpec(name="adamw", build=lambda train: AdamW(weight_decay=train.weight_decay))

@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from jtdiag.engine.modules import local_credit
+
 MLP = {"arch": "mlp", "count": 3, "hidden": [7, 6, 5], "norm": "batch"}
 LOSSES = ("pred", "sim", "predsim", "infopro", "contrast")
 OTHERS = [
@@ -94,6 +96,18 @@ def test_mu_1_and_the_largest_reach_are_end_to_end(group_of, arch, loss):
 def test_reach_1_is_mu_0(group_of, loss):
     local = trained(group_of({"credit": "local", "loss": loss}))
     assert_equal(local, trained(group_of({"credit": "local", "loss": loss, "reach": 1})))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_modules_one_by_one_learn_what_they_learn_together(group_of, monkeypatch, loss):
+    modules = {"credit": "local", "loss": loss}
+    together = group_of(modules)
+    rows = together.train_epoch(1)
+    monkeypatch.setattr(local_credit, "TOGETHER", 0)
+    one_by_one = group_of(modules)
+    for name, values in one_by_one.train_epoch(1).items():
+        np.testing.assert_array_equal(values, rows[name])
+    assert_equal(together._trained, one_by_one._trained)
 
 
 def test_heads_that_watch_learn_as_those_of_local_training(group_of):
@@ -280,6 +294,50 @@ def test_one_float32_step_is_that_of_float64_up_to_rounding(group_of, modules):
     single = gradients(group_of(modules, engine={"precision": "float32"}), 0.5)
     for name, gradient in single.items():
         torch.testing.assert_close(gradient.double(), double[name], atol=2e-5, rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lam": [0.2, 0.9]},
+        {"lam": [0.0], "scheme": "bagging"},
+        {"lam": [0.2, 0.9], "objective": {"drop": 0.3}},
+    ],
+)
+@pytest.mark.parametrize("coupled", ["head", "every"])
+def test_gradients_of_all_heads_are_those_of_each(group_of, first_step, changes, coupled):
+    modules = {"credit": "local", "lam": coupled}
+    batch, credited = first_step(group_of(modules, **changes))
+    losses = batch.losses
+    (of_members, *of_heads), found = losses.by_all_logits([credited.logits], credited.local_logits)
+    assert torch.equal(of_members, losses.by_logits(credited.logits))
+    for gradient, logits in zip(of_heads, credited.local_logits, strict=True):
+        assert torch.equal(gradient, losses.by_local_logits(logits))
+    if "objective" in changes:  # dropped members have shares, which local heads have not
+        assert found is None
+        return
+    parts = [credited.logits, *credited.local_logits]
+    for logits, members in zip(parts, found.members.chunk(4), strict=True):
+        assert torch.equal(members, losses.objective.losses(logits, batch.target).members)
+
+
+def test_a_module_without_reconstruction_has_no_decoder(group_of):
+    auxiliaries = group_of({"credit": "local", "loss": "infopro"})._auxiliaries
+    decoders = {name.split(".")[0] for name in auxiliaries if "decoder" in name}
+    assert decoders == {"auxiliary/layer1", "auxiliary/layer2"}  # the last weight is 0
+
+
+def test_what_is_clipped_separately_or_has_another_rate_is_a_group_of_its_own(group_of):
+    def groups(modules, **changes):
+        return [group.parameters for group in group_of(modules, **changes)._optimiser.groups]
+
+    local = {"credit": "local"}
+    [together] = groups(local)
+    assert set(together) == set(group_of(local)._trained)
+    with_rate = groups({**local, "auxiliary_rate": 2})
+    assert [len(parameters) for parameters in with_rate] == [14, 6]
+    assert len(groups(local, train={"clip": 1.0})) == 4 + 3
+    assert len(groups({"credit": "proxy", "epochs": [1, 1, 1, 1]}, train={"epochs": 4})) == 4
 
 
 # --- metrics and states --------------------------------------------------------------------------

@@ -49,6 +49,22 @@ def test_a_row_of_zeros_has_a_finite_gradient():
     assert float(z.grad[2].abs().max()) < 10
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("units_first", [False, True])
+def test_the_gradient_of_the_similarity_loss_is_that_of_autograd(dtype, units_first):
+    z, target = random(2, 3, 6, 4).to(dtype), torch.tensor([[0, 1, 2, 0, 1, 1], [2, 2, 2, 0, 1, 0]])
+    z[0, 1, 2] = 1.5  # centred, a row of zeros
+    if units_first:
+        z = z.mT.contiguous().mT
+    z.requires_grad_()
+    loss = local_losses.similarity_loss(z, target[:, None], 3)
+    [expected] = torch.autograd.grad(loss.sum(), z)
+    labels = local_losses.label_similarity(target[:, None], 3, dtype)
+    found = local_losses.similarity_gradient(z.detach(), labels)
+    exact = {torch.float64: 1e-12, torch.float32: 1e-6}[dtype]
+    torch.testing.assert_close(found, expected, atol=exact, rtol=10 * exact)
+
+
 def test_the_contrastive_loss_is_its_loop_over_pairs():
     z, target, temperature = random(7, 5), torch.tensor([0, 1, 0, 2, 1, 0, 3]), 0.3
     u = z / z.norm(dim=1, keepdim=True)
@@ -80,6 +96,17 @@ def test_the_reconstruction_loss_is_the_cross_entropy_of_torch():
         for member in range(3):
             expected = functional.binary_cross_entropy_with_logits(logits[lane, member], x[lane])
             assert float(loss[lane, member]) == pytest.approx(float(expected), abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_gradient_of_the_reconstruction_loss_is_that_of_autograd(dtype):
+    logits = random(2, 3, 6, 5).to(dtype).requires_grad_()
+    x = torch.rand(2, 1, 6, 5, dtype=dtype)
+    loss = local_losses.reconstruction_loss(logits, x)
+    [expected] = torch.autograd.grad(loss.sum(), logits)
+    found = local_losses.reconstruction_gradient(logits.detach(), x)
+    exact = {torch.float64: 1e-15, torch.float32: 1e-8}[dtype]
+    torch.testing.assert_close(found, expected, atol=exact, rtol=0)
 
 
 def test_weights_of_local_modules_are_linear_in_the_module():

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from jtdiag.engine.optimisers import adamw as adamw_module
 from jtdiag.engine.optimisers.adamw import AdamW
 
 
@@ -21,6 +22,13 @@ def test_in_single_precision_too(stacked):
         lambda own, lr: torch.optim.AdamW(own, lr=lr, weight_decay=0.05), torch.float32, count=5
     )
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_that_are_updated_together_move_as_each_by_itself(stacked, monkeypatch):
+    together, _ = stacked.moved(AdamW(weight_decay=0.05))
+    monkeypatch.setattr(adamw_module, "SMALL", 0)
+    alone, _ = stacked.moved(AdamW(weight_decay=0.05))
+    torch.testing.assert_close(together, alone, rtol=0, atol=0)
 
 
 def test_the_first_step_has_the_length_of_the_learning_rate_and_the_sign_of_the_gradient(stacked):
