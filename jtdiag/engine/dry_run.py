@@ -14,6 +14,7 @@ from jtdiag.engine.architectures import COPIES
 from jtdiag.engine.execution import TIMING_SECONDS
 from jtdiag.engine.lane_group import EVALUATION_BATCH
 from jtdiag.engine.session import Session, torch_threads
+from jtdiag.engine.stages import stages
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import layout
 
@@ -69,10 +70,19 @@ def estimate(recipe: Recipe) -> Estimate:
         steps=steps,
         size=layout.size(recipe, session.extent),
         step_seconds=step,
-        total_seconds=len(session.groups())
-        * (steps * step + (recipe.train.epochs + 1) * evaluation),
+        total_seconds=_epochs(session) * steps / recipe.train.epochs * step
+        + (_epochs(session) + len(stages(recipe, session.groups())[0].groups)) * evaluation,
         memory=peak_memory(session.device) + _weights(session) - _weights(sample),
     )
+
+
+def _epochs(session: Session) -> int:
+    """Return how many epochs are trained, summed over groups of lanes."""
+    total, before = 0, 0
+    for stage in stages(session.recipe, session.groups()):
+        total += len(stage.groups) * (stage.last - before)
+        before = stage.last
+    return total
 
 
 def smaller(session: Session) -> tuple[Session, float]:

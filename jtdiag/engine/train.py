@@ -18,6 +18,7 @@ from jtdiag.engine.early_warning import Decision
 from jtdiag.engine.lane_group import LaneGroup, Measured, Rows
 from jtdiag.engine.progress import EpochReport, Listener, NullListener, Plan
 from jtdiag.engine.session import Session, torch_threads
+from jtdiag.engine.stages import Row, stages
 from jtdiag.engine.stopping import StopRequest
 from jtdiag.engine.writer import BackgroundWriter
 from jtdiag.errors import RecipeError, StoreError
@@ -81,12 +82,20 @@ def train(
             initial=session.known_before,
         )
     try:
-        with torch_threads(session.threads), BackgroundWriter() as writer, stop.heeding():
-            for group in session.groups():
-                _GroupRun(session, group, store, writer, listener, stop).run()
+        with torch_threads(session.threads), stop.heeding():
+            _train_stages(session, store, listener, stop)
     finally:
         store.close()
     return Run(path)
+
+
+def _train_stages(
+    session: Session, store: RunWriter, listener: Listener, stop: StopRequest
+) -> None:
+    for stage in stages(session.recipe, session.groups()):
+        with BackgroundWriter() as writer:  # the next stage reads what this one has written
+            for rows in stage.groups:
+                _GroupRun(session, rows, stage.last, store, writer, listener, stop).run()
 
 
 def _resumes(path: Path, resume: bool) -> bool:
@@ -144,9 +153,11 @@ def _check_disk(path: Path, size: layout.Size) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochResult:
-    """What one epoch of a group of lanes has computed; rows and logits have the lane first."""
+    """What one epoch of a group of lanes has computed; rows and logits have the row first."""
 
     epoch: int
+    of_lanes: Sequence[int]
+    """Row of each lane in rows and logits."""
     lams: Sequence[float]
     """λ of each lane during the epoch."""
     rows: Mapping[str, Rows]
@@ -160,38 +171,43 @@ class EpochResult:
 
     def metrics(self, index: int, splits: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Return the metrics of one lane, in the form that the store keeps."""
+        row = self.of_lanes[index]
         by_split = (*names.METRIC_VARIABLES, *names.MODULE_VARIABLES)
         return {
-            name: np.stack([self.rows[split][name][index] for split in splits])
+            name: np.stack([self.rows[split][name][row] for split in splits])
             if name in by_split
-            else rows[index]
+            else rows[row]
             for name, rows in self.rows[names.TRAIN].items()
         }
 
     def report(self, index: int, lane: Lane) -> EpochReport:
         """Return the report on one lane for a listener."""
-        train = self.rows[names.TRAIN]
-        ensemble = float(train[names.ENSEMBLE_LOSS][index])
-        members = float(train[names.MEMBER_LOSS][index].mean())
+        train, row = self.rows[names.TRAIN], self.of_lanes[index]
+        ensemble = float(train[names.ENSEMBLE_LOSS][row])
+        members = float(train[names.MEMBER_LOSS][row].mean())
         lam = self.lams[index]
         held_out = names.VAL if names.VAL in self.rows else names.TEST
         return EpochReport(
             lane=lane,
             epoch=self.epoch,
             train_loss=lam * ensemble + (1 - lam) * members,
-            ensemble_error=float(self.rows[held_out][names.ENSEMBLE_ERROR][index]),
+            ensemble_error=float(self.rows[held_out][names.ENSEMBLE_ERROR][row]),
             action=self.decisions[index].action,
             module=self.module,
         )
 
 
 class _GroupRun:
-    """Trains one group of lanes from its last sealed epoch to the end."""
+    """Trains one group of lanes from its last sealed epoch to the last one of a stage.
+
+    Lanes of a row have the same results in the stage: one is trained, and all are written.
+    """
 
     def __init__(
         self,
         session: Session,
-        group: list[Lane],
+        rows: Sequence[Row],
+        last: int,
         store: RunWriter,
         writer: BackgroundWriter,
         listener: Listener,
@@ -200,31 +216,51 @@ class _GroupRun:
         self._stop = stop
         self.recipe, self.store = session.recipe, store
         self.writer, self.listener, self.session = writer, listener, session
-        self._lanes = tuple(group)
-        group = [lane for lane in group if not store.seal(lane).stopped]
-        # After resuming with another grouping, a lane may have finished as part of another group.
-        first = min((store.seal(lane).epoch for lane in group), default=0)
-        self.group = [lane for lane in group if not store.finished_before(lane, first)] or group
+        self._last = last
+        self._lanes = tuple(lane for row in rows for lane in row)
+        self._rows = self._unfinished(rows)
         self.seals: dict[Lane, Seal] = {lane: store.seal(lane) for lane in self.group}
         self._keep_dtype = getattr(torch, self.recipe.keep.dtype)
         self._early_warning = session.early_warning()
 
+    @property
+    def group(self) -> list[Lane]:
+        """The lanes that are trained or written."""
+        return [lane for row in self._rows for lane in row]
+
+    @property
+    def _of_lanes(self) -> list[int]:
+        """Row of each lane."""
+        return [index for index, row in enumerate(self._rows) for _ in row]
+
+    def _unfinished(self, rows: Sequence[Row]) -> list[list[Lane]]:
+        store, last = self.store, self._last
+        going_on = [[lane for lane in row if not store.seal(lane).stopped] for row in rows]
+        first = min((store.seal(lane).epoch for row in going_on for lane in row), default=0)
+        # After resuming with another grouping, a lane may have finished as part of another group.
+        left = [
+            [lane for lane in row if not store.finished_before(lane, last, first)]
+            for row in going_on
+        ]
+        return [row for row in left if row] or [row for row in going_on if row]
+
     def run(self) -> None:
         """Train; all lanes resume from the earliest last epoch in the group."""
-        last = self.recipe.train.epochs
-        done = min((seal.epoch for seal in self.seals.values()), default=last)
-        if done < last:
-            lane_group = self.session.lane_group(self.group)
+        done = min((seal.epoch for seal in self.seals.values()), default=self._last)
+        if done < self._last:
+            # Of a row, the lane with the earliest last epoch: its state is that of this epoch.
+            trained = [min(row, key=lambda lane: self.seals[lane].epoch) for row in self._rows]
+            lane_group = self.session.lane_group(trained)
             if done >= 0:
                 self._resume(done, lane_group)
-            for epoch in range(done + 1, last + 1):
+            for epoch in range(done + 1, self._last + 1):
                 self._stop.between_epochs()
                 self._epoch(lane_group, epoch)
                 lane_group = self._without_stopped(lane_group)
-        self._forget_states(self._lanes, last)
+        self._forget_states(self._lanes, self._last)
 
     def _resume(self, epoch: int, lane_group: LaneGroup) -> None:
-        lane_group.restore([self.store.state(lane, epoch) for lane in self.group])
+        lane_group.restore([self.store.state(lane, epoch) for lane in lane_group.lanes])
         run = Run(self.store.path)
         for lane in self.group:
             history = run.history(lane)
@@ -233,11 +269,11 @@ class _GroupRun:
 
     def _without_stopped(self, lane_group: LaneGroup) -> LaneGroup:
         """Drop stopped lanes from the group and return the remaining lanes."""
-        remaining = [i for i, lane in enumerate(self.group) if not self.seals[lane].stopped]
-        if len(remaining) == len(self.group):
-            return lane_group
-        self.group = [self.group[i] for i in remaining]
-        return lane_group.of_lanes(remaining) if remaining else lane_group
+        rows = [[lane for lane in row if not self.seals[lane].stopped] for row in self._rows]
+        remaining = [i for i, row in enumerate(rows) if row]
+        unchanged = len(remaining) == len(rows)
+        self._rows = [rows[i] for i in remaining]
+        return lane_group if unchanged or not remaining else lane_group.of_lanes(remaining)
 
     def _forget_states(self, group: tuple[Lane, ...], epoch: int) -> None:
         self.writer.put(lambda: self.store.forget_states(group, epoch))
@@ -266,7 +302,8 @@ class _GroupRun:
         if epoch == 0:
             train = lane_group.measure(names.TRAIN, stop=self._stop).rows
         else:
-            train = lane_group.train_epoch(epoch, lams, self._stop)
+            of_rows = [lams[self._of_lanes.index(row)] for row in range(len(self._rows))]
+            train = lane_group.train_epoch(epoch, of_rows, self._stop)
         train = train | lane_group.displacement() | self._training_module(epoch)
         decisions = self._judge(epoch, train, lams)
         # Validation comes first: it decides whether the epoch's outputs are kept.
@@ -275,6 +312,7 @@ class _GroupRun:
         measured |= self._evaluate(lane_group, epoch)
         return EpochResult(
             epoch=epoch,
+            of_lanes=self._of_lanes,
             lams=lams,
             rows={split: result.rows for split, result in measured.items()} | {names.TRAIN: train},
             logits={
@@ -294,19 +332,19 @@ class _GroupRun:
         return modules.setting.modules[chosen.phase(epoch)[0]].name
 
     def _training_module(self, epoch: int) -> Rows:
-        """Return the index of the module that an epoch trains, (L,), if it trains only one."""
+        """Return the index of the module that an epoch trains, by row, if it trains only one."""
         modules = self.recipe.modules
         if not modules.record.one_by_one:
             return {}
         index = modules.phase(epoch)[0] if epoch else np.nan
-        return {names.TRAINING_MODULE: np.full(len(self.group), index, dtype=np.float64)}
+        return {names.TRAINING_MODULE: np.full(len(self._rows), index, dtype=np.float64)}
 
     def _judge(self, epoch: int, train: Rows, lams: list[float]) -> list[Decision]:
         return [
             self._early_warning.judge(
-                lane, epoch, {name: rows[i] for name, rows in train.items()}, lams[i]
+                lane, epoch, {name: rows[row] for name, rows in train.items()}, lams[i]
             )
-            for i, lane in enumerate(self.group)
+            for i, (lane, row) in enumerate(zip(self.group, self._of_lanes, strict=True))
         ]
 
     def _validate(self, lane_group: LaneGroup, epoch: int) -> dict[str, Measured]:
@@ -320,10 +358,10 @@ class _GroupRun:
     def _advance_seals(
         self, epoch: int, measured: Mapping[str, Measured], decisions: Sequence[Decision]
     ) -> None:
-        for index, lane in enumerate(self.group):
+        for index, (lane, row) in enumerate(zip(self.group, self._of_lanes, strict=True)):
             error = None
             if names.VAL in measured:
-                error = float(measured[names.VAL].rows[names.ENSEMBLE_ERROR][index])
+                error = float(measured[names.VAL].rows[names.ENSEMBLE_ERROR][row])
             action = decisions[index].action
             self.seals[lane] = self.seals[lane].after(epoch, error, self.recipe, action)
 
@@ -340,12 +378,12 @@ class _GroupRun:
 
     def _write(self, lane_group: LaneGroup, index: int, result: EpochResult) -> None:
         """Queue one lane's epoch; copies stay on the device until the writer fetches them."""
-        lane = self.group[index]
+        lane, row = self.group[index], result.of_lanes[index]
         seal = self.seals[lane]
-        weights, memory = lane_group.snapshot(index)
+        weights, memory = lane_group.snapshot(row)
         logits: dict[str, Tensor] = {}
         if result.epoch in seal.outputs:
-            logits = {split: tensor[index] for split, tensor in result.logits.items()}
+            logits = {split: tensor[row] for split, tensor in result.logits.items()}
         metrics = result.metrics(index, self.recipe.splits)
         action = result.decisions[index].action
         epoch, keep_weights = result.epoch, result.epoch in seal.checkpoints

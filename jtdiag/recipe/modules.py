@@ -311,7 +311,8 @@ class CreditRecord:
     fields: tuple[str, ...] = ()
     """Fields of [modules] that it uses, besides `cuts`."""
     one_by_one: bool = False
-    """Whether modules are trained one after the other, by `epochs`."""
+    """Whether modules are trained one after the other, by `epochs`. All but the last one must then
+    not depend on λ: they are trained once for all λs of a trial."""
     losses: tuple[str, ...] = ()
     """Values of `loss`, the default first; empty if there is nothing to choose."""
     metrics: Mapping[str, tuple[str, str]] = attrs.field(factory=dict)

@@ -286,9 +286,11 @@ class RunWriter:
         """
         return states.read(self.path, lane, epoch)
 
-    def finished_before(self, lane: Lane, epoch: int) -> bool:
-        """Return whether a lane is done and its state of an epoch is no longer kept."""
-        return self._seals[lane].done and not states.path_of(self.path, lane, epoch).exists()
+    def finished_before(self, lane: Lane, last: int, epoch: int) -> bool:
+        """Return whether a lane has its last epoch, and its state of an epoch is no longer kept."""
+        seal = self._seals[lane]
+        finished = seal.done or seal.epoch >= last
+        return finished and not states.path_of(self.path, lane, epoch).exists()
 
     def _write_state(self, block: EpochBlock) -> None:
         states.write(self.path, block.lane, block.epoch, block.state)
@@ -296,8 +298,11 @@ class RunWriter:
     def forget_states(self, group: Iterable[Lane], epoch: int) -> None:
         """Remove states that are no longer needed once a group of lanes has sealed an epoch."""
         for lane in group:
+            seal, kept = self._seals[lane], states.path_of(self.path, lane, epoch)
+            if seal.epoch > epoch and not seal.done:  # it resumes from a later one
+                continue
             for path in (self.path / lanes.FOLDER).glob(f"{lane.key}-epoch*.npz"):
-                if self._seals[lane].done or path != states.path_of(self.path, lane, epoch):
+                if seal.done or path != kept:
                     path.unlink()
 
     # --- cleanup --------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import xarray as xr
 
 from jtdiag.engine.lane_group import LaneGroup
 from jtdiag.engine.modules import frozen_features
+from jtdiag.engine.modules.proxy_credit import Proxy
 from jtdiag.engine.session import Session
 from jtdiag.engine.stopping import StopRequest, TrainingStopped
 from jtdiag.engine.train import train
@@ -16,6 +17,7 @@ from jtdiag.errors import RecipeError
 from jtdiag.rules import VerdictLog
 from jtdiag.store import lanes
 from jtdiag.store.lanes import Lane
+from jtdiag.store.writer import RunWriter
 
 MLP = {"arch": "mlp", "count": 3, "hidden": [7, 6], "norm": "batch"}
 PROXY = {"credit": "proxy", "epochs": [1, 1, 1]}
@@ -185,6 +187,73 @@ def test_a_run_resumed_within_the_second_module_is_the_uninterrupted_one(
         first, second = whole.checkpoint(lane, 4), parts.checkpoint(lane, 4)
         for name in first:
             np.testing.assert_array_equal(first[name], second[name])
+
+
+ADAMW = {"optimiser": "adamw", "lr": 0.01, "weight_decay": 0.01}
+THREE = {"lam": [0.0, 0.6, 1.0], "keep": {"splits": ["test", "train"]}}
+
+
+def assert_same_lane(found, index, expected):
+    """Compare everything that two stores have of a lane, at λ number `index` and the only one."""
+    first, second = (xr.open_datatree(run.path / "store.zarr") for run in (found, expected))
+    assert first.groups == second.groups
+    for group in first.groups:
+        for name, values in first[group].data_vars.items():
+            own = values.isel(lam=index) if "lam" in values.dims else values
+            other = second[group][name]
+            other = other.isel(lam=0) if "lam" in other.dims else other
+            np.testing.assert_array_equal(own, other, err_msg=f"{group}/{name}")
+    for trial in range(2):
+        seals = found.seal(Lane(trial, index)), expected.seal(Lane(trial, 0))
+        assert seals[0] == seals[1]
+
+
+def test_hidden_modules_are_trained_once_for_all_lambdas_of_a_trial(
+    tmp_path, recipe_of, monkeypatch
+):
+    steps, true = [0, 0, 0], Proxy.step
+
+    def counted(self, batch):
+        if batch.epoch:  # 0: a step that is only timed
+            steps[self._recipe.phase(batch.epoch)[0]] += 1
+        return true(self, batch)
+
+    monkeypatch.setattr(Proxy, "step", counted)
+    modules, changes = {"epochs": [2, 1, 1]}, {**THREE, "trials": 2, "train": ADAMW}
+    run = train(recipe_of(modules, **changes), tmp_path / "run")
+    trials, of_lanes, batches = 2, 6, 4
+    assert steps == [2 * batches * trials, 1 * batches * trials, 1 * batches * of_lanes]
+    for index, lam in enumerate(THREE["lam"]):
+        alone = recipe_of(modules, **{**changes, "lam": [lam]})
+        assert_same_lane(run, index, train(alone, tmp_path / f"alone-{index}"))
+
+
+class KilledError(Exception):
+    """In place of a signal that ends the process."""
+
+
+@pytest.mark.parametrize("written", [1, 3, 4, 6, 7, 9])  # 6: the heads begin; 9: in the second one
+def test_a_run_killed_between_two_lanes_and_resumed_is_the_uninterrupted_one(
+    tmp_path, recipe_of, monkeypatch, written
+):
+    recipe = recipe_of({"epochs": [1, 1, 2]}, lam=[0.0, 1.0], trials=1, train=ADAMW)
+    whole = train(recipe, tmp_path / "whole")
+    left, true = [written], RunWriter.write
+
+    def killing(self, block):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KilledError
+        true(self, block)
+
+    monkeypatch.setattr(RunWriter, "write", killing)
+    with pytest.raises(KilledError):
+        train(recipe, tmp_path / "parts")
+    monkeypatch.setattr(RunWriter, "write", true)
+    parts = train(recipe, tmp_path / "parts", resume=True)
+    first, second = (xr.open_datatree(run.path / "store.zarr") for run in (whole, parts))
+    xr.testing.assert_equal(first, second)  # attributes have times
+    assert [whole.seal(lane) for lane in whole.lanes] == [parts.seal(lane) for lane in parts.lanes]
 
 
 def test_the_best_epoch_is_one_in_which_the_heads_have_begun(tmp_path, recipe_of):
