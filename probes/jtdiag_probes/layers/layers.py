@@ -14,9 +14,10 @@ from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.replay import Replay
 from jtdiag.rules.limits import EARLY_EPOCH
+from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.conditioning.weight_conditioning import evenly
-from jtdiag_probes.layers import information, linear_probe
+from jtdiag_probes.layers import cost, information, linear_probe
 from jtdiag_probes.layers.examples import (
     HELD_OUT_EXAMPLES,
     POOLED,
@@ -73,11 +74,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     coords = run.metrics().coords
     if options.metrics_only:
         return xr.Dataset(coords={names.LAM: coords[names.LAM]})
-    newest = coords[names.EPOCH].size - 1  # more may have been sealed since
-    by_lane = {
-        lane: measured_epochs([e for e in run.seal(lane).checkpoints if e <= newest])
-        for lane in run.lanes
-    }
+    by_lane = _epochs(run, coords[names.EPOCH].size - 1)  # more may have been sealed since
     epochs = sorted({epoch for several in by_lane.values() for epoch in several})
     members = evenly(run.recipe.members.count, MEMBERS)
     measured: dict[tuple[int, int, int], Mapping[str, NDArray[np.float64]]] = {}
@@ -92,6 +89,19 @@ def measure(run: Run, options: Options) -> xr.Dataset:
                     replay
                 ).measure(replay, members)
     return _result(run, epochs, members, layers, measured)
+
+
+def seconds(run: Run) -> float:
+    """Return a rough estimate of the processor time for a run, in seconds."""
+    return cost.seconds(run, _epochs(run, run.recipe.train.epochs), MEMBERS)
+
+
+def _epochs(run: Run, newest: int) -> dict[Lane, list[int]]:
+    """Return the epochs of each lane that are measured, none after the newest."""
+    return {
+        lane: measured_epochs([e for e in run.seal(lane).checkpoints if e <= newest])
+        for lane in run.lanes
+    }
 
 
 def measured_epochs(kept: list[int]) -> list[int]:
@@ -210,6 +220,7 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    seconds=seconds,
     classes_only=True,
     own_weights=True,
     replays=True,

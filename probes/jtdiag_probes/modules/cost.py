@@ -6,16 +6,13 @@ from contextlib import suppress
 from jtdiag.errors import JtdiagError
 from jtdiag.recipe import budget
 from jtdiag.store.run import Run
+from jtdiag_probes.layers.cost import DEEPEST, LINEAR_PROBE
 from jtdiag_probes.layers.examples import POOLED
 from jtdiag_probes.modules import batch_statistics
 from jtdiag_probes.modules.prepared import STATISTICS_EXAMPLES, TEST_EXAMPLES
 
 PRODUCT = 3e-11
 """Seconds for each multiply-add of a forward pass, on one processor of 2024."""
-LINEAR_PROBE = 1.2e-3
-"""Seconds for each feature of a linear probe on 2,000 examples."""
-DEEPEST = 8
-"""Modules that are counted at most: layers of the larger architectures have several weights."""
 
 
 def seconds(run: Run, epochs: int, members: int) -> float:

@@ -5,7 +5,7 @@ import torch
 from jtdiag.probing.contract import Options
 from jtdiag.replay import Replay
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes.layers import information, layers, linear_probe
+from jtdiag_probes.layers import cost, information, layers, linear_probe
 from jtdiag_probes.layers.layers import measured_epochs, pooled, probe
 
 TWO_HIDDEN = {"members": {"hidden": [5, 4]}, "lam": [0.0, 1.0], "trials": 1}
@@ -107,3 +107,14 @@ def test_findings_name_the_layers(result):
     assert finding.rule == "by-layer"
     assert "on the inputs," in finding.sentence
     assert "on layer2; that of the members themselves" in finding.sentence
+
+
+def test_the_cost_is_announced_and_grows_with_what_is_measured(deep):
+    features, measured = 5 + 4, 2 * 3  # of two hidden layers; two λs, three epochs each
+    of_member = cost.LINEAR_PROBE * features + cost.KERNELS * 3
+    once, twice = (cost.seconds(deep, layers._epochs(deep, 4), members) for members in (1, 2))
+    assert twice - once == pytest.approx(measured * of_member)
+    first = cost.seconds(deep, dict.fromkeys(deep.lanes, (0,)), 1)
+    second = cost.seconds(deep, dict.fromkeys(deep.lanes, (0, 4)), 1)
+    assert second - first == pytest.approx(2 * of_member)
+    assert probe.seconds(deep) > twice
