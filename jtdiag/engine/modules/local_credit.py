@@ -144,9 +144,10 @@ class Local(WithLocalHeads):
         """Return the gradients of all modules and of the auxiliary parts."""
         if self._reach > 1:
             return self._by_reach(batch)
-        if batch.mu == 0 and self._bytes(batch) > TOGETHER:
+        mu = 0.0 if self._reach else batch.mu  # a reach of 1 is local, whatever μ the batch has
+        if mu == 0 and self._bytes(batch) > TOGETHER:
             return self._one_by_one(batch)
-        return self._by_mu(batch)
+        return self._by_mu(batch, mu)
 
     def _bytes(self, batch: Batch) -> int:
         """Return the size of the features of all hidden modules."""
@@ -172,14 +173,14 @@ class Local(WithLocalHeads):
             owns.append(own)
         return _credited(outputs, [owns[-1], *owns[:-1]], computed)
 
-    def _by_mu(self, batch: Batch) -> Credited:
+    def _by_mu(self, batch: Batch, mu: float) -> Credited:
         """Return the gradients where a mixture of them is handed down."""
         features, below = [], batch.x
         for module in self._hidden:
             features.append(self.setting.run(batch.state, module, below))
-            below = scaled(features[-1], batch.mu)
+            below = scaled(features[-1], mu)
         logits = self.setting.run(batch.state, self._last, below)
-        seen = {index: scaled(h, 1 - batch.mu) for index, h in enumerate(features)}
+        seen = {index: scaled(h, 1 - mu) for index, h in enumerate(features)}
         own = self._own(batch, seen, [logits])
         weights = batch.weights(self.setting.modules) | dict(batch.auxiliaries)
         computed = gradients([root for roots in own.roots for root in roots], weights)
