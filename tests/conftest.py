@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import settings
 
 from jtdiag import files, find_recipe, names, probe, testing, train
+from jtdiag.probing import over_trials
 from jtdiag.probing.registry import PROBES
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
@@ -204,6 +206,51 @@ def stories() -> SimpleNamespace:
     """Errors by epoch: `good` members, one that `led`, members that are good only `together`."""
     return SimpleNamespace(
         good=GOOD, led=LED, together=TOGETHER, ensemble=ENSEMBLE, errors=errors_of_members
+    )
+
+
+def credited_result(
+    errors: Any,
+    *,
+    lams: tuple[float, ...] = (0.0, 1.0),
+    rule: str = "local, pred",
+    setting: str = "a",
+    members: int = 8,
+    **facts: Any,
+) -> xr.Dataset:
+    """Return errors (lam, trial) as a result of performance; members err by 10 points more.
+
+    Args:
+        errors: Of the ensemble, on test.
+        lams: λs.
+        rule: How the run trains layers.
+        setting: Runs with the same one are pairs.
+        members: Number of members.
+        facts: Further attributes of `credit_facts`.
+    """
+    by_trial = np.asarray(errors, float)[..., None]
+    dims = ("lam", "trial", "split")
+    values = xr.Dataset(
+        {"ensemble_error": (dims, by_trial), "median_member_error": (dims, by_trial + 0.1)},
+        coords={"lam": list(lams), "trial": range(by_trial.shape[1]), "split": ["test"]},
+    )
+    known = {
+        "credit": rule.partition(",")[0],
+        "credit_label": rule,
+        "credit_rule": rule,
+        "layers_end_to_end": 0,
+        "setting": setting,
+        "members": members,
+    }
+    return xr.merge([values, over_trials.summary(values)]).assign_attrs(known | facts)
+
+
+@pytest.fixture
+def credited() -> SimpleNamespace:
+    """Functions that return results of runs: `of` other credits, and `whole` of end to end."""
+    known = {"rule": "end-to-end", "mu": 1.0, "layers_end_to_end": 1}
+    return SimpleNamespace(
+        of=credited_result, whole=lambda errors, **more: credited_result(errors, **known | more)
     )
 
 

@@ -61,7 +61,8 @@ def plot(
 
     FIGURE is the name of a figure, such as errors-by-epoch; the manual lists all.
     Without FIGURE, every figure whose data are available is plotted. Figures that compare runs
-    are written to the folder of the first run. A study has one figure, schemes.
+    are written to the folder of the first run. A study has the figure schemes and, if its runs
+    differ in [modules], lambda-mu and gap.
     """
     from jtdiag.figures import FIGURES
     from jtdiag.figures.drawing import Output
@@ -126,6 +127,7 @@ def _place(output: "Output", group: "list[Run]", runs: "list[Run]") -> "Output":
 def _draw(runs: "list[Run]", name: str, output: "Output", *, named: bool) -> None:
     """Draw a figure and print its files; unless it is named, skip it if it cannot be drawn."""
     from jtdiag.errors import ProbeError
+    from jtdiag.figures.contract import OtherRunsError
     from jtdiag.figures.drawing import plot as draw
     from jtdiag.terminal import wording
 
@@ -135,7 +137,8 @@ def _draw(runs: "list[Run]", name: str, output: "Output", *, named: bool) -> Non
     except ProbeError as error:  # the run has no data for this figure
         if named:
             raise
-        echo(wording.figure_skipped(name, str(error)))
+        if not isinstance(error, OtherRunsError):
+            echo(wording.figure_skipped(name, str(error)))
 
 
 def _watch(run: Path, others: list[Path], drawings: "list[FigureKind]", output: "Output") -> None:

@@ -63,3 +63,15 @@ def splits(result: xr.Dataset, name: str) -> list[str]:
     """Return those of `SHOWN_SPLITS` on which a variable has at least one value."""
     kept = [split for split in SHOWN_SPLITS if split in result[names.SPLIT].values]
     return [s for s in kept if result[name].sel({names.SPLIT: s}).notnull().any()]
+
+
+def trials_and_epochs(values: xr.DataArray) -> xr.DataArray:
+    """Select the trials with values, and the epochs at which all of them have values."""
+    present = values.notnull()
+    present = present.any([dim for dim in values.dims if dim not in (names.TRIAL, names.EPOCH)])
+    trials = present.any(names.EPOCH).values
+    values, present = values.isel({names.TRIAL: trials}), present.isel({names.TRIAL: trials})
+    epochs = present.all(names.TRIAL).values
+    if not epochs.any():  # such as unfinished trials that keep the best epochs only
+        return trials_and_epochs(values.isel({names.TRIAL: [0]}))
+    return values.isel({names.EPOCH: epochs})

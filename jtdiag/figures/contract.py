@@ -7,8 +7,17 @@ from dataclasses import dataclass
 import xarray as xr
 from matplotlib.figure import Figure
 
+from jtdiag.errors import ProbeError
+
 Results = Sequence[tuple[str, xr.Dataset]]
 """The name of each run, and its result."""
+
+
+class OtherRunsError(ProbeError):
+    """A figure compares runs of another kind, or more of them.
+
+    It is left out without a word unless it was asked for by name.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

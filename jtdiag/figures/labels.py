@@ -1,5 +1,6 @@
 """Names of runs as labels of figures: as they are, whatever characters they contain."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,6 +10,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from jtdiag.errors import shortened
 from jtdiag.printable import one_line, printable
 
+LINE = 30
+"""Characters of a line of a label beside a figure."""
 LONGEST = 60
 """Characters of a label; a longer name would leave no room for the figure."""
 
@@ -26,6 +29,11 @@ def drawable(run_names: Sequence[str]) -> list[str]:
         _as_it_is(f"{i}. {label}" if counts[label] > 1 else label)
         for i, label in enumerate(short, 1)
     ]
+
+
+def wrapped(label: str) -> str:
+    """Return a label of `drawable` on as many lines as it needs beside a figure."""
+    return "\n".join(textwrap.wrap(label, LINE)) or label
 
 
 def undrawn(label: str) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from jtdiag import names
 from jtdiag.figures import venues
 from jtdiag.figures.venues import Venue
+from jtdiag.probing import credit_facts
 
 # From the palette of Okabe and Ito: distinct for any color vision, and by lightness in grayscale.
 ENSEMBLE = "#000000"
@@ -267,10 +268,16 @@ def plain_log(ax: Axes) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def end_labels(ax: Axes, lams: NDArray[np.floating]) -> None:
-    """Write "independent" below λ = 0 and "end to end" below λ = 1."""
+def at_lam_1(*results: xr.Dataset) -> str:
+    """Return what λ = 1 is called: "joint" if layers are not trained end to end as well."""
+    local = any(credit_facts.not_end_to_end(result.attrs) for result in results)
+    return "joint" if local else "end to end"
+
+
+def end_labels(ax: Axes, lams: NDArray[np.floating], *results: xr.Dataset) -> None:
+    """Write "independent" below λ = 0 and `at_lam_1` of the results below λ = 1."""
     below = -4.5 - 1.7 * small()
-    for lam, text, side in ((0.0, "independent", "left"), (1.0, "end to end", "right")):
+    for lam, text, side in ((0.0, "independent", "left"), (1.0, at_lam_1(*results), "right")):
         if lam in lams and len(lams) > 1:
             ax.annotate(
                 text,

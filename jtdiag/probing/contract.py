@@ -11,7 +11,7 @@ import xarray as xr
 from jtdiag import names
 from jtdiag.errors import ProbeError
 from jtdiag.printable import printable
-from jtdiag.probing import lane_states
+from jtdiag.probing import credit_facts, lane_states
 from jtdiag.probing.findings import Finding
 from jtdiag.store.run import Run
 
@@ -109,6 +109,8 @@ class Probe:
     def ask(self, run: Run, options: Options) -> xr.Dataset:
         """Measure a run and return the result, labeled with units, meanings and names of classes.
 
+        How the run trains layers is among its attributes, see `credit_facts`.
+
         Raises:
             ProbeError: if the question does not apply to the run; or if the result does not match
                 `writes`, which is a bug in the probe.
@@ -135,6 +137,7 @@ class Probe:
                     f"its `writes` declares {var.dims}."
                 )
             result[name].attrs |= {"unit": var.unit, "meaning": var.meaning}
+        result = result.assign_attrs(credit_facts.of_run(run))
         if names.OUTPUT in result.dims and names.OUTPUT not in result.coords:
             labels = [printable(name) for name in run.output_names]
             return result.assign_coords({names.OUTPUT: np.array(labels, dtype=object)})

@@ -320,10 +320,15 @@ def differences(old: Recipe, new: Recipe) -> list[str]:
     The location of the data and most of [engine] do not count, so that a run can be resumed on
     another machine.
     """
+    return [name for name in fields() if lookup(old, name) != lookup(new, name)]
+
+
+def fields() -> list[str]:
+    """Return the full names of all fields that affect a run, such as "lam" or "train.epochs"."""
     names = [field.name for field in attrs.fields(Recipe) if field.name not in SECTIONS]
     for section, kind in SECTIONS.items():
         names += [f"{section}.{field.name}" for field in attrs.fields(kind)]
-    return [name for name in names if not _machine(name) and lookup(old, name) != lookup(new, name)]
+    return [name for name in names if not _machine(name)]
 
 
 def lookup(recipe: Recipe, name: str) -> Any:

@@ -40,11 +40,24 @@ def label(fields: Iterable[tuple[str, object]]) -> str:
 
 def credit(modules: Modules) -> str:
     """Return how modules learn what to change, such as "local, predsim, μ = 0.5"."""
-    parts = [modules.credit, modules.loss]
-    parts.append(f"μ = {modules.mu:g}" if modules.mu else "")
+    parts = [credit_rule(modules), _mu(modules)]
     parts.append(f"reach {modules.reach}" if modules.reach else "")
     parts.append("" if modules.cuts == "layers" else f"cuts {_short(modules.cuts)}")
     return ", ".join(filter(None, parts))
+
+
+def credit_rule(modules: Modules) -> str:
+    """Return the same without how far modules see and where members are cut: "local, predsim"."""
+    parts = [modules.credit, modules.loss]
+    parts.append("λ in every head" if modules.lam == "every" else "")
+    parts.append("" if modules.label else "without the label")
+    return ", ".join(filter(None, parts))
+
+
+def _mu(modules: Modules) -> str:
+    if modules.mu_schedule != "constant":
+        return f"μ = {modules.mu_start:g} to {modules.mu:g}"
+    return f"μ = {modules.mu:g}" if modules.mu else ""
 
 
 def _field(name: str, value: object) -> str:

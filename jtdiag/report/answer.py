@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from jtdiag.probing import lane_states
 from jtdiag.probing.findings import Finding
-from jtdiag.report import wording
+from jtdiag.report import layers, wording
 from jtdiag.report.evidence import Evidence
+from jtdiag.stats import listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class Question:
     """Further findings at the same λ, by probe and rule."""
     suggests_budget: bool = False
     """Whether the answer ends with a command that plans runs of the same budget."""
+    layers_end_to_end: bool | None = None
+    """Whether it is about runs whose layers are trained end to end, or others; None for all."""
 
 
 QUESTIONS = (
@@ -36,7 +39,15 @@ QUESTIONS = (
         details=(("dominance", "effective-members"), ("specialisation", "pattern")),
     ),
     Question(text=wording.BEST_LAM, probe="performance", rules=("best-lambda", "nothing-learned")),
-    Question(text=wording.END_TO_END, probe="performance", rules=("end-to-end",)),
+    Question(
+        text=wording.END_TO_END,
+        probe="performance",
+        rules=("end-to-end",),
+        layers_end_to_end=True,
+    ),
+    Question(
+        text=wording.JOINT, probe="performance", rules=("end-to-end",), layers_end_to_end=False
+    ),
     Question(
         text=wording.TOLERANCE,
         probe="robustness",
@@ -54,7 +65,7 @@ QUESTIONS = (
 """In the order of the page."""
 SPOKEN = (
     (wording.CARRIED,),
-    (wording.END_TO_END, wording.BEST_LAM),
+    (wording.END_TO_END, wording.JOINT, wording.BEST_LAM),
     (wording.TOLERANCE,),
     (wording.DIVERSITY,),
     (wording.CALIBRATION,),
@@ -87,6 +98,18 @@ class Part:
         return " ".join(finding.sentence for finding in self.findings)
 
     @property
+    def probes(self) -> list[str]:
+        """Probes of its findings."""
+        return list(dict.fromkeys(finding.probe for finding in self.findings))
+
+    @property
+    def source(self) -> str:
+        """Where the answer is from."""
+        if self.probe == lane_states.SOURCE:
+            return "the metrics of every lane"
+        return f"probe{'s' if len(self.probes) > 1 else ''} {listed(self.probes)}"
+
+    @property
     def headline(self) -> str:
         """The headline of the answer; "" where it is a detail."""
         return self.findings[0].headline if self.findings else ""
@@ -110,6 +133,8 @@ def answer(evidence: Evidence) -> list[Part]:
     for question in QUESTIONS:
         if question.probe in evidence.not_applicable:
             continue
+        if question.layers_end_to_end not in (None, evidence.layers_end_to_end):
+            continue
         findings = _findings(evidence, question)
         if findings or question.probe in evidence.missing:
             suggestion = _plan(evidence) if findings and question.suggests_budget else ""
@@ -121,6 +146,11 @@ def answer(evidence: Evidence) -> list[Part]:
                     command=suggestion,
                 )
             )
+    about_layers = layers.of_run(evidence, best_lam(evidence))
+    if about_layers:
+        parts.append(
+            Part(question=wording.LAYERS, probe=about_layers[0].probe, findings=about_layers)
+        )
     return parts
 
 

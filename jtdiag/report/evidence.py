@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import xarray as xr
 
-from jtdiag.probing import findings, lane_states, results
+from jtdiag.probing import credit_facts, findings, lane_states, results
 from jtdiag.probing.contract import Probe
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
@@ -38,6 +38,11 @@ class Evidence:
     def members(self) -> int:
         """Number of members."""
         return self.run.recipe.members.count
+
+    @property
+    def layers_end_to_end(self) -> bool:
+        """Whether the layers of every member are trained end to end."""
+        return not any(credit_facts.not_end_to_end(r.attrs) for r in self.results.values())
 
     def finding(self, probe: str, rule: str, lam: float | None) -> Finding | None:
         """Return the finding of a rule at a λ, or on the whole run (None), if there is one."""

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from jtdiag import names
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.figures import FIGURES
-from jtdiag.figures.contract import FigureKind
+from jtdiag.figures.contract import FigureKind, OtherRunsError
 from jtdiag.figures.labels import drawable
 from jtdiag.files import write_atomically
 from jtdiag.printable import printable, shell_word
@@ -186,6 +186,8 @@ def _section(evidence: Evidence, anchor: str, limit: int, *, alone: bool) -> Sec
             continue
         try:
             shown.append(_shown(drawing, [evidence], limit))
+        except OtherRunsError:
+            continue
         except ProbeError as error:
             left_out.append((drawing.name, str(error)))
     return Section(
@@ -206,6 +208,8 @@ def _compared(runs: Sequence[Evidence], limit: int) -> SeveralRuns:
         if drawing.compares and not any(drawing.needs in run.not_applicable for run in runs):
             try:
                 drawn.append(_shown(drawing, runs, limit))
+            except OtherRunsError:
+                continue
             except ProbeError as error:
                 left_out.append((drawing.name, str(error)))
     return compare(runs, drawn, left_out)

@@ -11,7 +11,7 @@ from jtdiag.compare import runs as comparison, wording as compare_wording
 from jtdiag.names import lam_text
 from jtdiag.probing import lane_states
 from jtdiag.probing.findings import Finding
-from jtdiag.report import wording
+from jtdiag.report import layers, wording
 from jtdiag.report.answer import at_best_lam
 from jtdiag.report.evidence import Evidence
 from jtdiag.report.tables import ReportTable
@@ -59,6 +59,7 @@ def compare(
             tables.append(ReportTable(caption=caption, headings=compare_wording.RESULTS, rows=rows))
         remarks = comparison.notes(first.run, run.run, differences)
         notes += [f"{wording.versus(run.name, first.name)}: {remark}" for remark in remarks]
+    notes += layers.of_runs(runs)
     return SeveralRuns(
         headline=_headline(runs), tables=tables, notes=notes, figures=figures, left_out=left_out
     )

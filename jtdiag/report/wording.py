@@ -4,10 +4,18 @@ Fixed text, such as headings, is in page.html. Conclusions are the findings of p
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jtdiag.names import lam_text
-from jtdiag.stats import LEAST_TRIALS, Interval, listed, plus_minus, signed
+from jtdiag.stats import (
+    LEAST_TRIALS,
+    Interval,
+    listed,
+    plus_minus,
+    signed,
+    with_interval,
+    with_power,
+)
 
 LANES = {
     "diverged": "Did training diverge?",
@@ -20,6 +28,9 @@ LANES = {
 CARRIED = "Does one member carry the ensemble?"
 BEST_LAM = "Which λ is best?"
 END_TO_END = "Is end-to-end training worse than independent training?"
+JOINT = "Is joint training of the members (λ = 1) worse than independent training?"
+"""The same where layers are not trained end to end."""
+LAYERS = "Which layers do the work?"
 TOLERANCE = "How many members can fail?"
 DIVERSITY = "What does diversity contribute?"
 CALIBRATION = "Are the predicted probabilities calibrated?"
@@ -71,6 +82,59 @@ def runs_headline(errors: Sequence[str], lost: Sequence[str] = (), *, same_data:
             "The test errors of these runs are not measured yet: run the probe performance."
         )
     return " ".join(sentences)
+
+
+def layers_together(
+    run: str,
+    reference: str,
+    credit: str,
+    higher: Mapping[float, Interval],
+    lower: Mapping[float, Interval],
+    other: Mapping[float, Interval],
+    *,
+    detectable: float,
+    trials: int,
+    comparisons: int,
+) -> str:
+    """Return whether layers had to be trained end to end, as far as the trials can show.
+
+    Args:
+        run: A run that trains layers otherwise.
+        reference: The run that trains them end to end.
+        credit: How the run trains them, such as "local, pred".
+        higher: By λ, differences in points where the test error of the run is significantly higher.
+        lower: The same where it is lower.
+        other: The same where it is not significantly different.
+        detectable: Difference that would have been detected at all λs in `other`; NaN if unknown.
+        trials: Number of paired trials, the fewest of all λs.
+        comparisons: Number of differences whose intervals hold together.
+    """
+    parts = [
+        f"significantly {how} {_at_lams(found)}"
+        for how, found in (("higher", higher), ("lower", lower))
+        if found
+    ]
+    if other:
+        parts.append(f"not significantly different {_at_lams(other)}")
+    text = f"Layers of {run} ({credit}) against end to end ({reference}): the test error is "
+    text += f"{listed(parts)}."
+    if higher:
+        where = f"λ = {listed([lam_text(lam) for lam in higher])}"
+        text += f" At {where}, layers had to be trained together to be as good, with these recipes."
+    if other and math.isfinite(detectable):
+        power = with_power(detectable, ".2f", "points")
+        text += f" Where it is not significantly different, {power}."
+    family = f"; intervals hold for all {comparisons} differences" if comparisons > 1 else ""
+    return f"{text} {trials} paired trials{family}."
+
+
+def _at_lams(differences: Mapping[float, Interval]) -> str:
+    return listed(
+        [
+            f"at λ = {lam_text(lam)} ({with_interval(points, '+.2f', 'points')})"
+            for lam, points in differences.items()
+        ]
+    )
 
 
 # --- tables --------------------------------------------------------------------------------------

@@ -55,13 +55,16 @@ class Scheme:
 def of_study(folder: Path) -> list[Scheme]:
     """Return all schemes of a study, from the stored results of its runs.
 
-    Independently trained members that were also stacked are two schemes.
+    Independently trained members that were also stacked are two schemes. Runs that train layers
+    in different ways are labeled by their names.
 
     Raises:
         StoreError: if a run has not been trained or probed yet.
     """
     study = studies.read(folder / studies.FILE)
     schemes = [s for name in study.runs for s in _of_run(Run(folder / name), name)]
+    if any(recipe.modules.active for recipe in study.runs.values()):
+        schemes = [_named(scheme, study.runs[scheme.run].lam) for scheme in schemes]
     counts = Counter(scheme.label for scheme in schemes)
     labeled = [
         replace(s, label=f"{s.label} ({s.run})") if counts[s.label] > 1 else s for s in schemes
@@ -100,6 +103,14 @@ def _of_run(run: Run, name: str) -> Iterator[Scheme]:
             yield scheme
         if stacked and recipe.scheme in ("joint", "stacking"):
             yield replace(scheme, scheme="stacking", label="stacking", errors=stacked)
+
+
+def _named(scheme: Scheme, lams: Sequence[float]) -> Scheme:
+    """Label members that are trained jointly by their run, and by λ if it has several."""
+    if scheme.scheme != "joint":
+        return scheme
+    where = "" if len(lams) == 1 else f", λ = {lam_text(scheme.lam)}"
+    return replace(scheme, label=f"{scheme.run}{where}")
 
 
 def _label(scheme: str, lam: float) -> str:

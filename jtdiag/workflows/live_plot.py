@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import xarray as xr
 
 from jtdiag.errors import JtdiagError
-from jtdiag.figures.contract import FigureKind
+from jtdiag.figures.contract import FigureKind, OtherRunsError
 from jtdiag.figures.drawing import DEFAULT, Output, draw_results
 from jtdiag.probing.contract import Options, Probe
 from jtdiag.probing.registry import PROBES
@@ -85,5 +85,7 @@ def _draw_all(
                 results[key] = result.assign_attrs(origin)
             [path, *_] = draw_results([run], drawing, [results[key]], output)
             yield wording.figure_drawn(epoch, path)
+        except OtherRunsError:
+            continue
         except JtdiagError as error:  # cannot be drawn yet
             yield wording.figure_skipped(epoch, drawing.name, str(error))

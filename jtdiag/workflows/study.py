@@ -1,7 +1,8 @@
 """Run a study: train and probe its runs one after another, and plot them side by side."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from jtdiag import files
@@ -9,16 +10,20 @@ from jtdiag.engine.progress import Listener
 from jtdiag.engine.stopping import StopRequest
 from jtdiag.engine.train import train
 from jtdiag.errors import ProbeError, StoreError
-from jtdiag.figures.drawing import DEFAULT, Output, save
+from jtdiag.figures.contract import OtherRunsError
+from jtdiag.figures.drawing import DEFAULT, FOLDER, Output, plot as plot_runs, save
 from jtdiag.figures.kinds import schemes
 from jtdiag.probing import results
 from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.recipe.studies import FILE, Study
+from jtdiag.stats import listed
 from jtdiag.store.run import Run
 from jtdiag.tables.schemes import PROBES, of_study, to_dataset
 
 FIGURE = schemes.FIGURE.name
+OF_RUNS = ("lambda-mu", "gap")
+"""Figures that compare the runs of a study, if they differ in [modules]."""
 
 
 def run_study(
@@ -71,22 +76,35 @@ def _prepare(study: Study, folder: Path) -> None:
 
 
 def plot(folder: Path, wanted: Sequence[str] = (), output: Output = DEFAULT) -> list[Path]:
-    """Plot the schemes of a study; return the files, ``figures/schemes.pdf`` and ``.png``.
+    """Plot a study; return the files, such as ``figures/schemes.pdf`` and ``.png``.
 
     Args:
         folder: Folder of the study.
-        wanted: Names of figures; a study has only one.
+        wanted: Names of figures; without any, all that apply to its runs.
         output: Style, formats and folder of the files.
 
     Raises:
-        ProbeError: if another figure is requested.
+        ProbeError: if a figure is requested that a study has not, or that has nothing to draw.
         StoreError: if a result is missing or a file cannot be written.
     """
-    if {*wanted} - {FIGURE}:
+    others = [name for name in wanted if name not in (FIGURE, *OF_RUNS)]
+    if others:
         raise ProbeError(
-            f"{folder} is a study, whose only figure is '{FIGURE}'; to plot "
-            f"{', '.join(wanted)}, pass the folder of one of its runs."
+            f"{folder} is a study, whose figures are {listed([FIGURE, *OF_RUNS])}; to plot "
+            f"{', '.join(others)}, pass the folder of one of its runs."
         )
+    paths = _plot_schemes(folder, output) if not wanted or FIGURE in wanted else []
+    first, *more = (Run(folder / name) for name in studies.read(folder / FILE).runs)
+    for name in wanted or OF_RUNS:
+        if name in OF_RUNS:
+            with nullcontext() if wanted else suppress(OtherRunsError):
+                to = output if output.folder else replace(output, folder=folder / FOLDER)
+                paths += plot_runs(first, name, *more, output=to)
+    return paths
+
+
+def _plot_schemes(folder: Path, output: Output) -> list[Path]:
+    """Plot the schemes of a study."""
     first = Run(folder / next(iter(studies.read(folder / FILE).runs)))
     attrs = results.load(first, PROBES[0]).attrs
     date = f", {attrs['date']}" if "date" in attrs else ""

@@ -8,6 +8,7 @@ import xarray as xr
 from jtdiag.figures import FIGURES, drawing, numbers
 from jtdiag.figures.drawing import Output, plot
 from jtdiag.probing import results
+from jtdiag.workflows.study import OF_RUNS
 
 
 @pytest.fixture
@@ -53,10 +54,19 @@ def test_a_figure_draws_what_it_says_it_uses_and_nothing_else(probed_run, name):
     kind = FIGURES.find(name)
     result = results.load(probed_run, kind.needs)
     used = result.drop_vars(set(result.data_vars) - set(kind.uses))
-    kind.draw([("toy", used)])
+    kind.draw(runs_of(kind, used))
     for variable in kind.uses:
         with pytest.raises((KeyError, ValueError)):
-            kind.draw([("toy", used.drop_vars(variable))])
+            kind.draw(runs_of(kind, used.drop_vars(variable)))
+
+
+def runs_of(kind, result):
+    """One run, or two that train layers in different ways."""
+    if kind.name not in OF_RUNS:
+        return [("toy", result)]
+    local = {"credit_label": "local", "credit_rule": "local", "mu": 0.0}
+    other = result.assign_attrs(credit="local", layers_end_to_end=0, **local)
+    return [("toy", result), ("local", other)]
 
 
 def test_the_numbers_of_a_figure_are_those_of_the_result(probed_run, tmp_path):

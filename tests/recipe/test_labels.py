@@ -80,10 +80,26 @@ def test_runs_that_differ_in_modules_are_called_by_their_credit():
     ]
 
 
-def test_members_come_before_their_credit():
+def test_members_come_after_their_credit():
     wide = {**DEEP, "hidden": [8, 8]}
     several = [of_credit({}), recipe(members=wide, modules={"credit": "local"})]
-    assert labels(several, ["a", "b"]) == ["hidden 4/4", "hidden 8/8"]
+    expected = ["end-to-end, hidden 4/4", "local, pred, hidden 8/8"]
+    assert labels(several, ["a", "b"]) == expected
+
+
+def test_members_that_are_as_in_most_runs_are_left_out():
+    several = [
+        of_credit({}),
+        of_credit({"credit": "local"}),
+        recipe(members={**DEEP, "activation": "tanh"}, modules={"credit": "targets"}),
+        of_credit({"credit": "local", "lam": "every"}),
+    ]
+    assert labels(several, list("abcd")) == [
+        "end-to-end",
+        "local, pred",
+        "targets, activation tanh",
+        "local, pred, λ in every head",
+    ]
 
 
 def test_other_fields_of_training_alone_are_still_named():

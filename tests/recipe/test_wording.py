@@ -57,6 +57,18 @@ SENTENCES = [
         wording.credit(Modules(credit="proxy", loss="al", epochs=(1, 1), cuts="head")),
         "proxy, al, cuts head",
     ),
+    (
+        wording.credit(Modules(credit="local", lam="every", mu=1, mu_schedule="step", mu_epochs=2)),
+        "local, pred, λ in every head, μ = 0 to 1",
+    ),
+    (
+        wording.credit(Modules(credit="synthetic", label=False)),
+        "synthetic, without the label",
+    ),
+    (
+        wording.credit_rule(Modules(credit="local", loss="predsim", mu=0.5, cuts="head")),
+        "local, predsim",
+    ),
     (wording.label([("members.count", 1), ("members.arch", "conv")]), "1 member, conv"),
     (
         wording.label([("members.count", 4), ("members.hidden", (64, 8)), ("train.lr", (0.5,))]),
@@ -105,4 +117,5 @@ def test_every_function_has_a_sentence_here():
         if name[0] != "_" and getattr(value, "__module__", "") == wording.__name__
     }
     labels = {"one_hot", "words", "truth_values", "whole_floats", "from_one", "unseen_classes"}
-    assert public == {"learning_rates", "members", "label", "credit", "budget_title"} | labels
+    composed = {"learning_rates", "members", "label", "credit", "credit_rule", "budget_title"}
+    assert public == composed | labels

@@ -48,7 +48,7 @@ def draw_on(values: xr.Dataset, ax: Axes) -> None:
     style.plain_log(ax)
     style.lam_axis(ax, lams)
     ax.margins(x=0.08)
-    style.end_labels(ax, lams)
+    style.end_labels(ax, lams, values)
 
 
 FIGURE = FigureKind(

@@ -39,7 +39,7 @@ def draw(results: Results) -> Figure:
     ax.set_ylabel(style.error_label(measured[0][1], "Ensemble test error"))
     ax.margins(y=0.12)
     style.limit_error_axis(ax)
-    style.end_labels(ax, lams)
+    style.end_labels(ax, lams, *(result for _, result in measured))
     style.legend(figure)
     return figure
 
@@ -110,7 +110,7 @@ FIGURE = FigureKind(
     optional=("ensemble_error_low", "ensemble_error_high"),
     compares=True,
     caption=(
-        "Test error of the ensemble against λ, from independent to end-to-end training. "
+        "Test error of the ensemble against λ, from independent to joint training. "
         "Means over trials at the epoch chosen on the validation split; bars show 95 % intervals, "
         "small dots the individual trials (for a single run). The large filled marker shows the λ "
         "with the lowest mean error, large rings those that are not significantly different (from "

@@ -45,7 +45,7 @@ def draw_on(errors: xr.Dataset, ax: Axes) -> None:
         error_bars.draw(ax, x, means, color=color, marker=marker, label=label)
     style.lam_axis(ax, lams)
     ax.set_ylim(bottom=0)
-    style.end_labels(ax, lams)
+    style.end_labels(ax, lams, errors)
 
 
 FIGURE = FigureKind(

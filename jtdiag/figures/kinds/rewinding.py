@@ -1,24 +1,13 @@
 """Test error with one module set back to an earlier epoch, for each λ."""
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from jtdiag import names
 from jtdiag.figures import available, heat_map, labels, panels, style
 from jtdiag.figures.contract import FigureKind, Results
-
-ROWS = 12
-"""Maximum number of modules; of more, evenly spaced ones with the first and the last."""
-CELL = 2.4
-"""Width of a cell with its number, in widths of the letter m."""
-DARK = 30
-"""Error in percent from which text is white."""
-SCALE = PowerNorm(0.5, vmin=0, vmax=100)
-"""Colors by the square root of the error in percent: what matters is small."""
 
 
 def draw(results: Results) -> Figure:
@@ -30,11 +19,11 @@ def draw(results: Results) -> Figure:
     [(_, result)] = results
     shown = available.lams(result, "reestimated_member_error", available.NO_CHECKPOINTS)
     errors = [
-        of_trials(shown["reestimated_member_error"].sel({names.LAM: lam}))
+        available.trials_and_epochs(shown["reestimated_member_error"].sel({names.LAM: lam}))
         for lam in shown[names.LAM].values
     ]
-    height = 0.75 + 0.19 * min(ROWS + 1, shown.sizes["rewound"])
-    width = 8 + CELL * max(values.sizes[names.EPOCH] for values in errors)
+    height = 0.75 + 0.19 * min(heat_map.ROWS + 1, shown.sizes["rewound"])
+    width = 8 + heat_map.CELL * max(values.sizes[names.EPOCH] for values in errors)
     figure, axes = panels.in_rows(len(errors), height, share=False, min_width=width)
     for panel, values in zip(axes, errors, strict=True):
         image = draw_on(values.mean((names.TRIAL, names.MEMBER)), panel)
@@ -45,34 +34,17 @@ def draw(results: Results) -> Figure:
     return figure
 
 
-def of_trials(values: xr.DataArray) -> xr.DataArray:
-    """Select the trials with values, and the epochs that all of them have."""
-    trials = values.notnull().any([dim for dim in values.dims if dim != names.TRIAL])
-    values = values.isel({names.TRIAL: trials.values})
-    epochs = values.notnull().all([dim for dim in values.dims if dim != names.EPOCH])
-    if not epochs.any():  # such as unfinished trials that keep the best epochs only
-        return of_trials(values.isel({names.TRIAL: [0]}))
-    return values.isel({names.EPOCH: epochs.values})
-
-
 def draw_on(values: xr.DataArray, ax: Axes) -> AxesImage:
     """Draw errors (epoch, rewound) at one λ as fractions, and return the image."""
     count = values.sizes["rewound"] - 1
-    few = np.linspace(0, count - 1, min(ROWS, count)).round().astype(int)
-    values = values.isel({"rewound": [*few, count]}).transpose("rewound", names.EPOCH)
-    percent = 100 * values.values
-    image = ax.imshow(percent, cmap="Blues", norm=SCALE, aspect="auto")
+    rows = [*heat_map.few_rows(count), count]
+    percent = 100 * values.isel({"rewound": rows}).transpose("rewound", names.EPOCH).values
+    image = heat_map.of_errors(percent, ax)
     ax.set_xticks(range(percent.shape[1]), [str(epoch) for epoch in values[names.EPOCH].values])
-    modules = labels.drawable([str(name) for name in values["rewound"].values])
+    modules = labels.drawable([str(values["rewound"].values[row]) for row in rows])
     ax.set_yticks(range(len(modules)), modules)
     ax.axhline(len(modules) - 1.5, color="white", linewidth=2.5)  # apart from single modules
-    heat_map.without_frame(ax)
-    heat_map.write(percent, _error_text, ax, dark=DARK)
     return image
-
-
-def _error_text(percent: float) -> str:
-    return f"{percent:.1f}" if percent < 9.95 else f"{percent:.0f}"
 
 
 FIGURE = FigureKind(

@@ -1,5 +1,7 @@
 """Test error of the schemes of a study."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -10,6 +12,10 @@ from jtdiag.figures import error_bars, style
 from jtdiag.figures.contract import FigureKind, Results
 from jtdiag.names import lam_text
 
+LETTER = 0.5
+"""Width of a letter of a label, in font sizes."""
+ROW = 0.2
+"""Height of a horizontal bar in inches, for LNCS."""
 JOINT = "#44688C"
 """Bars of members trained jointly: a darker `style.MEMBER`."""
 
@@ -22,9 +28,47 @@ def draw(results: Results) -> Figure:
             returns them.
     """
     [(_, result)] = results
-    figure = style.figure(2.8)
-    draw_on(result, figure.add_subplot())
+    if crowded([str(label) for label in result["bar"].values]):
+        figure = style.figure(0.6 + ROW * result.sizes["bar"], rows=True)
+        draw_rows_on(result, figure.add_subplot())
+    else:
+        figure = style.figure(2.8)
+        draw_on(result, figure.add_subplot())
     return figure
+
+
+def crowded(bars: Sequence[str]) -> bool:
+    """Return whether the labels of bars do not fit beside each other."""
+    longest = max(len(line) for label in bars for line in label.split(" ("))
+    return len(bars) * longest * LETTER * style.small() > 72 * style.width()
+
+
+def draw_rows_on(result: xr.Dataset, ax: Axes) -> None:
+    """Draw a horizontal bar for each scheme, with its label to the left, in the order of bars."""
+    joint = ((result["scheme"] == "joint") & (result["lam"] > 0)).values
+    mean, low, high = error_bars.in_percent(result["error"])
+    y = np.arange(len(mean))
+    ax.barh(y, mean, height=0.62, color=[JOINT if together else style.MEMBER for together in joint])
+    reach = [np.where(np.isfinite(end), end, 0) for end in (mean - low, high - mean)]
+    ax.errorbar(mean, y, xerr=reach, fmt="none", ecolor=style.ENSEMBLE, elinewidth=1, capsize=2)
+    for trial in (100 * result["error"]).transpose(names.TRIAL, "bar").values:
+        ax.plot(trial, y + 0.2, ".", color=style.LEADER, markersize=2.5)
+    for i, (length, together) in enumerate(zip(mean, joint, strict=True)):
+        color = "white" if together else style.ENSEMBLE
+        ax.annotate(
+            f"{length:.1f}",
+            (0, i),
+            (3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.small(),
+            color=color,
+        )
+    labels = zip(result["bar"].values, result["lam"].values, strict=True)
+    ax.set_yticks(y, [_tick_label(str(name), float(lam), "") for name, lam in labels])
+    ax.set_ylim(len(y) - 0.4, -0.6)
+    ax.set_xlabel("Ensemble test error (%)")
+    ax.grid(visible=False, axis="y")
 
 
 def draw_on(result: xr.Dataset, ax: Axes) -> None:
@@ -79,9 +123,10 @@ def _label_line(label: str, height: float, ax: Axes) -> None:
     )
 
 
-def _tick_label(label: str, lam: float) -> str:
+def _tick_label(label: str, lam: float, line: str = "\n") -> str:
     """Return a label with λ in math mode, and parentheses on a line of their own."""
-    return label.replace(f"λ = {lam_text(lam)}", style.lam_text(lam)).replace(" (", "\n(")
+    text = label.replace(f"λ = {lam_text(lam)}", style.lam_text(lam))
+    return text.replace(" (", f"{line}(") if line else text
 
 
 FIGURE = FigureKind(
@@ -90,6 +135,7 @@ FIGURE = FigureKind(
     uses=("error", "lam"),
     caption=(
         "Test error of the ensembles of a study, compared with a single network (dashed line). "
+        "Of many schemes all are bars, from the left. "
         "Bars are means over trials at the epoch chosen on the validation split; lines on the bars "
         "show 95 % intervals, none for a single trial, dots the individual trials. Light bars: "
         "members trained independently; dark bars: members trained jointly. Compare Webb et al. "

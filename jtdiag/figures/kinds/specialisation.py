@@ -36,7 +36,7 @@ def draw(results: Results, trial: int = 0) -> Figure:
     figure, axes = panels.in_rows(len(lams), height, share=False, min_width=style.OWN_AXES)
     for panel, lane in zip(axes, shown, strict=True):
         image = draw_on(lane, panel)
-        panel.set_title(_title(float(lane[names.LAM]), lams))
+        panel.set_title(_title(float(lane[names.LAM]), lams, style.at_lam_1(result)))
         panel.set_xlabel("Member")
     for panel in axes[:: panels.columns_for(len(axes), style.OWN_AXES)]:
         panel.set_ylabel("Mode (weight)")
@@ -52,8 +52,8 @@ def _last_epoch(lane: xr.Dataset) -> xr.Dataset:
     return lane.isel({names.MEMBER: np.sort(order[:COLUMNS])})
 
 
-def _title(lam: float, lams: np.ndarray) -> str:
-    ends = {0.0: "\nindependent", 1.0: "\nend to end"} if len(lams) > 1 else {}
+def _title(lam: float, lams: np.ndarray, at_lam_1: str) -> str:
+    ends = {0.0: "\nindependent", 1.0: f"\n{at_lam_1}"} if len(lams) > 1 else {}
     return style.lam_text(lam) + ends.get(lam, "\n" if ends else "")
 
 

@@ -47,7 +47,7 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
     style.plain_log(ax)
     ax.set_ylabel("Nats")
     style.lam_axis(ax, lams)
-    style.end_labels(ax, lams)
+    style.end_labels(ax, lams, result)
 
 
 FIGURE = FigureKind(

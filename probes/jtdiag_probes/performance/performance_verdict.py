@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
+from jtdiag.probing import credit_facts
 from jtdiag.probing.findings import Finding
 from jtdiag.stats import Interval
 from jtdiag_probes.performance import wording
@@ -87,6 +88,7 @@ def _comparison(on_test: xr.Dataset, lam: float) -> Comparison:
         trials=int(row["paired_trials"]),
         worse=not bool(row["best_set"]),
         detectable=100 * float(row["difference_detectable"]),
+        layers_end_to_end=not credit_facts.not_end_to_end(on_test.attrs),
     )
 
 
@@ -101,6 +103,7 @@ def _end_to_end(on_test: xr.Dataset) -> list[Finding]:
         detectable=100 * float(on_test["end_to_end_detectable"]),
         wins=float(on_test["end_to_end_wins"]),
         losses=float(on_test["end_to_end_losses"]),
+        credit=credit_facts.not_end_to_end(on_test.attrs),
     )
     return [
         Finding(

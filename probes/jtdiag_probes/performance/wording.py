@@ -18,7 +18,7 @@ from jtdiag.stats import (
 MOST_LISTED = 4
 """λs that a sentence gives with their intervals; of more, it gives the range of differences."""
 ENDS = {0.0: "independent training", 1.0: "end-to-end training"}
-JOINT, INDEPENDENT = "end-to-end training (λ = 1)", "independent training (λ = 0)"
+INDEPENDENT = "independent training (λ = 0)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,8 @@ class Comparison:
     """Whether it is significantly higher."""
     detectable: float = math.nan
     """Difference in points that these trials detect with a probability of 80 %; NaN if unknown."""
+    layers_end_to_end: bool = True
+    """Whether layers are trained end to end, so that this is what λ = 1 is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,18 @@ class EndToEnd:
     """Of one trial, the number of test examples on which only end-to-end training is right."""
     losses: float = math.nan
     """The reverse; both are NaN for several trials, or if outputs are not stored."""
+    credit: str = ""
+    """How layers are trained at both λs, such as "local, pred"; empty if end to end."""
+
+    @property
+    def kind(self) -> str:
+        """What λ = 1 is called: training is end to end only if that of the layers is, too."""
+        return "joint" if self.credit else "end-to-end"
+
+    @property
+    def joint(self) -> str:
+        """The same as part of a sentence."""
+        return f"{self.kind} training {'of the members ' if self.credit else ''}(λ = 1)"
 
 
 # --- performance ---------------------------------------------------------------------------------
@@ -170,6 +184,8 @@ def end_to_end(
     error = f"test error of the ensemble ({measure})" if measure else "test error of the ensemble"
     claim = _claim(comparison, error)
     sentences = [f"{claim[0].upper()}{claim[1:]}", *_examples(comparison)]
+    if comparison.credit:
+        sentences.append(f"Layers are not trained end to end at either λ ({comparison.credit}).")
     if not comparison.points.significant and math.isfinite(comparison.detectable):
         power = with_power(comparison.detectable, ".2f", "points")
         sentences.append(f"{power[0].upper()}{power[1:]}.")
@@ -181,38 +197,41 @@ def _claim(comparison: EndToEnd, error: str) -> str:
     amount = f"{with_interval(points, '+.2f', 'points')} {_basis(comparison)}"
     if points.significant:
         change = "higher" if points.mean > 0 else "lower"
-        return f"{JOINT} has a significantly {change} {error} than {INDEPENDENT}: {amount}."
+        return (
+            f"{comparison.joint} has a significantly {change} {error} than {INDEPENDENT}: {amount}."
+        )
     if points.exists:
         return (
-            f"the {error} is not significantly different for {JOINT} and {INDEPENDENT}: {amount}."
+            f"the {error} is not significantly different for {comparison.joint} and "
+            f"{INDEPENDENT}: {amount}."
         )
     if trials > 1:
         return (
             f"the {error} differs by the same amount in each of {trials} trials, so a test is not "
-            f"possible: {signed(points.mean)} points for {JOINT} against {INDEPENDENT}."
+            f"possible: {signed(points.mean)} points for {comparison.joint} against {INDEPENDENT}."
         )
     return (
-        f"one trial is too few to test whether {JOINT} and {INDEPENDENT} differ: "
+        f"one trial is too few to test whether {comparison.joint} and {INDEPENDENT} differ: "
         f"{signed(points.mean)} points."
     )
 
 
 def end_to_end_headline(comparison: EndToEnd) -> str:
     """Return whether end-to-end training is worse than independent training, in a few words."""
-    points, trials = comparison.points, comparison.trials
+    points, trials, kind = comparison.points, comparison.trials, comparison.kind
     amount = with_interval(Interval(abs(points.mean), *_magnitude(points)), ".2f", "points")
     if points.significant:
         change = "higher" if points.mean > 0 else "lower"
         in_trial = " in a single trial" if trials == 1 else ""
         return (
-            f"the test error of end-to-end training is {change} than that of independent "
+            f"the test error of {kind} training is {change} than that of independent "
             f"training{in_trial}, by {amount}"
         )
     if points.exists:
-        return "end-to-end and independent training are not significantly different"
+        return f"{kind} and independent training are not significantly different"
     if trials > 1:
-        return "a difference between end-to-end and independent training cannot be tested"
-    return "one trial is too few to say whether end-to-end training is worse than independent"
+        return f"a difference between {kind} and independent training cannot be tested"
+    return f"one trial is too few to say whether {kind} training is worse than independent"
 
 
 def diversity(lam: float, loss: float, gain: Interval, ensemble: Interval, member: Interval) -> str:
@@ -294,6 +313,8 @@ def _difference(other: Comparison) -> str:
 
 
 def _name(other: Comparison) -> str:
+    if other.lam == 1 and not other.layers_end_to_end:
+        return "joint training, "
     return f"{ENDS[other.lam]}, " if other.lam in ENDS else ""
 
 

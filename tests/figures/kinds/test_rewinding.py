@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 
 from jtdiag.errors import ProbeError
+from jtdiag.figures import heat_map
 from jtdiag.figures.kinds import rewinding
 
 MODULES = ["layer1", "layer2", "head"]
@@ -76,7 +77,7 @@ def test_of_many_modules_some_are_drawn():
     names = [f"layer{i}" for i in range(1, 30)] + ["head"]
     [ax, _] = panels(result_of(modules=names))
     rows = [label.get_text() for label in ax.get_yticklabels()]
-    assert len(rows) == rewinding.ROWS + 1
+    assert len(rows) == heat_map.ROWS + 1
     assert (rows[0], rows[-2], rows[-1]) == ("layer1", "head", "all")
 
 
