@@ -74,19 +74,21 @@ def draw(runs: Sequence[Run], of_study: Path | None, out: Path) -> list[Entry]:
     Args:
         runs: Runs to draw. Figures that compare runs show all that have the result of their
             probe; the others show the first.
-        of_study: Folder of a study, for `schemes`.
+        of_study: Folder of a study, for `schemes`, `lambda-mu` and `gap`.
         out: Folder for the PNGs; it is created.
     """
     return [
-        _of_study(of_study, out) if name == study.FIGURE else _of_runs(runs, name, out)
+        _of_study(of_study, name, out)
+        if name in (study.FIGURE, *study.OF_RUNS)
+        else _of_runs(runs, name, out)
         for name in NAMES
     ]
 
 
-def _of_study(folder: Path | None, out: Path) -> Entry:
+def _of_study(folder: Path | None, name: str, out: Path) -> Entry:
     if folder is None:
-        return Entry(name=study.FIGURE, image=None, reason="It needs a study.")
-    return _try(study.FIGURE, out, lambda output: study.plot(folder, output=output))
+        return Entry(name=name, image=None, reason="It needs a study.")
+    return _try(name, out, lambda output: study.plot(folder, [name], output))
 
 
 def _of_runs(runs: Sequence[Run], name: str, out: Path) -> Entry:

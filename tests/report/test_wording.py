@@ -48,6 +48,41 @@ SENTENCES = {
         wording.runs_headline([], ["a: all 6 lanes diverged"], same_data=True),
         "a: all 6 lanes diverged.",
     ),
+    "layers, together at some λs": (
+        wording.layers_together(
+            "runs-local",
+            "whole",
+            "local, pred",
+            {0.0: Interval(1.7, 0.1, 3.4), 0.9: Interval(2.4, 0.7, 4.0)},
+            {},
+            {1.0: Interval(0.2, -0.4, 0.8)},
+            detectable=0.9,
+            trials=5,
+            comparisons=3,
+        ),
+        "Layers of runs-local (local, pred) against end to end (whole): the test error is "
+        "significantly higher at λ = 0 (+1.70 points (95 % interval +0.10 to +3.40 points)) and at "
+        "λ = 0.9 (+2.40 points (95 % interval +0.70 to +4.00 points)) and not significantly "
+        "different at λ = 1 (+0.20 points (95 % interval −0.40 to +0.80 points)). At λ = 0 and "
+        "0.9, layers had to be trained together to be as good, with these recipes. Where it is not "
+        "significantly different, a difference of 0.90 points would have been detected with a "
+        "probability of 80 %. 5 paired trials; intervals hold for all 3 differences.",
+    ),
+    "layers, better alone": (
+        wording.layers_together(
+            "b",
+            "a",
+            "frozen",
+            {},
+            {0.5: Interval(-1.7, -3.4, -0.1)},
+            {},
+            detectable=NAN,
+            trials=3,
+            comparisons=1,
+        ),
+        "Layers of b (frozen) against end to end (a): the test error is significantly lower at "
+        "λ = 0.5 (−1.70 points (95 % interval −3.40 to −0.10 points)). 3 paired trials.",
+    ),
     "versus": (wording.versus("b", "a"), "b (B) against a (A)"),
     "recipes": (wording.recipes_caption("b", "a"), "Recipes: b (B) against a (A)"),
     "results": (wording.results_caption("b", "a"), "Test results: b (B) against a (A)"),

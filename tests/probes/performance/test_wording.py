@@ -45,6 +45,9 @@ LOWER = EndToEnd(points=interval(-2.1, -3.7, -0.5), trials=3)
 UNCLEAR = EndToEnd(points=interval(-0.13, -2.4, 2.14), trials=3, detectable=3.94)
 NO_SPREAD = EndToEnd(points=interval(0.2), trials=3)
 UNTESTED = EndToEnd(points=interval(0.2), trials=1)
+LOCAL_HIGHER = EndToEnd(points=interval(2.1, 0.5, 3.7), trials=5, credit="local, pred")
+LOCAL_UNCLEAR = EndToEnd(points=interval(-0.13, -2.4, 2.14), trials=3, credit="proxy, al")
+LOCAL_UNTESTED = EndToEnd(points=interval(0.2), trials=1, credit="local, pred")
 ONE_HIGHER = EndToEnd(points=interval(2.2, 0.5, 3.9), trials=1, wins=4, losses=15, detectable=2.4)
 ONE_UNCLEAR = EndToEnd(points=interval(0.8, -0.2, 1.7), trials=1, wins=0, losses=4, detectable=1.1)
 ONE_OF_NUMBERS = EndToEnd(points=interval(0.8, -0.2, 1.7), trials=1, detectable=1.1)
@@ -201,6 +204,40 @@ SENTENCES = {
         "−0.20 to +1.70 points) over the test examples of a single trial. More trials are needed "
         "to say what another training would give. A difference of 1.10 points would have been "
         "detected with a probability of 80 %.",
+    ),
+    "joint, layers not end to end, higher": (
+        wording.end_to_end(LOCAL_HIGHER),
+        "Joint training of the members (λ = 1) has a significantly higher test error of the "
+        "ensemble than independent training (λ = 0): +2.10 points (95 % interval +0.50 to +3.70 "
+        "points) over 5 paired trials. Layers are not trained end to end at either λ (local, "
+        "pred).",
+    ),
+    "joint, layers not end to end, not different": (
+        wording.end_to_end(LOCAL_UNCLEAR),
+        "The test error of the ensemble is not significantly different for joint training of the "
+        "members (λ = 1) and independent training (λ = 0): −0.13 points (95 % interval −2.40 to "
+        "+2.14 points) over 3 paired trials. Layers are not trained end to end at either λ "
+        "(proxy, al).",
+    ),
+    "joint, headline, higher": (
+        wording.end_to_end_headline(LOCAL_HIGHER),
+        "the test error of joint training is higher than that of independent training, by "
+        "2.10 points (95 % interval 0.50 to 3.70 points)",
+    ),
+    "joint, headline, not different": (
+        wording.end_to_end_headline(LOCAL_UNCLEAR),
+        "joint and independent training are not significantly different",
+    ),
+    "joint, headline, untested": (
+        wording.end_to_end_headline(LOCAL_UNTESTED),
+        "one trial is too few to say whether joint training is worse than independent",
+    ),
+    "best λ, layers not end to end": (
+        wording.best_lambda(
+            0.0, ERROR, [compared(1.0, 2.0, 1.0, 3.0, worse=True, layers_end_to_end=False)]
+        ),
+        f"λ = 0 has the lowest test error of the ensemble, {WRITTEN}. λ = 1 (joint training, "
+        "+2.00 points, 95 % interval +1.00 to +3.00) is significantly worse.",
     ),
     "end to end, headline, higher": (
         wording.end_to_end_headline(HIGHER),
