@@ -160,7 +160,7 @@ def test_the_figure_lies_in_the_studys_folder(made):
         "figures/schemes.png",
     ]
     assert all(path.stat().st_size for path in drawn)
-    with pytest.raises(ProbeError, match="whose only figure is 'schemes'"):
+    with pytest.raises(ProbeError, match="whose figures are schemes, lambda-mu and gap"):
         study.plot(folder, ["errors-by-epoch"])
 
 
