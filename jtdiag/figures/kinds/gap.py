@@ -119,7 +119,7 @@ def _by_run(measured: Sequence[Gap]) -> Figure:
     runs = list(dict.fromkeys(gap.run for gap in measured))
     lams = sorted({gap.lam for gap in measured})
     lines = max(1 + wrapped(run).count("\n") for run in runs)
-    row = max(0.18 * lines, 0.17 + 0.06 * (len(lams) - 1))
+    row = max(0.2 * lines, 0.17 + 0.06 * (len(lams) - 1))
     figure = style.figure(0.9 + len(runs) * row, rows=True)
     ax = figure.add_subplot()
     for i, lam in enumerate(lams):
@@ -131,7 +131,7 @@ def _by_run(measured: Sequence[Gap]) -> Figure:
         line = style.lam_marker(lam) | {"linestyle": "", "label": style.lam_text(lam)}
         ax.errorbar(mean, y + shift, xerr=reach, **BARS | line)
     ax.axvline(0, color=style.QUIET, linestyle="--", linewidth=1, zorder=1)
-    ax.set_yticks(range(len(runs)), [wrapped(run) for run in runs])
+    ax.set_yticks(range(len(runs)), [wrapped(run) for run in runs], linespacing=1.0)
     ax.set_ylim(len(runs) - 0.5, -0.5)
     ax.grid(visible=False, axis="y")
     where = ""
