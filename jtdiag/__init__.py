@@ -9,6 +9,7 @@ Public names, imported on first use so that ``jtdiag --help`` does not import to
 - `joint_loss`: the joint-training loss (Webb et al. 2020, Eq. 4), for any training loop.
 - `DominanceMonitor`: early warning in any training loop; `watch_branches` for the branches of one
   network.
+- `from_logits`: a run from the logits of members that were trained elsewhere.
 - `Recipe`: everything that determines the outcome of a run; `find_recipe` finds one by name.
 - `JtdiagError`: base class of all errors that a user can fix.
 """
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from jtdiag.engine.train import train
     from jtdiag.errors import JtdiagError
     from jtdiag.monitor.branches import watch_branches
+    from jtdiag.monitor.imported import from_logits
     from jtdiag.monitor.monitor import DominanceMonitor
     from jtdiag.probing.contract import Var
     from jtdiag.probing.decorator import asks
@@ -39,6 +41,7 @@ __all__ = [
     "Var",
     "asks",
     "find_recipe",
+    "from_logits",
     "joint_loss",
     "probe",
     "train",
@@ -53,6 +56,7 @@ _MODULES = {
     "Var": ("jtdiag.probing.contract", "Var"),
     "asks": ("jtdiag.probing.decorator", "asks"),
     "find_recipe": ("jtdiag.recipe.presets", "find"),
+    "from_logits": ("jtdiag.monitor.imported", "from_logits"),
     "joint_loss": ("jtdiag.engine.loss", "joint_loss"),
     "probe": ("jtdiag.probing.running", "probe"),
     "train": ("jtdiag.engine.train", "train"),
@@ -66,3 +70,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'jtdiag' has no attribute '{name}'")
     module, attribute = _MODULES[name]
     return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for completion."""
+    return [*__all__]

@@ -22,6 +22,7 @@ def test_the_public_names_are_few():
         "Var",
         "asks",
         "find_recipe",
+        "from_logits",
         "joint_loss",
         "probe",
         "train",

@@ -26,7 +26,7 @@ from jtdiag.monitor.chance import Chance
 from jtdiag.monitor.displacement import Displacement, Members
 from jtdiag.monitor.epoch_sample import EpochSample, Summed
 from jtdiag.monitor.guard import Guard
-from jtdiag.monitor.recording import Facts, RecordedLane, Recording
+from jtdiag.monitor.recording import Facts, RecordedLane, Recording, address
 from jtdiag.monitor.sampled_epoch import SampledEpoch, decidable
 from jtdiag.probing.findings import Finding
 from jtdiag.rules import RULES, VerdictLog
@@ -292,7 +292,7 @@ class DominanceMonitor:
         last = self.epochs[-1] if self.epochs else None
         train = last if last is not None and last.epoch == self._epoch else None
         facts = Facts(
-            family=self._family_name or _address(self.family),
+            family=self._family_name or address(self.family),
             combiner=self.combiner,
             outputs=self._chance.outputs or 1,
             targets=self._chance.facts(),
@@ -490,11 +490,6 @@ def _epoch(resume: object) -> int:
 
 def _on_host(checkpoint: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
     return {name: tensor.detach().cpu().numpy() for name, tensor in checkpoint.items()}
-
-
-def _address(family: Family) -> str:
-    """Return the address from which the class of a family can be imported."""
-    return f"{type(family).__module__}:{type(family).__qualname__}"
 
 
 def _lam(lam: object) -> float | None:

@@ -2,7 +2,7 @@
 
 import logging
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.errors import RecipeError, StoreError
+from jtdiag.families.contract import Family
 from jtdiag.monitor import batch_sums, wording
 from jtdiag.monitor.sampled_epoch import SampledEpoch
 from jtdiag.names import lam_text
@@ -47,6 +48,17 @@ class Facts:
     def counts(self) -> dict[str, int]:
         """Number of training examples by split, as far as it is known."""
         return {} if self.examples is None else {names.TRAIN: self.examples}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeEpoch:
+    """One epoch of a run that is written at once."""
+
+    epoch: int
+    train: SampledEpoch | None = None
+    """Its training metrics, if there are any."""
+    outputs: Mapping[str, Outputs] = field(default_factory=dict)
+    """By split."""
 
 
 @dataclass
@@ -108,6 +120,11 @@ class Recording:
         self._writer: RunWriter | None = None
         self._targets: dict[str, NDArray[Any]] = {}
 
+    @property
+    def lams(self) -> tuple[float, ...]:
+        """The λs."""
+        return self._draft.lam
+
     def lane(self, lam: float, trial: int = 0) -> "RecordedLane":
         """Return the lane of one λ and trial, to pass to a monitor as `store`.
 
@@ -155,7 +172,7 @@ class Recording:
                     f"{self.path} was created for {_epochs(self._draft.train.epochs)} and has no "
                     f"room for epoch {block.epoch}; pass the total number of epochs as epochs=…."
                 )
-            self._writer.write(block)
+            self._writer.write(block, flush=block is blocks[-1])
             self._writer.forget_states([block.lane], block.epoch)
         all_lanes = lanes.lanes_of(self._writer.recipe)
         if all(self._writer.seal(lane).done for lane in all_lanes):
@@ -225,6 +242,11 @@ class Recording:
         )
 
 
+def address(family: Family) -> str:
+    """Return the address from which the class of a family can be imported."""
+    return f"{type(family).__module__}:{type(family).__qualname__}"
+
+
 def _epochs(count: int) -> str:
     return "1 epoch" if count == 1 else f"{count} epochs"
 
@@ -253,9 +275,12 @@ def _by_trial(split: str, values: NDArray[Any], trials: int) -> NDArray[Any]:
     return values if split == names.TEST else np.stack([values] * trials)
 
 
-def _stored(splits: Mapping[str, Split], facts: Facts) -> dict[str, Outputs]:
+def _concatenated(splits: Mapping[str, Split]) -> dict[str, Outputs]:
+    return {split: piece.concatenated() for split, piece in splits.items()}
+
+
+def _stored(outputs: Mapping[str, Outputs], facts: Facts) -> Mapping[str, Outputs]:
     """Return the outputs of an epoch by the split under which they are stored."""
-    outputs = {split: piece.concatenated() for split, piece in splits.items()}
     return {names.TEST: outputs[names.VAL]} if facts.test_is_val and outputs else outputs
 
 
@@ -331,17 +356,35 @@ class RecordedLane:
         splits, self._splits = self._splits, {}
         self._check_complete(epoch, set(splits), set(checkpoint))
         facts = replace(facts, test_is_val=set(splits) == {names.VAL})
-        outputs = _stored(splits, facts)
+        outputs = _stored(_concatenated(splits), facts)
         blocks = [self._block(epoch, train, outputs, members, checkpoint, facts)]
         if not self._written:
             before, weights = self._start or ({}, {})
-            start = _stored(before, facts)
+            start = _stored(_concatenated(before), facts)
             blocks.insert(0, self._block(0, None, start, members, weights, facts))
         targets = {split: target for split, (_, target, _) in outputs.items()}
         self._recording.write(blocks, targets, facts)
         self._written, self._start = True, None
         if self._warning is not None:
             self._warning.detach()
+
+    def write_all(self, epochs: Sequence[WholeEpoch], members: int, facts: Facts) -> None:
+        """Write all epochs at once, from 1 on; the last has outputs of every split that any has.
+
+        Raises:
+            StoreError: if they cannot be written.
+        """
+        self._expected = (set(epochs[-1].outputs), set())
+        facts = replace(facts, test_is_val=self._expected[0] == {names.VAL})
+        whole = [WholeEpoch(epoch=0), *epochs]
+        outputs = [_stored(each.outputs, facts) for each in whole]
+        blocks = [
+            self._block(each.epoch, each.train, of_splits, members, {}, facts)
+            for each, of_splits in zip(whole, outputs, strict=True)
+        ]
+        targets = {split: target for split, (_, target, _) in outputs[-1].items()}
+        self._recording.write(blocks, targets, facts)
+        self._written = True
 
     def _check_complete(self, epoch: int, splits: set[str], checkpoint: set[str]) -> None:
         """Raise an error if splits or arrays differ from those of the first epoch."""

@@ -1,7 +1,9 @@
 """Sentences that the monitor adds to the findings of the rules."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+
+from jtdiag.stats import listed
 
 ORIGIN = "from a user's training loop; the recipe's data, learning rate and optimizer are unknown"
 """Setting of a run that was recorded."""
@@ -189,4 +191,135 @@ def only_start(folder: str) -> str:
         f"{folder} was not written: outputs were recorded, but no epoch of training followed. Call "
         "update(logits, targets) in every training step. For logits that were saved earlier, use "
         "jtdiag.from_logits."
+    )
+
+
+# --- logits that were saved elsewhere ------------------------------------------------------------
+
+
+def unknown_splits(given: Sequence[str]) -> str:
+    """Return the error on logits of other splits than those of a run."""
+    return (
+        f"logits are given for {listed([repr(name) for name in given]) or 'no split'}; splits are "
+        "'train', 'val' and 'test'."
+    )
+
+
+def targets_by_split(given: Sequence[str]) -> str:
+    """Return the error on one array of targets for several splits."""
+    splits = listed([repr(name) for name in given])
+    return f"logits are given for {splits}, but targets are one array; pass a dict of targets too."
+
+
+def other_targets(logits: Sequence[str], targets: Sequence[str]) -> str:
+    """Return the error on targets of other splits than the logits."""
+    return (
+        f"logits are given for {listed([repr(name) for name in logits])} and targets for "
+        f"{listed([repr(name) for name in targets])}; pass both for the same splits."
+    )
+
+
+def shapes_of_splits(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Return the error on splits with other numbers of epochs, members or outputs."""
+    text = listed([f"{shape} for {split}" for split, shape in shapes.items()])
+    return (
+        f"logits are {text} (epochs, members, examples, outputs); only the number of examples may "
+        "differ between splits."
+    )
+
+
+def no_array(dtype: str) -> str:
+    """Return the error on logits or targets that are no array of numbers."""
+    return (
+        f"logits or targets have the dtype {dtype}; pass arrays or tensors of numbers, with the "
+        "same shape for every member."
+    )
+
+
+def logits_shape(split: str, logits: tuple[int, ...], targets: tuple[int, ...]) -> str:
+    """Return the error on logits and targets of shapes that do not belong together."""
+    return (
+        f"logits of {split} are {logits} and targets {targets}; logits must be (M, N, K), members "
+        "first, or (E, M, N, K) with epochs first, and targets (N,) or (N, K)."
+    )
+
+
+def logits_order(split: str, shape: tuple[int, ...], examples: int, order: str) -> str:
+    """Return the error on logits whose dimensions seem to be in another order.
+
+    Args:
+        split: The split.
+        shape: Of the logits of one epoch.
+        examples: Number of targets, N.
+        order: Transposition that gives (M, N, K).
+    """
+    return (
+        f"logits of {split} are {shape}, but there are {examples} targets; the order must be "
+        f"(M, N, K), members first. They may need logits.transpose{order}."
+    )
+
+
+def not_finite(split: str, count: int) -> str:
+    """Return the error on logits that are NaN or infinite."""
+    verb = "logit is" if count == 1 else "logits are"
+    return f"{count} {verb} not finite on {split}; leave out epochs and members that diverged."
+
+
+def one_hot_targets(split: str) -> str:
+    """Return the error on targets that are one-hot rows."""
+    return f"targets of {split} are one-hot rows (N, K); pass classes (N,): targets.argmax(1)."
+
+
+def fractional_targets(split: str) -> str:
+    """Return the error on targets that are no whole numbers, for classes."""
+    return (
+        f"targets of {split} are not whole numbers; classes are 0 to K−1. For numbers to predict, "
+        'pass family="gaussian" or "poisson".'
+    )
+
+
+def target_range(split: str, low: float, high: float, outputs: int) -> str:
+    """Return the error on targets out of range.
+
+    Args:
+        split: The split.
+        low: Smallest target.
+        high: Largest target.
+        outputs: K.
+    """
+    advice = " Pass targets - 1." if low == 1 and high == outputs else ""
+    return (
+        f"targets of {split} are {low:g} to {high:g}, and logits have {outputs} outputs; classes "
+        f"must be 0 to {outputs - 1}.{advice}"
+    )
+
+
+def epochs_of_logits(epochs: object, stored: int) -> str:
+    """Return the error on a number of epochs that contradicts the logits."""
+    return (
+        f"epochs is {epochs!r} and logits are of {stored} epoch{'' if stored == 1 else 's'}; pass "
+        "the number of epochs of training for logits (M, N, K) of the last one, and none for "
+        "logits (E, M, N, K)."
+    )
+
+
+def probabilities_given(split: str) -> str:
+    """Return the warning on outputs that are probabilities already."""
+    return (
+        f"The outputs on {split} are between 0 and 1 and sum to 1: they are read as class "
+        "probabilities, and their logarithms are taken as logits."
+    )
+
+
+def no_better_than_chance(split: str, error: float, chance: float) -> str:
+    """Return the warning on an ensemble that is no better than a constant prediction.
+
+    Args:
+        split: The split.
+        error: Error of the ensemble, a fraction.
+        chance: Error of the best constant prediction, a fraction.
+    """
+    return (
+        f"The error of the ensemble on {split} is {100 * error:.1f} %, not below chance level, "
+        f"{100 * chance:.1f} %: targets may be in another order than the logits."
     )

@@ -147,8 +147,13 @@ class RunWriter:
         """Return the seal of a lane: which of its epochs are on disk."""
         return self._seals[lane]
 
-    def write(self, block: EpochBlock) -> None:
+    def write(self, block: EpochBlock, *, flush: bool = True) -> None:
         """Write one epoch of one lane and seal it; do nothing if the epoch is already sealed.
+
+        Args:
+            block: The epoch.
+            flush: Whether the epoch survives a power failure from now on. Without it, an epoch that
+                follows at once must be written with it.
 
         Raises:
             StoreError: if the epoch is not the next one, or the disk cannot be written.
@@ -170,7 +175,8 @@ class RunWriter:
             if block.action.lowered:
                 self._write_lam(block.lane, after)
             after = replace(after, metrics=self._metric_checksums(block.lane, after))
-            files.flush(self.path)  # so that no seal that survives a power failure lacks its data
+            if flush:  # so that no seal that survives a power failure lacks its data
+                files.flush(self.path)
             lanes.write_seal(self.path, block.lane, after)
         self._seals[block.lane] = after
         self._remove_superseded(block.lane, seal, after)

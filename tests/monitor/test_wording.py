@@ -112,6 +112,72 @@ SENTENCES = [
         "update(logits, targets) in every training step. For logits that were saved earlier, use "
         "jtdiag.from_logits.",
     ),
+    (
+        wording.unknown_splits(["a", "b"]),
+        "logits are given for 'a' and 'b'; splits are 'train', 'val' and 'test'.",
+    ),
+    (
+        wording.targets_by_split(["val", "test"]),
+        "logits are given for 'val' and 'test', but targets are one array; pass a dict of targets "
+        "too.",
+    ),
+    (
+        wording.other_targets(["test"], ["val"]),
+        "logits are given for 'test' and targets for 'val'; pass both for the same splits.",
+    ),
+    (
+        wording.shapes_of_splits({"val": (1, 3, 9, 4), "test": (1, 2, 9, 4)}),
+        "logits are (1, 3, 9, 4) for val and (1, 2, 9, 4) for test (epochs, members, examples, "
+        "outputs); only the number of examples may differ between splits.",
+    ),
+    (
+        wording.no_array("object"),
+        "logits or targets have the dtype object; pass arrays or tensors of numbers, with the same "
+        "shape for every member.",
+    ),
+    (
+        wording.logits_shape("test", (9, 4), (9,)),
+        "logits of test are (9, 4) and targets (9,); logits must be (M, N, K), members first, or "
+        "(E, M, N, K) with epochs first, and targets (N,) or (N, K).",
+    ),
+    (
+        wording.logits_order("test", (9, 5, 4), 9, "(1, 0, 2)"),
+        "logits of test are (9, 5, 4), but there are 9 targets; the order must be (M, N, K), "
+        "members first. They may need logits.transpose(1, 0, 2).",
+    ),
+    (
+        wording.not_finite("val", 1),
+        "1 logit is not finite on val; leave out epochs and members that diverged.",
+    ),
+    (
+        wording.one_hot_targets("test"),
+        "targets of test are one-hot rows (N, K); pass classes (N,): targets.argmax(1).",
+    ),
+    (
+        wording.fractional_targets("test"),
+        "targets of test are not whole numbers; classes are 0 to K−1. For numbers to predict, pass "
+        'family="gaussian" or "poisson".',
+    ),
+    (
+        wording.target_range("test", 1, 4, 4),
+        "targets of test are 1 to 4, and logits have 4 outputs; classes must be 0 to 3. Pass "
+        "targets - 1.",
+    ),
+    (
+        wording.epochs_of_logits(4, 1),
+        "epochs is 4 and logits are of 1 epoch; pass the number of epochs of training for logits "
+        "(M, N, K) of the last one, and none for logits (E, M, N, K).",
+    ),
+    (
+        wording.probabilities_given("test"),
+        "The outputs on test are between 0 and 1 and sum to 1: they are read as class "
+        "probabilities, and their logarithms are taken as logits.",
+    ),
+    (
+        wording.no_better_than_chance("test", 0.9, 0.75),
+        "The error of the ensemble on test is 90.0 %, not below chance level, 75.0 %: targets may "
+        "be in another order than the logits.",
+    ),
 ]
 
 

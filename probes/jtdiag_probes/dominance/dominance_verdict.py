@@ -64,8 +64,8 @@ def _effective_members(result: xr.Dataset, lam: float, epoch: int | None) -> lis
 
 def _trained(result: xr.Dataset, epoch: int) -> int:
     """Return the number of trials of a λ that are sealed up to an epoch."""
-    leader = result["leader"].sel({names.EPOCH: epoch, names.SPLIT: names.TRAIN})
-    return int((leader >= 0).sum())
+    leader = result["leader"].sel({names.EPOCH: epoch})
+    return int((leader >= 0).any(names.SPLIT).sum())  # some recorded runs have no training errors
 
 
 def _last_with_outputs(result: xr.Dataset) -> int | None:
