@@ -5,6 +5,8 @@ Public names, imported on first use so that ``jtdiag --help`` does not import to
 - `train`: train the ensembles that a recipe describes and write a run.
 - `Run`: read a run: its recipe, its completed epochs as an xarray DataTree, its outputs.
 - `probe`: run a probe on a run and return an xarray Dataset.
+- `plot`: a figure of a run, for notebooks or into given axes; `table`: its errors as a DataFrame;
+  `report`: the HTML report.
 - `asks`, `Var`: turn a function into a user-defined probe.
 - `joint_loss`: the joint-training loss (Webb et al. 2020, Eq. 4), for any training loop.
 - `DominanceMonitor`: early warning in any training loop; `watch_branches` for the branches of one
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from jtdiag.engine.loss import joint_loss
     from jtdiag.engine.train import train
     from jtdiag.errors import JtdiagError
+    from jtdiag.figures.showing import plot
     from jtdiag.monitor.branches import watch_branches
     from jtdiag.monitor.imported import from_logits
     from jtdiag.monitor.monitor import DominanceMonitor
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
     from jtdiag.probing.running import probe
     from jtdiag.recipe.presets import find as find_recipe
     from jtdiag.recipe.recipe import Recipe
+    from jtdiag.report.writing import report
     from jtdiag.store.run import Run
+    from jtdiag.tables.frame import table
 
 __version__ = version("jtdiag")
 __all__ = [
@@ -43,7 +48,10 @@ __all__ = [
     "find_recipe",
     "from_logits",
     "joint_loss",
+    "plot",
     "probe",
+    "report",
+    "table",
     "train",
     "watch_branches",
 ]
@@ -58,7 +66,10 @@ _MODULES = {
     "find_recipe": ("jtdiag.recipe.presets", "find"),
     "from_logits": ("jtdiag.monitor.imported", "from_logits"),
     "joint_loss": ("jtdiag.engine.loss", "joint_loss"),
+    "plot": ("jtdiag.figures.showing", "plot"),
     "probe": ("jtdiag.probing.running", "probe"),
+    "report": ("jtdiag.report.writing", "report"),
+    "table": ("jtdiag.tables.frame", "table"),
     "train": ("jtdiag.engine.train", "train"),
     "watch_branches": ("jtdiag.monitor.branches", "watch_branches"),
 }

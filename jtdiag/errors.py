@@ -5,7 +5,9 @@ exception is a bug in jtdiag and keeps its traceback.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import Final
 
@@ -13,6 +15,29 @@ from jtdiag.printable import printable
 
 LONGEST: Final = 490
 """Largest number of characters of a message; with "Error: " before it, a line is below 500."""
+
+
+_ON_COMMAND_LINE: ContextVar[bool] = ContextVar("on_command_line", default=False)
+
+
+@contextmanager
+def on_command_line() -> Iterator[None]:
+    """Let errors within a block name options of commands."""
+    token = _ON_COMMAND_LINE.set(True)
+    try:
+        yield
+    finally:
+        _ON_COMMAND_LINE.reset(token)
+
+
+def option(python: str, command: str) -> str:
+    """Return what a user sets to mend an error: in Python, or on the command line.
+
+    Args:
+        python: Such as "resume=True".
+        command: Such as "--resume".
+    """
+    return command if _ON_COMMAND_LINE.get() else python
 
 
 class JtdiagError(Exception):

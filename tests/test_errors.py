@@ -33,3 +33,10 @@ def test_values_are_shown_as_python_writes_them_if_it_can():
     assert shown(10**5000) == "a whole number of about 5,000 digits"
     assert shown(-(10**5000)) == "a whole number of about 5,000 digits"
     assert shown([10**5000]) == "a list of values that are too long to print"
+
+
+def test_errors_name_options_of_commands_on_the_command_line_only():
+    assert errors.option("resume=True", "--resume") == "resume=True"
+    with errors.on_command_line():
+        assert errors.option("resume=True", "--resume") == "--resume"
+    assert errors.option("resume=True", "--resume") == "resume=True"

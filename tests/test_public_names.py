@@ -24,7 +24,10 @@ def test_the_public_names_are_few():
         "find_recipe",
         "from_logits",
         "joint_loss",
+        "plot",
         "probe",
+        "report",
+        "table",
         "train",
         "watch_branches",
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from jtdiag.errors import JtdiagError, nearest
+from jtdiag.errors import JtdiagError, nearest, on_command_line
 from jtdiag.printable import printable
 
 # Must be set before torch is imported. Threads that spin while they wait make a training step on
@@ -94,7 +94,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run a subcommand; a JtdiagError exits with status 1, other errors print a traceback."""
         try:
-            return super().invoke(ctx)
+            with on_command_line():
+                return super().invoke(ctx)
         except JtdiagError as error:
             raise click.ClickException(printable(str(error))) from error
         except OSError as error:

@@ -21,7 +21,7 @@ from jtdiag.engine.session import Session, torch_threads
 from jtdiag.engine.stages import Row, stages
 from jtdiag.engine.stopping import StopRequest
 from jtdiag.engine.writer import BackgroundWriter
-from jtdiag.errors import RecipeError, StoreError
+from jtdiag.errors import RecipeError, StoreError, option
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lanes, layout
@@ -147,7 +147,7 @@ def _check_disk(path: Path, size: layout.Size) -> None:
             f"{path} would take {layout.readable(size.total)}, of which outputs take "
             f"{layout.readable(size.outputs)}, but only {layout.readable(free)} of disk space is "
             "free; keep fewer epochs with keep.outputs and keep.checkpoints, or choose a folder on "
-            "another disk with --out."
+            f"another disk{option('', ' with --out')}."
         )
 
 

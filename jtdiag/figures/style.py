@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +17,9 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.figures import venues
+from jtdiag.figures import given_axes, venues
+from jtdiag.figures.given_axes import GivenAxes
+from jtdiag.figures.styled_figure import StyledFigure
 from jtdiag.figures.venues import Venue
 from jtdiag.probing import credit_facts
 
@@ -121,7 +123,10 @@ def height(inches: float, *, rows: bool = False) -> float:
 
 def figure(inches: float, *, rows: bool = False) -> Figure:
     """Return an empty figure with the width of the venue, and a height scaled by `height`."""
-    return Figure(figsize=(width(), height(inches, rows=rows)), layout="constrained")
+    given = given_axes.current()
+    if given is not None:  # stands for a figure: draws into the axes of a user
+        return cast(Figure, given)
+    return StyledFigure(figsize=(width(), height(inches, rows=rows)), layout="constrained")
 
 
 def legend(figure: Figure, order: Sequence[str] = ()) -> None:
@@ -140,6 +145,9 @@ def legend(figure: Figure, order: Sequence[str] = ()) -> None:
         *(label for label in order if label in handles),
         *(label for label in handles if label not in order),
     ]
+    if isinstance(figure, GivenAxes):
+        figure.axes[0].legend([handles[label] for label in labels], labels, fontsize=small())
+        return
     for columns in range(len(labels), 0, -1):
         if _try_legend(figure, labels, handles, columns):
             return

@@ -114,6 +114,11 @@ class DominanceMonitor:
         self.findings: list[Finding] = []
         """All findings so far."""
 
+    def __repr__(self) -> str:
+        """Return the members, epochs and alerts so far, on one line."""
+        alerts = sum(finding.level == "alert" for finding in self.findings)
+        return wording.monitor(self._members, len(self.epochs), alerts, stopped=bool(self.stopped))
+
     # --- every batch -------------------------------------------------------------------------
 
     @property

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from jtdiag.stats import listed
+from jtdiag import stats
 
 ORIGIN = "from a user's training loop; the recipe's data, learning rate and optimizer are unknown"
 """Setting of a run that was recorded."""
@@ -44,6 +44,20 @@ def stopped(reason: str) -> str:
 
 def _ended(reason: str) -> str:
     return reason if reason.endswith((".", "!", "?", "…")) else f"{reason}."
+
+
+def monitor(members: int, epochs: int, alerts: int, *, stopped: bool) -> str:
+    """Return a monitor on one line.
+
+    Args:
+        members: M; 0 before the first batch.
+        epochs: Epochs with metrics.
+        alerts: Findings that are alerts.
+        stopped: Whether it has stopped because of an error.
+    """
+    counts = ((members, "member"), (epochs, "epoch"), (alerts, "alert"))
+    text = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+    return f"<DominanceMonitor: {text}{', stopped' if stopped else ''}>"
 
 
 def no_tensor(argument: str, actual: str) -> str:
@@ -199,29 +213,27 @@ def only_start(folder: str) -> str:
 
 def unknown_splits(given: Sequence[str]) -> str:
     """Return the error on logits of other splits than those of a run."""
-    return (
-        f"logits are given for {listed([repr(name) for name in given]) or 'no split'}; splits are "
-        "'train', 'val' and 'test'."
-    )
+    splits = stats.listed([repr(name) for name in given]) or "no split"
+    return f"logits are given for {splits}; splits are 'train', 'val' and 'test'."
 
 
 def targets_by_split(given: Sequence[str]) -> str:
     """Return the error on one array of targets for several splits."""
-    splits = listed([repr(name) for name in given])
+    splits = stats.listed([repr(name) for name in given])
     return f"logits are given for {splits}, but targets are one array; pass a dict of targets too."
 
 
 def other_targets(logits: Sequence[str], targets: Sequence[str]) -> str:
     """Return the error on targets of other splits than the logits."""
     return (
-        f"logits are given for {listed([repr(name) for name in logits])} and targets for "
-        f"{listed([repr(name) for name in targets])}; pass both for the same splits."
+        f"logits are given for {stats.listed([repr(name) for name in logits])} and targets for "
+        f"{stats.listed([repr(name) for name in targets])}; pass both for the same splits."
     )
 
 
 def shapes_of_splits(shapes: Mapping[str, tuple[int, ...]]) -> str:
     """Return the error on splits with other numbers of epochs, members or outputs."""
-    text = listed([f"{shape} for {split}" for split, shape in shapes.items()])
+    text = stats.listed([f"{shape} for {split}" for split, shape in shapes.items()])
     return (
         f"logits are {text} (epochs, members, examples, outputs); only the number of examples may "
         "differ between splits."

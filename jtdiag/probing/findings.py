@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from html import escape
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +46,15 @@ class Finding:
     headline: str = ""
     """The finding in at most a dozen words, for the head of a report: lower case, no full stop.
     Empty if the finding is a detail."""
+
+    def __str__(self) -> str:
+        """Return the sentence, after "ALERT" if the finding is one."""
+        return f"ALERT {self.sentence}" if self.level == "alert" else self.sentence
+
+    def _repr_html_(self) -> str:
+        """Return the sentence, for notebooks."""
+        mark = "<strong>ALERT</strong> " if self.level == "alert" else ""
+        return f"<p>{mark}{escape(self.sentence)}</p>"
 
 
 def read(run: Path, *, lost: bool = False) -> list[Finding]:

@@ -22,7 +22,7 @@ from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
 from jtdiag.rules.module_history import METRICS, ModuleHistory
-from jtdiag.store import checksums, chunks, direct, formats, lanes, lazy, trust
+from jtdiag.store import checksums, chunks, direct, formats, lanes, lazy, summary, trust
 from jtdiag.store.lanes import Lane, Seal
 
 if TYPE_CHECKING:
@@ -79,6 +79,28 @@ class Run:
         self._last_record: tuple[Lane | None, int, checksums.Chunks] = (None, -1, {})
         self._left_out: frozenset[Lane] = frozenset()
         self._check_recipe()
+
+    def __repr__(self) -> str:
+        """Return the run on one line."""
+        return summary.line(self)
+
+    def _repr_html_(self) -> str:
+        """Return what the run is and the state of its lanes, for notebooks."""
+        return summary.html(self)
+
+    def summary(self) -> str:
+        """Return what the run consists of, how far it is, its size and results, as lines."""
+        return summary.text(self)
+
+    def require_split(self, split: str) -> None:
+        """Check that the run has a split.
+
+        Raises:
+            StoreError: if it does not.
+        """
+        if split not in self.recipe.splits:
+            splits = ", ".join(map(repr, self.recipe.splits))
+            raise StoreError(f"{self.path} has no split {split!r}; it has {splits}.")
 
     @staticmethod
     def require(path: Path) -> None:

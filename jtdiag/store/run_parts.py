@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from jtdiag.errors import StoreError
+from jtdiag.errors import StoreError, option
 
 PARTS: Final = ("recipe.toml", "store.zarr", "lanes", "results", "findings.jsonl")
 """Files and folders in a run's folder; figures and reports may lie beside them."""
@@ -22,5 +22,5 @@ def refuse_part_of_run(path: Path) -> None:
         if part in PARTS and all((folder / name).exists() for name in PARTS[:2]):
             raise StoreError(
                 f"{path} is a part of the run in {folder}, and is not replaced; choose another "
-                "place with --out."
+                f"place{option('', ' with --out')}."
             )

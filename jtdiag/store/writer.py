@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from jtdiag import files, names
-from jtdiag.errors import StoreError
+from jtdiag.errors import StoreError, option
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import checksums, chunks, formats, lanes, layout, states, trust
@@ -132,7 +132,8 @@ class RunWriter:
         if changed:
             raise StoreError(
                 f"{path} was made with another recipe; these fields differ: {', '.join(changed)}. "
-                "Resume with the same recipe, or choose another folder with --out."
+                "Resume with the same recipe, or choose another "
+                f"folder{option('', ' with --out')}."
             )
         lock = _lock(path)
         writer = cls(path, run.recipe, lock)
@@ -370,7 +371,8 @@ def refuse_occupied(path: Path) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         reason = "already contains a run" if (path / RECIPE).exists() else "is not empty"
         raise StoreError(
-            f"{path} {reason}. Resume a run with --resume, or choose another folder with --out."
+            f"{path} {reason}. Resume a run with {option('resume=True', '--resume')}, or choose "
+            f"another folder{option('', ' with --out')}."
         )
 
 
@@ -395,7 +397,8 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(
-                f"The disk of {path} is full. Free some space, then resume with --resume."
+                f"The disk of {path} is full. Free some space, then resume with "
+                f"{option('resume=True', '--resume')}."
             ) from error
         raise StoreError(f"{path}: cannot be written: {error}.") from error
 

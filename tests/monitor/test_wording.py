@@ -113,6 +113,10 @@ SENTENCES = [
         "jtdiag.from_logits.",
     ),
     (
+        wording.monitor(4, 1, 0, stopped=True),
+        "<DominanceMonitor: 4 members, 1 epoch, 0 alerts, stopped>",
+    ),
+    (
         wording.unknown_splits(["a", "b"]),
         "logits are given for 'a' and 'b'; splits are 'train', 'val' and 'test'.",
     ),

@@ -1,0 +1,33 @@
+"""A figure that keeps the style in which it was drawn, and that notebooks show."""
+
+import io
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+DPI = 144
+"""Resolution in notebooks, for which print resolutions would be too large."""
+
+
+class StyledFigure(Figure):
+    """A figure that is written with the settings with which it was made.
+
+    matplotlib looks up fonts when it draws, which may be long after the style was left.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # To look up the backend would import one.
+        self._settings = {key: mpl.rcParams[key] for key in mpl.rcParams if key != "backend"}
+
+    def savefig(self, *arguments: Any, **options: Any) -> None:
+        """Write the figure, as `matplotlib.figure.Figure.savefig` does."""
+        with mpl.rc_context(self._settings):
+            super().savefig(*arguments, **options)
+
+    def _repr_png_(self) -> bytes:
+        """Return the figure as PNG, which notebooks show."""
+        stream = io.BytesIO()
+        self.savefig(stream, format="png", dpi=DPI)
+        return stream.getvalue()
