@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from jtdiag import names
 from jtdiag.figures import given_axes, venues
-from jtdiag.figures.given_axes import GivenAxes
 from jtdiag.figures.styled_figure import StyledFigure
 from jtdiag.figures.venues import Venue
 from jtdiag.probing import credit_facts
@@ -145,7 +144,7 @@ def legend(figure: Figure, order: Sequence[str] = ()) -> None:
         *(label for label in order if label in handles),
         *(label for label in handles if label not in order),
     ]
-    if isinstance(figure, GivenAxes):
+    if given_axes.current() is not None:
         figure.axes[0].legend([handles[label] for label in labels], labels, fontsize=small())
         return
     for columns in range(len(labels), 0, -1):

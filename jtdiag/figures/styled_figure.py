@@ -19,7 +19,8 @@ class StyledFigure(Figure):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # To look up the backend would import one.
-        self._settings = {key: mpl.rcParams[key] for key in mpl.rcParams if key != "backend"}
+        keys = (key for key in mpl.rcParams if key != "backend")
+        self._settings: dict[Any, Any] = {key: mpl.rcParams[key] for key in keys}
 
     def savefig(self, *arguments: Any, **options: Any) -> None:
         """Write the figure, as `matplotlib.figure.Figure.savefig` does."""
