@@ -434,8 +434,8 @@ class LaneGroup:
             index_LB = index_LN[:, start : start + size]
             flat = index_LB.reshape(-1)
             yield (
-                part.x[flat].view(lanes, index_LB.shape[1], *part.x.shape[1:]),
-                part.y[flat].view(lanes, index_LB.shape[1], *part.y.shape[1:]),
+                part.x.index_select(0, flat).view(lanes, index_LB.shape[1], *part.x.shape[1:]),
+                part.y.index_select(0, flat).view(lanes, index_LB.shape[1], *part.y.shape[1:]),
             )
 
     def _running_means(self) -> RunningMeans:
@@ -476,7 +476,8 @@ class LaneGroup:
                 logits = self._logits(self._state, x, training=False)
                 means.add(logits, target_LB, self._objective.losses(logits, target_LB))
             else:
-                logits, features, local = self._modules.evaluate(self._state, x)
+                examples = (split, part.start, part.stop, start)
+                logits, features, local = self._modules.evaluate(self._state, x, examples)
                 means.add_by_module(self._objective, logits, local, features, target_LB)
             if keep is not None:
                 kept = (
@@ -561,6 +562,8 @@ class LaneGroup:
             for kind, tensors in (("weight", weights), ("memory", self.memory)):
                 for name, tensor in tensors.items():
                     tensor[index] = torch.from_numpy(state[f"{kind}/{name}"]).to(self.device)
+        if self._modules is not None:
+            self._modules.restored()
 
 
 def _gradients(

@@ -75,4 +75,5 @@ class FrozenFeatures:
 
 def _at(values: Tensor, positions: Tensor) -> Tensor:
     """Return the examples (L, M, B, …) at positions (L, B) of values (L, M, N, …)."""
-    return torch.stack([of_lane[:, own] for of_lane, own in zip(values, positions, strict=True)])
+    rows = zip(values, positions, strict=True)
+    return torch.stack([of_lane.index_select(1, own) for of_lane, own in rows])

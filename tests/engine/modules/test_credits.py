@@ -348,7 +348,7 @@ def test_errors_by_module_are_those_of_the_local_heads(group_of):
     group.train_epoch(1)
     rows = group.measure("test").rows
     x, y = group.data.part("test").x, group.data.part("test").y
-    logits, features, local = group._modules.evaluate(group._state, x.expand(2, *x.shape))
+    logits, features, local = group._modules.evaluate(group._state, x.expand(2, *x.shape), "all")
     for index, head in enumerate(local):
         wrong = (head.argmax(2) != y).double().mean(-1)
         np.testing.assert_allclose(rows["module_error"][..., index], wrong, atol=1e-15)

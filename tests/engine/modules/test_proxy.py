@@ -127,6 +127,41 @@ def test_kept_features_are_those_that_are_computed(group_of, monkeypatch):
         torch.testing.assert_close(tensor, computed._state[name], atol=1e-11, rtol=1e-9)
 
 
+def test_while_the_head_trains_features_of_evaluated_examples_are_kept(group_of, monkeypatch):
+    kept, computed = (group_of({"epochs": [1, 1, 2]}) for _ in range(2))
+    for epoch in range(1, 5):
+        monkeypatch.setattr(frozen_features, "LARGEST_CACHE", 2**30)
+        kept.train_epoch(epoch)
+        first = kept.measure("test", keep=torch.float64)
+        held = [h.clone() for features in kept._modules._evaluated.values() for h in features]
+        assert bool(held) == (epoch > 2)
+        computed.train_epoch(epoch)
+        monkeypatch.setattr(frozen_features, "LARGEST_CACHE", 0)
+        second = computed.measure("test", keep=torch.float64)
+        assert not computed._modules._evaluated
+        assert torch.equal(first.logits, second.logits)
+        for name in first.rows:
+            np.testing.assert_array_equal(first.rows[name], second.rows[name])
+
+
+def test_features_of_weights_that_were_replaced_are_not_used(group_of):
+    group, other = group_of(), group_of(seed=5)
+    for each in (group, other):
+        for epoch in (1, 2, 3):
+            each.train_epoch(epoch)
+        each.measure("test")
+    states = [
+        {
+            **{f"weight/{name}": tensor for name, tensor in weights.items()},
+            **{f"memory/{name}": tensor for name, tensor in memory.items()},
+        }
+        for weights, memory in (other.snapshot(0), other.snapshot(1))
+    ]
+    group.restore([{name: tensor.numpy() for name, tensor in state.items()} for state in states])
+    ours, theirs = (each.measure("test", keep=torch.float64).logits for each in (group, other))
+    assert torch.equal(ours, theirs)
+
+
 def test_hidden_modules_are_the_same_at_every_lambda(group_of):
     group = group_of()
     for epoch in (1, 2, 3):
