@@ -106,6 +106,15 @@ class Probe:
             )
         return ""
 
+    def declared(self, run: Run, options: Options) -> dict[str, Var]:
+        """Return the variables of its result for a run, by name."""
+        return {
+            name: var
+            for name, var in self.writes.items()
+            if not (var.from_outputs and options.metrics_only)
+            and (run.modules or not var.of_modules)
+        }
+
     def ask(self, run: Run, options: Options) -> xr.Dataset:
         """Measure a run and return the result, labeled with units, meanings and names of classes.
 
@@ -119,12 +128,7 @@ class Probe:
         if objection:
             raise ProbeError(f"Probe {self.name} {objection}. Run other probes on this run.")
         result = self.measure(run, options)
-        declared = {
-            name: var
-            for name, var in self.writes.items()
-            if not (var.from_outputs and options.metrics_only)
-            and (run.modules or not var.of_modules)
-        }
+        declared = self.declared(run, options)
         if set(map(str, result.data_vars)) != set(declared):
             raise ProbeError(
                 f"Probe {self.name} declares {sorted(declared)} but wrote "

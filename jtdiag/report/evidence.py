@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import xarray as xr
 
 from jtdiag.probing import credit_facts, findings, lane_states, results
-from jtdiag.probing.contract import Probe
+from jtdiag.probing.contract import Options, Probe
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import judge, measure
@@ -110,4 +110,5 @@ def _load(run: Run, probe: Probe) -> xr.Dataset | None:
     if not results.path_of(run, probe.name).exists():
         return None
     result = results.load(run, probe.name)
-    return result if set(probe.writes) <= set(map(str, result.data_vars)) else None
+    declared = set(probe.declared(run, Options()))
+    return result if declared <= set(map(str, result.data_vars)) else None
