@@ -307,7 +307,8 @@ def test_rules_say_nothing_before_the_heads_train(tmp_path, recipe_of):
     assert history.head_from == 7
     log = VerdictLog()
     for epoch in range(8):
-        assert log.judge("lane", history.until(epoch)) == []
+        rules = {verdict.rule for verdict in log.judge("lane", history.until(epoch))}
+        assert rules <= {"dead-rows"}  # it is about features, not about heads
     later = run.history(Lane(lam_index=0, trial=0)).with_heads()
     assert later.epoch.tolist() == [0, 1]
 
