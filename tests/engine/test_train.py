@@ -395,7 +395,7 @@ def test_a_disk_that_is_full_while_a_run_is_made_leaves_nothing_behind(
 def test_a_folder_that_is_taken_is_refused_and_left_alone(npz, tmp_path):
     path = train(toy(npz, train={"epochs": 1}), tmp_path / "run").path
     before = contents(path)
-    with pytest.raises(StoreError, match="already contains a run. Resume a run with --resume"):
+    with pytest.raises(StoreError, match="already contains a run. Resume a run with resume=True"):
         train(toy(npz), path)
     assert contents(path) == before
 

@@ -109,6 +109,23 @@ PROXIES: Mapping[str, Proxy] = {
 """By the value of modules.loss."""
 
 
+SAME_CLASS = ("al", "cts", "contrast")
+"""Losses that need a pair of the same class; "neo" needs one of different classes."""
+
+
+def needed(loss: str, same: Tensor, pairs: Tensor) -> Tensor:
+    """Return which of some pairs a loss can learn from; without any, a batch has no value.
+
+    Args:
+        loss: The value of modules.loss.
+        same: (..., B, B), whether two examples are of the same class.
+        pairs: (..., B, B), the pairs that count.
+    """
+    if loss in SAME_CLASS:
+        return pairs & same
+    return pairs & ~same if loss == "neo" else pairs
+
+
 def labelled(positions: Tensor, share: float, seed: int) -> Tensor:
     """Return which pairs (..., B, B) of examples are labelled: a fixed, symmetric random choice.
 

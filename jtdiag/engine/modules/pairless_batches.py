@@ -11,9 +11,6 @@ from jtdiag.engine.modules import pair_kernels
 from jtdiag.engine.modules.contract import Setting
 from jtdiag.errors import RecipeError
 
-SAME_CLASS = ("al", "cts", "contrast")
-"""Losses that need a pair of the same class; "neo" needs one of different classes."""
-
 
 def remarks(setting: Setting) -> list[str]:
     """Return how many batches of the first epoch of a trial change nothing in hidden modules.
@@ -40,7 +37,7 @@ def remarks(setting: Setting) -> list[str]:
 
 
 def _kind(loss: str) -> str:
-    if loss in SAME_CLASS:
+    if loss in pair_kernels.SAME_CLASS:
         return " of the same class"
     return " of different classes" if loss == "neo" else ""
 
@@ -59,14 +56,11 @@ def _batches(setting: Setting) -> Sequence[tuple[Tensor, Tensor]]:
 
 def _has_pair(setting: Setting, positions: Tensor, target: Tensor) -> bool:
     modules = setting.recipe.modules
-    if modules.pairs == 1 and modules.loss in SAME_CLASS:  # without a matrix of all pairs
+    # Without a matrix of all pairs where none is needed.
+    if modules.pairs == 1 and modules.loss in pair_kernels.SAME_CLASS:
         return bool(torch.bincount(target).max() > 1)
     same = target[:, None] == target
     pairs = pair_kernels.upper(target.numel(), target.device)
     if modules.pairs < 1:
         pairs = pairs & pair_kernels.labelled(positions, modules.pairs, setting.recipe.seed)
-    if modules.loss in SAME_CLASS:
-        pairs = pairs & same
-    elif modules.loss == "neo":
-        pairs = pairs & ~same
-    return bool(pairs.any())
+    return bool(pair_kernels.needed(modules.loss, same, pairs).any())

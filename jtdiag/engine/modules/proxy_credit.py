@@ -106,11 +106,12 @@ class Proxy:
         if index == len(self._setting.modules) - 1:
             root, logits = (out, batch.losses.by_logits(out.detach())), out.detach()
         else:
-            value = self.proxy(out, batch)
+            value, defined = self.proxy(out, batch)
             root = (value, torch.full_like(value, -1 / batch.members))
             later, logits = self._rest(batch.state, out.detach(), index)
             features = [*features, out.detach(), *later]
-            measured[names.PROXY] = self._of_module(index, value.detach(), out.shape[2])
+            count = defined * out.shape[2]
+            measured[names.PROXY] = self._of_module(index, value.detach(), count)
         return Credited(
             logits=logits,
             gradients=gradients([root], weights),
@@ -118,14 +119,14 @@ class Proxy:
             measured=measured,
         )
 
-    def _of_module(self, index: int, value: Tensor, batch: int) -> Ratio:
-        """Return a value (L, M) of one module, as its mean over examples."""
+    def _of_module(self, index: int, value: Tensor, examples: Tensor) -> Ratio:
+        """Return a value (L, M) of one module, as its mean over examples (L, 1) with a value."""
         count = value.new_zeros(*value.shape, len(self._setting.modules))
-        count[..., index] = batch
+        count[..., index] = examples
         return Ratio(numerator=value.unsqueeze(-1) * count, denominator=count)
 
-    def proxy(self, features: Tensor, batch: Batch) -> Tensor:
-        """Return the proxy (L, M) of features (L, M, B, …) of a hidden module."""
+    def proxy(self, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the proxy (L, M) of features (L, M, B, …), and whether it is defined (L, 1)."""
         k = pair_kernels.kernel(self._vectors(features))
         same = batch.target.unsqueeze(-1) == batch.target.unsqueeze(-2)
         pairs = pair_kernels.upper(k.shape[-1], k.device).expand(same.shape)
@@ -133,7 +134,9 @@ class Proxy:
             seed = self._setting.recipe.seed
             pairs = pairs & pair_kernels.labelled(batch.positions, self._recipe.pairs, seed)
         # All members of a lane see the same examples.
-        return self._proxy(k, same[:, None], pairs[:, None], self._low, self._temperature)
+        value = self._proxy(k, same[:, None], pairs[:, None], self._low, self._temperature)
+        needed = pair_kernels.needed(self._recipe.loss, same, pairs)
+        return value, needed.flatten(1).any(1, keepdim=True)
 
     def _vectors(self, features: Tensor) -> Tensor:
         """Return vectors (L, M, B, D), of maps that are averaged first."""

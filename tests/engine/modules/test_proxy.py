@@ -77,9 +77,9 @@ def test_a_proxy_rises(group_of):
     true = credit.proxy
 
     def recorded(features, batch):
-        value = true(features, batch)
+        value, defined = true(features, batch)
         values.append(value.detach().mean().item())
-        return value
+        return value, defined
 
     credit.proxy = recorded
     for epoch in range(1, 31):
@@ -101,6 +101,14 @@ def test_the_proxy_of_the_module_that_is_trained_is_a_metric(tmp_path, recipe_of
     ]
     first = values.isel(module=0).sel(epoch=[1, 2]).mean(["lam", "trial", "member"])
     assert 0 < float(first[0]) < float(first[1]) <= 1
+
+
+def test_batches_without_a_pair_of_a_class_are_no_part_of_the_metric(group_of):
+    """The alignment of a single pair of one class is 1, whatever its features."""
+    members = {**MLP, "norm": "none"}  # normalized over two examples, features are orthogonal
+    group = group_of(members=members, train={"batch": 2, "lr": 1e-9})
+    values = group.train_epoch(1)["proxy"][..., 0]
+    np.testing.assert_allclose(values, 1, atol=1e-12)
 
 
 def test_nan_above_a_module_leaves_its_update_unchanged(group_of):
