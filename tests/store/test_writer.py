@@ -532,7 +532,7 @@ def test_a_full_disk_is_one_line_wherever_it_strikes_and_nothing_is_sealed(creat
     for count in range(1, len(opened) + 1):
         with monkeypatch.context() as patch:
             full_after(patch, count)
-            with pytest.raises(StoreError, match="is full. Free some space, then .* --resume"):
+            with pytest.raises(StoreError, match="is full. Free some space, then .* resume=True"):
                 write(writer, SECOND, [0])
         assert Run(writer.path).seal(SECOND).epoch == writer.seal(SECOND).epoch == -1
     write(writer, SECOND, [0])
