@@ -44,7 +44,7 @@ def plot(
         StoreError: if a folder contains no run.
     """
     kind = FIGURES.find(name)
-    runs = [one if isinstance(one, Run) else Run(one) for one in (run, *others)]
+    runs = [each if isinstance(each, Run) else Run(each) for each in (run, *others)]
     if len(runs) > 1 and not kind.compares:
         raise ProbeError(f"The figure '{name}' shows a single run; call plot once for each run.")
     results = [probe(each, kind.needs) for each in runs]

@@ -98,7 +98,9 @@ def _epochs(
         train = None
         if names.TRAIN in splits:
             train = _training(splits[names.TRAIN], at, epoch, measure, facts)
-        outputs = {s: _outputs(one, at, measure) for s, one in splits.items() if s != names.TRAIN}
+        outputs = {
+            s: _outputs(arrays, at, measure) for s, arrays in splits.items() if s != names.TRAIN
+        }
         yield WholeEpoch(epoch=epoch, train=train, outputs=outputs)
 
 

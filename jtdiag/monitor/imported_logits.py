@@ -62,7 +62,7 @@ def saved(
         for split in names.SPLITS
         if split in by_split
     }
-    shapes = {split: tuple(one.logits.shape) for split, one in made.items()}
+    shapes = {split: tuple(arrays.logits.shape) for split, arrays in made.items()}
     if len({(shape[0], shape[1], shape[3]) for shape in shapes.values()}) > 1:
         raise DataError(wording.shapes_of_splits(shapes))
     return made

@@ -28,8 +28,8 @@ def of_run(evidence: Evidence, lam: float | None) -> tuple[Finding, ...]:
         evidence: Of the run.
         lam: The best λ; None if it is not known.
     """
-    found = (_first(evidence, rules, lam) for rules in SAID)
-    return tuple(finding for finding in found if finding is not None)
+    findings = (_first(evidence, rules, lam) for rules in SAID)
+    return tuple(finding for finding in findings if finding is not None)
 
 
 def _first(

@@ -110,9 +110,9 @@ def layers_together(
         comparisons: Number of differences whose intervals hold together.
     """
     parts = [
-        f"significantly {how} {_at_lams(found)}"
-        for how, found in (("higher", higher), ("lower", lower))
-        if found
+        f"significantly {how} {_at_lams(lams)}"
+        for how, lams in (("higher", higher), ("lower", lower))
+        if lams
     ]
     if other:
         parts.append(f"not significantly different {_at_lams(other)}")

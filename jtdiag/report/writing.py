@@ -25,7 +25,7 @@ def report(
     Raises:
         StoreError: if a folder contains no run, a result is damaged, or the file cannot be written.
     """
-    runs = [one if isinstance(one, Run) else Run(one) for one in (run, *others)]
+    runs = [each if isinstance(each, Run) else Run(each) for each in (run, *others)]
     for each in runs if ask else ():
         if os.access(each.path, os.W_OK):
             ask_cheap(each)

@@ -41,7 +41,7 @@ def table(
     """
     import pandas as pd  # slow to import, and xarray needs it anyway
 
-    runs = [one if isinstance(one, Run) else Run(one) for one in (run, *others)]
+    runs = [each if isinstance(each, Run) else Run(each) for each in (run, *others)]
     folders = [each.path.resolve().name for each in runs]
     rows = []
     for each, name in zip(runs, labels([r.recipe for r in runs], folders), strict=True):

@@ -51,17 +51,17 @@ def varying(measured: Sequence[Gap]) -> str:
     Empty if runs have to be named, since several quantities or something else differ as well.
     """
     places: dict[str, set[object]] = {name: set() for name in QUANTITIES}
-    found = []
+    fields = []
     for name in QUANTITIES:
         by_series: dict[tuple[str, str, float], list[object]] = {}
         for gap in measured:
             by_series.setdefault((gap.rule, gap.setting, gap.lam), []).append(getattr(gap, name))
         if any(len(set(values) - {None}) > 1 for values in by_series.values()):
-            found.append(name)
+            fields.append(name)
         places[name] = {len(set(v)) == len(v) for v in by_series.values()}
     settings = {(gap.rule, gap.setting) for gap in measured}
     named_twice = len({rule for rule, _ in settings}) < len(settings)
-    return found[0] if len(found) == 1 and places[found[0]] == {True} and not named_twice else ""
+    return fields[0] if len(fields) == 1 and places[fields[0]] == {True} and not named_twice else ""
 
 
 def _by_quantity(measured: Sequence[Gap], quantity: str) -> Figure:

@@ -15,6 +15,8 @@ from jtdiag.figures.contract import FigureKind, Results
 
 ROWS = 16
 """Largest number of rows and of columns; of more, evenly spaced ones."""
+FEWEST = 7
+"""Rows for which there is room in any case: the label of the colors needs it."""
 WRITTEN = 10
 """Columns up to which every error is written into its cell."""
 DARK = 6
@@ -23,7 +25,7 @@ LARGEST = 10
 """Points above the best source that have the darkest color."""
 SCALE = PowerNorm(0.5, vmin=0, vmax=LARGEST, clip=True)
 """Colors by the square root: small differences matter."""
-TAU_HEIGHT = 1.9
+TAU_HEIGHT = 2.3
 """Height of the panel with τ in inches, for LNCS."""
 MISSING = (
     "The run has no hidden layer with a head after training. Train members with hidden layers, and "
@@ -47,7 +49,7 @@ def draw(results: Results) -> Figure:
         errors, ranked = rows_of_runs(every), sources.ranked(every)
     rows, columns = (min(ROWS, size) for size in errors.shape)
     names_height = 0.05 * min(30, max(len(str(name)) for name in errors[TARGET].values))
-    height = 0.5 + 0.16 * rows + names_height
+    height = 0.5 + 0.16 * max(rows, FEWEST) + names_height
     ranked = ranked.sel({RANKING: ranked["target_tau"].notnull().any((names.TRIAL, TARGET))})
     heights = [height, TAU_HEIGHT] if ranked.sizes[RANKING] else [height]
     figure = style.figure(sum(heights), rows=True)
@@ -143,8 +145,7 @@ def draw_taus(ranked: xr.Dataset, ax: Axes) -> None:
     ax.set_xticks(
         x,
         [f"{name} ranking" if name == STATIC else name for name in rankings],
-        rotation=30,
-        ha="right",
+        rotation=90,
     )
     ax.set_ylabel("Kendall's τ")
     ax.margins(y=0.12)

@@ -70,13 +70,13 @@ def _evidence(basis: Floats, eigenvalues: Floats, y: Floats) -> Evidence:
     values = [_density(r, eigenvalues, squares, rest, len(y))[0] for r in grid]
     best = int(np.argmax(values))
     bounds = grid[max(best - 1, 0)], grid[min(best + 1, GRID - 1)]
-    found = minimize_scalar(
+    minimum = minimize_scalar(
         lambda r: -_density(r, eigenvalues, squares, rest, len(y))[0],
         bounds=bounds,
         method="bounded",
         options={"xatol": ACCURACY},
     )
-    log_ratio = found.x if -found.fun >= values[best] else grid[best]
+    log_ratio = minimum.x if -minimum.fun >= values[best] else grid[best]
     density, noise = _density(log_ratio, eigenvalues, squares, rest, len(y))
     return Evidence(density / len(y), float(np.exp(-log_ratio)) / noise, 1 / noise)
 

@@ -172,7 +172,7 @@ def _counts(trials: Mapping[int, OneTrial]) -> dict[str, int]:
 
 probe = Probe(
     name="transfer",
-    question="For which new tasks are the features good, and would a score have told?",
+    question="For which new tasks are the features good, and do scores predict it?",
     writes=WRITES,
     measure=measure,
     judge=judge,
