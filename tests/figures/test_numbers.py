@@ -57,10 +57,13 @@ def test_a_figure_draws_what_it_says_it_uses_and_nothing_else(probed_run, name):
     kind.draw(runs_of(kind, used))
     for variable in kind.uses:
         with pytest.raises((KeyError, ValueError)):
-            without = used.drop_vars(variable)
-            kind.draw(runs_of(kind, without))
-            if kind.name == "transfer":  # several runs are sources of each other
-                kind.draw([("a", without), ("b", without)])
+            draw_each_way(kind, used.drop_vars(variable))
+
+
+def draw_each_way(kind, result):
+    kind.draw(runs_of(kind, result))
+    if kind.name == "transfer":  # of several runs, each is a source for the others
+        kind.draw([("a", result), ("b", result)])
 
 
 def runs_of(kind, result):
