@@ -106,8 +106,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     sizes |= {names.MODULE: len(run.modules)}
     arrays = {
         name: np.full([sizes[dim] for dim in var.dims], -1.0 if name == "first_spoke" else np.nan)
-        for name, var in WRITES.items()
-        if not (var.from_outputs and options.metrics_only) and (run.modules or not var.of_modules)
+        for name, var in probe.declared(run, options).items()
     }
     for lane, history in histories.items():
         index = (lane.lam_index, lane.trial)
