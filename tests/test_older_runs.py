@@ -106,6 +106,8 @@ def test_a_probe_measures_the_numbers_of_that_version(unpacked, name, monkeypatc
 def assert_same(then: xr.DataArray, now: xr.DataArray) -> None:
     """Compare values, up to the rounding of another processor's sums, and all labels."""
     assert then.dims == now.dims
+    if "rule" in then.dims:  # rules may be added, after those of that version
+        now = now.isel(rule=slice(then.sizes["rule"]))
     for dim in then.dims:
         if dim in then.coords:
             np.testing.assert_array_equal(then[dim].values, now[dim].values)
