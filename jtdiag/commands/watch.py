@@ -4,7 +4,7 @@ import io
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -81,7 +81,11 @@ def watch(
     _replace_unencodable()
     try:
         notes = Notes()
-        with exiting_on_sigterm(), alerts.dispatcher(notes.take) as dispatcher:
+        with (
+            exiting_on_sigterm(),
+            _one_reading_thread(),
+            alerts.dispatcher(notes.take) as dispatcher,
+        ):
             watched = start(run)
             with notes.kept(), _display(watched, style, once) as display:
                 polling = Polling(watched, display, dispatcher, until_done=until_done)
@@ -203,6 +207,13 @@ def _require_runs(watched: "RunWatch | FolderWatch") -> None:
 
     if isinstance(watched, FolderWatch) and not (watched.runs or watched.troubled):
         raise StoreError(f"{watched.folder} contains no runs; pass a run or a folder of runs.")
+
+
+def _one_reading_thread() -> AbstractContextManager[object]:
+    """Let zarr read with one thread: a poll reads little, and the pool would grow with time."""
+    import zarr
+
+    return zarr.config.set({"threading.max_workers": 1})
 
 
 def _replace_unencodable() -> None:

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import attrs
 import pytest
+import zarr
 from click.testing import CliRunner
 
 from jtdiag import train
@@ -110,6 +111,15 @@ def test_interrupted_it_says_that_training_goes_on(warned, asleep):
     ran = watch(warned.run)
     assert ran.exit_code == INTERRUPTED == 130
     assert ran.stderr == "Stopped watching; training is not affected.\n"
+
+
+def test_while_it_watches_zarr_keeps_one_thread(warned, asleep):
+    before = zarr.config.get("threading.max_workers")
+    threads = []
+    asleep(lambda: threads.append(zarr.config.get("threading.max_workers")), interrupt)
+    watch(warned.run)
+    assert threads == [1]
+    assert zarr.config.get("threading.max_workers") == before
 
 
 def test_once_the_picture_is_printed_and_the_run_goes_on(warned, asleep):
