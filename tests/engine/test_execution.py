@@ -1,4 +1,5 @@
 import time
+import warnings
 
 import pytest
 import torch
@@ -163,6 +164,20 @@ def test_slow_steps_are_not_repeated_for_long(clock):
     step = clock({LOOP: 3.0, VMAP: 2.9})
     assert fastest([LOOP, VMAP], step, CPU).plan == VMAP
     assert len(step.taken) == 4  # one that warms up and one that is timed, of each
+
+
+def test_advice_about_slow_operations_under_vmap_is_not_printed(recwarn):
+    query = torch.ones(2, 1, 3, 4)
+
+    def step(way):
+        if way == VMAP:
+            attention = torch.nn.functional.scaled_dot_product_attention
+            torch.func.vmap(attention)(query, query, query)
+        else:
+            warnings.warn("my own", stacklevel=1)
+
+    fastest([VMAP, LOOP], step, CPU)
+    assert {str(warning.message) for warning in recwarn} == {"my own"}
 
 
 def test_the_only_way_is_not_timed(clock):
