@@ -5,8 +5,7 @@
 
 One member 784-256-256-256-10 with BatchNorm takes steps of AdamW on batches of 100, on one thread.
 All ways take their turns in one process, so the ratios hold on a busy machine: the median over the
-rounds, with the 95 % interval of the median by order statistics. "products of infopro" are the
-matrix products of its step alone, relative to those of a step end to end: what arithmetic asks for.
+rounds, with the 95 % interval of the median by order statistics.
 """
 
 import argparse
@@ -44,15 +43,6 @@ WAYS: dict[str, tuple[dict[str, Any], float | None]] = {
     "frozen": ({"credit": "frozen"}, None),
 }
 """Fields of [modules], and the most that a step may cost relative to one end to end."""
-PRODUCTS = {
-    WHOLE: [(256, 784, 2), (256, 256, 3), (256, 256, 3), (10, 256, 3)],
-    "infopro": [
-        *[(256, 784, 2), (256, 256, 2), (256, 256, 2), (10, 256, 2)],  # inputs are detached
-        *[(10, 256, 3)] * 3,  # local heads
-        *[(784, 256, 3)] * 2,  # decoders; that of the last hidden module has no weight
-    ],
-}
-"""Outputs, inputs and matrix products of each layer: forward, by its weights, by its inputs."""
 
 
 def main() -> None:
@@ -66,15 +56,10 @@ def main() -> None:
     contenders = {
         name: Contender(step=_step(fields, examples)) for name, (fields, _) in ways.items()
     }
-    floors = {f"products of {name}": _products(layers) for name, layers in PRODUCTS.items()}
-    if "infopro" in ways:
-        contenders |= {name: Contender(step=floor) for name, floor in floors.items()}
     times = race(contenders, options.rounds, options.steps, device)
     print(f"{'':26s}     a step   ratio [95 % interval]")
     for name, (_, bar) in ways.items():
         _show(name, times[name], times[WHOLE], bar)
-    if "infopro" in ways:
-        _show("products of infopro", *(times[f"products of {n}"] for n in ("infopro", WHOLE)), None)
 
 
 def _options() -> argparse.Namespace:
@@ -117,22 +102,6 @@ def _step(fields: dict[str, Any], examples: datasets.Arrays) -> Callable[[], obj
         x, target = batches[number]
         part = positions[:, number * BATCH : (number + 1) * BATCH]
         group._step((1, number), x, target, lr, means, positions=part)
-
-    return step
-
-
-def _products(layers: list[tuple[int, int, int]]) -> Callable[[], object]:
-    """Return a function that computes the matrix products of a step, and nothing else."""
-    sizes = [
-        (torch.randn(out, own), torch.randn(own, BATCH), torch.randn(out, BATCH), count)
-        for out, own, count in layers
-    ]
-
-    def step() -> None:
-        for weight, h, gradient, count in sizes:
-            _ = weight @ h, gradient @ h.T
-            if count == 3:
-                _ = weight.T @ gradient
 
     return step
 

@@ -5,6 +5,7 @@ Each part serves one hidden module of all members in all lanes; its parameters a
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,6 +68,25 @@ class Perceptrons:
         return h.view(lanes, members, *h.shape[1:])
 
 
+class _Linear(torch.autograd.Function):
+    """A linear layer with bias for each member: (members, B, in) to (members, B, out).
+
+    The gradients are in the memory order of the tensors they belong to, which makes the large
+    products of decoders, and steps of the optimizer, faster than torch's own backward pass.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(h, weight)
+        return torch.baddbmm(bias.unsqueeze(1), h, weight.mT)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        h, weight = ctx.saved_tensors
+        by_h = torch.bmm(gradient, weight) if ctx.needs_input_grad[0] else None
+        return by_h, torch.bmm(gradient.mT, h), gradient.sum(1)
+
+
 class Convolutions:
     """One 3x3 convolution with padding for each member, on feature maps."""
 
@@ -97,7 +117,7 @@ class Decoders:
     """
 
     def __init__(self, name: str, features: tuple[int, ...], inputs: tuple[int, ...]) -> None:
-        self._inputs = inputs
+        self.name, self._inputs = name, inputs
         self._images = _maps(features) and _maps(inputs)
         if self._images:
             self._part: Convolutions | Perceptrons = Convolutions(name, features[0], inputs[0])
@@ -112,12 +132,18 @@ class Decoders:
     def __call__(self, auxiliaries: State, h: Tensor) -> Tensor:
         """Return logits (L, M, B, inputs) for features (L, M, B, …)."""
         if not self._images:
-            return self._part(auxiliaries, h).transpose(2, 3)
+            return self._linear(auxiliaries, h)
         enlarged = functional.interpolate(
             h.flatten(0, 2), self._inputs[1:], mode="bilinear", align_corners=False
         )
         maps = enlarged.view(*h.shape[:4], *self._inputs[1:])
         return self._part(auxiliaries, maps).flatten(3)
+
+    def _linear(self, auxiliaries: State, h: Tensor) -> Tensor:
+        weight, bias = (auxiliaries[f"{self.name}.{kind}"] for kind in ("weight", "bias"))
+        together = h.flatten(3).flatten(0, 1)
+        logits: Tensor = _Linear.apply(together, weight.flatten(0, 1), bias.flatten(0, 1))  # type: ignore[no-untyped-call]
+        return logits.view(*h.shape[:3], -1)
 
 
 class Similarities:

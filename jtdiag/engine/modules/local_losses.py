@@ -74,11 +74,11 @@ def reconstruction_loss(logits: Tensor, x: Tensor) -> Tensor:
     return losses.mean((-2, -1))
 
 
-def reconstruction_gradient(logits: Tensor, x: Tensor) -> Tensor:
-    """Return the gradient of `reconstruction_loss` with respect to logits, (..., B, D)."""
+def reconstruction_gradient(logits: Tensor, x: Tensor, weight: float = 1.0) -> Tensor:
+    """Return the gradient of `reconstruction_loss` times a weight by logits, (..., B, D)."""
     gradient = logits.sigmoid()
     gradient -= x
-    gradient /= logits.shape[-2] * logits.shape[-1]
+    gradient *= weight / (logits.shape[-2] * logits.shape[-1])
     return gradient
 
 

@@ -140,13 +140,15 @@ class Reconstruction:
 
     def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Root]:
         """Return logits (L, M, B, inputs) and the gradients with respect to them."""
-        # In the order of axes that the logits have in memory.
-        x = ((batch.x.flatten(2).mT.contiguous() - self._low) / self._range).clamp(0, 1).mT[:, None]
+        x = batch.x.flatten(2) - self._low
+        x = x.div_(self._range).clamp_(0, 1)[:, None]
         roots = []
         for index, h in features.items():
-            logits = self._parts[index](batch.auxiliaries, h)
-            gradient = local_losses.reconstruction_gradient(logits.detach(), x)
-            roots.append((logits, gradient * (weights[index] / batch.members)))
+            logits, weight = self._parts[index](batch.auxiliaries, h), weights[index]
+            by_logits = local_losses.reconstruction_gradient(
+                logits.detach(), x, weight / batch.members
+            )
+            roots.append((logits, by_logits))
         return roots
 
 

@@ -58,7 +58,7 @@ class AdamW:
             denominators = torch._foreach_sqrt(squares)
             torch._foreach_div_(denominators, _along_lanes(root_correction_L, moved))
             torch._foreach_add_(denominators, self.eps)
-            directions = torch._foreach_div(means, denominators)
+            directions = _quotients(means, denominators)
             torch._foreach_addcmul_(moved, directions, _along_lanes(minus_step_L, moved))
 
 
@@ -70,6 +70,13 @@ def _together(weights: Mapping[str, Tensor]) -> list[list[str]]:
     small = [name for name, weight in weights.items() if weight.numel() <= SMALL]
     large = [[name] for name, weight in weights.items() if weight.numel() > SMALL]
     return [small, *large] if small else large
+
+
+def _quotients(means: list[Tensor], denominators: list[Tensor]) -> list[Tensor]:
+    """Return quotients; of one large weight in place of its denominators, to save the memory."""
+    if len(means) > 1:
+        return list(torch._foreach_div(means, denominators))
+    return [torch.div(means[0], denominators[0], out=denominators[0])]
 
 
 def _along_lanes(values_L: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
