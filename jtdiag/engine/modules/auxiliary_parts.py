@@ -4,8 +4,7 @@ Each part serves one hidden module of all members in all lanes; its parameters a
 """
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -68,25 +67,6 @@ class Perceptrons:
         return h.view(lanes, members, *h.shape[1:])
 
 
-class _Linear(torch.autograd.Function):
-    """A linear layer with bias for each member: (members, B, in) to (members, B, out).
-
-    The gradients are in the memory order of the tensors they belong to, which makes the large
-    products of decoders, and steps of the optimizer, faster than torch's own backward pass.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(h, weight)
-        return torch.baddbmm(bias.unsqueeze(1), h, weight.mT)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
-        h, weight = ctx.saved_tensors
-        by_h = torch.bmm(gradient, weight) if ctx.needs_input_grad[0] else None
-        return by_h, torch.bmm(gradient.mT, h), gradient.sum(1)
-
-
 class Convolutions:
     """One 3x3 convolution with padding for each member, on feature maps."""
 
@@ -129,21 +109,37 @@ class Decoders:
         """Parameters of one member."""
         return self._part.parameters
 
-    def __call__(self, auxiliaries: State, h: Tensor) -> Tensor:
-        """Return logits (L, M, B, inputs) for features (L, M, B, …)."""
-        if not self._images:
-            return self._linear(auxiliaries, h)
+    def roots(
+        self, auxiliaries: State, h: Tensor, by_logits: Callable[[Tensor], Tensor]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Return tensors, and the gradients of a loss with respect to them.
+
+        Args:
+            auxiliaries: Parameters (L, M, …) by name.
+            h: Features (L, M, B, …).
+            by_logits: From logits (L, M, B, inputs) to the gradient with respect to them.
+        """
+        if self._images:
+            logits = self._enlarged(auxiliaries, h)
+            return [(logits, by_logits(logits.detach()))]
+        weight, bias = (auxiliaries[f"{self.name}.{kind}"] for kind in ("weight", "bias"))
+        own, flat = weight.detach().flatten(0, 1), h.detach().flatten(3).flatten(0, 1)
+        logits = torch.baddbmm(bias.detach().flatten(0, 1).unsqueeze(1), flat, own.mT)
+        # In place of a backward pass, since these are the largest products of a step: while the
+        # logits are in the caches, and each gradient in the order of axes of its tensor.
+        gradient = by_logits(logits.view(*h.shape[:3], -1)).flatten(0, 1)
+        roots = [(weight, torch.bmm(gradient.mT, flat)), (bias, gradient.sum(1))]
+        if h.requires_grad:
+            roots.append((h, torch.bmm(gradient, own)))
+        return [(tensor, by_tensor.view(tensor.shape)) for tensor, by_tensor in roots]
+
+    def _enlarged(self, auxiliaries: State, h: Tensor) -> Tensor:
+        """Return logits (L, M, B, inputs) for feature maps."""
         enlarged = functional.interpolate(
             h.flatten(0, 2), self._inputs[1:], mode="bilinear", align_corners=False
         )
         maps = enlarged.view(*h.shape[:4], *self._inputs[1:])
         return self._part(auxiliaries, maps).flatten(3)
-
-    def _linear(self, auxiliaries: State, h: Tensor) -> Tensor:
-        weight, bias = (auxiliaries[f"{self.name}.{kind}"] for kind in ("weight", "bias"))
-        together = h.flatten(3).flatten(0, 1)
-        logits: Tensor = _Linear.apply(together, weight.flatten(0, 1), bias.flatten(0, 1))  # type: ignore[no-untyped-call]
-        return logits.view(*h.shape[:3], -1)
 
 
 class Similarities:

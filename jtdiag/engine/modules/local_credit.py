@@ -222,8 +222,8 @@ class Local(WithLocalHeads):
         }
         for term, weights in self._terms:
             chosen = {i: h for i, h in features.items() if weights[i]}
-            for i, root in zip(chosen, term.roots(batch, chosen, weights), strict=True):
-                by_module[i].append(root)
+            for i, own in zip(chosen, term.roots(batch, chosen, weights), strict=True):
+                by_module[i] += own
         of_members = [[root] for root in roots[: len(logits)]]
         return _OwnLosses(
             roots=[*by_module.values(), *of_members],

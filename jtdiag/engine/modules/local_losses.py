@@ -75,7 +75,7 @@ def reconstruction_loss(logits: Tensor, x: Tensor) -> Tensor:
 
 
 def reconstruction_gradient(logits: Tensor, x: Tensor, weight: float = 1.0) -> Tensor:
-    """Return the gradient of `reconstruction_loss` times a weight by logits, (..., B, D)."""
+    """Return the gradient of `reconstruction_loss` times a weight by logits (..., B, D)."""
     gradient = logits.sigmoid()
     gradient -= x
     gradient *= weight / (logits.shape[-2] * logits.shape[-1])

@@ -1,6 +1,7 @@
 """What a local module's loss consists of: prediction, similarity, reconstruction, contrast."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -16,6 +17,7 @@ from jtdiag.store.layout import Parameter
 
 Root = tuple[Tensor, Tensor]
 """A tensor from which gradients are computed, and the gradient of the loss with respect to it."""
+Roots = list[Root]
 Weights = Sequence[float]
 """Weight of a term in each hidden module."""
 EMBEDDING = 128
@@ -34,8 +36,8 @@ class Term(Protocol):
     parameters: dict[str, Parameter]
     """Of one member, for all hidden modules."""
 
-    def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Root]:
-        """Return the term for features (L, M, B, …) by number of the module."""
+    def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Roots]:
+        """Return the term of each module for features (L, M, B, …) by number of the module."""
 
 
 class Prediction:
@@ -72,13 +74,13 @@ class Similarity:
         ]
         self.parameters = _parameters(self._parts)
 
-    def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Root]:
+    def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Roots]:
         """Return vectors (L, M, B, D) and the gradients with respect to them."""
         members, dtype = batch.members, batch.x.dtype
         labels = local_losses.label_similarity(batch.target[:, None], self._classes, dtype)
         vectors = [self._parts[index](batch.auxiliaries, h) for index, h in features.items()]
         return [
-            (z, gradient * (weights[index] / members))
+            [(z, gradient * (weights[index] / members))]
             for index, z, gradient in zip(
                 features, vectors, _by_vectors([z.detach() for z in vectors], labels), strict=True
             )
@@ -113,13 +115,13 @@ class Contrast:
         ]
         self.parameters = _parameters(self._parts)
 
-    def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Root]:
+    def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Roots]:
         """Return losses (L, M) and their weight in a mean over members."""
         target, roots = batch.target[:, None], []
         for index, h in features.items():
             z = self._parts[index](batch.auxiliaries, h).transpose(2, 3)
             loss = local_losses.contrastive_loss(z, target, self._temperature)
-            roots.append((loss, torch.full_like(loss, weights[index] / batch.members)))
+            roots.append([(loss, torch.full_like(loss, weights[index] / batch.members))])
         return roots
 
 
@@ -138,18 +140,18 @@ class Reconstruction:
         }
         self.parameters = _parameters(self._parts.values())
 
-    def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Root]:
-        """Return logits (L, M, B, inputs) and the gradients with respect to them."""
+    def roots(self, batch: Batch, features: Mapping[int, Tensor], weights: Weights) -> list[Roots]:
+        """Return parameters and features, or logits of maps, and the gradients by them."""
         x = batch.x.flatten(2) - self._low
         x = x.div_(self._range).clamp_(0, 1)[:, None]
-        roots = []
-        for index, h in features.items():
-            logits, weight = self._parts[index](batch.auxiliaries, h), weights[index]
-            by_logits = local_losses.reconstruction_gradient(
-                logits.detach(), x, weight / batch.members
-            )
-            roots.append((logits, by_logits))
-        return roots
+
+        def by_logits(logits: Tensor, weight: float) -> Tensor:
+            return local_losses.reconstruction_gradient(logits, x, weight / batch.members)
+
+        return [
+            self._parts[i].roots(batch.auxiliaries, h, partial(by_logits, weight=weights[i]))
+            for i, h in features.items()
+        ]
 
 
 def _parameters(parts: Iterable[Similarities | Decoders | Perceptrons]) -> dict[str, Parameter]:

@@ -29,4 +29,5 @@ def without_updates(setting: Setting, state: State) -> dict[str, Tensor]:
 
 def squares(h: Tensor) -> Tensor:
     """Return sums of squares (L, M) of (L, M, …), in float64."""
-    return h.flatten(2).square().sum(-1, dtype=torch.float64)
+    # Without flatten, which copies what is not in the order of axes in memory.
+    return (h * h).sum(list(range(2, h.ndim)), dtype=torch.float64)

@@ -76,9 +76,10 @@ class Synthetic(WithLocalHeads):
             returned = computed.pop(BELOW)
             part = self._synthesisers[index - 1]
             synthetic = part(batch.auxiliaries, inputs[index].detach(), label)
-            difference = synthetic.detach() - of_example * returned
+            true = of_example * returned
+            difference = synthetic.detach() - true
             roots.append((synthetic, 2 / of_example * difference))
-            errors.insert(0, (difference, of_example * returned))
+            errors.insert(0, (difference, true))
             signal = _mixed(batch.mu, returned, synthetic.detach() / of_example)
         return Credited(
             logits=logits,

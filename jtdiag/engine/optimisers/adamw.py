@@ -72,10 +72,10 @@ def _together(weights: Mapping[str, Tensor]) -> list[list[str]]:
     return [small, *large] if small else large
 
 
-def _quotients(means: list[Tensor], denominators: list[Tensor]) -> list[Tensor]:
+def _quotients(means: list[Tensor], denominators: Sequence[Tensor]) -> list[Tensor]:
     """Return quotients; of one large weight in place of its denominators, to save the memory."""
     if len(means) > 1:
-        return list(torch._foreach_div(means, denominators))
+        return list(torch._foreach_div(means, list(denominators)))
     return [torch.div(means[0], denominators[0], out=denominators[0])]
 
 

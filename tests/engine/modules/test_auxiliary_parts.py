@@ -6,35 +6,46 @@ from torch.nn import functional
 
 from jtdiag.engine.modules.auxiliary_parts import Decoders
 
+SHAPES = {"decoder.weight": (2, 3, 12, 5), "decoder.bias": (2, 3, 12)}
+
+
+def parameters(dtype):
+    torch.manual_seed(0)
+    return {n: torch.randn(s, dtype=dtype).requires_grad_() for n, s in SHAPES.items()}
+
 
 @pytest.mark.parametrize(("dtype", "exact"), [(torch.float64, 1e-13), (torch.float32, 1e-4)])
-def test_decoders_of_vectors_are_linear_layers_of_torch(dtype, exact):
-    torch.manual_seed(0)
-    weight, bias = torch.randn(2, 3, 12, 5, dtype=dtype), torch.randn(2, 3, 12, dtype=dtype)
+def test_gradients_of_decoders_of_vectors_are_those_of_autograd(dtype, exact):
+    state, decoders = parameters(dtype), Decoders("decoder", (5,), (3, 4))
     # As the engine's features are: examples are the last axis in memory.
-    h = torch.randn(2, 3, 5, 7, dtype=dtype).mT
-    given = [tensor.requires_grad_() for tensor in (weight, bias, h)]
-    decoders = Decoders("decoder", (5,), (3, 4))
-    found = decoders({"decoder.weight": weight, "decoder.bias": bias}, h)
-    expected = torch.stack(
+    h = torch.randn(2, 3, 5, 7, dtype=dtype).mT.requires_grad_()
+    seen = []
+
+    def by_logits(logits):
+        seen.append(logits)
+        return logits.sin()
+
+    found = decoders.roots(state, h, by_logits)
+    logits = torch.stack(
         [
-            torch.stack([functional.linear(h[i, j], weight[i, j], bias[i, j]) for j in range(3)])
-            for i in range(2)
+            torch.stack(
+                [
+                    functional.linear(h[i, j], w, b)
+                    for j, (w, b) in enumerate(zip(*own, strict=True))
+                ]
+            )
+            for i, own in enumerate(zip(*state.values(), strict=True))
         ]
     )
-    torch.testing.assert_close(found, expected, atol=exact, rtol=0)
-    by_logits = torch.randn(2, 3, 7, 12, dtype=dtype)
-    gradients = torch.autograd.grad(found, given, by_logits)
-    for own, by_torch in zip(
-        gradients, torch.autograd.grad(expected, given, by_logits), strict=True
-    ):
-        torch.testing.assert_close(own, by_torch, atol=exact, rtol=0)
+    torch.testing.assert_close(seen[0], logits.detach(), atol=exact, rtol=0)
+    tensors = [*state.values(), h]
+    expected = torch.autograd.grad(logits, tensors, logits.detach().sin())
+    for (tensor, own), like, by_autograd in zip(found, tensors, expected, strict=True):
+        assert tensor is like
+        torch.testing.assert_close(own, by_autograd, atol=exact, rtol=0)
 
 
-def test_decoders_learn_from_features_that_need_no_gradient():
-    weight, bias = torch.randn(1, 1, 4, 3).requires_grad_(), torch.randn(1, 1, 4).requires_grad_()
-    logits = Decoders("d", (3,), (4,))(
-        {"d.weight": weight, "d.bias": bias}, torch.randn(1, 1, 2, 3)
-    )
-    logits.sum().backward()
-    assert weight.grad is not None
+def test_features_that_need_no_gradient_get_none():
+    state, h = parameters(torch.float64), torch.randn(2, 3, 7, 5, dtype=torch.float64)
+    roots = Decoders("decoder", (5,), (3, 4)).roots(state, h, torch.sin)
+    assert [id(tensor) for tensor, _ in roots] == [id(own) for own in state.values()]
