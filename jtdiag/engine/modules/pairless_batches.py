@@ -13,7 +13,10 @@ from jtdiag.errors import RecipeError
 
 
 def remarks(setting: Setting) -> list[str]:
-    """Return how many batches of the first epoch of a trial change nothing in hidden modules.
+    """Return how many batches of the first epoch of trial 0 change nothing in hidden modules.
+
+    Other epochs and trials have other batches of the same examples; they are not counted, which
+    would take as long as reading all labels of the run.
 
     Raises:
         RecipeError: if all of them do.
@@ -26,13 +29,13 @@ def remarks(setting: Setting) -> list[str]:
     what = f"a {'labelled ' if modules.pairs < 1 else ''}pair of examples{_kind(modules.loss)}"
     if skipped == len(batches):
         raise RecipeError(
-            f"modules.loss is '{modules.loss}', and no batch contains {what}, so hidden modules "
-            "cannot learn; use a larger train.batch"
+            f"modules.loss is '{modules.loss}', and no batch of the first epoch of trial 0 contains"
+            f" {what}, so hidden modules cannot learn; use a larger train.batch"
             + (", or a larger modules.pairs." if modules.pairs < 1 else ".")
         )
     return [
-        f"{skipped} of {len(batches)} batches of the first epoch do not contain {what}, and change "
-        "nothing in hidden modules"
+        f"{skipped} of {len(batches)} batches of the first epoch of trial 0 do not contain {what}, "
+        "and change nothing in hidden modules (other epochs and trials were not counted)"
     ]
 
 

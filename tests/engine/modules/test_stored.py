@@ -8,9 +8,11 @@ from jtdiag import names
 from jtdiag.engine.stopping import StopRequest, TrainingStopped
 from jtdiag.engine.train import train
 from jtdiag.errors import RecipeError
+from jtdiag.probing.contract import Options
 from jtdiag.replay import Replay
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
+from jtdiag_probes.combining.stacking import probe as stacking
 
 MLP = {"arch": "mlp", "count": 3, "hidden": [7, 6], "norm": "batch"}
 LOCAL = {"credit": "local", "loss": "predsim", "mu": 0.5}
@@ -45,6 +47,22 @@ def test_the_store_names_its_modules_and_their_errors(tmp_path, recipe_of):
     assert parameters.trained_until.values.tolist() == [run.recipe.train.epochs] * 2
     assert parameters.parameters.values.tolist() == [192 * 7 + 7 + 14, 7 * 6 + 6 + 12 + 6 * 3 + 3]
     assert run.check() > 0
+
+
+@pytest.mark.parametrize("modules", [LOCAL, {"credit": "proxy", "epochs": [1, 1, 1]}])
+def test_a_combiner_is_fitted_to_members_that_are_trained_module_by_module(
+    tmp_path, recipe_of, modules
+):
+    recipe = recipe_of(
+        scheme="stacking",
+        lam=[0.0],
+        modules=modules,
+        data={"val": 8},
+        train={"epochs": 3},
+        keep={"outputs": ["best"], "splits": ["val", "test"]},
+    )
+    result = stacking.ask(train(recipe, tmp_path / "run"), Options())
+    assert np.isfinite(result["coefficient"]).all()
 
 
 def test_xarray_alone_reads_local_heads(tmp_path, recipe_of):
