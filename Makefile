@@ -22,9 +22,10 @@ help:
 demo: $(VENV)/has-run
 	$(BIN)/jtdiag demo
 
-# One thread in each of two processes: more would wait for each other.
+# One thread in each of two processes: more would wait for each other. With worksteal, tests that
+# stand together share a process, and with it the runs that they train.
 JOBS ?= 2
-PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest -n $(JOBS)
+PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest -n $(JOBS) --dist worksteal
 
 fast: $(VENV)/has-test
 	$(PYTEST) -q -m "not slow" --limit 1

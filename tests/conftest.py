@@ -52,10 +52,19 @@ EXPENSIVE = ("probed_run", "browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that use an expensive fixture as slow."""
+    """Mark tests that use an expensive fixture as slow, and run them first.
+
+    Side by side, they are run by the same process, which makes the fixture once for all of them:
+    `--dist worksteal` moves only the last tests of a process to another.
+    """
     for item in items:
-        if {*EXPENSIVE} & {*getattr(item, "fixturenames", ())}:
+        if _is_expensive(item):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: not _is_expensive(item))
+
+
+def _is_expensive(item: pytest.Item) -> bool:
+    return bool({*EXPENSIVE} & {*getattr(item, "fixturenames", ())})
 
 
 @pytest.hookimpl(wrapper=True)

@@ -21,11 +21,13 @@ from matplotlib.text import Text
 
 from jtdiag import train
 from jtdiag.commands import main
+from jtdiag.figures import FIGURES
 from jtdiag.probing import findings
 from jtdiag.recipe.toml import from_table
-from jtdiag.report import picture
+from jtdiag.report import page, picture
 from jtdiag.store.writer import EpochBlock, RunWriter
 from jtdiag_probes.conditioning import cost, weight_conditioning
+from jtdiag_probes.labels import draws
 
 NO_NUMBER = re.compile(
     r"(?<![\w.\-])[-−+±]?(nan|inf|infinity|\d{17,}|\d[\d.]*e\+?\d{3})(?!\w)", re.IGNORECASE
@@ -321,10 +323,11 @@ def text_of(page: Path) -> str:
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Ask conditioning for fewer products, and leave its largest matrices out."""
+    """Ask conditioning for few products and no large matrices, and labels for two draws."""
     for name in ("STEPS", "TOP_STEPS", "DENSITY_STEPS", "RANK_STEPS", "TRACE_PRODUCTS"):
         monkeypatch.setattr(weight_conditioning, name, 6)
     monkeypatch.setattr(cost, "LARGEST_EXACT", cost.LARGEST)
+    monkeypatch.setattr(draws, "DRAWS", 2)
 
 
 class Drawn:
@@ -333,16 +336,19 @@ class Drawn:
     Args:
         rendered: Whether they are rendered. Otherwise they are laid out once, with every text and
             every position that a renderer asks for, and a file without content is written: that
-            takes half of the time. The report shows the same figures again.
+            takes half of the time. The report describes the figures of `plot` in words, of the same
+            results, and draws no figure again.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch, *, rendered: bool) -> None:
         self.labels: dict[str, str] = {}
+        self._by_caption: dict[str, Figure] = {}
         self._save = Figure.savefig
         self._rendered = rendered
         patch.setattr(Figure, "savefig", lambda figure, *a, **k: self._saved(figure, *a, **k))
         if not rendered:
             patch.setattr(picture, "_saved", lambda *_, **__: b"")
+            patch.setattr(page, "picture", self._described)
 
     def _saved(self, figure: Figure, target: Any, **options: Any) -> None:
         if self._rendered:
@@ -352,7 +358,16 @@ class Drawn:
             Path(target).touch()
         texts = figure.findobj(Text)
         name = options.get("metadata", {}).get("Title", "")
+        if name in FIGURES.names():
+            self._by_caption[FIGURES.find(name).caption] = figure
         self.labels[f"figure {name}"] = "\n".join(text.get_text() for text in texts)
+
+    def _described(self, draw: Any, caption: str, *rest: Any) -> picture.Picture:
+        """Return the alternative text of a figure that was saved; draw one that was not."""
+        if caption not in self._by_caption:
+            return picture.picture(draw, caption, *rest)
+        alt = picture.in_words(self._by_caption[caption], caption)
+        return picture.Picture(address="data:", width=1, height=1, alt=alt)
 
 
 @pytest.mark.slow

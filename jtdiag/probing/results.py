@@ -1,18 +1,23 @@
 """Store and load probe results, together with the hashes that show whether they are up to date."""
 
 import hashlib
+import json
 import os
 import shutil
 import warnings
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import astuple
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import xarray as xr
+from zarr.abc.buffer import Buffer
 from zarr.errors import ZarrUserWarning
+from zarr.storage import MemoryStore
 
 from jtdiag import files
 from jtdiag.errors import StoreError
@@ -32,6 +37,8 @@ ROOM = 4 * 2**20
 LEFT_OUT = "left_out"
 """Attribute of a result that names the lanes that diverged and are not in it."""
 ORIGIN = ("recipe_hash", "code_hash", "seal_hash")
+_Read = TypeVar("_Read")
+"""What is read of a stored result: all of it, or its attributes."""
 
 
 class NotSavedError(StoreError):
@@ -104,7 +111,7 @@ def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> 
     labeled = result.assign_attrs(made_from | about)
     try:
         path.parent.mkdir(exist_ok=True)
-        labeled.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
+        _write(draft, labeled)
         with files.locked(run.path / LOCK, PATIENCE):
             result_seal.remove(path)
             if path.exists():
@@ -119,6 +126,16 @@ def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> 
     finally:
         for leftover in (draft, old):
             _remove(leftover)
+
+
+def _write(folder: Path, result: xr.Dataset) -> None:
+    """Write a result as Zarr; by way of memory, which takes half as long as writing each file."""
+    content: dict[str, Buffer] = {}
+    result.to_zarr(MemoryStore(content), mode="w", zarr_format=3, consolidated=False)
+    for name, buffer in content.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(buffer.to_bytes())
 
 
 def require_room(run: Run) -> None:
@@ -175,23 +192,28 @@ def load(run: Run, name: str) -> xr.Dataset:
     Raises:
         StoreError: if the probe has not been run on this run yet, or the result is damaged.
     """
+    return _stored(run, name, _dataset)
+
+
+def _stored(run: Run, name: str, read: Callable[[Path], _Read]) -> _Read:
+    """Return what a function reads of a result, which no other process replaces meanwhile."""
     require_folder(run.path)
     path = path_of(run, name)
     before = result_seal.identity(path)
     try:
-        outcome: xr.Dataset | StoreError = _read(run, name)
+        outcome: _Read | StoreError = _sealed(run, name, read)
     except StoreError as error:
         outcome = error
     # Another process that replaces a result removes the seal first.
     if files.is_locked(run.path / LOCK) or result_seal.identity(path) != before:
         with files.locked(run.path / LOCK, PATIENCE):
-            return _read(run, name)
+            return _sealed(run, name, read)
     if isinstance(outcome, StoreError):
         raise outcome
     return outcome
 
 
-def _read(run: Run, name: str) -> xr.Dataset:
+def _sealed(run: Run, name: str, read: Callable[[Path], _Read]) -> _Read:
     path = path_of(run, name)
     if not path.exists():
         if lane_states.all_diverged(run):
@@ -202,13 +224,7 @@ def _read(run: Run, name: str) -> xr.Dataset:
         )
     try:
         result_seal.verify(path)
-        with warnings.catch_warnings():
-            # zarr warns of a variable that has just been removed by another process.
-            warnings.simplefilter("error", ZarrUserWarning)
-            with xr.open_zarr(path, consolidated=False, chunks=None) as stored:
-                result = stored.load()
-        if result.attrs.get("probe", name) != name:
-            raise ValueError(f"it is the result of {result.attrs['probe']}")
+        return read(path)
     except StoreError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError, ZarrUserWarning) as error:
@@ -216,7 +232,29 @@ def _read(run: Run, name: str) -> xr.Dataset:
             f"{path} is damaged ({error}). Recompute it: jtdiag probe {shell_word(run.path)} "
             f"{name} --force"
         ) from error
+
+
+def _dataset(path: Path) -> xr.Dataset:
+    with warnings.catch_warnings():
+        # zarr warns of a variable that has just been removed by another process.
+        warnings.simplefilter("error", ZarrUserWarning)
+        with xr.open_zarr(path, consolidated=False, chunks=None) as stored:
+            result = stored.load()
+    _require_probe(path, result.attrs)
     return result
+
+
+def _attributes(path: Path) -> dict[str, Any]:
+    """Return the attributes of a result alone, which is a hundred times as fast as all of it."""
+    document = json.loads((path / "zarr.json").read_text("utf-8"))
+    attributes: dict[str, Any] = document["attributes"]
+    _require_probe(path, attributes)
+    return attributes
+
+
+def _require_probe(path: Path, attributes: Mapping[str, Any]) -> None:
+    if attributes.get("probe", path.stem) != path.stem:
+        raise ValueError(f"it is the result of {attributes['probe']}")
 
 
 def is_fresh(run: Run, probe: Probe) -> bool:
@@ -226,7 +264,7 @@ def is_fresh(run: Run, probe: Probe) -> bool:
     """
     require_folder(run.path)
     try:
-        stored = load(run, probe.name).attrs
+        stored = _stored(run, probe.name, _attributes)
     except StoreError:
         return False
     if stored.get("format") != result_seal.FORMAT:  # of an older version: without a seal

@@ -16,18 +16,28 @@ from jtdiag.workflows.demo import FIGURES
 MOST_LINES = 40
 
 
-@pytest.fixture
-def short(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
     """Shorten the demo to four epochs of one trial."""
     text = (presets.folder() / "demo.toml").read_text(encoding="utf-8")
-    folder = tmp_path / "presets"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("presets")
     text = re.sub(r"trials = \d+", "trials = 1", text)
     text = re.sub(r"epochs = \d+", "epochs = 4", text)
     (folder / "demo.toml").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(presets, "folder", lambda: folder)
-    assert presets.find("demo").train.epochs == 4
-    assert presets.find("demo").trials == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(presets, "folder", lambda: folder)
+        assert presets.find("demo").train.epochs == 4
+        assert presets.find("demo").trials == 1
+        yield
+
+
+@pytest.fixture(scope="module")
+def first(short, tmp_path_factory):
+    """The demo in the folder `d` of a folder, and what it printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield folder, demo("d")
 
 
 def demo(out, *options):
@@ -35,10 +45,9 @@ def demo(out, *options):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("short")
-def test_the_demo_ends_with_the_answer_and_shows_it_again(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    first = demo("d")
+def test_the_demo_ends_with_the_answer_and_shows_it_again(first, monkeypatch):
+    folder, first = first
+    monkeypatch.chdir(folder)
     assert (first.exit_code, first.stderr) == (0, "")
     run, lines = Run("d"), first.stdout.splitlines()
     assert run.done
@@ -80,11 +89,9 @@ def test_verbose_prints_epochs_and_every_finding(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("short")
-def test_long_paths_are_told_whole_in_a_pipe(tmp_path):
-    demo(tmp_path / "d")
+def test_long_paths_are_told_whole_in_a_pipe(first, tmp_path):
     out = tmp_path / ("a folder with [brackets] and a name that is longer than a line " * 2)
-    shutil.copytree(tmp_path / "d", out)
+    shutil.copytree(first[0] / "d", out)
     ran = demo(out)
     assert ran.exit_code == 0
     for name in FIGURES:

@@ -28,7 +28,7 @@ def report(number, handler):
 signal.signal = report
 """
 """Reports when the command handles signals."""
-OVERRIDES = ("trials=1", "lam=[0, 1]", "train.epochs=40")
+OVERRIDES = ("trials=1", "lam=[0, 1]", "train.epochs=15")
 
 
 def start(path, *options, prelude=""):
@@ -65,9 +65,15 @@ def wait_for_epoch(path, epoch):
     raise AssertionError("no epoch was sealed")
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The run that no signal ends."""
+    return train(find("demo", OVERRIDES), tmp_path_factory.mktemp("whole") / "run")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_training_and_it_goes_on_to_the_same_store(tmp_path, number):
+def test_a_signal_ends_training_and_it_goes_on_to_the_same_store(tmp_path, whole, number):
     path = tmp_path / "run"
     process = start(path)
     wait_for_epoch(path, 1)
@@ -83,9 +89,7 @@ def test_a_signal_ends_training_and_it_goes_on_to_the_same_store(tmp_path, numbe
     assert run.check() > 0
     assert not run.done
     assert not run.training
-    recipe = find("demo", OVERRIDES)
-    resumed = train(recipe, path, resume=True)
-    whole = train(recipe, tmp_path / "whole")
+    resumed = train(find("demo", OVERRIDES), path, resume=True)
     for name in names.METRIC_VARIABLES:
         np.testing.assert_array_equal(resumed.metrics()[name], whole.metrics()[name])
 

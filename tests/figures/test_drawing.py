@@ -33,8 +33,11 @@ def written(probed_run):
     return bytes_of
 
 
-def again(run, name):
-    output = Output(formats=("pdf", "png", "svg", "eps"))
+EACH = ("svg", "pdf", "png", "eps")  # the layout of the first differs from that of later ones
+
+
+def again(run, name, *formats):
+    output = Output(formats=formats or EACH)
     return {path.suffix[1:]: path.read_bytes() for path in plot(run, name, output=output)}
 
 
@@ -87,11 +90,13 @@ def settings():
 def test_drawn_again_it_is_the_same_and_settings_of_matplotlib_are_as_before(
     written, probed_run, name
 ):
+    """An SVG has every text and line; files of all formats are compared for a few figures."""
     first = written(name)
+    formats = EACH if name in ("error-against-lambda", "filters", "similarity") else ("svg",)
     with mpl.rc_context():
         mpl.rcdefaults()
         before = settings()
-        assert again(probed_run, name) == first
+        assert again(probed_run, name, *formats) == {form: first[form] for form in formats}
         assert settings() == before
 
 

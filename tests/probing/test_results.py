@@ -64,6 +64,27 @@ def test_a_result_is_an_ordinary_zarr_that_needs_no_jtdiag(run):
         assert result.attrs["mine"] == 1
 
 
+def test_the_files_of_a_result_are_those_that_xarray_writes(run, tmp_path):
+    columns = {
+        "number": ("lam", np.array([np.nan, 1, 2])),
+        "count": ("lam", np.arange(3)),
+        "zero": ((), 0),
+        "word": ("lam", np.array(["a", "λ", ""], np.dtypes.StringDType())),
+    }
+    coords = {"lam": [0.0, 0.5, 1.0], "split": np.array(["val", "test"], np.dtypes.StringDType())}
+    dataset = xr.Dataset(columns, coords, {"mine": 1})
+    results.save(run, "foreign", dataset, {})
+    whole = dataset.assign_attrs(results.load(run, "foreign").attrs)
+    whole.to_zarr(tmp_path / "whole.zarr", zarr_format=3, consolidated=False)
+    assert contents(run.path / "results" / "foreign.zarr") == contents(tmp_path / "whole.zarr")
+
+
+def contents(folder):
+    """Every file of a folder, by its path in it."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
 def test_saving_changes_no_attributes_of_what_was_measured(run):
     assert save(run, 7).attrs == {"mine": 1}
 
@@ -86,17 +107,20 @@ def test_a_newer_result_takes_the_place_of_an_older_one(run):
 def test_a_failed_save_leaves_the_older_result_intact(run, monkeypatch):
     save(run, 1)
     before = results.load(run, "foreign")
-    write = xr.Dataset.to_zarr
+    write = Path.write_bytes
+    written = []
 
-    def half(self, path, **options):
-        write(self, path, **options)
-        (path / "lanes" / "zarr.json").unlink()
-        raise OSError(28, "No space left on device")
+    def half(self, content):
+        write(self, content)
+        written.append(self)
+        if self.name == "zarr.json" and self.parent.name == "lanes":
+            raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(xr.Dataset, "to_zarr", half)
+        patch.setattr(Path, "write_bytes", half)
         with pytest.raises(StoreError, match=r"cannot be written: .*No space left"):
             save(run, 2)
+    assert ".foreign.zarr." in str(written[0])
     assert results.load(run, "foreign").identical(before)
     save(run, 3)  # and what was left half written is in nobody's way
     assert results.load(run, "foreign")["lanes"].values.tolist() == [3, 3, 3]
