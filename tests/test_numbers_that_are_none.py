@@ -378,6 +378,7 @@ def test_every_command_ends_in_sentences(name, tmp_path, quick, monkeypatch):
     printed = {
         "watch": call("watch", "--once", run),
         "probe": call("probe", run),
+        "every finding": call("probe", run, "-v"),
         "plot": call("plot", run, "--format", "svg"),
         "table": call("table", run),
         "report": call("report", run),
@@ -394,7 +395,7 @@ def test_every_command_ends_in_sentences(name, tmp_path, quick, monkeypatch):
         if case.says and not re.search(case.says, " ".join(printed[key].split()))
     ]
     assert not silent
-    assert re.search(case.finds, " ".join(printed["probe"].split()))
+    assert re.search(case.finds, " ".join(printed["every finding"].split()))
     if case.never:
         assert not [key for key, text in printed.items() if re.search(case.never, text)]
 

@@ -1,5 +1,6 @@
 """jtdiag probe."""
 
+import json
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from jtdiag.terminal.echo import echo
 
 if TYPE_CHECKING:
     from jtdiag.probing.contract import Probe
+    from jtdiag.probing.findings import Finding
     from jtdiag.store.run import Run
 
 
@@ -24,48 +26,106 @@ if TYPE_CHECKING:
     help="Also run the probe NAME defined in a Python file; repeatable.",
 )
 @click.option("--force", is_flag=True, help="Recompute results that are up to date.")
-def probe(run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: bool) -> None:
+@click.option(
+    "-v", "--verbose", "style", flag_value="verbose", help="Print each probe and every finding."
+)
+@click.option("-q", "--quiet", "style", flag_value="quiet", help="Print errors only.")
+@click.option(
+    "--json", "style", flag_value="json", help="Print the answer and all findings as JSON."
+)
+def probe(
+    run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: bool, style: str | None
+) -> None:
     """Run the given probes on RUN and print their findings.
 
     Without NAMES, all probes that apply to the run are run, or with --probe only the probes of
-    the given files. Results that are up to date are not recomputed.
+    the given files. Results that are up to date are not recomputed. If all are run, the answer
+    in a few sentences, the test errors and the alerts are printed, and every finding with -v.
     """
-    from jtdiag.probing import findings, from_file, lane_states
+    from jtdiag.probing import from_file
     from jtdiag.probing.registry import PROBES
     from jtdiag.probing.running import require_sealed
     from jtdiag.store.run import Run
     from jtdiag.terminal import wording
-    from jtdiag.terminal.console import Console
-    from jtdiag.terminal.findings import print_findings
 
     opened = Run(run)
     selected = [PROBES.find(name) for name in names or ([] if addresses else PROBES.names())]
     selected += [from_file.load(address) for address in addresses]
     require_sealed(opened)
+    every = not (names or addresses)
+    style = style or ("brief" if every else "verbose")
     failed = []
     for each in selected:
         if not names and not each.applies(opened):
-            echo(wording.probe_not_applicable(each.name, each.question))
+            if style == "verbose":
+                echo(wording.probe_not_applicable(each.name, each.question))
         elif len(selected) == 1:
-            _run(opened, each, force=force)
-        elif not _succeeds(opened, each, force=force):
+            _run(opened, each, force=force, style=style)
+        elif not _succeeds(opened, each, force=force, style=style):
             failed.append(each.name)
-    # In this order, whatever that of the file, which may have been written again.
-    order = [lane_states.SOURCE, *(each.name for each in selected if each.name not in failed)]
-    printed = [finding for finding in findings.read(run) if finding.probe in order]
-    print_findings(Console(), sorted(printed, key=lambda finding: order.index(finding.probe)))
+    asked = [each.name for each in selected if each.name not in failed]
+    _print(opened, asked, style, every=every)
     if failed:
         echo(wording.probes_failed(failed, len(selected)), err=True)
         raise SystemExit(1)
 
 
-def _succeeds(run: "Run", probe: "Probe", *, force: bool) -> bool:
+def _print(run: "Run", asked: list[str], style: str, *, every: bool) -> None:
+    """Print the findings of probes, or what all of them come to.
+
+    Args:
+        run: The run.
+        asked: Names of the probes.
+        style: "verbose", "brief", "quiet" or "json".
+        every: Whether these are all probes, so that there is an answer.
+    """
+    from jtdiag.report.evidence import gather
+    from jtdiag.terminal.closing import Closing, next_commands, print_closing
+    from jtdiag.terminal.console import Console
+    from jtdiag.terminal.findings import print_findings
+
+    if style == "json":
+        _print_json(run, asked, every=every)
+    elif style == "quiet":
+        return
+    elif every:
+        commands = next_commands(run.path, "report", "plot")
+        verbose = style == "verbose"
+        print_closing(Console(), Closing(evidence=gather(run), commands=commands, verbose=verbose))
+    else:
+        print_findings(Console(), _findings(run, asked))
+
+
+def _print_json(run: "Run", asked: list[str], *, every: bool) -> None:
+    """Print one object: the run, the answer if all probes were run, and the findings."""
+    from jtdiag.printable import printable_json
+    from jtdiag.report.answer import sentences
+    from jtdiag.report.evidence import gather
+    from jtdiag.terminal.plain_values import plain_values
+
+    answer = {"answer": sentences(gather(run))} if every else {}
+    findings = [plain_values(finding) for finding in _findings(run, asked)]
+    report = {"run": str(run.path), **answer, "findings": findings}
+    echo(printable_json(json.dumps(report, ensure_ascii=False, allow_nan=False)))
+
+
+def _findings(run: "Run", asked: list[str]) -> "list[Finding]":
+    """Return the findings on lanes and of the given probes, in this order."""
+    from jtdiag.probing import findings, lane_states
+
+    # Whatever the order in the file, which may have been written again.
+    order = [lane_states.SOURCE, *asked]
+    stored = [finding for finding in findings.read(run.path) if finding.probe in order]
+    return sorted(stored, key=lambda finding: order.index(finding.probe))
+
+
+def _succeeds(run: "Run", probe: "Probe", *, force: bool, style: str) -> bool:
     """Run one of several probes; return whether it succeeded. An error is printed."""
     from jtdiag.errors import JtdiagError
     from jtdiag.terminal import wording
 
     try:
-        _run(run, probe, force=force)
+        _run(run, probe, force=force, style=style)
     except JtdiagError as error:
         echo(wording.probe_failed(probe.name, str(error)), err=True)
         return False
@@ -75,8 +135,15 @@ def _succeeds(run: "Run", probe: "Probe", *, force: bool) -> bool:
     return True
 
 
-def _run(run: "Run", probe: "Probe", *, force: bool) -> None:
-    """Run a probe and show its progress, and its findings if they cannot be saved."""
+def _run(run: "Run", probe: "Probe", *, force: bool, style: str) -> None:
+    """Run a probe and show its progress, and its findings if they cannot be saved.
+
+    Args:
+        run: The run.
+        probe: The probe.
+        force: Whether a result that is up to date is computed again.
+        style: "verbose" for a line on every probe, "brief" on slow ones; others print none.
+    """
     from jtdiag.probing import results
     from jtdiag.probing.running import judge, probe as run_probe
     from jtdiag.terminal import wording
@@ -84,12 +151,13 @@ def _run(run: "Run", probe: "Probe", *, force: bool) -> None:
     from jtdiag.terminal.findings import print_findings
     from jtdiag.terminal.probing import announce, measuring
 
-    if not force and results.is_fresh(run, probe):
+    fresh = not force and results.is_fresh(run, probe)
+    if fresh and style == "verbose":
         echo(wording.probe_up_to_date(probe.name, probe.question))
-    else:
-        announce(run, probe)
+    elif not fresh and style in ("verbose", "brief"):
+        announce(run, probe, brief=style == "brief")
     try:
-        with measuring(run, probe.name):
+        with measuring(run, probe.name, shown=style in ("verbose", "brief")):
             run_probe(run, probe, force=force)
     except results.NotSavedError as error:
         print_findings(Console(), judge(run, probe, error.result))

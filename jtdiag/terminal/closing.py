@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jtdiag import names
+from jtdiag.probing import lane_states
 from jtdiag.probing.findings import Finding
 from jtdiag.report.answer import sentences
 from jtdiag.report.evidence import Evidence
@@ -38,13 +39,17 @@ class Closing:
 
 
 def print_closing(console: Console, closing: Closing) -> None:
-    """Print the answer in up to three sentences, the test errors, alerts, files and commands."""
+    """Print the answer in up to three sentences, the test errors, alerts, files and commands.
+
+    Lanes that are not complete or not used are named first.
+    """
     evidence = closing.evidence
-    for sentence in sentences(evidence):
+    for sentence in (*lanes_not_used(evidence), *sentences(evidence)):
         _print(console, sentence)
     if "performance" in evidence.results:
         console.print(error_table(evidence.results["performance"]))
-    _print(console, alert_line(evidence))
+    if not (closing.verbose and _has_alerts(evidence)):  # they are among the findings
+        _print(console, alert_line(evidence))
     if closing.verbose:
         print_findings(console, evidence.findings)
     elif evidence.findings:
@@ -55,6 +60,11 @@ def print_closing(console: Console, closing: Closing) -> None:
         _print(console, wording.next_commands(closing.commands))
 
 
+def lanes_not_used(evidence: Evidence) -> list[str]:
+    """Return a sentence on each kind of lanes that are not complete or not used."""
+    return [f.sentence for f in evidence.findings if f.probe == lane_states.SOURCE]
+
+
 def error_table(performance: xr.Dataset) -> Table:
     """Return the test errors of the ensemble and its members by λ."""
     table = Table(title=wording.error_table_title())
@@ -63,6 +73,10 @@ def error_table(performance: xr.Dataset) -> Table:
     for row in performance_rows(performance):
         table.add_row(*map(Text, row))
     return table
+
+
+def _has_alerts(evidence: Evidence) -> bool:
+    return any(finding.level == "alert" for finding in evidence.findings)
 
 
 def alert_line(evidence: Evidence) -> str:

@@ -17,10 +17,17 @@ LONG = 30.0
 """Estimated seconds from which a probe says beforehand how long it takes."""
 
 
-def announce(run: Run, probe: Probe) -> None:
-    """Print that a probe begins and, if it takes long, an estimate."""
-    echo(wording.probe_running(probe.name, probe.question))
+def announce(run: Run, probe: Probe, *, brief: bool = False) -> None:
+    """Print that a probe begins, and an estimate if it takes long.
+
+    Args:
+        run: The run.
+        probe: The probe.
+        brief: Whether only the estimate is printed.
+    """
     seconds = probe.seconds(run) if probe.seconds else 0.0
+    if not brief:
+        echo(wording.probe_running(probe.name, probe.question))
     if seconds >= LONG:
         echo(wording.probe_takes(probe.name, seconds))
 
@@ -40,10 +47,10 @@ class Measuring:
 
 
 @contextmanager
-def measuring(run: Run, probe: str) -> Iterator[None]:
-    """Show progress until the block ends if the output is a terminal."""
+def measuring(run: Run, probe: str, *, shown: bool = True) -> Iterator[None]:
+    """Show progress until the block ends if the output is a terminal, unless it is not wanted."""
     console = Console()
-    if not console.is_terminal:
+    if not (shown and console.is_terminal):
         yield
         return
     with Live(Measuring(run, probe), console=console, transient=True, refresh_per_second=4):

@@ -1,8 +1,6 @@
 """Print watch events for a log: one sentence or one JSON object per event."""
 
-import dataclasses
 import json
-import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ from jtdiag.terminal import wording
 from jtdiag.terminal.console import Console
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.findings import print_finding
+from jtdiag.terminal.plain_values import finite, plain_values
 from jtdiag.watch.events import (
     Appeared,
     Ended,
@@ -112,9 +111,8 @@ def as_json(run_event: RunEvent, now: datetime | None = None) -> dict[str, Any]:
     """
     time = (now or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     event = run_event.event
-    values = _flat(event) if isinstance(event, Sealed) else dataclasses.asdict(event)
-    head = {"time": time, "run": str(run_event.run), "event": KINDS[type(event)]}
-    return head | {name: _finite(value) for name, value in values.items()}
+    values = finite(_flat(event)) if isinstance(event, Sealed) else plain_values(event)
+    return {"time": time, "run": str(run_event.run), "event": KINDS[type(event)], **values}
 
 
 def _flat(event: Sealed) -> dict[str, Any]:
@@ -132,7 +130,3 @@ def _flat(event: Sealed) -> dict[str, Any]:
         "done": event.done,
         "stopped": event.stopped,
     }
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

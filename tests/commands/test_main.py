@@ -24,7 +24,7 @@ OPTIONS = {
         *("--grace", "--resume"),
     ],
     "probes": [],
-    "probe": ["RUN", "[NAMES]...", "--probe", "--force"],
+    "probe": ["RUN", "[NAMES]...", "--probe", "--force", "-v", "-q", "--json"],
     "watch": [
         *("RUN", "--plain", "--json", "--interval", "--once", "--until-done"),
         *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--sink"),

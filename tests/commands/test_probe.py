@@ -1,9 +1,14 @@
+import json
+
 import pytest
 from click.testing import CliRunner
 
 from jtdiag.commands import main
 from jtdiag.probing import findings, results
 from jtdiag.probing.registry import PROBES
+from jtdiag.report.answer import sentences
+from jtdiag.report.evidence import gather
+from jtdiag.terminal.closing import alert_line
 
 NAMES = PROBES.names()
 
@@ -22,7 +27,7 @@ def asked_lines(ran):
 
 @pytest.mark.slow
 def test_every_probe_is_asked_by_default(small_run):
-    ran = probe(small_run)
+    ran = probe(small_run, "-v")
     assert (ran.exit_code, ran.stderr) == (0, "")
     names = applicable(small_run)
     skipped = "skipped, not applicable to this run"
@@ -54,13 +59,54 @@ def test_what_is_fresh_is_not_measured_again_unless_forced(small_run):
 
 @pytest.mark.slow
 def test_every_finding_is_a_line_and_alerts_come_first(small_run):
-    ran = probe(small_run)
-    lines = ran.stdout.splitlines()[len(NAMES) :]
+    ran = probe(small_run, "-v")
+    lines = [line for line in ran.stdout.splitlines() if line.startswith(("ALERT", "  -  "))]
     recorded = findings.read(small_run.path)
     alerts = [f"ALERT {f.sentence}" for f in recorded if f.level == "alert"]
     infos = [f"  -   {f.sentence}" for f in recorded if f.level == "info"]
     assert len(alerts) == 1
-    assert lines == alerts + infos
+    assert sorted(lines[:1]) == alerts
+    assert sorted(lines[1:]) == sorted(infos)
+
+
+@pytest.mark.slow
+def test_the_answer_the_errors_and_the_alerts_are_what_all_probes_come_to(small_run):
+    ran = probe(small_run)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert len(lines) <= 25
+    evidence = gather(small_run)
+    assert lines[: len(sentences(evidence))] == sentences(evidence)
+    assert alert_line(evidence) in lines
+    assert f"All {len(evidence.findings)} findings: -v, or the report." in lines
+    assert lines[-2:] == [f"  jtdiag {name} {small_run.path}" for name in ("report", "plot")]
+
+
+@pytest.mark.slow
+def test_as_json_it_is_one_object(small_run):
+    ran = probe(small_run, "--json")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    printed = json.loads(ran.stdout)
+    assert printed["run"] == str(small_run.path)
+    assert printed["answer"] == sentences(gather(small_run))
+    stored = findings.read(small_run.path)
+    assert {(f["probe"], f["rule"], f["sentence"]) for f in printed["findings"]} == {
+        (f.probe, f.rule, f.sentence) for f in stored
+    }
+    of_one = json.loads(probe(small_run, "performance", "--json").stdout)
+    assert of_one.keys() == {"run", "findings"}
+    assert {finding["probe"] for finding in of_one["findings"]} == {"performance"}
+
+
+@pytest.mark.slow
+def test_quietly_it_prints_errors_only(small_run, foreign):
+    ran = probe(small_run, "performance", "-q")
+    assert (ran.exit_code, ran.stdout, ran.stderr) == (0, "", "")
+    assert results.path_of(small_run, "performance").exists()
+    foreign.write_text(foreign.read_text().replace("    return xr", "    1 / 0\n    return xr"))
+    ran = probe(small_run, "foreign", "performance", "-q")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert "1 of 2 probes failed: foreign." in ran.stderr
 
 
 @pytest.mark.slow
@@ -74,7 +120,7 @@ def test_findings_of_probes_that_were_not_asked_are_not_told(small_run):
 
 @pytest.mark.slow
 def test_fresh_results_are_told_again(small_run):
-    first, second = probe(small_run), probe(small_run)
+    first, second = probe(small_run, "-v"), probe(small_run, "-v")
     assert second.stdout == first.stdout.replace(": running.", ": up to date.")
 
 

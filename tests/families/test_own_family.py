@@ -102,7 +102,7 @@ def test_a_probe_about_classes_is_passed_over(folder, monkeypatch):
     jtdiag("train", "waits.toml", "--set", "train.epochs=1", "--set", "lam=0")
     about_classes = dataclasses.replace(diversity.probe, classes_only=True)
     monkeypatch.setattr(diversity, "probe", about_classes)
-    assert "diversity: skipped, not applicable to this run." in jtdiag("probe", "runs/waits")
+    assert "diversity: skipped, not applicable to this run." in jtdiag("probe", "runs/waits", "-v")
     ran = CliRunner().invoke(main, ["probe", "runs/waits", "diversity"])
     assert ran.exit_code == 1
     assert "single-label classification only" in ran.output

@@ -160,7 +160,7 @@ def test_probes_of_outputs_answer_the_same_of_both(parallel, name):
 @pytest.mark.slow
 def test_every_probe_that_applies_answers_and_a_watcher_sees_the_end(path):
     trained(DominanceMonitor(lam=1, store=path, epochs=3), weights=True)
-    asked = CliRunner().invoke(main, ["probe", str(path)])
+    asked = CliRunner().invoke(main, ["probe", str(path), "-v"])
     assert asked.exit_code == 0, asked.output
     assert "gradients: skipped" in asked.output
     watched = CliRunner().invoke(main, ["watch", str(path)])
