@@ -46,8 +46,7 @@ def contents(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arch", MEMBERS)
-@pytest.mark.parametrize("after", [2, 3, 7])
-def test_an_interrupted_run_goes_on_bit_for_bit(of_images, tmp_path, arch, after):
+def test_an_interrupted_run_goes_on_bit_for_bit(of_images, tmp_path, arch):
     recipe = of_images(
         members=MEMBERS[arch],
         data={"augment": ["crop", "flip"]},
@@ -55,13 +54,16 @@ def test_an_interrupted_run_goes_on_bit_for_bit(of_images, tmp_path, arch, after
         engine={"execution": "stacked", "micro_members": 2},
     )
     train(recipe, tmp_path / "whole")
-    with pytest.raises(StoppedError):
-        train(recipe, tmp_path / "stopped", listener=Stopping(after))
-    assert not Run(tmp_path / "stopped").done
-    assert train(recipe, tmp_path / "stopped", resume=True).done
-    a, b = contents(tmp_path / "whole"), contents(tmp_path / "stopped")
-    assert a.keys() == b.keys()
-    assert [name for name in a if a[name] != b[name]] == []
+    whole = contents(tmp_path / "whole")
+    for after in (2, 3, 7):
+        path = tmp_path / f"stopped-{after}"
+        with pytest.raises(StoppedError):
+            train(recipe, path, listener=Stopping(after))
+        assert not Run(path).done
+        assert train(recipe, path, resume=True).done
+        stopped = contents(path)
+        assert (after, whole.keys()) == (after, stopped.keys())
+        assert [(after, name) for name in whole if whole[name] != stopped[name]] == []
 
 
 @pytest.mark.slow

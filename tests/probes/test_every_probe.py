@@ -9,6 +9,7 @@ from jtdiag.probing import findings
 from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import judge, probe
 from jtdiag.testing import toy_run
+from jtdiag_probes.labels import draws
 
 SMALL = {"trials": 1, "lam": [0.0, 1.0]}
 KINDS = {
@@ -24,6 +25,14 @@ KINDS = {
     },
     "diverged": {"train": {"lr": 1e6, "epochs": 4}, **SMALL},
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _two_draws():
+    """Let labels draw examples twice, not ten times: its heads took most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(draws, "DRAWS", 2)
+        yield
 
 
 def run_all(run):
