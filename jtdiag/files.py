@@ -8,9 +8,10 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ CHECKSUM = "checksum"
 """Key under which a JSON object records its own checksum."""
 NAME = "file"
 """Key under which a JSON file records its name, so that another one in its place is noticed."""
+HOST = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:8]
+"""Stands for this machine in the names of drafts; several machines may share a folder."""
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+"""Errors of file systems without locks."""
+OLD_DRAFT = 24 * 3600.0
+"""Seconds after which a draft of another machine is taken for that of a dead process."""
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -72,23 +79,41 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def draft_of(path: Path) -> Path:
     """Return the path of this process's draft of a file or folder."""
-    return path.with_name(f".{path.name}.{os.getpid()}.draft")
+    return path.with_name(f".{path.name}.{process()}.draft")
+
+
+def process() -> str:
+    """Return what names this process in a folder that several machines may share."""
+    return f"{os.getpid()}@{HOST}"
 
 
 def remove_dead_drafts(folder: Path, name: str = "") -> None:
     """Remove drafts in a folder whose processes no longer exist.
+
+    Whether a process of another machine exists is not known: its drafts are removed after a day.
 
     Args:
         folder: The folder.
         name: File or folder that they are drafts of; by default any.
     """
     for draft in folder.glob(f".{glob.escape(name) or '*'}.*.draft"):
-        owner = draft.name.removesuffix(".draft").rpartition(".")[2].partition("-")[0]
-        if owner.isdigit() and not _exists(int(owner)):
+        if _is_dead(draft):
             if draft.is_dir():
                 shutil.rmtree(draft, ignore_errors=True)
             else:
                 draft.unlink(missing_ok=True)
+
+
+def _is_dead(draft: Path) -> bool:
+    owner = draft.name.removesuffix(".draft").rpartition(".")[2].partition("-")[0]
+    number, _, host = owner.partition("@")  # older versions wrote the number only
+    if not number.isdigit():
+        return False
+    if host not in ("", HOST):
+        with suppress(FileNotFoundError):
+            return time.time() - draft.stat().st_mtime > OLD_DRAFT
+        return False
+    return not _exists(int(number))
 
 
 def _exists(process: int) -> bool:
@@ -231,8 +256,9 @@ def locked(path: Path, timeout: float) -> Iterator[None]:
 def is_locked(path: Path) -> bool:
     """Check whether any process, including this one, holds the lock of a file.
 
-    Nothing is written, so a read-only file can be checked. The check holds a shared lock for an
-    instant: a process that acquires the lock at that moment succeeds if its timeout is not 0.
+    False on file systems without locks. Nothing is written, so a read-only file can be checked.
+    The check holds a shared lock for an instant: a process that acquires the lock at that moment
+    succeeds if its timeout is not 0.
     """
     try:
         with path.open("rb") as stream:
@@ -241,4 +267,7 @@ def is_locked(path: Path) -> bool:
         return False
     except BlockingIOError:
         return True
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
     return False

@@ -111,8 +111,9 @@ def test_the_lock_of_a_dead_process_is_gone(path):
 
 
 def drafts(folder):
-    """Make drafts of a file and of another one, by a dead process and by this one."""
-    made = [folder / f".{name}.{pid}.draft" for name in "ab" for pid in (DEAD, os.getpid())]
+    """Make drafts of two files, by dead processes, by this one and by one of another machine."""
+    owners = (DEAD, f"{DEAD}@{files.HOST}", files.process(), f"{DEAD}@00000000")
+    made = [folder / f".{name}.{owner}.draft" for name in "ab" for owner in owners]
     for path in made:
         path.write_text("half", encoding="utf-8")
     return {path.name for path in made}
@@ -127,5 +128,6 @@ def test_writing_a_file_removes_its_drafts_of_dead_processes(tmp_path, how):
         with files.replacing(tmp_path / "a") as draft:
             draft.write_text("new", encoding="utf-8")
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == before - {f".a.{DEAD}.draft", f".a.{os.getpid()}.draft"} | {"a"}
+    dead = {f".a.{DEAD}.draft", f".a.{DEAD}@{files.HOST}.draft"}
+    assert left == before - dead - {f".a.{files.process()}.draft"} | {"a"}
     assert (tmp_path / "a").read_text("utf-8") == "new"

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
@@ -165,7 +164,7 @@ def remove_drafts(run: Run) -> None:
 
 
 def _unique() -> str:
-    return f"{os.getpid()}-{uuid4().hex[:8]}"
+    return f"{files.process()}-{uuid4().hex[:8]}"
 
 
 def _remove(path: Path) -> None:

@@ -22,7 +22,7 @@ from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
 from jtdiag.rules.module_history import METRICS, ModuleHistory
-from jtdiag.store import checksums, chunks, direct, formats, lanes, lazy, summary, trust
+from jtdiag.store import checksums, chunks, direct, formats, lane_locks, lanes, lazy, summary, trust
 from jtdiag.store.lanes import Lane, Seal
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ KNOWN_OF_RECORDED = (
     *("keep.outputs", "keep.checkpoints", "keep.splits", "keep.dtype"),
 )
 """Fields of the recipe that are known of a run that was recorded from a user's training loop."""
-LOCK = "engine.lock"
-"""Lock file that the writer of a run holds; the lock ends with its process."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,8 +375,8 @@ class Run:
 
     @property
     def training(self) -> bool:
-        """Whether a writer, in this process or another, has the run open."""
-        return files.is_locked(self.path / LOCK)
+        """Whether a writer, in this process or another, has lanes of the run open."""
+        return lane_locks.any_held(self.path, self.lanes)
 
     def chosen_epoch(self, lane: Lane) -> int:
         """Return the epoch to evaluate for a lane: the best on validation, or else the last."""

@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any, cast
 
 import numpy as np
 import zarr
-from filelock import FileLock
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
@@ -20,15 +19,23 @@ from jtdiag import files, names
 from jtdiag.errors import StoreError, option
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import checksums, chunks, formats, lanes, layout, states, trust
+from jtdiag.store import (
+    checksums,
+    chunks,
+    formats,
+    lane_locks,
+    lanes,
+    layout,
+    owners,
+    states,
+    trust,
+)
+from jtdiag.store.lane_locks import HeldError, LaneLocks
 from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction, Seal
 from jtdiag.store.layout import Extent
-from jtdiag.store.run import LOCK, RECIPE, STORE, Run
+from jtdiag.store.run import RECIPE, STORE, Run
 from jtdiag.store.run_parts import refuse_part_of_run
 from jtdiag.store.states import State
-
-LOCK_TIMEOUT = 0.25
-"""Seconds to wait for the run's lock: `Run.training` holds it for an instant while it checks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +66,14 @@ class Examples:
     source_index: NDArray[np.int64]
 
 
-class RunWriter:
-    """The only writer of a run; it holds the run's lock until it is closed."""
+class OccupiedError(StoreError):
+    """A folder for a new run that contains something, such as a run."""
 
-    def __init__(self, path: Path, recipe: Recipe, lock: FileLock) -> None:
+
+class RunWriter:
+    """The only writer of some lanes of a run; it holds their locks until it is closed."""
+
+    def __init__(self, path: Path, recipe: Recipe, lock: LaneLocks) -> None:
         self.path = path
         self.recipe = recipe
         self._lock = lock
@@ -84,8 +95,11 @@ class RunWriter:
         settings: Mapping[str, str],
         *,
         initial: Mapping[str, NDArray[Any]] | None = None,
+        of: Sequence[Lane] | None = None,
     ) -> "RunWriter":
         """Create a run; its folder appears under its name only once it is complete.
+
+        If several processes create it at the same time, one succeeds.
 
         Args:
             path: The run's folder.
@@ -94,9 +108,11 @@ class RunWriter:
             examples: Targets by split, for splits whose outputs are kept.
             settings: Where and how the computation runs; stored as attributes.
             initial: Contents of arrays that are known before training, by path.
+            of: The lanes that this process will write; by default all.
 
         Raises:
-            StoreError: if the folder exists and is not empty, or cannot be written.
+            OccupiedError: if the folder exists and is not empty.
+            StoreError: if it cannot be written.
         """
         refuse_occupied(path)
         path = Path(os.path.realpath(path))  # a symbolic link stays one
@@ -112,20 +128,28 @@ class RunWriter:
                     lanes.write_seal(draft, lane, Seal())
                 files.flush(draft)
                 trust.remember(draft, recipe)  # first: the run must not be without it if killed
-                lock = _lock(draft)  # before the folder appears: no watcher finds it unlocked
-                draft.replace(path)
+                # Before the folder appears: no watcher finds it unlocked.
+                lock = _lock(draft, recipe, lanes.lanes_of(recipe) if of is None else of)
+                _publish(draft, path)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
+        lock.moved(path)
         return cls(path, recipe, lock)
 
     @classmethod
-    def reopen(cls, path: Path, recipe: Recipe) -> "RunWriter":
+    def reopen(cls, path: Path, recipe: Recipe, *, of: Sequence[Lane] | None = None) -> "RunWriter":
         """Open a run to resume it, and remove data that were written but never sealed.
+
+        Args:
+            path: The run's folder.
+            recipe: Its recipe.
+            of: The lanes that this process will write; by default all. Other processes may be
+                writing the others.
 
         Raises:
             StoreError: if the folder contains no run or the run of another recipe, or if another
-                process is training the run.
+                process is training one of the lanes.
         """
         run = Run(path)
         changed = toml.differences(run.recipe, recipe)
@@ -135,12 +159,13 @@ class RunWriter:
                 "Resume with the same recipe, or choose another "
                 f"folder{option('', ' with --out')}."
             )
-        lock = _lock(path)
+        own = run.lanes if of is None else of
+        lock = _lock(path, run.recipe, own)
         writer = cls(path, run.recipe, lock)
         files.remove_dead_drafts(path)
-        for partial in (path / STORE).rglob("*.partial"):  # zarr's temporary files of chunks
-            partial.unlink()
-        for lane in run.lanes:
+        files.remove_dead_drafts(path / lanes.FOLDER)
+        lane_locks.remove_dead(path, set(run.lanes) - set(own))
+        for lane in own:
             writer._remove_unsealed(lane)
         return writer
 
@@ -168,6 +193,7 @@ class RunWriter:
                 f"epoch {block.epoch} cannot be written before epoch {seal.epoch + 1}."
             )
         self._require_present()
+        self._lock.require(block.lane)
         after = seal.after(block.epoch, self._val_error(block), self.recipe, block.action)
         with self._disk_errors():
             self._write_arrays(block)
@@ -337,10 +363,17 @@ class RunWriter:
         self._remove_records(lane, seal)
         if seal.epoch < 0 and f"{names.METRICS}/{names.LAM_AT}" in self._store:
             self._write_lam(lane, seal)  # written when the run was created, and damaged since
-        folder = self.path / lanes.FOLDER
-        # Drafts of a process that was killed; this one holds the run's lock.
-        for path in folder.glob(f"*{lane.key}*.draft"):
-            path.unlink()
+        self._remove_drafts(lane)
+
+    def _remove_drafts(self, lane: Lane) -> None:
+        """Remove drafts of a process that was killed; this one holds the lane's lock."""
+        for path in (self.path / lanes.FOLDER).glob("*.draft"):
+            if path.name.lstrip(".").startswith((f"{lane.key}.", f"{lane.key}-")):
+                path.unlink()
+        for chunks_of_array in _chunk_folders(self.path / STORE):
+            folder = chunks_of_array / str(lane.lam_index) / str(lane.trial)
+            for path in folder.rglob("*.partial"):  # zarr's temporary files of chunks
+                path.unlink()
 
     def _remove(self, lane: Lane, epoch: int, kind: str) -> None:
         """Remove the chunks of one lane and epoch; the paths are zarr's default chunk layout."""
@@ -354,37 +387,75 @@ class RunWriter:
                 shutil.rmtree(chunks, ignore_errors=True)
 
     def close(self) -> None:
-        """Release the run's lock."""
+        """Release the locks of the lanes."""
         if self._folder is not None:
             os.close(self._folder)
         self._folder = None
         self._lock.release()
 
 
+def _chunk_folders(store: Path) -> Iterator[Path]:
+    """Yield the folder of each array's chunks, without looking into it."""
+    for folder, inner, _ in os.walk(store):
+        chunk_folder = Path(folder) / "c"
+        if "c" in inner and not (chunk_folder / "zarr.json").exists():  # no array named c
+            inner.remove("c")
+            yield chunk_folder
+
+
 def refuse_occupied(path: Path) -> None:
     """Check that a folder for a new run does not exist or is empty.
 
     Raises:
-        StoreError: if it contains anything, or is a part of another run.
+        OccupiedError: if it contains anything.
+        StoreError: if it is a part of another run.
     """
     refuse_part_of_run(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         reason = "already contains a run" if (path / RECIPE).exists() else "is not empty"
-        raise StoreError(
+        raise OccupiedError(
             f"{path} {reason}. Resume a run with {option('resume=True', '--resume')}, or choose "
             f"another folder{option('', ' with --out')}."
         )
 
 
-def _lock(path: Path) -> FileLock:
+def _publish(draft: Path, path: Path) -> None:
+    """Give a complete run its name.
+
+    Raises:
+        OccupiedError: if another process has been faster.
+    """
     try:
-        return files.acquire(path / LOCK, LOCK_TIMEOUT)
-    except TimeoutError as error:
-        raise StoreError(
-            f"{path} is being trained by another process; wait until it has finished."
-        ) from error
+        draft.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            refuse_occupied(path)
+        raise
+
+
+def _lock(path: Path, recipe: Recipe, of: Sequence[Lane]) -> LaneLocks:
+    try:
+        return lane_locks.acquire(path, of)
+    except HeldError as error:
+        raise StoreError(_held(path, recipe, error)) from error
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror}.") from error
+
+
+def _held(path: Path, recipe: Recipe, error: HeldError) -> str:
+    """Return who holds a lock, and what to do."""
+    what, by = str(path), error.owner or "another process"
+    if error.lane is not None:
+        lam = names.lam_text(recipe.lam[error.lane.lam_index])
+        what = f"{path}, λ = {lam}, trial {error.lane.trial}"
+    remedy = "wait until it has ended, or train other lanes"
+    if error.owner is not None and not error.owner.is_here:
+        left = max(1, round(owners.SILENT - error.silence))
+        remedy = (
+            f"its last heartbeat was {error.silence:.0f} s ago; {remedy}, or, if it is dead, try "
+            f"again in {left} s"
+        )
+    return f"{what}: is being trained by {by}; {remedy}."
 
 
 @contextmanager

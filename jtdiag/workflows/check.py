@@ -21,7 +21,7 @@ from jtdiag.store.check import (
 )
 from jtdiag.store.formats import NewerFormatError
 from jtdiag.store.lanes import Seal
-from jtdiag.store.run import LOCK, RECIPE, Run
+from jtdiag.store.run import RECIPE, Run
 from jtdiag.store.writer import disk_errors
 
 
@@ -160,7 +160,7 @@ def _remove_result(path: Path, variable: str) -> None:
 def _train_again(checked: Checked, listener: Listener | None) -> None:
     from jtdiag.engine.train import train  # imports torch, which checking does not need
 
-    if files.is_locked(checked.path / LOCK):
+    if Run(checked.path).training:
         raise StoreError(f"{checked.path} is being trained; repair it when training has ended.")
     for lane in damaged_lanes(checked.store):
         lanes.write_seal(checked.path, lane, Seal())  # all its epochs are removed on resuming

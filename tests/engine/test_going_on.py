@@ -40,7 +40,7 @@ def contents(path):
     return {
         str(file.relative_to(path)): file.read_bytes()
         for file in path.rglob("*")
-        if file.is_file() and file.name != "engine.lock"
+        if file.is_file() and file.suffix != ".lock"
     }
 
 

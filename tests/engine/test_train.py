@@ -49,7 +49,7 @@ def contents(path):
     return {
         str(file.relative_to(path)): file.read_bytes()
         for file in path.rglob("*")
-        if file.is_file() and file.name != "engine.lock"
+        if file.is_file() and file.suffix != ".lock"
     }
 
 
@@ -415,7 +415,7 @@ def test_a_run_in_training_cannot_be_trained_by_a_second(npz, tmp_path):
 
         def epoch(self, report):
             assert Run(tmp_path / "run").training
-            with pytest.raises(StoreError, match="is being trained by another process"):
+            with pytest.raises(StoreError, match=r"trial 0: is being trained by this process"):
                 train(toy(npz), tmp_path / "run", resume=True)
             self.refused += 1
 

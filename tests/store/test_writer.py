@@ -19,7 +19,7 @@ from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent, Parameter, TargetFacts
 from jtdiag.store.run import Run
 from jtdiag.store.states import path_of
-from jtdiag.store.writer import EpochBlock, Examples, RunWriter
+from jtdiag.store.writer import EpochBlock, Examples, OccupiedError, RunWriter
 
 EXTENT = Extent(
     examples={"train": 9, "val": 5, "test": 7},
@@ -118,11 +118,11 @@ def chunks(path, kind):
 
 
 def contents(path):
-    """Every file of a run but the states, which only resuming needs."""
+    """Every file of a run but locks and the states, which only resuming needs."""
     return {
         str(file.relative_to(path)): file.read_bytes()
         for file in path.rglob("*")
-        if file.is_file() and file.suffix != ".npz"
+        if file.is_file() and file.suffix not in (".npz", ".lock")
     }
 
 
@@ -199,7 +199,7 @@ def test_a_run_appears_under_its_name_only_when_it_is_whole(create, tmp_path, mo
 @pytest.mark.slow
 def test_what_a_killed_process_of_the_same_number_left_behind_is_not_in_the_way(create, tmp_path):
     """In a container, processes have the same few numbers again and again."""
-    for name in (f".run.{os.getpid()}.draft", "run.draft"):
+    for name in (f".run.{os.getpid()}.draft", f".run.{files.process()}.draft", "run.draft"):
         (tmp_path / name / "lanes").mkdir(parents=True)
         (tmp_path / name / "store.zarr").mkdir()
     assert create().seal(FIRST).epoch == -1
@@ -435,7 +435,7 @@ def test_a_folder_that_is_no_run_cannot_be_reopened(tmp_path):
 def test_a_second_writer_is_refused_until_the_first_is_done(create):
     writer = create()
     assert Run(writer.path).training
-    with pytest.raises(StoreError, match="is being trained by another process"):
+    with pytest.raises(StoreError, match=r"λ = 0, trial 0: is being trained by this process"):
         RunWriter.reopen(writer.path, writer.recipe)
     assert Run(writer.path).training
     writer.close()
@@ -452,6 +452,60 @@ def test_who_looks_whether_a_run_is_training_does_not_lock_it(create):
     again = RunWriter.reopen(writer.path, writer.recipe)
     assert run.training
     again.close()
+
+
+def test_writers_of_other_lanes_leave_each_other_alone(create, tmp_path):
+    """Trial 1 begins like trial 10, and what is being written looks like what was left behind."""
+    table = tomllib.loads(toml.to_toml(recipe()))
+    made = from_table({**table, "lam": [0], "trials": 11})
+    numbers = {
+        "val": Examples(target=np.zeros((11, 5), int), source_index=np.zeros((11, 5), int)),
+        "test": EXAMPLES["test"],
+    }
+    one, ten = Lane(1, 0), Lane(10, 0)
+    writer = RunWriter.create(tmp_path / "run", made, EXTENT, numbers, {}, of=[ten])
+    write(writer, ten, [0])
+    of_ten = [
+        writer.path / "lanes/.lam0-trial10.json.4711@0badcafe.draft",
+        writer.path / "lanes/lam0-trial10-epoch1.draft",
+        writer.path / "store.zarr/metrics/member_loss/c/0/10/0/0/0.partial",
+    ]
+    of_one = [Path(str(path).replace("trial10", "trial1")) for path in of_ten[:2]]
+    of_one.append(writer.path / "store.zarr/metrics/member_loss/c/0/1/0/0/0.partial")
+    of_one[2].parent.mkdir(parents=True)
+    for path in (*of_ten, *of_one):
+        path.write_text("half")
+    other = RunWriter.reopen(writer.path, made, of=[one])
+    assert all(path.exists() for path in of_ten)
+    assert not any(path.exists() for path in of_one)
+    with pytest.raises(StoreError, match=r"run, λ = 0, trial 10: is being trained by this process"):
+        RunWriter.reopen(writer.path, made, of=[ten])
+    write(other, one, [0])
+    write(writer, ten, [1])
+    run = Run(writer.path)
+    assert [run.seal(lane).epoch for lane in (one, ten)] == [0, 1]
+    writer.close()
+    assert run.training
+    other.close()
+    assert not run.training
+
+
+def test_of_processes_that_create_a_run_at_the_same_time_one_succeeds(
+    create, tmp_path, monkeypatch
+):
+    checked = store_writer.refuse_occupied
+
+    def slowly(path):
+        checked(path)
+        if not tried:  # another process is faster, after this one has looked
+            tried.append(path)
+            create()
+
+    tried = []
+    monkeypatch.setattr(store_writer, "refuse_occupied", slowly)
+    with pytest.raises(OccupiedError, match="already contains a run"):
+        create()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 # --- what only resuming needs --------------------------------------------------------------------
