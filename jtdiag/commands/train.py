@@ -46,6 +46,11 @@ if TYPE_CHECKING:
 )
 @alert_options
 @grace_option
+@click.option(
+    "--part",
+    metavar="K/N",
+    help="Train part K of N of the lanes, such as 3/16; other processes train the others.",
+)
 @click.option("--resume", is_flag=True, help="Resume an interrupted run from its last saved epoch.")
 def train(
     recipe: str,
@@ -55,6 +60,7 @@ def train(
     stop_on: tuple[str, ...],
     lower_lambda: str | None,
     resume: bool,
+    part: str | None,
     grace: float,
     alerts: AlertOptions,
 ) -> None:
@@ -63,8 +69,9 @@ def train(
     RECIPE is a TOML file, the name of a preset, or the folder of a run to resume. The run
     is saved after every epoch; existing runs are never overwritten.
 
-    Ctrl-C or SIGTERM ends training after the running epoch, if that takes no longer than --grace;
-    a second signal ends it at once. Saved epochs are kept, and --resume resumes the run.
+    Ctrl-C, SIGTERM or SIGUSR1 ends training after the running epoch, if that takes no longer than
+    --grace; a second signal ends it at once. Saved epochs are kept, and --resume resumes the run.
+    The exit status is then 130, 143 or 138.
     """
     from jtdiag.terminal.signals import stoppable
 
@@ -74,15 +81,17 @@ def train(
         from jtdiag.engine import wording
 
         started = path is not None and os.path.exists(path)
-        return wording.interrupted(f"jtdiag train {shell_word(path)} --resume", started=started)
+        option = f" --part {part}" if part else ""
+        command = f"jtdiag train {shell_word(path)} --resume{option}"
+        return wording.interrupted(command, started=started)
 
     with stoppable(grace, message) as stop:  # before imports that take seconds
         resolved = _recipe(recipe, (*overrides, *_alert_overrides(stop_on, lower_lambda)))
         path = path or Path("runs") / resolved.name
         if dry_run:
-            _estimate(resolved)
+            _estimate(resolved, part)
         else:
-            _train(resolved, path, resume, alerts, stop)
+            _train(resolved, path, resume, part, alerts, stop)
 
 
 def _recipe(recipe: str, overrides: tuple[str, ...]) -> "Recipe":
@@ -94,15 +103,20 @@ def _recipe(recipe: str, overrides: tuple[str, ...]) -> "Recipe":
     return find(recipe, overrides)
 
 
-def _estimate(recipe: "Recipe") -> None:
+def _estimate(recipe: "Recipe", part: str | None) -> None:
     from jtdiag.engine.dry_run import estimate
     from jtdiag.terminal.training import describe_estimate
 
-    echo(describe_estimate(recipe, estimate(recipe)))
+    echo(describe_estimate(recipe, estimate(recipe, part)))
 
 
 def _train(
-    recipe: "Recipe", out: Path, resume: bool, alerts: AlertOptions, stop: "StopRequest"
+    recipe: "Recipe",
+    out: Path,
+    resume: bool,
+    part: str | None,
+    alerts: AlertOptions,
+    stop: "StopRequest",
 ) -> None:
     from jtdiag.alerts.listener import alerting
     from jtdiag.engine.dry_run import peak_memory
@@ -115,8 +129,13 @@ def _train(
         display() as progress,
         alerting(progress, dispatcher) as listener,
     ):
-        run = run_training(recipe, out, resume=resume, listener=listener, stop=stop)
-    echo(wording.trained(out, peak_memory(run.settings["device"].split()[0])))
+        run = run_training(recipe, out, resume=resume, listener=listener, stop=stop, part=part)
+    peak = peak_memory(run.settings["device"].split()[0])
+    done = sum(run.seal(lane).done for lane in run.lanes)
+    if part and done < len(run.lanes):
+        echo(wording.part_trained(out, part, done, len(run.lanes), peak))
+    else:
+        echo(wording.trained(out, peak))
 
 
 def _alert_overrides(stop_on: tuple[str, ...], lower_lambda: str | None) -> list[str]:

@@ -3,20 +3,22 @@
 import math
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import attrs
 import torch
 
 from jtdiag import names
+from jtdiag.engine import parts
 from jtdiag.engine.architectures import COPIES
 from jtdiag.engine.execution import TIMING_SECONDS
 from jtdiag.engine.lane_group import EVALUATION_BATCH
+from jtdiag.engine.parts import Part
 from jtdiag.engine.session import Session, torch_threads
-from jtdiag.engine.stages import stages
+from jtdiag.engine.stages import Stage, of_lanes, stages
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import layout
+from jtdiag.store import lanes, layout
 
 STEPS = 3
 """Timed steps, of which the fastest counts."""
@@ -36,6 +38,9 @@ class Estimate:
     copies: int
     """Networks with separate parameters: the number of members, or 1 for branches."""
     lanes: int
+    """Lanes that are trained."""
+    part: str
+    """Part of the run, and its lanes; empty if it is all of the run."""
     steps: int
     """Training steps of one lane."""
     size: layout.Size
@@ -47,13 +52,21 @@ class Estimate:
     """Peak memory of this process, or of the GPU, after loading the data and a training step."""
 
 
-def estimate(recipe: Recipe) -> Estimate:
+def estimate(recipe: Recipe, part: str | None = None) -> Estimate:
     """Estimate what training a recipe would take on this machine.
+
+    Args:
+        recipe: The recipe.
+        part: Part of its lanes, as in `train`.
 
     Raises:
         JtdiagError: as `train` would before it starts.
     """
     session = Session.of(recipe)
+    own = lanes.lanes_of(recipe)
+    if part is not None:
+        own = parts.lanes_of(Part.of_text(part), recipe, session.groups())
+    every = of_lanes(stages(recipe, session.groups()), own)
     sample, scale = smaller(session)
     sample = sample.with_fastest_plan()
     session = replace(session, choice=sample.choice)
@@ -66,20 +79,21 @@ def estimate(recipe: Recipe) -> Estimate:
         settings=session.settings(),
         parameters_per_member=session.extent.parameters_per_member,
         copies=recipe.members.copies,
-        lanes=len(recipe.lam) * recipe.trials,
+        lanes=len(own),
+        part="" if part is None else f"{part}, {parts.by_trial(own, recipe)}",
         steps=steps,
         size=layout.size(recipe, session.extent),
         step_seconds=step,
-        total_seconds=_epochs(session) * steps / recipe.train.epochs * step
-        + (_epochs(session) + len(stages(recipe, session.groups())[0].groups)) * evaluation,
+        total_seconds=_epochs(every) * steps / recipe.train.epochs * step
+        + (_epochs(every) + len(every[0].groups)) * evaluation,
         memory=peak_memory(session.device) + _weights(session) - _weights(sample),
     )
 
 
-def _epochs(session: Session) -> int:
-    """Return how many epochs are trained, summed over groups of lanes."""
+def _epochs(every: Sequence[Stage]) -> int:
+    """Return how many epochs are trained in some stages, summed over groups of lanes."""
     total, before = 0, 0
-    for stage in stages(session.recipe, session.groups()):
+    for stage in every:
         total += len(stage.groups) * (stage.last - before)
         before = stage.last
     return total

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
-from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction
+from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction, lanes_of
 from jtdiag.store.layout import Size
 
 
@@ -25,6 +25,15 @@ class Plan:
     """Lanes that are already done in a run to be resumed."""
     epochs_to_train: int
     """Epochs left to train, summed over lanes; epoch 0 does not count."""
+    part: str = ""
+    """Part of the run that this process trains, such as "3/16"; empty if it trains all of it."""
+    part_lanes: tuple[Lane, ...] = ()
+    """The lanes of that part."""
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Lanes that this process trains."""
+        return self.part_lanes if self.part else tuple(lanes_of(self.recipe))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +66,7 @@ class Listener(Protocol):
     """Receives the events of a run. It cannot influence the training."""
 
     def begin(self, plan: Plan) -> None:
-        """Handle the start of a run, before anything is written."""
+        """Handle the start of a run, before anything is trained."""
 
     def epoch(self, report: EpochReport) -> None:
         """Handle an epoch of a lane; it has been queued for writing."""

@@ -55,6 +55,8 @@ class Session:
     """What is unusual about the members, although they can be trained."""
     recorded: Mapping[str, str] = field(default_factory=dict)
     """Settings of the run that this session resumes; empty for a new run."""
+    same_groups: bool = False
+    """Whether lanes are in groups of the recorded size, unless the recipe gives one."""
 
     @classmethod
     def of(
@@ -135,14 +137,22 @@ class Session:
                 "trained on; restore them, or train on the new data in another folder."
             )
 
-    def with_recorded_plan(self, settings: Mapping[str, str]) -> "Session":
-        """Return the session with the execution plan in the settings of an existing run."""
+    def with_recorded_plan(
+        self, settings: Mapping[str, str], *, same_groups: bool = False
+    ) -> "Session":
+        """Return the session with the execution plan in the settings of an existing run.
+
+        Args:
+            settings: These settings.
+            same_groups: Whether lanes are to be in groups of the same size, whatever fits into
+                memory: if other processes train other groups.
+        """
         plan = ExecutionPlan(
             execution=cast(Execution, settings.get("execution", self.plan.execution)),
             bfloat16=settings.get("products") == "bfloat16",
             channels_last=settings.get("layout") == "channels_last",
         )
-        return replace(self, choice=Choice(plan=plan), recorded=settings)
+        return replace(self, choice=Choice(plan=plan), recorded=settings, same_groups=same_groups)
 
     def lane_group(self, lanes: Sequence[Lane]) -> LaneGroup:
         """Create a group of lanes with initial weights, computed with the session's plan."""
@@ -330,6 +340,8 @@ class Session:
         if self.recipe.bootstrap == "batches":
             setting = 1  # the axis of lanes is used for members with separate batches
         every = lanes.lanes_of(self.recipe)
+        if setting == "auto" and self.same_groups:
+            setting = int(self.recorded.get("lanes", 1))
         if setting == "auto":
             setting = 1 if self.device.type == "cpu" else self._lanes_that_fit()
         step = int(setting)

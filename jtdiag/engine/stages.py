@@ -1,7 +1,7 @@
 """What is trained before what: hidden modules that are the same at every λ come first, once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store.lanes import Lane
@@ -18,6 +18,19 @@ class Stage:
     """The last one."""
     groups: Sequence[Sequence[Row]]
     """What is trained in the same batched operations."""
+
+
+def of_lanes(every: Sequence[Stage], own: Collection[Lane]) -> list[Stage]:
+    """Return stages with the groups of some lanes only.
+
+    Args:
+        every: The stages.
+        own: The lanes: all lanes of a group, or none.
+    """
+    return [
+        replace(stage, groups=[group for group in stage.groups if group[0][0] in own])
+        for stage in every
+    ]
 
 
 def stages(recipe: Recipe, groups: Sequence[Sequence[Lane]]) -> list[Stage]:

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import names
+from jtdiag.engine import parts
 from jtdiag.engine.architectures.factory import address_of
 from jtdiag.engine.architectures.module_stack import Factory
 from jtdiag.engine.early_warning import Decision
 from jtdiag.engine.lane_group import LaneGroup, Measured, Rows
+from jtdiag.engine.parts import Part
 from jtdiag.engine.progress import EpochReport, Listener, NullListener, Plan
 from jtdiag.engine.session import Session, torch_threads
-from jtdiag.engine.stages import Row, stages
+from jtdiag.engine.stages import Row, of_lanes, stages
 from jtdiag.engine.stopping import StopRequest
 from jtdiag.engine.writer import BackgroundWriter
 from jtdiag.errors import RecipeError, StoreError, option
@@ -27,7 +29,7 @@ from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lanes, layout
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
-from jtdiag.store.writer import EpochBlock, RunWriter, refuse_occupied
+from jtdiag.store.writer import EpochBlock, OccupiedError, RunWriter, refuse_occupied
 
 
 def train(
@@ -38,8 +40,9 @@ def train(
     listener: Listener | None = None,
     factory: Factory | None = None,
     stop: StopRequest | None = None,
+    part: str | None = None,
 ) -> Run:
-    """Train every lane of a recipe and return the run.
+    """Train every lane of a recipe, or a part of its lanes, and return the run.
 
     Args:
         recipe: A recipe, or the name of a preset or file.
@@ -51,6 +54,8 @@ def train(
             with all branches, for "branches"; replaces the address in members.factory. The store
             keeps its address if it can be imported, else its name.
         stop: Ends the training early when it is requested, for example by a signal.
+        part: Such as "3/16": train the third of sixteen parts of the lanes. Other processes train
+            the others, also at the same time; the first one makes the folder, the others join it.
 
     Raises:
         TrainingStopped: if `stop` was requested; the run can be resumed.
@@ -62,40 +67,88 @@ def train(
     if factory is not None:
         recipe = _with_factory(recipe, factory)
     path = Path(out) if out is not None else Path("runs") / recipe.name
-    resuming = _resumes(path, resume)
+    chosen = None if part is None else Part.of_text(part)
+    resuming = _resumes(path, resume or chosen is not None)
     session = Session.of(recipe, factory=factory)
-    if resuming:
-        session.require_same_data(Run(path))
-        session = session.with_recorded_plan(Run(path).settings)
-    else:
-        session = session.with_fastest_plan()
-    store = RunWriter.reopen(path, recipe) if resuming else None
+    session = _recorded(session, path, chosen) if resuming else session.with_fastest_plan()
     listener, stop = listener or NullListener(), stop or StopRequest()
-    listener.begin(_plan(session, path, store))
-    if store is None:
-        store = RunWriter.create(
-            path,
-            recipe,
-            session.extent,
-            session.examples(),
-            session.settings(),
-            initial=session.known_before,
-        )
+    store = _reopen(session, path, chosen, resume) if resuming else None
+    if store is None and chosen is not None:
+        session, store = _create_or_join(session, path, chosen, resume)
     try:
+        listener.begin(_plan(session, path, store, chosen))
+        if store is None:
+            store = _create(session, path, None)
         with torch_threads(session.threads), stop.heeding():
-            _train_stages(session, store, listener, stop)
+            _train_stages(session, store, chosen, listener, stop)
     finally:
-        store.close()
+        if store is not None:
+            store.close()
     return Run(path)
 
 
 def _train_stages(
-    session: Session, store: RunWriter, listener: Listener, stop: StopRequest
+    session: Session,
+    store: RunWriter,
+    part: Part | None,
+    listener: Listener,
+    stop: StopRequest,
 ) -> None:
-    for stage in stages(session.recipe, session.groups()):
+    every = stages(session.recipe, session.groups())
+    for stage in of_lanes(every, {*_lanes(session, part)}):
         with BackgroundWriter() as writer:  # the next stage reads what this one has written
             for rows in stage.groups:
                 _GroupRun(session, rows, stage.last, store, writer, listener, stop).run()
+
+
+def _lanes(session: Session, part: Part | None) -> list[Lane]:
+    """Return the lanes that this process trains."""
+    if part is None:
+        return lanes.lanes_of(session.recipe)
+    return parts.lanes_of(part, session.recipe, session.groups())
+
+
+def _create(session: Session, path: Path, part: Part | None) -> RunWriter:
+    return RunWriter.create(
+        path,
+        session.recipe,
+        session.extent,
+        session.examples(),
+        session.settings(),
+        initial=session.known_before,
+        of=_lanes(session, part),
+    )
+
+
+def _create_or_join(
+    session: Session, path: Path, part: Part, resume: bool
+) -> tuple[Session, RunWriter]:
+    """Create the run, or join it if another process has been faster."""
+    try:
+        _check_disk(path, layout.size(session.recipe, session.extent))
+        return session, _create(session, path, part)
+    except OccupiedError:
+        session = _recorded(session, path, part)
+        return session, _reopen(session, path, part, resume)
+
+
+def _recorded(session: Session, path: Path, part: Part | None) -> Session:
+    """Return the session with the execution plan of an existing run."""
+    session.require_same_data(Run(path))
+    return session.with_recorded_plan(Run(path).settings, same_groups=part is not None)
+
+
+def _reopen(session: Session, path: Path, part: Part | None, resume: bool) -> RunWriter:
+    own = _lanes(session, part)
+    store = RunWriter.reopen(path, session.recipe, of=own)
+    begun = [lane for lane in own if store.seal(lane).epoch >= 0]
+    if begun and not resume:
+        store.close()
+        raise StoreError(
+            f"{path}: part {part} has begun ({parts.by_trial(begun[:1], session.recipe)}). Resume "
+            f"it with {option('resume=True', '--resume')}."
+        )
+    return store
 
 
 def _resumes(path: Path, resume: bool) -> bool:
@@ -117,12 +170,12 @@ def _with_factory(recipe: Recipe, factory: Factory) -> Recipe:
     return evolve(recipe, members=evolve(recipe.members, factory=address_of(factory)))
 
 
-def _plan(session: Session, path: Path, store: RunWriter | None) -> Plan:
+def _plan(session: Session, path: Path, store: RunWriter | None, part: Part | None) -> Plan:
     """Return the plan of a run, after checking that a new one fits on the disk."""
     recipe = session.recipe
     size = layout.size(recipe, session.extent)
-    every = lanes.lanes_of(recipe)
-    seals = [store.seal(lane) if store else Seal() for lane in every]
+    own = _lanes(session, part)
+    seals = [store.seal(lane) if store else Seal() for lane in own]
     done = sum(max(0, seal.epoch) for seal in seals)
     if store is None:
         _check_disk(path, size)
@@ -133,7 +186,9 @@ def _plan(session: Session, path: Path, store: RunWriter | None) -> Plan:
         parameters=session.extent.parameters_per_member * recipe.members.copies,
         settings=session.settings(),
         lanes_done=sum(seal.done for seal in seals),
-        epochs_to_train=len(every) * recipe.train.epochs - done,
+        epochs_to_train=len(own) * recipe.train.epochs - done,
+        part="" if part is None else str(part),
+        part_lanes=() if part is None else tuple(own),
     )
 
 

@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM while a command trains: stop gently first, at once the second time."""
+"""Signals while a command trains: stop gently first, at once the second time.
+
+SIGINT is Ctrl-C; SIGTERM and SIGUSR1 are what schedulers send before a time limit.
+"""
 
 import contextlib
 import os
@@ -15,7 +18,7 @@ from jtdiag.engine import wording
 from jtdiag.engine.stopping import StopRequest, TrainingStopped
 from jtdiag.terminal.echo import echo
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 GRACE = 10.0
 """Default seconds that the running epoch may take after a signal; schedulers wait 30 or more."""
 
@@ -25,8 +28,8 @@ def stoppable(grace: float, message: Callable[[], str]) -> Iterator[StopRequest]
     """Yield a request that the first signal makes; the second signal ends the block at once.
 
     So does the first one while no lane is being trained: nothing would look at the request.
-    Either way the command exits with 128 plus the number of the signal, which is 130 for Ctrl-C
-    and 143 for SIGTERM.
+    Either way the command exits with 128 plus the number of the signal, which is 130 for Ctrl-C,
+    143 for SIGTERM and 138 for SIGUSR1.
 
     Args:
         grace: Seconds that the running epoch may take after the first signal.
@@ -146,7 +149,7 @@ def grace_option(command: Callable[..., None]) -> Callable[..., None]:
         default=GRACE,
         show_default=True,
         metavar="SECONDS",
-        help="After Ctrl-C or SIGTERM, finish the running epoch if it takes no longer.",
+        help="After Ctrl-C, SIGTERM or SIGUSR1, finish the running epoch if it takes no longer.",
     )
     decorated: Callable[..., None] = option(command)
     return decorated

@@ -13,11 +13,12 @@ from rich.text import Text
 
 from jtdiag.alerts.lane_verdicts import LaneVerdict, of_lane
 from jtdiag.engine.dry_run import Estimate
+from jtdiag.engine.parts import by_trial
 from jtdiag.engine.progress import EpochReport, Listener, Plan
 from jtdiag.recipe import wording as recipe_wording
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
-from jtdiag.store.lanes import Lane, lanes_of
+from jtdiag.store.lanes import Lane
 from jtdiag.terminal import wording
 from jtdiag.terminal.console import Console
 from jtdiag.terminal.findings import print_finding
@@ -64,6 +65,7 @@ def describe(plan: Plan) -> str:
         "Data": settings.get("data", ""),
         "Members": settings.get("members", ""),
         "Modules": settings.get("modules", ""),
+        "Part": part(plan),
     }
     return "\n".join(
         [
@@ -92,6 +94,7 @@ def describe_estimate(recipe: Recipe, estimate: Estimate) -> str:
         "modules": settings.get("modules", ""),
         "data": settings.get("data", ""),
         "lanes": wording.lanes(len(recipe.lam), recipe.trials, settings["lanes"]),
+        "part": estimate.part,
         "steps": wording.steps(estimate.steps, recipe.train.epochs),
         "device": _device(settings),
         "execution": execution(settings),
@@ -124,6 +127,11 @@ def execution(settings: Mapping[str, str]) -> str:
         channels_last=settings["layout"] == "channels_last",
         reason=settings["chosen"],
     )
+
+
+def part(plan: Plan) -> str:
+    """Return the part of the run that is trained; nothing if it is all of it."""
+    return f"{plan.part}, {by_trial(plan.lanes, plan.recipe)}" if plan.part else ""
 
 
 def _device(settings: Mapping[str, str]) -> str:
@@ -232,7 +240,7 @@ class LiveDisplay:
         skipped = skipped_epochs(recipe, report)
         self._lanes_done += report.epoch == recipe.train.epochs or bool(skipped)
         self._epochs -= skipped
-        lanes = wording.lanes_done(self._lanes_done, len(lanes_of(recipe)), self._size)
+        lanes = wording.lanes_done(self._lanes_done, len(self._plan.lanes), self._size)
         self._latest.plain = f"{epoch_line(self._plan, report)}\n{lanes}"
         step = int(report.epoch > 0)
         self._progress.update(self._task, advance=step, total=self._epochs)

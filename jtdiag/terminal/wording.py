@@ -153,6 +153,20 @@ def trained(out: Path, peak: int) -> str:
     return f"Training finished: {out} (peak memory {readable(peak)}). Next: {command}"
 
 
+def part_trained(out: Path, part: str, done: int, lanes: int, peak: int) -> str:
+    """Return that a part of a run is trained, and how much of the run is.
+
+    Args:
+        out: Folder of the run.
+        part: The part, such as "3/16".
+        done: Number of lanes of the run that are complete.
+        lanes: Number of all its lanes.
+        peak: Peak memory in bytes.
+    """
+    state = f"{done} of {counted(lanes, 'lane')} of {out} {'is' if done == 1 else 'are'} complete"
+    return f"Part {part} finished: {state} (peak memory {readable(peak)})."
+
+
 # --- dry run -------------------------------------------------------------------------------------
 
 
