@@ -51,7 +51,11 @@ if TYPE_CHECKING:
     metavar="K/N",
     help="Train part K of N of the lanes, such as 3/16; other processes train the others.",
 )
-@click.option("--resume", is_flag=True, help="Resume an interrupted run from its last saved epoch.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Resume an interrupted run from its last saved epoch, or add trials or λs to a run.",
+)
 def train(
     recipe: str,
     overrides: tuple[str, ...],
@@ -86,7 +90,8 @@ def train(
         return wording.interrupted(command, started=started)
 
     with stoppable(grace, message) as stop:  # before imports that take seconds
-        resolved = _recipe(recipe, (*overrides, *_alert_overrides(stop_on, lower_lambda)))
+        changes = (*overrides, *_alert_overrides(stop_on, lower_lambda))
+        resolved = _recipe(recipe, changes, resume=resume)
         path = path or Path("runs") / resolved.name
         if dry_run:
             _estimate(resolved, part)
@@ -94,11 +99,14 @@ def train(
             _train(resolved, path, resume, part, alerts, stop)
 
 
-def _recipe(recipe: str, overrides: tuple[str, ...]) -> "Recipe":
+def _recipe(recipe: str, overrides: tuple[str, ...], *, resume: bool) -> "Recipe":
     from jtdiag.recipe.presets import find
+    from jtdiag.store import growth
     from jtdiag.store.run import RECIPE, Run
 
     if os.path.isfile(Path(recipe) / RECIPE):
+        if resume:
+            growth.finish(Path(recipe))
         Run(recipe).require_trusted_code()
     return find(recipe, overrides)
 

@@ -26,7 +26,7 @@ from jtdiag.engine.writer import BackgroundWriter
 from jtdiag.errors import RecipeError, StoreError, option
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
-from jtdiag.store import lanes, layout
+from jtdiag.store import growth, lanes, layout
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
 from jtdiag.store.writer import EpochBlock, OccupiedError, RunWriter, refuse_occupied
@@ -48,7 +48,8 @@ def train(
         recipe: A recipe, or the name of a preset or file.
         out: The run's folder; by default ``runs/<name>``.
         resume: Resume the run in that folder, if there is one, from its last sealed epochs. On a
-            CPU the resulting store is bit for bit that of an uninterrupted run.
+            CPU the resulting store is bit for bit that of an uninterrupted run. If the recipe only
+            has more trials than the run, or more λs after its own, these are added.
         listener: Receives the plan, every epoch, and every rule that fires.
         factory: Function that creates one member, for members.arch = "module", or one network
             with all branches, for "branches"; replaces the address in members.factory. The store
@@ -71,6 +72,8 @@ def train(
     resuming = _resumes(path, resume or chosen is not None)
     session = Session.of(recipe, factory=factory)
     session = _recorded(session, path, chosen) if resuming else session.with_fastest_plan()
+    if resuming and growth.only_grows(Run(path).recipe, recipe):
+        _grow(session, path)
     listener, stop = listener or NullListener(), stop or StopRequest()
     store = _reopen(session, path, chosen, resume) if resuming else None
     if store is None and chosen is not None:
@@ -138,6 +141,13 @@ def _recorded(session: Session, path: Path, part: Part | None) -> Session:
     return session.with_recorded_plan(Run(path).settings, same_groups=part is not None)
 
 
+def _grow(session: Session, path: Path) -> None:
+    """Add the lanes that the recipe has and the run has not."""
+    recipe, extent = session.recipe, session.extent
+    _check_disk(path, layout.size(recipe, extent) - layout.size(Run(path).recipe, extent))
+    growth.grow(path, recipe, extent, session.examples(), session.known_before)
+
+
 def _reopen(session: Session, path: Path, part: Part | None, resume: bool) -> RunWriter:
     own = _lanes(session, part)
     store = RunWriter.reopen(path, session.recipe, of=own)
@@ -155,6 +165,7 @@ def _resumes(path: Path, resume: bool) -> bool:
     """Return whether there is a run to be resumed in a folder, whose code may then be executed."""
     resuming = resume and path.is_dir() and any(path.iterdir())
     if resuming:
+        growth.finish(path)
         Run(path).require_trusted_code()
     else:
         refuse_occupied(path)

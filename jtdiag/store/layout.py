@@ -449,6 +449,15 @@ class Size:
     resuming: int
     """State for resuming; it is removed when a lane is done."""
 
+    def __sub__(self, other: "Size") -> "Size":
+        """Return what one run takes more than another."""
+        return Size(
+            metrics=self.metrics - other.metrics,
+            outputs=self.outputs - other.outputs,
+            checkpoints=self.checkpoints - other.checkpoints,
+            resuming=self.resuming - other.resuming,
+        )
+
     @property
     def total(self) -> int:
         """Total in bytes."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from jtdiag import families, files, loading, names
 from jtdiag.errors import RecipeError, StoreError
+from jtdiag.printable import shell_word
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 RECIPE = "recipe.toml"
 STORE = "store.zarr"
+GROWTH = "growth"
+"""Folder of what is still to be moved to its place when lanes are added."""
 KNOWN_OF_RECORDED = (
     *("name", "lam", "trials", "family", "combiner", "members.count", "train.epochs"),
     *("keep.outputs", "keep.checkpoints", "keep.splits", "keep.dtype"),
@@ -67,6 +70,7 @@ class Run:
         self.path = Path(path)
         self._trusts_code = trust_code
         self.require(self.path)
+        self._require_grown()
         self._require_format()
         self.recipe: Recipe = self._read_recipe()
         self.recipe_hash = toml.digest(self.recipe)
@@ -113,6 +117,13 @@ class Run:
                     f"{path} is not a run: it has no {name}. "
                     "Give a folder that `jtdiag train` has made."
                 )
+
+    def _require_grown(self) -> None:
+        if (self.path / GROWTH).is_dir():
+            raise StoreError(
+                f"{self.path}: trials or λs are being added to it, or that was interrupted; wait, "
+                f"or finish it with: jtdiag train {shell_word(self.path)} --resume"
+            )
 
     def _read_recipe(self) -> Recipe:
         try:

@@ -6,7 +6,7 @@ from typing import Final
 
 from jtdiag.errors import StoreError, option
 
-PARTS: Final = ("recipe.toml", "store.zarr", "lanes", "results", "findings.jsonl")
+PARTS: Final = ("recipe.toml", "store.zarr", "lanes", "growth", "results", "findings.jsonl")
 """Files and folders in a run's folder; figures and reports may lie beside them."""
 
 

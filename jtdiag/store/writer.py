@@ -122,7 +122,7 @@ class RunWriter:
         try:
             with disk_errors(path):
                 (draft / lanes.FOLDER).mkdir(parents=True)
-                _allocate(draft / STORE, recipe, extent, examples, settings, initial or {})
+                allocate(draft / STORE, recipe, extent, examples, settings, initial or {})
                 (draft / RECIPE).write_text(toml.to_toml(recipe), encoding="utf-8")
                 for lane in lanes.lanes_of(recipe):  # so that a missing seal is noticed
                     lanes.write_seal(draft, lane, Seal())
@@ -437,15 +437,21 @@ def _lock(path: Path, recipe: Recipe, of: Sequence[Lane]) -> LaneLocks:
     try:
         return lane_locks.acquire(path, of)
     except HeldError as error:
-        raise StoreError(_held(path, recipe, error)) from error
+        raise StoreError(held(path, error, recipe)) from error
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror}.") from error
 
 
-def _held(path: Path, recipe: Recipe, error: HeldError) -> str:
-    """Return who holds a lock, and what to do."""
+def held(path: Path, error: HeldError, recipe: Recipe | None = None) -> str:
+    """Return who holds a lock, and what to do.
+
+    Args:
+        path: Folder of the run.
+        error: What is held, and by whom.
+        recipe: Recipe of the run, if lanes were to be locked.
+    """
     what, by = str(path), error.owner or "another process"
-    if error.lane is not None:
+    if recipe is not None and error.lane is not None:
         lam = names.lam_text(recipe.lam[error.lane.lam_index])
         what = f"{path}, λ = {lam}, trial {error.lane.trial}"
     remedy = "wait until it has ended, or train other lanes"
@@ -474,7 +480,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: cannot be written: {error}.") from error
 
 
-def _allocate(
+def allocate(
     path: Path,
     recipe: Recipe,
     extent: Extent,
@@ -482,6 +488,16 @@ def _allocate(
     settings: Mapping[str, str],
     initial: Mapping[str, NDArray[Any]],
 ) -> None:
+    """Write an empty store and the record of its files, beside it in the folder of lanes.
+
+    Args:
+        path: The store, which is replaced.
+        recipe: As in `RunWriter.create`, like all others.
+        extent: Sizes.
+        examples: Targets.
+        settings: Where and how the computation runs.
+        initial: Contents that are known before training.
+    """
     store = zarr.open_group(path, mode="w", zarr_format=3)
     store.attrs.update(
         {

@@ -57,7 +57,7 @@ def task(folder, number):
 
 
 def wait_for_epoch(path, lam_index):
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while lanes.read_seal(path, lanes.Lane(0, lam_index)).epoch < 1:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -69,14 +69,14 @@ def test_the_script_trains_its_part_and_asks_to_be_queued_again_before_the_time_
     first, second = task(folder, 1), task(folder, 2)
     wait_for_epoch(path, 1)
     second.send_signal(signal.SIGUSR1)
-    output, _ = second.communicate(timeout=300)
+    output, _ = second.communicate(timeout=600)
     assert second.returncode == 138, output
     assert output.endswith("resume with: jtdiag train runs/sweep --resume --part 2/2\n")
     assert (folder / "scontrol.txt").read_text("utf-8") == "requeue 4711_2\n"
     assert not Run(path).seal(lanes.Lane(0, 1)).done
     again = task(folder, 2)
     for process in (first, again):
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=600)
         assert process.returncode == 0, output
     run = Run(path)
     assert run.done
