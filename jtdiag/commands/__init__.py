@@ -32,11 +32,12 @@ COMMANDS = (
     "report",
     "compare",
     "check",
+    "merge",
 )
 """Subcommands in the order of the help."""
 
 
-READERS = ("train", "probe", "watch", "plot", "table", "report", "compare", "check")
+READERS = ("train", "probe", "watch", "plot", "table", "report", "compare", "check", "merge")
 """Subcommands that open runs, which may name code of their authors."""
 
 

@@ -39,8 +39,6 @@ class Estimate:
     """Networks with separate parameters: the number of members, or 1 for branches."""
     lanes: int
     """Lanes that are trained."""
-    part: str
-    """Part of the run, and its lanes; empty if it is all of the run."""
     steps: int
     """Training steps of one lane."""
     size: layout.Size
@@ -50,6 +48,8 @@ class Estimate:
     """Time of all training steps and evaluations; data are written in parallel."""
     memory: int
     """Peak memory of this process, or of the GPU, after loading the data and a training step."""
+    part: str = ""
+    """Part of the run, and its lanes; empty if it is all of the run."""
 
 
 def estimate(recipe: Recipe, part: str | None = None) -> Estimate:

@@ -295,6 +295,11 @@ class Run:
         """Where and how the run was computed: device, threads, execution, versions."""
         return dict(cast("dict[str, str]", self._store.attrs["settings"]))
 
+    def settings_of(self, lane: Lane) -> dict[str, str]:
+        """Return where and how a lane was computed: in a merged run, other than `settings`."""
+        of_lanes = cast("dict[str, Any]", self._store.attrs.get(names.LANE_SETTINGS, {}))
+        return {**self.settings, **of_lanes.get(lane.key, {})}
+
     @property
     def recorded(self) -> bool:
         """Whether the run was recorded from a user's training loop and so cannot be replayed."""

@@ -47,13 +47,18 @@ def require(run: Path, recipe: Recipe) -> None:
     Raises:
         StoreError: if it names code and was not made here, unless the user trusts it.
     """
-    named = code_in(recipe)
-    if not named or os.environ.get(VARIABLE) == "1" or _remembered(run):
+    if is_trusted(run, recipe):
         return
+    named = code_in(recipe)
     raise StoreError(
         f"{run} names code that reading it would execute ({', '.join(named)}), and was not made by "
         "you on this machine. If you trust it, use --trust-code, or Run(…, trust_code=True)."
     )
+
+
+def is_trusted(run: Path, recipe: Recipe) -> bool:
+    """Return whether the code that a run names may be imported; true if it names none."""
+    return not code_in(recipe) or os.environ.get(VARIABLE) == "1" or _remembered(run)
 
 
 def _remembered(run: Path) -> bool:

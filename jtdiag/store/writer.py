@@ -130,7 +130,7 @@ class RunWriter:
                 trust.remember(draft, recipe)  # first: the run must not be without it if killed
                 # Before the folder appears: no watcher finds it unlocked.
                 lock = _lock(draft, recipe, lanes.lanes_of(recipe) if of is None else of)
-                _publish(draft, path)
+                publish(draft, path)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
@@ -419,8 +419,12 @@ def refuse_occupied(path: Path) -> None:
         )
 
 
-def _publish(draft: Path, path: Path) -> None:
+def publish(draft: Path, path: Path) -> None:
     """Give a complete run its name.
+
+    Args:
+        draft: Its folder so far.
+        path: The folder that it becomes.
 
     Raises:
         OccupiedError: if another process has been faster.

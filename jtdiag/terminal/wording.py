@@ -167,6 +167,21 @@ def part_trained(out: Path, part: str, done: int, lanes: int, peak: int) -> str:
     return f"Part {part} finished: {state} (peak memory {readable(peak)})."
 
 
+def merged(out: Path, runs: int, done: int, lanes: int) -> str:
+    """Return that runs have been merged, and what to do next.
+
+    Args:
+        out: Folder of the merged run.
+        runs: Number of runs.
+        done: Number of lanes that are complete.
+        lanes: Number of all lanes.
+    """
+    command = f"jtdiag probe {shell_word(out)}"
+    if done < lanes:
+        command = f"jtdiag train {shell_word(out)} --resume"
+    return f"Merged {runs} runs: {done} of {counted(lanes, 'lane')} complete. Next: {command}"
+
+
 # --- dry run -------------------------------------------------------------------------------------
 
 

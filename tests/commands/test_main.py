@@ -21,7 +21,7 @@ OPTIONS = {
     "train": [
         *("RECIPE", "--set", "--out", "--dry-run", "--stop-on", "--lower-lambda"),
         *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--sink"),
-        *("--grace", "--resume"),
+        *("--grace", "--part", "--resume"),
     ],
     "probes": [],
     "probe": ["RUN", "[NAMES]...", "--probe", "--force", "-v", "-q", "--json"],
@@ -38,6 +38,7 @@ OPTIONS = {
     "report": ["RUN...", "--out", "--ask"],
     "compare": ["A", "B", "--format"],
     "check": ["RUNS...", "--repair", "--json"],
+    "merge": ["RUNS...", "--out"],
 }
 """New knobs go into the recipe, not here."""
 

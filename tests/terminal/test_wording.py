@@ -77,6 +77,22 @@ SENTENCES = [
         wording.trained(RUN, 4 * 10**8),
         "Training finished: runs/demo (peak memory 400.0 MB). Next: jtdiag probe runs/demo",
     ),
+    (
+        wording.part_trained(RUN, "3/16", 1, 32, 4 * 10**8),
+        "Part 3/16 finished: 1 of 32 lanes of runs/demo is complete (peak memory 400.0 MB).",
+    ),
+    (
+        wording.part_trained(RUN, "3/16", 2, 32, 4 * 10**8),
+        "Part 3/16 finished: 2 of 32 lanes of runs/demo are complete (peak memory 400.0 MB).",
+    ),
+    (
+        wording.merged(RUN, 3, 12, 12),
+        "Merged 3 runs: 12 of 12 lanes complete. Next: jtdiag probe runs/demo",
+    ),
+    (
+        wording.merged(RUN, 2, 0, 1),
+        "Merged 2 runs: 0 of 1 lane complete. Next: jtdiag train runs/demo --resume",
+    ),
     # --- dry run
     (wording.members(4, 42_634), "4 × 42,634 parameters, 170,536 in total"),
     (wording.branches(16, 8_268_196), "16 branches of one network with 8,268,196 parameters"),
