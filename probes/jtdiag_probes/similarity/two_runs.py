@@ -33,7 +33,7 @@ def between(run: Run, other: Run) -> xr.DataArray:
         ProbeError: if the runs were evaluated on different test examples.
         DataError: if the data of a run are missing.
     """
-    means, layers, examples = zip(*(_of_run(each) for each in (run, other)), strict=True)
+    means, layers, examples, counts = zip(*(_of_run(each) for each in (run, other)), strict=True)
     if run.recipe.data.name != other.recipe.data.name or not np.array_equal(*examples):
         raise ProbeError(
             f"{run.path} and {other.path} have different test examples; compare runs on the same "
@@ -48,12 +48,18 @@ def between(run: Run, other: Run) -> xr.DataArray:
         dims=dims,
         coords={dim: list(values) for dim, values in zip(dims, coords, strict=True)},
         name="similarity",
-        attrs={"unit": names.FRACTION, "meaning": "CKA of layers of two runs, mean over pairs"},
+        attrs={
+            "unit": names.FRACTION,
+            "meaning": "CKA of layers of two runs, mean over pairs",
+            "examples": counts[0],
+        },
     )
 
 
-def _of_run(run: Run) -> tuple[Units, list[str], NDArray[np.intp]]:
-    """Return mean unit vectors (lam, trial, layer, D), layers, and positions of the examples.
+def _of_run(run: Run) -> tuple[Units, list[str], NDArray[np.intp], int]:
+    """Return mean unit vectors (lam, trial, layer, D), layers, positions of the test examples.
+
+    Last comes the number of those that are measured.
 
     The mean of all products of two vectors is the product of the mean vectors.
     """
@@ -72,4 +78,5 @@ def _of_run(run: Run) -> tuple[Units, list[str], NDArray[np.intp]]:
     means = np.full((len(run.recipe.lam), run.recipe.trials, *first.shape), np.nan)
     for lane, own in by_lane.items():
         means[lane.lam_index, lane.trial] = own
-    return means, prepared.layers, replay.session.data.sources(names.TEST, 0)
+    positions = replay.session.data.sources(names.TEST, 0)
+    return means, prepared.layers, positions, len(prepared.x)

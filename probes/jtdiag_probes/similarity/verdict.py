@@ -43,7 +43,7 @@ def judge(result: xr.Dataset) -> list[Finding]:
 def _of_members(at_lam: xr.Dataset, context: Context) -> list[Finding]:
     """Return the similarity of members by layer, with that of other trials."""
     values = at_lam["member_similarity"].sel({names.EPOCH: context.epoch})
-    by_layer = _intervals(values.isel({LAYER: slice(1, None)}))
+    by_layer = intervals(values.isel({LAYER: slice(1, None)}))
     if not by_layer:
         return []
     reference = at_lam["reference_similarity"].mean(names.TRIAL)
@@ -91,14 +91,14 @@ def _of_layers(at_lam: xr.Dataset, context: Context) -> list[Finding]:
             pairs[pair] = by_trial
     if not pairs:
         return []
-    intervals = {pair: _within(stats.mean_interval(each)) for pair, each in pairs.items()}
+    by_pair = {pair: _within(stats.mean_interval(each)) for pair, each in pairs.items()}
     trials = max(each.size for each in pairs.values())
     same = None
     if trials >= LEAST_TRIALS:
         least = {pair: stats.paired(each, len(pairs)).low for pair, each in pairs.items()}
         same = [pair for pair, low in least.items() if low > SAME]
-    sentence = wording.layers(context, intervals, same, trials)
-    lowest = min(interval.mean for interval in intervals.values())
+    sentence = wording.layers(context, by_pair, same, trials)
+    lowest = min(interval.mean for interval in by_pair.values())
     return [_finding("layers", context, lowest, sentence)]
 
 
@@ -108,7 +108,7 @@ def _of_epochs(at_lam: xr.Dataset, context: Context) -> list[Finding]:
     if first == context.epoch:
         return []
     pair = {names.EPOCH: context.epoch, OTHER_EPOCH: first}
-    by_layer = _intervals(at_lam["epoch_similarity"].sel(pair).isel({LAYER: slice(1, None)}))
+    by_layer = intervals(at_lam["epoch_similarity"].sel(pair).isel({LAYER: slice(1, None)}))
     if not by_layer:
         return []
     lowest = min(interval.mean for interval in by_layer.values())
@@ -131,7 +131,7 @@ def _constant(at_lam: xr.Dataset, context: Context) -> list[Finding]:
     return [_finding("constant-features", context, max(by_layer.values()) / total, sentence)]
 
 
-def _intervals(values: xr.DataArray) -> Mapping[str, Interval]:
+def intervals(values: xr.DataArray) -> Mapping[str, Interval]:
     """Return the mean over trials by layer, of values (trial, layer), where there are any."""
     layers = [str(name) for name in values[LAYER].values]
     by_trial = {layer: _finite(values.sel({LAYER: layer})) for layer in layers}

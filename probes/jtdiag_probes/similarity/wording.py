@@ -126,6 +126,25 @@ def epochs(context: Context, first: int, by_layer: Mapping[str, Interval]) -> st
     )
 
 
+def other_run(
+    lam: float, other: str, other_lam: float, examples: int, by_layer: Mapping[str, Interval]
+) -> str:
+    """State how similar each layer is to that of the same name in another run.
+
+    Args:
+        lam: λ of the run.
+        other: Name of the other run.
+        other_lam: λ of the other run.
+        examples: Number of test examples.
+        by_layer: Means over trials, by layer, the head last.
+    """
+    return (
+        f"λ = {lam_text(lam)}: at the last kept epochs, the similarity of a member to a member of "
+        f"the run {other} at λ = {lam_text(other_lam)} (unbiased linear CKA, {examples} test "
+        f"examples, mean over pairs) is {_at_layers(by_layer)}."
+    )
+
+
 def constant(context: Context, by_layer: Mapping[str, int], total: int) -> str:
     """State of how many members the features of a layer do not vary.
 
