@@ -1,3 +1,5 @@
+import dataclasses
+
 import joblib
 import numpy as np
 import pytest
@@ -62,6 +64,26 @@ def test_lanes_train_side_by_side_in_groups_of_the_size_asked_for(npz, lanes, si
         (trial, lam) for trial in range(2) for lam in range(3)
     ]
     assert made.settings()["lanes"] == str(sizes[0])
+
+
+@pytest.mark.parametrize(("free", "sizes"), [(0, [1] * 6), (2, [2, 2, 2]), (9.9, [6])])
+def test_as_many_lanes_as_fit_in_half_of_the_free_memory_train_side_by_side_on_a_gpu(
+    npz, monkeypatch, free, sizes
+):
+    made = session(npz, engine={"lanes": "auto"}, keep={"splits": ["val", "test"]})
+    members, weights = made.recipe.members.count, 2 * 5 + 5 + 5 * 3 + 3
+    # Eight bytes for each of six numbers a weight, and of two an output of the kept splits.
+    of_lane = 8 * (6 * members * weights + 2 * members * (20 + 40) * 3)
+    made = dataclasses.replace(made, device=torch.device("cuda"))
+    asked = []
+
+    def mem_get_info(device):
+        asked.append(device)
+        return int(2 * free * of_lane), 10**12
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", mem_get_info)
+    assert [len(group) for group in made.groups()] == sizes
+    assert asked == [made.device]
 
 
 def test_a_small_step_takes_one_thread_and_a_large_one_all_that_are_open(npz, monkeypatch):
