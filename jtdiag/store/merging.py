@@ -113,11 +113,11 @@ def _sources(runs: Sequence[Run]) -> dict[Lane, Run]:
         for lane in run.lanes:
             if run.seal(lane).epoch < 0:
                 continue
-            one = sources.setdefault(lane, run)
-            if one is not run and _contents(one, lane) != _contents(run, lane):
+            source = sources.setdefault(lane, run)
+            if source is not run and _contents(source, lane) != _contents(run, lane):
                 lam = names.lam_text(run.lam(lane))
                 raise StoreError(
-                    f"{one.path} and {run.path} both have λ = {lam}, trial {lane.trial}, and not "
+                    f"{source.path} and {run.path} both have λ = {lam}, trial {lane.trial}, and not "
                     "the same numbers. Merge runs that have trained different lanes."
                 )
     return sources
