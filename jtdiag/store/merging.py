@@ -117,8 +117,8 @@ def _sources(runs: Sequence[Run]) -> dict[Lane, Run]:
             if source is not run and _contents(source, lane) != _contents(run, lane):
                 lam = names.lam_text(run.lam(lane))
                 raise StoreError(
-                    f"{source.path} and {run.path} both have λ = {lam}, trial {lane.trial}, and not "
-                    "the same numbers. Merge runs that have trained different lanes."
+                    f"{source.path} and {run.path} both have λ = {lam}, trial {lane.trial}, and "
+                    "not the same numbers. Merge runs that have trained different lanes."
                 )
     return sources
 
