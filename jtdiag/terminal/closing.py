@@ -80,19 +80,22 @@ def _has_alerts(evidence: Evidence) -> bool:
 
 
 def alert_line(evidence: Evidence) -> str:
-    """Return the alerts by rule and λ on one line, or that no rule has fired."""
+    """Return the alerts by rule and λ on one line, or that no rule has fired or could fire."""
     alerts = [finding for finding in evidence.findings if finding.level == "alert"]
     if alerts:
         return wording.alerts(_lams_by_rule(alerts))
     if "alerts" not in evidence.results:
         return wording.alerts({})
+    if evidence.results["alerts"].sizes[names.EPOCH] == 0:
+        return wording.rules_without_training()
     of_rule = evidence.results["alerts"].sel(rule=SKILL_RULE)
     return wording.no_rule_fired(_lowest_at_end(of_rule["number"]), float(of_rule["limit"]))
 
 
 def _lowest_at_end(number: xr.DataArray) -> float:
     """Return the lowest number over lanes, each after the last epoch that has one; NaN if none."""
-    by_lane = number.transpose(..., names.EPOCH).values.reshape(-1, number.sizes[names.EPOCH])
+    lams_trials_epochs = number.transpose(names.LAM, names.TRIAL, names.EPOCH).values
+    by_lane = [lane for trials in lams_trials_epochs for lane in trials]
     last = [lane[np.isfinite(lane)][-1] for lane in by_lane if np.isfinite(lane).any()]
     return float(min(last, default=np.nan))
 

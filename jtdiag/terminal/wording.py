@@ -359,6 +359,11 @@ def no_rule_fired(skill: float, limit: float) -> str:
     return f"No rule fired (lowest skill of members but the leaders {skill:.2f}, limit {limit:g})."
 
 
+def rules_without_training() -> str:
+    """Return why no rule can fire on a run of which only outputs after training are known."""
+    return "The early-warning rules need errors in training, which this run does not have."
+
+
 def more_in_report(findings: int) -> str:
     """Return where to read the findings that are not printed."""
     return f"All {counted(findings, 'finding')}: -v, or the report."

@@ -49,6 +49,9 @@ def test_nine_probes_answer_for_final_logits_of_five_members(out):
     from_logits({"test": logits()}, TARGETS, lam=1, out=out)
     made = CliRunner().invoke(main, ["probe", str(out)])
     assert made.exit_code == 0, made.output
+    assert (
+        "\nThe early-warning rules need errors in training, which this run does not" in made.output
+    )
     answered = {finding.probe for finding in findings.read(out)} - {"lanes", "alerts"}
     assert answered >= {
         "calibration", "collusion", "combiners", "conditioning", "dominance", "performance",

@@ -182,6 +182,10 @@ SENTENCES = [
         "No rule fired (lowest skill of members but the leaders 0.62, limit 0.48).",
     ),
     (wording.no_rule_fired(float("nan"), 0.48), "No rule fired."),
+    (
+        wording.rules_without_training(),
+        "The early-warning rules need errors in training, which this run does not have.",
+    ),
     (wording.more_in_report(1), "All 1 finding: -v, or the report."),
     (wording.more_in_report(77), "All 77 findings: -v, or the report."),
     (
