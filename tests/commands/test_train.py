@@ -69,6 +69,18 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(recipe):
     assert re.fullmatch(r"about \S+ s \(\S+ ms per step\)", lines["time"])
 
 
+def test_a_dry_run_of_a_part_names_its_lanes_and_writes_nothing(recipe):
+    before = sorted(Path().rglob("*"))
+    lanes = []
+    for part in ("1/3", "2/3", "3/3"):
+        ran = train(recipe, "--dry-run", "--part", part, "--set", "trials=2", "--out", "mine")
+        assert (ran.exit_code, ran.stderr) == (0, "")
+        [line] = [line for line in ran.stdout.splitlines() if line.startswith("part ")]
+        lanes.append(line.removeprefix(f"part        {part}, "))
+    assert lanes == ["trial 0: λ = 0; trial 1: λ = 1", "trial 0: λ = 1", "trial 1: λ = 0"]
+    assert sorted(Path().rglob("*")) == before
+
+
 def test_a_dry_run_of_missing_data_is_one_line(recipe):
     ran = train(recipe, "--dry-run", "--set", "data.name=none.npz")
     assert ran.exit_code == 1
