@@ -200,7 +200,8 @@ def _record(table: dict[Any, Any]) -> Recipe:
         section = toml.SECTIONS.get(name)
         is_table = isinstance(value, dict) and all(isinstance(key, str) for key in value)
         if section and is_table and _required(section) <= value.keys():
-            arguments[name] = section(**value)
+            known = {field.name for field in attrs.fields(section)}
+            arguments[name] = section(**{key: value[key] for key in value if key in known})
         elif section or name in hostile.fields():  # Python itself refuses other arguments
             arguments[name] = value
     return Recipe(**arguments)
