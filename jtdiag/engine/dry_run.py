@@ -13,7 +13,7 @@ from jtdiag import names
 from jtdiag.engine import parts
 from jtdiag.engine.architectures import COPIES
 from jtdiag.engine.execution import TIMING_SECONDS
-from jtdiag.engine.lane_group import EVALUATION_BATCH
+from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup
 from jtdiag.engine.parts import Part
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.engine.stages import Stage, of_lanes, stages
@@ -135,11 +135,17 @@ def _timed(session: Session) -> tuple[float, float]:
     """Return the seconds of a training step and of evaluating a batch."""
     group = session.lane_group(session.groups()[0])
     with torch_threads(session.threads):
-        times: list[float] = []
-        while len(times) < STEPS and sum(times) < TIMING_SECONDS:
-            times.append(_seconds(session, lambda: group.try_step(session.plan)))
+        step = session.choice.seconds.get(session.plan.text)  # if there were several plans
+        step = _timed_step(session, group) if step is None else step
         part = slice(0, EVALUATION_BATCH)
-        return min(times), _seconds(session, lambda: group.measure(names.TEST, part=part))
+        return step, _seconds(session, lambda: group.measure(names.TEST, part=part))
+
+
+def _timed_step(session: Session, group: LaneGroup) -> float:
+    times: list[float] = []
+    while len(times) < STEPS and sum(times) < TIMING_SECONDS:
+        times.append(_seconds(session, lambda: group.try_step(session.plan)))
+    return min(times)
 
 
 def _seconds(session: Session, job: Callable[[], object]) -> float:

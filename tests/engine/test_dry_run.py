@@ -54,6 +54,15 @@ def test_a_long_step_is_timed_once_or_twice(of_images, monkeypatch):
     assert estimate(recipe).step_seconds == 2.5
 
 
+def test_a_step_is_not_timed_again_after_it_was_timed_for_the_choice(of_images, monkeypatch):
+    timed = []
+    monkeypatch.setattr(dry_run, "_seconds", lambda session, job: timed.append(job) or 1000.0)
+    made = estimate(of_images())
+    assert "time per step: " in made.settings["chosen"]
+    assert len(timed) == 1  # the evaluation of a batch
+    assert 0 < made.step_seconds < 1000
+
+
 def test_nothing_is_written(of_images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     estimate(of_images())
