@@ -1,6 +1,5 @@
 """jtdiag probe."""
 
-import json
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,15 +97,13 @@ def _print(run: "Run", asked: list[str], style: str, *, every: bool) -> None:
 
 def _print_json(run: "Run", asked: list[str], *, every: bool) -> None:
     """Print one object: the run, the answer if all probes were run, and the findings."""
-    from jtdiag.printable import printable_json
     from jtdiag.report.answer import sentences
     from jtdiag.report.evidence import gather
-    from jtdiag.terminal.plain_values import plain_values
+    from jtdiag.terminal.plain_values import json_line, plain_values
 
     answer = {"answer": sentences(gather(run))} if every else {}
     findings = [plain_values(finding) for finding in _findings(run, asked)]
-    report = {"run": str(run.path), **answer, "findings": findings}
-    echo(printable_json(json.dumps(report, ensure_ascii=False, allow_nan=False)))
+    echo(json_line({"run": str(run.path), **answer, "findings": findings}))
 
 
 def _findings(run: "Run", asked: list[str]) -> "list[Finding]":

@@ -41,10 +41,10 @@ class Closing:
 def print_closing(console: Console, closing: Closing) -> None:
     """Print the answer in up to three sentences, the test errors, alerts, files and commands.
 
-    Lanes that are not complete or not used are named first.
+    Lanes that are not complete or not used are named first, unless every finding is printed.
     """
     evidence = closing.evidence
-    for sentence in (*lanes_not_used(evidence), *sentences(evidence)):
+    for sentence in (*(() if closing.verbose else lanes_not_used(evidence)), *sentences(evidence)):
         _print(console, sentence)
     if "performance" in evidence.results:
         console.print(error_table(evidence.results["performance"]))
@@ -94,8 +94,7 @@ def alert_line(evidence: Evidence) -> str:
 
 def _lowest_at_end(number: xr.DataArray) -> float:
     """Return the lowest number over lanes, each after the last epoch that has one; NaN if none."""
-    lams_trials_epochs = number.transpose(names.LAM, names.TRIAL, names.EPOCH).values
-    by_lane = [lane for trials in lams_trials_epochs for lane in trials]
+    by_lane = number.transpose(..., names.EPOCH).values.reshape(-1, number.sizes[names.EPOCH])
     last = [lane[np.isfinite(lane)][-1] for lane in by_lane if np.isfinite(lane).any()]
     return float(min(last, default=np.nan))
 

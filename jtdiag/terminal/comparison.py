@@ -1,10 +1,8 @@
 """Print the differences between two runs as tables, Markdown or JSON."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -16,6 +14,7 @@ from jtdiag.printable import printable_json
 from jtdiag.tables import escaping
 from jtdiag.terminal import wording
 from jtdiag.terminal.console import Console
+from jtdiag.terminal.plain_values import finite
 
 
 def print_tables(
@@ -74,14 +73,5 @@ def as_json(
     ]
     recipe = [asdict(field) for field in fields]
     document = {"recipe": recipe, "results": results, "notes": list(notes)}
-    text = json.dumps(_finite(document), ensure_ascii=False, indent=2, allow_nan=False)
+    text = json.dumps(finite(document), ensure_ascii=False, indent=2, allow_nan=False)
     return printable_json(text)
-
-
-def _finite(value: Any) -> Any:
-    """Return a value with None in the place of numbers that are not finite."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,18 +1,16 @@
 """Print watch events for a log: one sentence or one JSON object per event."""
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jtdiag.printable import printable_json
 from jtdiag.probing.findings import Finding
 from jtdiag.terminal import wording
 from jtdiag.terminal.console import Console
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.findings import print_finding
-from jtdiag.terminal.plain_values import finite, plain_values
+from jtdiag.terminal.plain_values import finite, json_line, plain_values
 from jtdiag.watch.events import (
     Appeared,
     Ended,
@@ -70,8 +68,7 @@ class JsonLines(Lines):
 
     def take(self, run_event: RunEvent) -> None:
         """Print an event."""
-        line = json.dumps(as_json(run_event), ensure_ascii=False, allow_nan=False)
-        echo(printable_json(line))
+        echo(json_line(as_json(run_event)))
 
 
 def sentence(event: Event) -> str:
