@@ -30,20 +30,6 @@ def toy(npz, **changes):
     return from_table({**table, "lam": [1, 0.5], "trials": 1, **changes})
 
 
-def contents(path):
-    return {
-        str(file.relative_to(path)): file.read_bytes()
-        for file in path.rglob("*")
-        if file.is_file() and file.suffix != ".lock"
-    }
-
-
-def assert_same(path, other):
-    one, two = contents(path), contents(other)
-    assert one.keys() == two.keys()
-    assert [name for name in one if one[name] != two[name]] == []
-
-
 LARGE = {"lam": [1, 0.5, 0], "trials": 3}
 
 
@@ -68,7 +54,9 @@ class Interrupted(NullListener):
 
 
 @pytest.mark.slow
-def test_a_run_that_grows_becomes_one_that_had_all_lanes_from_the_beginning(npz, run, large):
+def test_a_run_that_grows_becomes_one_that_had_all_lanes_from_the_beginning(
+    npz, run, large, assert_same_files
+):
     probe(run, "dominance")
     assert results.is_fresh(Run(run), PROBES.find("dominance"))
     old = {path: path.stat().st_mtime_ns for path in run.glob("store.zarr/outputs/**/c/0/0/**/*")}
@@ -87,13 +75,13 @@ def test_a_run_that_grows_becomes_one_that_had_all_lanes_from_the_beginning(npz,
     assert all(path.stat().st_mtime_ns == time for path, time in outputs.items())
     shutil.rmtree(run / "results")
     (run / "findings.jsonl").unlink(missing_ok=True)
-    assert_same(run, large)
+    assert_same_files(run, large)
     assert Run(run).check() > 0
 
 
 @pytest.mark.slow
 def test_growing_is_complete_or_has_not_begun_wherever_it_is_killed(
-    npz, run, small, large, tmp_path, monkeypatch
+    npz, run, small, large, tmp_path, monkeypatch, assert_same_files
 ):
     """Every rename in turn is the last one; the lanes are trained at the end only."""
 
@@ -119,12 +107,12 @@ def test_growing_is_complete_or_has_not_begun_wherever_it_is_killed(
                 with pytest.raises(StoreError, match=r"being added to it, .* --resume"):
                     Run(run)
             else:
-                assert_same(run, small)
+                assert_same_files(run, small)
         except KeyboardInterrupt:
             break
     assert len(calls) > 20
     train(toy(npz, **LARGE), run, resume=True)
-    assert_same(run, large)
+    assert_same_files(run, large)
     assert [path.name for path in tmp_path.iterdir()] == ["toy"]
 
 
@@ -140,10 +128,12 @@ def test_growing_is_complete_or_has_not_begun_wherever_it_is_killed(
         ({"lam": [1, 0.5, 0], "train": {**TOY["train"], "epochs": 1, "lr": 0.2}}, "lam, train.lr"),
     ],
 )
-def test_anything_else_is_refused_and_nothing_is_changed(npz, run, small, changes, fields):
+def test_anything_else_is_refused_and_nothing_is_changed(
+    npz, run, small, changes, fields, assert_same_files
+):
     with pytest.raises(StoreError, match=rf"another recipe; these fields differ: {fields}\."):
         train(toy(npz, **changes), run, resume=True)
-    assert_same(run, small)
+    assert_same_files(run, small)
 
 
 @pytest.mark.slow

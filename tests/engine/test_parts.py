@@ -32,20 +32,6 @@ def toy(npz, **changes):
     return from_table(table)
 
 
-def contents(path):
-    return {
-        str(file.relative_to(path)): file.read_bytes()
-        for file in path.rglob("*")
-        if file.is_file() and file.suffix != ".lock"
-    }
-
-
-def assert_same(path, other):
-    one, two = contents(path), contents(other)
-    assert one.keys() == two.keys()
-    assert [name for name in one if one[name] != two[name]] == []
-
-
 # --- which lanes ----------------------------------------------------------------------------------
 
 
@@ -125,12 +111,14 @@ def side_by_side(recipe, path, parts):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("together", ["auto", 2])
-def test_parts_side_by_side_write_the_store_of_one_process(npz, tmp_path, together):
+def test_parts_side_by_side_write_the_store_of_one_process(
+    npz, tmp_path, together, assert_same_files
+):
     recipe = toy(npz, trials=4, engine={"lanes": together})
     whole = train(recipe, tmp_path / "whole")
     side_by_side(recipe, tmp_path / "run", ["1/3", "2/3", "3/3"])
     assert Run(tmp_path / "run").done
-    assert_same(tmp_path / "run", whole.path)
+    assert_same_files(tmp_path / "run", whole.path)
 
 
 @pytest.mark.slow
@@ -155,7 +143,9 @@ def test_a_part_that_is_trained_is_refused(npz, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_part_goes_on_where_it_was_interrupted_but_only_if_told_to(npz, tmp_path):
+def test_a_part_goes_on_where_it_was_interrupted_but_only_if_told_to(
+    npz, tmp_path, assert_same_files
+):
     def interrupt():
         raise KeyboardInterrupt
 
@@ -167,11 +157,13 @@ def test_a_part_goes_on_where_it_was_interrupted_but_only_if_told_to(npz, tmp_pa
         train(recipe, path, part="2/2")
     train(recipe, path, part="1/2")
     train(recipe, path, part="2/2", resume=True)
-    assert_same(path, whole.path)
+    assert_same_files(path, whole.path)
 
 
 @pytest.mark.slow
-def test_of_parts_that_begin_at_the_same_time_one_makes_the_folder(npz, tmp_path, monkeypatch):
+def test_of_parts_that_begin_at_the_same_time_one_makes_the_folder(
+    npz, tmp_path, monkeypatch, assert_same_files
+):
     path, recipe = tmp_path / "run", toy(npz)
     whole = train(recipe, tmp_path / "whole")
     create = training._create
@@ -184,4 +176,4 @@ def test_of_parts_that_begin_at_the_same_time_one_makes_the_folder(npz, tmp_path
     monkeypatch.setattr(training, "_create", later)
     train(recipe, path, part="1/2")
     assert [file.name for file in Path(tmp_path).iterdir() if file.name.startswith(".")] == []
-    assert_same(path, whole.path)
+    assert_same_files(path, whole.path)
