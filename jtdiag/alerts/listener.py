@@ -35,6 +35,7 @@ class AlertingListener:
         self._record = Record(lane_verdicts.SOURCE, print_line)
         self._log = VerdictLog[Lane]()
         self._started: set[Lane] = set()
+        self._trained = False
         self._plan: Plan | None = None
 
     def begin(self, plan: Plan) -> None:
@@ -56,6 +57,7 @@ class AlertingListener:
 
     def epoch(self, report: EpochReport) -> None:
         """Pass an epoch on to the display."""
+        self._trained = True
         self._started.add(report.lane)
         self._display.epoch(report)
 
@@ -64,6 +66,7 @@ class AlertingListener:
         assert self._plan is not None
         if not self._log.record(lane, verdict):
             return
+        self._trained = True
         self._started.add(lane)
         self._display.verdict(lane, verdict)
         trials = self._plan.recipe.trials
@@ -72,8 +75,11 @@ class AlertingListener:
         self._record.write(self._plan.path, self.findings())
 
     def close(self) -> None:
-        """Record all findings again, with the final number of trials."""
-        if self._plan is not None and self._log:
+        """Record all findings again, with the final number of trials.
+
+        If nothing was trained, those on record are kept: the probe may have found more.
+        """
+        if self._plan is not None and self._log and self._trained:
             self._record.write(self._plan.path, self.findings())
 
     def findings(self) -> list[Finding]:

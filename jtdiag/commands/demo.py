@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from jtdiag.terminal.output_style import OutputStyle, output_style
+
 
 @click.command()
 @click.option(
@@ -13,8 +15,11 @@ import click
     show_default=True,
     help="Run folder.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Print every epoch and every finding.")
-def demo(out: Path, verbose: bool) -> None:
+@output_style(
+    verbose="Print every epoch and every finding.",
+    json="Print the answer and all findings as JSON.",
+)
+def demo(out: Path, style: OutputStyle) -> None:
     """Train, probe and plot a small example.
 
     Trains four small networks that start unequal on the digits dataset: independently (λ = 0),
@@ -26,12 +31,12 @@ def demo(out: Path, verbose: bool) -> None:
     from jtdiag.terminal.training import display
     from jtdiag.workflows.demo import run_demo
 
-    with display(brief=not verbose) as listener:
+    with display(style, short=True) as listener:
         result = run_demo(out, listener)
     closing = Closing(
         evidence=result.evidence,
         figures=result.figures,
         commands=next_commands(out, "report", "plot", "probe"),
-        verbose=verbose,
+        style=style,
     )
     print_closing(Console(), closing)

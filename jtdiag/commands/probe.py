@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.output_style import OutputStyle, output_style
 
 if TYPE_CHECKING:
     from jtdiag.probing.contract import Probe
@@ -25,15 +26,11 @@ if TYPE_CHECKING:
     help="Also run the probe NAME defined in a Python file; repeatable.",
 )
 @click.option("--force", is_flag=True, help="Recompute results that are up to date.")
-@click.option(
-    "-v", "--verbose", "style", flag_value="verbose", help="Print each probe and every finding."
-)
-@click.option("-q", "--quiet", "style", flag_value="quiet", help="Print errors only.")
-@click.option(
-    "--json", "style", flag_value="json", help="Print the answer and all findings as JSON."
+@output_style(
+    verbose="Print each probe and every finding.", json="Print the answer and all findings as JSON."
 )
 def probe(
-    run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: bool, style: str | None
+    run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: bool, style: OutputStyle
 ) -> None:
     """Run the given probes on RUN and print their findings.
 
@@ -52,7 +49,8 @@ def probe(
     selected += [from_file.load(address) for address in addresses]
     require_sealed(opened)
     every = not (names or addresses)
-    style = style or ("brief" if every else "verbose")
+    if style == "brief" and not every:
+        style = "verbose"
     failed = []
     for each in selected:
         if not names and not each.applies(opened):
@@ -69,41 +67,32 @@ def probe(
         raise SystemExit(1)
 
 
-def _print(run: "Run", asked: list[str], style: str, *, every: bool) -> None:
+def _print(run: "Run", asked: list[str], style: OutputStyle, *, every: bool) -> None:
     """Print the findings of probes, or what all of them come to.
 
     Args:
         run: The run.
         asked: Names of the probes.
-        style: "verbose", "brief", "quiet" or "json".
+        style: How much is printed.
         every: Whether these are all probes, so that there is an answer.
     """
     from jtdiag.report.evidence import gather
     from jtdiag.terminal.closing import Closing, next_commands, print_closing
     from jtdiag.terminal.console import Console
     from jtdiag.terminal.findings import print_findings
-
-    if style == "json":
-        _print_json(run, asked, every=every)
-    elif style == "quiet":
-        return
-    elif every:
-        commands = next_commands(run.path, "report", "plot")
-        verbose = style == "verbose"
-        print_closing(Console(), Closing(evidence=gather(run), commands=commands, verbose=verbose))
-    else:
-        print_findings(Console(), _findings(run, asked))
-
-
-def _print_json(run: "Run", asked: list[str], *, every: bool) -> None:
-    """Print one object: the run, the answer if all probes were run, and the findings."""
-    from jtdiag.report.answer import sentences
-    from jtdiag.report.evidence import gather
     from jtdiag.terminal.plain_values import json_line, plain_values
 
-    answer = {"answer": sentences(gather(run))} if every else {}
-    findings = [plain_values(finding) for finding in _findings(run, asked)]
-    echo(json_line({"run": str(run.path), **answer, "findings": findings}))
+    if style == "quiet":
+        return
+    if every:
+        commands = next_commands(run.path, "report", "plot")
+        closing = Closing(evidence=gather(run), commands=commands, style=style)
+        print_closing(Console(), closing)
+    elif style == "json":
+        findings = [plain_values(finding) for finding in _findings(run, asked)]
+        echo(json_line({"run": str(run.path), "findings": findings}))
+    else:
+        print_findings(Console(), _findings(run, asked))
 
 
 def _findings(run: "Run", asked: list[str]) -> "list[Finding]":
@@ -116,7 +105,7 @@ def _findings(run: "Run", asked: list[str]) -> "list[Finding]":
     return sorted(stored, key=lambda finding: order.index(finding.probe))
 
 
-def _succeeds(run: "Run", probe: "Probe", *, force: bool, style: str) -> bool:
+def _succeeds(run: "Run", probe: "Probe", *, force: bool, style: OutputStyle) -> bool:
     """Run one of several probes; return whether it succeeded. An error is printed."""
     from jtdiag.errors import JtdiagError
     from jtdiag.terminal import wording
@@ -132,7 +121,7 @@ def _succeeds(run: "Run", probe: "Probe", *, force: bool, style: str) -> bool:
     return True
 
 
-def _run(run: "Run", probe: "Probe", *, force: bool, style: str) -> None:
+def _run(run: "Run", probe: "Probe", *, force: bool, style: OutputStyle) -> None:
     """Run a probe and show its progress, and its findings if they cannot be saved.
 
     Args:

@@ -1,12 +1,13 @@
 """jtdiag study."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import click
 
 from jtdiag.printable import shell_word
-from jtdiag.terminal.echo import echo
+from jtdiag.terminal.output_style import OutputStyle, output_style
 from jtdiag.terminal.signals import grace_option
 
 
@@ -22,12 +23,18 @@ from jtdiag.terminal.signals import grace_option
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: runs/<name>].")
 @grace_option
-def study(study: str, overrides: tuple[str, ...], out: Path | None, grace: float) -> None:
+@output_style(
+    verbose="Print every epoch of every run.", json="Print the answer and the errors as JSON."
+)
+def study(
+    study: str, overrides: tuple[str, ...], out: Path | None, grace: float, style: OutputStyle
+) -> None:
     """Train, probe and compare the runs of a study.
 
     STUDY is a TOML file, the name of a built-in study (credit-convnet, credit-digits,
-    credit-fashion, fashion-fig2, map-digits), or a study folder. Prints a table of the errors and
-    plots them. Runs that are already trained are skipped; an interrupted study is resumed.
+    credit-fashion, fashion-fig2, map-digits), or a study folder. Prints the lowest error of each
+    run, a table of the errors and the alerts, and plots the errors. Runs that are already trained
+    are skipped; an interrupted study is resumed.
     """
     from jtdiag.terminal.signals import stoppable
 
@@ -41,29 +48,12 @@ def study(study: str, overrides: tuple[str, ...], out: Path | None, grace: float
 
     with stoppable(grace, message) as stop:  # before imports that take seconds
         from jtdiag.recipe.studies import find
+        from jtdiag.terminal.study import StudyClosing, print_study
         from jtdiag.terminal.training import display
-        from jtdiag.workflows.study import run_study
+        from jtdiag.workflows.study import plot, run_study
 
         definition = find(study, overrides)
         folder = folder or Path("runs") / definition.name
-        run_study(definition, folder, display, stop)
-    _print(folder)
-
-
-def _print(folder: Path) -> None:
-    """Print the table of a study and plot it."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from jtdiag.tables import schemes
-    from jtdiag.terminal import wording
-    from jtdiag.terminal.console import Console
-    from jtdiag.workflows.study import plot
-
-    table = Table(title=wording.error_table_title())
-    for heading in schemes.HEADINGS:
-        table.add_column(heading, justify="left" if heading == "scheme" else "right")
-    for row in schemes.rows(schemes.of_study(folder)):
-        table.add_row(*map(Text, row))
-    Console().print(table)
-    echo(f"\n{wording.files(plot(folder))}")
+        run_study(definition, folder, partial(display, style), stop)
+        figures = plot(folder)
+    print_study(StudyClosing(folder=folder, figures=figures, style=style))

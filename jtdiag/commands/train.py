@@ -10,11 +10,14 @@ import click
 from jtdiag.printable import shell_word
 from jtdiag.terminal.alert_options import AlertOptions, alert_options
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.output_style import OutputStyle, output_style
 from jtdiag.terminal.signals import grace_option
 
 if TYPE_CHECKING:
     from jtdiag.engine.stopping import StopRequest
+    from jtdiag.probing.contract import Probe
     from jtdiag.recipe.recipe import Recipe
+    from jtdiag.store.run import Run
 
 
 @click.command()
@@ -56,6 +59,10 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Resume an interrupted run from its last saved epoch, or add trials or λs to a run.",
 )
+@output_style(
+    verbose="Print every epoch and every finding.",
+    json="Print the answer and all findings as JSON.",
+)
 def train(
     recipe: str,
     overrides: tuple[str, ...],
@@ -67,11 +74,13 @@ def train(
     part: str | None,
     grace: float,
     alerts: AlertOptions,
+    style: OutputStyle,
 ) -> None:
     """Train an ensemble from RECIPE.
 
     RECIPE is a TOML file, the name of a preset, or the folder of a run to resume. The run
-    is saved after every epoch; existing runs are never overwritten.
+    is saved after every epoch; existing runs are never overwritten. At the end the cheap probes are
+    run, and the answer in a few sentences, the test errors and the alerts are printed.
 
     Ctrl-C, SIGTERM or SIGUSR1 ends training after the running epoch, if that takes no longer than
     --grace; a second signal ends it at once. Saved epochs are kept, and --resume resumes the run.
@@ -96,7 +105,7 @@ def train(
         if dry_run:
             _estimate(resolved, part)
         else:
-            _train(resolved, path, resume, part, alerts, stop)
+            _train(resolved, path, resume, part, alerts, stop, style)
 
 
 def _recipe(recipe: str, overrides: tuple[str, ...], *, resume: bool) -> "Recipe":
@@ -125,6 +134,7 @@ def _train(
     part: str | None,
     alerts: AlertOptions,
     stop: "StopRequest",
+    style: OutputStyle,
 ) -> None:
     from jtdiag.alerts.listener import alerting
     from jtdiag.engine.dry_run import peak_memory
@@ -134,16 +144,45 @@ def _train(
 
     with (
         alerts.dispatcher() as dispatcher,
-        display() as progress,
+        display(style) as progress,
         alerting(progress, dispatcher) as listener,
     ):
         run = run_training(recipe, out, resume=resume, listener=listener, stop=stop, part=part)
     peak = peak_memory(run.settings["device"].split()[0])
     done = sum(run.seal(lane).done for lane in run.lanes)
     if part and done < len(run.lanes):
-        echo(wording.part_trained(out, part, done, len(run.lanes), peak))
+        line = wording.part_trained(out, part, done, len(run.lanes), peak)
     else:
-        echo(wording.trained(out, peak))
+        line = wording.trained(out, peak)
+    if style not in ("quiet", "json"):
+        echo(line)
+    if style != "quiet" and done == len(run.lanes):
+        _print_answer(run, style)
+
+
+def _print_answer(run: "Run", style: OutputStyle) -> None:
+    """Run the cheap probes and print what they come to."""
+    from jtdiag.errors import JtdiagError
+    from jtdiag.report.evidence import ask_cheap, gather
+    from jtdiag.terminal import wording
+    from jtdiag.terminal.closing import Closing, next_commands, print_closing
+    from jtdiag.terminal.console import Console
+
+    try:
+        ask_cheap(run, _measure)
+    except JtdiagError as error:  # the run is trained, whatever prevents its results
+        echo(wording.answer_incomplete(str(error)), err=True)
+    commands = next_commands(run.path, "probe", "report", "plot")
+    print_closing(Console(), Closing(evidence=gather(run), commands=commands, style=style))
+
+
+def _measure(run: "Run", probe: "Probe") -> None:
+    """Run a probe and show its progress."""
+    from jtdiag.probing.running import measure
+    from jtdiag.terminal.probing import measuring
+
+    with measuring(run, probe.name):
+        measure(run, probe)
 
 
 def _alert_overrides(stop_on: tuple[str, ...], lower_lambda: str | None) -> list[str]:

@@ -61,7 +61,7 @@ def compare(
         notes += [f"{wording.versus(run.name, first.name)}: {remark}" for remark in remarks]
     notes += layers.of_runs(runs)
     return SeveralRuns(
-        headline=_headline(runs), tables=tables, notes=notes, figures=figures, left_out=left_out
+        headline=headline(runs), tables=tables, notes=notes, figures=figures, left_out=left_out
     )
 
 
@@ -83,7 +83,7 @@ def _error_with_interval(evidence: Evidence, lam: float) -> str:
     return with_interval(interval.scaled(100), ".1f", "%")
 
 
-def _headline(runs: Sequence[Evidence]) -> str:
+def headline(runs: Sequence[Evidence]) -> str:
     """Return which runs diverged or learned nothing, and the lowest test error of each run."""
     best = [(evidence, finding) for evidence in runs if (finding := _best(evidence)) is not None]
     best.sort(key=lambda pair: pair[1].number)

@@ -12,13 +12,15 @@ from rich.text import Text
 
 from jtdiag import names
 from jtdiag.probing import lane_states
-from jtdiag.probing.findings import Finding
 from jtdiag.report.answer import sentences
 from jtdiag.report.evidence import Evidence
 from jtdiag.tables.performance import HEADINGS, performance_rows
 from jtdiag.terminal import wording
 from jtdiag.terminal.console import Console
+from jtdiag.terminal.echo import echo
 from jtdiag.terminal.findings import print_findings
+from jtdiag.terminal.output_style import OutputStyle
+from jtdiag.terminal.plain_values import json_line, plain_values
 
 SKILL_RULE = "dominance"
 """Rule whose number is printed when no rule has fired."""
@@ -34,8 +36,8 @@ class Closing:
     """Files to look at."""
     commands: Sequence[str] = ()
     """Commands to run next."""
-    verbose: bool = False
-    """Whether every finding is printed."""
+    style: OutputStyle = "brief"
+    """"verbose" for every finding, "json" for one object, "quiet" for nothing."""
 
 
 def print_closing(console: Console, closing: Closing) -> None:
@@ -43,14 +45,21 @@ def print_closing(console: Console, closing: Closing) -> None:
 
     Lanes that are not complete or not used are named first, unless every finding is printed.
     """
-    evidence = closing.evidence
-    for sentence in (*(() if closing.verbose else lanes_not_used(evidence)), *sentences(evidence)):
+    if closing.style == "json":
+        _print_as_json(closing.evidence)
+    elif closing.style != "quiet":
+        _print_as_text(console, closing)
+
+
+def _print_as_text(console: Console, closing: Closing) -> None:
+    evidence, verbose = closing.evidence, closing.style == "verbose"
+    for sentence in (*(() if verbose else lanes_not_used(evidence)), *sentences(evidence)):
         _print(console, sentence)
     if "performance" in evidence.results:
         console.print(error_table(evidence.results["performance"]))
-    if not (closing.verbose and _has_alerts(evidence)):  # they are among the findings
+    if not (verbose and _has_alerts(evidence)):  # they are among the findings
         _print(console, alert_line(evidence))
-    if closing.verbose:
+    if verbose:
         print_findings(console, evidence.findings)
     elif evidence.findings:
         _print(console, wording.more_in_report(len(evidence.findings)))
@@ -58,6 +67,13 @@ def print_closing(console: Console, closing: Closing) -> None:
         _print(console, wording.files(closing.figures))
     if closing.commands:
         _print(console, wording.next_commands(closing.commands))
+
+
+def _print_as_json(evidence: Evidence) -> None:
+    """Print one object: the run, the answer in up to three sentences, and all findings."""
+    findings = [plain_values(finding) for finding in evidence.findings]
+    answer = {"answer": sentences(evidence), "findings": findings}
+    echo(json_line({"run": str(evidence.run.path), **answer}))
 
 
 def lanes_not_used(evidence: Evidence) -> list[str]:
@@ -81,9 +97,8 @@ def _has_alerts(evidence: Evidence) -> bool:
 
 def alert_line(evidence: Evidence) -> str:
     """Return the alerts by rule and λ on one line, or that no rule has fired or could fire."""
-    alerts = [finding for finding in evidence.findings if finding.level == "alert"]
-    if alerts:
-        return wording.alerts(_lams_by_rule(alerts))
+    if _has_alerts(evidence):
+        return wording.alerts(alerts_by_rule(evidence))
     if "alerts" not in evidence.results:
         return wording.alerts({})
     if evidence.results["alerts"].sizes[names.EPOCH] == 0:
@@ -99,10 +114,12 @@ def _lowest_at_end(number: xr.DataArray) -> float:
     return float(min(last, default=np.nan))
 
 
-def _lams_by_rule(alerts: Sequence[Finding]) -> Mapping[str, Sequence[float]]:
-    """Return the λs of each rule, in the order of the findings; without λ, the list is empty."""
+def alerts_by_rule(evidence: Evidence) -> Mapping[str, Sequence[float]]:
+    """Return the λs of alerts by rule, in the order of findings; without λ, the list is empty."""
     lams: dict[str, list[float]] = {}
-    for finding in alerts:
+    for finding in evidence.findings:
+        if finding.level != "alert":
+            continue
         of_rule = lams.setdefault(finding.rule, [])
         if finding.lam is not None and finding.lam not in of_rule:
             of_rule.append(finding.lam)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import rich.console
 from rich.console import Group
@@ -14,7 +15,7 @@ from rich.text import Text
 from jtdiag.alerts.lane_verdicts import LaneVerdict, of_lane
 from jtdiag.engine.dry_run import Estimate
 from jtdiag.engine.parts import by_trial
-from jtdiag.engine.progress import EpochReport, Listener, Plan
+from jtdiag.engine.progress import EpochReport, Listener, NullListener, Plan
 from jtdiag.recipe import wording as recipe_wording
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import Verdict
@@ -22,23 +23,33 @@ from jtdiag.store.lanes import Lane
 from jtdiag.terminal import wording
 from jtdiag.terminal.console import Console
 from jtdiag.terminal.findings import print_finding
+from jtdiag.terminal.output_style import OutputStyle
 
-BRIEF_LINES = 6
-"""Lines about epochs in a brief log."""
+Pace = Literal["epoch", "lane", "short"]
+"""What has a line in a log: every epoch, the last one of every lane, or `SHORT` epochs in all."""
+SHORT = 6
+LONGEST_SILENCE = 60.0
+"""Seconds after which a log has a line on the latest epoch, even if no lane is complete."""
 SIZE_EVERY = 2.0
 """Seconds between two measurements of the size on disk."""
 
 
 @contextmanager
-def display(*, brief: bool = False) -> Iterator[Listener]:
-    """Yield a listener: a live display on a terminal, otherwise one plain line per epoch.
+def display(style: OutputStyle = "brief", *, short: bool = False) -> Iterator[Listener]:
+    """Yield a listener: a live display on a terminal, otherwise plain lines.
 
     Args:
-        brief: Print a few lines in all, and no alerts: what follows training reports them.
+        style: "brief" for a line on each lane, "verbose" on each epoch; others show nothing.
+        short: In the brief style, print `SHORT` lines in all, and no alerts: what follows training
+            reports them.
     """
     console = Console()
+    if style in ("quiet", "json"):
+        yield NullListener()
+        return
     if not console.is_terminal:
-        yield PlainLines(console, brief=brief)
+        pace: Pace = "epoch" if style == "verbose" else "short" if short else "lane"
+        yield PlainLines(console, pace)
         return
     progress = Progress(
         TextColumn("{task.description}", markup=False),
@@ -51,7 +62,7 @@ def display(*, brief: bool = False) -> Iterator[Listener]:
     )
     latest = Text()
     with Live(Group(progress, latest), console=console):
-        yield LiveDisplay(progress, latest, brief=brief)
+        yield LiveDisplay(progress, latest, alerts=not (short and style == "brief"))
 
 
 def describe(plan: Plan) -> str:
@@ -177,37 +188,54 @@ def store_size(path: Path) -> int:
 
 
 class PlainLines:
-    """Prints one line per epoch, or `BRIEF_LINES` in all if brief, for logs and pipes."""
+    """Prints lines on epochs, and alerts, for logs and pipes.
 
-    def __init__(self, console: Console, *, brief: bool = False) -> None:
-        self._console, self._brief = console, brief
+    Args:
+        console: Where the lines are printed.
+        pace: Which epochs have a line. If it is "short", neither alerts nor settings are printed.
+    """
+
+    def __init__(self, console: Console, pace: Pace = "epoch") -> None:
+        self._console, self._pace = console, pace
         self._plan: Plan | None = None
-        self._done, self._skipped, self._start = 0, 0, 0.0
+        self._done, self._skipped, self._start, self._latest_line = 0, 0, 0.0, 0.0
 
     def begin(self, plan: Plan) -> None:
         """Print what is about to run."""
-        self._plan, self._start = plan, time.monotonic()
+        self._plan = plan
+        self._start = self._latest_line = time.monotonic()
         text = describe(plan)
-        self._print(text.splitlines()[0] if self._brief else text)
+        self._print(text.splitlines()[0] if self._pace == "short" else text)
 
     def epoch(self, report: EpochReport) -> None:
         """Print an epoch, the number of epochs trained and the time left."""
         assert self._plan is not None
-        before = self._done
         self._done += report.epoch > 0
         self._skipped += skipped_epochs(self._plan.recipe, report)
         total = self._plan.epochs_to_train - self._skipped
-        if self._brief and before * BRIEF_LINES // total == self._done * BRIEF_LINES // total:
+        if not self._has_line(report, total):
             return
-        seconds = (time.monotonic() - self._start) / max(1, self._done)
+        self._latest_line = time.monotonic()
+        seconds = (self._latest_line - self._start) / max(1, self._done)
         left = seconds * (total - self._done) if self._done else None
         self._print(wording.progress(self._done, total, epoch_line(self._plan, report), left))
 
     def verdict(self, lane: Lane, verdict: Verdict) -> None:
-        """Print an alert, unless brief."""
+        """Print an alert, unless the log is short."""
         assert self._plan is not None
-        if not self._brief:
+        if self._pace != "short":
             print_alert(self._console, self._plan, lane, verdict)
+
+    def _has_line(self, report: EpochReport, total: int) -> bool:
+        """Return whether an epoch has a line, of so many epochs in all."""
+        assert self._plan is not None
+        if self._pace == "short":
+            before = self._done - (report.epoch > 0)
+            return before * SHORT // total != self._done * SHORT // total
+        if self._pace == "epoch" or report.stopped:
+            return True
+        ends_lane = report.epoch == self._plan.recipe.train.epochs
+        return ends_lane or time.monotonic() - self._latest_line >= LONGEST_SILENCE
 
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -216,8 +244,8 @@ class PlainLines:
 class LiveDisplay:
     """Shows a progress bar over all lanes, the latest epoch, the time left and the disk space."""
 
-    def __init__(self, progress: Progress, latest: Text, *, brief: bool = False) -> None:
-        self._progress, self._latest, self._brief = progress, latest, brief
+    def __init__(self, progress: Progress, latest: Text, *, alerts: bool = True) -> None:
+        self._progress, self._latest, self._alerts = progress, latest, alerts
         self._plan: Plan | None = None
         self._measured_at, self._size = 0.0, 0
         self._lanes_done, self._epochs = 0, 0
@@ -226,8 +254,7 @@ class LiveDisplay:
         """Print what is about to run and show the progress bar."""
         self._plan = plan
         self._lanes_done, self._epochs = plan.lanes_done, plan.epochs_to_train
-        text = describe(plan).splitlines()[0] if self._brief else describe(plan)
-        self._progress.console.print(text, highlight=False, markup=False)
+        self._progress.console.print(describe(plan), highlight=False, markup=False)
         self._task = self._progress.add_task(plan.recipe.name, total=plan.epochs_to_train)
 
     def epoch(self, report: EpochReport) -> None:
@@ -246,7 +273,7 @@ class LiveDisplay:
         self._progress.update(self._task, advance=step, total=self._epochs)
 
     def verdict(self, lane: Lane, verdict: Verdict) -> None:
-        """Print an alert above the progress bar, unless brief."""
+        """Print an alert above the progress bar, if alerts are printed."""
         assert self._plan is not None
-        if not self._brief:
+        if self._alerts:
             print_alert(self._progress.console, self._plan, lane, verdict)

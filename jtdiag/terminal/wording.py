@@ -149,8 +149,12 @@ def lanes_done(done: int, total: int, size: int) -> str:
 
 def trained(out: Path, peak: int) -> str:
     """Return that training has finished."""
-    command = f"jtdiag probe {shell_word(out)}"
-    return f"Training finished: {out} (peak memory {readable(peak)}). Next: {command}"
+    return f"Training finished: {out} (peak memory {readable(peak)})."
+
+
+def answer_incomplete(reason: str) -> str:
+    """Return why not every cheap probe has been run on a run that is trained."""
+    return f"The answer is incomplete. {reason}"
 
 
 def part_trained(out: Path, part: str, done: int, lanes: int, peak: int) -> str:

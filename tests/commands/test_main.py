@@ -15,13 +15,13 @@ from jtdiag.recipe import presets
 HEAVY = {"torch", "torchvision", "xarray", "zarr", "dask", "matplotlib", "scipy", "sklearn"}
 
 OPTIONS = {
-    "demo": ["--out", "-v"],
+    "demo": ["--out", "-v", "-q", "--json"],
     "presets": [],
     "budget": ["--params", "--arch", "--data", "--layout", "--members", "--out"],
     "train": [
         *("RECIPE", "--set", "--out", "--dry-run", "--stop-on", "--lower-lambda"),
         *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--sink"),
-        *("--grace", "--part", "--resume"),
+        *("--grace", "--part", "--resume", "-v", "-q", "--json"),
     ],
     "probes": [],
     "probe": ["RUN", "[NAMES]...", "--probe", "--force", "-v", "-q", "--json"],
@@ -34,7 +34,7 @@ OPTIONS = {
         "--watch",
     ],
     "table": ["RUN...", "--of", "--format", "--out"],
-    "study": ["STUDY", "--set", "--out", "--grace"],
+    "study": ["STUDY", "--set", "--out", "--grace", "-v", "-q", "--json"],
     "report": ["RUN...", "--out", "--ask"],
     "compare": ["A", "B", "--format"],
     "check": ["RUNS...", "--repair", "--json"],

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from click.testing import CliRunner
 
@@ -46,8 +48,19 @@ def test_one_command_trains_probes_tabulates_and_draws(here):
     ]
     figures = here / "runs" / "mine" / "figures"
     assert {path.name for path in figures.iterdir()} == {"schemes.pdf", "schemes.png"}
-    assert ran.stdout.endswith("Figures:\n  runs/mine/figures/schemes.pdf\n  "
-                               "runs/mine/figures/schemes.png\n")  # fmt: skip
+    answer = "single: nothing was learned in any lane; joint: nothing was learned in any lane."
+    assert answer in ran.stdout.splitlines()
+    assert ran.stdout.endswith(
+        "Figures:\n  runs/mine/figures/schemes.pdf\n  runs/mine/figures/schemes.png\n"
+        "Next:\n  jtdiag report runs/mine/single runs/mine/joint\n"
+    )
+
+    record = json.loads(jtdiag("study", "runs/mine", "--json").output)
+    assert [(s["label"], s["lam"]) for s in record["schemes"]] == [
+        ("single network", 1.0), ("independent", 0.0), ("stacking", 0.0), ("λ = 0.95", 0.95)
+    ]  # fmt: skip
+    assert record["answer"] == [answer]
+    assert jtdiag("study", "runs/mine", "-q").output == ""
 
 
 @pytest.mark.slow

@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -8,10 +9,12 @@ from jtdiag import Run
 from jtdiag.commands import main
 from jtdiag.recipe import toml
 from jtdiag.recipe.toml import from_table
+from jtdiag.report.answer import sentences
+from jtdiag.report.evidence import gather
 from jtdiag.terminal.training import PlainLines
 from jtdiag.testing import TOY, toy_data
 
-DONE = r"Training finished: mine \(peak memory [\d.]+ [MG]B\)\. Next: jtdiag probe mine"
+DONE = re.compile(r"Training finished: mine \(peak memory [\d.]+ [MG]B\)\.")
 LINE = re.compile(
     r"\[(\d+)/(\d+)\] λ = (\S+), trial (\d+), epoch (\d+): "
     r"loss (\d\.\d{4}), val error (\d+\.\d\d) %; (starting|\d+ s left)"
@@ -34,8 +37,8 @@ def train(*arguments):
 
 
 @pytest.mark.slow
-def test_without_a_terminal_there_is_one_line_for_each_epoch(recipe):
-    ran = train(recipe, "--out", "mine")
+def test_without_a_terminal_there_is_one_line_for_each_epoch_if_verbose(recipe):
+    ran = train(recipe, "--out", "mine", "-v")
     assert (ran.exit_code, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
     assert lines[0] == (
@@ -44,12 +47,45 @@ def test_without_a_terminal_there_is_one_line_for_each_epoch(recipe):
     assert lines[1] == "Device: cpu, 1 thread; 1 lane at a time."
     assert lines[2] == "Execution: stacked, float64, 3 members at a time."
     assert lines[3].startswith("Disk space for mine: ")
-    assert re.fullmatch(DONE, lines[-1])
-    fields = [LINE.fullmatch(line).groups() for line in lines[4:-1]]
+    end = next(number for number, line in enumerate(lines) if DONE.fullmatch(line))
+    fields = [LINE.fullmatch(line).groups() for line in lines[4:end]]
     assert [(lam, trial, epoch) for _, _, lam, trial, epoch, *_ in fields] == [
         (lam, "0", epoch) for lam in "01" for epoch in "012"
     ]
     assert [(done, of) for done, of, *_ in fields] == [(d, "4") for d in "012234"]
+    sentences = [finding.sentence for finding in gather(Run("mine")).findings]
+    assert all(f"  -   {sentence}" in lines[end:] for sentence in sentences)
+
+
+@pytest.mark.slow
+def test_training_ends_with_the_answer_and_the_same_when_it_is_resumed(recipe):
+    ran = train(recipe, "--out", "mine")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert [LINE.fullmatch(line).group(3, 5) for line in lines[4:6]] == [("0", "2"), ("1", "2")]
+    assert DONE.fullmatch(lines[6])
+    evidence = gather(Run("mine"))
+    assert {"alerts", "dominance", "performance"} <= evidence.results.keys()
+    answer = sentences(evidence)
+    assert lines[7 : 7 + len(answer)] == answer != []
+    assert "Test error at the epoch" in lines[7 + len(answer)]
+    commands = [f"  jtdiag {name} mine" for name in ("probe", "report", "plot")]
+    assert lines[-4:] == ["Next:", *commands]
+
+    again = train("mine", "--resume").stdout.splitlines()
+    assert again[5:] == lines[7:]
+
+
+@pytest.mark.slow
+def test_training_is_quiet_or_ends_with_one_object(recipe):
+    assert train(recipe, "--out", "mine", "-q").output == ""
+    assert not (Run("mine").path / "results").exists()
+    printed = train("mine", "--resume", "--json").output
+    assert printed.count("\n") == 1
+    record = json.loads(printed)
+    evidence = gather(Run("mine"))
+    assert (record["run"], record["answer"]) == ("mine", sentences(evidence))
+    assert [f["sentence"] for f in record["findings"]] == [f.sentence for f in evidence.findings]
 
 
 def test_a_dry_run_says_what_would_run_and_writes_nothing(recipe):
@@ -90,10 +126,12 @@ def test_a_dry_run_of_missing_data_is_one_line(recipe):
 
 @pytest.mark.slow
 def test_the_lines_tell_the_numbers_of_the_store(recipe):
-    ran = train(recipe, "--out", "mine", "--set", "lam=0.3")
+    ran = train(recipe, "--out", "mine", "--set", "lam=0.3", "-v")
     metrics = Run("mine").metrics().isel(lam=0, trial=0)
-    for line in ran.stdout.splitlines()[4:-1]:
-        *_, epoch, loss, error, _ = LINE.fullmatch(line).groups()
+    lines = list(filter(None, map(LINE.fullmatch, ran.stdout.splitlines())))
+    assert len(lines) == 3
+    for line in lines:
+        *_, epoch, loss, error, _ = line.groups()
         at = metrics.sel(epoch=int(epoch))
         on_train = at.sel(split="train")
         expected = 0.3 * on_train["ensemble_loss"] + 0.7 * on_train["member_loss"].mean()
@@ -160,14 +198,15 @@ def test_interrupted_it_says_how_to_go_on_and_goes_on(recipe, monkeypatch, by):
     assert not run.done
     assert not run.training
     sealed = [run.seal(lane).epoch for lane in run.lanes]
-    assert sealed[0] == 2
+    assert sealed == [2, sealed[1]]
+    assert sealed[1] < 2
 
     arguments = ("mine", "--resume") if by == "folder" else (recipe, "--out", "mine", "--resume")
     ran = train(*arguments)
     assert (ran.exit_code, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
-    assert re.fullmatch(DONE, lines[-1])
-    assert sum("epoch" in line for line in lines[3:-1]) == 2 - sealed[1]
+    assert any(map(DONE.fullmatch, lines))
+    assert sum(bool(LINE.fullmatch(line)) for line in lines) == 1
     assert run.done
 
 

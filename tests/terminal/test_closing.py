@@ -102,7 +102,7 @@ def test_the_answer_comes_first_then_the_table_alerts_files_and_commands():
 
 
 def test_verbose_prints_every_finding_instead_of_their_number():
-    lines = printed(Closing(evidence=evidence(*FINDINGS), verbose=True))
+    lines = printed(Closing(evidence=evidence(*FINDINGS), style="verbose"))
     told = [line for line in lines if "The sentence of" in line]
     assert len(told) == len(FINDINGS)
     assert told[0].startswith("ALERT")

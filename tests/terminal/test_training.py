@@ -236,7 +236,36 @@ def test_an_alert_stands_in_one_piece_above_the_live_display(monkeypatch, tmp_pa
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_a_brief_display_prints_few_lines_and_no_alerts(monkeypatch, tmp_path, terminal):
+def test_a_short_display_prints_few_lines_and_no_alerts(monkeypatch, tmp_path, terminal):
+    text = shown_by(monkeypatch, tmp_path, terminal=terminal, short=True)
+    assert "demo: 9 lanes" in text
+    assert "ALERT" not in text
+    if not terminal:
+        assert numbers(text) == [4, 8, 12, 16, 20, 24]
+
+
+def test_a_log_has_a_line_on_every_lane_and_on_every_epoch_if_verbose(monkeypatch, tmp_path):
+    brief = shown_by(monkeypatch, tmp_path, style="brief")
+    assert numbers(brief) == [12]
+    assert "ALERT" in brief
+    verbose = shown_by(monkeypatch, tmp_path, style="verbose")
+    assert numbers(verbose) == [0, *range(1, 25)]
+    assert "ALERT" in verbose
+
+
+def test_a_log_has_a_line_after_a_long_silence(monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "LONGEST_SILENCE", 0.0)
+    assert numbers(shown_by(monkeypatch, tmp_path, style="brief")) == [0, *range(1, 25)]
+
+
+@pytest.mark.parametrize("style", ["quiet", "json"])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_quiet_display_shows_nothing(monkeypatch, tmp_path, style, terminal):
+    assert shown_by(monkeypatch, tmp_path, style=style, terminal=terminal) == ""
+
+
+def shown_by(monkeypatch, folder, *, terminal=False, **options):
+    """Return what a display shows of 24 epochs of a lane, and of an alert."""
     file = on(monkeypatch, terminal=terminal)
     verdict = Verdict(
         rule="dominance",
@@ -248,18 +277,14 @@ def test_a_brief_display_prints_few_lines_and_no_alerts(monkeypatch, tmp_path, t
         observation="so",
         advice="Act.",
     )
-    with display(brief=True) as listener:
-        listener.begin(plan(tmp_path, epochs_to_train=24))
+    with display(**options) as listener:
+        listener.begin(plan(folder, epochs_to_train=24))
         for epoch in range(25):
             listener.epoch(report(epoch))
         listener.verdict(Lane(trial=0, lam_index=2), verdict)
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
-    assert "demo: 9 lanes" in text
-    assert "Device" not in text
-    assert "ALERT" not in text
-    if not terminal:
-        lines = text.splitlines()
-        assert len(lines) == 1 + training.BRIEF_LINES
-        assert [line.split("]")[0] for line in lines[1:]] == [
-            f"[{done}/24" for done in (4, 8, 12, 16, 20, 24)
-        ]
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
+
+
+def numbers(text):
+    """Return the numbers of epochs trained with which lines begin."""
+    return [int(number) for number in re.findall(r"^\[(\d+)/", text, re.MULTILINE)]

@@ -73,10 +73,8 @@ SENTENCES = [
     (wording.progress(3, 9, "Epoch", 12.4), "[3/9] Epoch; 12 s left"),
     (wording.lanes_done(1, 9, 2_500_000), "1 of 9 lanes done · 2.5 MB on disk"),
     (wording.lanes_done(0, 1, 0), "0 of 1 lane done · 0.0 MB on disk"),
-    (
-        wording.trained(RUN, 4 * 10**8),
-        "Training finished: runs/demo (peak memory 400.0 MB). Next: jtdiag probe runs/demo",
-    ),
+    (wording.trained(RUN, 4 * 10**8), "Training finished: runs/demo (peak memory 400.0 MB)."),
+    (wording.answer_incomplete("a: no space."), "The answer is incomplete. a: no space."),
     (
         wording.part_trained(RUN, "3/16", 1, 32, 4 * 10**8),
         "Part 3/16 finished: 1 of 32 lanes of runs/demo is complete (peak memory 400.0 MB).",
