@@ -1,11 +1,17 @@
 """jtdiag budget."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from jtdiag.recipe.image_layout import LAYOUTS
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.output_style import OutputStyle, output_style
+
+if TYPE_CHECKING:
+    from jtdiag.recipe.budget import Configuration
 
 
 def _counts(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
@@ -54,8 +60,15 @@ def _counts(context: click.Context, option: click.Parameter, text: str) -> tuple
     show_default=True,
     help="Output folder for the recipes.",
 )
+@output_style(json="Print the configurations and the recipes as JSON.")
 def budget(
-    params: int, arch: str, data: str, layout: str, members: tuple[int, ...], out: Path
+    params: int,
+    arch: str,
+    data: str,
+    layout: str,
+    members: tuple[int, ...],
+    out: Path,
+    style: OutputStyle,
 ) -> None:
     """Plan ensembles of different sizes for one parameter budget.
 
@@ -66,10 +79,38 @@ def budget(
     from jtdiag.terminal import wording
 
     configurations = plan(params, arch, data, members, layout)
+    if style == "brief":
+        _print_table(configurations)
+    recipes = write(configurations, out)
+    if style == "json":
+        _print_json(configurations, recipes)
+    elif style == "brief":
+        for path in recipes:
+            echo(wording.recipe_written(path))
+
+
+def _print_json(configurations: "Sequence[Configuration]", recipes: Sequence[Path]) -> None:
+    """Print one object with the configurations and the files of their recipes."""
+    from jtdiag.terminal.plain_values import json_line
+
+    planned = [
+        {
+            "members": c.count,
+            "width": c.width,
+            "parameters_per_member": c.parameters_per_member,
+            "parameters": c.parameters,
+            "difference_percent": c.difference,
+            "recipe": str(path),
+        }
+        for c, path in zip(configurations, recipes, strict=True)
+    ]
+    echo(json_line({"configurations": planned}))
+
+
+def _print_table(configurations: "Sequence[Configuration]") -> None:
+    """Print a line for each configuration."""
     row = "{:>7}  {:>6}  {:>21}  {:>15}  {:>10}"
     echo(row.format("members", "width", "parameters per member", "total", "difference"))
     for c in configurations:
         per_member, total = f"{c.parameters_per_member:,}", f"{c.parameters:,}"
         echo(row.format(c.count, c.width, per_member, total, f"{c.difference:+.2f} %"))
-    for path in write(configurations, out):
-        echo(wording.recipe_written(path))

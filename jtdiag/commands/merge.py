@@ -5,12 +5,14 @@ from pathlib import Path
 import click
 
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.output_style import OutputStyle, output_style
 
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
-def merge(runs: tuple[Path, ...], out: Path) -> None:
+@output_style(json="Print the folder and the numbers of lanes as JSON.")
+def merge(runs: tuple[Path, ...], out: Path, style: OutputStyle) -> None:
     """Merge runs of one recipe whose lanes were trained in different folders.
 
     RUNS are run folders, such as those that `jtdiag train --part` has made on machines that share
@@ -19,7 +21,11 @@ def merge(runs: tuple[Path, ...], out: Path) -> None:
     """
     from jtdiag.store.merging import merge as merge_runs
     from jtdiag.terminal import wording
+    from jtdiag.terminal.plain_values import json_line
 
     run = merge_runs(runs, out)
     done = sum(run.seal(lane).done for lane in run.lanes)
-    echo(wording.merged(out, len(runs), done, len(run.lanes)))
+    if style == "json":
+        echo(json_line({"run": str(out), "lanes": len(run.lanes), "complete": done}))
+    elif style != "quiet":
+        echo(wording.merged(out, len(runs), done, len(run.lanes)))

@@ -2,15 +2,14 @@
 
 import click
 
-from jtdiag.terminal.echo import echo
+from jtdiag.terminal.named_texts import echo_texts
 
 
 @click.command()
-def probes() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the questions by name as JSON.")
+def probes(as_json: bool) -> None:
     """List the installed probes and the questions they answer."""
     from jtdiag.probing.registry import PROBES
 
-    installed = PROBES.names()
-    width = max(map(len, installed), default=0)
-    for name in installed:
-        echo(f"{name:{width}}  {PROBES.text(name, 'question')}")
+    questions = {name: PROBES.text(name, "question") for name in PROBES.names()}
+    echo_texts(questions, as_json=as_json)

@@ -1,12 +1,14 @@
 """jtdiag report."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.output_style import OutputStyle, output_style
 
 if TYPE_CHECKING:
     from jtdiag.probing.contract import Probe
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="First run the cheap probes whose results are missing or outdated.",
 )
-def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
+@output_style(json="Print the file and the probes without results as JSON.")
+def report(runs: tuple[Path, ...], out: Path | None, ask: bool, style: OutputStyle) -> None:
     """Write an HTML report of one or more runs.
 
     The report starts with the main result, followed by figures, tables, findings, the recipe and
@@ -35,7 +38,7 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
     comparison. Slow probes are not run automatically: run them with `jtdiag probe` first to
     include their figures.
     """
-    from jtdiag.report.evidence import ask_cheap, gather
+    from jtdiag.report.evidence import gather
     from jtdiag.report.page import page, write
     from jtdiag.store.run import Run
     from jtdiag.terminal import wording
@@ -43,17 +46,29 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool) -> None:
 
     opened = [Run(path) for path in runs]
     for run in opened if ask else ():
-        if os.access(run.path, os.W_OK):
-            ask_cheap(run, _run_probe)
-        else:
-            echo(wording.only_stored_results(run.path))
+        _ask_cheap(run, shown=style == "brief")
     evidence = [gather(run) for run in opened]
     path = out or runs[0] / "report.html"
     size = write(path, page(evidence))
-    for of_run in evidence:
-        _print_missing(of_run)
-    print_lanes(opened)
-    echo(wording.report_written(path, size))
+    if style == "json":
+        _print_json(path, evidence)
+    elif style == "brief":
+        for of_run in evidence:
+            _print_missing(of_run)
+        print_lanes(opened)
+        echo(wording.report_written(path, size))
+
+
+def _ask_cheap(run: "Run", *, shown: bool) -> None:
+    """Run the cheap probes, if the run can be written to; show their progress if it is wanted."""
+    from jtdiag.probing.running import measure
+    from jtdiag.report.evidence import ask_cheap
+    from jtdiag.terminal import wording
+
+    if os.access(run.path, os.W_OK):
+        ask_cheap(run, _run_probe if shown else measure)
+    elif shown:
+        echo(wording.only_stored_results(run.path))
 
 
 def _run_probe(run: "Run", probe: "Probe") -> None:
@@ -64,6 +79,17 @@ def _run_probe(run: "Run", probe: "Probe") -> None:
     announce(run, probe)
     with measuring(run, probe.name):
         measure(run, probe)
+
+
+def _print_json(path: Path, evidence: "Sequence[Evidence]") -> None:
+    """Print one object: the file, and which probes of each run have no result or an old one."""
+    from jtdiag.terminal.plain_values import json_line
+
+    runs = [
+        {"run": str(each.run.path), "missing": [*each.missing], "outdated": [*each.stale]}
+        for each in evidence
+    ]
+    echo(json_line({"report": str(path), "runs": runs}))
 
 
 def _print_missing(evidence: "Evidence") -> None:

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -37,6 +38,19 @@ def test_the_table_has_a_line_for_each_number_of_members():
         "     64      16                 12,730          814,720     +0.08 %",
         "    256       4                  3,190          816,640     +0.31 %",
     ]
+
+
+def test_the_same_as_one_object_or_nothing(folder):
+    arguments = [word for pair in PAPER.items() for word in pair]
+    ran = CliRunner().invoke(main, ["budget", *arguments, "--json"])
+    planned = json.loads(ran.output)["configurations"]
+    assert [(c["members"], c["width"], c["parameters"]) for c in planned] == [
+        (1, 1024, 814_090), (16, 64, 814_240), (64, 16, 814_720), (256, 4, 816_640)
+    ]  # fmt: skip
+    assert all((folder / c["recipe"]).exists() for c in planned)
+    quiet = CliRunner().invoke(main, ["budget", *arguments, "--out", "other", "-q"])
+    assert (quiet.exit_code, quiet.output) == (0, "")
+    assert len(list((folder / "other").iterdir())) == 4
 
 
 def test_recipes_go_to_runs_and_each_is_named(folder):

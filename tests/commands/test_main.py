@@ -16,14 +16,14 @@ HEAVY = {"torch", "torchvision", "xarray", "zarr", "dask", "matplotlib", "scipy"
 
 OPTIONS = {
     "demo": ["--out", "-v", "-q", "--json"],
-    "presets": [],
-    "budget": ["--params", "--arch", "--data", "--layout", "--members", "--out"],
+    "presets": ["--json"],
+    "budget": ["--params", "--arch", "--data", "--layout", "--members", "--out", "-q", "--json"],
     "train": [
         *("RECIPE", "--set", "--out", "--dry-run", "--stop-on", "--lower-lambda"),
         *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--sink"),
         *("--grace", "--part", "--resume", "-v", "-q", "--json"),
     ],
-    "probes": [],
+    "probes": ["--json"],
     "probe": ["RUN", "[NAMES]...", "--probe", "--force", "-v", "-q", "--json"],
     "watch": [
         *("RUN", "--plain", "--json", "--interval", "--once", "--until-done"),
@@ -35,10 +35,10 @@ OPTIONS = {
     ],
     "table": ["RUN...", "--of", "--format", "--out"],
     "study": ["STUDY", "--set", "--out", "--grace", "-v", "-q", "--json"],
-    "report": ["RUN...", "--out", "--ask"],
+    "report": ["RUN...", "--out", "--ask", "-q", "--json"],
     "compare": ["A", "B", "--format"],
     "check": ["RUNS...", "--repair", "--json"],
-    "merge": ["RUNS...", "--out"],
+    "merge": ["RUNS...", "--out", "-q", "--json"],
 }
 """New knobs go into the recipe, not here."""
 

@@ -1,3 +1,4 @@
+import json
 import tomllib
 
 from click.testing import CliRunner
@@ -28,6 +29,9 @@ def test_every_preset_is_a_line_with_what_it_is_for():
     assert (ran.exit_code, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
     assert [line.split()[0] for line in lines] == NAMES
+    by_name = json.loads(CliRunner().invoke(main, ["presets", "--json"]).output)
+    assert list(by_name) == NAMES
+    assert all(line.endswith(f"  {by_name[name]}") for name, line in zip(NAMES, lines, strict=True))
     for line, path in zip(lines, presets.paths().values(), strict=True):
         comment = path.read_text(encoding="utf-8").splitlines()[0]
         assert comment == "# " + line.split(maxsplit=1)[1]

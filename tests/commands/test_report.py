@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from click.testing import CliRunner
 
@@ -21,6 +23,15 @@ def test_the_cheap_probes_are_asked_and_the_rest_is_named_with_what_it_adds(smal
         f"calibration: no result yet. To add reliability: jtdiag probe {small_run.path} calibration"
     ) in lines
     assert path.read_text("utf-8").startswith("<!DOCTYPE html>")
+
+    record = json.loads(report(small_run.path, "--json").output)
+    assert record["report"] == str(path)
+    [of_run] = record["runs"]
+    assert "calibration" in of_run["missing"]
+    assert of_run["outdated"] == []
+    path.unlink()
+    assert report(small_run.path, "-q").output == ""
+    assert path.exists()
 
 
 def test_without_asking_nothing_is_measured(small_run, tmp_path):
