@@ -30,6 +30,11 @@ def on_command_line() -> Iterator[None]:
         _ON_COMMAND_LINE.reset(token)
 
 
+def is_on_command_line() -> bool:
+    """Return whether errors name options of commands."""
+    return _ON_COMMAND_LINE.get()
+
+
 def option(python: str, command: str) -> str:
     """Return what a user sets to mend an error: in Python, or on the command line.
 
@@ -37,7 +42,7 @@ def option(python: str, command: str) -> str:
         python: Such as "resume=True".
         command: Such as "--resume".
     """
-    return command if _ON_COMMAND_LINE.get() else python
+    return command if is_on_command_line() else python
 
 
 class JtdiagError(Exception):
@@ -67,6 +72,10 @@ class ProbeError(JtdiagError, LookupError):
 
 class AlertError(JtdiagError, ValueError):
     """An alert destination that cannot be used."""
+
+
+class ClusterError(JtdiagError, RuntimeError):
+    """A cluster that cannot be used, or whose workers have failed."""
 
 
 def shortened(text: str, longest: int) -> str:

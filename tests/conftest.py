@@ -497,3 +497,23 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 def foreign(install: Callable[..., Path]) -> Path:
     """Install a distribution with a third-party probe, `foreign`; return the file of its code."""
     return install("jtdiag.probes", "foreign", FOREIGN, "probe", "foreign_probes_of_a_test")
+
+
+@pytest.fixture(scope="session")
+def assert_same_files() -> Callable[[Path, Path], None]:
+    """Return a function that compares the files of two runs, but for their locks, byte by byte."""
+
+    def contents(run: Path) -> dict[str, bytes]:
+        return {
+            str(file.relative_to(run)): file.read_bytes()
+            for file in run.rglob("*")
+            if file.is_file() and file.suffix != ".lock"
+        }
+
+    def compare(run: Path, other: Path) -> None:
+        files, others = contents(run), contents(other)
+        assert files.keys() == others.keys()
+        # A file that differs is named, not printed.
+        assert [name for name in files if files[name] != others[name]] == []
+
+    return compare

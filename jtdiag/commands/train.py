@@ -9,6 +9,7 @@ import click
 
 from jtdiag.printable import shell_word
 from jtdiag.terminal.alert_options import AlertOptions, alert_options
+from jtdiag.terminal.cluster_options import ClusterOptions, cluster_options
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.output_style import OutputStyle, output_style
 from jtdiag.terminal.signals import grace_option
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     metavar="K/N",
     help="Train part K of N of the lanes, such as 3/16; other processes train the others.",
 )
+@cluster_options
 @click.option(
     "--resume",
     is_flag=True,
@@ -74,6 +76,7 @@ def train(
     part: str | None,
     grace: float,
     alerts: AlertOptions,
+    cluster: ClusterOptions,
     style: OutputStyle,
 ) -> None:
     """Train an ensemble from RECIPE.
@@ -94,7 +97,7 @@ def train(
         from jtdiag.engine import wording
 
         started = path is not None and os.path.exists(path)
-        option = f" --part {part}" if part else ""
+        option = f" --part {part}" if part else cluster.arguments
         command = f"jtdiag train {shell_word(path)} --resume{option}"
         return wording.interrupted(command, started=started)
 
@@ -105,7 +108,7 @@ def train(
         if dry_run:
             _estimate(resolved, part)
         else:
-            _train(resolved, path, resume, part, alerts, stop, style)
+            _train(resolved, path, resume, part, alerts, cluster, stop, style)
 
 
 def _recipe(recipe: str, overrides: tuple[str, ...], *, resume: bool) -> "Recipe":
@@ -133,6 +136,7 @@ def _train(
     resume: bool,
     part: str | None,
     alerts: AlertOptions,
+    cluster: ClusterOptions,
     stop: "StopRequest",
     style: OutputStyle,
 ) -> None:
@@ -143,14 +147,17 @@ def _train(
     from jtdiag.terminal.training import display
 
     with (
+        cluster.client() as client,
         alerts.dispatcher() as dispatcher,
         display(style) as progress,
         alerting(progress, dispatcher) as listener,
     ):
-        run = run_training(recipe, out, resume=resume, listener=listener, stop=stop, part=part)
-    peak = peak_memory(run.settings["device"].split()[0])
+        run = run_training(
+            recipe, out, resume=resume, listener=listener, stop=stop, part=part, client=client
+        )
+    peak = None if client else peak_memory(run.settings["device"].split()[0])
     done = sum(run.seal(lane).done for lane in run.lanes)
-    if part and done < len(run.lanes):
+    if part and peak is not None and done < len(run.lanes):
         line = wording.part_trained(out, part, done, len(run.lanes), peak)
     else:
         line = wording.trained(out, peak)

@@ -26,6 +26,11 @@ class StopRequest:
         """Whether training is to stop."""
         return self._deadline is not None
 
+    @property
+    def seconds_left(self) -> float:
+        """Seconds that the running epoch may still take; 0 if training is not to stop."""
+        return 0.0 if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
     def request(self, grace: float) -> None:
         """Ask training to stop. Safe to call from a signal handler or another thread.
 
@@ -62,7 +67,7 @@ class StopRequest:
         Raises:
             TrainingStopped: if the epoch would end after the grace period.
         """
-        if self._deadline is None:
+        if not self.requested or self._deadline is None:
             return
         now = time.monotonic()
         if now + (now - started) * (1 - share) / share > self._deadline:
@@ -74,5 +79,5 @@ class StopRequest:
         Raises:
             TrainingStopped: then.
         """
-        if self._deadline is not None and time.monotonic() > self._deadline:
+        if self.requested and self.seconds_left == 0:
             raise TrainingStopped

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import names
-from jtdiag.engine import parts
+from jtdiag.cluster import workers
+from jtdiag.engine import on_workers, parts
 from jtdiag.engine.architectures.factory import address_of
 from jtdiag.engine.architectures.module_stack import Factory
 from jtdiag.engine.early_warning import Decision
@@ -31,6 +33,9 @@ from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
 from jtdiag.store.writer import EpochBlock, OccupiedError, RunWriter, refuse_occupied
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 
 def train(
     recipe: Recipe | str,
@@ -41,6 +46,7 @@ def train(
     factory: Factory | None = None,
     stop: StopRequest | None = None,
     part: str | None = None,
+    client: "Client | None" = None,
 ) -> Run:
     """Train every lane of a recipe, or a part of its lanes, and return the run.
 
@@ -57,6 +63,8 @@ def train(
         stop: Ends the training early when it is requested, for example by a signal.
         part: Such as "3/16": train the third of sixteen parts of the lanes. Other processes train
             the others, also at the same time; the first one makes the folder, the others join it.
+        client: A client of Dask (``distributed.Client``): its workers train the lanes, and this
+            process makes the folder and reports what is sealed. All share the folder.
 
     Raises:
         TrainingStopped: if `stop` was requested; the run can be resumed.
@@ -69,36 +77,78 @@ def train(
         recipe = _with_factory(recipe, factory)
     path = Path(out) if out is not None else Path("runs") / recipe.name
     chosen = None if part is None else Part.of_text(part)
-    resuming = _resumes(path, resume or chosen is not None)
-    session = Session.of(recipe, factory=factory)
-    session = _recorded(session, path, chosen) if resuming else session.with_fastest_plan()
-    if resuming and growth.only_grows(Run(path).recipe, recipe):
-        _grow(session, path)
+    _check_cluster(client, path, chosen)
     listener, stop = listener or NullListener(), stop or StopRequest()
-    store = _reopen(session, path, chosen, resume) if resuming else None
-    if store is None and chosen is not None:
-        session, store = _create_or_join(session, path, chosen, resume)
+    session, store = _set_up(recipe, path, factory, chosen, client, resume)
     try:
         listener.begin(_plan(session, path, store, chosen))
         if store is None:
             store = _create(session, path, None)
-        with torch_threads(session.threads), stop.heeding():
-            _train_stages(session, store, chosen, listener, stop)
+        with stop.heeding():
+            if client is None:
+                with torch_threads(session.threads):
+                    _train_stages(session, store, _lanes(session, chosen), listener, stop)
+            else:
+                store.close()  # workers take the locks of their lanes
+                job = on_workers.job(session.recipe, path, factory, _train_on_worker)
+                on_workers.train_lanes(client, job, session.groups(), listener, stop)
     finally:
         if store is not None:
             store.close()
     return Run(path)
 
 
+def _set_up(
+    recipe: Recipe,
+    path: Path,
+    factory: Factory | None,
+    part: Part | None,
+    client: "Client | None",
+    resume: bool,
+) -> tuple[Session, RunWriter | None]:
+    """Return the session, and the writer of a run that exists or that others join."""
+    resuming = _resumes(path, resume or part is not None)
+    session = Session.of(recipe, factory=factory)
+    if not resuming:
+        session = session.with_fastest_plan()
+        return (session, None) if part is None else _create_or_join(session, path, part, resume)
+    session = _recorded(session, path, shared=part is not None or client is not None)
+    if growth.only_grows(Run(path).recipe, recipe):
+        _grow(session, path)
+    return session, _reopen(session, path, part, resume)
+
+
+def _check_cluster(client: "Client | None", path: Path, part: Part | None) -> None:
+    if client is None:
+        return
+    if part is not None:
+        raise RecipeError(
+            f"{option('part', '--part')} is for processes that know nothing of each other; the "
+            "workers of a cluster divide the lanes themselves. Leave one of them out."
+        )
+    workers.check(client, path)
+
+
+def _train_on_worker(
+    session: Session, store: RunWriter, own: Sequence[Lane], stop: StopRequest
+) -> None:
+    """Train some lanes on a worker of a cluster, with as many threads as it may use."""
+    threads = session.threads
+    if session.recipe.engine.threads == "auto":
+        threads = min(threads, workers.threads())
+    with torch_threads(threads):
+        _train_stages(session, store, own, NullListener(), stop)
+
+
 def _train_stages(
     session: Session,
     store: RunWriter,
-    part: Part | None,
+    own: Sequence[Lane],
     listener: Listener,
     stop: StopRequest,
 ) -> None:
     every = stages(session.recipe, session.groups())
-    for stage in of_lanes(every, {*_lanes(session, part)}):
+    for stage in of_lanes(every, {*own}):
         with BackgroundWriter() as writer:  # the next stage reads what this one has written
             for rows in stage.groups:
                 _GroupRun(session, rows, stage.last, store, writer, listener, stop).run()
@@ -131,14 +181,14 @@ def _create_or_join(
         _check_disk(path, layout.size(session.recipe, session.extent))
         return session, _create(session, path, part)
     except OccupiedError:
-        session = _recorded(session, path, part)
+        session = _recorded(session, path, shared=True)
         return session, _reopen(session, path, part, resume)
 
 
-def _recorded(session: Session, path: Path, part: Part | None) -> Session:
-    """Return the session with the execution plan of an existing run."""
+def _recorded(session: Session, path: Path, shared: bool) -> Session:
+    """Return the session with the execution plan of an existing run, shared with others or not."""
     session.require_same_data(Run(path))
-    return session.with_recorded_plan(Run(path).settings, same_groups=part is not None)
+    return session.with_recorded_plan(Run(path).settings, same_groups=shared)
 
 
 def _grow(session: Session, path: Path) -> None:

@@ -147,9 +147,15 @@ def lanes_done(done: int, total: int, size: int) -> str:
     return f"{done} of {counted(total, 'lane')} done · {readable(size)} on disk"
 
 
-def trained(out: Path, peak: int) -> str:
-    """Return that training has finished."""
-    return f"Training finished: {out} (peak memory {readable(peak)})."
+def trained(out: Path, peak: int | None) -> str:
+    """Return that training has finished.
+
+    Args:
+        out: Folder of the run.
+        peak: Peak memory in bytes; None if other processes have trained.
+    """
+    memory = "" if peak is None else f" (peak memory {readable(peak)})"
+    return f"Training finished: {out}{memory}."
 
 
 def answer_incomplete(reason: str) -> str:

@@ -21,7 +21,8 @@ OPTIONS = {
     "train": [
         *("RECIPE", "--set", "--out", "--dry-run", "--stop-on", "--lower-lambda"),
         *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--sink"),
-        *("--grace", "--part", "--resume", "-v", "-q", "--json"),
+        *("--grace", "--part", "--workers", "--scheduler", "--cluster", "--resume"),
+        *("-v", "-q", "--json"),
     ],
     "probes": ["--json"],
     "probe": ["RUN", "[NAMES]...", "--probe", "--force", "-v", "-q", "--json"],

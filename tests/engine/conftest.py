@@ -1,7 +1,6 @@
 """Recipes of small images, for the members that need them."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,23 +51,3 @@ def of_images(image_file: str) -> Callable[..., Recipe]:
         return from_table(table)
 
     return make
-
-
-@pytest.fixture(scope="session")
-def assert_same_files() -> Callable[[Path, Path], None]:
-    """Return a function that compares the files of two runs, but for their locks, byte by byte."""
-
-    def contents(run: Path) -> dict[str, bytes]:
-        return {
-            str(file.relative_to(run)): file.read_bytes()
-            for file in run.rglob("*")
-            if file.is_file() and file.suffix != ".lock"
-        }
-
-    def compare(run: Path, other: Path) -> None:
-        files, others = contents(run), contents(other)
-        assert files.keys() == others.keys()
-        # A file that differs is named, not printed.
-        assert [name for name in files if files[name] != others[name]] == []
-
-    return compare
