@@ -98,8 +98,11 @@ def _distributed() -> Any:
         ) from error
 
 
-def _reason(error: Exception) -> str:
-    return shortened(str(error) or type(error).__name__, 150)
+def _reason(error: BaseException) -> str:
+    """Return the message of what an error comes from."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return shortened(str(error).rstrip(".") or type(error).__name__, 150)
 
 
 # --- a cluster in a file -------------------------------------------------------------------------

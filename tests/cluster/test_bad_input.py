@@ -45,7 +45,9 @@ FILES = {
     'class = "distributed.NoCluster"': "which is not a cluster of Dask",
     'class = "distributed.LocalCluster"\n[option]': "has a field 'option'; .* mean 'options'",
     'class = "distributed.LocalCluster"\noptions = 3': r"options is 3; it must be a table",
-    'class = "distributed.LocalCluster"\n[options]\nnode = 1': "LocalCluster does not start",
+    'class = "distributed.LocalCluster"\n[options]\nprocesses = false\nnode = 1': (
+        "LocalCluster does not start with these .options.: .*'node'. Correct them"
+    ),
 }
 
 

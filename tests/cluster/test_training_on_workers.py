@@ -93,6 +93,7 @@ def test_training_that_is_stopped_goes_on_to_the_same_store(
     assert not {*listener.reports} & {*resumed.reports}
 
 
+@pytest.mark.slow
 def test_an_error_of_a_worker_is_that_of_the_client(
     recipe, tmp_path, worker_in_this_process, monkeypatch
 ):
@@ -105,6 +106,7 @@ def test_an_error_of_a_worker_is_that_of_the_client(
     assert not Run(tmp_path / "run").training
 
 
+@pytest.mark.slow
 def test_a_run_that_is_being_trained_is_refused_at_once(
     recipe, tmp_path, worker_in_this_process, monkeypatch
 ):
@@ -118,6 +120,7 @@ def test_a_run_that_is_being_trained_is_refused_at_once(
     assert {run.seal(lane).epoch for lane in run.lanes} == {-1}
 
 
+@pytest.mark.slow
 def test_a_lane_waits_for_the_lock_of_a_worker_that_is_dying(
     recipe, tmp_path, worker_in_this_process, monkeypatch
 ):
