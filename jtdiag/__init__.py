@@ -5,6 +5,7 @@ Public names, imported on first use so that ``jtdiag --help`` does not import to
 - `train`: train the ensembles that a recipe describes and write a run.
 - `Run`: read a run: its recipe, its completed epochs as an xarray DataTree, its outputs.
 - `probe`: run a probe on a run and return an xarray Dataset.
+- `answer`: what the cheap probes come to, in up to three sentences.
 - `plot`: a figure of a run, for notebooks or into given axes; `table`: its errors as a DataFrame;
   `report`: the HTML report.
 - `asks`, `Var`: turn a function into a user-defined probe.
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from jtdiag.probing.running import probe
     from jtdiag.recipe.presets import find as find_recipe
     from jtdiag.recipe.recipe import Recipe
+    from jtdiag.report.asking import answer
     from jtdiag.report.writing import report
     from jtdiag.store.run import Run
     from jtdiag.tables.frame import table
@@ -44,6 +46,7 @@ __all__ = [
     "Recipe",
     "Run",
     "Var",
+    "answer",
     "asks",
     "find_recipe",
     "from_logits",
@@ -62,6 +65,7 @@ _MODULES = {
     "Recipe": ("jtdiag.recipe.recipe", "Recipe"),
     "Run": ("jtdiag.store.run", "Run"),
     "Var": ("jtdiag.probing.contract", "Var"),
+    "answer": ("jtdiag.report.asking", "answer"),
     "asks": ("jtdiag.probing.decorator", "asks"),
     "find_recipe": ("jtdiag.recipe.presets", "find"),
     "from_logits": ("jtdiag.monitor.imported", "from_logits"),

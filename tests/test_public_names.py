@@ -20,6 +20,7 @@ def test_the_public_names_are_few():
         "Recipe",
         "Run",
         "Var",
+        "answer",
         "asks",
         "find_recipe",
         "from_logits",

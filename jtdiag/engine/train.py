@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from jtdiag.cluster import workers
 from jtdiag.engine import on_workers, parts
 from jtdiag.engine.architectures.factory import address_of
 from jtdiag.engine.architectures.module_stack import Factory
+from jtdiag.engine.datasets import in_memory
 from jtdiag.engine.early_warning import Decision
 from jtdiag.engine.lane_group import LaneGroup, Measured, Rows
 from jtdiag.engine.parts import Part
@@ -28,6 +29,7 @@ from jtdiag.engine.writer import BackgroundWriter
 from jtdiag.errors import RecipeError, StoreError, option
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
+from jtdiag.recipe.toml import from_table
 from jtdiag.store import growth, lanes, layout
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
@@ -38,9 +40,10 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Recipe | str,
+    recipe: Recipe | str | Mapping[str, Any],
     out: str | Path | None = None,
     *,
+    data: Sequence[Any] | None = None,
     resume: bool = False,
     listener: Listener | None = None,
     factory: Factory | None = None,
@@ -51,8 +54,12 @@ def train(
     """Train every lane of a recipe, or a part of its lanes, and return the run.
 
     Args:
-        recipe: A recipe, or the name of a preset or file.
+        recipe: A recipe, the name of a preset or file, or a table of fields as in TOML, such as
+            ``{"lam": [0, 1], "members": {"arch": "mlp", "count": 8, "hidden": [16]}}``.
         out: The run's folder; by default ``runs/<name>``.
+        data: Data in memory, in place of ``data.name``: (x_train, y_train, x_test, y_test) as
+            arrays or tensors of N examples, or (train, test) as datasets of torch. They are as
+            those of an .npz file, and are written to one in the folder that contains `out`, once.
         resume: Resume the run in that folder, if there is one, from its last sealed epochs. On a
             CPU the resulting store is bit for bit that of an uninterrupted run. If the recipe only
             has more trials than the run, or more λs after its own, these are added.
@@ -71,13 +78,12 @@ def train(
         JtdiagError: if the recipe, the data, the folder or the disk prevent it. Sealed epochs are
             kept.
     """
-    if isinstance(recipe, str):
-        recipe = presets.find(recipe)
-    if factory is not None:
-        recipe = _with_factory(recipe, factory)
+    recipe = _recipe(recipe, factory, without_data=data is not None)
     path = Path(out) if out is not None else Path("runs") / recipe.name
     chosen = None if part is None else Part.of_text(part)
     _check_cluster(client, path, chosen)
+    if data is not None:
+        recipe = in_memory.with_data(recipe, data, path.parent)
     listener, stop = listener or NullListener(), stop or StopRequest()
     session, store = _set_up(recipe, path, factory, chosen, client, resume)
     try:
@@ -96,6 +102,19 @@ def train(
         if store is not None:
             store.close()
     return Run(path)
+
+
+def _recipe(
+    recipe: Recipe | str | Mapping[str, Any], factory: Factory | None, *, without_data: bool
+) -> Recipe:
+    """Return the recipe that `train` was given, with the address of its factory."""
+    if isinstance(recipe, str):
+        recipe = presets.find(recipe)
+    elif not isinstance(recipe, Recipe):
+        # A name that is replaced, since the recipe requires one.
+        named = {"data": {"name": "npz", **dict(recipe.get("data", {}))}} if without_data else {}
+        recipe = from_table({**recipe, **named})
+    return recipe if factory is None else _with_factory(recipe, factory)
 
 
 def _set_up(

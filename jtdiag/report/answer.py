@@ -178,6 +178,11 @@ def sentences(evidence: Evidence, most: int = MOST_SENTENCES) -> list[str]:
     return [wording.headline(headlines) for headlines in spoken[:most]]
 
 
+def lanes_not_used(evidence: Evidence) -> list[str]:
+    """Return a sentence on each kind of lanes that are not complete or not used."""
+    return [f.sentence for f in evidence.findings if f.probe == lane_states.SOURCE]
+
+
 def _at_lam_1(evidence: Evidence, part: Part) -> list[str]:
     """Return the headline of the same question at λ = 1, if the part is about a smaller λ."""
     main = part.findings[0]

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jtdiag import names
-from jtdiag.probing import lane_states
-from jtdiag.report.answer import sentences
+from jtdiag.report.answer import lanes_not_used, sentences
 from jtdiag.report.evidence import Evidence
 from jtdiag.tables.performance import HEADINGS, performance_rows
 from jtdiag.terminal import wording
@@ -74,11 +73,6 @@ def _print_as_json(evidence: Evidence) -> None:
     findings = [plain_values(finding) for finding in evidence.findings]
     answer = {"answer": sentences(evidence), "findings": findings}
     echo(json_line({"run": str(evidence.run.path), **answer}))
-
-
-def lanes_not_used(evidence: Evidence) -> list[str]:
-    """Return a sentence on each kind of lanes that are not complete or not used."""
-    return [f.sentence for f in evidence.findings if f.probe == lane_states.SOURCE]
 
 
 def error_table(performance: xr.Dataset) -> Table:

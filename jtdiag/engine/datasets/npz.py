@@ -15,6 +15,7 @@ indices, or what `class_labels` reads as such. If the family predicts numbers, y
 of any numeric type. Pickled objects are never loaded.
 """
 
+import dataclasses
 import functools
 import math
 from collections.abc import Sequence
@@ -66,18 +67,37 @@ def load(
     """
     with located(path):
         raw, others = _read(path, keys)
-        y_train, y_test, classes, notes = (_targets if numbers else _labels)(raw)
-        x_train, x_test = _inputs(raw, layout, scale, standardize=standardize)
-        return Arrays(
-            x_train=x_train,
-            y_train=y_train,
-            x_test=x_test,
-            y_test=y_test,
-            classes=classes,
-            notes=(*notes, *others),
-            mean=None,
-            sd=None,
-        )
+        arrays = of_raw(raw, numbers=numbers, layout=layout, scale=scale, standardize=standardize)
+        return dataclasses.replace(arrays, notes=(*arrays.notes, *others))
+
+
+def of_raw(
+    raw: dict[str, NDArray[Any]],
+    *,
+    numbers: bool = False,
+    layout: str = "auto",
+    scale: float | str = "auto",
+    standardize: bool = True,
+) -> Arrays:
+    """Return the data set of arrays as they are in a file: x_train, y_train, x_test and y_test.
+
+    Other arguments are those of `load`.
+
+    Raises:
+        DataError: if the arrays are not as described above.
+    """
+    y_train, y_test, classes, notes = (_targets if numbers else _labels)(raw)
+    x_train, x_test = _inputs(raw, layout, scale, standardize=standardize)
+    return Arrays(
+        x_train=x_train,
+        y_train=y_train,
+        x_test=x_test,
+        y_test=y_test,
+        classes=classes,
+        notes=notes,
+        mean=None,
+        sd=None,
+    )
 
 
 def _read(path: Path, names: Sequence[str]) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
