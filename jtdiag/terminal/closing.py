@@ -1,4 +1,4 @@
-"""What commands end with: the answer, one table, the alerts, files, and what to do next."""
+"""What commands end with: one table, the alerts, files, the answer, and what to do next."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -40,9 +40,10 @@ class Closing:
 
 
 def print_closing(console: Console, closing: Closing) -> None:
-    """Print the answer in up to three sentences, the test errors, alerts, files and commands.
+    """Print the test errors, the alerts, files, the answer in up to three sentences, and commands.
 
-    Lanes that are not complete or not used are named first, unless every finding is printed.
+    The answer is near the end, which is what a terminal shows. Lanes that are not complete or not
+    used are named before it, unless every finding is printed.
     """
     if closing.style == "json":
         _print_as_json(closing.evidence)
@@ -52,8 +53,6 @@ def print_closing(console: Console, closing: Closing) -> None:
 
 def _print_as_text(console: Console, closing: Closing) -> None:
     evidence, verbose = closing.evidence, closing.style == "verbose"
-    for sentence in (*(() if verbose else lanes_not_used(evidence)), *sentences(evidence)):
-        _print(console, sentence)
     if "performance" in evidence.results:
         console.print(error_table(evidence.results["performance"]))
     if not (verbose and _has_alerts(evidence)):  # they are among the findings
@@ -64,6 +63,8 @@ def _print_as_text(console: Console, closing: Closing) -> None:
         _print(console, wording.more_in_report(len(evidence.findings)))
     if closing.figures:
         _print(console, wording.files(closing.figures))
+    for sentence in (*(() if verbose else lanes_not_used(evidence)), *sentences(evidence)):
+        _print(console, sentence)
     if closing.commands:
         _print(console, wording.next_commands(closing.commands))
 

@@ -1,4 +1,4 @@
-"""What a study ends with: the answer, one table, alerts by run, figures, and what to do next."""
+"""What a study ends with: one table, alerts by run, figures, the answer, and what to do next."""
 
 import dataclasses
 import shlex
@@ -32,7 +32,7 @@ class StudyClosing:
 
 
 def print_study(closing: StudyClosing) -> None:
-    """Print the lowest error of each run, all errors, the alerts, the figures, and a command."""
+    """Print all errors, the alerts, the figures, the lowest error of each run, and a command."""
     if closing.style == "quiet":
         return
     runs = [gather(run) for run in schemes.runs_in(closing.folder)]
@@ -41,12 +41,12 @@ def print_study(closing: StudyClosing) -> None:
         _print_as_json(closing, answer)
         return
     console = Console()
-    echo(answer)
     console.print(_table(schemes.of_study(closing.folder)))
     for evidence in runs:
         if alerts := wording.alerts(alerts_by_rule(evidence)):
             echo(f"{evidence.name}: {alerts}")
     echo(wording.files(closing.figures))
+    echo(answer)
     paths = (shlex.quote(str(evidence.run.path)) for evidence in runs)
     echo(wording.next_commands([f"jtdiag report {' '.join(paths)}"]))
 
