@@ -4,6 +4,7 @@ import resource
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,7 +53,7 @@ EXPENSIVE = ("probed_run", "browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that use an expensive fixture as slow, and run them first.
+    """Mark tests that use an expensive fixture as slow, and run them first; mark exhaustive cases.
 
     Side by side, they are run by the same process, which makes the fixture once for all of them:
     `--dist worksteal` moves only the last tests of a process to another.
@@ -60,7 +61,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _is_expensive(item):
             item.add_marker(pytest.mark.slow)
+    _mark_exhaustive(items)
     items.sort(key=lambda item: not _is_expensive(item))
+
+
+def _mark_exhaustive(items: list[pytest.Item]) -> None:
+    """Mark all but every n-th case of a test that is marked `one_in(n)` as exhaustive."""
+    cases = Counter[str]()
+    for item in items:
+        marker = item.get_closest_marker("one_in")
+        if marker is not None:
+            name = item.nodeid.partition("[")[0]
+            if cases[name] % marker.args[0]:
+                item.add_marker(pytest.mark.exhaustive)
+            cases[name] += 1
 
 
 def _is_expensive(item: pytest.Item) -> bool:

@@ -132,6 +132,7 @@ def draws(claim: Claim, noise: str) -> Iterator[tuple[int, int, Errors]]:
             yield lams, trials, NOISE[noise](random, lams, trials)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "noise"), [(name, noise) for name, claim in CLAIMS.items() for noise in claim.noise]
@@ -245,6 +246,7 @@ def wrong(random: Generator, error: float, trials: int, examples: int, shared: f
     return latent > norm.isf(error) * np.sqrt(1 + skill**2)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.slow
 @pytest.mark.parametrize("shared", [0.2, 0.9])
 @pytest.mark.parametrize("trials", [2, 3, 5, 10])

@@ -71,6 +71,7 @@ def whole(tmp_path_factory):
     return train(find("demo", OVERRIDES), tmp_path_factory.mktemp("whole") / "run")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_training_and_it_goes_on_to_the_same_store(tmp_path, whole, number):

@@ -56,6 +56,7 @@ def jtdiag(*arguments):
     return ran.output
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("combiner", families.COMBINERS)
 def test_it_trains_and_every_probe_and_figure_works(folder, combiner):

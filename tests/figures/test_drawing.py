@@ -41,6 +41,7 @@ def again(run, name, *formats):
     return {path.suffix[1:]: path.read_bytes() for path in plot(run, name, output=output)}
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OF_ONE_RUN)
 def test_a_figure_is_as_wide_as_the_page_in_every_format(written, name):
@@ -60,6 +61,7 @@ def test_a_figure_is_as_wide_as_the_page_in_every_format(written, name):
     assert float(width.removesuffix("pt")) == pytest.approx(points)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", OF_ONE_RUN)
 def test_fonts_are_embedded_and_none_is_of_type_3(written, name):
     pdf, eps = written(name)["pdf"], written(name)["eps"]
@@ -72,6 +74,7 @@ def test_fonts_are_embedded_and_none_is_of_type_3(written, name):
     assert b"/FontType 3 def" not in eps
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", OF_ONE_RUN)
 def test_metadata_contain_the_origin_and_no_time_of_drawing(written, probed_run, name):
     date = results.load(probed_run, FIGURES.find(name).needs).attrs["date"]
@@ -85,6 +88,7 @@ def settings():
     return {key: dict.__getitem__(mpl.rcParams, key) for key in mpl.rcParams}
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OF_ONE_RUN)
 def test_drawn_again_it_is_the_same_and_settings_of_matplotlib_are_as_before(
@@ -229,6 +233,7 @@ def test_figures_of_a_run_that_stores_nothing_are_complete_or_one_line_that_says
             assert problems(figure, 6) == []
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("epoch", [0, 3])
 def test_an_unfinished_run_is_drawn_without_a_warning(toy_copy, cut_back, monkeypatch, epoch):

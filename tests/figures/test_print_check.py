@@ -19,6 +19,7 @@ def results(probed_run: Run):
     return {name: load(probed_run, name) for name in {kind.needs for kind in FIGURES.all()}}
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.slow
 @pytest.mark.parametrize("venue", EXTREMES)
 @pytest.mark.parametrize("name", [name for name in FIGURES.names() if name not in OF_RUNS])

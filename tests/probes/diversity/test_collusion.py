@@ -196,6 +196,7 @@ def test_a_single_trial_shows_nothing(result):
     )
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.slow
 @pytest.mark.parametrize("trials", [2, 3, 5])
 @pytest.mark.parametrize("added", [0.0, 1.0])
