@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jtdiag.terminal import completion
 from jtdiag.terminal.echo import echo
 
 if TYPE_CHECKING:
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("more", metavar="[RUN]... [FIGURE]...", nargs=-1)
+@click.argument("more", metavar="[RUN]... [FIGURE]...", nargs=-1, shell_complete=completion.figures)
 @click.option(
     "--style",
     metavar="NAME",
     default="lncs",
+    shell_complete=completion.styles,
     show_default=True,
     help="Style of a venue: lncs, neurips, iclr, icml, icml-wide, ieee, ieee-wide, nature, "
     "nature-wide or slides.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jtdiag.terminal import completion
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.output_style import OutputStyle, output_style
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completion.probes)
 @click.option(
     "--probe",
     "addresses",

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from jtdiag.printable import shell_word
+from jtdiag.terminal import completion
 from jtdiag.terminal.output_style import OutputStyle, output_style
 from jtdiag.terminal.signals import grace_option
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", shell_complete=completion.studies)
 @click.option(
     "--set",
     "overrides",

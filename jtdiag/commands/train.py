@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jtdiag.printable import shell_word
+from jtdiag.terminal import completion
 from jtdiag.terminal.alert_options import AlertOptions, alert_options
 from jtdiag.terminal.cluster_options import ClusterOptions, cluster_options
 from jtdiag.terminal.echo import echo
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("recipe")
+@click.argument("recipe", shell_complete=completion.recipes)
 @click.option(
     "--set",
     "overrides",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     "--stop-on",
     metavar="RULE",
     multiple=True,
+    shell_complete=completion.rules,
     help="Stop a lane (one λ, one trial) when this rule fires; repeatable. Sets alerts.stop_on.",
 )
 @click.option(
