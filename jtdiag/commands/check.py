@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.output_style import OutputStyle, output_style
 
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--repair", is_flag=True, help="Repair what is damaged.")
-@click.option("--json", "as_json", is_flag=True, help="Print the damage as JSON.")
-def check(runs: tuple[Path, ...], repair: bool, as_json: bool) -> None:
+@output_style(json="Print the damage as JSON.")
+def check(runs: tuple[Path, ...], repair: bool, style: OutputStyle) -> None:
     """Check that runs are as they were written.
 
     RUNS are run folders. Every file is compared with the checksums that were recorded when it was
@@ -30,15 +31,15 @@ def check(runs: tuple[Path, ...], repair: bool, as_json: bool) -> None:
     outcomes = []
     for path in runs:
         checked = check_run(path)
-        if not as_json:
+        if style == "brief":
             echo(checking.lines(checked))
         if repair and not checked.intact:
-            with display() as listener:
+            with display(style) as listener:
                 checked = repair_run(checked, listener)
-            if not as_json:
+            if style == "brief":
                 echo(checking.lines(checked))
         outcomes.append(checked)
-    if as_json:
+    if style == "json":
         echo(checking.as_json(outcomes))
     if not all(checked.intact for checked in outcomes):
         raise SystemExit(1)

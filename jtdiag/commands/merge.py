@@ -13,11 +13,12 @@ from jtdiag.terminal.output_style import OutputStyle, output_style
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @output_style(json="Print the folder and the numbers of lanes as JSON.")
 def merge(runs: tuple[Path, ...], out: Path, style: OutputStyle) -> None:
-    """Merge runs of one recipe whose lanes were trained in different folders.
+    """Merge runs of one recipe that were trained in different folders.
 
-    RUNS are run folders, such as those that `jtdiag train --part` has made on machines that share
-    nothing. They are checked first: all files, that their recipes and data are the same, and that
-    no lane is in two of them with different numbers. Results of probes are not copied.
+    RUNS are run folders with different lanes, such as those that `jtdiag train --part` has made on
+    machines that share nothing. They are checked first: all files, that their recipes and data are
+    the same, and that no lane is in two of them with different numbers. Results of probes are not
+    copied.
     """
     from jtdiag.store.merging import merge as merge_runs
     from jtdiag.terminal import wording

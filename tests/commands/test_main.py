@@ -38,7 +38,7 @@ OPTIONS = {
     "study": ["STUDY", "--set", "--out", "--grace", "-v", "-q", "--json"],
     "report": ["RUN...", "--out", "--ask", "-q", "--json"],
     "compare": ["A", "B", "--format"],
-    "check": ["RUNS...", "--repair", "--json"],
+    "check": ["RUNS...", "--repair", "-q", "--json"],
     "merge": ["RUNS...", "--out", "-q", "--json"],
 }
 """New knobs go into the recipe, not here."""
@@ -76,6 +76,8 @@ def test_help_names_every_command_in_the_order_in_which_a_newcomer_meets_them(as
     lines = ran.stdout.partition("Commands:")[2].strip().splitlines()
     assert tuple(line.split()[0] for line in lines) == COMMANDS
     assert all(len(line.split()) > 3 for line in lines)
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)
+    assert max(map(len, ran.stdout.splitlines())) <= 80
 
 
 @pytest.mark.slow

@@ -330,6 +330,8 @@ def test_damage_is_one_line_each_and_status_1(run):
     [document] = json.loads(invoke(run.path, "--json").stdout)
     assert not document["intact"]
     assert [d["variable"] for d in document["damages"]] == ["checkpoints/layer1.weight"]
+    quiet = invoke(run.path, "-q")
+    assert (quiet.exit_code, quiet.output) == (1, "")
 
 
 def test_a_folder_that_is_no_run_is_one_line(tmp_path):
