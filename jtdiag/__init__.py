@@ -3,6 +3,7 @@
 Public names, imported on first use so that ``jtdiag --help`` does not import torch:
 
 - `train`: train the ensembles that a recipe describes and write a run.
+- `merge`: one run of the lanes of several runs of one recipe.
 - `Run`: read a run: its recipe, its completed epochs as an xarray DataTree, its outputs.
 - `probe`: run a probe on a run and return an xarray Dataset.
 - `answer`: what the cheap probes come to, in up to three sentences.
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from jtdiag.recipe.recipe import Recipe
     from jtdiag.report.asking import answer
     from jtdiag.report.writing import report
+    from jtdiag.store.merging import merge
     from jtdiag.store.run import Run
     from jtdiag.tables.frame import table
 
@@ -51,6 +53,7 @@ __all__ = [
     "find_recipe",
     "from_logits",
     "joint_loss",
+    "merge",
     "plot",
     "probe",
     "report",
@@ -70,6 +73,7 @@ _MODULES = {
     "find_recipe": ("jtdiag.recipe.presets", "find"),
     "from_logits": ("jtdiag.monitor.imported", "from_logits"),
     "joint_loss": ("jtdiag.engine.loss", "joint_loss"),
+    "merge": ("jtdiag.store.merging", "merge"),
     "plot": ("jtdiag.figures.showing", "plot"),
     "probe": ("jtdiag.probing.running", "probe"),
     "report": ("jtdiag.report.writing", "report"),

@@ -25,6 +25,7 @@ def test_the_public_names_are_few():
         "find_recipe",
         "from_logits",
         "joint_loss",
+        "merge",
         "plot",
         "probe",
         "report",
