@@ -4,7 +4,7 @@ import importlib
 import logging
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 10
 """Seconds to wait for the answer of a scheduler."""
+CLOSING = 20
+"""Seconds that workers of this machine may take to end; then they are ended."""
 SECTIONS = ("class", "options", "scale")
 """What a cluster file may contain."""
 
@@ -43,9 +45,14 @@ def local(count: int) -> Iterator["Client"]:
         "dashboard_address": ":0",
         "silence_logs": logging.CRITICAL,
     }
-    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
-        client.register_plugin(on_workers.ignoring_signals())
-        yield client
+    cluster = distributed.LocalCluster(**options)
+    try:
+        with distributed.Client(cluster) as client:
+            client.register_plugin(on_workers.ignoring_signals())
+            yield client
+    finally:
+        with suppress(TimeoutError):  # Dask waits for ever for a worker that died as it began
+            cluster.close(timeout=CLOSING)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ _LANES = threading.Lock()
 
 
 def check(client: "Client", folder: Path) -> None:
-    """Check that the workers that are there can train lanes of a run.
+    """Check that the workers that are there can train or measure lanes of a run.
 
     Args:
         client: The client.
@@ -64,16 +64,20 @@ def _require_version(worker: str, of_worker: object) -> None:
 
 
 def _require_shared(client: "Client", folder: Path) -> None:
-    """Check that workers see a file in the folder in which the run will be."""
+    """Check that workers see a file in the folder of the run, or in which it will be."""
     parent = folder.absolute()
     while not parent.exists():
         parent = parent.parent
     mark = files.draft_of(parent / f"shared-{uuid4().hex[:8]}")
     try:
-        mark.touch()
+        if os.access(parent, os.W_OK):
+            mark.touch()
+        else:  # a run that may only be read
+            mark = parent / "recipe.toml"
         seen = client.run(os.path.exists, str(mark), on_error="return")
     finally:
-        mark.unlink(missing_ok=True)
+        if mark.suffix == ".draft":
+            mark.unlink(missing_ok=True)
     for worker, sees in seen.items():
         if sees is not True:
             raise ClusterError(

@@ -1,16 +1,20 @@
 """jtdiag probe."""
 
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from jtdiag.terminal import completion
+from jtdiag.terminal.cluster_options import ClusterOptions, cluster_options
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.output_style import OutputStyle, output_style
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from jtdiag.probing.contract import Probe
     from jtdiag.probing.findings import Finding
     from jtdiag.store.run import Run
@@ -27,11 +31,17 @@ if TYPE_CHECKING:
     help="Also run the probe NAME defined in a Python file; repeatable.",
 )
 @click.option("--force", is_flag=True, help="Recompute results that are up to date.")
+@cluster_options
 @output_style(
     verbose="Print each probe and every finding.", json="Print the answer and all findings as JSON."
 )
 def probe(
-    run: Path, names: tuple[str, ...], addresses: tuple[str, ...], force: bool, style: OutputStyle
+    run: Path,
+    names: tuple[str, ...],
+    addresses: tuple[str, ...],
+    force: bool,
+    cluster: ClusterOptions,
+    style: OutputStyle,
 ) -> None:
     """Run the given probes on RUN and print their findings.
 
@@ -52,20 +62,44 @@ def probe(
     every = not (names or addresses)
     if style == "brief" and not every:
         style = "verbose"
-    failed = []
-    for each in selected:
-        if not names and not each.applies(opened):
-            if style == "verbose":
-                echo(wording.probe_not_applicable(each.name, each.question))
-        elif len(selected) == 1:
-            _run(opened, each, force=force, style=style)
-        elif not _succeeds(opened, each, force=force, style=style):
-            failed.append(each.name)
+    with cluster.client_for(run) as client:
+        how = Running(force=force, named=bool(names), style=style, client=client)
+        failed = _run_all(opened, selected, how)
     asked = [each.name for each in selected if each.name not in failed]
     _print(opened, asked, style, every=every)
     if failed:
         echo(wording.probes_failed(failed, len(selected)), err=True)
         raise SystemExit(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """How probes are run, and what is printed of it."""
+
+    force: bool
+    """Whether results that are up to date are computed again."""
+    named: bool
+    """Whether the probes were given by name; otherwise those that do not apply are left out."""
+    style: OutputStyle
+    """"verbose" for a line on every probe, "brief" on slow ones; others print none."""
+    client: "Client | None"
+    """Client of the workers that measure lanes."""
+
+
+def _run_all(run: "Run", selected: "list[Probe]", how: Running) -> list[str]:
+    """Run probes; return the names of those of several that failed. Of one, the error is raised."""
+    from jtdiag.terminal import wording
+
+    failed = []
+    for probe in selected:
+        if not how.named and not probe.applies(run):
+            if how.style == "verbose":
+                echo(wording.probe_not_applicable(probe.name, probe.question))
+        elif len(selected) == 1:
+            _run(run, probe, how)
+        elif not _succeeds(run, probe, how):
+            failed.append(probe.name)
+    return failed
 
 
 def _print(run: "Run", asked: list[str], style: OutputStyle, *, every: bool) -> None:
@@ -106,13 +140,13 @@ def _findings(run: "Run", asked: list[str]) -> "list[Finding]":
     return sorted(stored, key=lambda finding: order.index(finding.probe))
 
 
-def _succeeds(run: "Run", probe: "Probe", *, force: bool, style: OutputStyle) -> bool:
+def _succeeds(run: "Run", probe: "Probe", how: Running) -> bool:
     """Run one of several probes; return whether it succeeded. An error is printed."""
     from jtdiag.errors import JtdiagError
     from jtdiag.terminal import wording
 
     try:
-        _run(run, probe, force=force, style=style)
+        _run(run, probe, how)
     except JtdiagError as error:
         echo(wording.probe_failed(probe.name, str(error)), err=True)
         return False
@@ -122,15 +156,8 @@ def _succeeds(run: "Run", probe: "Probe", *, force: bool, style: OutputStyle) ->
     return True
 
 
-def _run(run: "Run", probe: "Probe", *, force: bool, style: OutputStyle) -> None:
-    """Run a probe and show its progress, and its findings if they cannot be saved.
-
-    Args:
-        run: The run.
-        probe: The probe.
-        force: Whether a result that is up to date is computed again.
-        style: "verbose" for a line on every probe, "brief" on slow ones; others print none.
-    """
+def _run(run: "Run", probe: "Probe", how: Running) -> None:
+    """Run a probe and show its progress, and its findings if they cannot be saved."""
     from jtdiag.probing import results
     from jtdiag.probing.running import judge, probe as run_probe
     from jtdiag.terminal import wording
@@ -138,14 +165,14 @@ def _run(run: "Run", probe: "Probe", *, force: bool, style: OutputStyle) -> None
     from jtdiag.terminal.findings import print_findings
     from jtdiag.terminal.probing import announce, measuring
 
-    fresh = not force and results.is_fresh(run, probe)
-    if fresh and style == "verbose":
+    fresh = not how.force and results.is_fresh(run, probe)
+    if fresh and how.style == "verbose":
         echo(wording.probe_up_to_date(probe.name, probe.question))
-    elif not fresh and style in ("verbose", "brief"):
-        announce(run, probe, brief=style == "brief")
+    elif not fresh and how.style in ("verbose", "brief"):
+        announce(run, probe, brief=how.style == "brief")
     try:
-        with measuring(run, probe.name, shown=style in ("verbose", "brief")):
-            run_probe(run, probe, force=force)
+        with measuring(run, probe.name, shown=how.style in ("verbose", "brief")):
+            run_probe(run, probe, force=how.force, client=how.client)
     except results.NotSavedError as error:
         print_findings(Console(), judge(run, probe, error.result))
         raise

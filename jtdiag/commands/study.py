@@ -8,6 +8,7 @@ import click
 
 from jtdiag.printable import shell_word
 from jtdiag.terminal import completion
+from jtdiag.terminal.cluster_options import ClusterOptions, cluster_options
 from jtdiag.terminal.output_style import OutputStyle, output_style
 from jtdiag.terminal.signals import grace_option
 
@@ -24,11 +25,17 @@ from jtdiag.terminal.signals import grace_option
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: runs/<name>].")
 @grace_option
+@cluster_options
 @output_style(
     verbose="Print every epoch of every run.", json="Print the answer and the errors as JSON."
 )
 def study(
-    study: str, overrides: tuple[str, ...], out: Path | None, grace: float, style: OutputStyle
+    study: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    grace: float,
+    cluster: ClusterOptions,
+    style: OutputStyle,
 ) -> None:
     """Train, probe and compare the runs of a study.
 
@@ -45,7 +52,8 @@ def study(
         from jtdiag.engine import wording
 
         started = folder is not None and os.path.exists(folder)
-        return wording.interrupted(f"jtdiag study {shell_word(folder)}", started=started)
+        command = f"jtdiag study {shell_word(folder)}{cluster.arguments}"
+        return wording.interrupted(command, started=started)
 
     with stoppable(grace, message) as stop:  # before imports that take seconds
         from jtdiag.recipe.studies import find
@@ -55,6 +63,7 @@ def study(
 
         definition = find(study, overrides)
         folder = folder or Path("runs") / definition.name
-        run_study(definition, folder, partial(display, style), stop)
+        with cluster.client() as client:
+            run_study(definition, folder, partial(display, style), stop, client)
         figures = plot(folder)
     print_study(StudyClosing(folder=folder, figures=figures, style=style))

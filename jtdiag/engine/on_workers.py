@@ -6,21 +6,21 @@ reports is read from its seals.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from jtdiag.cluster import workers
+from jtdiag.cluster import tasks, workers
 from jtdiag.engine import parts
 from jtdiag.engine.architectures.module_stack import Factory
 from jtdiag.engine.progress import Listener
 from jtdiag.engine.sealed_epochs import SealedEpochs
 from jtdiag.engine.session import Session
 from jtdiag.engine.stopping import StopRequest
-from jtdiag.errors import ClusterError, StoreError, is_on_command_line, on_command_line, option
+from jtdiag.errors import StoreError, is_on_command_line, on_command_line, option
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lane_locks, owners
 from jtdiag.store.lane_locks import HeldError
@@ -100,13 +100,14 @@ def train_lanes(
     units = parts.units(job.recipe, groups)
     left = [unit for unit in units if not all(run.seal(lane).done for lane in unit)]
     futures = client.map(_train_unit, left, job=job, pure=False, key=f"lanes-{job.token}")
+    remedy = f"Completed epochs are saved; go on with {option('resume=True', '--resume')}."
     try:
         while not all(future.done() for future in futures):
             stop.between_epochs()
-            _raise_errors(futures)
+            tasks.raise_errors(futures, remedy)
             time.sleep(POLL)
             sealed.report()
-        _raise_errors(futures)
+        tasks.raise_errors(futures, remedy)
     except BaseException:
         _end(client, futures, job, run, stop.seconds_left if stop.requested else GRACE)
         raise
@@ -114,30 +115,6 @@ def train_lanes(
         sealed.report()
         with suppress(Exception):  # whatever the scheduler says now, the lanes are trained
             client.run(_forget, job.token)
-
-
-def _raise_errors(futures: Iterable["Future"]) -> None:
-    from distributed.scheduler import KilledWorker
-
-    remedy = f"Completed epochs are saved; go on with {option('resume=True', '--resume')}."
-    for future in futures:
-        if future.status in ("pending", "finished"):
-            continue
-        if future.status != "error":
-            raise ClusterError(f"The scheduler has ended, or given up tasks. {remedy}")
-        try:
-            future.result()
-        except KilledWorker as error:
-            raise ClusterError(
-                f"{error.allowed_failures + 1} workers have ended while they trained the same "
-                f"lanes; see their logs, for example whether memory ran out. {remedy}"
-            ) from error
-        except ModuleNotFoundError as error:
-            if error.name != "jtdiag":
-                raise
-            raise ClusterError(
-                f"A worker that was added has no jtdiag. Install it there. {remedy}"
-            ) from error
 
 
 def _end(client: "Client", futures: Sequence["Future"], job: Job, run: Run, grace: float) -> None:

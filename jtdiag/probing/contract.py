@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,9 @@ from jtdiag.printable import printable
 from jtdiag.probing import credit_facts, lane_states
 from jtdiag.probing.findings import Finding
 from jtdiag.store.run import Run
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,8 @@ class Options:
 
     metrics_only: bool = False
     """Read the metrics only, as `jtdiag watch` does."""
+    client: "Client | None" = None
+    """Client of Dask whose workers may measure lanes, see `probing.checkpoints`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,11 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from jtdiag.cluster import workers
 from jtdiag.errors import ProbeError, StoreError
 from jtdiag.probing import findings, lane_states, results, wording
 from jtdiag.probing.contract import Options, Probe
@@ -12,11 +14,20 @@ from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
 from jtdiag.store.run import Run
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 ALWAYS = ("self-test", "nothing-learned")
 """Rules whose findings also hold where nothing was learned."""
 
 
-def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> xr.Dataset:
+def probe(
+    run: Run | str | Path,
+    name: str | Probe,
+    *,
+    force: bool = False,
+    client: "Client | None" = None,
+) -> xr.Dataset:
     """Run a probe on a run and return its result, from ``results/`` if that is fresh.
 
     A recomputed result is stored there, and its findings are written to ``findings.jsonl``.
@@ -25,15 +36,20 @@ def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> x
         run: The run or its folder.
         name: The probe's name, as listed by `jtdiag probes`, or a user-defined `Probe`.
         force: Recompute even if the stored result is fresh.
+        client: A client of Dask (``distributed.Client``), whose workers see the folder of the run:
+            they measure lanes, with probes that can be divided. The result is the same.
 
     Raises:
+        ClusterError: if the workers cannot be used.
         ProbeError: if there is no such probe.
         StoreError: if there is no such run, or it has no sealed epoch yet.
     """
     run = run if isinstance(run, Run) else Run(run)
     selected = name if isinstance(name, Probe) else PROBES.find(name)
     if force or not results.is_fresh(run, selected):
-        return measure(run, selected)
+        if client is not None:
+            workers.check(client, run.path)
+        return measure(run, selected, client)
     results.remove_drafts(run)
     result = results.load(run, selected.name)
     judged = judge(run, selected, result)
@@ -48,8 +64,13 @@ def probe(run: Run | str | Path, name: str | Probe, *, force: bool = False) -> x
     return result
 
 
-def measure(run: Run, selected: Probe) -> xr.Dataset:
+def measure(run: Run, selected: Probe, client: "Client | None" = None) -> xr.Dataset:
     """Measure and judge a run and store the result, even if the stored result is fresh.
+
+    Args:
+        run: The run.
+        selected: The probe.
+        client: As in `probe`; its workers have been checked.
 
     Raises:
         StoreError: if results cannot be written; nothing is measured then. If that is noticed only
@@ -59,7 +80,7 @@ def measure(run: Run, selected: Probe) -> xr.Dataset:
     results.remove_drafts(run)
     results.require_room(run)
     made_from = results.origin(run, selected)  # before measuring: the run may grow meanwhile
-    result = ask(run, selected, Options())
+    result = ask(run, selected, Options(client=client))
     with suppress(StoreError):  # the result, which cannot be saved either, says so
         findings.begin(run.path)
     results.save(run, selected.name, result, made_from)

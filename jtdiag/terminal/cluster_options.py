@@ -1,8 +1,8 @@
 """Command-line options that select workers of Dask."""
 
 import functools
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,20 @@ class ClusterOptions:
             return connecting.joined(self.scheduler)
         assert self.cluster is not None
         return connecting.described(self.cluster)
+
+    @contextmanager
+    def client_for(self, run: Path) -> "Iterator[Client | None]":
+        """Yield a client whose workers can use a run; None if no workers are given.
+
+        Raises:
+            ClusterError: if several options are given, or their workers cannot be used.
+        """
+        with self.client() as client:
+            if client is not None:
+                from jtdiag.cluster import workers
+
+                workers.check(client, run)
+            yield client
 
 
 def cluster_options(command: Callable[..., None]) -> Callable[..., None]:

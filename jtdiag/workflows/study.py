@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jtdiag import files
 from jtdiag.engine.progress import Listener
@@ -21,6 +22,9 @@ from jtdiag.stats import listed
 from jtdiag.store.run import Run
 from jtdiag.tables.schemes import PROBES, of_study, to_dataset
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 FIGURE = schemes.FIGURE.name
 OF_RUNS = ("lambda-mu", "gap")
 """Figures that compare the runs of a study, if they differ in [modules]."""
@@ -31,6 +35,7 @@ def run_study(
     folder: Path,
     display: Callable[[], AbstractContextManager[Listener]],
     stop: StopRequest | None = None,
+    client: "Client | None" = None,
 ) -> None:
     """Train every run of a study that is not trained yet and run the probes that it needs.
 
@@ -39,6 +44,7 @@ def run_study(
         folder: Folder of the study; every run is a folder in it.
         display: Displays the training of one run.
         stop: Ends the study early when it is requested.
+        client: A client of Dask whose workers train and measure lanes.
 
     Raises:
         JtdiagError: if a run cannot be trained; epochs that are already saved are kept.
@@ -46,11 +52,13 @@ def run_study(
     _prepare(study, folder)
     for name, recipe in study.runs.items():
         with display() as listener:
-            run = train(recipe, folder / name, resume=True, listener=listener, stop=stop)
+            run = train(
+                recipe, folder / name, resume=True, listener=listener, stop=stop, client=client
+            )
         if stop is not None:
             stop.between_epochs()  # requested during the last epoch
         for probe_name in PROBES:
-            probe(run, probe_name)
+            probe(run, probe_name, client=client)
 
 
 def _prepare(study: Study, folder: Path) -> None:

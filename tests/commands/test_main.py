@@ -25,7 +25,10 @@ OPTIONS = {
         *("-v", "-q", "--json"),
     ],
     "probes": ["--json"],
-    "probe": ["RUN", "[NAMES]...", "--probe", "--force", "-v", "-q", "--json"],
+    "probe": [
+        *("RUN", "[NAMES]...", "--probe", "--force", "--workers", "--scheduler", "--cluster"),
+        *("-v", "-q", "--json"),
+    ],
     "watch": [
         *("RUN", "--plain", "--json", "--interval", "--once", "--until-done"),
         *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--sink"),
@@ -35,7 +38,10 @@ OPTIONS = {
         "--watch",
     ],
     "table": ["RUN...", "--of", "--format", "--out"],
-    "study": ["STUDY", "--set", "--out", "--grace", "-v", "-q", "--json"],
+    "study": [
+        *("STUDY", "--set", "--out", "--grace", "--workers", "--scheduler", "--cluster"),
+        *("-v", "-q", "--json"),
+    ],
     "report": ["RUN...", "--out", "--ask", "-q", "--json"],
     "compare": ["A", "B", "--format"],
     "check": ["RUNS...", "--repair", "-q", "--json"],

@@ -1,6 +1,6 @@
 """Conditioning: condition of the joint loss with respect to the outputs and to the weights."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from jtdiag import names
+from jtdiag.probing.checkpoints import Checkpoint, of_checkpoints
 from jtdiag.probing.contract import Options, Probe, Var
-from jtdiag.replay import Replay
 from jtdiag.store.run import Run
 from jtdiag_probes.conditioning import cost, exponent, output_conditioning, weight_conditioning
 from jtdiag_probes.conditioning.verdict import at_the_end, judge
@@ -22,6 +22,9 @@ from jtdiag_probes.conditioning.weight_conditioning import (
     WeightCurvature,
 )
 from jtdiag_probes.linalg import density
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 QUANTITY = "quantity"
 FITTED = ("grid_kappa", "kappa", "kappa_lower", "weight_anisotropy")
@@ -82,7 +85,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     if options.metrics_only:
         return result.drop_vars(names.MEMBER)
     result = result.merge(output_conditioning.from_outputs(run, metrics))
-    result = result.assign(_from_checkpoints(run)).assign_coords(
+    result = result.assign(_from_checkpoints(run, options.client)).assign_coords(
         {EIGENVALUE: density.axis(POINTS), EXACT_EXAMPLES: list(EXACT)}
     )
     result = result.assign(lower_bound(result["kappa_exact"], result["kappa_exact_alone"]))
@@ -96,7 +99,7 @@ def seconds(run: Run) -> float:
     return cost.seconds(run, examples, len(output_conditioning.GRID_LAM), EXAMPLES)
 
 
-def _from_checkpoints(run: Run) -> dict[str, Any]:
+def _from_checkpoints(run: Run, client: "Client | None") -> dict[str, Any]:
     """Return the variables with respect to the weights.
 
     NaN for lanes without a checkpoint, for branches of one network, which share weights, and for
@@ -116,23 +119,22 @@ def _from_checkpoints(run: Run) -> dict[str, Any]:
         for name, var in writes.items()
     }
     epochs = np.full((sizes[names.LAM], sizes[names.TRIAL]), -1)
-    replay = None
-    for lane in run.lanes:
-        stored = run.seal(lane).checkpoints
-        if stored and not recipe.members.branched and not run.recorded:
-            replay = Replay.of(run, lane, stored[-1], beside=replay)
-            epochs[lane.lam_index, lane.trial] = stored[-1]
-            for name, value in _numbers(replay).items():
-                variables[name][1][lane.lam_index, lane.trial] = value
+    can_replay = not recipe.members.branched and not run.recorded
+    last = {lane: run.seal(lane).checkpoints[-1:] for lane in run.lanes if can_replay}
+    for (lane, epoch), numbers in of_checkpoints(run, last, _numbers, client).items():
+        epochs[lane.lam_index, lane.trial] = epoch
+        for name, value in numbers.items():
+            variables[name][1][lane.lam_index, lane.trial] = value
     return {**variables, "checkpoint": (writes["checkpoint"].dims, epochs)}
 
 
-def _numbers(replay: Replay) -> dict[str, float | NDArray[np.floating[Any]]]:
+def _numbers(checkpoint: Checkpoint) -> dict[str, float | NDArray[np.floating[Any]]]:
     """Return the numbers of one lane; none if its members have diverged."""
+    replay = checkpoint.replay
     if not all(bool(weight.isfinite().all()) for weight in replay.trained.values()):
         return {}
     # Fused attention kernels have no second derivative; the plain one has.
-    with replay.threads(), sdpa_kernel(SDPBackend.MATH):
+    with sdpa_kernel(SDPBackend.MATH):
         return WeightCurvature(replay).numbers()
 
 

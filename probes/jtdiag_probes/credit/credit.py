@@ -10,9 +10,9 @@ from torch import Tensor
 
 from jtdiag import names
 from jtdiag.credit_replay import CreditReplay, Gradients
+from jtdiag.probing.checkpoints import Checkpoint, of_checkpoints
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.recipe.modules import Modules
-from jtdiag.replay import Replay
 from jtdiag.store.run import Run
 from jtdiag_probes.conditioning.weight_conditioning import evenly
 from jtdiag_probes.credit.agreement import agreement, relative_to_first
@@ -59,22 +59,25 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     if options.metrics_only:
         return xr.Dataset(coords={names.LAM: coords[names.LAM]})
     newest = coords[names.EPOCH].size - 1  # more may have been sealed since
-    measured: dict[tuple[int, int, int], Values] = {}
-    replay, examples = None, 0
+    epochs = {}
     for lane in run.lanes:
         kept = [e for e in run.seal(lane).checkpoints if e <= newest]
-        for epoch in measured_epochs(kept, run.recipe.modules):
-            replay = Replay.of(run, lane, epoch, beside=replay)
-            step = CreditReplay.of(run, replay, epoch)
-            batches = step.batches(EXAMPLES)
-            examples = sum(map(len, batches))
-            with replay.threads():
-                measured[lane.lam_index, lane.trial, epoch] = compared(step, batches)
+        epochs[lane] = measured_epochs(kept, run.recipe.modules)
+    of_each = of_checkpoints(run, epochs, _of_checkpoint, options.client)
+    measured = {(k.lam_index, k.trial, e): values for (k, e), (values, _) in of_each.items()}
+    counts = [count for _, count in of_each.values()]
     return _result(run, measured).assign_attrs(
-        training_examples=examples,
+        training_examples=counts[-1] if counts else 0,
         credit=run.recipe.modules.credit,
         one_by_one=int(run.recipe.modules.record.one_by_one),
     )
+
+
+def _of_checkpoint(checkpoint: Checkpoint) -> tuple[Values, int]:
+    """Return what `compared` returns, and the number of examples."""
+    step = CreditReplay.of(checkpoint.run, checkpoint.replay, checkpoint.epoch)
+    batches = step.batches(EXAMPLES)
+    return compared(step, batches), sum(map(len, batches))
 
 
 def measured_epochs(kept: Sequence[int], modules: Modules) -> list[int]:

@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names, stats
+from jtdiag.probing.checkpoints import Checkpoint, of_checkpoints
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.replay import Replay
@@ -71,16 +72,18 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         name: (dims, np.full([sizes[dim] for dim in dims], np.nan))
         for name, (dims, _, _) in _MEANINGS.items()
     }
-    replay = None
-    for lane in run.lanes:
-        for epoch in run.seal(lane).checkpoints:
-            if epoch < sizes[names.EPOCH]:  # skip epochs sealed after the metrics were read
-                replay = Replay.of(run, lane, epoch, beside=replay)
-                with replay.threads(), np.errstate(invalid="ignore", over="ignore"):
-                    numbers = of_replay(replay)
-                for name, value in numbers.items():
-                    variables[name][1][lane.lam_index, lane.trial, epoch] = value
+    newest = sizes[names.EPOCH] - 1  # more may have been sealed since the metrics were read
+    kept = {lane: [e for e in run.seal(lane).checkpoints if e <= newest] for lane in run.lanes}
+    measured = of_checkpoints(run, kept, _of_checkpoint, options.client)
+    for (lane, epoch), numbers in measured.items():
+        for name, value in numbers.items():
+            variables[name][1][lane.lam_index, lane.trial, epoch] = value
     return xr.Dataset(variables, coords={dim: coords[dim] for dim in _BY_MEMBER})
+
+
+def _of_checkpoint(checkpoint: Checkpoint) -> dict[str, float | NDArray[np.floating[Any]]]:
+    with np.errstate(invalid="ignore", over="ignore"):
+        return of_replay(checkpoint.replay)
 
 
 def of_replay(replay: Replay) -> dict[str, float | NDArray[np.floating[Any]]]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from jtdiag import names
+from jtdiag.probing.checkpoints import Checkpoint, of_checkpoints
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.replay import Replay
 from jtdiag.rules.limits import EARLY_EPOCH
@@ -77,18 +78,23 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     by_lane = _epochs(run, coords[names.EPOCH].size - 1)  # more may have been sealed since
     epochs = sorted({epoch for several in by_lane.values() for epoch in several})
     members = evenly(run.recipe.members.count, MEMBERS)
-    measured: dict[tuple[int, int, int], Mapping[str, NDArray[np.float64]]] = {}
-    replay, prepared = None, _PreparedTrials()
-    layers: tuple[str, ...] = (INPUTS,)
-    for lane, several in by_lane.items():
-        for epoch in several:
-            replay = Replay.of(run, lane, epoch, beside=replay)
-            layers = (INPUTS, *replay.layers)
-            with replay.threads():
-                measured[lane.lam_index, lane.trial, epochs.index(epoch)] = prepared.of(
-                    replay
-                ).measure(replay, members)
+    of_each = of_checkpoints(run, by_lane, _of_checkpoint, options.client)
+    layers = next((layers for layers, _ in of_each.values()), (INPUTS,))
+    measured = {
+        (lane.lam_index, lane.trial, epochs.index(epoch)): numbers
+        for (lane, epoch), (_, numbers) in of_each.items()
+    }
     return _result(run, epochs, members, layers, measured)
+
+
+def _of_checkpoint(
+    checkpoint: Checkpoint,
+) -> tuple[tuple[str, ...], Mapping[str, NDArray[np.float64]]]:
+    """Return the names of the layers and what is measured of them."""
+    replay = checkpoint.replay
+    prepared = checkpoint.shared.setdefault("prepared", _PreparedTrials())
+    members = evenly(checkpoint.run.recipe.members.count, MEMBERS)
+    return (INPUTS, *replay.layers), prepared.of(replay).measure(replay, members)
 
 
 def seconds(run: Run) -> float:
