@@ -98,6 +98,7 @@ def _until_complete(
                 time.sleep(chance.uniform(0, LONGEST))
                 sealed = _sealed(path)
                 killed += _kill(client, chance)
+                print(f"  {killed} killed, {sealed} epochs sealed", flush=True)
             time.sleep(0.05)
     return killed - before
 
@@ -120,11 +121,18 @@ def _kill(client: psutil.Popen, chance: random.Random) -> int:
             return 1
         client.kill()
         client.wait()
-        _, alive = psutil.wait_procs(workers, timeout=10)
-        if alive:
-            raise SystemExit(f"workers outlive their client: {alive}")
+        _require_ended(workers)
         return 1
     return 0
+
+
+def _require_ended(workers: list[psutil.Process]) -> None:
+    """Check that workers end with their client, whether or not somebody waits for them."""
+    deadline = time.monotonic() + 10
+    while any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in workers):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"workers outlive their client: {workers}")
+        time.sleep(0.05)
 
 
 def _report(folder: Path, name: str) -> int:
