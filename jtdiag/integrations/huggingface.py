@@ -32,6 +32,9 @@ class JtdiagCallback(TrainerCallback):  # type: ignore[misc]
             requires; functions and branches return (M, N, K).
         labels: Name of the model's keyword argument with the targets, or a function of all
             keyword arguments.
+        trainer: Trainer that logs the numbers of every epoch, such as ``jtdiag/median_skill``:
+            ``trainer.add_callback(JtdiagCallback(trainer=trainer))``. It passes no logger to its
+            callbacks.
     """
 
     def __init__(
@@ -40,8 +43,10 @@ class JtdiagCallback(TrainerCallback):  # type: ignore[misc]
         *,
         logits: Where = "logits",
         labels: Where = "labels",
+        trainer: Any = None,
     ) -> None:
         self.monitor = with_logging(monitor)
+        self._trainer = trainer
         self._logits, self._labels = logits, labels
         self._hook: Any = None
 
@@ -65,8 +70,12 @@ class JtdiagCallback(TrainerCallback):  # type: ignore[misc]
             self.monitor.update(logits, select(self._labels, keywords, "labels"))
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """End the monitor's epoch."""
+        """End the monitor's epoch, and log its numbers if the trainer is known."""
         end_epoch(self.monitor)
+        with self.monitor.guard:
+            numbers = self.monitor.scalars()
+            if self._trainer is not None and numbers:
+                self._trainer.log(numbers)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Remove the hook."""

@@ -23,6 +23,7 @@ except ImportError as error:
 class JtdiagHandler:
     """Updates a monitor in every iteration of an engine, and ends its epochs.
 
+    The numbers of an epoch, such as ``jtdiag/median_skill``, are then in ``engine.state.metrics``.
     Iterations in which the process function returns None are left out.
 
     Args:
@@ -55,6 +56,8 @@ class JtdiagHandler:
 
     def _end_epoch(self, engine: Any) -> None:
         end_epoch(self.monitor, self._steps)
+        with self.monitor.guard:
+            engine.state.metrics.update(self.monitor.scalars())
 
 
 def _pair(output: Any) -> tuple[Logits, Tensor]:

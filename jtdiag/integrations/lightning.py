@@ -22,9 +22,10 @@ except ImportError:
 class JtdiagCallback(Callback):  # type: ignore[misc]
     """Updates a monitor in every training batch, and ends its epochs.
 
-    In distributed training each process monitors its own examples; the main process reports.
-    Batches in which `training_step` returns None are left out. What is recorded during the sanity
-    check of the validation is discarded.
+    The numbers of an epoch, such as ``jtdiag/median_skill``, go to the loggers of the Trainer. In
+    distributed training each process monitors its own examples; the main process reports. Batches
+    in which `training_step` returns None are left out. What is recorded during the sanity check of
+    the validation is discarded.
 
     Args:
         monitor: By default a new one, which logs its findings.
@@ -79,5 +80,7 @@ class JtdiagCallback(Callback):  # type: ignore[misc]
             self.monitor.discard()
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """End the monitor's epoch."""
+        """End the monitor's epoch, and log its numbers, such as ``jtdiag/median_skill``."""
         end_epoch(self.monitor, self._steps)
+        with self.monitor.guard:
+            pl_module.log_dict(self.monitor.scalars(), rank_zero_only=True)

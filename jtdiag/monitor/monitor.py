@@ -28,6 +28,7 @@ from jtdiag.monitor.epoch_sample import EpochSample, Summed
 from jtdiag.monitor.guard import Guard
 from jtdiag.monitor.recording import Facts, RecordedLane, Recording, address
 from jtdiag.monitor.sampled_epoch import SampledEpoch, decidable
+from jtdiag.monitor.scalars import scalars
 from jtdiag.probing.findings import Finding
 from jtdiag.rules import RULES, VerdictLog
 from jtdiag.rules.contract import History
@@ -427,6 +428,17 @@ class DominanceMonitor:
             ),
             lam=np.array(lam) if None not in lam else None,
         )
+
+    def scalars(self) -> dict[str, float]:
+        """Return numbers of the last epoch for a logger, such as ``jtdiag/median_skill``.
+
+        See `jtdiag.monitor.scalars`. Empty before an epoch has ended.
+        """
+        return scalars(self.history) if self.epochs else {}
+
+    def summary(self) -> str:
+        """Return the epochs watched, the numbers of the last one, and all alerts, as lines."""
+        return "\n".join([repr(self), *wording.summary(self.scalars(), self.findings)])
 
     def _by_epoch(self, name: str) -> NDArray[np.float64]:
         return np.stack([epoch.means[name] for epoch in self.epochs])

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from jtdiag import stats
+from jtdiag.probing.findings import Finding
 
 ORIGIN = "from a user's training loop; the recipe's data, learning rate and optimizer are unknown"
 """Setting of a run that was recorded."""
@@ -58,6 +59,23 @@ def monitor(members: int, epochs: int, alerts: int, *, stopped: bool) -> str:
     counts = ((members, "member"), (epochs, "epoch"), (alerts, "alert"))
     text = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
     return f"<DominanceMonitor: {text}{', stopped' if stopped else ''}>"
+
+
+def summary(scalars: Mapping[str, float], findings: Sequence[Finding]) -> list[str]:
+    """Return the numbers of the last epoch on one line, and a line for each finding.
+
+    Args:
+        scalars: Numbers by name, such as ``jtdiag/median_skill``; empty before the first epoch.
+        findings: All findings so far.
+    """
+    if not scalars:
+        return ["no epoch has ended yet"]
+    numbers = (f"{name.partition('/')[2]} {number:.4g}" for name, number in scalars.items())
+    lines = [f"last epoch: {', '.join(numbers)}"]
+    if not findings:
+        return [*lines, "no rule fired"]
+    marks = {"alert": "ALERT "}
+    return [*lines, *(f"{marks.get(f.level, '')}{f.sentence}" for f in findings)]
 
 
 def no_tensor(argument: str, actual: str) -> str:

@@ -68,6 +68,17 @@ def test_the_callback_counts_what_the_model_said_in_training(library, toy, tmp_p
 
 
 @pytest.mark.slow
+def test_the_trainer_logs_the_numbers_of_every_epoch(library, toy, tmp_path):
+    logged = []
+    monitor = DominanceMonitor(lam=1, every=1)
+    trainer = SimpleNamespace(log=logged.append)
+    fit(library, toy, library.Callback(monitor, trainer=trainer), tmp_path, epochs=2)
+    assert len(logged) == 2
+    assert logged[-1] == monitor.scalars()
+    assert "jtdiag/diversity" in logged[-1]
+
+
+@pytest.mark.slow
 def test_branches_of_the_model_may_be_watched_instead(library, toy, tmp_path):
     monitor = DominanceMonitor(every=1)
     with watch_branches(toy.members, [f"members.{j}" for j in range(3)]) as branches:

@@ -34,20 +34,23 @@ def run(library, toy, handler, shape, epochs=3):
     engine = library.Engine(step)
     handler.attach(engine)
     engine.run(DataLoader(TensorDataset(toy.x, toy.y), batch_size=toy.batch), epochs)
+    return engine
 
 
 @pytest.mark.parametrize("form", ["pair", "dict"])
 def test_the_handler_counts_what_the_steps_returned(library, toy, form):
     monitor = DominanceMonitor(lam=1, every=1)
     if form == "pair":
-        run(library, toy, library.Handler(monitor), lambda logits, target: (logits, target))
+        handler = library.Handler(monitor)
+        engine = run(library, toy, handler, lambda logits, target: (logits, target))
     else:
         handler = library.Handler(monitor, lambda output: (output["eta"], output["y"]))
-        run(library, toy, handler, lambda logits, target: {"eta": logits, "y": target})
+        engine = run(library, toy, handler, lambda logits, target: {"eta": logits, "y": target})
     assert monitor.history.epoch.tolist() == [1, 2, 3]
     for epoch in (1, 2, 3):
         found = monitor.history.member_error[epoch - 1]
         np.testing.assert_allclose(found, toy.members.errors_by_hand(epoch))
+    assert engine.state.metrics == monitor.scalars() != {}
 
 
 def test_iterations_that_return_nothing_are_left_out(library, toy):

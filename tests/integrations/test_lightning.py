@@ -63,14 +63,17 @@ def fit(library, toy, callback, *, key="logits", epochs=3, tmp_path=".", step=No
         default_root_dir=tmp_path,
     )
     trainer.fit(Module(), loader, loader)
+    return trainer
 
 
 @pytest.mark.slow
 def test_the_callback_counts_what_the_training_steps_said(library, toy, tmp_path):
     callback = library.Callback(DominanceMonitor(lam=1, every=1))
-    fit(library, toy, callback, tmp_path=tmp_path)
+    trainer = fit(library, toy, callback, tmp_path=tmp_path)
     history = callback.monitor.history
     assert history.epoch.tolist() == [1, 2, 3]
+    scalars = callback.monitor.scalars()
+    assert {name: float(trainer.logged_metrics[name]) for name in scalars} == pytest.approx(scalars)
     for epoch in (1, 2, 3):
         np.testing.assert_allclose(
             history.member_error[epoch - 1], toy.members.errors_by_hand(epoch)

@@ -74,6 +74,27 @@ def test_counting_all_gives_what_the_engine_counts():
     assert (epoch.examples, epoch.counted, epoch.batches) == (40, 7, 7)
 
 
+def test_scalars_are_the_numbers_of_the_last_epoch():
+    monitor = DominanceMonitor(every=1)
+    assert monitor.scalars() == {}
+    assert monitor.summary().splitlines()[1:] == ["no epoch has ended yet"]
+    train(monitor, epochs=3)
+    means = monitor.epochs[-1].means
+    scalars = {name.removeprefix("jtdiag/"): x for name, x in monitor.scalars().items()}
+    members, ensemble = np.mean(means["member_loss"]), float(means["ensemble_loss"])
+    assert scalars["diversity"] == pytest.approx(members - ensemble)
+    assert scalars["ensemble_error"] == float(means["ensemble_error"])
+    assert scalars["member_error"] == np.median(means["member_error"])
+    chance = monitor.history.chance_error
+    shares = (chance - means["member_error"]) / (chance - means["ensemble_error"])
+    assert scalars["leader_share"] == pytest.approx(shares.max())
+    assert scalars["median_skill"] == pytest.approx(np.median(shares))
+    _, last, *findings = monitor.summary().splitlines()
+    assert f"diversity {scalars['diversity']:.4g}" in last
+    assert len(findings) == len(monitor.findings) > 0
+    assert findings[0] == f"ALERT {monitor.findings[0].sentence}"
+
+
 @pytest.mark.parametrize("family", families.FAMILIES.names())
 @pytest.mark.parametrize("combiner", families.COMBINERS)
 def test_the_numbers_of_each_family_are_those_of_all_examples_at_once(family, combiner):

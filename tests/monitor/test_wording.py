@@ -28,6 +28,11 @@ SENTENCES = [
         "The monitor of jtdiag has stopped: RuntimeError: out of memory. Training is not "
         "affected. With strict=True, the monitor raises the error.",
     ),
+    ("; ".join(wording.summary({}, [])), "no epoch has ended yet"),
+    (
+        "; ".join(wording.summary({"jtdiag/diversity": 0.25, "jtdiag/ensemble_error": 0.1}, [])),
+        "last epoch: diversity 0.25, ensemble_error 0.1; no rule fired",
+    ),
     (
         wording.no_tensor("logits", "NoneType"),
         "logits are of type NoneType; they must be a tensor (M, N, K), or M tensors (N, K).",
