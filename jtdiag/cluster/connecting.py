@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dask.config
 import joblib
 
 from jtdiag.cluster import workers as on_workers
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 10
 """Seconds to wait for the answer of a scheduler."""
+WITHOUT_WORKERS = 60
+"""Seconds after which tasks fail if all workers of this machine have died."""
 CLOSING = 20
 """Seconds that workers of this machine may take to end; then they are ended."""
 SECTIONS = ("class", "options", "scale")
@@ -45,7 +48,9 @@ def local(count: int) -> Iterator["Client"]:
         "dashboard_address": ":0",
         "silence_logs": logging.CRITICAL,
     }
-    cluster = distributed.LocalCluster(**options)
+    # A worker that dies as it begins is not replaced; tasks would wait for it for ever.
+    with dask.config.set({"distributed.scheduler.no-workers-timeout": f"{WITHOUT_WORKERS}s"}):
+        cluster = distributed.LocalCluster(**options)
     try:
         with distributed.Client(cluster) as client:
             client.register_plugin(on_workers.ignoring_signals())

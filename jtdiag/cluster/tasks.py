@@ -20,7 +20,7 @@ def raise_errors(futures: Iterable["Future"], remedy: str) -> None:
         ClusterError: if workers died too often, have no jtdiag, or the scheduler ended.
         Exception: that of the task.
     """
-    from distributed.scheduler import KilledWorker
+    from distributed.scheduler import KilledWorker, NoWorkerError
 
     for future in futures:
         # "lost": its worker has died since, so it is run again, which finds nothing left to do.
@@ -35,6 +35,8 @@ def raise_errors(futures: Iterable["Future"], remedy: str) -> None:
                 f"{error.allowed_failures + 1} workers have ended while they had the same lanes; "
                 f"see their logs, for example whether memory ran out. {remedy}"
             ) from error
+        except NoWorkerError as error:
+            raise ClusterError(f"All workers have ended. {remedy}") from error
         except ModuleNotFoundError as error:
             if error.name not in ("jtdiag", "jtdiag_probes"):
                 raise

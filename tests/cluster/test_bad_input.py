@@ -4,8 +4,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 from click.testing import CliRunner
+from distributed.scheduler import NoWorkerError
 
-from jtdiag.cluster import connecting, workers
+from jtdiag.cluster import connecting, tasks, workers
 from jtdiag.commands import main
 from jtdiag.errors import ClusterError
 from jtdiag.terminal.cluster_options import ClusterOptions
@@ -108,3 +109,27 @@ def test_workers_that_cannot_train(tmp_path, answers, text):
 def test_workers_that_can(tmp_path):
     workers.check(Client(version("jtdiag"), True), tmp_path / "some" / "run")
     assert list(tmp_path.iterdir()) == []
+
+
+class Failed:
+    """A task that has failed."""
+
+    def __init__(self, error, status="error"):
+        self.status, self._error = status, error
+
+    def result(self):
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        (Failed(NoWorkerError("lanes", 60.0)), "^All workers have ended. Resume."),
+        (Failed(None, "cancelled"), "^The scheduler has ended, or given up tasks. Resume."),
+        (Failed(ModuleNotFoundError(name="jtdiag")), "^A worker that was added has no jtdiag."),
+    ],
+)
+def test_tasks_that_dask_has_given_up(task, text):
+    tasks.raise_errors([Failed(None, "pending"), Failed(None, "lost")], "Resume.")
+    with pytest.raises(ClusterError, match=text):
+        tasks.raise_errors([task], "Resume.")
