@@ -23,7 +23,8 @@ except ImportError as error:
 class JtdiagCallback(TrainerCallback):  # type: ignore[misc]
     """Updates a monitor in every forward pass in training mode, and ends its epochs.
 
-    In distributed training each process monitors its own examples; the main process reports.
+    In distributed training the examples of all processes are combined at the end of each epoch, and
+    the main process reports.
 
     Args:
         monitor: By default a new one, which logs its findings.
@@ -54,6 +55,7 @@ class JtdiagCallback(TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: Any, control: Any, model: nn.Module, **others: Any
     ) -> None:
         """Register the hook on the model."""
+        self.monitor.combine_processes()
         if not state.is_world_process_zero:
             self.monitor.in_background()
         self.on_train_end(args, state, control)

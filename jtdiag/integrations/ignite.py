@@ -43,6 +43,7 @@ class JtdiagHandler:
 
     def attach(self, engine: Any) -> None:
         """Register the handlers on a training engine."""
+        self.monitor.combine_processes()
         if get_rank() != 0:
             self.monitor.in_background()
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._update)

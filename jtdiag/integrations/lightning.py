@@ -23,9 +23,9 @@ class JtdiagCallback(Callback):  # type: ignore[misc]
     """Updates a monitor in every training batch, and ends its epochs.
 
     The numbers of an epoch, such as ``jtdiag/median_skill``, go to the loggers of the Trainer. In
-    distributed training each process monitors its own examples; the main process reports. Batches
-    in which `training_step` returns None are left out. What is recorded during the sanity check of
-    the validation is discarded.
+    distributed training the examples of all processes are combined at the end of each epoch, and
+    the main process reports. Batches in which `training_step` returns None are left out. What is
+    recorded during the sanity check of the validation is discarded.
 
     Args:
         monitor: By default a new one, which logs its findings.
@@ -49,6 +49,7 @@ class JtdiagCallback(Callback):  # type: ignore[misc]
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Report findings and write the store in the main process only."""
+        self.monitor.combine_processes()
         if not trainer.is_global_zero:
             self.monitor.in_background()
 

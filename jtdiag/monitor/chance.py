@@ -58,6 +58,15 @@ class Chance:
         if self._targets is not None and batch.target is not None:
             self._targets.append(batch.target)
 
+    def targets_on_host(self) -> list[Tensor] | None:
+        """Return the targets collected so far on the CPU; None once the constant is fitted."""
+        return None if self._targets is None else [target.cpu() for target in self._targets]
+
+    def replace_targets(self, collected: list[Tensor]) -> None:
+        """Use the targets of all processes in place of those of this one; none change nothing."""
+        if self._targets is not None and collected:
+            self._targets = collected
+
     @torch.no_grad()
     def settle(self) -> None:
         """Compute chance-level error and loss, once."""

@@ -19,13 +19,14 @@ from jtdiag import families, names
 from jtdiag.alerts.lane_verdicts import LaneVerdict, findings
 from jtdiag.errors import StoreError
 from jtdiag.families.contract import Family
-from jtdiag.monitor import batch_sums, targets, wording
+from jtdiag.monitor import batch_sums, processes, targets, wording
 from jtdiag.monitor.batch_sums import Batch, Logits, Measure, Outputs
 from jtdiag.monitor.branches import BranchSkippedError
 from jtdiag.monitor.chance import Chance
 from jtdiag.monitor.displacement import Displacement, Members
 from jtdiag.monitor.epoch_sample import EpochSample, Summed
 from jtdiag.monitor.guard import Guard
+from jtdiag.monitor.processes import Share
 from jtdiag.monitor.recording import Facts, RecordedLane, Recording, address
 from jtdiag.monitor.sampled_epoch import SampledEpoch, decidable
 from jtdiag.monitor.scalars import scalars
@@ -108,6 +109,7 @@ class DominanceMonitor:
         self._chance = Chance(self.family, chance_error, chance_loss, ignore_index)
         self._measure = Measure(family=self.family, combiner=combiner, ignore_index=ignore_index)
         self._skipped, self._target_dims, self._in_background = "", 1, False
+        self._combines = False
         self._displacement: Displacement | None = None
         self._epoch = self._first = _epoch(resume)
         self.epochs: list[SampledEpoch] = []
@@ -277,6 +279,16 @@ class DominanceMonitor:
         keep = ~targets.ignored(self.family, batch.target, self._measure.ignore_index)
         return Batch(batch.values[:, keep], batch.target[keep], int(keep.sum()))
 
+    def combine_processes(self) -> None:
+        """Combine the sums of all processes of torch.distributed at the end of each epoch.
+
+        Call it in every process that trains the model, before training; the monitors must end the
+        same epochs. Each then has the metrics and findings of all examples, and `in_background`
+        keeps all but the main process from reporting them. Every `end_epoch` waits for the others;
+        some kilobytes are exchanged.
+        """
+        self._combines = True
+
     def in_background(self) -> None:
         """Report no findings and write no store: for all processes but the main one."""
         self.tell = None
@@ -323,26 +335,43 @@ class DominanceMonitor:
             StoreError: if the epoch cannot be written.
         """
         new: list[Finding] = []
+        shares = self._shares()
         if self.stopped:
             return new
         with self.guard:
-            sample = self._sample
-            if sample is None and self._lane is not None and self._lane.has_outputs:
+            recorded = self._lane is not None and self._lane.has_outputs
+            if self._lane is not None and recorded and self._sample is None and not shares:
                 self._lane.hold_start(_on_host(checkpoint or {}))
-            else:
-                new = self._end(sample, checkpoint or {})
+            elif shares or not self._in_background:
+                new = self._end(shares, checkpoint or {})
         with self.guard:
             for finding in new:
                 if self.tell is not None:
                     self.tell(finding)
         return new
 
-    def _end(self, sample: EpochSample | None, checkpoint: Mapping[str, Tensor]) -> list[Finding]:
-        if sample is None or not sample.seen:
+    def _shares(self) -> list[Share]:
+        """Return the sums of the epoch, of this process or of all; none if there was no batch.
+
+        A process that has stopped takes part, so that the others do not wait for it.
+        """
+        own: list[Share] = []
+        if self._sample is not None and self._sample.seen and not self.stopped:
+            with self.guard:
+                self._check_watched()
+                own = [self._fetch(self._sample)]
+        if self._combines:
+            with self.guard:
+                return processes.gathered(own[0] if own else None)
+        return own
+
+    def _end(self, shares: list[Share], checkpoint: Mapping[str, Tensor]) -> list[Finding]:
+        if not shares:
             raise ValueError(wording.no_batches(self._epoch + 1, self._skipped))
-        self._check_watched()
         self._epoch += 1
-        summed, displacement = self._fetch(sample)
+        summed = processes.combined(shares)
+        self._chance.replace_targets([t for share in shares for t in share.targets or ()])
+        displacement = shares[0].displacement
         has_metrics = bool(summed.counted and summed.examples.sum())
         if has_metrics:
             self.epochs.append(self._sampled_epoch(summed, displacement))
@@ -360,7 +389,7 @@ class DominanceMonitor:
             )
 
     @torch.no_grad()
-    def _fetch(self, sample: EpochSample) -> tuple[Summed, NDArray[np.float64] | None]:
+    def _fetch(self, sample: EpochSample) -> Share:
         """Copy the epoch's sums and the displacements to the host in one transfer."""
         rows = sample.rows()
         parts = [rows.flatten()]
@@ -368,12 +397,16 @@ class DominanceMonitor:
             parts.append(self._displacement.measure().to(rows))
         host = torch.cat(parts).cpu().double().numpy()
         sums = host[: rows.numel()].reshape(rows.shape)
-        self._check_range(sums, self._target_dims, self._epoch)
+        self._check_range(sums, self._target_dims, self._epoch + 1)
         summed = sample.close(sums)
         if summed.counted:
             examples = np.rint(sums[:, -2]).astype(np.int64)
             summed = replace(summed, sums=sums[:, :-2], examples=examples)
-        return summed, None if self._displacement is None else host[rows.numel() :]
+        return Share(
+            summed=summed,
+            displacement=None if self._displacement is None else host[rows.numel() :],
+            targets=self._chance.targets_on_host() if self._combines else None,
+        )
 
     def _check_range(
         self, sums: NDArray[np.float64] | Tensor, target_dims: int, epoch: int | None

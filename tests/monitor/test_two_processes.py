@@ -50,22 +50,83 @@ dist.destroy_process_group()
 """
 
 
-@pytest.mark.slow
-def test_each_process_of_a_distributed_training_has_its_own_monitor(tmp_path):
+COMBINED = """
+import json, logging, sys
+import torch
+import torch.distributed as dist
+from jtdiag import DominanceMonitor
+
+rank, folder, together = int(sys.argv[1]), sys.argv[2], sys.argv[3] == "together"
+if together:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+told = []
+monitor = DominanceMonitor(lam=1, every=1, tell=told.append)
+monitor.combine_processes()
+if rank:
+    monitor.in_background()
+for epoch in range(4):
+    random = torch.Generator().manual_seed(epoch)
+    y = torch.randint(3, (400,), generator=random)
+    y[torch.rand(400, generator=random) < 0.5] = 0
+    logits = 0.1 * torch.randn(3, 400, 3, generator=random)
+    logits[0] += 6 * torch.nn.functional.one_hot(y, 3)  # member 0 leads
+    for batch in torch.arange(400).split(40):
+        mine = batch[rank::2] if together else batch
+        if together and rank and epoch == 3:  # a mistake: the other does not wait for ever
+            monitor.update(logits[:2, mine], y[mine])
+        else:
+            monitor.update(logits[:, mine], y[mine])
+    monitor.end_epoch()
+history = monitor.history
+numbers = {name: getattr(history, name)[2].tolist() for name in ("member_error", "ensemble_loss")}
+numbers |= {"chance": history.chance_error, "examples": [e.examples for e in monitor.epochs]}
+found = [[f.rule, f.sentence] for f in monitor.findings]
+print(json.dumps([numbers, found, len(told), monitor.stopped]))
+if together:
+    dist.destroy_process_group()
+"""
+
+
+def in_processes(tmp_path, code, ranks, *arguments):
+    """Return the last line that each of several processes printed, read as JSON."""
     file = tmp_path / "loop.py"
-    file.write_text(LOOP)
+    file.write_text(code)
     processes = [
         subprocess.Popen(
-            [sys.executable, str(file), str(rank), str(tmp_path)],
+            [sys.executable, str(file), str(rank), str(tmp_path), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for rank in (0, 1)
+        for rank in ranks
     ]
     outputs = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    first, second = (json.loads(out.splitlines()[-1]) for out, _ in outputs)
+    assert not any(process.returncode for process in processes), outputs
+    return [json.loads(out.splitlines()[-1]) for out, _ in outputs]
+
+
+@pytest.mark.slow
+def test_combined_processes_have_the_numbers_of_one_that_sees_all_examples(tmp_path):
+    [(expected, findings, told, _)] = in_processes(tmp_path, COMBINED, [0], "alone")
+    assert (told, expected["examples"]) == (len(findings), [400] * 4)
+    assert "dominance" in [rule for rule, _ in findings]
+    first, second = in_processes(tmp_path, COMBINED, [0, 1], "together")
+    for numbers, found, _, _ in (first, second):
+        assert numbers["chance"] == expected["chance"] != pytest.approx(2 / 3)
+        assert numbers["member_error"] == pytest.approx(expected["member_error"])
+        assert numbers["ensemble_loss"] == pytest.approx(expected["ensemble_loss"])
+        assert found == findings
+    assert first[2] == len(findings)  # the main process reports each of them once
+    assert second[2] == 0
+    # In the last epoch, the second process has stopped.
+    assert first[0]["examples"] == [400, 400, 400, 200]
+    assert first[3] == ""
+    assert "a batch has 2 members; previous batches had 3" in second[3]
+
+
+@pytest.mark.slow
+def test_each_process_of_a_distributed_training_has_its_own_monitor(tmp_path):
+    first, second = in_processes(tmp_path, LOOP, [0, 1])
     assert first[:2] == [2, 20]
     assert first[3] == ""
     assert second[:2] == [1, 20]
