@@ -84,4 +84,16 @@ class JtdiagCallback(Callback):  # type: ignore[misc]
         """End the monitor's epoch, and log its numbers, such as ``jtdiag/median_skill``."""
         end_epoch(self.monitor, self._steps)
         with self.monitor.guard:
-            pl_module.log_dict(self.monitor.scalars(), rank_zero_only=True)
+            self._log(trainer, pl_module)
+
+    def _log(self, trainer: Any, pl_module: Any) -> None:
+        """Log the numbers of the epoch.
+
+        Of several processes the main one writes them to its loggers: log_dict would average what
+        all of them have, and wait for those whose monitor has stopped.
+        """
+        if trainer.world_size == 1:
+            pl_module.log_dict(self.monitor.scalars())
+        elif trainer.is_global_zero:
+            for logger in trainer.loggers:
+                logger.log_metrics(self.monitor.scalars(), trainer.global_step)
