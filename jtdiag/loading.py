@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
-from jtdiag.declarations import declared_text
+from jtdiag.declarations import Declaration, declaration
 from jtdiag.errors import LONGEST, JtdiagError, nearest, shortened
 
 T = TypeVar("T")
@@ -77,8 +77,17 @@ class Registry(Generic[T]):
         Raises:
             JtdiagError: as for `find`.
         """
-        text = declared_text(self._entry(name), attribute)
+        declared = self.declaration(name)
+        text = None if declared is None else declared.text(attribute)
         return str(getattr(self.find(name), attribute)) if text is None else text
+
+    def declaration(self, name: str) -> Declaration | None:
+        """Return how an object is made, from its source; None if that is not spelled out there.
+
+        Raises:
+            JtdiagError: `error`, if there is no object with that name.
+        """
+        return declaration(self._entry(name))
 
     def _entry(self, name: str) -> EntryPoint:
         entry = _entries(self.group, tuple(sys.path)).get(name)

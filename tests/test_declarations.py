@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from jtdiag.declarations import declared_text
+from jtdiag.declarations import declaration
 
 QUESTION = "How many lanes are there?"
 
@@ -17,7 +17,8 @@ def declared(tmp_path, monkeypatch):
 
     def write(source, keyword="question"):
         (tmp_path / "declaring.py").write_text(f"raise RuntimeError\n{source}\n")
-        return declared_text(EntryPoint("lanes", "declaring:probe", "jtdiag.probes"), keyword)
+        made = declaration(EntryPoint("lanes", "declaring:probe", "jtdiag.probes"))
+        return None if made is None else made.text(keyword)
 
     yield write
     assert "declaring" not in sys.modules
@@ -49,5 +50,26 @@ def test_what_the_source_does_not_spell_out_is_not_guessed(declared, source):
 
 
 def test_a_module_without_source_declares_nothing():
-    assert declared_text(EntryPoint("x", "math:pi", "jtdiag.probes"), "question") is None
-    assert declared_text(EntryPoint("x", "no_such_module:x", "jtdiag.probes"), "question") is None
+    assert declaration(EntryPoint("x", "math:pi", "jtdiag.probes")) is None
+    assert declaration(EntryPoint("x", "no_such_module:x", "jtdiag.probes")) is None
+
+
+@pytest.mark.parametrize(
+    "arguments", ["'lanes', question='Why?'", "**given, question='Why?'", "*given, question='Why?'"]
+)
+def test_a_call_with_arguments_that_have_no_name_declares_nothing(declared, arguments):
+    assert declared(f"probe = Probe({arguments})") is None
+
+
+def test_arguments_are_literals_functions_of_the_file_and_others(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "of_three_kinds.py").write_text(
+        "from elsewhere import judge\n"
+        "def measure(run): ...\n"
+        "@wrapped\ndef seconds(run): ...\n"
+        "probe = Probe(name='lanes', slow=True, measure=measure, judge=judge, seconds=seconds)\n"
+    )
+    made = declaration(EntryPoint("lanes", "of_three_kinds:probe", "jtdiag.probes"))
+    assert (made.kind, made.file) == ("Probe", tmp_path / "of_three_kinds.py")
+    assert dict(made.literals) == {"name": "lanes", "slow": True}
+    assert (made.functions, made.others) == ({"measure"}, {"judge", "seconds"})

@@ -163,17 +163,17 @@ def _has_result(run: "Run", probe: str) -> bool:
 
 def _applies(run: "Run", probe: str) -> bool:
     """Return whether the question of a probe applies to a run."""
-    from jtdiag.probing.registry import PROBES
+    from jtdiag.probing.description import describe
 
-    return PROBES.find(probe).applies(run)
+    return describe(probe).applies(run)
 
 
 def _warn_if_outdated(run: "Run", drawing: "FigureKind") -> None:
     """Print a line if a figure will be drawn from an outdated result."""
     from jtdiag.probing import results
-    from jtdiag.probing.registry import PROBES
+    from jtdiag.probing.description import describe
     from jtdiag.terminal import wording
 
     probe = drawing.needs
-    if _has_result(run, probe) and not results.is_fresh(run, PROBES.find(probe)):
+    if _has_result(run, probe) and not results.is_fresh(run, describe(probe)):
         echo(wording.figure_outdated(drawing.name, run.path, probe))

@@ -18,6 +18,7 @@ from jtdiag.figures import FIGURES, numbers, style, venues
 from jtdiag.figures.contract import FigureKind
 from jtdiag.figures.eps import make_opaque
 from jtdiag.figures.labels import drawable
+from jtdiag.figures.styled_figure import fix_layout
 from jtdiag.printable import shell_word
 from jtdiag.probing import results
 from jtdiag.recipe.labels import labels
@@ -170,6 +171,7 @@ def save(
         with style.of(output.style, lams) as venue, mpl.rc_context(tex):
             mpl.rcParams["savefig.dpi"] = output.dpi or venue.dpi
             figure = draw()
+            fix_layout(figure, mpl.rcParams["savefig.dpi"])
             paths = [target / f"{name}.{suffix}" for suffix in output.formats]
             # EPS last, because it changes the figure.
             for path in sorted(paths, key=lambda path: path.suffix == ".eps"):

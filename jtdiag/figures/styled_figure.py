@@ -10,6 +10,25 @@ DPI = 144
 """Resolution in notebooks, for which print resolutions would be too large."""
 
 
+def fix_layout(figure: Figure, dpi: float) -> None:
+    """Arrange a figure once and for all, before it is written.
+
+    With a layout engine, matplotlib arranges a figure again for every file, and draws it twice.
+
+    Args:
+        figure: Nothing is added to it afterwards.
+        dpi: Resolution at which text is measured.
+    """
+    engine = figure.get_layout_engine()
+    if engine is None:
+        return
+    drawn_at = figure.dpi
+    figure.dpi = dpi
+    engine.execute(figure)
+    figure.dpi = drawn_at
+    figure.set_layout_engine(None)
+
+
 class StyledFigure(Figure):
     """A figure that is written with the settings with which it was made.
 

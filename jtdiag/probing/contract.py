@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -11,7 +11,8 @@ import xarray as xr
 from jtdiag import names
 from jtdiag.errors import ProbeError
 from jtdiag.printable import printable
-from jtdiag.probing import credit_facts, lane_states
+from jtdiag.probing import credit_facts
+from jtdiag.probing.description import ProbeDescription
 from jtdiag.probing.findings import Finding
 from jtdiag.store.run import Run
 
@@ -43,36 +44,20 @@ class Options:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe:
+class Probe(ProbeDescription):
     """Define a question about a run, how it is measured, and how the numbers become sentences.
 
     `measure` only reads the run and is deterministic. `judge` only needs the result, so a stored
     result can be judged again without the run.
     """
 
-    name: str
-    question: str
     writes: Mapping[str, Var]
     """Variables of the result."""
     measure: Callable[[Run, Options], xr.Dataset]
     judge: Callable[[xr.Dataset], list[Finding]]
-    cost: Literal["cheap", "slow"]
-    """`jtdiag watch` runs the cheap probes when a run ends."""
     seconds: Callable[[Run], float] | None = None
     """Rough estimate of the processor time for a run, in seconds, without measuring anything; it
     is printed before a probe that takes long. None for a probe that is quick."""
-    classes_only: bool = False
-    """True if the question only applies to classification."""
-    own_weights: bool = False
-    """True if the question does not apply to members that are branches with shared weights."""
-    modules_only: bool = False
-    """True if the question only applies to members that are trained module by module."""
-    replays: bool = False
-    """True if the probe needs the models and the data, not only the stored outputs."""
-    settings: str = ""
-    """What distinguishes this probe from others with the same code; part of the hash of results."""
-    every_lane: bool = False
-    """True if lanes that diverged are measured as well; otherwise they are left out."""
     compares_members: bool = False
     """True if nothing can be concluded at a λ at which all members are identical."""
     needs_skill: bool = False
@@ -82,34 +67,6 @@ class Probe:
     def source(self) -> str:
         """File that defines `measure`; empty if there is none."""
         return inspect.getsourcefile(inspect.unwrap(self.measure)) or ""
-
-    def applies(self, run: Run) -> bool:
-        """Return whether the question applies to a run."""
-        return not self._objection(run) and (self.every_lane or not lane_states.all_diverged(run))
-
-    def _objection(self, run: Run) -> str:
-        """Return why the question does not apply to a run; empty if it does."""
-        if self.classes_only and not run.family.classes:
-            return (
-                f"applies to single-label classification only, and the family of {run.path} is "
-                f"'{run.recipe.family}'"
-            )
-        if self.own_weights and run.recipe.members.branched:
-            return (
-                f"needs members with weights of their own, and the members of {run.path} are "
-                "branches of one network"
-            )
-        if self.modules_only and not run.recipe.modules.active:
-            return (
-                f"applies to members with [modules] whose credit is not 'end-to-end', or with "
-                f"watch, and those of {run.path} are trained as a whole"
-            )
-        if self.replays and run.recorded:
-            return (
-                f"needs the models and the data, and {run.path} was recorded from a user-defined "
-                "training loop"
-            )
-        return ""
 
     def declared(self, run: Run, options: Options) -> dict[str, Var]:
         """Return the variables of its result for a run, by name."""
@@ -129,7 +86,7 @@ class Probe:
             ProbeError: if the question does not apply to the run; or if the result does not match
                 `writes`, which is a bug in the probe.
         """
-        objection = self._objection(run)
+        objection = self.objection(run)
         if objection:
             raise ProbeError(f"Probe {self.name} {objection}. Run other probes on this run.")
         result = self.measure(run, options)

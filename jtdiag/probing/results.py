@@ -23,7 +23,7 @@ from jtdiag.errors import StoreError
 from jtdiag.printable import shell_word
 from jtdiag.probing import lane_states, result_seal, wording
 from jtdiag.probing.code_hash import code_hash
-from jtdiag.probing.contract import Probe
+from jtdiag.probing.description import ProbeDescription
 from jtdiag.store.run import Run
 
 FOLDER = result_seal.FOLDER
@@ -53,7 +53,7 @@ class NotSavedError(StoreError):
         self.result = result
 
 
-def origin(run: Run, probe: Probe) -> dict[str, str]:
+def origin(run: Run, probe: ProbeDescription) -> dict[str, str]:
     """Return hashes of what a result depends on: the recipe, the probe's code, the sealed epochs.
 
     Code that is not in a file, as in an interactive session, has an empty hash.
@@ -69,7 +69,7 @@ def origin(run: Run, probe: Probe) -> dict[str, str]:
     }
 
 
-def _code_hash(run: Run, probe: Probe) -> str:
+def _code_hash(run: Run, probe: ProbeDescription) -> str:
     """Return the hash of a probe's code and settings; empty if its code is not in a file."""
     code = code_hash(Path(probe.source), run.recipe.family)
     return _hash(f"{code} {probe.settings}".encode()) if code and probe.settings else code
@@ -256,7 +256,7 @@ def _require_probe(path: Path, attributes: Mapping[str, Any]) -> None:
         raise ValueError(f"it is the result of {attributes['probe']}")
 
 
-def is_fresh(run: Run, probe: Probe) -> bool:
+def is_fresh(run: Run, probe: ProbeDescription) -> bool:
     """Return whether the stored result is up to date with the run and the probe's code.
 
     False if the probe's code is not in a file, since changes to it cannot be detected.

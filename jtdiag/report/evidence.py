@@ -7,6 +7,7 @@ import xarray as xr
 
 from jtdiag.probing import credit_facts, findings, lane_states, results
 from jtdiag.probing.contract import Options, Probe
+from jtdiag.probing.description import describe
 from jtdiag.probing.findings import Finding
 from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import judge, measure
@@ -65,10 +66,11 @@ def ask_cheap(run: Run, asking: Callable[[Run, Probe], object] = measure) -> lis
         asking: Runs a probe; a command may show progress around it.
     """
     names = []
-    for probe in PROBES.all():
+    for name in PROBES.names():
+        probe = describe(name)
         if probe.cost == "cheap" and probe.applies(run) and not results.is_fresh(run, probe):
-            asking(run, probe)
-            names.append(probe.name)
+            asking(run, PROBES.find(name))
+            names.append(name)
     return names
 
 
@@ -79,14 +81,18 @@ def gather(run: Run) -> Evidence:
         StoreError: if a result or the list of findings is damaged.
     """
     stored, stale, missing, not_applicable = {}, [], [], {}
-    for probe in PROBES.all():
+    for name in PROBES.names():
+        probe = describe(name)
         if not probe.applies(run):
-            not_applicable[probe.name] = probe.question
-        elif (result := _load(run, probe)) is None:
-            missing.append(probe.name)
+            not_applicable[name] = probe.question
+            continue
+        fresh = results.is_fresh(run, probe)
+        result = _load(run, name, fresh=fresh)
+        if result is None:
+            missing.append(name)
         else:
-            stored[probe.name] = result
-            stale += [] if results.is_fresh(run, probe) else [probe.name]
+            stored[name] = result
+            stale += [] if fresh else [name]
     without = {*missing, *not_applicable, lane_states.SOURCE}
     recorded = findings.read(run.path, lost=True)
     of_stored = [finding for finding in recorded if finding.probe not in without]
@@ -105,10 +111,12 @@ def gather(run: Run) -> Evidence:
     )
 
 
-def _load(run: Run, probe: Probe) -> xr.Dataset | None:
+def _load(run: Run, name: str, *, fresh: bool) -> xr.Dataset | None:
     """Return a stored result; None unless it has all variables that the probe computes now."""
-    if not results.path_of(run, probe.name).exists():
+    if not results.path_of(run, name).exists():
         return None
-    result = results.load(run, probe.name)
-    declared = set(probe.declared(run, Options()))
+    result = results.load(run, name)
+    if fresh:  # this version of the probe has computed it
+        return result
+    declared = set(PROBES.find(name).declared(run, Options()))
     return result if declared <= set(map(str, result.data_vars)) else None

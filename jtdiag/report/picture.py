@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from jtdiag.figures import style
+from jtdiag.figures.styled_figure import fix_layout
 from jtdiag.report.alt_text import in_words
 
 RC = {
@@ -47,6 +48,7 @@ def picture(
     """
     with style.of(lams=lams), mpl.rc_context(RC):  # type: ignore[arg-type]
         figure = draw()
+        fix_layout(figure, DPI[0])
         content, kind = _saved(figure, "svg", metadata={"Date": None}), "svg+xml"
         for dpi in DPI if len(content) > limit else ():
             content, kind = _saved(figure, "png", dpi=dpi), "png"

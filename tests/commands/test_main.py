@@ -103,13 +103,17 @@ print(*sorted({HEAVY} & set(sys.modules)))
 
 
 @pytest.mark.slow
-def test_tables_and_comparisons_are_made_without_torch(small_run):
-    ask(small_run, "performance")
+def test_what_shows_stored_results_imports_no_torch(small_run):
+    for name in ("alerts", "diversity", "dominance", "performance"):
+        ask(small_run, name)
     code = """
 import sys
 from click.testing import CliRunner
 from jtdiag.commands import main
-for arguments in [["table", sys.argv[1]], ["compare", sys.argv[1], sys.argv[1]]]:
+run, out = sys.argv[1], sys.argv[1] + ".html"
+asked = [["table", run], ["compare", run, run], ["report", run, "--no-ask", "--out", out]]
+asked += [["plot", run, "--format", "svg"]]
+for arguments in asked:
     ran = CliRunner().invoke(main, arguments)
     assert ran.exit_code == 0 and ran.stdout, (arguments, ran.output)
 print("torch" in sys.modules)
