@@ -159,7 +159,8 @@ class Spectrum:
 
     def _in_output_space(self, vectors: Floats) -> Floats:
         lift = self.curvature.lift
-        return np.swapaxes(vectors if lift is None else lift @ vectors, -1, -2)
+        by_pole = np.swapaxes(vectors if lift is None else lift @ vectors, -1, -2)
+        return np.ascontiguousarray(by_pole)  # read again at every step
 
     def _shared_root(self) -> Floats:
         """Return a root of mean_j L_j L_jᵀ, (n, d, d), the identity without lift."""
