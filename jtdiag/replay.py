@@ -128,6 +128,29 @@ class Replay:
         weights = {name: in_precision(w, torch.float64) for name, w in self.weights.items()}
         return replace(self, weights=weights)
 
+    def with_spanned_inputs(self, x: Tensor) -> tuple["Replay", Tensor]:
+        """Return members with the same outputs on examples, and fewer weights, and those examples.
+
+        A first layer that is a matrix sees n examples only in the r ≤ n directions that they span;
+        weights in other directions change nothing. In orthonormal coordinates of these directions,
+        an example has r inputs. Members without such a layer, and members for which r is not
+        smaller than the number of inputs, are returned as they are.
+
+        Args:
+            x: Inputs (n, …), in the dtype of the weights.
+        """
+        members, first = self.session.recipe.members, "layer1.weight"
+        flat = x.flatten(1)
+        if members.arch != "mlp" or len(flat) >= flat.shape[1]:
+            return self, x
+        left, sizes, right = torch.linalg.svd(flat, full_matrices=False)
+        least = flat.shape[1] * torch.finfo(x.dtype).eps * sizes[0]
+        rank = max(1, int((sizes > least).sum()))
+        stack = architectures.build(members, (rank,), len(self.session.data.classes))
+        weights = {**self.weights, first: self.weights[first] @ right[:rank].T}
+        session = replace(self.session, stack=stack)
+        return replace(self, session=session, weights=weights), left[:, :rank] * sizes[:rank]
+
     def logits(self, x: Tensor) -> Tensor:
         """Return the members' logits (M, n, K) for inputs (n, …), in nats."""
         return self.logits_of(self.weights, x)

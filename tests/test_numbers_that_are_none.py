@@ -325,7 +325,7 @@ def text_of(page: Path) -> str:
 @pytest.fixture
 def quick(monkeypatch):
     """Ask conditioning for few products and no large matrices, and labels for two draws."""
-    for name in ("STEPS", "TOP_STEPS", "DENSITY_STEPS", "RANK_STEPS", "TRACE_PRODUCTS"):
+    for name in ("STEPS", "TOP_STEPS", "RANK_STEPS", "TRACE_PRODUCTS"):
         monkeypatch.setattr(weight_conditioning, name, 6)
     monkeypatch.setattr(cost, "LARGEST_EXACT", cost.LARGEST)
     monkeypatch.setattr(draws, "DRAWS", 2)

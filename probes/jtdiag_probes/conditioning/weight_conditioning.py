@@ -1,5 +1,6 @@
 """Curvature with respect to the weights, from a lane's last checkpoint."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,7 @@ from jtdiag_probes.linalg.curvature_products import (
     output_hessian,
     own_hessian,
 )
-from jtdiag_probes.linalg.lanczos import Krylov, batch_of_one, lanczos, ritz
+from jtdiag_probes.linalg.lanczos import Krylov, Ritz, batch_of_one, lanczos, ritz
 from jtdiag_probes.linalg.trace import hutch_plus_plus
 
 EXAMPLES = 200
@@ -35,11 +36,10 @@ EXACT = (1, 2, 4, 8, 12)
 EXACT_SIZE = 120
 """Maximum number of outputs n·(K−1) of such examples; a single example may have more."""
 EXACT_EXAMPLES = "exact_examples"
-STEPS = 30
-"""Lanczos steps for both ends of a spectrum."""
+STEPS, VECTORS = 30, 3
+"""Lanczos steps and start vectors for the spectrum of the Hessian: both ends, and density."""
 TOP_STEPS = 15
 """Lanczos steps for a largest eigenvalue alone."""
-DENSITY_STEPS, DENSITY_VECTORS = 30, 3
 RANK_STEPS, RANK_VECTORS = 30, 5
 TRACE_PRODUCTS = 30
 BASIS_BYTES = 2**29
@@ -157,13 +157,16 @@ class WeightCurvature:
     """Curvature of one lane's loss with respect to its weights, on some training examples."""
 
     def __init__(self, replay: Replay, examples: int = EXAMPLES) -> None:
-        self._replay = replay.double()
+        double = replay.double()
         x, target = replay.examples(names.TRAIN)
         subset = evenly(len(x), examples)
-        self._x, self._target = x[subset].double(), target[subset]
+        self._target = target[subset]
+        self._replay, self._x = double.with_spanned_inputs(x[subset].double())
         self.lam = replay.lam
         self.tangents = self._tangents(self._x)
         logits = self.tangents.outputs
+        weights = sum(weight.numel() for weight in double.trained.values())
+        self._zeros = 1 - self.tangents.size / weights
         self.hessian = self.tangents.hessian(self._loss(self.tangents))
         self._output_hessian = output_hessian(logits.detach(), self.lam)
         self._own_hessian = own_hessian(logits.detach(), self.lam)
@@ -256,15 +259,26 @@ class WeightCurvature:
 
     # --- by Lanczos, on all examples of the subset -----------------------------------------------
 
+    @functools.cached_property
+    def _spectra(self) -> list[Ritz]:
+        """Ritz values of the Hessian for each start vector."""
+        size = self.tangents.size
+        steps = self._affordable(STEPS, size)
+        return density.quadratures(batch_of_one(self.hessian), size, steps, VECTORS, self._x)
+
     def ends_of_hessian(self) -> dict[str, float]:
-        """Return both ends of the Hessian's spectrum and the number of negative Ritz values."""
-        spectrum = ritz(self._run(self.hessian, STEPS))
+        """Return both ends of the Hessian's spectrum and the number of negative Ritz values.
+
+        All are those of the start vector that shows most: Ritz values are inside the spectrum.
+        """
+        top = max(self._spectra, key=lambda spectrum: float(spectrum.values[-1]))
+        bottom = min(self._spectra, key=lambda spectrum: float(spectrum.values[0]))
         return {
-            "hessian_max": float(spectrum.values[-1]),
-            "hessian_max_residual": float(spectrum.residuals[-1]),
-            "hessian_min": float(spectrum.values[0]),
-            "hessian_min_residual": float(spectrum.residuals[0]),
-            "hessian_negative": spectrum.negative,
+            "hessian_max": float(top.values[-1]),
+            "hessian_max_residual": float(top.residuals[-1]),
+            "hessian_min": float(bottom.values[0]),
+            "hessian_min_residual": float(bottom.residuals[0]),
+            "hessian_negative": max(spectrum.negative for spectrum in self._spectra),
         }
 
     def ends_of_gauss_newton(self) -> dict[str, float]:
@@ -314,11 +328,8 @@ class WeightCurvature:
 
     def densities(self) -> dict[str, NDArray[np.floating[Any]]]:
         """Return the spectral density of the Hessian with its standard error, (points,)."""
-        steps = self._affordable(DENSITY_STEPS, self.tangents.size)
-        quadratures = density.quadratures(
-            batch_of_one(self.hessian), self.tangents.size, steps, DENSITY_VECTORS, self._x
-        )
-        mean, error = density.density(quadratures, density.axis(POINTS), WIDTH)
+        spectra, points = self._spectra, density.axis(POINTS)
+        mean, error = density.density(spectra, points, WIDTH, self._zeros)
         return {"density": mean, "density_se": error}
 
     def _run(self, product: Callable[[Tensor], Tensor], steps: int) -> Krylov:

@@ -71,7 +71,7 @@ def axis(points: int) -> Floats:
 
 
 def density(
-    quadratures: Sequence[Ritz], eigenvalues: Floats, width: float
+    quadratures: Sequence[Ritz], eigenvalues: Floats, width: float, zeros: float = 0.0
 ) -> tuple[Floats, Floats]:
     """Return the spectral density per decade and its standard error, (points,) each.
 
@@ -79,12 +79,15 @@ def density(
         quadratures: One quadrature for each start vector.
         eigenvalues: Where to evaluate the density, (points,).
         width: Standard deviation of the Gaussian kernel, in decades.
+        zeros: Fraction of eigenvalues that are known to be 0 and are not in the quadratures.
     """
     position = decades(eigenvalues)
 
     def curve(quadrature: Ritz) -> Floats:
-        distance = (position[:, None] - decades(quadrature.values.numpy())) / width
+        values = np.append(quadrature.values.numpy(), 0.0)
+        weights = np.append((1 - zeros) * quadrature.weights.numpy(), zeros)
+        distance = (position[:, None] - decades(values)) / width
         kernel = np.exp(-(distance**2) / 2) / (width * np.sqrt(2 * np.pi))
-        return np.asarray(kernel @ quadrature.weights.numpy())
+        return np.asarray(kernel @ weights)
 
     return mean_and_error(np.stack([curve(quadrature) for quadrature in quadratures]))

@@ -5,9 +5,12 @@ is tridiagonal. The eigenvalues of that small matrix (Ritz values) converge to t
 one from the inside, at both ends of the spectrum first. The norm of the residual of a Ritz value
 bounds its distance to the nearest eigenvalue.
 
+The remainder of a step is orthogonalized against the two last vectors first, and then against all.
+Where that shortens it, which loses digits, it is done again.
+
 Several runs are batched, for example one for each member: shapes are B runs, n dimensions, k
 steps. Any device and floating-point dtype is supported. References: Golub and Van Loan, "Matrix
-Computations", chapter 10; for orthogonalizing twice, Giraud, Langou and Rozložník 2005.
+Computations", chapter 10; for when to orthogonalize again, Daniel, Gragg, Kaufman and Stewart 1976.
 """
 
 from collections.abc import Callable
@@ -60,6 +63,10 @@ class Ritz:
         return int((self.values < -self.residuals).sum())
 
 
+SHORTER = 0.7
+"""A remainder that orthogonalizing shortens to less than this fraction is orthogonalized again."""
+
+
 def lanczos(product: Product, start: Tensor, steps: int) -> Krylov:
     """Run up to `steps` Lanczos steps from each start vector, with full orthogonalization.
 
@@ -73,7 +80,7 @@ def lanczos(product: Product, start: Tensor, steps: int) -> Krylov:
     """
     runs, size = start.shape
     steps = min(steps, size)
-    basis = start.new_zeros(runs, steps, size)
+    basis = start.new_empty(runs, steps, size)
     diagonal, off_diagonal = start.new_zeros(runs, steps), start.new_zeros(runs, steps)
     taken, scale = start.new_zeros(runs), start.new_zeros(runs)
     running = torch.ones_like(taken, dtype=torch.bool)
@@ -83,13 +90,15 @@ def lanczos(product: Product, start: Tensor, steps: int) -> Krylov:
         taken += running
         remainder = product(vector)
         diagonal[:, step] = (vector * remainder).sum(1)
-        for _ in range(2):
-            remainder = _without(basis[:, : step + 1], remainder)
-        length = remainder.norm(dim=1)
+        remainder = remainder - diagonal[:, step, None] * vector
+        if step:
+            remainder -= off_diagonal[:, step - 1, None] * basis[:, step - 1]
+        remainder, length = _orthogonal(basis[:, : step + 1], remainder)
         scale = torch.maximum(scale, diagonal[:, step].abs() + length)
         running &= length > NOISE * torch.finfo(start.dtype).eps * scale
         off_diagonal[:, step] = torch.where(running, length, 0.0)
         if not bool(running.any()):
+            basis[:, step + 1 :] = 0
             break
         vector = torch.where(running[:, None], remainder / length[:, None], 0.0)
     return Krylov(
@@ -146,6 +155,17 @@ def radau(krylov: Krylov, node: float, run: int = 0) -> tuple[Tensor, Tensor]:
 def batch_of_one(product: Callable[[Tensor], Tensor]) -> Product:
     """Adapt a product of vectors (n,) to a batch of a single run, (1, n)."""
     return lambda vectors: product(vectors[0]).unsqueeze(0)
+
+
+def _orthogonal(basis: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Return vectors (B, n) without their projections on orthonormal rows, and their lengths (B,)."""
+    before = vectors.norm(dim=1)
+    vectors = _without(basis, vectors)
+    length = vectors.norm(dim=1)
+    if bool((length < SHORTER * before).any()):
+        vectors = _without(basis, vectors)
+        length = vectors.norm(dim=1)
+    return vectors, length
 
 
 def _without(basis: Tensor, vectors: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from jtdiag_probes.linalg.curvature_products import Tangents
 def few():
     """Use fewer steps than by default: these tests do not need more."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("STEPS", "TOP_STEPS", "DENSITY_STEPS", "RANK_STEPS", "TRACE_PRODUCTS"):
+        for name in ("STEPS", "TOP_STEPS", "RANK_STEPS", "TRACE_PRODUCTS"):
             patch.setattr(weight_conditioning, name, 6)
         patch.setattr(output_conditioning, "GRID_LAM", (0.0, 0.9, 0.99, 0.999))
         yield
