@@ -62,9 +62,10 @@ def probe(
     every = not (names or addresses)
     if style == "brief" and not every:
         style = "verbose"
+    slow_last = sorted(selected, key=lambda each: each.cost == "slow")
     with cluster.client_for(run) as client:
         how = Running(force=force, named=bool(names), style=style, client=client)
-        failed = _run_all(opened, selected, how)
+        failed = _run_all(opened, slow_last if every else selected, how)
     asked = [each.name for each in selected if each.name not in failed]
     _print(opened, asked, style, every=every)
     if failed:

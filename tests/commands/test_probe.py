@@ -1,3 +1,4 @@
+import importlib
 import json
 
 import pytest
@@ -32,7 +33,8 @@ def test_every_probe_is_asked_by_default(small_run):
     names = applicable(small_run)
     skipped = "skipped, not applicable to this run"
     assert asked_lines(ran) == [
-        f"{n}: {'running' if n in names else skipped}. {PROBES.find(n).question}" for n in NAMES
+        f"{each.name}: {'running' if each.name in names else skipped}. {each.question}"
+        for each in sorted(PROBES.all(), key=lambda each: each.cost)
     ]
     assert {path.stem for path in (small_run.path / "results").iterdir()} == set(names)
 
@@ -199,3 +201,17 @@ def test_findings_that_cannot_be_saved_are_printed(small_run, monkeypatch, other
     assert {*sentences} <= {*ran.stdout.splitlines()}
     assert "No space left on device. The result and its findings are not saved." in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_slow_probes_are_run_after_the_cheap_ones(small_run, monkeypatch):
+    costs = []
+
+    def succeeds(_run, probe, *_, **__):
+        costs.append(probe.cost)
+        return True
+
+    command = importlib.import_module("jtdiag.commands.probe")
+    monkeypatch.setattr(command, "_succeeds", succeeds)
+    assert CliRunner().invoke(main, ["probe", str(small_run.path), "-q"]).exit_code == 0
+    assert costs == ["cheap"] * costs.count("cheap") + ["slow"] * costs.count("slow")
+    assert {*costs} == {"cheap", "slow"}

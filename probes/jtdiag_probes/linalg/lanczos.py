@@ -64,7 +64,7 @@ class Ritz:
 
 
 SHORTER = 0.7
-"""A remainder that orthogonalizing shortens to less than this fraction is orthogonalized again."""
+"""If orthogonalizing shortens a remainder to less than this fraction, it is done again."""
 
 
 def lanczos(product: Product, start: Tensor, steps: int) -> Krylov:
@@ -158,7 +158,7 @@ def batch_of_one(product: Callable[[Tensor], Tensor]) -> Product:
 
 
 def _orthogonal(basis: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Return vectors (B, n) without their projections on orthonormal rows, and their lengths (B,)."""
+    """Return vectors (B, n) without their projections on rows (B, k, n), and their lengths (B,)."""
     before = vectors.norm(dim=1)
     vectors = _without(basis, vectors)
     length = vectors.norm(dim=1)

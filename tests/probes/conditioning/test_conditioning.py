@@ -114,6 +114,51 @@ def test_weights_are_measured_at_the_last_checkpoint(toy, monkeypatch):
     assert ends["hessian_min"] == pytest.approx(eigenvalues[0], rel=1e-8)
 
 
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """A replay of members with 40 inputs, more than the 20 training examples."""
+    folder = tmp_path_factory.mktemp("wide")
+    random = np.random.default_rng(5)
+    arrays = {}
+    for part, count in (("train", 24), ("test", 9)):
+        arrays[f"x_{part}"] = random.normal(size=(count, 40)).astype(np.float32)
+        arrays[f"y_{part}"] = np.arange(count) % 3
+    np.savez(folder / "wide.npz", **arrays)
+    data = {"name": str(folder / "wide.npz"), "val": 4}
+    run = toy_run(folder, lam=[0.9], trials=1, data=data, train={"epochs": 1})
+    return Replay.of(run, run.lanes[0], 1)
+
+
+def test_members_with_fewer_inputs_have_the_same_outputs(wide, toy):
+    double = wide.double()
+    x = double.examples("train")[0].double()
+    fewer, spanned = double.with_spanned_inputs(x)
+    assert spanned.shape[1] <= 20
+    assert fewer.trained["layer1.weight"].shape == (3, 5, spanned.shape[1])
+    torch.testing.assert_close(fewer.logits(spanned), double.logits(x), rtol=1e-12, atol=1e-12)
+    narrow = Replay.of(toy, toy.lanes[0], 4).double()
+    assert narrow.with_spanned_inputs(torch.ones(9, 2).double())[0] is narrow
+    nothing, zeros = double.with_spanned_inputs(torch.zeros(5, 40).double())
+    torch.testing.assert_close(nothing.logits(zeros), double.logits(torch.zeros(5, 40).double()))
+
+
+@pytest.mark.slow
+def test_weights_in_directions_without_inputs_change_no_number(wide, monkeypatch):
+    monkeypatch.setattr(weight_conditioning, "STEPS", 500)
+    curvature = WeightCurvature(wide)
+    eigenvalues = np.linalg.eigvalsh(dense(wide))
+    ends = curvature.ends_of_hessian()
+    assert ends["hessian_max"] == pytest.approx(eigenvalues[-1], rel=1e-5)
+    assert ends["hessian_min"] == pytest.approx(eigenvalues[0], rel=1e-4)
+    density = curvature.densities()["density"]
+    decades = np.arcsinh(weight_conditioning.density.axis(241) / 2e-3) / np.log(10)
+    assert np.trapezoid(density, decades) == pytest.approx(1, abs=1e-3)
+    zeros = np.mean(np.abs(eigenvalues) < 1e-6)
+    assert zeros > 0.4
+    at_zero = np.abs(decades) < 0.6
+    assert np.trapezoid(density[at_zero], decades[at_zero]) >= zeros - 0.01
+
+
 def test_every_lane_has_its_numbers(result):
     assert (result["checkpoint"] == 4).all()
     for name in ("ggn_max", "ggn_trace", "cross_share", "member_max", "tangent_redundancy"):
