@@ -78,6 +78,7 @@ class Run:
         """Bytes of outputs and checkpoints that this object has read, for progress displays."""
         self._arrays: dict[str, zarr.Array[Any]] = {}  # a lookup takes as long as reading
         self._plain: dict[str, bool] = {}
+        self._targets: dict[tuple[str, int | None], NDArray[Any]] = {}
         self._last_record: tuple[Lane | None, int, checksums.Chunks] = (None, -1, {})
         self._left_out: frozenset[Lane] = frozenset()
         self._check_recipe()
@@ -537,9 +538,12 @@ class Run:
     def target(self, split: str, lane: Lane) -> NDArray[Any]:
         """Return targets of a split in the order of its outputs: (n,) classes or (n, K) numbers."""
         array = self.array(f"{names.OUTPUTS}/{split}/{names.TARGET}")
-        self.require_created(array.path)
         by_trial = names.TRIAL in (array.metadata.dimension_names or ())  # type: ignore[union-attr]
-        return chunks.read(array, lane.trial if by_trial else ...)
+        key = (split, lane.trial if by_trial else None)
+        if key not in self._targets:  # every epoch and lane has the same ones
+            self.require_created(array.path)
+            self._targets[key] = chunks.read(array, lane.trial if by_trial else ...)
+        return self._targets[key].copy()
 
     def checkpoint(self, lane: Lane, epoch: int) -> dict[str, NDArray[np.floating[Any]]]:
         """Return the parameters and buffers (M, …) of all members of a lane and epoch, by name.
@@ -591,7 +595,7 @@ class Run:
         values = self._counted(self._read_epoch(array, lane, epoch))
         return values[None] if self.recipe.members.branched else values
 
-    @property
+    @functools.cached_property
     def modules(self) -> dict[str, tuple[int, int]]:
         """First and last layer of each module of a member, as numbers of layers before and up to.
 
