@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 COMMANDS = (
     "demo",
     "presets",
+    "init",
     "budget",
     "train",
     "study",

@@ -80,6 +80,41 @@ def _short(value: object) -> str:
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
+LAM_COMMENT = "weight of the ensemble loss: from independent to end-to-end training"
+TRIALS_COMMENT = "repetitions with other initial weights; more make intervals narrower"
+FAMILY_COMMENT = "targets are numbers"
+VAL_COMMENT = "training examples held out, to choose the best epoch"
+ARCH_COMMENT = (
+    'or conv, densenet; for a module of your own "module", with factory = "file.py:function"'
+)
+HIDDEN_COMMENT = "units of each hidden layer"
+KEEP_COMMENT = "epochs whose outputs are kept for the probes"
+
+
+def starting_title(members: int, data: str) -> str:
+    """Return the first line of a recipe that `jtdiag init` writes."""
+    return (
+        f"Ensembles of {members} members on {data}; see `jtdiag train FILE --dry-run` for the cost."
+    )
+
+
+def data_comment(examples: int, shape: tuple[int, ...], numbers: bool) -> str:
+    """Return what is known of a data set.
+
+    Args:
+        examples: Number of training examples.
+        shape: Shape of one example.
+        numbers: Whether targets are numbers.
+    """
+    kind = "numbers as targets" if numbers else "classes as targets"
+    return f"{examples:,} training examples of shape {shape}, {kind}"
+
+
+def rate_comment(rate: float) -> str:
+    """Return how the learning rate of the joint loss follows from that of a member."""
+    return f"of the joint loss: {rate:g} for each member; tune it first"
+
+
 def budget_title(
     *, count: int, arch: str, size: str, data: str, parameters: int, budget: int
 ) -> str:

@@ -17,6 +17,7 @@ HEAVY = {"torch", "torchvision", "xarray", "zarr", "dask", "matplotlib", "scipy"
 OPTIONS = {
     "demo": ["--out", "-v", "-q", "--json"],
     "presets": ["--json"],
+    "init": ["DATA", "--layout", "--out"],
     "budget": ["--params", "--arch", "--data", "--layout", "--members", "--out", "-q", "--json"],
     "train": [
         *("RECIPE", "--set", "--out", "--dry-run", "--stop-on", "--lower-lambda"),
