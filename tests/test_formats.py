@@ -63,6 +63,10 @@ def test_nothing_in_it_is_damaged(unpacked):
     assert formats.of_store(run.path / "store.zarr") == 2
 
 
+FROM_RANDOM_VECTORS = ("hessian_negative", "hessian_min_residual")
+"""A number of Ritz values and a residual, which depend on the random vectors of this version."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROBED)
 def test_a_probe_measures_the_numbers_that_are_stored(run, name):
@@ -72,8 +76,10 @@ def test_a_probe_measures_the_numbers_that_are_stored(run, name):
     if "rule" in then.dims:
         now = now.sel(rule=then["rule"])  # without rules that there were not yet
     for variable, values in then.data_vars.items():
-        if values.dtype.kind == "f":
-            xr.testing.assert_allclose(now[variable], values, rtol=1e-6, atol=1e-9)
+        if variable in FROM_RANDOM_VECTORS:
+            np.testing.assert_allclose(now[variable], values, rtol=0, atol=1)
+        elif values.dtype.kind == "f":  # float32, rounded otherwise by another processor
+            xr.testing.assert_allclose(now[variable], values, rtol=1e-5, atol=1e-8)
         else:
             np.testing.assert_array_equal(now[variable], values)
 

@@ -43,6 +43,8 @@ CHANGED = {
         *("kappa", "kappa_q25", "kappa_q75", "kappa_growth", "kappa_limit", "kappa_singular"),
         *("grid_kappa", "exponent", "exponent_low", "exponent_high"),
         *("tangent_redundancy", "tangent_redundancy_se"),
+        # Lanczos begins with other random vectors; the eigenvalue agrees within the residuals.
+        *("hessian_min", "hessian_min_residual", "hessian_negative"),
     },
     # That version dropped none of three members where a fifth of them was to be dropped.
     "collusion": {"drop_rise", "drop_excess", "drop_rise_se", "predicted_rise"},
@@ -99,8 +101,10 @@ def test_a_probe_measures_the_numbers_of_that_version(unpacked, name, monkeypatc
     gone = GONE.get(name, set())
     assert then.data_vars.keys() - now.data_vars.keys() == gone
     for variable in then.data_vars.keys() - gone - CHANGED.get(name, set()):
-        stored = then[variable]
-        assert_same(stored, now[variable])
+        assert_same(then[variable], now[variable])
+    if name == "conditioning":
+        residuals = then["hessian_min_residual"] + now["hessian_min_residual"]
+        assert (abs(then["hessian_min"] - now["hessian_min"]) <= residuals).all()
 
 
 def assert_same(then: xr.DataArray, now: xr.DataArray) -> None:
@@ -110,11 +114,17 @@ def assert_same(then: xr.DataArray, now: xr.DataArray) -> None:
         now = now.isel(rule=slice(then.sizes["rule"]))
     for dim in then.dims:
         if dim in then.coords:
-            np.testing.assert_array_equal(then[dim].values, now[dim].values)
+            assert_equal(then[dim].values, now[dim].values, rtol=1e-14)
+    # float32, rounded otherwise by another processor
+    assert_equal(then.values, now.values, rtol=1e-5)
+
+
+def assert_equal(then: np.ndarray, now: np.ndarray, rtol: float) -> None:
+    """Compare numbers up to a relative difference, and anything else exactly."""
     if then.dtype.kind == "f":
-        np.testing.assert_allclose(now.values, then.values, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(now, then, rtol=rtol, atol=1e-8)
     else:
-        np.testing.assert_array_equal(now.values, then.values)
+        np.testing.assert_array_equal(now, then)
 
 
 def command(*arguments: object) -> str:

@@ -89,7 +89,7 @@ def test_it_keeps_its_promises(folder, monkeypatch):
 @pytest.mark.slow
 def test_a_changed_family_makes_results_stale(folder):
     (folder / "waits.toml").write_text(RECIPE.format(combiner="logits"), "utf-8")
-    jtdiag("train", "waits.toml", "--set", "train.epochs=1", "--set", "lam=0")
+    jtdiag("train", "waits.toml", "-q", "--set", "train.epochs=1", "--set", "lam=0")
     assert "diversity: running" in jtdiag("probe", "runs/waits", "diversity")
     assert "diversity: up to date" in jtdiag("probe", "runs/waits", "diversity")
     with (folder / "waiting.py").open("a") as file:
@@ -100,7 +100,7 @@ def test_a_changed_family_makes_results_stale(folder):
 @pytest.mark.slow
 def test_a_probe_about_classes_is_passed_over(folder, monkeypatch):
     (folder / "waits.toml").write_text(RECIPE.format(combiner="logits"), "utf-8")
-    jtdiag("train", "waits.toml", "--set", "train.epochs=1", "--set", "lam=0")
+    jtdiag("train", "waits.toml", "-q", "--set", "train.epochs=1", "--set", "lam=0")
     about_classes = dataclasses.replace(diversity.probe, classes_only=True)
     monkeypatch.setattr(diversity, "probe", about_classes)
     assert "diversity: skipped, not applicable to this run." in jtdiag("probe", "runs/waits", "-v")
@@ -112,7 +112,7 @@ def test_a_probe_about_classes_is_passed_over(folder, monkeypatch):
 @pytest.mark.slow
 def test_a_probe_asked_from_another_folder_says_what_it_misses(folder, monkeypatch):
     (folder / "waits.toml").write_text(RECIPE.format(combiner="logits"), "utf-8")
-    jtdiag("train", "waits.toml", "--set", "train.epochs=1", "--set", "lam=0")
+    jtdiag("train", "waits.toml", "-q", "--set", "train.epochs=1", "--set", "lam=0")
     monkeypatch.chdir("/")
     ran = CliRunner().invoke(main, ["probe", str(folder / "runs" / "waits"), "diversity"])
     assert ran.exit_code == 1

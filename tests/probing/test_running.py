@@ -16,9 +16,9 @@ def measured(monkeypatch):
     """Names of the probes that measured, in order."""
     names, measure = [], running.measure
 
-    def noted(run, probe):
+    def noted(run, probe, client=None):
         names.append(probe.name)
-        return measure(run, probe)
+        return measure(run, probe, client)
 
     monkeypatch.setattr(running, "measure", noted)
     return names

@@ -171,6 +171,7 @@ def test_a_result_that_is_older_is_told(warned):
 def test_a_result_that_holds_less_than_its_probe_now_promises_is_to_be_asked_again(small_run):
     probe(small_run, "performance")
     result = results.load(small_run, "performance").drop_vars("diversity")
+    result = result.assign_attrs(code_hash="of an older version")
     results.save(small_run, "performance", result, {})
     known = gather(small_run)
     assert "performance" in known.missing
