@@ -168,14 +168,14 @@ def test_a_layer_that_is_not_there(kept, layer):
 
 def test_branches_cannot_be_cut(tmp_path):
     members = {"arch": "resnext", "count": 2, "blocks": [1, 1, 1, 1], "width": 4, "hidden": []}
-    data = {"name": "digits", "val": 0}
+    data = {"name": "digits", "val": 0, "limit": 50}
     run = toy_run(
         tmp_path,
         members=members,
         data=data,
         lam=[1.0],
         trials=1,
-        train={"epochs": 1, "batch": 650, "lr": 1e-3},
+        train={"epochs": 1, "batch": 50, "lr": 1e-3},
         keep={"splits": ["test"], "outputs": "none", "checkpoints": [0]},
         engine={"precision": "float32"},
     )
