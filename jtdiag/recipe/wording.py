@@ -98,7 +98,7 @@ def starting_title(members: int, data: str) -> str:
     )
 
 
-def data_comment(examples: int, shape: tuple[int, ...], numbers: bool) -> str:
+def data_comment(examples: int, shape: tuple[int, ...], *, numbers: bool) -> str:
     """Return what is known of a data set.
 
     Args:

@@ -18,6 +18,19 @@ SENTENCES = [
         wording.learning_rates([0, 1], [0.08, 0.024], "paper"),
         "0.08 at λ = 0; 0.024 at λ = 1 (rule 'paper')",
     ),
+    (
+        wording.starting_title(8, "mine"),
+        "Ensembles of 8 members on mine; see `jtdiag train FILE --dry-run` for the cost.",
+    ),
+    (
+        wording.data_comment(1200, (13,), numbers=False),
+        "1,200 training examples of shape (13,), classes as targets",
+    ),
+    (
+        wording.data_comment(80, (1, 6, 6), numbers=True),
+        "80 training examples of shape (1, 6, 6), numbers as targets",
+    ),
+    (wording.rate_comment(0.02), "of the joint loss: 0.02 for each member; tune it first"),
     (wording.one_hot(), "labels are one-hot rows, read as class indices"),
     (
         wording.words(["a", "b"]),
@@ -118,4 +131,5 @@ def test_every_function_has_a_sentence_here():
     }
     labels = {"one_hot", "words", "truth_values", "whole_floats", "from_one", "unseen_classes"}
     composed = {"learning_rates", "members", "label", "credit", "credit_rule", "budget_title"}
-    assert public == composed | labels
+    starting = {"starting_title", "data_comment", "rate_comment"}
+    assert public == composed | labels | starting
