@@ -37,6 +37,7 @@ def recipe_text(data: str, layout: str = "auto") -> str:
     name = Path(data).stem
     val = max(1, min(10_000, shape.examples // 5))
     batch = _batch(shape.examples - val)
+    about_data = wording.data_comment(shape.examples, shape.input_shape, numbers=numbers)
     lines = [
         f"# {wording.starting_title(MEMBERS, name)}",
         _field("name", name),
