@@ -46,9 +46,7 @@ def recipe_text(data: str, layout: str = "auto") -> str:
         *([_field("family", "gaussian", wording.FAMILY_COMMENT)] if numbers else []),
         "",
         "[data]",
-        _field(
-            "name", data, wording.data_comment(shape.examples, shape.input_shape, numbers=numbers)
-        ),
+        _field("name", data, about_data),
         _field("val", val, wording.VAL_COMMENT),
         *([_field("layout", layout)] if layout != "auto" else []),
         "",
