@@ -78,7 +78,7 @@ def train(
         JtdiagError: if the recipe, the data, the folder or the disk prevent it. Sealed epochs are
             kept.
     """
-    recipe = _recipe(recipe, factory, without_data=data is not None)
+    recipe = _recipe(recipe, factory, data_given=data is not None)
     path = Path(out) if out is not None else Path("runs") / recipe.name
     chosen = None if part is None else Part.of_text(part)
     _check_cluster(client, path, chosen)
@@ -105,14 +105,14 @@ def train(
 
 
 def _recipe(
-    recipe: Recipe | str | Mapping[str, Any], factory: Factory | None, *, without_data: bool
+    recipe: Recipe | str | Mapping[str, Any], factory: Factory | None, *, data_given: bool
 ) -> Recipe:
     """Return the recipe that `train` was given, with the address of its factory."""
     if isinstance(recipe, str):
         recipe = presets.find(recipe)
     elif not isinstance(recipe, Recipe):
         # A name that is replaced, since the recipe requires one.
-        named = {"data": {"name": "npz", **dict(recipe.get("data", {}))}} if without_data else {}
+        named = {"data": {"name": "npz", **dict(recipe.get("data", {}))}} if data_given else {}
         recipe = from_table({**recipe, **named})
     return recipe if factory is None else _with_factory(recipe, factory)
 

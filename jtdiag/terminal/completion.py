@@ -1,10 +1,14 @@
 """Completion in the shell: names of recipes, studies, probes, figures, styles and rules."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from importlib import import_module
+from operator import attrgetter
 from typing import Final
 
 import click
 from click.shell_completion import CompletionItem
+
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 STYLES: Final = (
     "lncs",
@@ -21,60 +25,28 @@ STYLES: Final = (
 """Names of venues, in the order of the help; those of `jtdiag.figures.venues`, which is slow."""
 
 
-def recipes(
-    _context: click.Context, _parameter: click.Parameter, typed: str
-) -> list[CompletionItem]:
-    """Return the presets whose names begin as what is typed; the shell adds files and folders."""
-    from jtdiag.recipe import presets
+def _names(module: str, function: str, *, files: bool = False) -> Completer:
+    """Return what offers the names that begin as what is typed.
 
-    return [*_matching(presets.paths(), typed), _files(typed)]
+    Args:
+        module: Imported when completion is asked for.
+        function: Address in the module of the function that returns all names.
+        files: Whether the shell adds files and folders.
+    """
 
+    def complete(
+        _context: click.Context, _parameter: click.Parameter, typed: str
+    ) -> list[CompletionItem]:
+        every = attrgetter(function)(import_module(module))()
+        offered = [CompletionItem(name) for name in every if name.startswith(typed)]
+        return [*offered, CompletionItem(typed, type="file")] if files else offered
 
-def studies(
-    _context: click.Context, _parameter: click.Parameter, typed: str
-) -> list[CompletionItem]:
-    """Return the built-in studies whose names begin so; the shell adds files and folders."""
-    from jtdiag.recipe import studies as built_in
-
-    return [*_matching(built_in.paths(), typed), _files(typed)]
-
-
-def probes(
-    _context: click.Context, _parameter: click.Parameter, typed: str
-) -> list[CompletionItem]:
-    """Return the installed probes whose names begin as what is typed."""
-    from jtdiag.probing.registry import PROBES
-
-    return _matching(PROBES.names(), typed)
+    return complete
 
 
-def figures(
-    _context: click.Context, _parameter: click.Parameter, typed: str
-) -> list[CompletionItem]:
-    """Return the installed figures whose names begin so; the shell adds folders of runs."""
-    from jtdiag.figures import FIGURES
-
-    return [*_matching(FIGURES.names(), typed), _files(typed)]
-
-
-def styles(
-    _context: click.Context, _parameter: click.Parameter, typed: str
-) -> list[CompletionItem]:
-    """Return the venues whose names begin as what is typed."""
-    return _matching(STYLES, typed)
-
-
-def rules(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Return the installed rules whose names begin as what is typed."""
-    from jtdiag.rules import RULES
-
-    return _matching(RULES.names(), typed)
-
-
-def _matching(names: Iterable[str], typed: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in names if name.startswith(typed)]
-
-
-def _files(typed: str) -> CompletionItem:
-    """Return what makes the shell complete the name of a file."""
-    return CompletionItem(typed, type="file")
+recipes = _names("jtdiag.recipe.presets", "paths", files=True)
+studies = _names("jtdiag.recipe.studies", "paths", files=True)
+probes = _names("jtdiag.probing.registry", "PROBES.names")
+figures = _names("jtdiag.figures", "FIGURES.names", files=True)
+rules = _names("jtdiag.rules", "RULES.names")
+styles = _names(__name__, "STYLES.__iter__")
