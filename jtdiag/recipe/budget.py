@@ -187,7 +187,7 @@ def recipe_text(configuration: Configuration) -> str:
     sections: dict[str, Mapping[str, object]] = {
         "data": {
             "name": c.data.name,
-            "val": _held_out(c.data),
+            "val": held_out(c.data),
             **({"layout": c.data.layout} if c.data.layout != "auto" else {}),
             **({"augment": ["crop", "flip"]} if augment else {}),
         },
@@ -203,7 +203,8 @@ def recipe_text(configuration: Configuration) -> str:
     return f"{comments}{name}{lam}\n{repeats}\n{toml.dumps(sections)}"
 
 
-def _held_out(data: DataShape) -> int:
+def held_out(data: DataShape) -> int:
+    """Return a number of training examples to hold out: a fifth, at most 10,000."""
     return max(1, min(10_000, data.examples // 5))
 
 
@@ -214,13 +215,16 @@ def _short(data: DataShape) -> str:
 # --- data -----------------------------------------------------------------------------------------
 
 
-def data_shape(data: str, layout: str = "auto", keys: Sequence[str] = _KEYS) -> DataShape:
+def data_shape(
+    data: str, layout: str = "auto", keys: Sequence[str] = _KEYS, *, numbers: bool = False
+) -> DataShape:
     """Return the shape of a named dataset, or of an .npz file without reading its inputs.
 
     Args:
         data: Name of the dataset, or path of the file.
         layout: Order of the axes of images in a file, as in data.layout.
         keys: Names of the arrays in a file, as in data.keys.
+        numbers: Whether the targets are numbers, whose columns then count as classes.
 
     Raises:
         DataError: if there is no such dataset, or the file is not valid.
@@ -237,7 +241,9 @@ def data_shape(data: str, layout: str = "auto", keys: Sequence[str] = _KEYS) -> 
     names = dict(zip(_KEYS, keys or _KEYS, strict=True))
     try:
         examples, *example_shape = _header(data, names["x_train"])
-        classes = _classes(data, names)
+        if not example_shape:
+            raise ValueError(f"{names['x_train']} has shape ({examples},)")
+        classes = _columns(data, names["y_train"]) if numbers else _classes(data, names)
     except DataError as error:
         raise DataError(f"{data}: {error}") from error
     except KeyError as error:
@@ -263,9 +269,12 @@ def _header(path: str, key: str) -> tuple[int, ...]:
             shape, _, _ = np.lib.format.read_array_header_1_0(file)
         else:
             shape, _, _ = np.lib.format.read_array_header_2_0(file)
-    if len(shape) < 2:
-        raise ValueError(f"{key} has shape {shape}")
     return shape
+
+
+def _columns(path: str, key: str) -> int:
+    _, *columns = _header(path, key)
+    return columns[0] if columns else 1
 
 
 def _classes(path: str, names: Mapping[str, str]) -> int:

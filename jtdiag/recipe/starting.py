@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from jtdiag import files
-from jtdiag.errors import DataError, StoreError
+from jtdiag.errors import StoreError
 from jtdiag.recipe import toml, wording
-from jtdiag.recipe.budget import data_shape
+from jtdiag.recipe.budget import data_shape, held_out
 from jtdiag.recipe.sizing import DataShape
 
 MEMBERS = 8
@@ -33,9 +33,9 @@ def recipe_text(data: str, layout: str = "auto") -> str:
         DataError: if the data are unknown or cannot be read.
     """
     numbers = _has_numbers(data)
-    shape = _shape_with_numbers(data, layout) if numbers else data_shape(data, layout)
+    shape = data_shape(data, layout, numbers=numbers)
     name = Path(data).stem
-    val = max(1, min(10_000, shape.examples // 5))
+    val = held_out(shape)
     batch = _batch(shape.examples - val)
     about_data = wording.data_comment(shape.examples, shape.input_shape, numbers=numbers)
     lines = [
@@ -104,35 +104,11 @@ def _width(shape: DataShape) -> int:
     return 16 if len(shape.input_shape) == 1 else 32
 
 
-# --- regression ----------------------------------------------------------------------------------
-
-
 def _has_numbers(data: str) -> bool:
     """Return whether the targets in a file are numbers that are no labels."""
-    y_train = _array(data, "y_train")
-    if y_train is None or y_train.dtype.kind != "f":
-        return False
-    return bool((y_train != np.round(y_train)).any())
-
-
-def _shape_with_numbers(data: str, layout: str) -> DataShape:
-    y_train = _array(data, "y_train")
-    assert y_train is not None
-    if layout != "auto":
-        raise DataError(f"{data}: --layout is for images, and the targets are numbers; remove it.")
-    x_train = _array(data, "x_train")
-    if x_train is None or x_train.ndim < 2:
-        raise DataError(f"{data}: x_train is missing or has no features; it must be (N, D).")
-    outputs = 1 if y_train.ndim == 1 else y_train.shape[1]
-    return DataShape(
-        name=data, input_shape=x_train.shape[1:], classes=outputs, examples=len(x_train)
-    )
-
-
-def _array(data: str, key: str) -> np.ndarray | None:
-    """Return an array of an .npz file; None if there is no such file or array."""
     try:
         with np.load(data, allow_pickle=False) as archive:
-            return archive[key] if key in archive.files else None
+            target = archive["y_train"]
     except Exception:  # noqa: BLE001 - what is wrong with a file is said when its shape is read
-        return None
+        return False
+    return target.dtype.kind == "f" and bool((target != np.round(target)).any())
