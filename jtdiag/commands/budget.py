@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jtdiag.recipe.image_layout import LAYOUTS
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.layout_option import layout_option
 from jtdiag.terminal.output_style import OutputStyle, output_style
 
 if TYPE_CHECKING:
@@ -39,13 +39,7 @@ def _counts(context: click.Context, option: click.Parameter, text: str) -> tuple
     help="Architecture of the members: mlp, conv, densenet or another installed one.",
 )
 @click.option("--data", required=True, help="Dataset: digits, fashion-mnist or an .npz file.")
-@click.option(
-    "--layout",
-    type=click.Choice(LAYOUTS),
-    default="auto",
-    show_default=True,
-    help="Order of the axes of images in an .npz file, as data.layout.",
-)
+@layout_option
 @click.option(
     "--members",
     metavar="M,M,…",

@@ -5,19 +5,13 @@ from pathlib import Path
 import click
 
 from jtdiag.printable import shell_word
-from jtdiag.recipe.image_layout import LAYOUTS
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.layout_option import layout_option
 
 
 @click.command()
 @click.argument("data")
-@click.option(
-    "--layout",
-    type=click.Choice(LAYOUTS),
-    default="auto",
-    show_default=True,
-    help="Order of the axes of images in an .npz file, as data.layout.",
-)
+@layout_option
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Recipe to write [default: NAME.toml]."
 )

@@ -80,6 +80,13 @@ def end_epoch(monitor: DominanceMonitor, steps: EmptySteps | None = None) -> Non
         monitor.end_epoch()
 
 
+def in_processes(monitor: DominanceMonitor, *, main: bool) -> None:
+    """Combine the monitors of all processes; all but the main process report nothing."""
+    monitor.combine_processes()
+    if not main:
+        monitor.in_background()
+
+
 def log(finding: Finding) -> None:
     """Log a finding with the logger "jtdiag"; alerts are warnings."""
     level = logging.WARNING if finding.level == "alert" else logging.INFO

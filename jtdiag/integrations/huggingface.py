@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from jtdiag.integrations import torchvision
-from jtdiag.integrations.adapting import Where, end_epoch, select, with_logging
+from jtdiag.integrations.adapting import Where, end_epoch, in_processes, select, with_logging
 from jtdiag.monitor.monitor import DominanceMonitor
 
 torchvision.repair()  # transformers imports it
@@ -55,9 +55,7 @@ class JtdiagCallback(TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: Any, control: Any, model: nn.Module, **others: Any
     ) -> None:
         """Register the hook on the model."""
-        self.monitor.combine_processes()
-        if not state.is_world_process_zero:
-            self.monitor.in_background()
+        in_processes(self.monitor, main=state.is_world_process_zero)
         self.on_train_end(args, state, control)
         self._hook = model.register_forward_hook(self._update, with_kwargs=True)
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from jtdiag.integrations import torchvision, wording
-from jtdiag.integrations.adapting import EmptySteps, end_epoch, with_logging
+from jtdiag.integrations.adapting import EmptySteps, end_epoch, in_processes, with_logging
 from jtdiag.monitor.batch_sums import Logits
 from jtdiag.monitor.monitor import DominanceMonitor
 
@@ -43,9 +43,7 @@ class JtdiagHandler:
 
     def attach(self, engine: Any) -> None:
         """Register the handlers on a training engine."""
-        self.monitor.combine_processes()
-        if get_rank() != 0:
-            self.monitor.in_background()
+        in_processes(self.monitor, main=get_rank() == 0)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._update)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch)
 

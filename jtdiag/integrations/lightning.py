@@ -3,7 +3,14 @@
 from typing import Any
 
 from jtdiag.integrations import torchvision
-from jtdiag.integrations.adapting import EmptySteps, Where, end_epoch, select, with_logging
+from jtdiag.integrations.adapting import (
+    EmptySteps,
+    Where,
+    end_epoch,
+    in_processes,
+    select,
+    with_logging,
+)
 from jtdiag.monitor.branches import Branches
 from jtdiag.monitor.monitor import DominanceMonitor
 
@@ -49,9 +56,7 @@ class JtdiagCallback(Callback):  # type: ignore[misc]
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Report findings and write the store in the main process only."""
-        self.monitor.combine_processes()
-        if not trainer.is_global_zero:
-            self.monitor.in_background()
+        in_processes(self.monitor, main=trainer.is_global_zero)
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int

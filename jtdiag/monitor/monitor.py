@@ -339,8 +339,8 @@ class DominanceMonitor:
         if self.stopped:
             return new
         with self.guard:
-            recorded = self._lane is not None and self._lane.has_outputs
-            if self._lane is not None and recorded and self._sample is None and not shares:
+            nothing_trained = self._sample is None and not shares
+            if self._lane is not None and self._lane.has_outputs and nothing_trained:
                 self._lane.hold_start(_on_host(checkpoint or {}))
             elif shares or not self._in_background:
                 new = self._end(shares, checkpoint or {})

@@ -81,7 +81,7 @@ def _short(value: object) -> str:
 
 
 LAM_COMMENT = "weight of the ensemble loss: from independent to end-to-end training"
-TRIALS_COMMENT = "repetitions with other initial weights; more make intervals narrower"
+TRIALS_COMMENT = "repetitions with other initial weights; more trials make intervals narrower"
 FAMILY_COMMENT = "targets are numbers"
 VAL_COMMENT = "training examples held out, to choose the best epoch"
 ARCH_COMMENT = (
@@ -106,8 +106,8 @@ def data_comment(examples: int, shape: tuple[int, ...], *, numbers: bool) -> str
         shape: Shape of one example.
         numbers: Whether targets are numbers.
     """
-    kind = "numbers as targets" if numbers else "classes as targets"
-    return f"{examples:,} training examples of shape {shape}, {kind}"
+    kind = "numbers" if numbers else "classes"
+    return f"{examples:,} training examples of shape {shape}; targets are {kind}"
 
 
 def rate_comment(rate: float) -> str:

@@ -24,11 +24,11 @@ SENTENCES = [
     ),
     (
         wording.data_comment(1200, (13,), numbers=False),
-        "1,200 training examples of shape (13,), classes as targets",
+        "1,200 training examples of shape (13,); targets are classes",
     ),
     (
         wording.data_comment(80, (1, 6, 6), numbers=True),
-        "80 training examples of shape (1, 6, 6), numbers as targets",
+        "80 training examples of shape (1, 6, 6); targets are numbers",
     ),
     (wording.rate_comment(0.02), "of the joint loss: 0.02 for each member; tune it first"),
     (wording.one_hot(), "labels are one-hot rows, read as class indices"),
