@@ -24,6 +24,23 @@ from jtdiag.terminal.signals import grace_option
     "runs.joint.lam=0.9; repeatable.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: runs/<name>].")
+@click.option(
+    "--only",
+    metavar="NAME",
+    multiple=True,
+    help="Train only this run; repeatable. Patterns such as 'mlp-*' are allowed.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="HOURS",
+    help="Reduce epochs, then trials, of all runs so that training the study takes so many hours.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print the estimated cost of each run; write nothing.",
+)
 @grace_option
 @cluster_options
 @output_style(
@@ -33,6 +50,9 @@ def study(
     study: str,
     overrides: tuple[str, ...],
     out: Path | None,
+    only: tuple[str, ...],
+    budget: float | None,
+    dry_run: bool,
     grace: float,
     cluster: ClusterOptions,
     style: OutputStyle,
@@ -40,9 +60,9 @@ def study(
     """Train, probe and compare the runs of a study.
 
     STUDY is a TOML file, the name of a built-in study (credit-convnet, credit-digits,
-    credit-fashion, fashion-fig2, map-digits), or a study folder. Prints the lowest error of each
-    run, a table of the errors and the alerts, and plots the errors. Runs that are already trained
-    are skipped; an interrupted study is resumed.
+    credit-fashion, fashion-fig2, map-digits, paper), or a study folder. Prints the lowest error of
+    each run, a table of the errors and the alerts, and plots the errors. Runs that are already
+    trained are skipped; an interrupted study is resumed, as large as it was begun.
     """
     from jtdiag.terminal.signals import stoppable
 
@@ -56,14 +76,21 @@ def study(
         return wording.interrupted(command, started=started)
 
     with stoppable(grace, message) as stop:  # before imports that take seconds
-        from jtdiag.recipe.studies import find
-        from jtdiag.terminal.study import StudyClosing, print_study
+        from jtdiag.recipe import studies
+        from jtdiag.terminal.study import StudyClosing, print_costs, print_study
         from jtdiag.terminal.training import display
+        from jtdiag.workflows import study_cost
         from jtdiag.workflows.study import plot, run_study
 
-        definition = find(study, overrides)
+        definition = studies.find(study, overrides)
         folder = folder or Path("runs") / definition.name
+        names = studies.selected(definition, only)
+        if budget is not None:
+            definition = study_cost.reduced(definition, folder, budget)
+        if dry_run:
+            print_costs(study_cost.costs(definition, names), style)
+            return
         with cluster.client() as client:
-            run_study(definition, folder, partial(display, style), stop, client)
+            run_study(definition, folder, partial(display, style), stop, client, names)
         figures = plot(folder)
     print_study(StudyClosing(folder=folder, figures=figures, style=style))

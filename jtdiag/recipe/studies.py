@@ -4,6 +4,7 @@ The file is a recipe with a table ``[runs.NAME]`` for every run, which contains 
 differ for that run; sections are merged field by field.
 """
 
+import fnmatch
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -118,6 +119,24 @@ def _recipe(
         if all(isinstance(part, dict) for part in parts) and any(parts):
             merged[section] = {**parts[0], **parts[1]}
     return toml.from_table(toml.override(merged, changes, where), where)
+
+
+def selected(study: Study, patterns: Iterable[str]) -> list[str]:
+    """Return the names of the runs that match patterns such as ``mlp-*``; all without any.
+
+    Raises:
+        RecipeError: if no run matches one of them.
+    """
+    patterns = list(patterns)
+    matching = {pattern: fnmatch.filter(study.runs, pattern) for pattern in patterns}
+    for pattern, names in matching.items():
+        if not names:
+            raise RecipeError(
+                f"--only {shortened(pattern, 60)}: no run of the study has this name."
+                f"{nearest(pattern, study.runs)} Runs: {', '.join(study.runs)}."
+            )
+    wanted = {name for names in matching.values() for name in names}
+    return [name for name in study.runs if name in wanted or not patterns]
 
 
 def to_toml(study: Study) -> str:

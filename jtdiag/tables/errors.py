@@ -107,7 +107,7 @@ def _of_study(folder: Path) -> list[tuple[str, Errors]]:
     joint = [scheme.lam for scheme in of_study if scheme.scheme == "joint"]
     if len(set(joint)) == len(joint):
         return [("", _row(of_study))]
-    runs = studies.read(folder / studies.FILE).runs
+    runs = [run.path.name for run in schemes.runs_in(folder)]
     return [(name, _row([s for s in of_study if s.run == name])) for name in runs]
 
 

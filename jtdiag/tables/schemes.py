@@ -1,5 +1,6 @@
 """Test errors of the schemes of a study, read from the results of its runs."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +10,13 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names
+from jtdiag.errors import StoreError
 from jtdiag.names import lam_text
 from jtdiag.probing import results
 from jtdiag.recipe import studies
 from jtdiag.stats import plus_minus, standard_error
-from jtdiag.store.run import Run
+from jtdiag.store.run import RECIPE, Run
+from jtdiag.tables import wording
 
 HEADINGS = ("scheme", "λ", "members", "learning rate", "test error")
 PROBES = ("performance", "stacking")
@@ -56,13 +59,13 @@ def of_study(folder: Path) -> list[Scheme]:
     """Return all schemes of a study, from the stored results of its runs.
 
     Independently trained members that were also stacked are two schemes. Runs that train layers
-    in different ways are labeled by their names.
+    in different ways are labeled by their names. Runs whose training has not begun are left out.
 
     Raises:
-        StoreError: if a run has not been trained or probed yet.
+        StoreError: if no run has begun, or one of them has not been probed yet.
     """
     study = studies.read(folder / studies.FILE)
-    schemes = [s for name in study.runs for s in _of_run(Run(folder / name), name)]
+    schemes = [s for run in runs_in(folder) for s in _of_run(run, run.path.name)]
     if any(recipe.modules.active for recipe in study.runs.values()):
         schemes = [_named(scheme, study.runs[scheme.run].lam) for scheme in schemes]
     counts = Counter(scheme.label for scheme in schemes)
@@ -74,10 +77,18 @@ def of_study(folder: Path) -> list[Scheme]:
 
 
 def runs_in(folder: Path) -> list[Run]:
-    """Return the run in a folder, or the runs of the study in it."""
+    """Return the run in a folder, or the runs of the study in it whose training has begun.
+
+    Raises:
+        StoreError: if the folder has no run.
+    """
     if not studies.is_study(folder):
         return [Run(folder)]
-    return [Run(folder / name) for name in studies.read(folder / studies.FILE).runs]
+    names_of_runs = studies.read(folder / studies.FILE).runs
+    begun = [name for name in names_of_runs if os.path.isfile(folder / name / RECIPE)]
+    if not begun:
+        raise StoreError(wording.no_run_begun(folder))
+    return [Run(folder / name) for name in begun]
 
 
 def _kind(scheme: Scheme) -> str:

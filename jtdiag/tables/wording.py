@@ -1,6 +1,9 @@
 """The sentences of tables."""
 
 from collections.abc import Collection
+from pathlib import Path
+
+from jtdiag.printable import shell_word
 
 
 def errors_caption(trials: Collection[int]) -> str:
@@ -18,3 +21,8 @@ def errors_caption(trials: Collection[int]) -> str:
 def configurations_caption() -> str:
     """Return the caption of the table of architectures."""
     return "Architectures and numbers of parameters."
+
+
+def no_run_begun(study: Path) -> str:
+    """Return that no run of a study has been trained yet."""
+    return f"{study}: no run of the study is trained yet; run `jtdiag study {shell_word(study)}`."

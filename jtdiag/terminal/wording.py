@@ -229,8 +229,18 @@ def memory(size: int) -> str:
 
 def training_time(seconds: float, per_step: float) -> str:
     """Return the estimated training time and the time of a step."""
+    return f"about {estimated_time(seconds)} ({_three_digits(1000 * per_step)} ms per step)"
+
+
+def estimated_time(seconds: float) -> str:
+    """Return a duration with three digits, such as "1.25 h"."""
     value, unit = _scaled(seconds)
-    return f"about {_three_digits(value)} {unit} ({_three_digits(1000 * per_step)} ms per step)"
+    return f"{_three_digits(value)} {unit}"
+
+
+def runs_not_begun(runs: Sequence[str]) -> str:
+    """Return the runs of a study that have not been trained."""
+    return f"Not trained yet: {', '.join(runs)}."
 
 
 # --- probes, figures, reports --------------------------------------------------------------------

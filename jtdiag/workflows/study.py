@@ -19,8 +19,7 @@ from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.recipe.studies import FILE, Study
 from jtdiag.stats import listed
-from jtdiag.store.run import Run
-from jtdiag.tables.schemes import PROBES, of_study, to_dataset
+from jtdiag.tables.schemes import PROBES, of_study, runs_in, to_dataset
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -36,6 +35,7 @@ def run_study(
     display: Callable[[], AbstractContextManager[Listener]],
     stop: StopRequest | None = None,
     client: "Client | None" = None,
+    only: Sequence[str] = (),
 ) -> None:
     """Train every run of a study that is not trained yet and run the probes that it needs.
 
@@ -45,15 +45,21 @@ def run_study(
         display: Displays the training of one run.
         stop: Ends the study early when it is requested.
         client: A client of Dask whose workers train and measure lanes.
+        only: Names of the runs that are trained; by default all.
 
     Raises:
         JtdiagError: if a run cannot be trained; epochs that are already saved are kept.
     """
     _prepare(study, folder)
-    for name, recipe in study.runs.items():
+    for name in only or study.runs:
         with display() as listener:
             run = train(
-                recipe, folder / name, resume=True, listener=listener, stop=stop, client=client
+                study.runs[name],
+                folder / name,
+                resume=True,
+                listener=listener,
+                stop=stop,
+                client=client,
             )
         if stop is not None:
             stop.between_epochs()  # requested during the last epoch
@@ -102,7 +108,7 @@ def plot(folder: Path, wanted: Sequence[str] = (), output: Output = DEFAULT) -> 
             f"{', '.join(others)}, pass the folder of one of its runs."
         )
     paths = _plot_schemes(folder, output) if not wanted or FIGURE in wanted else []
-    first, *more = (Run(folder / name) for name in studies.read(folder / FILE).runs)
+    first, *more = runs_in(folder)
     for name in wanted or OF_RUNS:
         if name in OF_RUNS:
             with nullcontext() if wanted else suppress(OtherRunsError):
@@ -113,8 +119,7 @@ def plot(folder: Path, wanted: Sequence[str] = (), output: Output = DEFAULT) -> 
 
 def _plot_schemes(folder: Path, output: Output) -> list[Path]:
     """Plot the schemes of a study."""
-    first = Run(folder / next(iter(studies.read(folder / FILE).runs)))
-    attrs = results.load(first, PROBES[0]).attrs
+    attrs = results.load(runs_in(folder)[0], PROBES[0]).attrs
     date = f", {attrs['date']}" if "date" in attrs else ""
     origin = f"jtdiag {attrs['jtdiag']}, study {folder.name}{date}"
     table = to_dataset(of_study(folder))

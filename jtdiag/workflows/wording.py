@@ -32,3 +32,20 @@ def figure_skipped(epoch: int, figure: str, reason: str) -> str:
 def exited_early(run: Path) -> str:
     """Return that a run is not complete and no process is training it."""
     return f"{run}: the training process exited early."
+
+
+def budget_too_small(hours: float, least: float) -> str:
+    """Return that a study cannot be reduced to a number of hours."""
+    return (
+        f"--budget is {hours:g} hours, but with the fewest trials and epochs that are allowed, the "
+        f"study takes about {least:.2g}. Raise the budget, or set trials and train.epochs with "
+        "--set."
+    )
+
+
+def epochs_are_fixed(run: str) -> str:
+    """Return that the epochs of a run cannot be reduced."""
+    return (
+        f"--budget: the epochs of the run '{run}' cannot be reduced, since its milestones or "
+        "modules.epochs depend on them. Set trials and epochs with --set."
+    )

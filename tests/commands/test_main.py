@@ -40,8 +40,8 @@ OPTIONS = {
     ],
     "table": ["RUN...", "--of", "--format", "--out"],
     "study": [
-        *("STUDY", "--set", "--out", "--grace", "--workers", "--scheduler", "--cluster"),
-        *("-v", "-q", "--json"),
+        *("STUDY", "--set", "--out", "--only", "--budget", "--dry-run", "--grace"),
+        *("--workers", "--scheduler", "--cluster", "-v", "-q", "--json"),
     ],
     "report": ["RUN...", "--out", "--ask", "-q", "--json"],
     "compare": ["A", "B", "--format"],

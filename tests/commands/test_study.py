@@ -78,6 +78,11 @@ def test_the_folder_is_enough_to_show_it_again_and_plot_draws_it(here):
     [
         (["mine.tml"], "There is no study or study file 'mine.tml'."),
         (["mine.toml", "--set", "runs.other.lam=0"], "there is no run 'other' in the study."),
+        (
+            ["mine.toml", "--only", "simple"],
+            "no run of the study has this name. Did you mean 'single'? Runs: single",
+        ),
+        (["mine.toml", "--budget", "1e-9"], "--budget is 1e-09 hours, but with the fewest trials"),
     ],
 )
 def test_a_mistake_is_one_line(here, arguments, answer):
@@ -98,3 +103,39 @@ def test_an_interrupted_study_says_how_to_go_on(here, monkeypatch):
     ran = jtdiag("study", "mine.toml")
     assert ran.exit_code == 130
     assert "resume with: jtdiag study runs/mine" in ran.stderr
+
+
+def test_a_dry_run_prints_the_cost_of_each_run_and_writes_nothing(here):
+    ran = jtdiag("study", "mine.toml", "--dry-run")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    cells = [[c.strip() for c in line.split("│")[1:-1]] for line in ran.stdout.splitlines()]
+    assert [row[:3] for row in cells if row] == [
+        ["single", "1", "2"], ["joint", "2", "2"], ["all", "3", ""]
+    ]  # fmt: skip
+    assert not (here / "runs").exists()
+    costs = json.loads(jtdiag("study", "mine.toml", "--dry-run", "--only", "j*", "--json").stdout)
+    assert [(name, cost["lanes"]) for name, cost in costs.items()] == [("joint", 2)]
+
+
+@pytest.mark.slow
+def test_some_runs_of_a_study_are_trained_and_the_others_are_named(here):
+    ran = jtdiag("study", "mine.toml", "--only", "joint", "--set", "train.epochs=1")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert "Not trained yet: single.\n" in ran.stdout
+    assert sorted(path.name for path in (here / "runs" / "mine").iterdir()) == [
+        "figures", "joint", "study.toml"
+    ]  # fmt: skip
+    assert jtdiag("table", "runs/mine").exit_code == 0
+    rest = jtdiag("study", "runs/mine")
+    assert "Not trained yet" not in rest.stdout
+    assert "single network" in rest.stdout
+
+
+def test_a_study_without_runs_says_so(here):
+    (here / "runs" / "mine").mkdir(parents=True)
+    (here / "runs" / "mine" / "study.toml").write_text(STUDY, "utf-8")
+    ran = jtdiag("plot", "runs/mine")
+    assert ran.exit_code == 1
+    assert ran.stderr == (
+        "Error: runs/mine: no run of the study is trained yet; run `jtdiag study runs/mine`.\n"
+    )

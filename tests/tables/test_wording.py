@@ -1,6 +1,7 @@
 """Every sentence that tables print, in one place."""
 
 import re
+from pathlib import Path
 
 from jtdiag.tables import wording
 
@@ -16,6 +17,9 @@ SENTENCES = {
         "bold."
     ),
     wording.configurations_caption(): "Architectures and numbers of parameters.",
+    wording.no_run_begun(Path("runs/mine")): (
+        "runs/mine: no run of the study is trained yet; run `jtdiag study runs/mine`."
+    ),
 }
 
 
@@ -34,4 +38,5 @@ def test_every_function_is_covered():
     assert {name for name in functions if not name.startswith("_") and name[0].islower()} == {
         "errors_caption",
         "configurations_caption",
-    }
+        "no_run_begun",
+    } | {"shell_word"}

@@ -102,6 +102,8 @@ SENTENCES = [
     (wording.training_time(8.5412, 0.00189), "about 8.54 s (1.89 ms per step)"),
     (wording.training_time(300.0, 1.5), "about 5 min (1,500 ms per step)"),
     (wording.training_time(720_000.0, 0.1), "about 200 h (100 ms per step)"),
+    (wording.estimated_time(4500), "1.25 h"),
+    (wording.runs_not_begun(["single", "joint"]), "Not trained yet: single, joint."),
     # --- probes, figures, reports
     (
         wording.probe_running("votes", "Are votes any good?"),

@@ -17,6 +17,14 @@ SENTENCES = {
         "epoch 3: displacement skipped. There are no checkpoints."
     ),
     wording.exited_early(RUN): "runs/demo: the training process exited early.",
+    wording.budget_too_small(1.5, 2.345): (
+        "--budget is 1.5 hours, but with the fewest trials and epochs that are allowed, the study "
+        "takes about 2.3. Raise the budget, or set trials and train.epochs with --set."
+    ),
+    wording.epochs_are_fixed("proxy"): (
+        "--budget: the epochs of the run 'proxy' cannot be reduced, since its milestones or "
+        "modules.epochs depend on them. Set trials and epochs with --set."
+    ),
 }
 
 
