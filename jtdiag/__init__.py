@@ -13,7 +13,8 @@ Public names, imported on first use so that ``jtdiag --help`` does not import to
 - `joint_loss`: the joint-training loss (Webb et al. 2020, Eq. 4), for any training loop.
 - `DominanceMonitor`: early warning in any training loop; `watch_branches` for the branches of one
   network.
-- `from_logits`: a run from the logits of members that were trained elsewhere.
+- `from_logits`: a run from the logits of members that were trained elsewhere; `from_state_dicts`
+  from their weights.
 - `Recipe`: everything that determines the outcome of a run; `find_recipe` finds one by name.
 - `JtdiagError`: base class of all errors that a user can fix.
 """
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from jtdiag.figures.showing import plot
     from jtdiag.monitor.branches import watch_branches
     from jtdiag.monitor.imported import from_logits
+    from jtdiag.monitor.imported_members import from_state_dicts
     from jtdiag.monitor.monitor import DominanceMonitor
     from jtdiag.probing.contract import Var
     from jtdiag.probing.decorator import asks
@@ -52,6 +54,7 @@ __all__ = [
     "asks",
     "find_recipe",
     "from_logits",
+    "from_state_dicts",
     "joint_loss",
     "merge",
     "plot",
@@ -72,6 +75,7 @@ _MODULES = {
     "asks": ("jtdiag.probing.decorator", "asks"),
     "find_recipe": ("jtdiag.recipe.presets", "find"),
     "from_logits": ("jtdiag.monitor.imported", "from_logits"),
+    "from_state_dicts": ("jtdiag.monitor.imported_members", "from_state_dicts"),
     "joint_loss": ("jtdiag.engine.loss", "joint_loss"),
     "merge": ("jtdiag.store.merging", "merge"),
     "plot": ("jtdiag.figures.showing", "plot"),

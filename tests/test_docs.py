@@ -242,7 +242,7 @@ def code(page: Path) -> list[CodeExample]:
     return [block for block in find_examples(page) if block.prefix == "python"]
 
 
-WITH_TESTS_OF_THEIR_OWN = ("own-probe.md", "monitor.md")
+WITH_TESTS_OF_THEIR_OWN = ("own-probe.md", "monitor.md", "foreign-logits.md")
 WITH_CODE = [page for page in PAGES if code(page)]
 
 
@@ -276,6 +276,18 @@ def test_the_code_of_a_page_runs(page, folder, short_demo):
     if not any("train(" in block.source for block in code(page)):
         shutil.copytree(short_demo.path, folder / "runs" / "demo")
     run_blocks(page)
+
+
+@pytest.mark.slow
+def test_every_example_of_the_page_of_foreign_logits_runs(folder, monkeypatch):
+    monkeypatch.syspath_prepend(folder)
+    run_blocks(DOCS / "foreign-logits.md")
+    sys.modules.pop("net")
+    lines = [line for b in fenced(text("foreign-logits.md"), "sh") for line in b.splitlines()]
+    assert len(lines) == 4
+    for line in lines:
+        ran = CliRunner().invoke(main, [*shlex.split(line)[1:], "-q"])
+        assert (ran.exit_code, ran.stdout) == (0, ""), (line, ran.output)
 
 
 @pytest.fixture

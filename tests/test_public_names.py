@@ -24,6 +24,7 @@ def test_the_public_names_are_few():
         "asks",
         "find_recipe",
         "from_logits",
+        "from_state_dicts",
         "joint_loss",
         "merge",
         "plot",

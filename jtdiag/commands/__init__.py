@@ -34,8 +34,12 @@ COMMANDS = (
     "compare",
     "check",
     "merge",
+    "import",
 )
 """Subcommands in the order of the help."""
+
+_MODULES = {"import": "import_run"}
+"""Module and function of a subcommand whose name Python reserves."""
 
 
 READERS = ("train", "probe", "watch", "plot", "table", "report", "compare", "check", "merge")
@@ -73,7 +77,8 @@ class Commands(click.Group):
         """Return the subcommand with a name, or None."""
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"jtdiag.commands.{name}"), name)
+        module = _MODULES.get(name, name)
+        command: click.Command = getattr(import_module(f"jtdiag.commands.{module}"), module)
         if name in READERS and TRUST_CODE not in command.params:
             command.params.append(TRUST_CODE)
         return command

@@ -1,22 +1,21 @@
 """A run from logits that were saved elsewhere, so that probes of outputs can be run on them."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from jtdiag import families, names
 from jtdiag.errors import DataError
 from jtdiag.families.contract import Family
-from jtdiag.monitor import batch_sums, targets as targets_of_loops, wording
-from jtdiag.monitor.batch_sums import Batch, Measure
+from jtdiag.monitor import batch_sums, imported_metrics, targets as targets_of_loops, wording
+from jtdiag.monitor.batch_sums import Batch, Measure, Metrics
 from jtdiag.monitor.chance import Chance
 from jtdiag.monitor.imported_logits import SavedSplit, measured, saved
-from jtdiag.monitor.recording import Facts, Outputs, Recording, WholeEpoch, address
-from jtdiag.monitor.sampled_epoch import SampledEpoch
+from jtdiag.monitor.recording import Facts, Recording, WholeEpoch, address
 from jtdiag.store.run import Run
 
 
@@ -27,7 +26,8 @@ def from_logits(
     *,
     lam: float,
     out: str | Path,
-    epochs: int | None = None,
+    epochs: int | Sequence[int] | None = None,
+    metrics: Mapping[str, Any] | None = None,
     family: str | Family = "categorical",
     combiner: str = "logits",
 ) -> Run:
@@ -45,7 +45,13 @@ def from_logits(
         lam: λ of Eq. 4 (Webb et al. 2020) in training: 0 for members that were trained
             independently, 1 if only the loss of the ensemble was minimized.
         out: Folder of the new run; it must not exist or be empty.
-        epochs: Number of epochs of training. By default E, or 1.
+        epochs: Number of epochs of training, by default E, or 1; or the E epochs after which the
+            logits were saved, such as (37, 200), the last being the end of training.
+        metrics: By split, "train" or one that has logits: losses and errors of all epochs, as the
+            authors' program saves them (Webb et al. 2020). (epochs, 3 + 3M): loss of the ensemble,
+            mean loss of its members, error of the ensemble, then M losses, M errors and M entropies
+            of members. Errors are fractions; entropies are not used. Where there are logits, losses
+            and errors are computed from these.
         family: The likelihood, by name or as an object.
         combiner: What the ensemble averages, "logits" or "probabilities".
 
@@ -55,19 +61,32 @@ def from_logits(
     """
     likelihood = families.find(family) if isinstance(family, str) else family
     splits = saved(logits, targets, likelihood)
-    first = next(iter(splits.values())).logits
-    stored = len(first)
-    epochs = stored if epochs is None else epochs
-    if epochs < 1 or (stored > 1 and epochs != stored):
-        raise DataError(wording.epochs_of_logits(epochs, stored))
+    stored, members = next(iter(splits.values())).logits.shape[:2]
+    kept = _kept_epochs(epochs, stored)
+    known = imported_metrics.by_epoch(metrics or {}, splits, members, kept[-1])
     measure = Measure(family=likelihood, combiner=combiner, ignore_index=targets_of_loops.IGNORED)
     facts = _facts(splits, family, measure)
-    whole = list(_epochs(splits, measure, facts, epochs))
-    recording = Recording(out, epochs=epochs, lam=[lam], keep=tuple(range(epochs + 1))[-stored:])
-    recording.lane(lam).write_all(whole, first.shape[1], facts)
+    whole = list(_epochs(splits, measure, facts, kept, known))
+    recording = Recording(out, epochs=kept[-1], lam=[lam], keep=kept)
+    recording.lane(lam).write_all(whole, members, facts)
     run = Run(out)
     _warn(run, splits)
     return run
+
+
+def _kept_epochs(epochs: int | Sequence[int] | None, stored: int) -> tuple[int, ...]:
+    """Return the epochs after which the logits were saved, as many as are stored.
+
+    Raises:
+        DataError: if their number differs, or they are no increasing epochs.
+    """
+    if epochs is None or epochs == stored:
+        return tuple(range(1, stored + 1))
+    kept = (epochs,) if isinstance(epochs, int) else tuple(epochs)
+    increasing = all(before < after for before, after in pairwise((0, *kept)))
+    if len(kept) != stored or not increasing:
+        raise DataError(wording.epochs_of_logits(epochs, stored))
+    return kept
 
 
 def _facts(splits: Mapping[str, SavedSplit], family: str | Family, measure: Measure) -> Facts:
@@ -86,41 +105,28 @@ def _facts(splits: Mapping[str, SavedSplit], family: str | Family, measure: Meas
 
 
 def _epochs(
-    splits: Mapping[str, SavedSplit], measure: Measure, facts: Facts, epochs: int
+    splits: Mapping[str, SavedSplit],
+    measure: Measure,
+    facts: Facts,
+    kept: Sequence[int],
+    known: Mapping[str, Sequence[Metrics]],
 ) -> Iterator[WholeEpoch]:
-    """Yield all epochs; those before the first with logits have no values."""
-    stored = len(next(iter(splits.values())).logits)
-    for epoch in range(1, epochs + 1):
-        at = epoch - 1 - (epochs - stored)
-        if at < 0:
-            yield WholeEpoch(epoch=epoch)
+    """Yield all epochs; those after which no logits were saved have the known metrics only."""
+    for epoch in range(1, kept[-1] + 1):
+        metrics = {split: rows[epoch - 1] for split, rows in known.items()}
+        if epoch not in kept:
+            yield WholeEpoch(epoch=epoch, metrics=metrics)
             continue
-        train = None
-        if names.TRAIN in splits:
-            train = _training(splits[names.TRAIN], at, epoch, measure, facts)
+        place = kept.index(epoch)
         outputs = {
-            s: _outputs(arrays, at, measure) for s, arrays in splits.items() if s != names.TRAIN
+            split: (arrays.logits[place].numpy(), arrays.target.numpy(), means)
+            for split, arrays in splits.items()
+            for means in [measured(arrays, place, measure)]
         }
-        yield WholeEpoch(epoch=epoch, train=train, outputs=outputs)
-
-
-def _outputs(split: SavedSplit, at: int, measure: Measure) -> Outputs:
-    means, _ = measured(split, at, measure)
-    return split.logits[at].numpy(), split.target.numpy(), means
-
-
-def _training(
-    split: SavedSplit, at: int, epoch: int, measure: Measure, facts: Facts
-) -> SampledEpoch:
-    means, examples = measured(split, at, measure)
-    return SampledEpoch(
-        epoch=epoch,
-        means=batch_sums.by_name(means, facts.targets.error_scale),
-        standard_errors=batch_sums.by_name(np.zeros_like(means)),
-        examples=examples,
-        counted=1,
-        batches=1,
-    )
+        if names.TRAIN in outputs:
+            _, _, means = outputs.pop(names.TRAIN)
+            metrics[names.TRAIN] = batch_sums.by_name(means, facts.targets.error_scale)
+        yield WholeEpoch(epoch=epoch, metrics=metrics, outputs=outputs)
 
 
 def _warn(run: Run, splits: Mapping[str, SavedSplit]) -> None:

@@ -77,6 +77,9 @@ def _split(split: str, logits: Any, targets: Any, family: Family) -> SavedSplit:
     if not bool(eta.isfinite().all()):
         count = int((~eta.isfinite()).sum())
         raise DataError(wording.not_finite(split, count))
+    empty = [place for place, of_epoch in enumerate(eta) if not bool(of_epoch.any())]
+    if empty:
+        raise DataError(wording.all_zero(split, empty[0]))
     return SavedSplit(logits=_as_logits(split, eta, family), target=target)
 
 
@@ -153,10 +156,8 @@ def _as_logits(split: str, eta: Tensor, family: Family) -> Tensor:
     return eta.double().clamp(min=SMALLEST).log().to(eta.dtype)
 
 
-def measured(
-    split: SavedSplit, epoch: int, measure: batch_sums.Measure
-) -> tuple[NDArray[np.float64], int]:
-    """Return the mean losses and errors (2M + 2,) of one epoch, and the number of examples."""
-    batch = batch_sums.copied(split.logits[epoch], measure.family, split.target)
+def measured(split: SavedSplit, place: int, measure: batch_sums.Measure) -> NDArray[np.float64]:
+    """Return the mean losses and errors (2M + 2,) of one of the E epochs."""
+    batch = batch_sums.copied(split.logits[place], measure.family, split.target)
     [sums] = batch_sums.sum_batches(measure, [batch])
-    return sums[:-2].double().numpy() / batch.examples, batch.examples
+    return sums[:-2].double().numpy() / batch.examples

@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from jtdiag import names
 from jtdiag.errors import RecipeError, StoreError
 from jtdiag.families.contract import Family
 from jtdiag.monitor import batch_sums, wording
+from jtdiag.monitor.batch_sums import Metrics
 from jtdiag.monitor.sampled_epoch import SampledEpoch
 from jtdiag.names import lam_text
 from jtdiag.recipe.recipe import Data, Keep, KeptEpochs, Members, Recipe, Train
@@ -25,6 +26,7 @@ from jtdiag.store.layout import Extent, Parameter, TargetFacts
 from jtdiag.store.run import Run
 from jtdiag.store.writer import EpochBlock, Examples, RunWriter, refuse_occupied
 
+T = TypeVar("T")
 Arrays = Mapping[str, NDArray[Any]]
 Outputs = tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]
 """Logits (M, n, K), targets, and means over the examples."""
@@ -55,8 +57,8 @@ class WholeEpoch:
     """One epoch of a run that is written at once."""
 
     epoch: int
-    train: SampledEpoch | None = None
-    """Its training metrics, if there are any."""
+    metrics: Mapping[str, Metrics] = field(default_factory=dict)
+    """By split, if they are known; those of outputs are the means that come with them."""
     outputs: Mapping[str, Outputs] = field(default_factory=dict)
     """By split."""
 
@@ -262,6 +264,10 @@ def _kept(requested: KeptEpochs, at_start: bool, after: bool, epochs: int) -> Ke
     return tuple(epoch for epoch in requested if epoch != 0)
 
 
+def _of_training(train: SampledEpoch | None) -> Mapping[str, Metrics]:
+    return {} if train is None else {names.TRAIN: train.means}
+
+
 def _displacement(epoch: int, train: SampledEpoch | None, members: int) -> NDArray[np.float64]:
     """Return the members' distances from initialization, (M,); NaN if not watched."""
     if epoch == 0:
@@ -279,9 +285,11 @@ def _concatenated(splits: Mapping[str, Split]) -> dict[str, Outputs]:
     return {split: piece.concatenated() for split, piece in splits.items()}
 
 
-def _stored(outputs: Mapping[str, Outputs], facts: Facts) -> Mapping[str, Outputs]:
-    """Return the outputs of an epoch by the split under which they are stored."""
-    return {names.TEST: outputs[names.VAL]} if facts.test_is_val and outputs else outputs
+def _stored(by_split: Mapping[str, T], facts: Facts) -> Mapping[str, T]:
+    """Return the outputs or metrics of an epoch by the split under which they are stored."""
+    if not facts.test_is_val:
+        return by_split
+    return {names.TEST if s == names.VAL else s: value for s, value in by_split.items()}
 
 
 class RecordedLane:
@@ -357,11 +365,14 @@ class RecordedLane:
         self._check_complete(epoch, set(splits), set(checkpoint))
         facts = replace(facts, test_is_val=set(splits) == {names.VAL})
         outputs = _stored(_concatenated(splits), facts)
-        blocks = [self._block(epoch, train, outputs, members, checkpoint, facts)]
+        this = WholeEpoch(epoch=epoch, metrics=_of_training(train), outputs=outputs)
+        distance = _displacement(epoch, train, members)
+        blocks = [self._block(this, distance, checkpoint, facts)]
         if not self._written:
             before, weights = self._start or ({}, {})
             start = _stored(_concatenated(before), facts)
-            blocks.insert(0, self._block(0, None, start, members, weights, facts))
+            before_training = WholeEpoch(epoch=0, outputs=start)
+            blocks.insert(0, self._block(before_training, np.zeros(members), weights, facts))
         targets = {split: target for split, (_, target, _) in outputs.items()}
         self._recording.write(blocks, targets, facts)
         self._written, self._start = True, None
@@ -377,12 +388,16 @@ class RecordedLane:
         self._expected = (set(epochs[-1].outputs), set())
         facts = replace(facts, test_is_val=self._expected[0] == {names.VAL})
         whole = [WholeEpoch(epoch=0), *epochs]
-        outputs = [_stored(each.outputs, facts) for each in whole]
-        blocks = [
-            self._block(each.epoch, each.train, of_splits, members, {}, facts)
-            for each, of_splits in zip(whole, outputs, strict=True)
+        stored = [
+            replace(e, metrics=_stored(e.metrics, facts), outputs=_stored(e.outputs, facts))
+            for e in whole
         ]
-        targets = {split: target for split, (_, target, _) in outputs[-1].items()}
+        distances = [_displacement(each.epoch, None, members) for each in stored]
+        blocks = [
+            self._block(each, distance, {}, facts)
+            for each, distance in zip(stored, distances, strict=True)
+        ]
+        targets = {split: target for split, (_, target, _) in stored[-1].outputs.items()}
         self._recording.write(blocks, targets, facts)
         self._written = True
 
@@ -404,30 +419,29 @@ class RecordedLane:
 
     def _block(
         self,
-        epoch: int,
-        train: SampledEpoch | None,
-        outputs: Mapping[str, Outputs],
-        members: int,
+        whole: WholeEpoch,
+        displacement: NDArray[np.float64],
         checkpoint: Arrays,
         facts: Facts,
     ) -> EpochBlock:
         assert self._expected is not None
-        unknown = batch_sums.by_name(np.full(2 * members + 2, np.nan))
-        rows = {names.TRAIN: train.means if train else unknown, names.TEST: unknown}
+        unknown = batch_sums.by_name(np.full(2 * len(displacement) + 2, np.nan))
+        rows = {names.TRAIN: unknown, names.TEST: unknown}
         if names.VAL in self._expected[0] and not facts.test_is_val:
             rows[names.VAL] = unknown
-        for split, (_, _, means) in outputs.items():
+        rows |= whole.metrics
+        for split, (_, _, means) in whole.outputs.items():
             rows[split] = batch_sums.by_name(means, facts.targets.error_scale)
         order = [split for split in names.SPLITS if split in rows]
         return EpochBlock(
             lane=self._lane,
-            epoch=epoch,
+            epoch=whole.epoch,
             metrics={
                 name: np.stack([np.asarray(rows[split][name]) for split in order])
                 for name in names.METRIC_VARIABLES
             }
-            | {names.DISPLACEMENT: _displacement(epoch, train, members)},
-            outputs={split: logits for split, (logits, _, _) in outputs.items()},
+            | {names.DISPLACEMENT: displacement},
+            outputs={split: logits for split, (logits, _, _) in whole.outputs.items()},
             checkpoint=checkpoint,
             state={},
         )

@@ -327,10 +327,47 @@ def target_range(split: str, low: float, high: float, outputs: int) -> str:
 def epochs_of_logits(epochs: object, stored: int) -> str:
     """Return the error on a number of epochs that contradicts the logits."""
     return (
-        f"epochs is {epochs!r} and logits are of {stored} epoch{'' if stored == 1 else 's'}; pass "
-        "the number of epochs of training for logits (M, N, K) of the last one, and none for "
-        "logits (E, M, N, K)."
+        f"epochs is {epochs!r} and logits are of {stored} epoch{'' if stored == 1 else 's'}; it "
+        "must be the number of epochs of training for logits (M, N, K) of the last one, or for "
+        "logits (E, M, N, K) the E epochs after which they were saved, in increasing order."
     )
+
+
+def all_zero(split: str, place: int) -> str:
+    """Return the error on logits of an epoch that are all 0, in an array (E, M, N, K)."""
+    return (
+        f"logits of {split} are all 0 at index {place} of the epochs, as in an array that was not "
+        "filled; leave that epoch out."
+    )
+
+
+def metrics_of_other_split(split: str) -> str:
+    """Return the error on metrics of a split without logits."""
+    return (
+        f"metrics are given for {split!r}; they can be those of 'train' and of splits with logits."
+    )
+
+
+def metrics_shape(split: str, shape: tuple[int, ...], expected: tuple[int, int]) -> str:
+    """Return the error on metrics of another shape than (epochs, 3 + 3M)."""
+    return (
+        f"metrics of {split} are {shape}; for these logits and epochs they must be {expected}: "
+        "numbers (epochs, 3 + 3M)."
+    )
+
+
+def metrics_order(split: str, epoch: int) -> str:
+    """Return the error on metrics whose second column is not the mean of the members' losses."""
+    return (
+        f"metrics of {split}: in epoch {epoch}, the second column is not the mean of the members' "
+        "losses; columns must be ensemble loss, mean member loss, ensemble error, M losses, M "
+        "errors, M entropies."
+    )
+
+
+def metrics_no_fractions(split: str) -> str:
+    """Return the error on errors that are no fractions."""
+    return f"metrics of {split} have errors outside 0 to 1; pass fractions, not percentages."
 
 
 def probabilities_given(split: str) -> str:
@@ -353,3 +390,136 @@ def no_better_than_chance(split: str, error: float, chance: float) -> str:
         f"The error of the ensemble on {split} is {100 * error:.1f} %, not below chance level, "
         f"{100 * chance:.1f} %: targets may be in another order than the logits."
     )
+
+
+def no_known_array(available: Sequence[str]) -> str:
+    """Return the error on an .npz file none of whose arrays has a known name.
+
+    Args:
+        available: Names of its arrays.
+    """
+    stored = ", ".join(available[:5]) + (", …" if len(available) > 5 else "")
+    return (
+        f"its arrays are {stored or 'none'}; logits must be named test, val or train, and targets "
+        "test_targets, val_targets or train_targets."
+    )
+
+
+def given_twice(kind: str, split: str) -> str:
+    """Return the error on two arrays of targets or metrics for one split."""
+    return f"there are two arrays of {kind} for {split}; keep one."
+
+
+def no_npy(path: str, reason: str) -> str:
+    """Return the error on a file that is no array."""
+    return f"{path} is not an array of numbers ({reason}); write it with np.save."
+
+
+def not_one_of_each(split: str, shapes: Sequence[tuple[int, ...]]) -> str:
+    """Return the error on several files of logits that are not those of one member each."""
+    text = stats.listed([str(shape) for shape in shapes])
+    return (
+        f"several files have logits of {split}, with the shapes {text}; they must be (N, K), the "
+        "same in every file, one file for each member."
+    )
+
+
+# --- weights that were saved elsewhere -----------------------------------------------------------
+
+
+def no_file(path: str) -> str:
+    """Return the error on a file that does not exist."""
+    return f"{path}: there is no such file."
+
+
+def no_safetensors() -> str:
+    """Return the error on a file of safetensors without the package."""
+    return (
+        "the package safetensors is not installed, and this file needs it: pip install safetensors."
+    )
+
+
+def unsafe_file(path: str, kind: str) -> str:
+    """Return the error on a file that contains more than tensors.
+
+    Args:
+        path: The file.
+        kind: Class of an object in it; empty if unknown.
+    """
+    what = f"an object of {kind}" if kind else "objects"
+    return (
+        f"{path} contains {what} besides tensors, and loading it could execute code; save the "
+        "weights alone: torch.save(module.state_dict(), path)."
+    )
+
+
+def damaged_file(path: str, reason: str) -> str:
+    """Return the error on a file that cannot be read."""
+    return f"{path} cannot be read ({reason}); it must be written by torch.save or safetensors."
+
+
+def no_state_dict(where: str) -> str:
+    """Return the error on a file or object without a state_dict."""
+    return (
+        f"{where} contains no state_dict, a dictionary of tensors by name; save "
+        "module.state_dict()."
+    )
+
+
+def other_tensors(
+    where: str,
+    name: str,
+    shape: tuple[int, ...] | None,
+    expected: tuple[int, ...],
+    stored: Sequence[str],
+) -> str:
+    """Return the error on a state_dict of another module than that of the factory.
+
+    Args:
+        where: Where it is from.
+        name: The first tensor that differs.
+        shape: Its shape; None if it is missing.
+        expected: Shape in the factory's module.
+        stored: Names of all tensors that there are.
+    """
+    if shape is not None:
+        return f"{where}: {name} is {shape}, but {expected} in the module of the factory."
+    some = ", ".join(stored[:3]) + (", …" if len(stored) > 3 else "")
+    return (
+        f"{where} has no tensor {name} {expected}, which the module of the factory has; it has "
+        f"{len(stored)}: {some}."
+    )
+
+
+def unclear_members(where: str, prefixes: Sequence[str]) -> str:
+    """Return the error on a state_dict with several modules that may be the member."""
+    return (
+        f"{where} contains several modules like that of the factory: {', '.join(prefixes)}; keep "
+        "the tensors of the members only."
+    )
+
+
+def no_module(kind: str) -> str:
+    """Return the error on a factory that returns no module with weights."""
+    return f"the factory returns a {kind}; it must return a torch.nn.Module with parameters."
+
+
+def factory_fails(reason: str) -> str:
+    """Return the error on a factory that raises an exception."""
+    return f"the factory fails: {reason}"
+
+
+def module_fails(shape: tuple[int, ...], reason: str) -> str:
+    """Return the error on a module that cannot evaluate the inputs."""
+    return f"the module of the factory fails on inputs {shape}: {reason}"
+
+
+def module_output(kind: str, shape: tuple[int, ...] | None) -> str:
+    """Return the error on a module that does not return (N, K).
+
+    Args:
+        kind: Type of what it returns.
+        shape: Its shape; None if it is no tensor.
+    """
+    actual = f"a {kind}" if shape is None else str(shape)
+    return f"the module of the factory returns {actual}; it must return outputs (N, K)."

@@ -158,6 +158,20 @@ def trained(out: Path, peak: int | None) -> str:
     return f"Training finished: {out}{memory}."
 
 
+def imported(out: Path, members: int, epochs: int, examples: Mapping[str, int]) -> str:
+    """Return what was imported, and what is unknown of it.
+
+    Args:
+        out: Folder of the run.
+        members: Number of members.
+        epochs: Number of epochs of training.
+        examples: Number of examples by split, of those with stored outputs.
+    """
+    splits = listed([f"{count:,} examples of {split}" for split, count in examples.items()])
+    known = f"{counted(members, 'member')}, {counted(epochs, 'epoch')}, {splits}"
+    return f"Wrote {out}: {known}. Unknown: data, architecture, optimizer, and weights."
+
+
 def answer_incomplete(reason: str) -> str:
     """Return why not every cheap probe has been run on a run that is trained."""
     return f"The answer is incomplete. {reason}"

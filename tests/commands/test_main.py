@@ -47,6 +47,10 @@ OPTIONS = {
     "compare": ["A", "B", "--format"],
     "check": ["RUNS...", "--repair", "-q", "--json"],
     "merge": ["RUNS...", "--out", "-q", "--json"],
+    "import": [
+        *("FILE...", "--out", "--lam", "--targets", "--metrics", "--epochs", "--factory"),
+        *("--data", "--family", "--combiner", "-q", "--json"),
+    ],
 }
 """New knobs go into the recipe, not here."""
 

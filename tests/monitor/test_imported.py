@@ -143,5 +143,69 @@ def test_what_cannot_be_logits_of_members_is_one_line(out, given, targets, optio
     assert not out.exists()
 
 
+def columns(train):
+    """Losses, errors and entropies of (E, M, N, K) logits, in the columns of the authors' files."""
+    log_p = log_softmax(train, -1)
+    own = np.arange(N), TARGETS
+    losses, errors = -log_p[:, :, *own].mean(-1), (train.argmax(-1) != TARGETS).mean(-1)
+    entropies = -(np.exp(log_p) * log_p).sum(-1).mean(-1)
+    mean = train.mean(1)
+    loss = -log_softmax(mean, -1)[:, *own].mean(-1)
+    error = (mean.argmax(-1) != TARGETS).mean(-1)
+    return np.column_stack([loss, losses.mean(1), error, losses, errors, entropies])
+
+
+def test_metrics_of_all_epochs_join_logits_of_the_epochs_that_were_saved(out, tmp_path):
+    train, test = logits(3, 6), logits(4, 6)
+    run = from_logits(
+        test[[1, 5]], TARGETS, lam=1, epochs=(2, 6), metrics={"train": columns(train)}, out=out
+    )
+    [lane] = run.lanes
+    assert run.seal(lane).outputs == (2, 6)
+    every = from_logits(
+        {"test": test, "train": train},
+        {"test": TARGETS, "train": TARGETS},
+        lam=1,
+        out=tmp_path / "every",
+    )
+    for name in ("member_loss", "member_error", "ensemble_loss", "ensemble_error"):
+        both = [r.metrics()[name].isel(lam=0, trial=0) for r in (run, every)]
+        for got, expected in zip(*(b.sel(split="train") for b in both), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-6)
+        np.testing.assert_allclose(*(b.sel(split="test", epoch=[2, 6]) for b in both), rtol=1e-6)
+    assert np.isnan(run.metrics()["ensemble_loss"].sel(split="test", epoch=3)).all()
+    assert probe(run, "alerts")["number"].notnull().any()
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda rows: rows[:5], {}, r"are \(5, 18\); .* must be \(6, 18\)"),
+        (lambda rows: rows[:, :15], {}, r"are \(6, 15\)"),
+        (lambda rows: rows[:, ::-1], {}, "in epoch 1, the second column is not the mean"),
+        (lambda rows: np.where(np.arange(18) == 2, 50, rows), {}, "outside 0 to 1"),
+        (lambda rows: rows, {"epochs": (6, 2)}, r"epochs is \(6, 2\) and logits are of 2 epochs"),
+        (lambda rows: rows, {"epochs": (0, 6)}, r"epochs is \(0, 6\)"),
+    ],
+)
+def test_metrics_that_do_not_fit_are_one_line(out, change, options, message):
+    given = {"epochs": (2, 6), "metrics": {"train": change(columns(logits(3, 6)))}} | options
+    with pytest.raises(DataError, match=message):
+        from_logits(logits(4, 6)[[1, 5]], TARGETS, lam=1, out=out, **given)
+    assert not out.exists()
+
+
+def test_metrics_of_validation_need_its_logits(out):
+    with pytest.raises(DataError, match="metrics are given for 'val'"):
+        from_logits(logits(), TARGETS, lam=1, out=out, metrics={"val": columns(logits(0, 1))})
+
+
+def test_a_row_that_was_never_filled_is_refused(out):
+    given = logits(0, 2)
+    given[0] = 0
+    with pytest.raises(DataError, match="all 0 at index 0 of the epochs"):
+        from_logits(given, TARGETS, lam=1, epochs=(3, 9), out=out)
+
+
 def test_completion_shows_the_public_names_and_nothing_else():
     assert dir(jtdiag) == sorted(jtdiag.__all__)

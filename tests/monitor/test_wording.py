@@ -174,8 +174,9 @@ SENTENCES = [
     ),
     (
         wording.epochs_of_logits(4, 1),
-        "epochs is 4 and logits are of 1 epoch; pass the number of epochs of training for logits "
-        "(M, N, K) of the last one, and none for logits (E, M, N, K).",
+        "epochs is 4 and logits are of 1 epoch; it must be the number of epochs of training for"
+        " logits (M, N, K) of the last one, or for logits (E, M, N, K) the E epochs after which"
+        " they were saved, in increasing order.",
     ),
     (
         wording.probabilities_given("test"),
@@ -186,6 +187,104 @@ SENTENCES = [
         wording.no_better_than_chance("test", 0.9, 0.75),
         "The error of the ensemble on test is 90.0 %, not below chance level, 75.0 %: targets may "
         "be in another order than the logits.",
+    ),
+    (
+        wording.all_zero("test", 0),
+        "logits of test are all 0 at index 0 of the epochs, as in an array that was not filled;"
+        " leave that epoch out.",
+    ),
+    (
+        wording.metrics_of_other_split("val"),
+        "metrics are given for 'val'; they can be those of 'train' and of splits with logits.",
+    ),
+    (
+        wording.metrics_shape("train", (5, 18), (6, 18)),
+        "metrics of train are (5, 18); for these logits and epochs they must be (6, 18): "
+        "numbers (epochs, 3 + 3M).",
+    ),
+    (
+        wording.metrics_order("train", 3),
+        "metrics of train: in epoch 3, the second column is not the mean of the members' "
+        "losses; columns must be ensemble loss, mean member loss, ensemble error, M losses, M "
+        "errors, M entropies.",
+    ),
+    (
+        wording.metrics_no_fractions("train"),
+        "metrics of train have errors outside 0 to 1; pass fractions, not percentages.",
+    ),
+    (
+        wording.no_known_array(["a", "b"]),
+        "its arrays are a, b; logits must be named test, val or train, and targets "
+        "test_targets, val_targets or train_targets.",
+    ),
+    (
+        wording.given_twice("targets", "test"),
+        "there are two arrays of targets for test; keep one.",
+    ),
+    (
+        wording.no_npy("x.npy", "no magic string"),
+        "x.npy is not an array of numbers (no magic string); write it with np.save.",
+    ),
+    (
+        wording.not_one_of_each("test", [(9, 4), (9, 5)]),
+        "several files have logits of test, with the shapes (9, 4) and (9, 5); they must be (N,"
+        " K), the same in every file, one file for each member.",
+    ),
+    (
+        wording.no_file("x.pt"),
+        "x.pt: there is no such file.",
+    ),
+    (
+        wording.no_safetensors(),
+        "the package safetensors is not installed, and this file needs it: pip install "
+        "safetensors.",
+    ),
+    (
+        wording.unsafe_file("x.ckpt", "argparse.Namespace"),
+        "x.ckpt contains an object of argparse.Namespace besides tensors, and loading it could "
+        "execute code; save the weights alone: torch.save(module.state_dict(), path).",
+    ),
+    (
+        wording.damaged_file("x.pt", "too short"),
+        "x.pt cannot be read (too short); it must be written by torch.save or safetensors.",
+    ),
+    (
+        wording.no_state_dict("x.pt"),
+        "x.pt contains no state_dict, a dictionary of tensors by name; save module.state_dict().",
+    ),
+    (
+        wording.other_tensors("x.pt", "0.weight", (4, 5), (6, 5), ["0.weight"]),
+        "x.pt: 0.weight is (4, 5), but (6, 5) in the module of the factory.",
+    ),
+    (
+        wording.other_tensors("x.pt", "0.weight", None, (6, 5), ["a", "b", "c", "d"]),
+        "x.pt has no tensor 0.weight (6, 5), which the module of the factory has; it has 4: a, "
+        "b, c, ….",
+    ),
+    (
+        wording.unclear_members("x.pt", ["net.", "ema."]),
+        "x.pt contains several modules like that of the factory: net., ema.; keep the tensors "
+        "of the members only.",
+    ),
+    (
+        wording.no_module("dict"),
+        "the factory returns a dict; it must return a torch.nn.Module with parameters.",
+    ),
+    (
+        wording.factory_fails("no weights"),
+        "the factory fails: no weights",
+    ),
+    (
+        wording.module_fails((90, 5), "shapes cannot be multiplied"),
+        "the module of the factory fails on inputs (90, 5): shapes cannot be multiplied",
+    ),
+    (
+        wording.module_output("Tensor", (90, 3, 1)),
+        "the module of the factory returns (90, 3, 1); it must return outputs (N, K).",
+    ),
+    (
+        wording.module_output("tuple", None),
+        "the module of the factory returns a tuple; it must return outputs (N, K).",
     ),
 ]
 

@@ -91,6 +91,11 @@ SENTENCES = [
         wording.merged(RUN, 2, 0, 1),
         "Merged 2 runs: 0 of 1 lane complete. Next: jtdiag train runs/demo --resume",
     ),
+    (
+        wording.imported(RUN, 3, 1, {"val": 40, "test": 1200}),
+        "Wrote runs/demo: 3 members, 1 epoch, 40 examples of val and 1,200 examples of test. "
+        "Unknown: data, architecture, optimizer, and weights.",
+    ),
     # --- dry run
     (wording.members(4, 42_634), "4 × 42,634 parameters, 170,536 in total"),
     (wording.branches(16, 8_268_196), "16 branches of one network with 8,268,196 parameters"),

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
 from jtdiag import families, files
+from jtdiag.engine import datasets
 from jtdiag.engine.datasets import npz
-from jtdiag.engine.datasets.arrays import located
+from jtdiag.engine.datasets.arrays import Arrays, located
 from jtdiag.engine.datasets.fingerprint import fingerprint
 from jtdiag.errors import DataError, StoreError
 from jtdiag.recipe.recipe import Recipe
@@ -54,6 +55,23 @@ def with_data(recipe: Recipe, data: Sequence[Any], folder: Path) -> Recipe:
     if not path.exists():
         _write(path, raw)
     return evolve(recipe, data=evolve(recipe.data, name=str(path), keys=()))
+
+
+def arrays_of(data: str | Sequence[Any], *, numbers: bool) -> Arrays:
+    """Return data in memory, or those with a name or at a path, as arrays.
+
+    Args:
+        data: As in `with_data`; or what data.name of a recipe may be.
+        numbers: Whether targets are numbers.
+
+    Raises:
+        DataError: if the data are missing or invalid.
+    """
+    if isinstance(data, str):
+        return datasets.load(data, Path("data"), numbers=numbers)
+    with located(PLACE):
+        raw, channels_first = _raw(data)
+        return npz.of_raw(raw, numbers=numbers, layout="nchw" if channels_first else "auto")
 
 
 def _write(path: Path, raw: Raw) -> None:
