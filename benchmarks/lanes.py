@@ -64,7 +64,7 @@ def _options() -> argparse.Namespace:
 def _contenders(preset: str, stacks: Sequence[int], device: torch.device) -> dict[str, Contender]:
     """Return the preset's step for every number of lanes, each lane with a λ of its own."""
     shape = SHAPES.get(preset, SHAPE)
-    return {str(count): _stepping(_group(preset, count, shape, device)) for count in stacks}
+    return {str(count): stepping(_group(preset, count, shape, device)) for count in stacks}
 
 
 def _group(preset: str, count: int, shape: tuple[int, ...], device: torch.device) -> LaneGroup:
@@ -85,7 +85,7 @@ def _group(preset: str, count: int, shape: tuple[int, ...], device: torch.device
     return lane_group(made, examples, device, count)
 
 
-def _stepping(group: LaneGroup) -> Contender:
+def stepping(group: LaneGroup) -> Contender:
     """Return a contender whose step is one step of all lanes of a group."""
     order = group._order(1)
     batches = list(group._batches(order, group.recipe.train.batch, names.TRAIN))

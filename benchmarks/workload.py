@@ -76,15 +76,15 @@ def arrays(root: Path | None, train: int, test: int) -> datasets.Arrays:
     )
 
 
-def noise(train: int, test: int, shape: tuple[int, ...]) -> datasets.Arrays:
+def noise(train: int, test: int, shape: tuple[int, ...], classes: int = CLASSES) -> datasets.Arrays:
     """Return seeded normal inputs with random labels."""
     random = np.random.default_rng(0)
     return datasets.Arrays(
         x_train=random.standard_normal((train, *shape), dtype=np.float32),
-        y_train=random.integers(0, CLASSES, train),
+        y_train=random.integers(0, classes, train),
         x_test=random.standard_normal((test, *shape), dtype=np.float32),
-        y_test=random.integers(0, CLASSES, test),
-        classes=tuple(str(label) for label in range(CLASSES)),
+        y_test=random.integers(0, classes, test),
+        classes=tuple(str(label) for label in range(classes)),
         mean=None,
         sd=None,
     )

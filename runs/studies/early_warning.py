@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from early_warning_study import depth, drawing, grid, lanes, report, training
+from study_page import written
 
 HERE = Path(__file__).parent
 
@@ -54,7 +55,7 @@ def report_command(tables: Path, page: Path | None) -> None:
     rules = lanes.load(tables / training.TABLES["rules"])
     tables_by_name = report.tables(rules, depth.load(tables / training.TABLES["depth"]))
     if page is not None:
-        page.write_text(report.written(page.read_text("utf-8"), tables_by_name), "utf-8")
+        page.write_text(written(page.read_text("utf-8"), tables_by_name), "utf-8")
     else:
         click.echo("\n\n".join(f"{name}\n\n{table}" for name, table in tables_by_name.items()))
 

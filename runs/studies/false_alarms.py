@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from early_warning_study import lanes
-from early_warning_study.report import written
 from early_warning_study.training import TABLES
 from false_alarms_study import counts, report, rule_pages, training, zoo
+from study_page import written
 
 HERE = Path(__file__).parent
 

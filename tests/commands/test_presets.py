@@ -17,6 +17,7 @@ NAMES = [
     "cifar100-dn-mid",
     "cifar100-resnext",
     "demo",
+    "dominance",
     "fashion-16x64",
     "fashion-1x1024",
     "fashion-256x4",

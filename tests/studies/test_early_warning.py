@@ -22,6 +22,7 @@ from early_warning_study.grid import EARLY, Ensemble
 from jtdiag import names, rules
 from jtdiag.figures import style
 from jtdiag.rules import limits
+from study_page import written
 
 ROOT = Path(__file__).parents[2]
 TABLES = ROOT / "runs" / "studies"
@@ -128,14 +129,14 @@ def tables(found) -> dict[str, str]:
 @pytest.mark.slow
 def test_the_page_holds_what_the_analysis_makes_of_the_lanes(tables):
     page = PAGE.read_text("utf-8")
-    assert report.written(page, tables) == page, (
+    assert written(page, tables) == page, (
         "python runs/studies/early_warning.py report --page docs/early-diagnosis.md"
     )
 
 
 def test_a_page_without_a_place_for_a_table_is_refused(tables):
     with pytest.raises(ValueError, match="no marker for the table 'lanes'"):
-        report.written("# A page\n", tables)
+        written("# A page\n", tables)
 
 
 def test_the_lanes_are_those_of_the_grid(found):

@@ -8,10 +8,10 @@ import pytest
 
 import jtdiag
 from early_warning_study import lanes
-from early_warning_study.report import written
 from early_warning_study.training import TABLES
 from false_alarms_study import counts, data, report, rule_pages, training, zoo
 from jtdiag import rules
+from study_page import written
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ROOT / "runs" / "studies"

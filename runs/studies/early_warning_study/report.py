@@ -9,6 +9,7 @@ from early_warning_study.questions import CLAIM, epoch_index
 from early_warning_study.roc import Estimate, Rates
 from jtdiag import stats
 from jtdiag.rules import limits
+from study_page import markdown
 
 TOLERATED = 0.05
 """Share of good lanes that a rule without a curve of its own may alarm."""
@@ -43,27 +44,6 @@ def tables(lanes: Lanes, cases: list[depth.Case]) -> dict[str, str]:
         "depth": depths(cases),
         "contrasts": contrasts(cases),
     }
-
-
-def written(page: str, tables_by_name: dict[str, str]) -> str:
-    """Return a page with its tables replaced: everything between their two comments.
-
-    Raises:
-        ValueError: if the page has no marker for a table.
-    """
-    for name, table in tables_by_name.items():
-        before, begin, rest = page.partition(f"<!-- {name} -->\n")
-        _, end, after = rest.partition("\n<!-- end -->")
-        if not end:
-            raise ValueError(f"the page has no marker for the table {name!r}: <!-- {name} -->")
-        page = f"{before}{begin}\n{table}\n{end}{after}"
-    return page
-
-
-def markdown(head: list[str], body: list[list[str]]) -> str:
-    """Return a Markdown table: the first column to the left, the others to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def interval(estimate: Estimate) -> str:

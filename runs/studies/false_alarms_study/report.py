@@ -1,9 +1,9 @@
 """The zoo's counts as Markdown."""
 
-from early_warning_study.report import markdown
 from early_warning_study.training import Row
 from false_alarms_study import counts
 from false_alarms_study.counts import FalseAlarms
+from study_page import markdown
 
 
 def tables(table: list[Row]) -> dict[str, str]:
