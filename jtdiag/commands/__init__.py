@@ -34,6 +34,7 @@ COMMANDS = (
     "compare",
     "check",
     "merge",
+    "submit",
     "import",
 )
 """Subcommands in the order of the help."""

@@ -191,6 +191,21 @@ def part_trained(out: Path, part: str, done: int, lanes: int, peak: int) -> str:
     return f"Part {part} finished: {state} (peak memory {readable(peak)})."
 
 
+def submitted(out: Path, folder: Path, jobs: Sequence[str]) -> str:
+    """Return that jobs have been submitted, and what to do next.
+
+    Args:
+        out: Folder of the run.
+        folder: Folder of the output of the jobs.
+        jobs: Their numbers, at least one.
+    """
+    text = jobs[0] if len(jobs) == 1 else f"{jobs[0]} to {jobs[-1]}"
+    return (
+        f"Submitted {counted(len(jobs), 'job')}: {text}. Their output: {folder}. "
+        f"Next: jtdiag watch {shell_word(out)}"
+    )
+
+
 def merged(out: Path, runs: int, done: int, lanes: int) -> str:
     """Return that runs have been merged, and what to do next.
 

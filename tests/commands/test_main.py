@@ -47,6 +47,7 @@ OPTIONS = {
     "compare": ["A", "B", "--format"],
     "check": ["RUNS...", "--repair", "-q", "--json"],
     "merge": ["RUNS...", "--out", "-q", "--json"],
+    "submit": ["RECIPE", "--set", "--out", "--parts", "--hours", "--slurm", "-q", "--json"],
     "import": [
         *("FILE...", "--out", "--lam", "--targets", "--metrics", "--epochs", "--factory"),
         *("--data", "--family", "--combiner", "-q", "--json"),

@@ -228,7 +228,7 @@ PRESETS = {
     "cifar100-dn-mid": "b32c1ab7d6449bb2",
     "cifar100-resnext": "bf396d9d7b65052e",
     "demo": "ee234a646c96209d",
-    "dominance": "e9c735f2d76417dd",
+    "dominance": "587589005b724c19",
     "fashion-16x64": "c6a249d5d1e325f3",
     "fashion-1x1024": "bc372833b0813bd1",
     "fashion-256x4": "7ca9d8fae162b554",

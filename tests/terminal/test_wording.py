@@ -107,6 +107,14 @@ SENTENCES = [
     (wording.training_time(8.5412, 0.00189), "about 8.54 s (1.89 ms per step)"),
     (wording.training_time(300.0, 1.5), "about 5 min (1,500 ms per step)"),
     (wording.training_time(720_000.0, 0.1), "about 200 h (100 ms per step)"),
+    (
+        wording.submitted(Path("runs/a"), Path("runs/a.jobs"), ["12_0", "12_1"]),
+        "Submitted 2 jobs: 12_0 to 12_1. Their output: runs/a.jobs. Next: jtdiag watch runs/a",
+    ),
+    (
+        wording.submitted(Path("a"), Path("a.jobs"), ["12"]),
+        "Submitted 1 job: 12. Their output: a.jobs. Next: jtdiag watch a",
+    ),
     (wording.estimated_time(4500), "1.25 h"),
     (wording.runs_not_begun(["single", "joint"]), "Not trained yet: single, joint."),
     # --- probes, figures, reports

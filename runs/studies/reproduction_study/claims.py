@@ -46,6 +46,8 @@ class Claim:
         if interval is None:
             return None, MISSING
         interval = Interval(*map(self._in_unit, interval))
+        if self.unit == "%":
+            interval = interval.within(0, 100)
         if not interval.exists:
             return interval, OPEN
         if self.least <= interval.low and interval.high <= self.most:
@@ -176,7 +178,6 @@ CLAIMS = (
     Claim(
         source="Fig. 6",
         statement="no member of 256x4H dominates at λ = 1: share of the best in the skill",
-        paper="below 100 %",
         pool=_leader,
         weights={(SMALL, 1.0): 1.0},
         most=100 * DOMINATED_FROM,

@@ -62,8 +62,11 @@ def read(file: Path) -> list[Row]:
 
 
 def done(run: jtdiag.Run) -> list[Lane]:
-    """Return the lanes of a run whose last epoch is sealed."""
-    return [lane for lane in run.lanes if run.seal(lane).done]
+    """Return the lanes of a run whose last epoch is sealed, by λ and trial."""
+    return sorted(
+        (lane for lane in run.lanes if run.seal(lane).done),
+        key=lambda lane: (lane.lam_index, lane.trial),
+    )
 
 
 def lane_rows(run: jtdiag.Run) -> Iterator[Row]:

@@ -72,8 +72,10 @@ def schemes(measured: Measured, ax: Axes) -> None:
         ax.bar(i, of_trials.mean(), color=style.MEMBER, width=0.7)
         ax.plot(np.full(of_trials.size, i), of_trials, "k.", markersize=3)
     single = _percent(measured, SINGLE, 1.0, _ERROR)
-    ax.axhline(single.mean(), color=style.QUIET, linestyle="--", linewidth=0.8)
-    ax.text(len(values) - 0.4, single.mean(), "single network", ha="right", va="bottom", fontsize=6)
+    ax.axhline(
+        single.mean(), color=style.QUIET, linestyle="--", linewidth=0.8, label="1 × 1,024 units"
+    )
+    ax.legend(loc="upper right")
     ax.set_xticks(range(len(values)), list(values), rotation=30, ha="right")
     ax.set(ylabel="Test error (%)", title="Fig. 2: 256 × 4 units")
 

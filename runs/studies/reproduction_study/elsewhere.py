@@ -7,6 +7,11 @@ from early_warning_study.training import TABLES
 
 HEAD = ("source", "claim", "what is known", "verdict")
 STUDIES = Path(__file__).parents[1]
+STARTS = {
+    "equal": "whose members start alike",
+    "spread": "whose members start unequally",
+    "ahead": "in which one member starts ahead",
+}
 
 
 def rows() -> list[list[str]]:
@@ -75,10 +80,10 @@ def _dominated() -> tuple[str, str]:
             int((every.dominated & (every.lam == 1) & (every.start == start)).sum()),
             int(((every.lam == 1) & (every.start == start)).sum()),
         )
-        for start in ("equal", "spread", "ahead")
+        for start in STARTS
     }
     below = int((every.dominated & (every.lam < 1)).sum())
-    text = ", ".join(f"{n} of {of} with {start} starts" for start, (n, of) in counts.items())
+    text = ", ".join(f"{n} of {of} lanes {STARTS[start]}" for start, (n, of) in counts.items())
     return (
         "in small MLPs at λ = 1, one member dominates in "
         f"{text}, and in {below} of {int((every.lam < 1).sum())} lanes at λ < 1: "

@@ -30,10 +30,9 @@ class Measured:
         """Return the λs of a run of which a lane was measured, in ascending order."""
         return sorted({float(row["lam"]) for row in self.lanes if row["run"] == run})
 
-    def trials(self, run: str) -> int:
-        """Return the number of trials of a run in which every λ was measured."""
-        by_lam = [self.values(run, lam, "test_ensemble_best") for lam in self.lams(run)]
-        return min(map(len, by_lam), default=0)
+    def members(self, run: str) -> int:
+        """Return the number of members of a run that was measured."""
+        return next(int(row["members"]) for row in self.lanes if row["run"] == run)
 
     def accuracy(self, run: str, lam: float, trial: int) -> tuple[Floats, Floats]:
         """Return numbers of dropped members (D,) and test accuracies (D,); empty if unknown."""

@@ -15,6 +15,8 @@ from reproduction_study.lanes import Measured
 
 Cell = tuple[str, float]
 """A run and a λ."""
+NO_SPREAD = 1e-18
+"""Sum of squares of values that are equal but for rounding: zero spread is no certainty."""
 Values = Mapping[Cell, tuple[float, ...]]
 """One value for each trial, by cell."""
 
@@ -40,6 +42,8 @@ class Pooled:
         if freedom < 1:
             return Interval(mean, np.nan, np.nan)
         squares = sum(float(np.var(v)) * len(v) for v in self.values.values() if v)
+        if squares < NO_SPREAD:
+            return Interval(mean, np.nan, np.nan)
         per_lane = sum(w * w / len(self.values[cell]) for cell, w in weights.items())
         tail = (1 - LEVEL) / 2 / self.comparisons
         reach = quantile(tail, freedom) * np.sqrt(squares / freedom * per_lane)
@@ -64,6 +68,8 @@ def leader_skill(measured: Measured, comparisons: int, chance: float) -> Pooled:
     """Return the skill of the best member on test at the end, as a share of the ensemble's."""
 
     def of_cell(cell: Cell) -> dict[int, float]:
+        if measured.members(cell[0]) == 1:
+            return {}
         ensemble = measured.values(*cell, "test_ensemble_last")
         lowest = measured.values(*cell, "test_lowest_last")
         return {t: (chance - lowest[t]) / (chance - ensemble[t]) for t in ensemble}

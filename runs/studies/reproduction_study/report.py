@@ -54,6 +54,8 @@ def claims(measured: Measured) -> str:
 def _required(claim: Claim) -> str:
     """Return the values with which a claim holds."""
     unit = f" {claim.unit}"
+    if claim.unit == "points" and 1 in (claim.least, claim.most):
+        unit = " point"
     if claim.least == -claim.most:
         return f"within ±{claim.most:g}{unit}"
     if abs(claim.least) != float("inf") and abs(claim.most) != float("inf"):
@@ -88,7 +90,7 @@ def members(measured: Measured) -> str:
     """Return by run and λ how good members are alone at the end, and who leads."""
     body = []
     for run in dict.fromkeys(row["run"] for row in measured.lanes):
-        for lam in measured.lams(run):
+        for lam in measured.lams(run) if measured.members(run) > 1 else ():
             kept = measured.values(run, lam, "leader_kept")
             columns = ("test_ensemble_last", "test_lowest_last", "test_median_last")
             means = [_percent(measured, run, lam, name) for name in columns]
@@ -108,5 +110,5 @@ def _mean(pooled: quantities.Pooled, cell: quantities.Cell) -> str:
     if interval is None:
         return "–"
     trials = len(pooled.values[cell])
-    text = with_interval(interval.scaled(100), ".1f").replace("95 % interval ", "")
+    text = with_interval(interval.scaled(100).within(0, 100), ".1f").replace("95 % interval ", "")
     return f"{text}{'' if trials >= 3 else f', {trials} trial' + 's' * (trials > 1)}"
