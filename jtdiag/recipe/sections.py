@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 import attrs
 
-from jtdiag import names
+from jtdiag import loading, names
 from jtdiag.errors import RecipeError, nearest, shown
 from jtdiag.recipe import checks
 from jtdiag.recipe.checks import LARGEST_FACTOR, checked
@@ -53,7 +53,8 @@ class Data:
     SECTION: ClassVar[str] = "data"
 
     name: str = attrs.field(metadata=checked(checks.text))
-    """Name of a dataset, or a path: an .npz file, or a folder with one subfolder per class."""
+    """Name of a dataset, or a path: an .npz file, or a folder with one subfolder per class; or an
+    address, such as file.py:function."""
     root: str = attrs.field(default="data", metadata=checked(checks.text))
     """Folder with the files of a named dataset."""
     val: int = attrs.field(default=0, metadata=checked(checks.integer, 0))
@@ -87,6 +88,12 @@ class Data:
                 f"data.limit is {self.limit} and data.val is {self.val}, which leaves no training "
                 "examples; raise data.limit, or hold out fewer."
             )
+
+    @property
+    def address(self) -> str:
+        """The name if it is an address of code, such as file.py:function; else ""."""
+        is_address = loading.split(self.name)[0] and not self.name.endswith(".npz")
+        return self.name if is_address else ""
 
     @property
     def options(self) -> dict[str, Any]:

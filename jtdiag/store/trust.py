@@ -25,7 +25,11 @@ def trust_all() -> None:
 
 def code_in(recipe: Recipe) -> list[str]:
     """Return the fields of a recipe that name user-defined code, such as "family = a.py:B"."""
-    addresses = {"family": recipe.family, "members.factory": recipe.members.factory}
+    addresses = {
+        "family": recipe.family,
+        "data.name": recipe.data.address,
+        "members.factory": recipe.members.factory,
+    }
     return [f"{field} = {text}" for field, text in addresses.items() if loading.split(text)[0]]
 
 

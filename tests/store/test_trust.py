@@ -27,12 +27,17 @@ class Mine(Gaussian):
 
 def member():
     return torch.nn.Linear(4, 2)
+
+def data():
+    import numpy as np
+    with np.load("data.npz") as arrays:
+        return [arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")]
 """
 RECIPE = """
 family = "{family}"
 lam = [0, 1]
 [data]
-name = "data.npz"
+name = "{data}"
 val = 20
 [members]
 arch = "module"
@@ -53,6 +58,9 @@ def witness(tmp_path, monkeypatch):
     monkeypatch.delenv(trust.VARIABLE, raising=False)
     path = tmp_path / "executed"
     (tmp_path / "theirs.py").write_text(EVIL.format(witness=str(path)))
+    (tmp_path / "honest.py").write_text(
+        "import torch\n\ndef member():\n    return torch.nn.Linear(4, 2)\n"
+    )
     rng = np.random.default_rng(0)
     arrays = {f"x_{part}": rng.normal(size=(40, 4)) for part in ("train", "test")}
     arrays |= {f"y_{part}": rng.normal(size=(40, 2)) for part in ("train", "test")}
@@ -60,11 +68,13 @@ def witness(tmp_path, monkeypatch):
     return path
 
 
-@pytest.fixture(params=["family", "factory", "both"])
+@pytest.fixture(params=["family", "factory", "both", "data"])
 def trained(request, tmp_path, witness):
-    names = {"family": "gaussian", "factory": "theirs.py:member"}
-    if request.param != "factory":
+    names = {"family": "gaussian", "factory": "theirs.py:member", "data": "data.npz"}
+    if request.param in ("family", "both"):
         names["family"] = "theirs.py:Mine"
+    if request.param == "data":
+        names["factory"], names["data"] = "honest.py:member", "theirs.py:data"
     (tmp_path / "run.toml").write_text(RECIPE.format(**names))
     run = train(toml.read(tmp_path / "run.toml"), tmp_path / "run")
     witness.unlink()
@@ -136,7 +146,7 @@ def test_the_command_line_trusts_where_it_is_told_to(sent, witness, monkeypatch)
 @pytest.mark.slow
 def test_an_edited_recipe_makes_nothing_trusted(trained, witness):
     path = trained.path / "recipe.toml"
-    path.write_text(path.read_text().replace("theirs.py:member", "other.py:member"))
+    path.write_text(path.read_text().replace("py:member", "py:other"))
     with pytest.raises(StoreError, match="is not the recipe that this run was made with"):
         Run(trained.path)
     assert not witness.exists()

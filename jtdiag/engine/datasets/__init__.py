@@ -1,7 +1,8 @@
 """Data sets: one file each, found by name as entry points of ``jtdiag.datasets``.
 
 `contract` defines the record that describes a data set, `arrays` what loading one returns. An
-.npz file or a folder of images may be given by its path instead of a name.
+.npz file or a folder of images may be given by its path instead of a name, and a function that
+returns data by its address.
 """
 
 import os
@@ -10,7 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from jtdiag.engine.datasets import folder, npz
+from jtdiag import loading
+from jtdiag.engine.datasets import by_address, folder, npz
 from jtdiag.engine.datasets.arrays import Arrays, channel_moments
 from jtdiag.engine.datasets.contract import NO_OPTIONS, SOURCES, DataSource
 from jtdiag.errors import DataError, shortened
@@ -25,7 +27,7 @@ def load(
 
     Args:
         name: Name of an installed data set, or the path of an .npz file or of a folder that
-            contains train and test.
+            contains train and test, or an address, as in `by_address`.
         root: Folder with the files of a named data set; for "npz" the file itself, for "folder"
             the folder that contains train and test. Ignored for data that come with a package
             and when `name` is a path.
@@ -42,9 +44,11 @@ def load(
         return npz.SOURCE.read(Path(name), numbers=numbers, options=options)
     if name and os.path.isdir(name):
         return folder.SOURCE.read(Path(name), options=options)
+    if loading.split(name)[0]:
+        return by_address.load(name, root, numbers=numbers, options=options)
     matches = get_close_matches(name[:100].lower().replace("_", "-"), installed, 1, cutoff=0.5)
     hint = f" Did you mean '{matches[0]}'?" if matches else ""
     raise DataError(
         f"There is no data set '{shortened(name, 200)}'.{hint} Use one of {', '.join(installed)}, "
-        "or the path of an .npz file or of a folder of images."
+        "or the path of an .npz file or of a folder of images, or file.py:function."
     )

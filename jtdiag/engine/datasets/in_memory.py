@@ -9,25 +9,20 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 from attrs import evolve
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import Dataset, TensorDataset
 
 from jtdiag import families, files
 from jtdiag.engine import datasets
 from jtdiag.engine.datasets import npz
 from jtdiag.engine.datasets.arrays import Arrays, located
 from jtdiag.engine.datasets.fingerprint import fingerprint
-from jtdiag.errors import DataError, StoreError
+from jtdiag.engine.datasets.raw_arrays import Raw, raw_of
+from jtdiag.errors import StoreError
 from jtdiag.recipe.recipe import Recipe
 
-KEYS: Final = ("x_train", "y_train", "x_test", "y_test")
 PLACE: Final = "data"
 """The argument, in messages."""
 HASH_DIGITS: Final = 12
-Raw = dict[str, NDArray[Any]]
 
 
 def with_data(recipe: Recipe, data: Sequence[Any], folder: Path) -> Recipe:
@@ -37,7 +32,7 @@ def with_data(recipe: Recipe, data: Sequence[Any], folder: Path) -> Recipe:
         recipe: Its ``data.name`` is replaced; other fields of [data] say how the data are read. For
             images as tensors (N, C, H, W), ``data.layout`` is set to "nchw".
         data: x_train, y_train, x_test and y_test, as arrays, tensors or lists; or two datasets of
-            torch, for training and test, each of pairs (x, y).
+            torch, for training and test, each of pairs (x, y), or of Hugging Face.
         folder: Where the file is written.
 
     Raises:
@@ -45,7 +40,7 @@ def with_data(recipe: Recipe, data: Sequence[Any], folder: Path) -> Recipe:
         StoreError: if the file cannot be written.
     """
     with located(PLACE):
-        raw, channels_first = _raw(data)
+        raw, channels_first = raw_of(data)
         if channels_first and recipe.data.layout == "auto":
             recipe = evolve(recipe, data=evolve(recipe.data, layout="nchw"))
         numbers = not families.find(recipe.family).classes
@@ -70,7 +65,7 @@ def arrays_of(data: str | Sequence[Any], *, numbers: bool) -> Arrays:
     if isinstance(data, str):
         return datasets.load(data, Path("data"), numbers=numbers)
     with located(PLACE):
-        raw, channels_first = _raw(data)
+        raw, channels_first = raw_of(data)
         return npz.of_raw(raw, numbers=numbers, layout="nchw" if channels_first else "auto")
 
 
@@ -83,75 +78,3 @@ def _write(path: Path, raw: Raw) -> None:
         raise StoreError(
             f"{path}: the data cannot be written: {error.strerror}. Choose another folder as out."
         ) from error
-
-
-def _raw(data: Sequence[Any]) -> tuple[Raw, bool]:
-    """Return the four arrays by name, and whether the inputs are tensors (N, C, H, W)."""
-    if not isinstance(data, tuple | list) or len(data) not in (2, 4):
-        raise DataError(
-            f"it is {_described(data)}; it must be (x_train, y_train, x_test, y_test), or two "
-            "datasets of torch, (train, test)."
-        )
-    if len(data) == 2:
-        parts = [_examples(name, part) for name, part in zip(("train", "test"), data, strict=True)]
-        values = [value for part in parts for value in part]
-    else:
-        values = list(data)
-    raw = {key: _array(key, value) for key, value in zip(KEYS, values, strict=True)}
-    return raw, isinstance(values[0], Tensor) and values[0].ndim == 4
-
-
-def _examples(name: str, part: Any) -> tuple[Any, Any]:
-    """Return the inputs and the targets of a dataset of torch."""
-    if isinstance(part, TensorDataset) and len(part.tensors) == 2:
-        return part.tensors[0], part.tensors[1]
-    if not isinstance(part, Dataset) or not hasattr(part, "__len__"):
-        raise DataError(
-            f"the {name} part is {_described(part)}; it must be a dataset of torch with a length, "
-            "or pass (x_train, y_train, x_test, y_test)."
-        )
-    pairs = [part[i] for i in range(len(part))]
-    if not pairs or any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
-        raise DataError(
-            f"the examples of the {name} part must be pairs (x, y), and there must be at least one."
-        )
-    inputs, targets = zip(*pairs, strict=True)
-    return _stacked(f"x_{name}", inputs), _stacked(f"y_{name}", targets)
-
-
-def _stacked(key: str, values: Sequence[Any]) -> Any:
-    """Return values of single examples along a new first axis; a tensor if they are tensors."""
-    try:
-        if all(isinstance(value, Tensor) for value in values):
-            return torch.stack(list(values))
-        return np.stack([_array(key, value) for value in values])
-    except DataError:
-        raise
-    except (RuntimeError, ValueError) as error:
-        shapes = sorted({str(np.shape(value)) for value in values})
-        raise DataError(
-            f"the examples of {key} have different shapes, {', '.join(shapes[:3])}; they must have "
-            "the same."
-        ) from error
-
-
-def _array(key: str, value: Any) -> NDArray[Any]:
-    if isinstance(value, Tensor):
-        value = value.detach().cpu()
-        value = value.float() if value.dtype == torch.bfloat16 else value.numpy()
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{key} is {_described(value)}, which is not an array.") from error
-    if array.dtype == object and all(isinstance(item, str) for item in array.flat):
-        array = array.astype(str)
-    if array.dtype == object:
-        raise DataError(
-            f"{key} is an array of Python objects; it must contain numbers, or names of classes."
-        )
-    return array
-
-
-def _described(value: Any) -> str:
-    length = f" of length {len(value)}" if isinstance(value, tuple | list) else ""
-    return f"a {type(value).__name__}{length}"

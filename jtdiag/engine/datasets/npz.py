@@ -135,6 +135,10 @@ def _inputs(
     train, test = (_axes(key, raw[key], last=last) for key in _INPUTS)
     x_train, x_test = rounding.to_float32(train, test, standardize=standardize)
     if divisor != 1:
+        x_train, x_test = (
+            part.copy() if np.may_share_memory(part, raw[key]) else part
+            for key, part in zip(_INPUTS, (x_train, x_test), strict=True)
+        )  # arrays in memory are the user's, and may be the same for both parts
         _divide((x_train, x_test), divisor)
     return x_train, x_test
 

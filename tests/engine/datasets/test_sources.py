@@ -60,7 +60,7 @@ def test_an_unknown_name_is_answered_by_the_nearest_one(typed):
     assert str(caught.value) == (
         f"There is no data set '{typed}'. Did you mean 'fashion-mnist'? Use one of digits, "
         "fashion-mnist, folder, npz, diabetes, counts, labels, or the path of an .npz file or of "
-        "a folder of images."
+        "a folder of images, or file.py:function."
     )
 
 
