@@ -20,6 +20,9 @@ Outputs = Tensor | Sequence[Tensor]
 Logits = Outputs | Callable[[], Outputs]
 """Logits, or a function that returns them when called."""
 
+NORMALIZED = 1e-3
+"""Greatest deviation from 1 of the sum of probabilities, which may be in half precision."""
+
 Metrics = Mapping[str, NDArray[np.float64]]
 """(M,) for members and () for the ensemble, by the names of metrics in a store."""
 
@@ -34,6 +37,8 @@ class Batch:
     """(N,) or (N, K); None if `values` are columns."""
     examples: int
     """N."""
+    weights: Tensor | None = None
+    """(N,), with a mean of 1 over the examples that count; None if all have the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +48,8 @@ class Measure:
     family: Family
     combiner: str
     ignore_index: int
+    label_smoothing: float = 0.0
+    """As in torch's cross-entropy."""
 
 
 def copied(outputs: Outputs, family: Family, target: Tensor) -> Batch:
@@ -55,6 +62,7 @@ def copied(outputs: Outputs, family: Family, target: Tensor) -> Batch:
         raise ValueError(wording.no_tensor("targets", type(target).__name__))
     logits = outputs.detach().clone() if isinstance(outputs, Tensor) else _stacked(outputs)
     target = _with_outputs(family, logits, target.detach().clone())
+    logits, target = _without_positions(logits, target)
     _check(family, logits, target)
     return Batch(logits, _wide(family, target), len(target))
 
@@ -82,6 +90,17 @@ def _with_outputs(family: Family, logits: Tensor, target: Tensor) -> Tensor:
     return target.unsqueeze(-1) if single and not family.classes else target
 
 
+def _without_positions(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logits (M, B, T, …, K) of sequences as (M, N, K), and their targets as (N,) or (N, K).
+
+    Every position is an example. Other shapes are unchanged.
+    """
+    if logits.ndim <= 3 or target.shape not in (logits.shape[1:-1], logits.shape[1:]):
+        return logits, target
+    positions = logits.flatten(1, -2)
+    return positions, target.reshape(positions.shape[1], *target.shape[logits.ndim - 2 :])
+
+
 def _check(family: Family, logits: Tensor, target: Tensor) -> None:
     """Raise a ValueError if shapes, devices or dtypes do not match."""
     for tensor in (logits, target):
@@ -97,7 +116,7 @@ def _check(family: Family, logits: Tensor, target: Tensor) -> None:
         shape = "(N,)" if family.classes else "(N, K)"
         raise ValueError(
             f"logits are {tuple(logits.shape)} and targets {tuple(target.shape)}; they must be "
-            f"(M, N, K), with members first, and {shape}."
+            f"(M, N, K), with members first, and {shape}.{_remedy(family, logits, target)}"
         )
     if logits.device != target.device:
         raise ValueError(
@@ -114,6 +133,14 @@ def _check(family: Family, logits: Tensor, target: Tensor) -> None:
         )
 
 
+def _remedy(family: Family, logits: Tensor, target: Tensor) -> str:
+    """Return how to transpose logits that seem to have the examples first; "" for others."""
+    order = logits.transpose(0, 1) if logits.ndim == 3 else None
+    if order is None or target.shape[:1] != order.shape[1:2]:
+        return ""
+    return wording.members_second(len(order))
+
+
 def sum_batches(measure: Measure, batches: Sequence[Batch]) -> list[Tensor]:
     """Return the sums over the examples of each batch, (2M + 4,).
 
@@ -122,24 +149,58 @@ def sum_batches(measure: Measure, batches: Sequence[Batch]) -> list[Tensor]:
     all_targets = [batch.target for batch in batches if batch.target is not None]
     if not all_targets:
         return [batch.values.sum(1) for batch in batches]
-    if len(all_targets) < len(batches) or len({target.ndim for target in all_targets}) > 1:
-        # A loop that passes both logits and losses, or classes and probabilities.
+    kinds = {
+        (batch.weights is None, None if t is None else t.ndim)
+        for batch in batches
+        for t in [batch.target]
+    }
+    if len(kinds) > 1 and len(batches) > 1:
+        # A loop that passes both logits and losses, or classes and probabilities, or weights.
         return [sum_batches(measure, [batch])[0] for batch in batches]
     logits = torch.cat([batch.values for batch in batches], 1)
-    values = measured(measure, logits, torch.cat(all_targets))
+    weights = [batch.weights for batch in batches if batch.weights is not None]
+    values = measured(
+        measure, logits, torch.cat(all_targets), torch.cat(weights) if weights else None
+    )
     sizes = [batch.examples for batch in batches]
     return [part.sum(1) for part in torch.split(values, sizes, 1)]
 
 
-def measured(measure: Measure, logits: Tensor, target: Tensor) -> Tensor:
-    """Return the output of `counted` for logits (M, N, K) and their targets, (2M + 4, N)."""
+def measured(
+    measure: Measure, logits: Tensor, target: Tensor, weights: Tensor | None = None
+) -> Tensor:
+    """Return the output of `counted` for logits (M, N, K) and their targets, (2M + 4, N).
+
+    Losses, but not errors, are those of smoothed labels, and are multiplied by weights (N,).
+    """
     family = measure.family
     left_out = targets.ignored(family, target, measure.ignore_index)
     bad = targets.out_of_range(family, target, logits.shape[-1]) & ~left_out
     if family.classes and target.ndim == 1:
         # An index out of range would end the program on a GPU.
         target = target.masked_fill(left_out | bad, 0)
-    return counted(columns(family, measure.combiner, logits, target), left_out | bad, bad)
+    values = columns(family, measure.combiner, logits, target)
+    if measure.label_smoothing or weights is not None:
+        values = _as_trained(values, measure, logits, weights)
+    return counted(values, left_out | bad, bad)
+
+
+def _as_trained(values: Tensor, measure: Measure, logits: Tensor, weights: Tensor | None) -> Tensor:
+    """Return columns (2M + 2, N) with losses of smoothed labels, multiplied by weights (N,)."""
+    losses = torch.cat([values[: len(logits)], values[-2:-1]])
+    if measure.label_smoothing:
+        uniform = -_log_probabilities(measure.combiner, logits.to(losses.dtype)).mean(-1)
+        losses = torch.lerp(losses, uniform, measure.label_smoothing)
+    if weights is not None:
+        losses = losses * weights.to(losses.dtype)
+    return torch.cat([losses[:-1], values[len(logits) : -2], losses[-1:], values[-1:]])
+
+
+def normalized(weights: Tensor, left_out: Tensor) -> Tensor:
+    """Return weights (N,) with a mean of 1 over the examples that count, as in torch's mean."""
+    weights = weights.masked_fill(left_out, 0)
+    total = weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+    return weights * ((~left_out).sum() / total)
 
 
 def counted(values: Tensor, left_out: Tensor, bad: Tensor) -> Tensor:
@@ -183,16 +244,21 @@ def _probability_columns(combiner: str, eta: Tensor, target: Tensor) -> Tensor:
     The loss is −Σ p log q, as in torch's cross-entropy. The error is the probability 1 − p_k that
     the predicted class k is wrong, which for a single class is 0 or 1 as usual.
     """
+    log_all = _log_probabilities(combiner, eta)
+    loss = -(target * log_all).masked_fill(target == 0, 0).sum(-1)
+    correct = target.expand_as(log_all).gather(-1, log_all.argmax(-1, keepdim=True)).squeeze(-1)
+    error = (1 - correct).masked_fill(~loss.isfinite(), 1)
+    return torch.cat([loss[:-1], error[:-1], loss[-1:], error[-1:]])
+
+
+def _log_probabilities(combiner: str, eta: Tensor) -> Tensor:
+    """Return log class probabilities of the members and the ensemble, (M + 1, N, K)."""
     log_q = torch.log_softmax(eta, -1)
     if combiner == "logits":
         ensemble = torch.log_softmax(eta.mean(0), -1)
     else:
         ensemble = torch.logsumexp(log_q, 0) - math.log(len(eta))
-    log_all = torch.cat([log_q, ensemble.unsqueeze(0)])
-    loss = -(target * log_all).masked_fill(target == 0, 0).sum(-1)
-    correct = target.expand_as(log_all).gather(-1, log_all.argmax(-1, keepdim=True)).squeeze(-1)
-    error = (1 - correct).masked_fill(~loss.isfinite(), 1)
-    return torch.cat([loss[:-1], error[:-1], loss[-1:], error[-1:]])
+    return torch.cat([log_q, ensemble.unsqueeze(0)])
 
 
 def _wrong(eta: Tensor, loss: Tensor, target: Tensor) -> Tensor:
@@ -201,6 +267,14 @@ def _wrong(eta: Tensor, loss: Tensor, target: Tensor) -> Tensor:
     A prediction whose loss is not finite counts as wrong.
     """
     return ((eta.argmax(-1) != target) | ~loss.isfinite()).to(loss.dtype)
+
+
+def are_normalized(family: Family, values: Tensor) -> Tensor:
+    """Return whether outputs (M, N, K) are class probabilities already, () bool on their device."""
+    if not isinstance(family, Categorical):
+        return torch.zeros((), dtype=torch.bool)
+    inside = ((values >= 0) & (values <= 1)).all()
+    return inside & ((values.double().sum(-1) - 1).abs() <= NORMALIZED).all()
 
 
 def by_name(means: NDArray[np.float64], error_scale: float = 1.0) -> Metrics:

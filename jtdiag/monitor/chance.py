@@ -28,6 +28,7 @@ class Chance:
         self.loss = loss
         self._error_is_fixed = error is not None
         self._targets: list[Tensor] | None = []
+        self._mass: Tensor | None = None
         self.outputs = 0
         """K; 0 before the first batch."""
 
@@ -52,9 +53,17 @@ class Chance:
             error_scale=self.scale,
         )
 
-    def add(self, batch: Batch) -> None:
-        """Collect the targets of a batch, in the first epoch."""
+    def add(self, batch: Batch, mass: Tensor | None = None) -> None:
+        """Collect the targets of a batch, in the first epoch.
+
+        Args:
+            batch: The batch.
+            mass: (K,), weighted or smoothed targets summed over its examples, if losses are those
+                of such targets; the constant for the loss is then fitted to these.
+        """
         self.outputs = batch.values.shape[-1]
+        if self._targets is not None and mass is not None:
+            self._mass = mass if self._mass is None else self._mass + mass
         if self._targets is not None and batch.target is not None:
             self._targets.append(batch.target)
 
@@ -73,6 +82,9 @@ class Chance:
         if self._targets is None:
             return
         constant = self._of_constant(self._targets) if self._targets else None
+        if self._mass is not None and self.loss is None:
+            share = self._mass.double() / self._mass.double().sum()
+            self.loss = float(torch.special.entr(share).sum())
         if constant is not None:
             self.error = self.error if self._error_is_fixed else constant[0]
             self.loss = constant[1] if self.loss is None else self.loss

@@ -17,8 +17,6 @@ from jtdiag.families.categorical import Categorical
 from jtdiag.families.contract import Family
 from jtdiag.monitor import batch_sums, targets as targets_of_loops, wording
 
-SUM = 1e-3
-"""Greatest deviation from 1 of the sum of probabilities, which may be in half precision."""
 SMALLEST = 1e-12
 """Probability to which smaller ones are raised before the logarithm is taken."""
 
@@ -149,8 +147,7 @@ def _as_logits(split: str, eta: Tensor, family: Family) -> Tensor:
         return eta
     if eta.shape[-1] == 1:
         raise DataError(wording.single_logit(tuple(eta.shape[1:])))
-    inside = bool(((eta >= 0) & (eta <= 1)).all())
-    if not inside or not bool(((eta.double().sum(-1) - 1).abs() <= SUM).all()):
+    if not bool(batch_sums.are_normalized(family, eta)):
         return eta
     logging.getLogger("jtdiag").warning("%s", wording.probabilities_given(split))
     return eta.double().clamp(min=SMALLEST).log().to(eta.dtype)

@@ -18,8 +18,9 @@ from torch import Tensor
 from jtdiag import families, names
 from jtdiag.alerts.lane_verdicts import LaneVerdict, findings
 from jtdiag.errors import StoreError
+from jtdiag.families.categorical import Categorical
 from jtdiag.families.contract import Family
-from jtdiag.monitor import batch_sums, processes, targets, wording
+from jtdiag.monitor import batch_sums, processes, targets as targets_of_loops, wording
 from jtdiag.monitor.batch_sums import Batch, Logits, Measure, Outputs
 from jtdiag.monitor.branches import BranchSkippedError
 from jtdiag.monitor.chance import Chance
@@ -67,6 +68,9 @@ class DominanceMonitor:
         epochs: Total number of epochs; required if `store` is a folder.
         strict: Raise every error instead of stopping.
         ignore_index: Class of examples to leave out, as in torch's cross-entropy.
+        class_weights: (K,), weights of the classes in the loss, as in torch's cross-entropy: the
+            loss of a batch is a weighted mean. Errors are not weighted.
+        label_smoothing: As in torch's cross-entropy, 0 to 1; without `class_weights`.
         resume: Epoch after which an interrupted loop continues, 0 if it starts again with the same
             seeds. The recording in the folder `store` is continued; epochs that it contains are
             left as they are. By default, the folder must not contain anything.
@@ -90,7 +94,9 @@ class DominanceMonitor:
         store: str | Path | RecordedLane | None = None,
         epochs: int | None = None,
         strict: bool = False,
-        ignore_index: int = targets.IGNORED,
+        ignore_index: int = targets_of_loops.IGNORED,
+        class_weights: Tensor | None = None,
+        label_smoothing: float = 0.0,
         resume: int | None = None,
     ) -> None:
         self.guard = Guard(strict)
@@ -107,7 +113,14 @@ class DominanceMonitor:
         self._members = 0
         self._family_name = family if isinstance(family, str) else ""
         self._chance = Chance(self.family, chance_error, chance_loss, ignore_index)
-        self._measure = Measure(family=self.family, combiner=combiner, ignore_index=ignore_index)
+        self._measure = Measure(
+            family=self.family,
+            combiner=combiner,
+            ignore_index=ignore_index,
+            label_smoothing=_smoothing(label_smoothing, class_weights, self.family),
+        )
+        self._class_weights = class_weights
+        self._normalized: Tensor | None = None
         self._skipped, self._target_dims, self._in_background = "", 1, False
         self._combines = False
         self._displacement: Displacement | None = None
@@ -129,7 +142,7 @@ class DominanceMonitor:
         """The sentence that was logged when the monitor stopped; empty while it is watching."""
         return self.guard.stopped
 
-    def update(self, logits: Logits, targets: Tensor) -> None:
+    def update(self, logits: Logits, targets: Tensor, weights: Tensor | None = None) -> None:
         """Add a batch if it belongs to the sample, without synchronizing with the device.
 
         Args:
@@ -137,7 +150,10 @@ class DominanceMonitor:
                 function that returns either, which is called only for batches in the sample. Any
                 floating-point dtype and device, with or without gradients.
             targets: (N,), classes 0 … K−1, or `ignore_index` for examples to leave out; (N, K),
-                class probabilities; (N, K), numbers, for other families.
+                class probabilities; (N, K), numbers, for other families. Logits of sequences may be
+                (M, B, T, K) and targets (B, T): every position is an example.
+            weights: (N,), or (B, T), weights of the examples in the loss, 0 or more. The loss of a
+                batch is their weighted mean; errors are not weighted.
 
         Raises:
             ValueError: if shapes, dtypes or devices do not match, or M has changed.
@@ -152,9 +168,30 @@ class DominanceMonitor:
                 return
             batch = batch_sums.copied(outputs, self.family, targets)
             self._check_outputs(batch.values.shape[-1])
-            self._chance.add(batch)
+            batch, mass = self._weighted(batch, weights)
+            self._chance.add(batch, mass)
+            if self._normalized is None:
+                self._normalized = batch_sums.are_normalized(self.family, batch.values)
             self._target_dims = 1 if batch.target is None else batch.target.ndim
             self._add(batch, len(batch.values))
+
+    def _weighted(self, batch: Batch, weights: Tensor | None) -> tuple[Batch, Tensor | None]:
+        """Return a batch with its weights, and its weighted or smoothed targets, summed, (K,)."""
+        measure, of_classes, target = self._measure, self._class_weights, batch.target
+        assert target is not None
+        if weights is None and of_classes is None and not measure.label_smoothing:
+            return batch, None
+        outputs = batch.values.shape[-1]
+        left_out = targets_of_loops.ignored(self.family, target, measure.ignore_index)
+        left_out = left_out | targets_of_loops.out_of_range(self.family, target, outputs)
+        weights = targets_of_loops.weights(weights, of_classes, target, outputs, left_out)
+        if weights is not None:
+            weights = batch_sums.normalized(weights, left_out)
+        mass = None
+        if isinstance(self.family, Categorical):
+            smoothing = measure.label_smoothing
+            mass = targets_of_loops.mass(target, outputs, smoothing, weights, left_out)
+        return replace(batch, weights=weights), mass
 
     def _check_outputs(self, outputs: int) -> None:
         if outputs != (self._chance.outputs or outputs):
@@ -266,7 +303,8 @@ class DominanceMonitor:
             batch = self._without_ignored(batch_sums.copied(logits, self.family, targets))
             self._check_outputs(batch.values.shape[-1])
             self._chance.outputs = batch.values.shape[-1]
-            [sums] = batch_sums.sum_batches(self._measure, [batch])
+            plain = replace(self._measure, label_smoothing=0.0)
+            [sums] = batch_sums.sum_batches(plain, [batch])
             assert batch.target is not None
             self._check_range(sums[None], batch.target.ndim, None)
             arrays = (batch.values, batch.target, sums[:-2].double())
@@ -274,9 +312,9 @@ class DominanceMonitor:
 
     def _without_ignored(self, batch: Batch) -> Batch:
         assert batch.target is not None
-        if targets.are_probabilities(self.family, batch.target):
+        if targets_of_loops.are_probabilities(self.family, batch.target):
             raise ValueError(wording.probabilities_in_store())
-        keep = ~targets.ignored(self.family, batch.target, self._measure.ignore_index)
+        keep = ~targets_of_loops.ignored(self.family, batch.target, self._measure.ignore_index)
         return Batch(batch.values[:, keep], batch.target[keep], int(keep.sum()))
 
     def combine_processes(self) -> None:
@@ -369,6 +407,9 @@ class DominanceMonitor:
         if not shares:
             raise ValueError(wording.no_batches(self._epoch + 1, self._skipped))
         self._epoch += 1
+        first = self._epoch == self._first + 1
+        if first and self._normalized is not None and bool(self._normalized):
+            logging.getLogger("jtdiag").warning("%s", wording.probabilities_in_loop())
         summed = processes.combined(shares)
         self._chance.replace_targets([t for share in shares for t in share.targets or ()])
         displacement = shares[0].displacement
@@ -414,7 +455,7 @@ class DominanceMonitor:
         """Raise a ValueError if a target is out of range, given sums (R, 2M + 4)."""
         number = round(float(sums[:, -1].sum())) if len(sums) else 0
         if number:
-            allowed = targets.allowed(
+            allowed = targets_of_loops.allowed(
                 self.family, target_dims, self._chance.outputs, self._measure.ignore_index
             )
             examples = number + round(float(sums[:, -2].sum()))
@@ -565,6 +606,17 @@ def _verdict_log(wanted: Iterable[str] | None) -> VerdictLog[None]:
     if isinstance(names_of_rules, str):
         names_of_rules = (names_of_rules,)
     return VerdictLog[None](_choice("wanted", name, installed) for name in names_of_rules)
+
+
+def _smoothing(value: float, class_weights: Tensor | None, family: Family) -> float:
+    """Return the label smoothing; only classes have any, and not together with their weights."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"label_smoothing is {value!r}; it must be a number from 0 to 1.")
+    if (value or class_weights is not None) and not isinstance(family, Categorical):
+        raise ValueError(wording.only_for_classes())
+    if value and class_weights is not None:
+        raise ValueError(wording.smoothing_and_weights())
+    return float(value)
 
 
 def _choice(field: str, value: str, allowed: tuple[str, ...]) -> str:

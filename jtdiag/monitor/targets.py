@@ -10,6 +10,7 @@ from jtdiag.families.bernoulli import Bernoulli
 from jtdiag.families.categorical import Categorical
 from jtdiag.families.contract import Family
 from jtdiag.families.poisson import Poisson
+from jtdiag.monitor import wording
 
 IGNORED = -100
 """Class of examples that count for nothing, as in torch.nn.functional.cross_entropy."""
@@ -44,6 +45,50 @@ def out_of_range(family: Family, target: Tensor, outputs: int) -> Tensor:
     if isinstance(family, Poisson):
         bad = bad | (target < 0)
     return bad.any(-1)
+
+
+def weights(
+    given: Tensor | None,
+    of_classes: Tensor | None,
+    target: Tensor,
+    outputs: int,
+    left_out: Tensor,
+) -> Tensor | None:
+    """Return the weights of examples (N,), which are multiplied by those of their classes.
+
+    Args:
+        given: (N,), or of any shape with N numbers; None for equal ones.
+        of_classes: (K,); None for equal ones.
+        target: (N,), or (N, K).
+        outputs: K.
+        left_out: (N,), examples that do not count.
+
+    Raises:
+        ValueError: if there are not as many weights as examples or classes, or targets are
+            probabilities and classes have weights.
+    """
+    if given is not None and given.numel() != len(target):
+        raise ValueError(wording.other_weights(tuple(given.shape), len(target)))
+    own = None if given is None else given.detach().reshape(-1).to(target.device).float()
+    if of_classes is None:
+        return own
+    if of_classes.shape != (outputs,) or target.ndim != 1:
+        raise ValueError(wording.other_class_weights(tuple(of_classes.shape), outputs))
+    by_class = of_classes.to(target.device).float()[target.masked_fill(left_out, 0).long()]
+    return by_class if own is None else own * by_class
+
+
+def mass(
+    target: Tensor, outputs: int, smoothing: float, weights: Tensor | None, left_out: Tensor
+) -> Tensor:
+    """Return classes (N,) or probabilities (N, K), smoothed and weighted, summed to (K,)."""
+    if target.ndim == 1:
+        # A class out of range would end the program on a GPU.
+        classes = target.masked_fill(left_out | (target < 0) | (target >= outputs), 0)
+        target = torch.nn.functional.one_hot(classes.long(), outputs).double()
+    target = (1 - smoothing) * target.double() + smoothing / outputs
+    counts = (~left_out).double() if weights is None else weights.double().masked_fill(left_out, 0)
+    return counts @ target
 
 
 def allowed(family: Family, target_dims: int, outputs: int, ignore_index: int) -> str:

@@ -97,6 +97,46 @@ def single_logit(shape: tuple[int, ...]) -> str:
     )
 
 
+def members_second(members: int) -> str:
+    """Return the advice on logits that seem to be (N, M, K)."""
+    return f" If logits are of {members} members, examples come first; pass logits.transpose(0, 1)."
+
+
+def probabilities_in_loop() -> str:
+    """Return the warning on outputs of a training loop that are probabilities."""
+    return (
+        "The outputs that update received are between 0 and 1 and sum to 1, like class "
+        "probabilities, but they are taken as logits; pass the outputs before the softmax, or "
+        "their logarithms."
+    )
+
+
+def other_weights(shape: tuple[int, ...], examples: int) -> str:
+    """Return the error on another number of weights than of examples."""
+    return f"weights are {shape}, but there are {examples} examples; pass a weight for each."
+
+
+def other_class_weights(shape: tuple[int, ...], outputs: int) -> str:
+    """Return the error on weights of classes that do not fit."""
+    return (
+        f"class_weights are {shape}; they must be ({outputs},), one for each class, and targets "
+        "classes (N,), not probabilities."
+    )
+
+
+def only_for_classes() -> str:
+    """Return the error on options of classes for another family."""
+    return "class_weights and label_smoothing are for the family categorical; leave them out."
+
+
+def smoothing_and_weights() -> str:
+    """Return the error on label smoothing together with weights of classes."""
+    return (
+        "class_weights and label_smoothing are both given; the monitor supports one of them, or "
+        "pass the losses to update_losses."
+    )
+
+
 def other_outputs(outputs: int, before: int) -> str:
     """Return the error on logits with another number of outputs than before."""
     return f"logits have {outputs} outputs; those of previous batches had {before}."

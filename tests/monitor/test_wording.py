@@ -44,6 +44,34 @@ SENTENCES = [
         'support; for two classes, pass family="bernoulli", logits (M, N, 1) and targets 0 or 1.',
     ),
     (
+        wording.members_second(4),
+        " If logits are of 4 members, examples come first; pass logits.transpose(0, 1).",
+    ),
+    (
+        wording.probabilities_in_loop(),
+        "The outputs that update received are between 0 and 1 and sum to 1, like class "
+        "probabilities, but they are taken as logits; pass the outputs before the softmax, or "
+        "their logarithms.",
+    ),
+    (
+        wording.other_weights((3,), 24),
+        "weights are (3,), but there are 24 examples; pass a weight for each.",
+    ),
+    (
+        wording.other_class_weights((2,), 5),
+        "class_weights are (2,); they must be (5,), one for each class, and targets classes "
+        "(N,), not probabilities.",
+    ),
+    (
+        wording.only_for_classes(),
+        "class_weights and label_smoothing are for the family categorical; leave them out.",
+    ),
+    (
+        wording.smoothing_and_weights(),
+        "class_weights and label_smoothing are both given; the monitor supports one of them, or"
+        " pass the losses to update_losses.",
+    ),
+    (
         wording.other_outputs(3, 4),
         "logits have 3 outputs; those of previous batches had 4.",
     ),
