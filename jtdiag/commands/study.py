@@ -34,7 +34,7 @@ from jtdiag.terminal.signals import grace_option
     "--budget",
     type=click.FloatRange(min=0, min_open=True),
     metavar="HOURS",
-    help="Reduce epochs, then trials, of all runs so that training the study takes so many hours.",
+    help="Reduce epochs, then trials, of all runs until training takes no longer than this.",
 )
 @click.option(
     "--dry-run",

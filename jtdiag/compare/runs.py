@@ -158,6 +158,28 @@ def _at_lam(a: Run, b: Run, at: _At, x: xr.Dataset, y: xr.Dataset) -> list[Diffe
     return [_by_example(at, name, x, y, examples) for name in QUANTITIES]
 
 
+def between(a: tuple[Run, xr.Dataset, float], b: tuple[Run, xr.Dataset, float]) -> Interval:
+    """Return the test error of one run at a λ minus that of another at another λ.
+
+    As a fraction, with an interval that holds for all pairs of λs simultaneously, since the λs may
+    have been chosen by these errors. Trials are paired if they have the same data splits.
+
+    Args:
+        a: A run, its result of the probe performance, and a λ of it.
+        b: The other.
+    """
+    left, right = (
+        result[names.ENSEMBLE_ERROR].sel({names.LAM: lam, names.SPLIT: names.TEST})
+        for _, result, lam in (a, b)
+    )
+    pairs = len(a[0].recipe.lam) * len(b[0].recipe.lam)
+    if not same_draws(a[0], b[0]):
+        x, y = (values.values[np.isfinite(values.values)] for values in (left, right))
+        return unpaired(y, x, pairs)
+    differences = (left - right).values  # by trial, of those that both have
+    return paired(differences[np.isfinite(differences)], pairs)
+
+
 def _trials(result: xr.Dataset) -> list[int]:
     """Return the trials that have an ensemble error."""
     measured = np.isfinite(result[names.ENSEMBLE_ERROR].values)

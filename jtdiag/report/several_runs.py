@@ -99,7 +99,21 @@ def headline(runs: Sequence[Evidence]) -> str:
         if finding.probe == lane_states.SOURCE and finding.rule in ("diverged", "nothing-learned")
     ]
     same = all(comparison.same_data(runs[0].run, other.run) for other in runs[1:])
-    return wording.runs_headline(errors, lost, same_data=same)
+    text = wording.runs_headline(errors, lost, same_data=same)
+    return f"{text} {_difference(best)}".strip() if same else text
+
+
+def _difference(best: Sequence[tuple[Evidence, Finding]]) -> str:
+    """Return how the lowest errors of two runs differ; nothing for another number of runs."""
+    if len(best) != 2 or best[0][1].lam is None or best[1][1].lam is None:
+        return ""
+    one, other = (
+        (evidence.run, evidence.results["performance"], finding.lam)
+        for evidence, finding in best
+        if finding.lam is not None
+    )
+    difference = comparison.between(one, other).scaled(100)
+    return wording.runs_difference(best[0][0].name, difference)
 
 
 def _best_lams(runs: Sequence[Evidence]) -> ReportTable:

@@ -62,6 +62,21 @@ def run_lost(run: str, headline: str) -> str:
     return f"{run}: {headline}"
 
 
+def runs_difference(better: str, difference: Interval) -> str:
+    """Return how the lowest test errors of two runs differ; empty if there is no interval.
+
+    Args:
+        better: Name of the run with the lower error.
+        difference: Its error minus that of the other, in percentage points.
+    """
+    if not difference.exists:
+        return ""
+    text = f"The difference is {with_interval(difference, '+.1f', 'points')}"
+    if difference.significant:
+        return f"{text}: {better} has the lower error."
+    return f"{text}, which is not significant."
+
+
 def runs_headline(errors: Sequence[str], lost: Sequence[str] = (), *, same_data: bool) -> str:
     """Return which runs diverged, and the lowest test errors of several runs.
 

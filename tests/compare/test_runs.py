@@ -123,6 +123,18 @@ def test_trials_of_other_seeds_or_data_are_groups(change):
     assert row.interval[1:] == pytest.approx((100 * scipys.low, 100 * scipys.high), rel=1e-9)
 
 
+def test_runs_are_compared_between_different_lambdas_for_all_pairs_of_them():
+    a, b = measured([A, B]), measured([B, A])
+    between = comparing.between((*a, 0.0), (*b, 0.0))
+    scipys = stats.ttest_rel(A, B).confidence_interval(1 - 0.05 / 4)  # two λs of each
+    assert between == pytest.approx((np.mean(A) - np.mean(B), scipys.low, scipys.high), rel=1e-9)
+    assert comparing.between((*a, 0.0), (*b, 1.0)).mean == 0
+    other = measured([B, A], "seed=1")
+    between = comparing.between((*a, 0.0), (*other, 0.0))
+    scipys = stats.ttest_ind(A, B, equal_var=False).confidence_interval(1 - 0.05 / 4)
+    assert between == pytest.approx((np.mean(A) - np.mean(B), scipys.low, scipys.high), rel=1e-9)
+
+
 def test_a_single_trial_without_outputs_has_no_interval_and_says_so():
     a, b = measured([[0.1]]), measured([[0.2]])
     rows = differences(a, b)

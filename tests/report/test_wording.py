@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from jtdiag.report import wording
@@ -27,6 +28,19 @@ SENTENCES = {
         ),
         "Lowest test error of each run: a 2.7 % (95 % interval 2.1 to 3.3 %) at λ = 0 and b 3.0 % "
         "at λ = 0.9.",
+    ),
+    "a difference of two runs": (
+        wording.runs_difference("a", Interval(-0.6, -1.1, -0.1)),
+        "The difference is −0.6 points (95 % interval −1.1 to −0.1 points): a has the lower error.",
+    ),
+    "a difference that cannot be told": (
+        wording.runs_difference("a", Interval(-0.6, -1.4, 0.2)),
+        "The difference is −0.6 points (95 % interval −1.4 to +0.2 points), which is not "
+        "significant.",
+    ),
+    "a difference of one trial": (
+        wording.runs_difference("a", Interval(-0.6, np.nan, np.nan)),
+        "",
     ),
     "runs of different data": (
         wording.runs_headline(["a 2.7 % at λ = 0"], same_data=False),

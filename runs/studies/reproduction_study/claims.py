@@ -19,7 +19,7 @@ DOMINATED_FROM = 0.75
 
 SMALL, MIDDLE, LARGE, SINGLE = "mlp-256x4", "mlp-64x16", "mlp-16x64", "mlp-1x1024"
 BAGGING = "mlp-256x4-bagging"
-HOLDS, FAILS, OPEN, MISSING = "holds", "does not hold", "cannot be told", "not measured yet"
+HOLDS, FAILS, OPEN, MISSING = "holds", "does not hold", "undecided", "not measured yet"
 
 
 @dataclass(frozen=True, kw_only=True)
