@@ -10,6 +10,7 @@ import jtdiag
 sys.path.append(str(Path(__file__).parent))
 import command_help
 import gallery
+import notebook_page
 
 project = "jtdiag"
 author = "the jtdiag authors"
@@ -28,30 +29,33 @@ autodoc_typehints_description_target = "documented"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
+_made_by_this_build: dict[str, str] = {}
+"""Markdown by page."""
+
 html_theme = "furo"
 html_title = f"jtdiag {release}"
 
 
-def _make_gallery(app: Sphinx) -> None:
-    """Carry out the small study and draw it, before pages are read."""
-    global _figures_of_this_build
-    _figures_of_this_build = gallery.built_page(Path(app.srcdir) / "_build")
+def _build_pages(app: Sphinx) -> None:
+    """Carry out the small study, and execute the notebook, before pages are read."""
+    build = Path(app.srcdir) / "_build"
+    _made_by_this_build["gallery-built"] = gallery.built_page(build)
+    _made_by_this_build["notebook"] = notebook_page.built_page(build)
 
 
-def _show_gallery(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put the figures that this build made below the words of their page."""
-    if page == "gallery-built":
-        source[0] += _figures_of_this_build
+def _show_built(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put what this build made below the words of its page."""
+    source[0] += _made_by_this_build.get(page, "")
 
 
 def _changed(*_: object) -> list[str]:
     """Return the pages to read again although their files are the same."""
-    return ["gallery-built"]
+    return [*_made_by_this_build]
 
 
 def setup(app: Sphinx) -> None:
     """Register the directive and the hooks."""
     command_help.setup(app)
-    app.connect("builder-inited", _make_gallery)
-    app.connect("source-read", _show_gallery)
+    app.connect("builder-inited", _build_pages)
+    app.connect("source-read", _show_built)
     app.connect("env-get-outdated", _changed)

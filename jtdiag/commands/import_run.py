@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jtdiag.terminal import completion
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.output_style import OutputStyle, output_style
 
@@ -37,7 +38,13 @@ if TYPE_CHECKING:
 )
 @click.option("--factory", metavar="FILE.py:NAME", help="Function that creates a member.")
 @click.option("--data", metavar="DATA", help="Data on which members are evaluated.")
-@click.option("--family", default="categorical", show_default=True, help="The likelihood.")
+@click.option(
+    "--family",
+    default="categorical",
+    show_default=True,
+    shell_complete=completion.families,
+    help="The likelihood.",
+)
 @click.option(
     "--combiner",
     type=click.Choice(["logits", "probabilities"]),

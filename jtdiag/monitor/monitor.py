@@ -20,7 +20,7 @@ from jtdiag.alerts.lane_verdicts import LaneVerdict, findings
 from jtdiag.errors import StoreError
 from jtdiag.families.categorical import Categorical
 from jtdiag.families.contract import Family
-from jtdiag.monitor import batch_sums, processes, targets as targets_of_loops, wording
+from jtdiag.monitor import batch_sums, html, processes, targets as targets_of_loops, wording
 from jtdiag.monitor.batch_sums import Batch, Logits, Measure, Outputs
 from jtdiag.monitor.branches import BranchSkippedError
 from jtdiag.monitor.chance import Chance
@@ -134,6 +134,10 @@ class DominanceMonitor:
         """Return the members, epochs and alerts so far, on one line."""
         alerts = sum(finding.level == "alert" for finding in self.findings)
         return wording.monitor(self._members, len(self.epochs), alerts, stopped=bool(self.stopped))
+
+    def _repr_html_(self) -> str:
+        """Return the numbers of the last epoch and all findings, for notebooks."""
+        return html.of_monitor(repr(self), self.scalars(), self.findings)
 
     # --- every batch -------------------------------------------------------------------------
 

@@ -5,11 +5,13 @@ when the object is created. `jtdiag.recipe.toml` reads and writes recipes as TOM
 """
 
 import math
+from html import escape
 
 import attrs
 
 from jtdiag import families, names
 from jtdiag.errors import RecipeError, shown
+from jtdiag.printable import printable
 from jtdiag.recipe import checks, learning_rates
 from jtdiag.recipe.alerts import Alerts, check_alerts
 from jtdiag.recipe.checks import checked
@@ -130,6 +132,12 @@ class Recipe:
         self._check_scheme()
         self._check_modules()
         self._check_validation()
+
+    def _repr_html_(self) -> str:
+        """Return all fields as TOML, for notebooks."""
+        from jtdiag.recipe import toml  # which imports this module
+
+        return f"<pre>{escape(printable(toml.to_toml(self)))}</pre>"
 
     def _check_scheme(self) -> None:
         check_bootstrap(self.scheme, self.bootstrap)

@@ -1,4 +1,4 @@
-"""Completion in the shell: names of recipes, studies, probes, figures, styles and rules."""
+"""Completion in the shell: names of recipes, studies, probes, figures, styles, rules, families."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -49,4 +49,5 @@ studies = _names("jtdiag.recipe.studies", "paths", files=True)
 probes = _names("jtdiag.probing.registry", "PROBES.names")
 figures = _names("jtdiag.figures", "FIGURES.names", files=True)
 rules = _names("jtdiag.rules", "RULES.names")
+families = _names("jtdiag.families", "FAMILIES.names")
 styles = _names(__name__, "STYLES.__iter__")

@@ -7,6 +7,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from jtdiag.commands import main
+from jtdiag.families import FAMILIES
 from jtdiag.figures import FIGURES
 from jtdiag.figures.venues import VENUES
 from jtdiag.probing.registry import PROBES
@@ -30,6 +31,7 @@ def offered(*words):
         (("plot", "runs/demo", ""), FIGURES.names(), True),
         (("plot", "runs/demo", "--style", ""), completion.STYLES, False),
         (("train", "demo", "--stop-on", ""), RULES.names(), False),
+        (("import", "a.npz", "--family", ""), FAMILIES.names(), False),
     ],
 )
 def test_every_name_is_offered(words, names, files):
