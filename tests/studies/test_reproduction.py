@@ -83,6 +83,13 @@ def test_accuracies_with_dropped_members_start_with_all_of_them(trained):
             dropped, accuracy = measured.accuracy("mlp-256x4", lam, trial)
             np.testing.assert_array_equal(dropped, [0, 1, 2, 3])
             assert accuracy[0] == pytest.approx(1 - error, abs=2e-5)
+    run = jtdiag.Run(trained / "mlp-256x4")
+    probed = jtdiag.probe(run, "robustness")["accuracy"].sel(subsets="shared")  # of all subsets
+    for lane in run.lanes:
+        curve = collecting.accuracies(run, lane)
+        exact = probed.values[lane.lam_index, lane.trial]
+        np.testing.assert_allclose(curve[[0, -1]], exact[[0, -1]], atol=0.15)
+        np.testing.assert_allclose(curve[0], exact[0], atol=1e-12)
     assert measured.accuracy("mlp-1x1024", 1.0, 0)[0].size == 0
 
 

@@ -195,7 +195,7 @@ CLAIMS = (
         statement="at λ = 1 it is brittle: loss without half of the members",
         pool=quantities.loss_by_half,
         weights={(SMALL, 1.0): 1.0},
-        least=5,
+        least=1,
     ),
     Claim(
         source="Fig. 7",

@@ -12,6 +12,7 @@ from jtdiag import names
 from jtdiag.recipe import studies
 from jtdiag.store.lanes import Lane
 from jtdiag_probes.dominance import leadership
+from jtdiag_probes.robustness.removal import SharedSubsets, random_orders
 
 Row = dict[str, str]
 
@@ -19,6 +20,8 @@ CLAIM_EPOCH = 3
 """The epoch at whose end the paper sees the later leader (with Fig. 6)."""
 ROBUSTNESS_LAMBDAS = (0.0, 0.99, 1.0)
 """λs of Figs. 7 and 8."""
+REPEATS = 20
+"""Random orders in which members are dropped there."""
 MEASURED = tuple(
     f"{split}_{quantity}_{when}"
     for when in ("best", "last")
@@ -125,23 +128,35 @@ def _stacked(run: jtdiag.Run) -> dict[Lane, float]:
 
 def dropped_rows(run: jtdiag.Run) -> Iterator[Row]:
     """Yield for each lane of Figs. 7 and 8 the test accuracy by number of dropped members."""
+    count = run.recipe.members.count
     if run.recipe.scheme != "joint" or not {*ROBUSTNESS_LAMBDAS} <= {*run.recipe.lam}:
         return
-    accuracy = jtdiag.probe(run, "robustness")["accuracy"].sel(subsets="shared")
-    count = run.recipe.members.count
     shown = np.unique(np.append(np.arange(0, count, max(1, count // 32)), count - 1))
     for lane in done(run):
         if run.lam(lane) not in ROBUSTNESS_LAMBDAS:
             continue
+        accuracy = accuracies(run, lane)
         for dropped in shown:
-            value = accuracy.isel({names.LAM: lane.lam_index, names.TRIAL: lane.trial})
             yield {
                 "run": run.path.name,
                 "lam": f"{run.lam(lane):g}",
                 "trial": str(lane.trial),
                 "dropped": str(dropped),
-                "accuracy": _text(value.sel(dropped=dropped)),
+                "accuracy": _text(accuracy[dropped]),
             }
+
+
+def accuracies(run: jtdiag.Run, lane: Lane) -> np.ndarray:
+    """Return the test accuracy (M,) by number of dropped members, at the chosen epoch.
+
+    As in the authors' code: the mean over random orders of members, each for all examples. The
+    orders of a trial are the same at every λ. The probe robustness measures this and more.
+    """
+    random = np.random.default_rng(lane.trial)
+    curves = SharedSubsets(random_orders(random, REPEATS, run.recipe.members.count), loss=False)
+    for block in run.outputs(lane, run.chosen_epoch(lane), names.TEST):
+        curves.add(block.logits, block.target)
+    return curves.accuracy.mean(0)[::-1]  # by number of members left, from one on
 
 
 def _text(number: object) -> str:
