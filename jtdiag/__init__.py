@@ -13,6 +13,7 @@ Public names, imported on first use so that ``jtdiag --help`` does not import to
 - `joint_loss`: the joint-training loss (Webb et al. 2020, Eq. 4), for any training loop.
 - `DominanceMonitor`: early warning in any training loop; `watch_branches` for the branches of one
   network.
+- `advise`: which number of members and which λ are best for some data and parameters.
 - `from_logits`: a run from the logits of members that were trained elsewhere; `from_state_dicts`
   from their weights.
 - `Recipe`: everything that determines the outcome of a run; `find_recipe` finds one by name.
@@ -24,6 +25,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jtdiag.advising.asking import advise
     from jtdiag.engine.loss import joint_loss
     from jtdiag.engine.train import train
     from jtdiag.errors import JtdiagError
@@ -50,6 +52,7 @@ __all__ = [
     "Recipe",
     "Run",
     "Var",
+    "advise",
     "answer",
     "asks",
     "find_recipe",
@@ -71,6 +74,7 @@ _MODULES = {
     "Recipe": ("jtdiag.recipe.recipe", "Recipe"),
     "Run": ("jtdiag.store.run", "Run"),
     "Var": ("jtdiag.probing.contract", "Var"),
+    "advise": ("jtdiag.advising.asking", "advise"),
     "answer": ("jtdiag.report.asking", "answer"),
     "asks": ("jtdiag.probing.decorator", "asks"),
     "find_recipe": ("jtdiag.recipe.presets", "find"),

@@ -78,6 +78,10 @@ class ClusterError(JtdiagError, RuntimeError):
     """A cluster that cannot be used, or whose workers have failed."""
 
 
+class AdviceError(JtdiagError, RuntimeError):
+    """Advice that cannot be given."""
+
+
 def shortened(text: str, longest: int) -> str:
     """Return a text whose middle is left out if it has more than a number of characters."""
     if len(text) <= longest:

@@ -23,6 +23,7 @@ COMMANDS = (
     "presets",
     "init",
     "budget",
+    "advise",
     "train",
     "study",
     "probes",

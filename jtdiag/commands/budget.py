@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from jtdiag.recipe.budget import Configuration
 
 
-def _counts(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
+def counts(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
     """Return the numbers in a comma-separated list of distinct positive integers."""
     words = text.split(",")
-    counts = tuple(int(word) for word in words if word.strip().isdecimal())
-    if len(counts) < len(words) or 0 in counts or len(set(counts)) < len(counts):
+    numbers = tuple(int(word) for word in words if word.strip().isdecimal())
+    if len(numbers) < len(words) or 0 in numbers or len(set(numbers)) < len(numbers):
         raise click.BadParameter(
             f"'{text}' must be distinct positive integers separated by commas, such as 1,16,64."
         )
-    return counts
+    return numbers
 
 
 @click.command()
@@ -44,7 +44,7 @@ def _counts(context: click.Context, option: click.Parameter, text: str) -> tuple
     "--members",
     metavar="M,M,…",
     required=True,
-    callback=_counts,
+    callback=counts,
     help="Comma-separated numbers of members, such as 1,16,64,256.",
 )
 @click.option(

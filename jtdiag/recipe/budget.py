@@ -95,7 +95,13 @@ def sizing_of(arch: str) -> Sizing:
 
 
 def plan(
-    budget: int, arch: str, data: str, members: Iterable[int], layout: str = "auto"
+    budget: int,
+    arch: str,
+    data: str,
+    members: Iterable[int],
+    layout: str = "auto",
+    *,
+    numbers: bool = False,
 ) -> tuple[Configuration, ...]:
     """Return the configuration for each number of members.
 
@@ -105,6 +111,7 @@ def plan(
         data: One of `SHAPES`, or the path of an .npz file, of which headers and labels are read.
         members: Different numbers of members.
         layout: Order of the axes of images in a file, as in data.layout.
+        numbers: Whether the targets are numbers, as in `data_shape`.
 
     Raises:
         RecipeError: if the budget is too small, or the architecture does not accept such inputs.
@@ -113,7 +120,7 @@ def plan(
     if not 1 <= budget <= LARGEST:
         raise RecipeError(f"--params is {budget}; it must be a whole number in [1, {LARGEST:,}].")
     sizing = sizing_of(arch)
-    shape = data_shape(data, layout)
+    shape = data_shape(data, layout, numbers=numbers)
     _check_images(arch, sizing, shape)
     return tuple(
         Configuration(

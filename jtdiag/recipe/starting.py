@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jtdiag import files
 from jtdiag.errors import StoreError
@@ -32,11 +34,11 @@ def recipe_text(data: str, layout: str = "auto") -> str:
     Raises:
         DataError: if the data are unknown or cannot be read.
     """
-    numbers = _has_numbers(data)
+    numbers = has_numbers(data)
     shape = data_shape(data, layout, numbers=numbers)
     name = Path(data).stem
     val = held_out(shape)
-    batch = _batch(shape.examples - val)
+    batch = batch_size(shape.examples - val)
     about_data = wording.data_comment(shape.examples, shape.input_shape, numbers=numbers)
     lines = [
         f"# {wording.starting_title(MEMBERS, name)}",
@@ -56,7 +58,7 @@ def recipe_text(data: str, layout: str = "auto") -> str:
         _field("hidden", [_width(shape)], wording.HIDDEN_COMMENT),
         "",
         "[train]",
-        _field("epochs", _epochs(shape.examples - val, batch)),
+        _field("epochs", epochs(shape.examples - val, batch)),
         _field("batch", batch),
         _field("lr", round(RATE * MEMBERS, 6), wording.rate_comment(RATE)),
         "",
@@ -90,11 +92,13 @@ def _field(key: str, value: object, comment: str = "") -> str:
     return f"{text}  # {comment}" if comment else text
 
 
-def _batch(examples: int) -> int:
+def batch_size(examples: int) -> int:
+    """Return a batch size for a number of training examples."""
     return max(1, min(LARGEST_BATCH, max(SMALLEST_BATCH, examples // BATCHES), examples))
 
 
-def _epochs(examples: int, batch: int) -> int:
+def epochs(examples: int, batch: int) -> int:
+    """Return a number of epochs for a number of training examples and a batch size."""
     fewest, most = EPOCHS
     return min(most, max(fewest, -(-STEPS * batch // max(1, examples))))
 
@@ -104,11 +108,16 @@ def _width(shape: DataShape) -> int:
     return 16 if len(shape.input_shape) == 1 else 32
 
 
-def _has_numbers(data: str) -> bool:
+def has_numbers(data: str) -> bool:
     """Return whether the targets in a file are numbers that are no labels."""
     try:
         with np.load(data, allow_pickle=False) as archive:
             target = archive["y_train"]
     except Exception:  # noqa: BLE001 - what is wrong with a file is said when its shape is read
         return False
+    return are_numbers(target)
+
+
+def are_numbers(target: NDArray[Any]) -> bool:
+    """Return whether targets are numbers that are no labels."""
     return target.dtype.kind == "f" and bool((target != np.round(target)).any())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jtdiag.names import lam_text
 from jtdiag.printable import shell_word
-from jtdiag.stats import listed
+from jtdiag.stats import Interval, listed
 from jtdiag.store.layout import Size, readable
 
 STATES = {"silent": "stalled", "dead": "exited"}
@@ -379,6 +379,20 @@ def recipe_written(path: Path) -> str:
 def error_table_title() -> str:
     """Return the title of a table of test errors."""
     return "Test error at the epoch chosen on validation (else the last), mean ± SE over trials"
+
+
+def candidates_title() -> str:
+    """Return the title of a table of candidates."""
+    return "Validation error, mean ± SE over trials; difference from the recommended candidate"
+
+
+def difference_in_points(difference: Interval) -> str:
+    """Return a difference of errors in percentage points, with its interval if there is one."""
+    points = difference.scaled(100)
+    if not math.isfinite(points.mean):
+        return ""
+    ends = f" ({points.low:.2f} to {points.high:.2f})" if points.exists else ""
+    return f"{points.mean:+.2f}{ends}".replace("-", "−")
 
 
 def files(paths: Sequence[Path]) -> str:
