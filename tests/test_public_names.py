@@ -20,6 +20,7 @@ def test_the_public_names_are_few():
         "Recipe",
         "Run",
         "Var",
+        "advise",
         "answer",
         "asks",
         "find_recipe",

@@ -72,7 +72,8 @@ def measured(folder: Path, standings: Sequence[Standing]) -> tuple[list[str], li
     runs = {s.candidate.name: Run(path_of(folder, s.candidate)) for s in compared}
     recommended = [s.candidate.name for s in compared if s.state == "recommended"]
     others = [name for name in runs if name not in recommended]
-    if not recommended or not others:
+    kept = all(run.recipe.keep.outputs != "none" for run in runs.values())
+    if not (recommended and others and kept):
         return [], []
     qualities = [
         quality

@@ -99,7 +99,9 @@ def decided(contenders: int) -> str:
     """Return that all other contenders are significantly worse."""
     if contenders == 1:
         return "No other candidate has a complete trial to compare it with."
-    return f"It is significantly better than all of {_counted(contenders - 1, 'other contender')}."
+    if contenders == 2:
+        return "It is significantly better than the other contender."
+    return f"It is significantly better than each of the {contenders - 1} other contenders."
 
 
 def not_compared(dropped: int, untried: int, every: int) -> str:

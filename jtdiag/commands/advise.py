@@ -8,6 +8,7 @@ import click
 
 from jtdiag.commands.budget import counts
 from jtdiag.printable import shell_word
+from jtdiag.terminal import completion
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.layout_option import layout_option
 from jtdiag.terminal.output_style import OutputStyle, output_style
@@ -18,7 +19,12 @@ from jtdiag.terminal.signals import GRACE
 @click.option("--data", required=True, help="Dataset: digits, fashion-mnist or an .npz file.")
 @click.option("--params", type=int, required=True, help="Parameters, summed over all members.")
 @click.option(
-    "--arch", metavar="ARCH", default="mlp", show_default=True, help="As for `jtdiag budget`."
+    "--arch",
+    metavar="ARCH",
+    default="mlp",
+    show_default=True,
+    shell_complete=completion.architectures,
+    help="Architecture of the members, as for `jtdiag budget`.",
 )
 @layout_option
 @click.option(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jtdiag.terminal import completion
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.layout_option import layout_option
 from jtdiag.terminal.output_style import OutputStyle, output_style
@@ -36,6 +37,7 @@ def counts(context: click.Context, option: click.Parameter, text: str) -> tuple[
     "--arch",
     metavar="ARCH",
     required=True,
+    shell_complete=completion.architectures,
     help="Architecture of the members: mlp, conv, densenet or another installed one.",
 )
 @click.option("--data", required=True, help="Dataset: digits, fashion-mnist or an .npz file.")

@@ -1,4 +1,4 @@
-"""Completion in the shell: names of recipes, studies, probes, figures, styles, rules, families."""
+"""Completion in the shell: names of recipes, studies, probes, figures, styles, rules and others."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -50,4 +50,5 @@ probes = _names("jtdiag.probing.registry", "PROBES.names")
 figures = _names("jtdiag.figures", "FIGURES.names", files=True)
 rules = _names("jtdiag.rules", "RULES.names")
 families = _names("jtdiag.families", "FAMILIES.names")
+architectures = _names("jtdiag.recipe.budget", "sizable")
 styles = _names(__name__, "STYLES.__iter__")

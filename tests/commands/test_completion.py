@@ -11,7 +11,7 @@ from jtdiag.families import FAMILIES
 from jtdiag.figures import FIGURES
 from jtdiag.figures.venues import VENUES
 from jtdiag.probing.registry import PROBES
-from jtdiag.recipe import presets, studies
+from jtdiag.recipe import budget, presets, studies
 from jtdiag.rules import RULES
 from jtdiag.terminal import completion
 
@@ -32,6 +32,7 @@ def offered(*words):
         (("plot", "runs/demo", "--style", ""), completion.STYLES, False),
         (("train", "demo", "--stop-on", ""), RULES.names(), False),
         (("import", "a.npz", "--family", ""), FAMILIES.names(), False),
+        (("advise", "--arch", ""), budget.sizable(), False),
     ],
 )
 def test_every_name_is_offered(words, names, files):

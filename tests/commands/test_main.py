@@ -19,6 +19,10 @@ OPTIONS = {
     "presets": ["--json"],
     "init": ["DATA", "--layout", "--out"],
     "budget": ["--params", "--arch", "--data", "--layout", "--members", "--out", "-q", "--json"],
+    "advise": [
+        *("--data", "--params", "--arch", "--layout", "--members", "--set", "--hours", "--out"),
+        *("-q", "--json"),
+    ],
     "train": [
         *("RECIPE", "--set", "--out", "--dry-run", "--stop-on", "--lower-lambda"),
         *("--on-alert", "--webhook", "--tensorboard", "--mlflow", "--wandb", "--sink"),

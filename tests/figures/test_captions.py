@@ -5,9 +5,9 @@ import re
 import pytest
 
 from jtdiag.figures import FIGURES
-from jtdiag.figures.kinds import schemes
+from jtdiag.figures.kinds import candidates, schemes
 
-KINDS = [*FIGURES.all(), schemes.FIGURE]
+KINDS = [*FIGURES.all(), schemes.FIGURE, candidates.FIGURE]
 WIDEST = 130
 """Characters of a title."""
 

@@ -4,6 +4,7 @@ import inspect
 import math
 from pathlib import Path
 
+from jtdiag.stats import Interval
 from jtdiag.store.layout import Size
 from jtdiag.terminal import wording
 from jtdiag.terminal.wording import duration, percent, short_duration
@@ -16,6 +17,13 @@ SENTENCES = [
         wording.only_stored_results(RUN),
         "runs/demo cannot be written: no probe is run, and the report uses the stored results.",
     ),
+    (
+        wording.candidates_title(),
+        "Validation error, mean ± SE over trials; difference from the recommended candidate",
+    ),
+    (wording.difference_in_points(Interval(0.012, -0.001, 0.025)), "+1.20 (−0.10 to 2.50)"),
+    (wording.difference_in_points(Interval(-0.012, math.nan, math.nan)), "−1.20"),
+    (wording.difference_in_points(Interval(math.nan, math.nan, math.nan)), ""),
     # --- check
     (wording.damage("lane lam0-trial0", "a: gone."), "lane lam0-trial0: a: gone."),
     (wording.damage("", "a: gone."), "a: gone."),
