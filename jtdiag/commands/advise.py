@@ -61,7 +61,7 @@ def advise(
     out: Path | None,
     style: OutputStyle,
 ) -> None:
-    """Recommend an ensemble, or a single network, for a number of parameters.
+    """Recommend an ensemble for a number of parameters.
 
     Searches numbers of members and λs, bagging and a single network, which all have the same number
     of parameters, and compares them by validation error. Prints what is recommended, how sure that
