@@ -74,11 +74,7 @@ def advise(
         JtdiagError: if the data, the budget, an override or the folder prevent it.
     """
     screening.installed()
-    if not hours > 0 or math.isnan(hours) or trials <= LEAST_TRIALS:
-        raise AdviceError(
-            f"{option('hours', '--hours')} is {hours} and trials is {trials}; hours must be above "
-            f"0 and trials above {LEAST_TRIALS}."
-        )
+    _check_limits(hours, trials)
     limit = Limit(seconds=3600 * hours, epochs=math.inf if lane_epochs is None else lane_epochs)
     folder = Path("runs") / _name(data, arch, params) if out is None else Path(out)
     question = Question(
@@ -100,6 +96,14 @@ def advise(
     ended = search(every, training, every[0].recipe.seed, trials)
     evidence = racing.evidence([c.name for c in every], training, trials)
     return _answer(folder, ended, standings(folder, every, evidence))
+
+
+def _check_limits(hours: float, trials: int) -> None:
+    if not hours > 0 or trials <= LEAST_TRIALS:
+        raise AdviceError(
+            f"{option('hours', '--hours')} is {hours} and trials is {trials}; hours must be above "
+            f"0 and trials above {LEAST_TRIALS}."
+        )
 
 
 def _name(data: object, arch: str, params: int) -> str:
