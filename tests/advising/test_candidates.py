@@ -25,7 +25,7 @@ def test_every_number_of_members_has_every_lam_and_bagging_and_one_network_is_al
 def test_by_default_members_are_those_with_which_the_budget_can_be_met():
     question = Question(data="digits", params=3_000)
     every = candidates(question)
-    assert {c.members for c in every} == {1, 2, 4, 8, 16, 32}
+    assert {c.members for c in every} == {1, 2, 4, 8, 32}  # not 16: 2 units are too few, 3 too many
     assert all(abs(c.parameters - 3_000) <= 300 for c in every)
 
 
