@@ -68,14 +68,9 @@ def study(
 
     folder = Path(study) if out is None and os.path.isfile(Path(study) / "study.toml") else out
 
-    def message() -> str:
-        from jtdiag.engine import wording
-
-        started = folder is not None and os.path.exists(folder)
-        command = f"jtdiag study {shell_word(folder)}{cluster.arguments}"
-        return wording.interrupted(command, started=started)
-
-    with stoppable(grace, message) as stop:  # before imports that take seconds
+    with stoppable(
+        grace, lambda: _interrupted(folder, only, cluster)
+    ) as stop:  # before imports that take seconds
         from jtdiag.recipe import studies
         from jtdiag.terminal.study import StudyClosing, print_costs, print_study
         from jtdiag.terminal.training import display
@@ -94,3 +89,13 @@ def study(
             run_study(definition, folder, partial(display, style), stop, client, names)
         figures = plot(folder)
     print_study(StudyClosing(folder=folder, figures=figures, style=style))
+
+
+def _interrupted(folder: Path | None, only: tuple[str, ...], cluster: ClusterOptions) -> str:
+    """Return how to resume a study that was interrupted."""
+    from jtdiag.engine import wording
+
+    started = folder is not None and os.path.exists(folder)
+    chosen = "".join(f" --only {shell_word(name)}" for name in only)
+    command = f"jtdiag study {shell_word(folder)}{chosen}{cluster.arguments}"
+    return wording.interrupted(command, started=started)

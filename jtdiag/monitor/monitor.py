@@ -80,6 +80,13 @@ class DominanceMonitor:
         StoreError: if the folder is not empty, or contains no recording to be continued.
     """
 
+    guard: Guard
+    """Context manager in which adapters run code of their own."""
+    epochs: list[SampledEpoch]
+    """Metrics of each epoch."""
+    findings: list[Finding]
+    """All findings so far."""
+
     def __init__(
         self,
         *,
@@ -100,7 +107,6 @@ class DominanceMonitor:
         resume: int | None = None,
     ) -> None:
         self.guard = Guard(strict)
-        """Context manager in which adapters run code of their own."""
         self._lane = _lane(store, epochs, lam, resumes=resume is not None)
         self.lam = self._lane.lam if self._lane is not None and lam is None else _lam(lam)
         self.tell = _callable("tell", tell)
@@ -109,8 +115,6 @@ class DominanceMonitor:
         self._every = _stride(every)
         self._log = _verdict_log(wanted)
         self._random = random.Random(0)  # draws the first batch of each sample only
-        self._sample: EpochSample | None = None
-        self._members = 0
         self._family_name = family if isinstance(family, str) else ""
         self._chance = Chance(self.family, chance_error, chance_loss, ignore_index)
         self._measure = Measure(
@@ -120,15 +124,19 @@ class DominanceMonitor:
             label_smoothing=_smoothing(label_smoothing, class_weights, self.family),
         )
         self._class_weights = class_weights
+        self._epoch = self._first = _epoch(resume)
+        self._start()
+
+    def _start(self) -> None:
+        """Set what changes while the loop runs."""
+        self._sample: EpochSample | None = None
+        self._members = 0
         self._normalized: Tensor | None = None
         self._skipped, self._target_dims, self._in_background = "", 1, False
         self._combines = False
         self._displacement: Displacement | None = None
-        self._epoch = self._first = _epoch(resume)
-        self.epochs: list[SampledEpoch] = []
-        """Metrics of each epoch."""
-        self.findings: list[Finding] = []
-        """All findings so far."""
+        self.epochs = []
+        self.findings = []
 
     def __repr__(self) -> str:
         """Return the members, epochs and alerts so far, on one line."""

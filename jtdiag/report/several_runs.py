@@ -105,14 +105,14 @@ def headline(runs: Sequence[Evidence]) -> str:
 
 def _difference(best: Sequence[tuple[Evidence, Finding]]) -> str:
     """Return how the lowest errors of two runs differ; nothing for another number of runs."""
-    if len(best) != 2 or best[0][1].lam is None or best[1][1].lam is None:
-        return ""
-    one, other = (
+    measured = [
         (evidence.run, evidence.results["performance"], finding.lam)
         for evidence, finding in best
         if finding.lam is not None
-    )
-    difference = comparison.between(one, other).scaled(100)
+    ]
+    if len(measured) != 2:
+        return ""
+    difference = comparison.between(measured[0], measured[1]).scaled(100)
     return wording.runs_difference(best[0][0].name, difference)
 
 
