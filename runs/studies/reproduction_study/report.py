@@ -5,7 +5,7 @@ from collections import Counter
 from jtdiag.names import lam_text
 from jtdiag.stats import with_interval
 from reproduction_study import elsewhere, quantities
-from reproduction_study.claims import CLAIMS, HOLDS, MISSING, SMALL, Claim
+from reproduction_study.claims import CLAIMS, HOLDS, MISSING, OPEN, SMALL, Claim
 from reproduction_study.lanes import Measured
 from study_page import markdown
 
@@ -35,8 +35,8 @@ def summary(measured: Measured) -> str:
 def _ends(verdict: str, count: int) -> str:
     if count > 1 and verdict == HOLDS:
         return "hold"
-    if verdict == MISSING:
-        return "are not measured yet" if count > 1 else "is not measured yet"
+    if verdict in (MISSING, OPEN):
+        return f"are {verdict}" if count > 1 else f"is {verdict}"
     return verdict.replace("does", "do") if count > 1 else verdict
 
 
@@ -79,10 +79,15 @@ def errors(measured: Measured) -> str:
 
 def rates(measured: Measured) -> str:
     """Return the errors of 256x4H by λ and learning rate."""
-    shown = [run for run in RATES if measured.lams(run)]
     lams = (0.0, 0.9, 0.95, 0.99, 1.0)
     pooled = quantities.column(measured, "test_ensemble_best", len(lams) * len(RATES))
-    body = [[RATES[run], *(_mean(pooled, (run, lam)) for lam in lams)] for run in shown]
+    body = [
+        [
+            name if measured.lams(run) else f"{name} ({MISSING})",
+            *(_mean(pooled, (run, lam)) for lam in lams),
+        ]
+        for run, name in RATES.items()
+    ]
     return markdown(["learning rate", *(f"λ = {lam_text(lam)}" for lam in lams)], body)
 
 
