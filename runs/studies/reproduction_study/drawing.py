@@ -31,7 +31,7 @@ def save(measured: Measured, file: Path) -> None:
 def draw(measured: Measured) -> Figure:
     """Return the figure."""
     panels = shown(measured)
-    columns = min(COLUMNS, len(panels))
+    columns = 2 if len(panels) == 4 else min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(WIDTH, HEIGHT * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
