@@ -27,6 +27,7 @@ from jtdiag.recipe.scheme import (
     check_stacking,
 )
 from jtdiag.recipe.sections import Data, Engine, Keep, KeptEpochs, Train
+from jtdiag.recipe.toml_writing import to_toml
 
 __all__ = [
     "ARCHITECTURES",
@@ -135,9 +136,7 @@ class Recipe:
 
     def _repr_html_(self) -> str:
         """Return all fields as TOML, for notebooks."""
-        from jtdiag.recipe import toml  # which imports this module
-
-        return f"<pre>{escape(printable(toml.to_toml(self)))}</pre>"
+        return f"<pre>{escape(printable(to_toml(self)))}</pre>"
 
     def _check_scheme(self) -> None:
         check_bootstrap(self.scheme, self.bootstrap)

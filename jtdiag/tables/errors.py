@@ -15,7 +15,7 @@ from jtdiag.recipe.labels import labels
 from jtdiag.stats import standard_error
 from jtdiag.store.run import Run
 from jtdiag.tables import schemes, wording
-from jtdiag.tables.schemes import Scheme, runs_in
+from jtdiag.tables.schemes import Scheme, probed_in
 from jtdiag.tables.table import Number, Table
 
 SCHEMES = {"bagging": "Bagging", "stacking": "Stacking", "single": "Single network"}
@@ -107,7 +107,7 @@ def _of_study(folder: Path) -> list[tuple[str, Errors]]:
     joint = [scheme.lam for scheme in of_study if scheme.scheme == "joint"]
     if len(set(joint)) == len(joint):
         return [("", _row(of_study))]
-    runs = [run.path.name for run in schemes.runs_in(folder)]
+    runs = [run.path.name for run in schemes.probed_in(folder)]
     return [(name, _row([s for s in of_study if s.run == name])) for name in runs]
 
 
@@ -141,7 +141,7 @@ def _row_names(folders: Sequence[Path]) -> list[str]:
 def _origin(folders: Sequence[Path]) -> str:
     """Return versions, recipe hashes and dates of the results."""
     origins = []
-    for run in (run for folder in folders for run in runs_in(folder)):
+    for run in (run for folder in folders for run in probed_in(folder)):
         if lane_states.all_diverged(run):
             continue
         probe = "stacking" if run.recipe.scheme == "stacking" else "performance"

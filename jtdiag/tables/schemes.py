@@ -59,13 +59,14 @@ def of_study(folder: Path) -> list[Scheme]:
     """Return all schemes of a study, from the stored results of its runs.
 
     Independently trained members that were also stacked are two schemes. Runs that train layers
-    in different ways are labeled by their names. Runs whose training has not begun are left out.
+    in different ways are labeled by their names. Runs that have not been probed yet, since they
+    are being trained or have not begun, are left out.
 
     Raises:
-        StoreError: if no run has begun, or one of them has not been probed yet.
+        StoreError: if no run has been trained and probed yet.
     """
     study = studies.read(folder / studies.FILE)
-    schemes = [s for run in runs_in(folder) for s in _of_run(run, run.path.name)]
+    schemes = [s for run in probed_in(folder) for s in _of_run(run, run.path.name)]
     if any(recipe.modules.active for recipe in study.runs.values()):
         schemes = [_named(scheme, study.runs[scheme.run].lam) for scheme in schemes]
     counts = Counter(scheme.label for scheme in schemes)
@@ -89,6 +90,18 @@ def runs_in(folder: Path) -> list[Run]:
     if not begun:
         raise StoreError(wording.no_run_begun(folder))
     return [Run(folder / name) for name in begun]
+
+
+def probed_in(folder: Path) -> list[Run]:
+    """Return the runs of `runs_in` that have been probed; all of them if none has been.
+
+    Raises:
+        StoreError: if the folder has no run.
+    """
+    begun = runs_in(folder)
+    return [
+        run for run in begun if all(results.path_of(run, name).exists() for name in PROBES)
+    ] or begun
 
 
 def _kind(scheme: Scheme) -> str:

@@ -19,7 +19,7 @@ from jtdiag.probing.running import probe
 from jtdiag.recipe import studies
 from jtdiag.recipe.studies import FILE, Study
 from jtdiag.stats import listed
-from jtdiag.tables.schemes import PROBES, of_study, runs_in, to_dataset
+from jtdiag.tables.schemes import PROBES, of_study, probed_in, runs_in, to_dataset
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -119,7 +119,7 @@ def plot(folder: Path, wanted: Sequence[str] = (), output: Output = DEFAULT) -> 
 
 def _plot_schemes(folder: Path, output: Output) -> list[Path]:
     """Plot the schemes of a study."""
-    attrs = results.load(runs_in(folder)[0], PROBES[0]).attrs
+    attrs = results.load(probed_in(folder)[0], PROBES[0]).attrs
     date = f", {attrs['date']}" if "date" in attrs else ""
     origin = f"jtdiag {attrs['jtdiag']}, study {folder.name}{date}"
     table = to_dataset(of_study(folder))

@@ -4,6 +4,8 @@ import pytest
 from click.testing import CliRunner
 
 from jtdiag.commands import main
+from jtdiag.engine.train import train
+from jtdiag.recipe import studies
 from jtdiag.testing import toy_data
 
 STUDY = """
@@ -126,6 +128,8 @@ def test_some_runs_of_a_study_are_trained_and_the_others_are_named(here):
         "figures", "joint", "study.toml"
     ]  # fmt: skip
     assert jtdiag("table", "runs/mine").exit_code == 0
+    train(studies.find("runs/mine").runs["single"], here / "runs" / "mine" / "single")
+    assert jtdiag("table", "runs/mine").exit_code == 0  # of the run that is probed
     rest = jtdiag("study", "runs/mine")
     assert "Not trained yet" not in rest.stdout
     assert "single network" in rest.stdout
