@@ -5,25 +5,17 @@ python runs/studies/early_warning.py report --tables FOLDER
 python runs/studies/early_warning.py draw FILE.png --tables FOLDER
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from early_warning_study import depth, drawing, grid, lanes, report, training
-from study_page import written
+from study_page import page_option, put, tables_option
 
 HERE = Path(__file__).parent
 
 
-def _tables(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--tables",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        default=HERE,
-        help="Folder with the study's tables; by default those of the page.",
-    )(command)
+_tables = tables_option(HERE)
 
 
 @click.group(help="How good is the early diagnosis? Train the lanes, report, draw.")
@@ -49,15 +41,11 @@ def train(out: Path, data: Path | None, quick: bool) -> None:
 
 @main.command("report")
 @_tables
-@click.option("--page", type=click.Path(exists=True, path_type=Path), help="Page to write into.")
+@page_option
 def report_command(tables: Path, page: Path | None) -> None:
     """Print the tables as Markdown, or write them into a page."""
     rules = lanes.load(tables / training.TABLES["rules"])
-    tables_by_name = report.tables(rules, depth.load(tables / training.TABLES["depth"]))
-    if page is not None:
-        page.write_text(written(page.read_text("utf-8"), tables_by_name), "utf-8")
-    else:
-        click.echo("\n\n".join(f"{name}\n\n{table}" for name, table in tables_by_name.items()))
+    put(report.tables(rules, depth.load(tables / training.TABLES["depth"])), page)
 
 
 @main.command()

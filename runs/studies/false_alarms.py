@@ -12,7 +12,7 @@ import click
 from early_warning_study import lanes
 from early_warning_study.training import TABLES
 from false_alarms_study import counts, report, rule_pages, training, zoo
-from study_page import written
+from study_page import page_option, put, tables_option
 
 HERE = Path(__file__).parent
 
@@ -36,20 +36,11 @@ def train(out: Path, quick: bool) -> None:
 
 
 @main.command("report")
-@click.option(
-    "--tables",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=HERE,
-    help="Folder with the table of the lanes; by default that of the page.",
-)
-@click.option("--page", type=click.Path(exists=True, path_type=Path), help="Page to write into.")
+@tables_option(HERE)
+@page_option
 def report_command(tables: Path, page: Path | None) -> None:
     """Print the tables as Markdown, or write them into a page."""
-    tables_by_name = report.tables(counts.load(tables / training.TABLE))
-    if page is not None:
-        page.write_text(written(page.read_text("utf-8"), tables_by_name), "utf-8")
-    else:
-        click.echo("\n\n".join(f"{name}\n\n{table}" for name, table in tables_by_name.items()))
+    put(report.tables(counts.load(tables / training.TABLE)), page)
 
 
 @main.command("pages")

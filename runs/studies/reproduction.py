@@ -6,25 +6,17 @@ python runs/studies/reproduction.py report --page docs/reproduction.md
 python runs/studies/reproduction.py draw docs/images/reproduction.png
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from reproduction_study import collecting, drawing, lanes, report
-from study_page import written
+from study_page import page_option, put, tables_option
 
 HERE = Path(__file__).parent
 
 
-def _tables(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--tables",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        default=HERE,
-        help="Folder with the study's tables; by default those of the page.",
-    )(command)
+_tables = tables_option(HERE)
 
 
 @click.group(help="Which claims of Webb et al. (2020) hold here? Gather, report, draw.")
@@ -42,14 +34,10 @@ def gather(study: Path, tables: Path) -> None:
 
 @main.command("report")
 @_tables
-@click.option("--page", type=click.Path(exists=True, path_type=Path), help="Page to write into.")
+@page_option
 def report_command(tables: Path, page: Path | None) -> None:
     """Print the tables as Markdown, or write them into a page."""
-    tables_by_name = report.tables(lanes.load(tables))
-    if page is not None:
-        page.write_text(written(page.read_text("utf-8"), tables_by_name), "utf-8")
-    else:
-        click.echo("\n\n".join(f"{name}\n\n{table}" for name, table in tables_by_name.items()))
+    put(report.tables(lanes.load(tables)), page)
 
 
 @main.command()
