@@ -43,6 +43,11 @@ def one_line(text: str, longest: int = LONGEST) -> str:
     return textwrap.shorten(without, longest, placeholder=" …")
 
 
+def reason(error: Exception, longest: int = LONGEST) -> str:
+    """Return the message of an error on one short line, or else its class."""
+    return one_line(str(error), longest) or type(error).__name__
+
+
 def printable_json(text: str) -> str:
     """Return a JSON document in which control and invisible characters are escaped as in JSON."""
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from jtdiag import files, names
 from jtdiag.advising import question_file, racing, screening, wording
@@ -13,7 +14,7 @@ from jtdiag.advising.additive import Floats
 from jtdiag.advising.advice import Advice
 from jtdiag.advising.candidates import Candidate, Question, candidates, path_of, recipe_to_continue
 from jtdiag.advising.qualities import measured
-from jtdiag.advising.searching import MOST_TRIALS, search
+from jtdiag.advising.searching import MOST_TRIALS, Ended, search
 from jtdiag.advising.standing import Standing, standings, to_dataset
 from jtdiag.advising.training import Limit, Training, existing
 from jtdiag.engine.datasets import in_memory
@@ -132,11 +133,12 @@ def _line(candidate: Candidate, errors: Floats, epoch: int) -> str:
     )
 
 
-def _answer(folder: Path, ended: Any, every: Sequence[Standing]) -> Advice:
+def _answer(folder: Path, ended: Ended, every: Sequence[Standing]) -> Advice:
     """Measure what else candidates are good for, read test errors, and write recipe and figure."""
-    best = next((standing for standing in every if standing.state == "recommended"), None)
+    advice = Advice(folder=folder, ended=ended, standings=tuple(every), test_errors=np.empty(0))
+    best = advice.recommended
     if best is None:
-        return Advice(folder=folder, ended=ended, standings=tuple(every), test_errors=np.empty(0))
+        return advice
     compared_in, better = measured(folder, every)
     dataset = to_dataset(every)
     lams = sorted({standing.candidate.lam for standing in every})
@@ -147,10 +149,8 @@ def _answer(folder: Path, ended: Any, every: Sequence[Standing]) -> Advice:
         f"jtdiag advise, {folder.name}",
         lams=lams,
     )
-    return Advice(
-        folder=folder,
-        ended=ended,
-        standings=tuple(every),
+    return evolve(
+        advice,
         test_errors=test_errors(folder, best.candidate),
         compared_in=tuple(compared_in),
         better=tuple(better),

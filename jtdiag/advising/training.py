@@ -9,17 +9,15 @@ from pathlib import Path
 
 import numpy as np
 from attrs import evolve
-from numpy.typing import NDArray
 
 from jtdiag import names
+from jtdiag.advising.additive import Floats
 from jtdiag.advising.candidates import Candidate, path_of
 from jtdiag.engine.progress import EpochReport, NullListener
 from jtdiag.engine.stopping import StopRequest, TrainingStopped
 from jtdiag.engine.train import train
 from jtdiag.store import growth
 from jtdiag.store.run import RECIPE, Run
-
-Floats = NDArray[np.float64]
 
 
 class LimitReachedError(Exception):

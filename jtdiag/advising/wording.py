@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jtdiag.names import lam_text
 from jtdiag.printable import shell_word
-from jtdiag.stats import LEAST_TRIALS, Interval, listed, with_interval
+from jtdiag.stats import LEAST_TRIALS, Interval, counted, listed, with_interval
 
 CALIBRATION = "calibration"
 LOST = "loss with a fifth of the members lost"
@@ -45,7 +45,7 @@ def progress(name: str, *, trials: int, epoch: int, epochs: int, error: float) -
         epochs: Epochs of a complete trial.
         error: Mean validation error, as a fraction.
     """
-    extent = f"{epoch} of {epochs} epochs" if epoch < epochs else _counted(trials, "trial")
+    extent = f"{epoch} of {epochs} epochs" if epoch < epochs else counted(trials, "trial")
     return f"{name}: validation error {100 * error:.2f} % after {extent}"
 
 
@@ -58,14 +58,14 @@ def recommended(name: str, error: Interval, trials: int) -> str:
         trials: Trials behind it.
     """
     measured = with_interval(error.scaled(100), ".2f", "%")
-    return f"Recommended: {name}, validation error {measured} in {_counted(trials, 'trial')}."
+    return f"Recommended: {name}, validation error {measured} in {counted(trials, 'trial')}."
 
 
 def on_test(error: Interval, trials: int) -> str:
     """Return the test error of the recommended candidate."""
     measured = with_interval(error.scaled(100), ".2f", "%")
     return (
-        f"Its test error, which the search did not use: {measured} in {_counted(trials, 'trial')}."
+        f"Its test error, which the search did not use: {measured} in {counted(trials, 'trial')}."
     )
 
 
@@ -114,7 +114,7 @@ def not_compared(dropped: int, untried: int, every: int) -> str:
     """
     parts = [f"{dropped} were dropped within their first trial, without a test"] * (dropped > 0)
     parts += [f"{untried} were not trained"] * (untried > 0)
-    return f"Of {_counted(every, 'candidate')}, {listed(parts)}." if parts else ""
+    return f"Of {counted(every, 'candidate')}, {listed(parts)}." if parts else ""
 
 
 def better_at(quality: str, name: str, difference: Interval) -> str:
@@ -139,7 +139,3 @@ def none_better_at(qualities: Sequence[str]) -> str:
 def recipe_title(name: str, folder: Path) -> str:
     """Return the comment at the top of the recommended recipe."""
     return f"# {name[0].upper()}{name[1:]}: recommended by the search in {shell_word(folder)}."
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

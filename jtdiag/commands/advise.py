@@ -12,6 +12,7 @@ from jtdiag.terminal import completion
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.layout_option import layout_option
 from jtdiag.terminal.output_style import OutputStyle, output_style
+from jtdiag.terminal.set_option import set_option
 from jtdiag.terminal.signals import GRACE
 
 
@@ -33,13 +34,8 @@ from jtdiag.terminal.signals import GRACE
     callback=lambda context, option, text: counts(context, option, text) if text else (),
     help="Numbers of members to compare [default: powers of two up to 64].",
 )
-@click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Override a recipe field of all candidates, such as train.epochs=30 or 'lam=[0, 0.9, 1]'; "
-    "repeatable.",
+@set_option(
+    "Override a recipe field of all candidates, such as train.epochs=30 or 'lam=[0, 0.9, 1]'"
 )
 @click.option(
     "--hours", type=float, default=1.0, show_default=True, help="Time after which the search ends."

@@ -10,18 +10,15 @@ from jtdiag.printable import shell_word
 from jtdiag.terminal import completion
 from jtdiag.terminal.cluster_options import ClusterOptions, cluster_options
 from jtdiag.terminal.output_style import OutputStyle, output_style
+from jtdiag.terminal.set_option import set_option
 from jtdiag.terminal.signals import grace_option
 
 
 @click.command()
 @click.argument("study", shell_complete=completion.studies)
-@click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Override a recipe field of all runs, such as train.epochs=3, or of one run, such as "
-    "runs.joint.lam=0.9; repeatable.",
+@set_option(
+    "Override a recipe field of all runs, such as train.epochs=3, or of one run, such as "
+    "runs.joint.lam=0.9"
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Study folder [default: runs/<name>].")
 @click.option(
@@ -62,7 +59,7 @@ def study(
     STUDY is a TOML file, the name of a built-in study (credit-convnet, credit-digits,
     credit-fashion, fashion-fig2, map-digits, paper), or a study folder. Prints the lowest error of
     each run, a table of the errors and the alerts, and plots the errors. Runs that are already
-    trained are skipped; an interrupted study is resumed, as large as it was begun.
+    trained are skipped; an interrupted study is resumed.
     """
     from jtdiag.terminal.signals import stoppable
 

@@ -7,17 +7,12 @@ import click
 from jtdiag.terminal import completion
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.output_style import OutputStyle, output_style
+from jtdiag.terminal.set_option import set_option
 
 
 @click.command()
 @click.argument("recipe", shell_complete=completion.recipes)
-@click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Override a recipe field, such as train.epochs=3; repeatable.",
-)
+@set_option("Override a recipe field, such as train.epochs=3")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder [default: runs/<name>].")
 @click.option(
     "--parts",

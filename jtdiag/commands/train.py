@@ -13,6 +13,7 @@ from jtdiag.terminal.alert_options import AlertOptions, alert_options
 from jtdiag.terminal.cluster_options import ClusterOptions, cluster_options
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.output_style import OutputStyle, output_style
+from jtdiag.terminal.set_option import set_option
 from jtdiag.terminal.signals import grace_option
 
 if TYPE_CHECKING:
@@ -24,13 +25,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("recipe", shell_complete=completion.recipes)
-@click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Override a recipe field, such as train.epochs=3 or 'lam=[0, 0.9]'; repeatable.",
-)
+@set_option("Override a recipe field, such as train.epochs=3 or 'lam=[0, 0.9]'")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder [default: runs/<name>].")
 @click.option(
     "--dry-run",

@@ -17,7 +17,7 @@ from jtdiag.families.contract import Family
 from jtdiag.monitor import wording
 from jtdiag.monitor.imported import from_logits
 from jtdiag.monitor.state_files import State, members_in, states_of
-from jtdiag.printable import one_line
+from jtdiag.printable import reason
 from jtdiag.store.run import Run
 
 BATCH = 500
@@ -90,8 +90,7 @@ def _created(factory: Callable[[], nn.Module] | str, shape: tuple[int, ...]) -> 
     try:
         module: object = with_sizes(create, shape)()
     except Exception as error:  # a user's function may raise anything
-        reason = one_line(str(error), 150) or type(error).__name__
-        raise DataError(wording.factory_fails(reason)) from error
+        raise DataError(wording.factory_fails(reason(error, 150))) from error
     if not isinstance(module, nn.Module):
         raise DataError(wording.no_module(type(module).__name__))
     if not module.state_dict():
@@ -116,8 +115,7 @@ def _outputs(module: nn.Module, state: State, x: NDArray[np.float32]) -> NDArray
     try:
         outputs: list[object] = [module(batch) for batch in torch.split(inputs, BATCH)]
     except Exception as error:  # a user's module may raise anything
-        reason = one_line(str(error), 150) or type(error).__name__
-        raise DataError(wording.module_fails(tuple(x.shape), reason)) from error
+        raise DataError(wording.module_fails(tuple(x.shape), reason(error, 150))) from error
     tensors = [output for output in outputs if isinstance(output, torch.Tensor)]
     if len(tensors) < len(outputs) or any(tensor.ndim != 2 for tensor in tensors):
         kind = type(outputs[0]).__name__

@@ -3,16 +3,16 @@
 import itertools
 import pickle
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 import torch
 from torch import Size, Tensor
 
 from jtdiag.errors import DataError
 from jtdiag.monitor import wording
-from jtdiag.printable import one_line
+from jtdiag.printable import reason
 
 State = Mapping[str, Tensor]
 SAFETENSORS = ".safetensors"
@@ -43,17 +43,20 @@ def _states(place: int, given: object) -> Iterator[tuple[str, State]]:
 
 def _dictionaries(content: object) -> Iterator[State]:
     """Yield the dictionary of tensors that this is, or those that it contains."""
-    if isinstance(content, Mapping):
-        if content and all(isinstance(value, Tensor) for value in content.values()):
-            yield content
-        else:
-            yield from (v for v in content.values() if isinstance(v, Mapping) and _is_state(v))
-    elif isinstance(content, list | tuple):
-        yield from (value for value in content if isinstance(value, Mapping) and _is_state(value))
+    if _is_state(content):
+        yield content
+        return
+    inside = content.values() if isinstance(content, Mapping) else content
+    if isinstance(inside, Iterable) and isinstance(content, Mapping | list | tuple):
+        yield from filter(_is_state, inside)
 
 
-def _is_state(content: Mapping[Any, Any]) -> bool:
-    return bool(content) and all(isinstance(value, Tensor) for value in content.values())
+def _is_state(content: object) -> TypeGuard[State]:
+    return (
+        isinstance(content, Mapping)
+        and bool(content)
+        and all(isinstance(value, Tensor) for value in content.values())
+    )
 
 
 def _content(path: Path) -> object:
@@ -70,8 +73,7 @@ def _content(path: Path) -> object:
     except DataError:
         raise
     except Exception as error:  # torch and safetensors raise many kinds for damaged files
-        reason = one_line(str(error), 100) or type(error).__name__
-        raise DataError(wording.damaged_file(str(path), reason)) from error
+        raise DataError(wording.damaged_file(str(path), reason(error, 100))) from error
 
 
 def _safetensors() -> Callable[[Path], dict[str, Tensor]]:

@@ -1,4 +1,4 @@
-"""Read, write, override, hash and compare recipes as TOML."""
+"""Read, override, hash and compare recipes as TOML; `toml_writing` writes them."""
 
 import hashlib
 import json
@@ -223,9 +223,6 @@ def _rate_of(lam: Any, listed: list[tuple[float, float]]) -> float:
             "set train.lr with --set train.lr=…, one rate for all λs or one per λ."
         )
     return neighbors[0]
-
-
-# --- writing --------------------------------------------------------------------------------------
 
 
 # --- digests and differences ----------------------------------------------------------------------

@@ -7,7 +7,7 @@ from jtdiag.stats.comparisons import (
     best_set,
     from_lowest,
 )
-from jtdiag.stats.formatting import listed, plus_minus, signed, with_interval, with_power
+from jtdiag.stats.formatting import counted, listed, plus_minus, signed, with_interval, with_power
 from jtdiag.stats.intervals import (
     LEVEL,
     Interval,
@@ -42,6 +42,7 @@ __all__ = [
     "best_set",
     "bootstrap_interval",
     "clopper_pearson",
+    "counted",
     "from_lowest",
     "interval_ends",
     "kendall",

@@ -66,6 +66,11 @@ def signed(value: float, form: str = ".2f") -> str:
     return f"{value:+{form}}".replace("-", "−")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 alert", "2 alerts"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def listed(items: Sequence[str]) -> str:
     """Return items as in a sentence: "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

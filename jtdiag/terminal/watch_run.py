@@ -3,6 +3,7 @@
 from rich.text import Text
 
 from jtdiag.names import lam_text
+from jtdiag.stats import counted
 from jtdiag.terminal import wording
 from jtdiag.terminal.watch_page import (
     ALERT,
@@ -48,7 +49,7 @@ def header(run: RunWatch, page: Page) -> Text:
         (state, style_of(state)),
         f"  {wording.run_header((lanes_done, len(run.lanes)), (done, total))}  ",
     )
-    alerts = wording.counted(len(run.alerts), "alert") if run.alerts else ""
+    alerts = counted(len(run.alerts), "alert") if run.alerts else ""
     left = page.width - len(line) - len(alerts) - 2
     line.append_text(page.bar(done, total, max(0, min(40, left))))
     return line.append(f"  {alerts}" if alerts else "", style=ALERT)

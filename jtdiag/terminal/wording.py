@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jtdiag.names import lam_text
 from jtdiag.printable import shell_word
-from jtdiag.stats import Interval, listed
+from jtdiag.stats import Interval, counted, listed
 from jtdiag.store.layout import Size, readable
 
 STATES = {"silent": "stalled", "dead": "exited"}
@@ -22,11 +22,6 @@ TEST_RESULTS = "Results on the test split"
 CTRL_C = "Ctrl-C stops watching; training continues"
 
 # --- numbers -------------------------------------------------------------------------------------
-
-
-def counted(number: int, noun: str) -> str:
-    """Return "1 alert", "2 alerts"."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def percent(error: float) -> str:

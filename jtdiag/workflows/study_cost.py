@@ -15,6 +15,8 @@ from jtdiag.workflows import wording
 
 FEWEST_TRIALS = 3
 """Trials that a budget leaves, unless the study has fewer: with two, an interval says little."""
+REDUCED = {"trials", "train.epochs"}
+"""Fields in which a study that was reduced differs from its file."""
 LEAST_SHARE = 0.25
 """Share of a run's epochs that a budget leaves at least."""
 
@@ -47,11 +49,15 @@ def costs(study: Study, names: Iterable[str] = ()) -> dict[str, RunCost]:
 def reduced(study: Study, folder: Path, hours: float) -> Study:
     """Return the study that `hours` allow, or the one that has been begun in a folder.
 
+    A study that differs in other fields from the one in the folder is returned as it is.
+
     Raises:
         RecipeError: as `within`.
     """
     if studies.is_study(folder):  # the same command resumes it; times vary from day to day
-        return studies.read(folder / studies.FILE)
+        begun = studies.read(folder / studies.FILE)
+        differing = {field.split(".", 2)[-1] for field in studies.differences(begun, study)}
+        return begun if differing <= REDUCED else study
     return within(study, hours, costs(study))
 
 

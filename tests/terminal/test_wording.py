@@ -4,6 +4,7 @@ import inspect
 import math
 from pathlib import Path
 
+from jtdiag import stats
 from jtdiag.stats import Interval
 from jtdiag.store.layout import Size
 from jtdiag.terminal import wording
@@ -269,8 +270,8 @@ SENTENCES = [
     (wording.more_findings(1), "… 1 more finding"),
     (wording.more_findings(2), "… 2 more findings"),
     # --- numbers
-    (wording.counted(1, "alert"), "1 alert"),
-    (wording.counted(2_000, "alert"), "2,000 alerts"),
+    (stats.counted(1, "alert"), "1 alert"),
+    (stats.counted(2_000, "alert"), "2,000 alerts"),
     (percent(0.12345), "12.3 %"),
     (duration(5.2), "5 s"),
     (short_duration(5.2), "5s"),

@@ -4,7 +4,7 @@ import pytest
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import studies
 from jtdiag.testing import toy_data
-from jtdiag.workflows.study_cost import RunCost, costs, within
+from jtdiag.workflows.study_cost import RunCost, costs, reduced, within
 
 STUDY = """
 lam = 0
@@ -70,3 +70,14 @@ def test_costs_are_those_of_a_dry_run_of_each_run(study):
     assert [(run.lanes, run.epochs) for run in measured.values()] == [(5, 8), (5, 40)]
     assert all(run.seconds > 0 and run.size > 0 for run in measured.values())
     assert list(costs(study, ["long"])) == ["long"]
+
+
+def test_a_study_that_was_begun_keeps_its_size_but_no_other_change_is_lost(study, tmp_path):
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    fewer = {name: attrs.evolve(run, trials=3) for name, run in study.runs.items()}
+    begun = attrs.evolve(study, runs=fewer)
+    (folder / studies.FILE).write_text(studies.to_toml(begun), "utf-8")
+    assert sizes(reduced(study, folder, 1)) == {"short": (3, 8), "long": (3, 40)}
+    other = studies.find("mine.toml", ["seed=7"])
+    assert reduced(other, folder, 1) is other

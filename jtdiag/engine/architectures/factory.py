@@ -15,7 +15,7 @@ from jtdiag.engine import wording
 from jtdiag.engine.architectures.module_stack import Factory, is_dense, tensors_of
 from jtdiag.engine.torchvision_import import fixed
 from jtdiag.errors import RecipeError
-from jtdiag.printable import one_line
+from jtdiag.printable import reason
 from jtdiag.recipe.members import Members
 
 COORDINATES = (names.LAM, names.TRIAL, names.EPOCH, names.MEMBER)
@@ -95,7 +95,7 @@ def _created(factory: Factory, members: Members) -> nn.Module:
     try:
         member: object = factory()
     except Exception as error:  # user code may raise anything
-        raise RecipeError(f"{field}; the function fails: {reason(error)}") from error
+        raise RecipeError(f"{field}; the function fails: {reason(error, 200)}") from error
     if not isinstance(member, nn.Module):
         raise RecipeError(
             f"{field}; it returned a {type(member).__name__}, but must return a torch.nn.Module."
@@ -160,7 +160,9 @@ def failure(
     given = "members.norm is 'batch'; a member"
     if members.factory:
         given = f"members.factory is {members.factory!r}; its module"
-    return RecipeError(f"{given} fails {mode} on {examples(batch)} {input_shape}: {reason(error)}")
+    return RecipeError(
+        f"{given} fails {mode} on {examples(batch)} {input_shape}: {reason(error, 200)}"
+    )
 
 
 def check_logits(
@@ -197,8 +199,3 @@ def check_logits(
 def examples(count: int) -> str:
     """Return a number of examples, such as "1 example"."""
     return "1 example" if count == 1 else f"{count} examples"
-
-
-def reason(error: Exception) -> str:
-    """Return the message of an error on one line, at most 200 characters."""
-    return one_line(str(error), 200) or type(error).__name__

@@ -23,7 +23,7 @@ from jtdiag.engine.datasets.arrays import Arrays, located
 from jtdiag.engine.datasets.raw_arrays import raw_of
 from jtdiag.engine.torchvision_import import import_torchvision
 from jtdiag.errors import DataError, nearest
-from jtdiag.printable import one_line
+from jtdiag.printable import one_line, reason
 
 TORCHVISION: Final = "torchvision"
 HUGGINGFACE: Final = "huggingface"
@@ -66,8 +66,7 @@ def _data(name: str, root: Path) -> Any:
     try:
         return function()
     except Exception as error:  # a user's function may raise anything
-        reason = one_line(str(error), 200) or type(error).__name__
-        raise DataError(f"the function fails: {reason}") from error
+        raise DataError(f"the function fails: {reason(error, 200)}") from error
 
 
 def _of_torchvision(name: str, root: Path) -> tuple[Any, Any]:
