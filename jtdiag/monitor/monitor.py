@@ -182,7 +182,7 @@ class DominanceMonitor:
             self._check_outputs(batch.values.shape[-1])
             batch, mass = self._weighted(batch, weights)
             self._chance.add(batch, mass)
-            if self._normalized is None:
+            if self._normalized is None and batch.values.numel():
                 self._normalized = batch_sums.are_normalized(self.family, batch.values)
             self._target_dims = 1 if batch.target is None else batch.target.ndim
             self._add(batch, len(batch.values))

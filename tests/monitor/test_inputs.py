@@ -188,6 +188,16 @@ def test_probabilities_in_place_of_logits_are_a_warning_once(caplog):
     assert "like class probabilities, but they are taken as logits" in record.getMessage()
 
 
+def test_a_batch_without_examples_says_nothing_of_probabilities(caplog):
+    monitor(LOGITS[:, :0], TARGETS[:0])
+    assert not any("like class probabilities" in record.getMessage() for record in caplog.records)
+    watching = DominanceMonitor(lam=1)
+    watching.update(LOGITS[:, :0], TARGETS[:0])
+    watching.update(torch.softmax(LOGITS, -1), TARGETS)
+    watching.end_epoch()
+    assert "like class probabilities" in caplog.records[-1].getMessage()
+
+
 def test_logits_are_no_probabilities(caplog):
     monitor(LOGITS, TARGETS)
     monitor(torch.rand(M, N, K), TARGETS)
