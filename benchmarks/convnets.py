@@ -12,6 +12,7 @@ pass takes. `auto` is the way that the recipe's `engine.execution = "auto"` choo
 import argparse
 from collections.abc import Mapping
 
+import ratios
 import torch
 from stopwatch import Contender, Times, machine, race
 from torch import Tensor
@@ -45,8 +46,11 @@ def main() -> None:
         step=lambda: group._step((1, 0), x, target, lr, tally),
         prepare=lambda: setattr(group, "plan", auto.plan),
     )
-    _show(race(contenders, options.rounds, options.steps, device), auto.plan.text)
+    times = race(contenders, options.rounds, options.steps, device)
+    _show(times, auto.plan.text)
     print(f"\n{machine(device)}")
+    by_round = ratios.by_round(times[auto.plan.text], times["the authors'"])
+    ratios.print_line("forward and backward, auto / the authors'", by_round)
 
 
 def _options() -> argparse.Namespace:

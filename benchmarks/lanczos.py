@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import ratios
 import torch
 from numpy.typing import NDArray
 from stopwatch import Contender, machine, race
@@ -194,6 +195,8 @@ def main() -> None:
             f"{spent.ratio_of_fastest(first):10.2f}{spent.ratio_by_round(first):10.2f}"
         )
     print(machine(torch.device("cpu")))
+    for peer in PEERS:
+        ratios.print_line(f"Lanczos / {peer}", ratios.by_round(times["jtdiag"], times[peer]))
 
 
 def _agree(found: Mapping[str, Values]) -> bool:

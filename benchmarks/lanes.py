@@ -9,11 +9,10 @@ means that stacking pays.
 
 import argparse
 import itertools
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+import ratios
 import torch
 from numpy.typing import NDArray
 from stopwatch import Contender, Times, machine, race
@@ -32,18 +31,13 @@ def main() -> None:
     """Measure what the command line asks for."""
     options = _options()
     device = torch.device(options.device)
-    results: dict[str, Any] = {}
     for threads, preset in itertools.product(options.threads, options.presets):
         torch.set_num_threads(threads)
         contenders = _contenders(preset, options.lanes, device)
         times = race(contenders, options.rounds, options.steps, device)
         per_lane = {f"{count}": times[str(count)].divided(count) for count in options.lanes}
-        title = f"{preset}, {threads} threads"
-        _show(title, per_lane)
-        results[title] = {count: spent.plain() for count, spent in per_lane.items()}
+        _show(f"{preset}, {threads} threads", per_lane)
     print(f"\n{machine(device)}")
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def _options() -> argparse.Namespace:
@@ -57,7 +51,6 @@ def _options() -> argparse.Namespace:
     add("--rounds", type=int, default=20, help="times every stack has its turn")
     add("--steps", type=int, default=10, help="timed steps of a turn")
     add("--device", default="cpu", help="cpu, or cuda, which has not been tried")
-    add("--json", type=Path, metavar="FILE", help="write all times there as well")
     return parser.parse_args()
 
 
@@ -114,6 +107,8 @@ def _show(title: str, times: Mapping[str, Times]) -> None:
             f"  {count + ' lanes':28}{1e3 * spent.fastest:10.3f}{1e3 * spent.median:10.3f}"
             f"          {spent.ratio_of_fastest(first):10.2f}{spent.ratio_by_round(first):10.2f}"
         )
+    for count, spent in list(times.items())[1:]:
+        ratios.print_line(f"{title}, {count} lanes / the first", ratios.by_round(spent, first))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ratios
 import torch
-from scipy import stats
 from stopwatch import Contender, Times, machine, race
 from workload import BATCH, arrays, lane_group
 
@@ -60,6 +60,10 @@ def main() -> None:
     print(f"{'':26s}     a step   ratio [95 % interval]")
     for name, (_, bar) in ways.items():
         _show(name, times[name], times[WHOLE], bar)
+    for name in ways:
+        if name != WHOLE:
+            by_round = ratios.by_round(times[name], times[WHOLE], processor=True)
+            ratios.print_line(f"step, {name} / {WHOLE}", by_round)
 
 
 def _options() -> argparse.Namespace:
@@ -107,13 +111,12 @@ def _step(fields: dict[str, Any], examples: datasets.Arrays) -> Callable[[], obj
 
 
 def _show(name: str, times: Times, whole: Times, bar: float | None) -> None:
-    ratios = np.sort([own / other for own, other in zip(times.cpu, whole.cpu, strict=True)])
-    rank = int(stats.binom.ppf(0.025, len(ratios), 0.5))
-    low, high = ratios[max(0, rank - 1)], ratios[min(len(ratios) - 1, len(ratios) - rank)]
+    by_round = ratios.by_round(times, whole, processor=True)
+    low, high = ratios.median_interval(by_round)
     limit = "" if bar is None else f"   at most {bar:g}"
     milliseconds = 1e3 * float(np.median(times.cpu))
     print(
-        f"{name:26s} {milliseconds:7.2f} ms   {np.median(ratios):5.2f} [{low:.2f}, {high:.2f}]"
+        f"{name:26s} {milliseconds:7.2f} ms   {np.median(by_round):5.2f} [{low:.2f}, {high:.2f}]"
         f"{limit}"
     )
 

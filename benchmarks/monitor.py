@@ -17,6 +17,7 @@ import statistics
 import time
 from collections.abc import Callable
 
+import ratios
 import torch
 from stopwatch import machine
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ def main() -> None:
     print(machine(torch.device("cpu")))
     for name, make in (("a loop over modules", modules), ("stacked weights", stacked)):
         print(f"\n{options.config}, batch {BATCH}, {options.steps} steps an epoch, {name}")
-        _measure(make(options.config), options)
+        _measure(name, make(options.config), options)
 
 
 def _options() -> argparse.Namespace:
@@ -92,7 +93,7 @@ def _descend(optimiser: torch.optim.Optimizer, logits: Tensor, target: Tensor) -
     return logits
 
 
-def _measure(step: Step, options: argparse.Namespace) -> None:
+def _measure(loop: str, step: Step, options: argparse.Namespace) -> None:
     random = torch.Generator().manual_seed(0)
     x = torch.randn(50, BATCH, INPUTS, generator=random)
     y = torch.randint(CLASSES, (50, BATCH), generator=random)
@@ -107,6 +108,9 @@ def _measure(step: Step, options: argparse.Namespace) -> None:
         )
         print(f"  {name:14}{f'{counted:.0f}/{options.steps}':>15}{1e3 * alone:15.2f}"
               f"{1e6 * inside:15.1f}{inside / alone:15.2%}{ratio:15.4f}")  # fmt: skip
+    for number, when in enumerate(("first", "later")):
+        with_it = [epochs[number][-1] for epochs in rounds]
+        ratios.print_line(f"{loop}, {when} epoch, with / without", with_it)
 
 
 Row = tuple[int, float, float, float]

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import kill_compare
 import psutil
+import ratios
 
 from jtdiag.cluster import connecting
 from jtdiag.engine.progress import EpochReport, NullListener
@@ -185,6 +186,8 @@ def _print_overhead(recipe: Recipe, folder: Path) -> None:
         f"{1e3 * best[1]:.1f} ms of processor time ({best[1] / processor:.3f} times), "
         f"and {1e3 * best[2]:.1f} ms of the client's"
     )
+    by_round = [worker[0] / own[0] for worker, own in zip(on_worker, alone, strict=True)]
+    ratios.print_line("epoch, one worker / one process", by_round)
 
 
 def _process() -> dict[str, int]:

@@ -31,9 +31,9 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import ratios
 import torch
 import zarr
-from scipy import stats
 from stopwatch import machine
 from store_overhead import Clock, observed
 from workload import SHAPE, Config, noise, recipe
@@ -234,19 +234,13 @@ def race_reading(options: argparse.Namespace, folder: Path) -> None:
 
 
 def shown(what: str, with_it: list[float], without: list[float]) -> None:
-    """Print the median of the ratios by round, and its interval."""
-    ratios = sorted(a / b for a, b in zip(with_it, without, strict=True))
-    low, high = interval(ratios)
+    """Print the median of the ratios by round, its interval, and the line of both."""
+    by_round = [a / b for a, b in zip(with_it, without, strict=True)]
+    low, high = ratios.median_interval(by_round)
     print(f"{what:34} {statistics.median(with_it):8.3f} s / {statistics.median(without):8.3f} s"
-          f"  ratio {statistics.median(ratios):.3f}  [{low:.3f}, {high:.3f}]"
-          f"  of {len(ratios)} rounds", flush=True)  # fmt: skip
-
-
-def interval(ordered: list[float]) -> tuple[float, float]:
-    """Return order statistics that cover the median with 95 %, or the extremes of few values."""
-    rank = int(stats.binom.ppf(0.025, len(ordered), 0.5))  # so many may be left out at each end
-    rank -= stats.binom.cdf(rank - 1, len(ordered), 0.5) > 0.025
-    return ordered[max(0, rank - 1)], ordered[min(len(ordered) - 1, len(ordered) - rank)]
+          f"  ratio {statistics.median(by_round):.3f}  [{low:.3f}, {high:.3f}]"
+          f"  of {len(by_round)} rounds", flush=True)  # fmt: skip
+    ratios.print_line(what, by_round)
 
 
 def main() -> None:

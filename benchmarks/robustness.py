@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Callable
 
 import numpy as np
+import ratios
 import torch
 from numpy.typing import NDArray
 from stopwatch import Contender, machine, race
@@ -89,14 +90,17 @@ def main() -> None:
     )
     print(machine(torch.device("cpu")))
     cpu = {name: sum(time.cpu) / len(time.cpu) for name, time in times.items()}
-    authors, reference = list(cpu.values())[:2]
+    theirs, shared_subsets = list(times.values())[:2]
     for name, time in times.items():
         print(
             f"{name:40} {time.fastest:6.2f} s, {cpu[name]:6.2f} s of CPU, "
-            f"{cpu[name] / reference:6.2f} of the second's"
+            f"{sum(time.cpu) / sum(shared_subsets.cpu):6.2f} of the second's"
         )
-    ratio = authors / len(counts) / (reference / asked.members)
-    print(f"for each number of members, the authors' way takes {ratio:.0f} times as long")
+    by_round = ratios.by_round(shared_subsets, theirs, processor=True)
+    scaled = [ratio * len(counts) / asked.members for ratio in by_round]
+    times_as_long = 1 / np.median(scaled)
+    print(f"for each number of members, the authors' way takes {times_as_long:.0f} times as long")
+    ratios.print_line("a number of members / the authors'", scaled)
 
 
 if __name__ == "__main__":

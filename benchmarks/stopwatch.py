@@ -68,15 +68,6 @@ class Times:
         """Return whichever had the faster quietest round."""
         return self if self.fastest <= other.fastest else other
 
-    def plain(self) -> dict[str, object]:
-        """Return everything as plain values for JSON, in milliseconds."""
-        return {
-            "fastest_ms": 1e3 * self.fastest,
-            "median_ms": 1e3 * self.median,
-            "cores": self.cores,
-            "rounds_ms": [1e3 * wall for wall in self.wall],
-        }
-
 
 def race(
     contenders: Mapping[str, Contender],

@@ -1,7 +1,7 @@
 """Time epochs of 256x4H with everything stored against the same epochs with nothing stored.
 
     python benchmarks/store_overhead.py
-    python benchmarks/store_overhead.py --root ../shared/data --epochs 6 --json FILE
+    python benchmarks/store_overhead.py --root ../shared/data --epochs 6
 
 Four ways to run `jtdiag.train`, each in every round, in one process:
 
@@ -18,18 +18,18 @@ stored / nothing is the price of the store.
 """
 
 import argparse
-import json
 import os
 import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import ratios
 import torch
 from stopwatch import Times, machine
 from workload import SHAPE, Config, noise, recipe
@@ -102,9 +102,6 @@ def main() -> None:
         data = _data(options, Path(folder))
         clocks = _race(options, data, Path(folder) / "run")
     _show(clocks, options.epochs)
-    if options.json:
-        plain = {way: [asdict(clock) for clock in found] for way, found in clocks.items()}
-        options.json.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
 
 
 def _options() -> argparse.Namespace:
@@ -119,7 +116,6 @@ def _options() -> argparse.Namespace:
     add("--lam", type=float, default=0.95)
     add("--root", type=Path, help="folder of Fashion-MNIST; default: noise of the same shapes")
     add("--folder", type=Path, help="where the stores are written; default: the temporary folder")
-    add("--json", type=Path, metavar="FILE", help="write all times there as well")
     return parser.parse_args()
 
 
@@ -184,6 +180,8 @@ def _show(clocks: Mapping[str, list[Clock]], epochs: int) -> None:
             f"{spent.cores:7.2f}{_per_epoch(clocks[way], 'waited', epochs):9.3f}"
             f"{_per_epoch(clocks[way], 'written', epochs):9.3f}"
         )
+    for way in ("stored", "metrics"):
+        ratios.print_line(f"epoch, {way} / nothing", ratios.by_round(times[way], base))
 
 
 def _per_epoch(clocks: list[Clock], what: str, epochs: int) -> float:

@@ -1,7 +1,7 @@
 """Time a training step, and an epoch of steps, against other arrangements and against the floor.
 
     python benchmarks/training_step.py
-    python benchmarks/training_step.py --configs 256x4 --threads 1 --root ../shared/data --json FILE
+    python benchmarks/training_step.py --configs 256x4 --threads 1 --root ../shared/data
 
 jtdiag's engine, (a) the arrangement of the authors' code, (b) torch.func's vmap and (c) a loop
 over nn.Modules take the same steps on the same batches in the same process; `arrangements.py`
@@ -11,12 +11,11 @@ timed with its batch at hand; an epoch also draws its batches and fetches its me
 
 import argparse
 import itertools
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import products
+import ratios
 import torch
 from arrangements import Arrangement, Authors, Jtdiag, Loop, Vmapped
 from stopwatch import Contender, Times, machine, race
@@ -43,12 +42,9 @@ def main() -> None:
     device = torch.device(options.device)
     print(machine(device))
     examples = arrays(options.root, BATCH * max(options.epoch_steps, options.steps + 1), BATCH)
-    results: dict[str, Any] = {"machine": machine(device)}
     for config in options.configs:
         print(f"\n{config}, batch {BATCH}, λ {options.lam:g}")
-        results[str(config)] = _measure(config, examples, options, device)
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        _measure(config, examples, options, device)
 
 
 def _options() -> argparse.Namespace:
@@ -66,13 +62,12 @@ def _options() -> argparse.Namespace:
     add("--lam", type=float, default=0.95)
     add("--root", type=Path, help="folder of Fashion-MNIST; default: noise of the same shapes")
     add("--device", default="cpu")
-    add("--json", type=Path, metavar="FILE", help="write all times there as well")
     return parser.parse_args()
 
 
 def _measure(
     config: Config, examples: datasets.Arrays, options: argparse.Namespace, device: torch.device
-) -> dict[str, Any]:
+) -> None:
     for precision in SAME:
         _check(_group(config, examples, options.lam, precision, device), precision)
     group = _group(config, examples, options.lam, "float32", device)
@@ -84,17 +79,20 @@ def _measure(
     _show("one step", {name: times[name] for name in stepping})
     floor = products.parts(times)
     _show_floor(times[JTDIAG], floor)
-    found = {"step": _plain({name: times[name] for name in stepping}), "floor": _plain(floor)}
+    _print_lines(f"{config} step", {name: times[name] for name in stepping})
+    three = products.total(floor, products.THREE)
+    ratios.print_line(f"{config} step / three products", ratios.by_round(times[JTDIAG], three))
     if options.epoch_rounds:
         running = {name: _running(way, group) for name, way in all_ways.items()}
         epochs = race(running, options.epoch_rounds, 1, device, warm_up=0)
         _show(f"an epoch of {options.epoch_steps} steps", epochs)
-        found["epoch"] = _plain(epochs)
-    return found
+        _print_lines(f"{config} epoch", epochs)
 
 
-def _plain(times: dict[str, Times]) -> dict[str, object]:
-    return {name: spent.plain() for name, spent in times.items()}
+def _print_lines(what: str, times: dict[str, Times]) -> None:
+    for name, spent in times.items():
+        if name != JTDIAG:
+            ratios.print_line(f"{what} / {name}", ratios.by_round(times[JTDIAG], spent))
 
 
 # --- the contenders ------------------------------------------------------------------------------
@@ -190,8 +188,8 @@ def _show(title: str, times: dict[str, Times]) -> None:
     ours = times[JTDIAG]
     print(_heading(title, "x jtdiag") + f"{'cores':>7}")
     for name, spent in times.items():
-        ratios = spent.ratio_of_fastest(ours), spent.ratio_by_round(ours)
-        print(_row(name, spent) + f"{ratios[0]:10.2f}{ratios[1]:10.2f}{spent.cores:7.2f}")
+        fastest, median = spent.ratio_of_fastest(ours), spent.ratio_by_round(ours)
+        print(_row(name, spent) + f"{fastest:10.2f}{median:10.2f}{spent.cores:7.2f}")
 
 
 def _show_floor(ours: Times, parts: dict[str, Times]) -> None:
@@ -200,8 +198,8 @@ def _show_floor(ours: Times, parts: dict[str, Times]) -> None:
         print(_row(name, spent).rstrip())
     for name, which in (("the three products", products.THREE), ("all five", products.PARTS)):
         spent = products.total(parts, which)
-        ratios = ours.ratio_of_fastest(spent), ours.ratio_by_round(spent)
-        print(_row(name, spent) + f"{ratios[0]:10.2f}{ratios[1]:10.2f}")
+        fastest, median = ours.ratio_of_fastest(spent), ours.ratio_by_round(spent)
+        print(_row(name, spent) + f"{fastest:10.2f}{median:10.2f}")
 
 
 def _heading(title: str, ratio: str) -> str:
