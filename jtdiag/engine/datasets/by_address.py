@@ -44,16 +44,23 @@ def load(name: str, root: Path, *, numbers: bool, options: Mapping[str, Any]) ->
     Raises:
         DataError: if it cannot be imported, fails, or returns something else.
     """
-    for option in NOT_TAKEN:
-        if option in options:
-            raise DataError(
-                f"data.{option} is set, which data at an address do not use; remove it."
-            )
+    require_no_file_options(options)
     with located(name):
         raw, channels_first = raw_of(_data(name, root))
         if channels_first:
             options = {"layout": "nchw", **options}
         return npz.of_raw(raw, numbers=numbers, **options)
+
+
+def require_no_file_options(options: Mapping[str, Any]) -> None:
+    """Check that no field of [data] is set that says how files are read.
+
+    Raises:
+        DataError: if one is.
+    """
+    for option in NOT_TAKEN:
+        if option in options:
+            raise DataError(f"data.{option} is set, which only data in files use; remove it.")
 
 
 def _data(name: str, root: Path) -> Any:

@@ -15,6 +15,7 @@ from jtdiag import families, files
 from jtdiag.engine import datasets
 from jtdiag.engine.datasets import npz
 from jtdiag.engine.datasets.arrays import Arrays, located
+from jtdiag.engine.datasets.by_address import require_no_file_options
 from jtdiag.engine.datasets.fingerprint import fingerprint
 from jtdiag.engine.datasets.raw_arrays import Raw, raw_of
 from jtdiag.errors import StoreError
@@ -36,20 +37,21 @@ def with_data(recipe: Recipe, data: Sequence[Any], folder: Path) -> Recipe:
         folder: Where the file is written.
 
     Raises:
-        DataError: if the data are not as those of an .npz file.
+        DataError: if the data are not as those of an .npz file, or the recipe has ``data.keys`` or
+            ``data.resize``.
         StoreError: if the file cannot be written.
     """
+    require_no_file_options(recipe.data.options)
     with located(PLACE):
         raw, channels_first = raw_of(data)
         if channels_first and recipe.data.layout == "auto":
             recipe = evolve(recipe, data=evolve(recipe.data, layout="nchw"))
         numbers = not families.find(recipe.family).classes
-        options = {k: v for k, v in recipe.data.options.items() if k not in ("keys", "resize")}
-        arrays = npz.of_raw(raw, numbers=numbers, **options)
+        arrays = npz.of_raw(raw, numbers=numbers, **recipe.data.options)
     path = folder / f"data-{fingerprint(arrays)[:HASH_DIGITS]}.npz"
     if not path.exists():
         _write(path, raw)
-    return evolve(recipe, data=evolve(recipe.data, name=str(path), keys=()))
+    return evolve(recipe, data=evolve(recipe.data, name=str(path)))
 
 
 def arrays_of(data: str | Sequence[Any], *, numbers: bool) -> Arrays:

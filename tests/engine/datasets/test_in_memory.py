@@ -137,3 +137,11 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(toy, tmp_path, change,
     assert str(caught.value).startswith("data: ")
     assert message in str(caught.value)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("option", [{"resize": [8, 8]}, {"keys": ["a", "b", "c", "d"]}])
+def test_fields_about_files_are_refused_before_anything_is_written(toy, tmp_path, option):
+    recipe = from_table(TABLE | {"data": {**TABLE["data"], "name": "toy.npz", **option}})
+    with pytest.raises(DataError, match=r"data\.(resize|keys) is set, which only data in"):
+        in_memory.with_data(recipe, toy, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
