@@ -44,8 +44,8 @@ def train(out: Path, data: Path | None, quick: bool) -> None:
 @page_option
 def report_command(tables: Path, page: Path | None) -> None:
     """Print the tables as Markdown, or write them into a page."""
-    rules = lanes.load(tables / training.TABLES["rules"])
-    put(report.tables(rules, depth.load(tables / training.TABLES["depth"])), page)
+    rules, about_sgd = (lanes.load(tables / training.TABLES[name]) for name in ("rules", "sgd"))
+    put(report.tables(rules, depth.load(tables / training.TABLES["depth"]), about_sgd), page)
 
 
 @main.command()

@@ -16,6 +16,7 @@ from early_warning_study import (
     lanes,
     questions,
     report,
+    sgd,
     training,
 )
 from early_warning_study.grid import EARLY, Ensemble
@@ -122,8 +123,13 @@ def found() -> lanes.Lanes:
 
 
 @pytest.fixture(scope="module")
-def tables(found) -> dict[str, str]:
-    return report.tables(found, depth.load(TABLES / training.TABLES["depth"]))
+def about_sgd() -> lanes.Lanes:
+    return lanes.load(TABLES / training.TABLES["sgd"])
+
+
+@pytest.fixture(scope="module")
+def tables(found, about_sgd) -> dict[str, str]:
+    return report.tables(found, depth.load(TABLES / training.TABLES["depth"]), about_sgd)
 
 
 @pytest.mark.slow
@@ -144,6 +150,31 @@ def test_the_lanes_are_those_of_the_grid(found):
     assert len(found) == sum(len(e.lambdas) * e.trials for e in rules)
     names_of = {f"{e.data} {e.depth}x{e.width} {e.members} {e.start} {e.decay:g}" for e in rules}
     assert set(found.configuration) == names_of
+
+
+def test_the_lanes_about_sgd_are_those_of_the_grid_and_take_equally_many_steps(about_sgd):
+    ensembles = [e for e in grid.everything() if e.purpose == "sgd"]
+    assert len(about_sgd) == sum(e.trials for e in ensembles)
+    assert len(set(about_sgd.configuration)) == len(ensembles)
+    assert len({e.epochs / e.batch for e in ensembles}) == 1
+
+
+@pytest.mark.parametrize("factor", sgd.PREDICTED, ids=lambda factor: factor.short)
+def test_an_effect_of_sgd_is_the_mean_difference_between_cells(about_sgd, factor):
+    learnt = about_sgd.where(about_sgd.learnt)
+    concentration = (learnt.members - learnt.effective) / (learnt.members - 1)
+    level = getattr(learnt, factor.column)
+    others = [name for name in ("depth", "start", "norm", "rate", "batch") if name != factor.column]
+    cell = np.array(
+        [str(parts) for parts in zip(*(getattr(learnt, n) for n in others), strict=True)]
+    )
+    both = [
+        [concentration[(cell == name) & (level == end)] for end in (factor.low, factor.high)]
+        for name in set(cell)
+    ]
+    wanted = [high.mean() - low.mean() for low, high in both if low.size and high.size]
+    [effect] = [e for e in sgd.effects(about_sgd) if e.factor == factor]
+    assert effect.concentration.mean == pytest.approx(np.mean(wanted))
 
 
 def test_the_bar_holds_on_held_out_lanes_after_epoch_3(found):

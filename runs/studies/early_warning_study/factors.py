@@ -1,20 +1,19 @@
 """What makes one member dominate: the predicted sign of each factor beside the measured one."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from early_warning_study import race
-from early_warning_study.grid import AHEAD, DECAYS, EPOCHS, LENGTHS, SPREAD
+from early_warning_study.grid import AHEAD, DECAYS, EPOCHS, LENGTHS, SPREAD, UNEQUAL
 from early_warning_study.lanes import Flags, Floats, Lanes
 from jtdiag import stats
 from jtdiag.stats import Interval
 
 DECAY = DECAYS[-1]
 FIRST = LENGTHS[0]
-UNEQUAL = ("ahead", "spread")
 _DESIGN = ("depth", "members", "start", "decay", "lam")
 _DRAWS = 10
 """Draws of spread starts behind a prediction."""
@@ -42,11 +41,13 @@ class Effect:
 
     factor: Factor
     predicted: float
-    """Difference in concentration of the model."""
+    """Difference in concentration of the model; ±1 where theory gives the sign only."""
     concentration: Interval
     """Of the ensemble's logits, simultaneous 95 % interval over pairs."""
     dominated: Floats
     """(pairs,), difference in the share of dominated lanes."""
+    family: int
+    """Tests that are to hold together: two outcomes of each factor."""
 
     @property
     def more(self) -> int:
@@ -61,7 +62,7 @@ class Effect:
     @property
     def p(self) -> float:
         """Exact two-sided p value of a sign test of `more` against `fewer`, times the family."""
-        return min(1.0, FAMILY * stats.mcnemar(self.more, self.fewer))
+        return min(1.0, self.family * stats.mcnemar(self.more, self.fewer))
 
     @property
     def sign(self) -> int:
@@ -126,7 +127,6 @@ FACTORS = (
     Factor("epochs, λ = 1, unequal: 20 − 5", "epochs, λ = 1", "length", FIRST, EPOCHS, _race),
 )
 FAMILY = 2 * len(FACTORS)
-"""Tests that are to hold together: two outcomes of each factor."""
 
 
 def factorial(lanes: Lanes) -> Lanes:
@@ -150,19 +150,24 @@ def _effect(lanes: Lanes, factor: Factor) -> Effect:
         pairs = differences(kept, factor, kept.dominated.astype(float))
         each = race.concentration(kept.effective, kept.members)
         concentration = differences(kept, factor, each)
-    return Effect(factor, predicted(lanes, factor), stats.paired(concentration, FAMILY), pairs)
+    interval = stats.paired(concentration, FAMILY)
+    return Effect(factor, predicted(lanes, factor), interval, pairs, FAMILY)
 
 
-def differences(lanes: Lanes, factor: Factor, outcome: Floats) -> Floats:
+def differences(
+    lanes: Lanes, factor: Factor, outcome: Floats, design: Sequence[str] = _DESIGN
+) -> Floats:
     """Return high minus low, (pairs,), of an outcome (N,) averaged over the trials of a cell."""
-    cells = _cells(lanes, factor.column, outcome)
+    cells = _cells(lanes, factor.column, outcome, design)
     both = [c for c in cells.values() if {factor.low, factor.high} <= c.keys()]
     return np.array([c[factor.high] - c[factor.low] for c in both])
 
 
-def _cells(lanes: Lanes, column: str, outcome: Floats) -> dict[tuple[object, ...], dict]:
+def _cells(
+    lanes: Lanes, column: str, outcome: Floats, design: Sequence[str] = _DESIGN
+) -> dict[tuple[object, ...], dict]:
     """Return means over trials by what else the cells are, and by the level of a column."""
-    others = [getattr(lanes, name).tolist() for name in _DESIGN if name != column]
+    others = [getattr(lanes, name).tolist() for name in design if name != column]
     levels = getattr(lanes, column).tolist() if column else [None] * len(lanes)
     values: dict[tuple[object, ...], dict] = {}
     for *rest, level, value in zip(*others, levels, outcome.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Which ensembles the study trains: the grid of the early rules, and equal budgets by depth."""
+"""Which ensembles the study trains: for early rules, for depth at equal budgets, and for SGD."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +25,10 @@ DECAYS = (0.0, 0.004)
 STARTS = ("equal", "ahead", "spread")
 """How members start: equal; the first with weights times 1.6 and the others times 0.6; or with a
 factor drawn log-uniformly for each."""
+UNEQUAL = STARTS[1:]
+NORMS = ("none", "batch")
+BATCHES = (15, 60)
+"""Batch sizes of the lanes about SGD; BatchNorm cannot take a last batch of one, which 16 gives."""
 AHEAD = (1.6, 0.6)
 SPREAD = (0.5, 2.0)
 LANES = 10
@@ -42,7 +46,7 @@ class Ensemble:
     """One run of the study: one architecture on one data set, at several λs."""
 
     purpose: str
-    """"rules", or "depth": never both, so that no lane answers two questions."""
+    """"rules", "depth" or "sgd": only one, so that no lane answers two questions."""
     data: str
     depth: int
     """Hidden layers."""
@@ -56,14 +60,19 @@ class Ensemble:
     """Parameters that a member should have; 0 where the width was given."""
     start: str = "equal"
     decay: float = 0.0
+    norm: str = "none"
+    batch: int = 0
+    """0 for that of the data."""
 
     @property
     def name(self) -> str:
         """A name for its files."""
         shape = f"{self.depth}x{self.width}-{self.members}"
         parts = [self.purpose, self.data, shape, f"{self.rate:g}"]
-        if self.purpose == "rules":
+        if self.purpose != "depth":
             parts += [self.start, f"{self.decay:g}"]
+        if self.purpose == "sgd":
+            parts += [self.norm, str(self.batch)]
         if self.budget:
             parts.append(str(self.budget))
         return "-".join(parts)
@@ -78,13 +87,14 @@ class Ensemble:
                 arch="mlp",
                 count=self.members,
                 hidden=(self.width,) * self.depth,
+                norm=self.norm,
                 **started(self.start, self.members),
             ),
             lam=self.lambdas,
             trials=self.trials,
             train=Train(
                 epochs=self.epochs,
-                batch=_BATCH[self.data],
+                batch=self.batch or _BATCH[self.data],
                 lr=(self.rate,),
                 lr_scale="members",
                 weight_decay=self.decay / self.members,
@@ -108,6 +118,7 @@ def everything() -> Iterator[Ensemble]:
     yield from fashion()
     yield from depths("digits", trials=5, epochs=20, lambdas=(0.0, 0.9, 1.0))
     yield from depths("fashion", trials=3, epochs=15, lambdas=(0.0, 1.0))
+    yield from sgd()
 
 
 def quick() -> Iterator[Ensemble]:
@@ -115,6 +126,7 @@ def quick() -> Iterator[Ensemble]:
     for width in (4, 16):
         yield Ensemble("rules", "digits", 1, width, 4, RATES[0], (0.0, 1.0), 1, 11)
     yield Ensemble("depth", "digits", 2, 8, 4, RATES[0], (0.0, 1.0), 2, 2, 650)
+    yield Ensemble("sgd", "digits", 1, 4, 4, RATES[0], (1.0,), 1, 11, norm="batch", batch=60)
 
 
 def factorial() -> Iterator[Ensemble]:
@@ -146,6 +158,19 @@ def depths(data: str, trials: int, epochs: int, lambdas: tuple[float, ...]) -> I
         for depth in (1, 2, 3, 4):
             width = width_for(budget, depth, _SIDES[data], CLASSES)
             yield Ensemble("depth", data, depth, width, 8, 0.02, lambdas, trials, epochs, budget)
+
+
+def sgd() -> Iterator[Ensemble]:
+    """Return ensembles at λ = 1 with every combination of BatchNorm, rate and batch size.
+
+    All take the same number of steps, so larger batches have more epochs.
+    """
+    shapes = product(UNEQUAL, (2, 3))
+    for (start, depth), norm, rate, batch in product(shapes, NORMS, RATES, BATCHES):
+        epochs = EPOCHS * batch // BATCHES[0]
+        yield Ensemble(
+            "sgd", "digits", depth, 48, 4, rate, (1.0,), 4, epochs, 0, start, norm=norm, batch=batch
+        )
 
 
 def parameters(depth: int, width: int, inputs: int, outputs: int) -> int:

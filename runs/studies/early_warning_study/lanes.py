@@ -45,6 +45,10 @@ class Lanes:
     """How members start; see `grid.STARTS`."""
     decay: Floats
     """Weight decay of a member."""
+    norm: NDArray[np.str_]
+    """"none" or "batch"."""
+    batch: NDArray[np.int64]
+    """Batch size; 0 for that of the data."""
     lam: Floats
     trial: NDArray[np.int64]
     ensemble: Floats
@@ -86,11 +90,16 @@ class Lanes:
     def configuration(self) -> NDArray[np.str_]:
         """(N,), data, architecture, start and decay, whose lanes are not independent.
 
+        Of lanes about SGD also normalization, batch size and rate.
+
         Lanes of one configuration at several λs share their seed.
         """
         columns = (self.data, self.depth, self.width, self.members, self.start, self.decay)
         parts = zip(*columns, strict=True)
-        return np.array([f"{a} {h}x{w} {m} {s} {d:g}" for a, h, w, m, s, d in parts])
+        common = [f"{a} {h}x{w} {m} {s} {d:g}" for a, h, w, m, s, d in parts]
+        sgd = zip(self.norm, self.batch, self.rate, strict=True)
+        own = [f" {norm} {batch} {rate:g}" if batch else "" for norm, batch, rate in sgd]
+        return np.array([a + b for a, b in zip(common, own, strict=True)])
 
     @property
     def held_out(self) -> Flags:
@@ -200,6 +209,8 @@ def of_rows(table: list[Row]) -> Lanes:
         rate=column("rate"),
         start=words("start"),
         decay=column("decay"),
+        norm=np.array([row.get("norm", "none") for row in table]),
+        batch=np.array([int(row.get("batch", 0)) for row in table]),
         lam=column("lam"),
         trial=column("trial").astype(int),
         **{name: by_epoch(name) for name in _BY_EPOCH},

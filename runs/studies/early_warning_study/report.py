@@ -1,9 +1,11 @@
 """The study's answers as Markdown tables, and a page whose tables they are."""
 
+from itertools import product
+
 import numpy as np
 
-from early_warning_study import depth, factors, questions, roc
-from early_warning_study.grid import EARLY, LAMBDAS, SHOWN, STARTS
+from early_warning_study import depth, factors, questions, roc, sgd
+from early_warning_study.grid import BATCHES, EARLY, LAMBDAS, NORMS, RATES, SHOWN, STARTS
 from early_warning_study.lanes import CHANCE, Flags, Floats, Lanes
 from early_warning_study.questions import CLAIM, epoch_index
 from early_warning_study.roc import Estimate, Rates
@@ -23,7 +25,7 @@ DETECTED = ("dominance", "codependence", questions.ANY)
 """Rules with a table of their own, by epoch."""
 
 
-def tables(lanes: Lanes, cases: list[depth.Case]) -> dict[str, str]:
+def tables(lanes: Lanes, cases: list[depth.Case], about_sgd: Lanes) -> dict[str, str]:
     """Return every table of the page by its name."""
     return {
         "lanes": outcomes(lanes),
@@ -32,6 +34,9 @@ def tables(lanes: Lanes, cases: list[depth.Case]) -> dict[str, str]:
         "detection-by-group": detection_by_group(lanes),
         "detection-by-rule": detection_by_rule(lanes),
         "signs": signs(lanes),
+        "sgd": sgd_outcomes(about_sgd),
+        "sgd-signs": sgd_signs(about_sgd),
+        "sgd-detection": detection(about_sgd, "dominance"),
         "areas": areas(lanes),
         "limits": limits_by_epoch(lanes),
         "scores": other_scores(lanes),
@@ -152,23 +157,45 @@ def detection_by_rule(lanes: Lanes) -> str:
 
 def signs(lanes: Lanes) -> str:
     """Return the predicted and the measured effect of each factor."""
+    effects = factors.effects(lanes)
+    return _signs(effects, [f"{_SIGN[e.sign]} ({stats.signed(e.predicted)})" for e in effects])
+
+
+def sgd_signs(lanes: Lanes) -> str:
+    """Return the same of BatchNorm, rate and batch size, of which theory gives the sign only."""
+    effects = sgd.effects(lanes)
+    return _signs(effects, [_SIGN[effect.sign] for effect in effects])
+
+
+def _signs(effects: list[factors.Effect], predicted: list[str]) -> str:
     body = [
         [
             effect.factor.name,
             str(effect.dominated.size),
-            f"{_SIGN[effect.sign]} ({stats.signed(effect.predicted)})",
+            sign,
             _difference(effect.concentration),
             stats.signed(float(effect.dominated.mean())) if effect.dominated.size else "–",
             f"{effect.more}, {effect.fewer}",
             _p(effect.p),
         ]
-        for effect in factors.effects(lanes)
+        for effect, sign in zip(effects, predicted, strict=True)
     ]
     head = ["factor", "pairs", "predicted", "concentration", "share dominated", "more, fewer", "p"]
     return markdown(head, body)
 
 
 _SIGN = {-1: "−", 0: "0", 1: "+"}
+
+
+def sgd_outcomes(lanes: Lanes) -> str:
+    """Return how the lanes about SGD ended, by normalization, rate and batch size."""
+    groups = {
+        f"{'BatchNorm' if norm == 'batch' else 'no normalization'}, rate {rate:g}, batch {batch}": (
+            (lanes.norm == norm) & (lanes.rate == rate) & (lanes.batch == batch)
+        )
+        for norm, rate, batch in product(NORMS, RATES, BATCHES)
+    }
+    return _outcomes(lanes, groups | {"all": lanes.lam >= 0})
 
 
 def _difference(interval: stats.Interval) -> str:

@@ -20,7 +20,11 @@ from jtdiag_probes.dominance import inequality, leadership
 
 IMAGES = (5_000, 2_000)
 """The first images of Fashion-MNIST's training and test part."""
-TABLES = {"rules": "early-warning.csv", "depth": "early-warning-depth.csv"}
+TABLES = {
+    "rules": "early-warning.csv",
+    "depth": "early-warning-depth.csv",
+    "sgd": "early-warning-sgd.csv",
+}
 
 Row = dict[str, str]
 
@@ -115,13 +119,15 @@ def rows(ensemble: Ensemble, run: jtdiag.Run) -> Iterator[Row]:
             "lam": f"{run.lam(lane):g}",
             "trial": str(lane.trial),
         }
-        if ensemble.purpose == "rules":
+        if ensemble.purpose == "depth":
+            row |= {"budget": str(ensemble.budget)}
+        else:
             history = run.history(lane)
             assert history is not None
             row |= {"start": ensemble.start, "decay": f"{ensemble.decay:g}"}
+            if ensemble.purpose == "sgd":
+                row |= {"norm": ensemble.norm, "batch": str(ensemble.batch)}
             row |= _early(history) | judging.by_epoch(history) | _lengths(of_lane)
-        else:
-            row |= {"budget": str(ensemble.budget)}
         row |= {"effective": text(float(effective.isel(selection)[-1]))}
         yield row | _end(of_lane)
 
