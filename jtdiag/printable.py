@@ -12,12 +12,29 @@ LONGEST = 300
 """Maximum length of a message from elsewhere, in characters."""
 
 
+_SHOWN_AS: dict[str, str] = {}
+"""What is printed in place of the path of a folder."""
+
+
+def show_as(path: str, address: str) -> None:
+    """Let texts contain an address in place of the path of the folder that is its copy here."""
+    _SHOWN_AS[path] = address
+
+
+def with_addresses(text: str) -> str:
+    """Return text with addresses in place of the paths that `show_as` was given."""
+    for path, address in _SHOWN_AS.items():
+        text = text.replace(path, address)
+    return text
+
+
 def printable(text: str) -> str:
     """Return text with control and invisible characters written as escapes, as Python does.
 
     Line feeds are kept. Characters that change the direction of text, and lone surrogates, are
-    escaped too.
+    escaped too. Paths of copies of runs in object stores are replaced by their addresses.
     """
+    text = with_addresses(text)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\u00a0" else _escape(c) for c in text)
@@ -29,7 +46,7 @@ def _escape(character: str) -> str:
 
 def shell_word(path: object) -> str:
     """Return a path as it is given to a command: in quotes, if a shell would change it."""
-    text = str(path)
+    text = with_addresses(str(path))
     text = f"./{text}" if text.startswith("-") else text  # otherwise it would be an option
     if text.isprintable():
         return shlex.quote(text)

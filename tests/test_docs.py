@@ -242,7 +242,7 @@ def code(page: Path) -> list[CodeExample]:
     return [block for block in find_examples(page) if block.prefix == "python"]
 
 
-WITH_TESTS_OF_THEIR_OWN = ("own-probe.md", "monitor.md", "foreign-logits.md")
+WITH_TESTS_OF_THEIR_OWN = ("own-probe.md", "monitor.md", "foreign-logits.md", "object-stores.md")
 WITH_CODE = [page for page in PAGES if code(page)]
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from jtdiag.alerts import wording
 from jtdiag.errors import AlertError
+from jtdiag.printable import with_addresses
 from jtdiag.probing.findings import Finding
 
 
@@ -80,4 +81,6 @@ def import_optional(module: str, package: str, option: str) -> Any:
 
 def as_text(run: Path | str, finding: Finding) -> str:
     """Return a finding as one line that names its run."""
-    return wording.message(str(run), finding.level, finding.trials, finding.sentence)
+    return wording.message(
+        with_addresses(str(run)), finding.level, finding.trials, finding.sentence
+    )

@@ -6,10 +6,11 @@ import click
 
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.output_style import OutputStyle, output_style
+from jtdiag.terminal.run_path import RUN
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RUN)
 @click.option("--repair", is_flag=True, help="Repair what is damaged.")
 @output_style(json="Print the damage as JSON.")
 def check(runs: tuple[Path, ...], repair: bool, style: OutputStyle) -> None:

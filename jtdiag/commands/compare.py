@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.run_path import RUN
 
 
 @click.command()
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("a", type=RUN)
+@click.argument("b", type=RUN)
 @click.option(
     "--format",
     "form",

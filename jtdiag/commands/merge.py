@@ -6,10 +6,11 @@ import click
 
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.output_style import OutputStyle, output_style
+from jtdiag.terminal.run_path import WHOLE_RUN
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=WHOLE_RUN)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @output_style(json="Print the folder and the numbers of lanes as JSON.")
 def merge(runs: tuple[Path, ...], out: Path, style: OutputStyle) -> None:

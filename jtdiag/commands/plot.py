@@ -8,6 +8,7 @@ import click
 
 from jtdiag.terminal import completion
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.run_path import RUN, RunOrName
 
 if TYPE_CHECKING:
     from jtdiag.figures.contract import FigureKind
@@ -16,8 +17,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("more", metavar="[RUN]... [FIGURE]...", nargs=-1, shell_complete=completion.figures)
+@click.argument("run", type=RUN)
+@click.argument(
+    "more",
+    metavar="[RUN]... [FIGURE]...",
+    nargs=-1,
+    type=RunOrName(),
+    shell_complete=completion.figures,
+)
 @click.option(
     "--style",
     metavar="NAME",

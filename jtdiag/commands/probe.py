@@ -11,6 +11,7 @@ from jtdiag.terminal import completion
 from jtdiag.terminal.cluster_options import ClusterOptions, cluster_options
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.output_style import OutputStyle, output_style
+from jtdiag.terminal.run_path import RUN
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.argument("names", nargs=-1, shell_complete=completion.probes)
 @click.option(
     "--probe",

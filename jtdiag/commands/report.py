@@ -9,6 +9,7 @@ import click
 
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.output_style import OutputStyle, output_style
+from jtdiag.terminal.run_path import RUN
 
 if TYPE_CHECKING:
     from jtdiag.probing.contract import Probe
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RUN)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

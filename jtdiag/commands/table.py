@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.run_path import RUN
 
 
 @click.command()
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=RUN)
 @click.option(
     "--of",
     "contents",

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jtdiag.objects.object_folder import is_address
 from jtdiag.printable import shell_word
 from jtdiag.terminal import completion
 from jtdiag.terminal.alert_options import AlertOptions, alert_options
 from jtdiag.terminal.cluster_options import ClusterOptions, cluster_options
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.output_style import OutputStyle, output_style
+from jtdiag.terminal.run_path import Place
 from jtdiag.terminal.set_option import set_option
 from jtdiag.terminal.signals import grace_option
 
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("recipe", shell_complete=completion.recipes)
 @set_option("Override a recipe field, such as train.epochs=3 or 'lam=[0, 0.9]'")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder [default: runs/<name>].")
+@click.option(
+    "--out",
+    type=Place(),
+    help="Run folder, or address such as s3://bucket/run [default: runs/<name>].",
+)
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -65,7 +71,7 @@ if TYPE_CHECKING:
 def train(
     recipe: str,
     overrides: tuple[str, ...],
-    out: Path | None,
+    out: Path | str | None,
     dry_run: bool,
     stop_on: tuple[str, ...],
     lower_lambda: str | None,
@@ -88,12 +94,12 @@ def train(
     """
     from jtdiag.terminal.signals import stoppable
 
-    path = Path(recipe) if out is None and resume and os.path.isdir(recipe) else out
+    path = _place(recipe) if out is None and resume else out
 
     def message() -> str:
         from jtdiag.engine import wording
 
-        started = path is not None and os.path.exists(path)
+        started = path is not None and (is_address(path) or os.path.exists(path))
         option = f" --part {part}" if part else cluster.arguments
         command = f"jtdiag train {shell_word(path)} --resume{option}"
         return wording.interrupted(command, started=started)
@@ -108,11 +114,20 @@ def train(
             _train(resolved, path, resume, part, alerts, cluster, stop, style)
 
 
+def _place(recipe: str) -> Path | str | None:
+    """Return the place of a run that is given in place of a recipe; None if it is a recipe."""
+    if is_address(recipe):
+        return recipe
+    return Path(recipe) if os.path.isdir(recipe) else None
+
+
 def _recipe(recipe: str, overrides: tuple[str, ...], *, resume: bool) -> "Recipe":
+    from jtdiag.objects import mirror
     from jtdiag.recipe.presets import find
     from jtdiag.store import growth
     from jtdiag.store.run import RECIPE, Run
 
+    recipe = str(mirror.local(recipe)) if is_address(recipe) else recipe
     if os.path.isfile(Path(recipe) / RECIPE):
         if resume:
             growth.finish(Path(recipe))
@@ -129,7 +144,7 @@ def _estimate(recipe: "Recipe", part: str | None) -> None:
 
 def _train(
     recipe: "Recipe",
-    out: Path,
+    out: Path | str,
     resume: bool,
     part: str | None,
     alerts: AlertOptions,

@@ -13,6 +13,7 @@ import click
 from jtdiag.printable import shell_word
 from jtdiag.terminal.alert_options import AlertOptions, alert_options
 from jtdiag.terminal.echo import echo
+from jtdiag.terminal.run_path import RUN
 
 if TYPE_CHECKING:
     from jtdiag.alerts.dispatch import Dispatcher
@@ -40,7 +41,7 @@ class Display(Protocol):
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option(
     "--plain",
     "style",

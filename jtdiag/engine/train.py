@@ -30,7 +30,7 @@ from jtdiag.errors import RecipeError, StoreError, option
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.recipe.toml import from_table
-from jtdiag.store import growth, lanes, layout
+from jtdiag.store import growth, lanes, layout, uploading
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
 from jtdiag.store.writer import EpochBlock, OccupiedError, RunWriter, refuse_occupied
@@ -56,7 +56,8 @@ def train(
     Args:
         recipe: A recipe, the name of a preset or file, or a table of fields as in TOML, such as
             ``{"lam": [0, 1], "members": {"arch": "mlp", "count": 8, "hidden": [16]}}``.
-        out: The run's folder; by default ``runs/<name>``.
+        out: The run's folder, by default ``runs/<name>``, or an address in an object store, such
+            as ``s3://bucket/run``.
         data: Data in memory, in place of ``data.name``: (x_train, y_train, x_test, y_test) as
             arrays or tensors of N examples, or (train, test) as datasets of torch. They are as
             those of an .npz file, and are written to one in the folder that contains `out`, once.
@@ -79,29 +80,30 @@ def train(
             kept.
     """
     recipe = _recipe(recipe, factory, data_given=data is not None)
-    path = Path(out) if out is not None else Path("runs") / recipe.name
+    place = out if out is not None else Path("runs") / recipe.name
     chosen = None if part is None else Part.of_text(part)
-    _check_cluster(client, path, chosen)
-    if data is not None:
-        recipe = in_memory.with_data(recipe, data, path.parent)
-    listener, stop = listener or NullListener(), stop or StopRequest()
-    session, store = _set_up(recipe, path, factory, chosen, client, resume)
-    try:
-        listener.begin(_plan(session, path, store, chosen))
-        if store is None:
-            store = _create(session, path, None)
-        with stop.heeding():
-            if client is None:
-                with torch_threads(session.threads):
-                    _train_stages(session, store, _lanes(session, chosen), listener, stop)
-            else:
-                store.close()  # workers take the locks of their lanes
-                job = on_workers.job(session.recipe, path, factory, _train_on_worker)
-                on_workers.train_lanes(client, job, session.groups(), listener, stop)
-    finally:
-        if store is not None:
-            store.close()
-    return Run(path)
+    with uploading.training_folder(place) as path:
+        _check_cluster(client, path, chosen)
+        if data is not None:
+            recipe = in_memory.with_data(recipe, data, path.parent)
+        listener, stop = listener or NullListener(), stop or StopRequest()
+        session, store = _set_up(recipe, path, factory, chosen, client, resume)
+        try:
+            listener.begin(_plan(session, path, store, chosen))
+            if store is None:
+                store = _create(session, path, None)
+            with stop.heeding():
+                if client is None:
+                    with torch_threads(session.threads):
+                        _train_stages(session, store, _lanes(session, chosen), listener, stop)
+                else:
+                    store.close()  # workers take the locks of their lanes
+                    job = on_workers.job(session.recipe, path, factory, _train_on_worker)
+                    on_workers.train_lanes(client, job, session.groups(), listener, stop)
+        finally:
+            if store is not None:
+                store.close()
+    return Run(place)
 
 
 def _recipe(
@@ -145,6 +147,11 @@ def _check_cluster(client: "Client | None", path: Path, part: Part | None) -> No
             f"{option('part', '--part')} is for processes that know nothing of each other; the "
             "workers of a cluster divide the lanes themselves. Leave one of them out."
         )
+    if uploading.of(path) is not None:
+        raise RecipeError(
+            f"{path}: workers of a cluster write into a folder that they share. For a run in an "
+            f"object store, start processes with {option('part', '--part')} in place of it."
+        )
     workers.check(client, path)
 
 
@@ -181,7 +188,8 @@ def _lanes(session: Session, part: Part | None) -> list[Lane]:
 
 
 def _create(session: Session, path: Path, part: Part | None) -> RunWriter:
-    return RunWriter.create(
+    writing = uploading.of(path) or RunWriter
+    return writing.create(
         path,
         session.recipe,
         session.extent,
@@ -213,13 +221,18 @@ def _recorded(session: Session, path: Path, shared: bool) -> Session:
 def _grow(session: Session, path: Path) -> None:
     """Add the lanes that the recipe has and the run has not."""
     recipe, extent = session.recipe, session.extent
+    if uploading.of(path) is not None:
+        raise StoreError(
+            f"{path}: lanes cannot be added to a run in an object store. Copy it into a folder, "
+            "and add them there."
+        )
     _check_disk(path, layout.size(recipe, extent) - layout.size(Run(path).recipe, extent))
     growth.grow(path, recipe, extent, session.examples(), session.known_before)
 
 
 def _reopen(session: Session, path: Path, part: Part | None, resume: bool) -> RunWriter:
     own = _lanes(session, part)
-    store = RunWriter.reopen(path, session.recipe, of=own)
+    store = (uploading.of(path) or RunWriter).reopen(path, session.recipe, of=own)
     begun = [lane for lane in own if store.seal(lane).epoch >= 0]
     if begun and not resume:
         store.close()
@@ -261,7 +274,7 @@ def _plan(session: Session, path: Path, store: RunWriter | None, part: Part | No
         _check_disk(path, size)
     return Plan(
         recipe=recipe,
-        path=path,
+        path=uploading.lasting(path),
         size=size,
         parameters=session.extent.parameters_per_member * recipe.members.copies,
         settings=session.settings(),
@@ -273,6 +286,8 @@ def _plan(session: Session, path: Path, store: RunWriter | None, part: Part | No
 
 
 def _check_disk(path: Path, size: layout.Size) -> None:
+    if uploading.of(path) is not None:  # a disk that holds one epoch is enough
+        return
     parent = path.absolute()
     while not parent.exists():
         parent = parent.parent

@@ -19,6 +19,7 @@ from jtdiag.figures.contract import FigureKind
 from jtdiag.figures.eps import make_opaque
 from jtdiag.figures.labels import drawable
 from jtdiag.figures.styled_figure import fix_layout
+from jtdiag.objects import mirror
 from jtdiag.printable import shell_word
 from jtdiag.probing import results
 from jtdiag.recipe.labels import labels
@@ -181,6 +182,7 @@ def save(
             numbers.write(data, paths[-1], name, origin)
         if "pgf" in output.formats:
             paths += sorted(target.glob(f"{name}-img*.png"))  # included by the .pgf
+        mirror.publish(*paths)
     except OSError as error:
         raise StoreError(f"{target}: cannot be written: {error.strerror or error}.") from error
     return paths

@@ -9,6 +9,7 @@ from typing import Literal
 
 from jtdiag import files
 from jtdiag.errors import StoreError
+from jtdiag.objects import mirror
 from jtdiag.printable import shell_word
 from jtdiag.probing import result_seal
 from jtdiag.store import formats
@@ -140,9 +141,14 @@ def begin(run: Path) -> None:
     try:
         with files.locked(run / LOCK, PATIENCE):
             if not (run / LOG).exists() and not are_lost(run):
-                files.write_atomically(run / LOG, EMPTY)
+                mirror.update(run / LOG, lambda: _begin(run))
     except OSError as error:
         raise StoreError(f"{run / LOG}: cannot be written: {error}.") from error
+
+
+def _begin(run: Path) -> None:
+    if not (run / LOG).exists():
+        files.write_atomically(run / LOG, EMPTY)
 
 
 def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
@@ -156,10 +162,14 @@ def record(run: Path, probe: str, findings: Iterable[Finding]) -> None:
     new = list(findings)
     try:
         with files.locked(run / LOCK, PATIENCE):
-            total = _replaced(read(run, lost=True), probe, new)
-            lines = [_line(finding, i, len(total)) for i, finding in enumerate(total, 1)]
-            files.write_atomically(run / LOG, "\n".join([*lines, ""]) or EMPTY)
+            mirror.update(run / LOG, lambda: _write(run, probe, new))
     except StoreError:
         raise
     except OSError as error:
         raise StoreError(f"{run / LOG}: cannot be written: {error}.") from error
+
+
+def _write(run: Path, probe: str, new: list[Finding]) -> None:
+    total = _replaced(read(run, lost=True), probe, new)
+    lines = [_line(finding, i, len(total)) for i, finding in enumerate(total, 1)]
+    files.write_atomically(run / LOG, "\n".join([*lines, ""]) or EMPTY)

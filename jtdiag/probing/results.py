@@ -20,6 +20,7 @@ from zarr.storage import MemoryStore
 
 from jtdiag import files
 from jtdiag.errors import StoreError
+from jtdiag.objects import mirror
 from jtdiag.printable import shell_word
 from jtdiag.probing import lane_states, result_seal, wording
 from jtdiag.probing.code_hash import code_hash
@@ -117,6 +118,7 @@ def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> 
                 path.replace(old)
             draft.replace(path)
             result_seal.write(path)
+        mirror.publish(path, result_seal.path_of(path))
     except OSError as error:
         raise NotSavedError(
             f"{path}: cannot be written: {error}. The result and its findings are not saved.",
@@ -183,6 +185,7 @@ def remove(path: Path) -> None:
     """
     result_seal.remove(path)
     _remove(path)
+    mirror.publish(result_seal.path_of(path), path)
 
 
 def load(run: Run, name: str) -> xr.Dataset:

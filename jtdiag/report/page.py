@@ -17,6 +17,7 @@ from jtdiag.figures import FIGURES
 from jtdiag.figures.contract import FigureKind, OtherRunsError
 from jtdiag.figures.labels import drawable
 from jtdiag.files import write_atomically
+from jtdiag.objects import mirror
 from jtdiag.printable import printable, shell_word
 from jtdiag.recipe import toml
 from jtdiag.report.answer import Part, answer, headline
@@ -168,6 +169,9 @@ def write(path: Path, text: str) -> int:
     refuse_part_of_run(path)
     try:
         write_atomically(path, text)
+        mirror.publish(path)
+    except StoreError:
+        raise
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror}.") from error
     return path.stat().st_size

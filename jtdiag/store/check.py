@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jtdiag import files, names
 from jtdiag.errors import JtdiagError
+from jtdiag.objects import mirror
 from jtdiag.store import checksums, chunks, lanes, states
 from jtdiag.store.formats import NewerFormatError
 from jtdiag.store.lanes import Lane
@@ -54,6 +55,9 @@ def check(path: Path) -> Report:
     Raises:
         StoreError: if the folder is not a run, or that of a newer version.
     """
+    copy = mirror.of(path)
+    if copy is not None:  # what is in the store is checked, not what was copied before
+        copy.refresh(whole=True)
     recipe = stored_recipe(path)
     if recipe is None or (path / RECIPE).exists():
         Run.require(path)

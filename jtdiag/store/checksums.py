@@ -41,6 +41,14 @@ def of_chunk(path: Path) -> str:
         return stream.read(4).hex()
 
 
+def is_there(path: Path, checksum: str) -> bool:
+    """Return whether a chunk with a checksum is on this machine."""
+    try:
+        return of_chunk(path) == checksum
+    except OSError:
+        return False
+
+
 def of_rows(values: NDArray[Any]) -> str:
     """Return the CRC-32 of an array's values in C order, as 8 hexadecimal digits."""
     return f"{zlib.crc32(np.ascontiguousarray(values).tobytes()):08x}"

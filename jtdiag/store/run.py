@@ -18,12 +18,24 @@ from numpy.typing import NDArray
 
 from jtdiag import families, files, loading, names
 from jtdiag.errors import RecipeError, StoreError
+from jtdiag.objects import mirror
 from jtdiag.printable import shell_word
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules.contract import History
 from jtdiag.rules.module_history import METRICS, ModuleHistory
-from jtdiag.store import checksums, chunks, direct, formats, lane_locks, lanes, lazy, summary, trust
+from jtdiag.store import (
+    checksums,
+    chunks,
+    direct,
+    formats,
+    lane_locks,
+    lanes,
+    lazy,
+    object_locks,
+    summary,
+    trust,
+)
 from jtdiag.store.lanes import Lane, Seal
 
 if TYPE_CHECKING:
@@ -58,7 +70,9 @@ class Run:
     Seals are read again on every access, so one object can follow a run that is training.
 
     Args:
-        path: The folder.
+        path: The folder, or the address in an object store, such as "s3://bucket/run". What is
+            read of a run there is copied to this machine (`Run.path`), as it was when the run was
+            opened.
         trust_code: Whether code that the recipe names, such as a user-defined family, may be
             imported although the run was made by another user or on another machine.
 
@@ -67,7 +81,8 @@ class Run:
     """
 
     def __init__(self, path: str | Path, *, trust_code: bool = False) -> None:
-        self.path = Path(path)
+        self.path = mirror.local(path)
+        self._mirror = mirror.of(self.path)
         self._trusts_code = trust_code
         self.require(self.path)
         self._require_grown()
@@ -393,7 +408,25 @@ class Run:
     @property
     def training(self) -> bool:
         """Whether a writer, in this process or another, has lanes of the run open."""
+        if self._mirror is not None:
+            return object_locks.any_held(self._mirror.objects, self.lanes)
         return lane_locks.any_held(self.path, self.lanes)
+
+    @property
+    def size(self) -> int:
+        """Size of all files of the run in bytes."""
+        if self._mirror is not None:
+            return sum(version.size for version in self._mirror.objects.versions().values())
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+    def refresh(self) -> None:
+        """Copy what has changed of a run in an object store since it was opened.
+
+        Raises:
+            StoreError: if the store cannot be read.
+        """
+        if self._mirror is not None:
+            self._mirror.refresh()
 
     def chosen_epoch(self, lane: Lane) -> int:
         """Return the epoch to evaluate for a lane: the best on validation, or else the last."""
@@ -716,6 +749,7 @@ class Run:
         """Check that the chunks of an epoch are those that were written."""
         recorded = self._recorded(lane, epoch).get(array.path)
         if recorded is not None:
+            self._fetch(array.path, recorded)
             checksums.require(self.path / STORE, array.path, recorded)
         elif self._created is None:
             self._require(array, lane.lam_index, lane.trial, epoch)
@@ -739,9 +773,21 @@ class Run:
         if name not in recorded or not self._is_plain(array):
             self._require_epoch(array, lane, epoch)
             return chunks.read(array, (*place, *selection))
+        self._fetch(array.path, {name: recorded[name]})
         whole = direct.read(array, self.path / STORE, name, recorded[name])
         inner = whole.reshape(array.chunks[3:])
         return inner if piece is None else inner[:, : piece.stop - piece.start]
+
+    def _fetch(self, array: str, recorded: Mapping[str, str]) -> None:
+        """Copy chunks of a run in an object store, unless they are here already."""
+        if self._mirror is None:
+            return
+        folder = f"{STORE}/{array}/c"
+        self._mirror.fetch(
+            f"{folder}/{name}"
+            for name, checksum in recorded.items()
+            if not checksums.is_there(self.path / folder / name, checksum)
+        )
 
     def _is_plain(self, array: zarr.Array[Any]) -> bool:
         if array.path not in self._plain:

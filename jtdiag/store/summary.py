@@ -28,7 +28,6 @@ def rows(run: "Run") -> list[tuple[str, str]]:
     seals = [run.seal(lane) for lane in run.lanes]
     done = sum(seal.done for seal in seals)
     unknown = "unknown (recorded from another training loop)"
-    size = sum(file.stat().st_size for file in run.path.rglob("*") if file.is_file())
     results = sorted(path.stem for path in (run.path / RESULTS).glob("*.zarr"))
     return [
         ("run", str(run.path)),
@@ -38,7 +37,7 @@ def rows(run: "Run") -> list[tuple[str, str]]:
         ("trials", str(recipe.trials)),
         ("epochs", str(recipe.train.epochs)),
         ("lanes", f"{done} of {len(seals)} complete"),
-        ("size", readable(size)),
+        ("size", readable(run.size)),
         ("results", ", ".join(results) or "none; run jtdiag.probe(run, …)"),
     ]
 

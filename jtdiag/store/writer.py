@@ -17,6 +17,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from jtdiag import files, names
 from jtdiag.errors import StoreError, option
+from jtdiag.objects.object_folder import was_address
 from jtdiag.recipe import toml
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import (
@@ -411,6 +412,11 @@ def refuse_occupied(path: Path) -> None:
         StoreError: if it is a part of another run.
     """
     refuse_part_of_run(path)
+    if was_address(path):
+        raise StoreError(
+            f"{path}: addresses of object stores are for `jtdiag train` alone, and in Python are "
+            "text, not a Path. Choose a folder, or train there."
+        )
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         reason = "already contains a run" if (path / RECIPE).exists() else "is not empty"
         raise OccupiedError(

@@ -1,6 +1,5 @@
 """What commands end with: one table, the alerts, files, the answer, and what to do next."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jtdiag import names
+from jtdiag.printable import shell_word
 from jtdiag.report.answer import lanes_not_used, sentences
 from jtdiag.report.evidence import Evidence
 from jtdiag.tables.performance import HEADINGS, performance_rows
@@ -123,7 +123,7 @@ def alerts_by_rule(evidence: Evidence) -> Mapping[str, Sequence[float]]:
 
 def next_commands(run: Path, *names_of_commands: str) -> list[str]:
     """Return commands on a run, with its path quoted for a shell."""
-    return [f"jtdiag {name} {shlex.quote(str(run))}" for name in names_of_commands]
+    return [f"jtdiag {name} {shell_word(run)}" for name in names_of_commands]
 
 
 def _print(console: Console, text: str) -> None:

@@ -7,7 +7,7 @@ import rich.console
 from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from jtdiag.printable import printable
+from jtdiag.printable import printable, with_addresses
 
 NARROWEST = 40
 """Columns below which nothing is readable."""
@@ -20,6 +20,10 @@ class Console(rich.console.Console):
         super().__init__(**options)
         if not self.is_terminal and self.width < NARROWEST:  # as by COLUMNS=1
             self.width = NARROWEST
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print objects; texts have the addresses of runs in object stores."""
+        super().print(*(with_addresses(o) if isinstance(o, str) else o for o in objects), **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from jtdiag.printable import with_addresses
 from jtdiag.probing.findings import Finding
 from jtdiag.terminal import wording
 from jtdiag.terminal.console import Console
@@ -48,7 +49,7 @@ class Page:
 
     def path(self, path: Path, reserved: int) -> str:
         """Return a path, cut at its start to leave `reserved` characters of the line free."""
-        text, room = str(path), max(12, self.width - reserved)
+        text, room = with_addresses(str(path)), max(12, self.width - reserved)
         return text if len(text) <= room else f"…{text[1 - room :]}"
 
     def bar(self, done: int, total: int, width: int) -> Text:

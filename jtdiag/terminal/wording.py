@@ -142,11 +142,11 @@ def lanes_done(done: int, total: int, size: int) -> str:
     return f"{done} of {counted(total, 'lane')} done · {readable(size)} on disk"
 
 
-def trained(out: Path, peak: int | None) -> str:
+def trained(out: Path | str, peak: int | None) -> str:
     """Return that training has finished.
 
     Args:
-        out: Folder of the run.
+        out: Folder or address of the run.
         peak: Peak memory in bytes; None if other processes have trained.
     """
     memory = "" if peak is None else f" (peak memory {readable(peak)})"
@@ -172,11 +172,11 @@ def answer_incomplete(reason: str) -> str:
     return f"The answer is incomplete. {reason}"
 
 
-def part_trained(out: Path, part: str, done: int, lanes: int, peak: int) -> str:
+def part_trained(out: Path | str, part: str, done: int, lanes: int, peak: int) -> str:
     """Return that a part of a run is trained, and how much of the run is.
 
     Args:
-        out: Folder of the run.
+        out: Folder or address of the run.
         part: The part, such as "3/16".
         done: Number of lanes of the run that are complete.
         lanes: Number of all its lanes.

@@ -76,6 +76,7 @@ class RunWatch:
 
     def poll(self) -> Iterator[Event]:
         """Yield the events since the last call: first saved epochs, then findings."""
+        self.run.refresh()
         if not (self.path / RECIPE).exists():
             raise StoreError(f"{self.path} no longer exists: the folder was removed or renamed.")
         first, was_over = self.state is None, self.over

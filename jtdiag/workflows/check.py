@@ -6,6 +6,7 @@ from pathlib import Path
 from jtdiag import files
 from jtdiag.engine.progress import Listener
 from jtdiag.errors import JtdiagError, StoreError
+from jtdiag.objects import mirror
 from jtdiag.printable import shell_word
 from jtdiag.probing import findings, result_seal, results
 from jtdiag.probing.running import record_lost
@@ -51,12 +52,12 @@ def check(path: str | Path) -> Checked:
     """Compare every file of a run with the checksums that were recorded; change nothing.
 
     Args:
-        path: Folder of the run. It may be training: what is not sealed yet is left out.
+        path: Folder or address of the run. It may be training: what is not sealed yet is left out.
 
     Raises:
         StoreError: if the folder is not a run.
     """
-    path = Path(path)
+    path = mirror.local(path)
     store = check_store(path)
     stored = sorted((path / results.FOLDER).glob("*.zarr"))
     others = [damage for result in stored for damage in _result(result)]
@@ -106,6 +107,11 @@ def repair(checked: Checked, listener: Listener | None = None) -> Checked:
             that cannot be repaired.
         JtdiagError: if the run is being trained, or its data or members are not available.
     """
+    if mirror.of(checked.path) is not None:
+        raise StoreError(
+            f"{checked.path}: a run in an object store is not repaired. Copy it into a folder, and "
+            "repair it there."
+        )
     if any(damage.variable == RECIPE for damage in checked.store.damages):
         return repair(_with_recipe(checked), listener)
     _require_repairable(checked)

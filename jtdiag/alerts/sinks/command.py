@@ -10,6 +10,7 @@ from jtdiag.alerts import process_groups
 from jtdiag.alerts.contract import NotSent, SinkType
 from jtdiag.alerts.process_groups import ProcessGroups
 from jtdiag.errors import AlertError
+from jtdiag.printable import with_addresses
 from jtdiag.probing.findings import Finding
 
 TIMEOUT = 60.0
@@ -20,7 +21,7 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 def values(run: Path | str, finding: Finding) -> dict[str, str]:
     """Return the values of the placeholders; empty for fields that a finding lacks."""
     return {
-        "run": str(run),
+        "run": with_addresses(str(run)),
         "rule": finding.rule,
         "epoch": _plain(finding.epoch),
         "lam": _plain(finding.lam),

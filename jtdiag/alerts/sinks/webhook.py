@@ -15,6 +15,7 @@ from typing import Any
 import jtdiag
 from jtdiag.alerts.contract import NotSent, SinkType, as_text
 from jtdiag.errors import AlertError
+from jtdiag.printable import with_addresses
 from jtdiag.probing.findings import Finding
 
 TIMEOUT = 10.0
@@ -29,7 +30,7 @@ LONGEST_PAUSE = 60.0
 
 def payload(run: Path | str, finding: Finding) -> dict[str, Any]:
     """Return the JSON object: the finding, its run, the version, and `text` for chat programs."""
-    fields = {"text": as_text(run, finding), "run": str(run), **asdict(finding)}
+    fields = {"text": as_text(run, finding), "run": with_addresses(str(run)), **asdict(finding)}
     fields["jtdiag"] = jtdiag.__version__
     # JSON has no infinity.
     return {
