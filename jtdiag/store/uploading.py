@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from jtdiag.objects import mirror
 from jtdiag.objects.object_folder import ChangedError, ObjectFolder, Version, is_address
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lanes
-from jtdiag.store.lane_locks import HeldError
+from jtdiag.store.lane_locks import RUN_LOCK, HeldError
 from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent
 from jtdiag.store.object_locks import ObjectLocks
@@ -120,8 +120,8 @@ class Upload:
         self.locks = ObjectLocks(objects)
         self.mirror = mirror.of_training(objects)
         """Folder that stays when training has ended; findings are written there."""
-        self._stamps: dict[str, Stamp] = {}
-        """Files as they were when they were uploaded or downloaded."""
+        self._stamps: dict[Lane, dict[str, Stamp]] = {}
+        """Files of a lane as they were when they were uploaded or downloaded."""
         self._seals: dict[Lane, Version] = {}
 
     def copy(self) -> None:
@@ -132,8 +132,9 @@ class Upload:
         """
         listed = self.objects.versions()
         if RECIPE in listed:
-            self.objects.download(filter(mirror.is_copied, listed), self.path)
-        elif listed and not any(mirror.is_temporary(name) for name in listed):
+            needed = (name for name in listed if name == RECIPE or _is_made_at_first(name))
+            self.objects.download(filter(mirror.is_copied, needed), self.path)
+        elif not _is_unfinished(listed):
             raise StoreError(
                 f"{self.objects.address} is not empty, and has no run; choose another address."
             )
@@ -178,20 +179,18 @@ class Upload:
             StoreError: if another process has taken the lane, or the store cannot be written.
         """
         stamps = self._files(lane)
-        changed = {name for name, stamp in stamps.items() if self._stamps.get(name) != stamp}
-        gone = {name for name in self._stamps if self._is_of(lane, name)} - stamps.keys()
+        known = self._stamps[lane]
+        changed = {name for name, stamp in stamps.items() if known.get(name) != stamp}
         seal = _seal(lane)
         self.objects.upload(changed - {seal}, self.path)
         if seal in changed:
             self.locks.require(lane)
             self._write_seal(lane)
-        self.objects.remove(gone)
-        for name in gone:
-            del self._stamps[name]
+        self.objects.remove(known.keys() - stamps.keys())
         for name in changed:
             if mirror.LARGE.fullmatch(name):
                 os.truncate(self.path / name, 0)
-            self._stamps[name] = _stamp(self.path / name)
+        self._stamps[lane] = self._files(lane)
 
     def _with_upload(self, writer: RunWriter) -> RunWriter:
         assert isinstance(writer, ObjectWriter)
@@ -217,7 +216,7 @@ class Upload:
             if RECIPE in listed:
                 self.copy()
                 refuse_occupied(self.path)
-            self.objects.remove(name for name in listed if not mirror.is_temporary(name))
+            self.objects.remove(filter(_is_made_at_first, listed))  # by a process that died
             yield
         finally:
             self.locks.release([None])
@@ -241,7 +240,7 @@ class Upload:
         self.objects.upload(every - seals - {RECIPE}, self.path)
         for lane in of_lanes:
             self._write_seal(lane)
-            self._stamps |= self._files(lane)
+            self._stamps[lane] = self._files(lane)
         self.objects.write(RECIPE, (self.path / RECIPE).read_bytes(), None)
 
     def _write_seal(self, lane: Lane) -> None:
@@ -257,7 +256,11 @@ class Upload:
 
     def _copy_lane(self, lane: Lane, listed: Mapping[str, Version]) -> None:
         """Copy the files of a lane, whose lock is held; for large chunks, empty files stand."""
-        of_lane = {name for name in listed if self._is_of(lane, name)}
+        chunks = (f"{folder}/" for folder in self._chunks(lane))
+        prefixes = (f"{lanes.FOLDER}/{lane.key}.", f"{lanes.FOLDER}/{lane.key}-", *chunks)
+        of_lane = {
+            name for name in listed if name.startswith(prefixes) and not mirror.is_temporary(name)
+        }
         for name in self._files(lane).keys() - of_lane:  # removed since the run was copied
             (self.path / name).unlink()
         large = {name for name in of_lane if mirror.LARGE.fullmatch(name)}
@@ -266,7 +269,7 @@ class Upload:
             path.touch()
         copied = self.objects.download(of_lane - large, self.path)
         self._seals[lane] = copied[_seal(lane)]
-        self._stamps |= self._files(lane)
+        self._stamps[lane] = self._files(lane)
 
     def _files(self, lane: Lane) -> dict[str, Stamp]:
         """Return the stamps of a lane's files, by name."""
@@ -279,12 +282,6 @@ class Upload:
             for name, path in files_of_lane.items()
             if not mirror.is_temporary(name)
         }
-
-    def _is_of(self, lane: Lane, name: str) -> bool:
-        """Return whether an object is part of a lane, and no lock."""
-        of_lane = (f"{lanes.FOLDER}/{lane.key}.", f"{lanes.FOLDER}/{lane.key}-")
-        folders = tuple(f"{folder}/" for folder in self._chunks(lane))
-        return name.startswith(of_lane + folders) and not mirror.is_temporary(name)
 
     def _chunks(self, lane: Lane) -> list[str]:
         """Return the folders of a lane's chunks."""
@@ -301,6 +298,19 @@ class Upload:
             for path, fields in described.items()
             if (fields.get("dimension_names") or ())[:2] == [names.LAM, names.TRIAL]
         ]
+
+
+def _is_made_at_first(name: str) -> bool:
+    """Return whether an object is one of those that are written before the recipe, and no lock."""
+    return name.startswith((f"{STORE}/", f"{lanes.FOLDER}/")) and not mirror.is_temporary(name)
+
+
+def _is_unfinished(listed: Collection[str]) -> bool:
+    """Return whether objects are nothing but what a process left that was creating a run."""
+    inner = (f"{STORE}/", f"{lanes.FOLDER}/")
+    if not all(name == RUN_LOCK or name.startswith(inner) for name in listed):
+        return False
+    return RUN_LOCK in listed or not any(map(_is_made_at_first, listed))
 
 
 def _seal(lane: Lane) -> str:

@@ -87,10 +87,14 @@ def test_obstore_that_is_not_installed(refused, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_place_that_is_not_empty(address, refused):
-    ObjectFolder(address).overwrite("notes.txt", b"mine")
-    assert refused(address) == (f"{address} is not empty, and has no run; choose another address.")
-    assert [*ObjectFolder(address).versions()] == ["notes.txt"]
+@pytest.mark.parametrize(
+    "names", [["notes.txt"], ["poetry.lock", "store.zarr/zarr.json"], ["lanes/lam0-trial0.json"]]
+)
+def test_a_place_that_is_not_empty(address, refused, names):
+    for name in names:
+        ObjectFolder(address).overwrite(name, b"mine")
+    assert refused(address) == f"{address} is not empty, and has no run; choose another address."
+    assert [*ObjectFolder(address).versions()] == names
 
 
 def test_an_address_that_became_a_path(recipe, tmp_path, monkeypatch):
