@@ -17,6 +17,9 @@ FIGURES: Final = ("errors-by-epoch", "accuracy-against-dropped")
 """How members that begin unequal develop, and what losing some of them costs."""
 PROBES_IN_TIME: Final = ("robustness",)
 """Probes that are slow for large ensembles, but take a second for this one."""
+ALL_LANES: Final = "engine.lanes=24"
+"""Steps of members this small cost more than their arithmetic, so all lanes take them together. The
+recipe itself has groups of a trial, which other processes can take over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +33,7 @@ class DemoResult:
 
 def run_demo(out: Path, listener: Listener) -> DemoResult:
     """Train the demo recipe unless it is already trained, run the quick probes and plot."""
-    run = train(presets.find("demo"), out, resume=True, listener=listener)
+    run = train(presets.find("demo", (ALL_LANES,)), out, resume=True, listener=listener)
     for each in PROBES.all():
         if each.cost == "cheap" or each.name in PROBES_IN_TIME:
             probe(run, each.name)

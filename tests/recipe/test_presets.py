@@ -9,6 +9,7 @@ from jtdiag.engine.architectures import build
 from jtdiag.engine.architectures.mlp_stack import MLP
 from jtdiag.errors import RecipeError
 from jtdiag.recipe import presets, toml
+from jtdiag.workflows.demo import ALL_LANES
 
 GRID = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
 
@@ -171,3 +172,8 @@ def test_reading_recipes_of_every_architecture_imports_no_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_demo_trains_all_its_lanes_together():
+    recipe = presets.find("demo", [ALL_LANES])
+    assert recipe.engine.lanes == len(recipe.lam) * recipe.trials
