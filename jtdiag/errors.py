@@ -78,6 +78,10 @@ class ClusterError(JtdiagError, RuntimeError):
     """A cluster that cannot be used, or whose workers have failed."""
 
 
+class RankError(ClusterError):
+    """An error of several processes that torchrun has started, which rank 0 reports."""
+
+
 class AdviceError(JtdiagError, RuntimeError):
     """Advice that cannot be given."""
 

@@ -4,13 +4,16 @@ import errno
 import io
 import os
 import sys
+import traceback
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from jtdiag.errors import JtdiagError, nearest, on_command_line
+from jtdiag.cluster import torchrun
+from jtdiag.errors import JtdiagError, RankError, nearest, on_command_line
 from jtdiag.printable import printable
 
 # Must be set before torch is imported. Threads that spin while they wait make a training step on
@@ -88,12 +91,16 @@ class Commands(click.Group):
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run a command, whatever the encoding of the output."""
         _write_any_text()
+        if torchrun.rank():
+            _print_nothing()
         return super().main(*arguments, **options)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that is called; the error names the nearest."""
+        if torchrun.count() > 1 and args[0] != "train":
+            raise click.UsageError("torchrun starts `jtdiag train` only.", ctx)
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -106,6 +113,8 @@ class Commands(click.Group):
             with on_command_line():
                 return super().invoke(ctx)
         except JtdiagError as error:
+            if torchrun.rank() and not isinstance(error, RankError):
+                print(f"Error of rank {torchrun.rank()}: {error}", file=sys.__stderr__)
             raise click.ClickException(printable(str(error))) from error
         except OSError as error:
             message = "" if isinstance(error, BrokenPipeError) else _about_file(error)
@@ -133,6 +142,12 @@ def _write_any_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _print_nothing() -> None:
+    """Leave it to rank 0 to print; tracebacks of bugs are printed by every rank."""
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until exit
+    sys.excepthook = partial(traceback.print_exception, file=sys.__stderr__)
 
 
 HELP = """Diagnostics for jointly trained ensembles: is it an ensemble or one big model?

@@ -23,12 +23,12 @@ from jtdiag.engine.datasets.bootstrap import Bootstrap
 from jtdiag.engine.datasets.splits import DataSet
 from jtdiag.engine.execution import ExecutionPlan
 from jtdiag.engine.forward import Forward
-from jtdiag.engine.loss import StepLosses
 from jtdiag.engine.modules.building import ModularNetwork
 from jtdiag.engine.modules.contract import Batch, StepGradients
 from jtdiag.engine.modules.lane_modules import LaneModules, joined
 from jtdiag.engine.modules.module_means import ModuleMeans
 from jtdiag.engine.modules.noise import Noise
+from jtdiag.engine.ranks.division import WHOLE, Division
 from jtdiag.engine.running_means import RunningMeans
 from jtdiag.engine.stopping import StopRequest
 from jtdiag.errors import RecipeError
@@ -52,7 +52,8 @@ class Measured:
 
     rows: Rows
     logits: Tensor | None
-    """(L, M, K, N) on the device, in the dtype in which outputs are kept; None if not requested."""
+    """(L, M, K, N) on the device, in the dtype in which outputs are kept; None if not requested.
+    Of the members or examples of this process."""
 
 
 class LaneGroup:
@@ -69,23 +70,29 @@ class LaneGroup:
         *,
         micro_members: int | None = None,
         evaluation_batch: int = EVALUATION_BATCH,
+        division: Division = WHOLE,
     ) -> None:
         self.recipe, self.lanes, self.data, self.stack = recipe, tuple(lanes), data, stack
-        self.device = device
+        self.device, self.division = device, division
+        self.members = division.members(stack.count)
+        """Members whose weights are in this process; range(1) for branches of one network."""
         self._dtype = getattr(torch, recipe.engine.precision)
-        self._objective = objectives.build(recipe, data.family, data.error_scale)
+        self._alone = objectives.build(recipe, data.family, data.error_scale)
+        self._objective = division.objective(self._alone, recipe.members.count)
         self._lam_L, self._mu = self._lam(1), recipe.mu_at(1)
         self._augment = self._augmentation()
         self._bootstrap = self._bootstraps()
         plan = plan or ExecutionPlan(execution=stack.executions[0])
         self._forward = Forward(stack, data.family, plan, device, self._dtype)
-        self.micro_members = micro_members or stack.count
+        self.micro_members = micro_members or len(self.members)
         """Number of members whose activations a step keeps at the same time."""
         self.evaluation_batch = evaluation_batch
         self._state = self._initial_state()
         self._start = {n: self._state[n].clone() for n in self._separate_parameters()}
         self.weights = {n: self._state[n].requires_grad_() for n in stack.parameters}
         self.buffers = {n: self._state[n] for n in stack.buffers}
+        others = {n: self._state[n] for n in (*stack.frozen, *stack.buffers)}
+        self._network = division.network(self._forward, self.weights, others)
         self._optimiser = optimisers.build(recipe.train)
         self._modules = self._lane_modules()
         self._trained = self.weights | self._auxiliaries
@@ -129,7 +136,7 @@ class LaneGroup:
         """Return initial parameters and buffers (L, M, …), the same for every λ of a trial."""
         recipe, stack = self.recipe, self.stack
         trials = sorted({lane.trial for lane in self.lanes})
-        initial = {t: starts.initial(recipe, stack, t) for t in trials}
+        initial = {t: starts.initial(recipe, stack, t, self.members) for t in trials}
         return {
             name: in_precision(
                 torch.stack([initial[lane.trial][name] for lane in self.lanes]), self._dtype
@@ -140,7 +147,7 @@ class LaneGroup:
     @property
     def identical_members(self) -> bool:
         """Whether all members of the first lane have the same parameters."""
-        if self.recipe.members.branched or self.stack.count == 1:
+        if self.recipe.members.branched or len(self.members) == 1:
             return False
         return all(bool((w[0] == w[0, :1]).all()) for w in self.weights.values())
 
@@ -163,21 +170,25 @@ class LaneGroup:
         means = self._running_means()
         transforms, drops, ranks = self._transforms(epoch), self._drops(epoch), self._ranks(epoch)
         size = self.recipe.train.batch
-        index_LN = self._positions(ranks)
-        for i, (x, target_LB) in enumerate(self._batches(index_LN, size, names.TRAIN)):
-            part = slice(i * size, i * size + x.shape[1])
+        for i, index_LB in enumerate(torch.split(self._positions(ranks), size, 1)):
+            part = slice(i * size, i * size + index_LB.shape[1])
+            own = self.division.examples(index_LB.shape[1])
+            x, target_LB = self._batch(index_LB[:, own], names.TRAIN)
             if self._augment is not None:
-                x = self._augment(x, transforms[..., part].expand(-1, len(x), -1))
+                x = self._augment(x, transforms[..., part][..., own].expand(-1, len(x), -1))
             shares = self._shares(drops, ranks[:, part])
-            self._step((epoch, i), x, target_LB, lr_L, means, shares, index_LN[:, part])
+            self._step((epoch, i), x, target_LB, lr_L, means, shares, positions=index_LB)
             if stop is not None:
                 stop.within_epoch(started, min(1.0, part.stop / ranks.shape[1]))
-        return self.measure(names.TRAIN, stop=stop).rows if self._own_batches else means.means()
+        if self._own_batches:
+            return self.measure(names.TRAIN, stop=stop).rows
+        return means.means(self.division)
 
     def _bootstraps(self) -> Bootstrap | None:
         if self.recipe.scheme != "bagging":
             return None
-        return Bootstrap(self.recipe, self.lanes, self.data.count(names.TRAIN), self.device)
+        count = self.data.count(names.TRAIN)
+        return Bootstrap(self.recipe, self.lanes, self.members, count, self.device)
 
     @property
     def _own_batches(self) -> bool:
@@ -214,7 +225,10 @@ class LaneGroup:
     def _shares(self, drops: Mapping[int, torch.Generator], rank_LB: Tensor) -> Shares:
         """Return shares and weights of the members for the examples of a batch."""
         if drops:
-            return objectives.shares_of_kept(self._kept(rank_LB.shape[1], drops))
+            share, weight = objectives.shares_of_kept(self._kept(rank_LB.shape[1], drops))
+            members = self.division.members(self.recipe.members.count)
+            own = self.division.examples(rank_LB.shape[1])
+            return share[:, members.start : members.stop, own], weight[..., own]
         if self._bootstrap is None or self._bootstrap.own:
             return UNIFORM
         return None, self._bootstrap.weights(rank_LB).to(self._dtype)
@@ -227,32 +241,47 @@ class LaneGroup:
         lr_L: Tensor,
         means: RunningMeans,
         shares: Shares = UNIFORM,
-        positions: Tensor | None = None,
+        *,
+        positions: Tensor,
     ) -> None:
         """Take one training step, identified by its epoch and its number in the epoch.
 
-        If members have separate batches, x and targets are (M, B, …). Modules need the positions
-        (L, B) of the examples in the training part.
+        If members have separate batches, x and targets are (M, B, …). The positions (L, B) in the
+        training part are those of all examples of the batch, also if this process has a part of it.
         """
         if self._modules is not None:
-            assert positions is not None
             batches = self._module_batches(step, x, target_LB, positions, shares)
             self._step_by_module(self._modules, step, batches, lr_L, means)
             return
-        all_at_once = self.micro_members >= self.stack.count
-        if all_at_once:
-            logits = self._training_logits(step, 0, self._state, x)
-        else:
-            logits = self._chunked_logits(step, x)
+        logits = self._step_logits(step, x)
         with torch.no_grad():
-            losses, by_logits = self._losses_and_gradient(logits, target_LB, shares)
-        if all_at_once:
+            if self._own_batches:  # members that see different examples form no ensemble
+                by_logits = self._separate_gradient(logits, target_LB)
+            else:
+                losses, errors, by_logits = self._objective.step(
+                    logits, target_LB, self._lam_L, *shares
+                )
+                means.add(logits.detach(), target_LB, losses, errors)
+        if self._network is not None:  # the mean over processes becomes one over examples
+            by_logits = by_logits * (self.division.ranks.count * x.shape[1] / positions.shape[1])
+            gradients = self._network.gradients(logits, by_logits)
+        elif self._all_at_once:
             gradients = _gradients(logits, self.weights, by_logits)
         else:
             gradients = self._chunked_gradients(step, x, by_logits)
-        if not self._own_batches:  # members that see different examples form no ensemble
-            means.add(logits.detach(), target_LB, losses)
         self._optimiser.step(self._trained, self.memory, gradients, lr_L)
+
+    @property
+    def _all_at_once(self) -> bool:
+        return self.micro_members >= len(self.members)
+
+    def _step_logits(self, step: tuple[int, int], x: Tensor) -> Tensor:
+        """Return the logits (L, M, K, B) of a training step."""
+        if self._network is not None:
+            return self._network.logits(x)
+        if self._all_at_once:
+            return self._training_logits(step, 0, self._state, x)
+        return self._chunked_logits(step, x)
 
     def _step_by_module(
         self,
@@ -321,31 +350,29 @@ class LaneGroup:
             for chunk in self._member_chunks()
         ]
 
-    def _losses_and_gradient(
-        self, logits: Tensor, target: Tensor, shares: Shares
-    ) -> tuple[StepLosses, Tensor]:
-        """Return the losses and the gradient of the objective with respect to the logits."""
-        if not self._own_batches:
-            return self._objective.losses_and_gradient(logits, target, self._lam_L, *shares)
-        # Each member is treated as a lane with an ensemble of one; Eq. 4 averages over M of them.
-        as_lanes, members = logits.transpose(0, 1), self.stack.count
-        lam = self._lam_L.expand(members)
-        losses, by_logits = self._objective.losses_and_gradient(as_lanes, target, lam)
-        return losses, by_logits.transpose(0, 1) / members
+    def _separate_gradient(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the gradient with respect to the logits of members with separate batches.
+
+        Each member is treated as a lane with an ensemble of one; Eq. 4 averages over M of them.
+        """
+        as_lanes = logits.transpose(0, 1)
+        lam = self._lam_L.expand(len(as_lanes))
+        _, by_logits = self._alone.losses_and_gradient(as_lanes, target, lam)
+        return by_logits.transpose(0, 1) / self.stack.count
 
     def try_step(self, plan: ExecutionPlan) -> None:
         """Take one training step with a plan, to time it; optimizer state and buffers change."""
         self._forward.plan = plan
         ranks = self._ranks(1)[:, : self.recipe.train.batch]
-        index_LN = self._positions(ranks)
+        index_LB = self._positions(ranks)
         lr_L = self._per_lane([0.0] * len(self.lanes))
         shares = self._shares(self._drops(1), ranks)
+        x, target_LB = self._batch(index_LB, names.TRAIN)
         means = self._running_means()
-        for x, target_LB in self._batches(index_LN, index_LN.shape[1], names.TRAIN):
-            self._step((0, 0), x, target_LB, lr_L, means, shares, index_LN)
+        self._step((0, 0), x, target_LB, lr_L, means, shares, positions=index_LB)
 
     def _member_chunks(self) -> Iterator[slice]:
-        size, count = self.micro_members, self.stack.count
+        size, count = self.micro_members, len(self.members)
         return (slice(i, min(i + size, count)) for i in range(0, count, size))
 
     @torch.no_grad()
@@ -397,8 +424,8 @@ class LaneGroup:
         """Seed what members draw at random in a step, as dropout does; the same for every λ."""
         if not self.stack.draws:
             return nullcontext()
-        trial = self.lanes[0].trial
-        return seeds.global_generator(self.device, self.recipe.seed, trial, *step, member)
+        trial, first = self.lanes[0].trial, self.members.start + member
+        return seeds.global_generator(self.device, self.recipe.seed, trial, *step, first)
 
     def _logits(self, state: State, x: Tensor, *, training: bool = True) -> Tensor:
         """Return logits (L, M, K, B)."""
@@ -426,22 +453,18 @@ class LaneGroup:
             index = index.expand(len(rank_LN), -1)
         return index.to(self.device).gather(1, rank_LN)
 
-    def _batches(self, index_LN: Tensor, size: int, split: str) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield batches at positions (L, N): inputs (L, B, …), targets (L, B) or (L, B, K)."""
-        part = self.data.part(split)
-        lanes, count = index_LN.shape
-        for start in range(0, count, size):
-            index_LB = index_LN[:, start : start + size]
-            flat = index_LB.reshape(-1)
-            yield (
-                part.x.index_select(0, flat).view(lanes, index_LB.shape[1], *part.x.shape[1:]),
-                part.y.index_select(0, flat).view(lanes, index_LB.shape[1], *part.y.shape[1:]),
-            )
+    def _batch(self, index_LB: Tensor, split: str) -> tuple[Tensor, Tensor]:
+        """Return inputs (L, B, …) and targets, (L, B) or (L, B, K), at positions (L, B)."""
+        part, flat = self.data.part(split), index_LB.reshape(-1)
+        return (
+            part.x.index_select(0, flat).view(*index_LB.shape, *part.x.shape[1:]),
+            part.y.index_select(0, flat).view(*index_LB.shape, *part.y.shape[1:]),
+        )
 
     def _running_means(self) -> RunningMeans:
         return RunningMeans(
             len(self.lanes),
-            self.recipe.members.count,
+            len(self.division.members(self.recipe.members.count)),
             self.device,
             self._objective.errors,
             None if self._modules is None else ModuleMeans(len(self.lanes)),
@@ -468,13 +491,15 @@ class LaneGroup:
         index_LN = torch.stack(
             [self.data.positions(split, lane.trial)[part] for lane in self.lanes]
         )
+        index_LN = index_LN[:, self.division.examples(index_LN.shape[1])].to(self.device)
         kept: Tensor | None = None
         means = self._running_means()
         start = 0
-        for x, target_LB in self._batches(index_LN.to(self.device), self.evaluation_batch, split):
+        for index_LB in torch.split(index_LN, self.evaluation_batch, 1):
+            x, target_LB = self._batch(index_LB, split)
             if self._modules is None:
                 logits = self._logits(self._state, x, training=False)
-                means.add(logits, target_LB, self._objective.losses(logits, target_LB))
+                means.add(logits, target_LB, *self._objective.measured(logits, target_LB))
             else:
                 examples = (split, part.start, part.stop, start)
                 logits, features, local = self._modules.evaluate(self._state, x, examples)
@@ -489,7 +514,7 @@ class LaneGroup:
             start += logits.shape[3]
             if stop is not None:
                 stop.within_evaluation()
-        return Measured(rows=means.means(), logits=kept)
+        return Measured(rows=means.means(self.division), logits=kept)
 
     @torch.no_grad()
     def displacement(self) -> Rows:
@@ -506,7 +531,8 @@ class LaneGroup:
             .sum(-1, dtype=torch.float64)
             for name, start in self._start.items()
         ]
-        return {names.DISPLACEMENT: torch.stack(squares).sum(0).sqrt().cpu().numpy()}
+        distances = torch.stack(squares).sum(0).sqrt().cpu().numpy()
+        return {names.DISPLACEMENT: self.division.by_member(distances)}
 
     # --- state -----------------------------------------------------------------------------------
 
@@ -523,6 +549,7 @@ class LaneGroup:
             self._forward.plan,
             micro_members=self.micro_members,
             evaluation_batch=self.evaluation_batch,
+            division=self.division,
         )
         for source, target in (
             (self._state, group._state),

@@ -73,24 +73,44 @@ class StepLosses:
     """(L, B)"""
 
 
-def losses(logits_LMKB: Tensor, target_LB: Tensor) -> StepLosses:
-    """Return every member's and the ensemble's loss on every example."""
+def losses(logits_LMKB: Tensor, target_LB: Tensor, mean_LKB: Tensor | None = None) -> StepLosses:
+    """Return every member's and the ensemble's loss on every example.
+
+    Args:
+        logits_LMKB: Logits.
+        target_LB: Classes.
+        mean_LKB: Mean logits, if the ensemble has other members, too.
+    """
     log_q = torch.log_softmax(logits_LMKB, 2)
-    log_q_bar = torch.log_softmax(logits_LMKB.mean(1), 1)
+    mean_LKB = logits_LMKB.mean(1) if mean_LKB is None else mean_LKB
+    log_q_bar = torch.log_softmax(mean_LKB, 1)
     return _losses(log_q, log_q_bar, target_LB)
 
 
 def losses_and_gradient(
-    logits_LMKB: Tensor, target_LB: Tensor, lam_L: Tensor
+    logits_LMKB: Tensor,
+    target_LB: Tensor,
+    lam_L: Tensor,
+    mean_LKB: Tensor | None = None,
+    members: int | None = None,
 ) -> tuple[StepLosses, Tensor]:
     """Return the losses, and the batch mean of the gradient of Eq. 4 with respect to the logits.
 
     For member j it is ((1−λ)·q_j + λ·q̄ − y) / (M·B), with q the predicted probabilities and y
     the one-hot target.
+
+    Args:
+        logits_LMKB: Logits.
+        target_LB: Classes.
+        lam_L: λ of each lane.
+        mean_LKB: Mean logits, if the ensemble has other members, too.
+        members: Number M of members of the ensemble, if it has others, too.
     """
-    _, members, _, batch = logits_LMKB.shape
+    members = members or logits_LMKB.shape[1]
+    batch = logits_LMKB.shape[3]
     log_q = torch.log_softmax(logits_LMKB, 2)
-    log_q_bar = torch.log_softmax(logits_LMKB.mean(1), 1)
+    mean_LKB = logits_LMKB.mean(1) if mean_LKB is None else mean_LKB
+    log_q_bar = torch.log_softmax(mean_LKB, 1)
     step_losses = _losses(log_q, log_q_bar, target_LB)
     lam = lam_L[:, None, None]
     minus_one = lam.new_full((1, 1, 1), -1).expand_as(target_LB[:, None])
@@ -107,10 +127,19 @@ def _losses(log_q: Tensor, log_q_bar: Tensor, target_LB: Tensor) -> StepLosses:
     )
 
 
-def vote_errors(logits_LMKB: Tensor, target_LB: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where members (L, M, B) and the ensemble of averaged logits (L, B) are wrong."""
+def vote_errors(
+    logits_LMKB: Tensor, target_LB: Tensor, mean_LKB: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return where members (L, M, B) and the ensemble of averaged logits (L, B) are wrong.
+
+    Args:
+        logits_LMKB: Logits.
+        target_LB: Classes.
+        mean_LKB: Mean logits, if the ensemble has other members, too.
+    """
     members = wrong_votes(logits_LMKB, target_LB[:, None])
-    return members, wrong_votes(logits_LMKB.mean(1), target_LB)
+    mean_LKB = logits_LMKB.mean(1) if mean_LKB is None else mean_LKB
+    return members, wrong_votes(mean_LKB, target_LB)
 
 
 def at_target(values: Tensor, target: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ Shape suffixes as in `loss`: class-major logits LMKB, targets LB for classes and
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from jtdiag.families.categorical import Categorical
 from jtdiag.families.contract import Family
 from jtdiag.recipe.recipe import Recipe
 
+Errors = tuple[Tensor, Tensor]
+"""Errors of members (L, M, B) and of the ensemble (L, B)."""
 PerExample = Callable[[Family, Tensor, Tensor, Tensor], Tensor]
 """Maps a family, η (..., M, N, K), targets and λ to losses (..., N)."""
 
@@ -28,6 +31,24 @@ class TrainingObjective:
     combiner: str = "logits"
     error_scale: float = 1.0
     """Divisor of the family's errors."""
+    single_pass: ClassVar[bool] = False
+    """Whether losses and gradient are computed by `loss`, in a single pass over the logits."""
+
+    def measured(self, logits_LMKB: Tensor, target: Tensor) -> tuple[StepLosses, Errors]:
+        """Return the losses and the errors on every example."""
+        return self.losses(logits_LMKB, target), self.errors(logits_LMKB, target)
+
+    def step(
+        self,
+        logits_LMKB: Tensor,
+        target: Tensor,
+        lam_L: Tensor,
+        share: Tensor | None = None,
+        weight: Tensor | None = None,
+    ) -> tuple[StepLosses, Errors, Tensor]:
+        """Return losses, errors and gradient of a training step: see `losses_and_gradient`."""
+        losses, gradient = self.losses_and_gradient(logits_LMKB, target, lam_L, share, weight)
+        return losses, self.errors(logits_LMKB, target), gradient
 
     def losses(self, logits_LMKB: Tensor, target: Tensor) -> StepLosses:
         """Return every member's and the ensemble's loss on every example."""
@@ -65,7 +86,7 @@ class TrainingObjective:
         """Return the gradient of each example's objective with respect to η, (L, M, B, K)."""
         return combining.gradient(self.family, eta, target, lam, self.combiner, share)
 
-    def errors(self, logits_LMKB: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def errors(self, logits_LMKB: Tensor, target: Tensor) -> Errors:
         """Return the errors of members (L, M, B) and of the ensemble (L, B)."""
         eta = logits_LMKB.transpose(2, 3)
         expanded = combining.for_members(self.family, target)
@@ -77,6 +98,8 @@ class TrainingObjective:
 @dataclass(frozen=True, kw_only=True)
 class Classes(TrainingObjective):
     """Eq. 4 for classes and averaged logits in closed form, in a single pass over the logits."""
+
+    single_pass: ClassVar[bool] = True
 
     def losses(self, logits_LMKB: Tensor, target: Tensor) -> StepLosses:
         """Return every member's and the ensemble's cross-entropy on every example."""
@@ -96,7 +119,7 @@ class Classes(TrainingObjective):
         losses, gradient = loss.losses_and_gradient(logits_LMKB, target, lam_L)
         return losses, gradient if weight is None else gradient * weight.unsqueeze(2)
 
-    def errors(self, logits_LMKB: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def errors(self, logits_LMKB: Tensor, target: Tensor) -> Errors:
         """Return where the predicted class is wrong."""
         return loss.vote_errors(logits_LMKB, target)
 

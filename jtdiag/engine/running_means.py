@@ -11,9 +11,10 @@ from jtdiag import names
 from jtdiag.engine.loss import StepLosses, vote_errors
 from jtdiag.engine.modules.contract import Ratio, as_lanes
 from jtdiag.engine.modules.module_means import NOTHING, ModuleMeans
-from jtdiag.engine.objectives import TrainingObjective
+from jtdiag.engine.objectives import Errors, TrainingObjective
+from jtdiag.engine.ranks.division import WHOLE, Division
 
-Errors = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+ErrorsOf = Callable[[Tensor, Tensor], Errors]
 """Maps logits (L, M, K, B) and targets to errors of members (L, M, B) and ensemble (L, B)."""
 
 
@@ -25,7 +26,7 @@ class RunningMeans:
         lanes: int,
         members: int,
         device: torch.device,
-        errors: Errors = vote_errors,
+        errors: ErrorsOf = vote_errors,
         modules: ModuleMeans | None = None,
     ) -> None:
         self._errors = errors
@@ -44,9 +45,15 @@ class RunningMeans:
         self._examples = 0
 
     @torch.no_grad()
-    def add(self, logits_LMKB: Tensor, target: Tensor, losses: StepLosses) -> None:
-        """Add one batch."""
-        self._add(losses, self._errors(logits_LMKB, target))
+    def add(
+        self,
+        logits_LMKB: Tensor,
+        target: Tensor,
+        losses: StepLosses,
+        errors: Errors | None = None,
+    ) -> None:
+        """Add one batch; errors are computed if they are not given."""
+        self._add(losses, self._errors(logits_LMKB, target) if errors is None else errors)
 
     @torch.no_grad()
     def add_by_module(
@@ -80,7 +87,7 @@ class RunningMeans:
         self._add(own, (members[:lanes], ensemble[:lanes]))
         self.modules.add(features, losses.members[lanes:], members[lanes:], measured)
 
-    def _add(self, losses: StepLosses, errors: tuple[Tensor, Tensor]) -> None:
+    def _add(self, losses: StepLosses, errors: Errors) -> None:
         sums = self._sums
         sums[names.MEMBER_LOSS] += losses.members.sum(-1)
         sums[names.ENSEMBLE_LOSS] += losses.ensemble.sum(-1)
@@ -89,7 +96,11 @@ class RunningMeans:
         sums[names.ENSEMBLE_ERROR] += ensemble.sum(-1)
         self._examples += losses.members.shape[-1]
 
-    def means(self) -> dict[str, NDArray[np.float64]]:
-        """Return the means over all examples on the host: (L,), (L, M) or (L, M, modules)."""
-        rows = {name: (total / self._examples).cpu().numpy() for name, total in self._sums.items()}
+    def means(self, division: Division = WHOLE) -> dict[str, NDArray[np.float64]]:
+        """Return the means over all examples on the host: (L,), (L, M) or (L, M, modules).
+
+        Args:
+            division: Says what other processes have added.
+        """
+        rows = division.means(self._sums, self._examples)
         return rows if self.modules is None else rows | self.modules.means(rows)

@@ -23,6 +23,7 @@ from jtdiag.engine.execution import Choice, ExecutionPlan, candidate_plans, fast
 from jtdiag.engine.forward import Forward
 from jtdiag.engine.lane_group import EVALUATION_BATCH, LaneGroup
 from jtdiag.engine.modules.building import ModularNetwork
+from jtdiag.engine.ranks.division import WHOLE, Division
 from jtdiag.errors import DataError, RecipeError
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lanes, layout
@@ -57,10 +58,16 @@ class Session:
     """Settings of the run that this session resumes; empty for a new run."""
     same_groups: bool = False
     """Whether lanes are in groups of the recorded size, unless the recipe gives one."""
+    division: Division = WHOLE
+    """How lanes are divided over processes."""
 
     @classmethod
     def of(
-        cls, recipe: Recipe, device: str | None = None, factory: Factory | None = None
+        cls,
+        recipe: Recipe,
+        device: str | None = None,
+        factory: Factory | None = None,
+        division: Division = WHOLE,
     ) -> "Session":
         """Set up a session for a recipe.
 
@@ -68,6 +75,7 @@ class Session:
             recipe: The recipe to run.
             device: Overrides the device in the recipe.
             factory: Creates a member, if members.factory is not an address.
+            division: How lanes are divided over processes.
 
         Raises:
             DataError: if the data are missing or do not fit the recipe.
@@ -75,9 +83,19 @@ class Session:
         """
         torch_device = _device(device or recipe.engine.device)
         data = splits.load(recipe, torch_device)
-        stack = architectures.build(recipe.members, data.input_shape, len(data.classes), factory)
+        held = division.members_here(recipe.members.copies)
+        stack = architectures.build(
+            recipe.members, data.input_shape, len(data.classes), factory, held=held
+        )
         choice = Choice(plan=ExecutionPlan(execution=stack.executions[0]))
-        return cls(recipe=recipe, device=torch_device, data=data, stack=stack, choice=choice)
+        return cls(
+            recipe=recipe,
+            device=torch_device,
+            data=data,
+            stack=stack,
+            choice=choice,
+            division=division,
+        )
 
     @property
     def plan(self) -> ExecutionPlan:
@@ -93,7 +111,8 @@ class Session:
         remarks = self._try_module()
         images = len(self.data.input_shape) == 3
         candidates = candidate_plans(self.recipe, self.stack, images=images)
-        group = self.lane_group(self.groups()[0])
+        alone = replace(self, division=self.division.without_others())
+        group = alone.lane_group(self.groups()[0])
         if self._has_factory and group.identical_members:
             remarks = [*remarks, wording.identical(self.stack.count)]
         with torch_threads(self.threads):
@@ -165,7 +184,13 @@ class Session:
             self.plan,
             micro_members=self.micro_members,
             evaluation_batch=self.evaluation_batch,
+            division=self.division,
         )
+
+    @property
+    def _copies(self) -> int:
+        """Number of copies of the parameters in this process."""
+        return len(self.division.members(self.stack.count))
 
     @functools.cached_property
     def micro_members(self) -> int:
@@ -174,16 +199,16 @@ class Session:
         if setting == "auto":
             setting = self.recorded.get("micro_members", "auto")
         if setting != "auto":
-            return min(int(setting), self.stack.count)
+            return min(int(setting), self._copies)
         per_member = self._activations * self.recipe.train.batch
-        return max(1, min(self.stack.count, int(self._activation_memory() / per_member)))
+        return max(1, min(self._copies, int(self._activation_memory() / per_member)))
 
     @functools.cached_property
     def evaluation_batch(self) -> int:
         """Number of examples in a batch of an evaluation."""
         if "evaluation_batch" in self.recorded:
             return int(self.recorded["evaluation_batch"])
-        per_example = self._activations * self.stack.count
+        per_example = self._activations * self._copies
         limit = int(EVALUATION_FACTOR * self._activation_memory() / per_example)
         return max(1, min(EVALUATION_BATCH, limit))
 
@@ -307,7 +332,7 @@ class Session:
         if self.recipe.scheme != "bagging":
             return {}
         examples, trials = self.data.count(names.TRAIN), range(self.recipe.trials)
-        members, seed = self.recipe.members.count, self.recipe.seed
+        members, seed = range(self.recipe.members.count), self.recipe.seed
         drawn = [bootstrap.counts(examples, members, seed, t).numpy() for t in trials]
         source = [self.data.sources(names.TRAIN, t) for t in trials]
         return {names.BOOTSTRAP_COUNT: np.stack(drawn), names.BOOTSTRAP_SOURCE: np.stack(source)}
@@ -352,7 +377,7 @@ class Session:
         free, _ = torch.cuda.mem_get_info(self.device)
         recipe, extent = self.recipe, self.extent
         outputs = sum(extent.examples[split] for split in recipe.keep.splits) * extent.outputs
-        numbers = 6 * recipe.members.copies * extent.parameters_per_member
+        numbers = 6 * self._copies * extent.parameters_per_member
         numbers += 2 * recipe.members.count * outputs
         return max(1, free // 2 // (8 * numbers))
 
@@ -366,9 +391,16 @@ class Session:
         setting = self.recipe.engine.threads
         if setting != "auto":
             return int(setting)
-        products = self.extent.parameters_per_member * self.stack.count
+        products = self.extent.parameters_per_member * self._copies
         products *= self.recipe.train.batch
-        return 1 if products < SMALL_STEP else joblib.cpu_count()
+        every = max(1, joblib.cpu_count() // self.division.ranks.here)
+        return 1 if products < SMALL_STEP else every
+
+    @property
+    def _recorded_micro_members(self) -> int:
+        """Number to record: all members, if all of this process are computed at once."""
+        at_once = self.micro_members
+        return at_once if at_once < self._copies else self.stack.count
 
     def settings(self) -> dict[str, str]:
         """Return where and how the run is computed; stored with the run."""
@@ -387,9 +419,10 @@ class Session:
             "execution": self.plan.execution,
             "layout": "channels_last" if self.plan.channels_last else "channels_first",
             "chosen": self.choice.reason,
-            "micro_members": str(self.micro_members),
+            "micro_members": str(self._recorded_micro_members),
             "evaluation_batch": str(self.evaluation_batch),
             "products": "bfloat16" if self.plan.bfloat16 else self.recipe.engine.precision,
+            **({"ranks": str(self.division.ranks.count)} if self.division.ranks.count > 1 else {}),
             "torch": torch.__version__,
             "machine": platform.machine(),
         }

@@ -34,16 +34,25 @@ def _uniform(seed: int, trial: int, member: int) -> Tensor:
     return torch.rand(1, generator=generator, dtype=torch.float64)
 
 
-def initial(recipe: Recipe, stack: ModuleStack, trial: int) -> dict[str, Tensor]:
+def initial(
+    recipe: Recipe, stack: ModuleStack, trial: int, members: range | None = None
+) -> dict[str, Tensor]:
     """Return initial parameters and buffers (M, …) of a trial, parameters times their factor.
 
     Every trained parameter of a member is multiplied, scale and shift of batch normalization
     included; buffers, such as running statistics, are not.
+
+    Args:
+        recipe: The recipe.
+        stack: Its members.
+        trial: The trial.
+        members: Of which members, with the values that they have among all; by default all.
     """
-    state = stack.initial(seeds.generator(recipe.seed, seeds.Purpose.WEIGHTS, trial))
+    members = range(stack.count) if members is None else members
+    state = stack.initial(seeds.generator(recipe.seed, seeds.Purpose.WEIGHTS, trial), members)
     if recipe.members.starts_equal:
         return state
-    by_member = factors(recipe, trial)
+    by_member = factors(recipe, trial)[members.start : members.stop]
     return {
         name: _times(tensor, by_member) if name in stack.parameters else tensor
         for name, tensor in state.items()

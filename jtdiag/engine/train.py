@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jtdiag import names
-from jtdiag.cluster import workers
+from jtdiag.cluster import torchrun, workers
 from jtdiag.engine import on_workers, parts
 from jtdiag.engine.architectures.factory import address_of
 from jtdiag.engine.architectures.module_stack import Factory
@@ -22,11 +23,16 @@ from jtdiag.engine.early_warning import Decision
 from jtdiag.engine.lane_group import LaneGroup, Measured, Rows
 from jtdiag.engine.parts import Part
 from jtdiag.engine.progress import EpochReport, Listener, NullListener, Plan
+from jtdiag.engine.ranks import checks, processes
+from jtdiag.engine.ranks.processes import Ranks
+from jtdiag.engine.ranks.stopping import AgreedStopRequest
+from jtdiag.engine.ranks.store import RankWriter, require_shared
 from jtdiag.engine.session import Session, torch_threads
 from jtdiag.engine.stages import Row, of_lanes, stages
 from jtdiag.engine.stopping import StopRequest
 from jtdiag.engine.writer import BackgroundWriter
-from jtdiag.errors import RecipeError, StoreError, option
+from jtdiag.errors import ClusterError, RecipeError, StoreError, option
+from jtdiag.objects.object_folder import is_address
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.recipe.toml import from_table
@@ -82,28 +88,126 @@ def train(
     recipe = _recipe(recipe, factory, data_given=data is not None)
     place = out if out is not None else Path("runs") / recipe.name
     chosen = None if part is None else Part.of_text(part)
+    _check_place(place)
     with uploading.training_folder(place) as path:
         _check_cluster(client, path, chosen)
         if data is not None:
             recipe = in_memory.with_data(recipe, data, path.parent)
-        listener, stop = listener or NullListener(), stop or StopRequest()
-        session, store = _set_up(recipe, path, factory, chosen, client, resume)
-        try:
-            listener.begin(_plan(session, path, store, chosen))
-            if store is None:
-                store = _create(session, path, None)
-            with stop.heeding():
-                if client is None:
-                    with torch_threads(session.threads):
-                        _train_stages(session, store, _lanes(session, chosen), listener, stop)
-                else:
-                    store.close()  # workers take the locks of their lanes
-                    job = on_workers.job(session.recipe, path, factory, _train_on_worker)
-                    on_workers.train_lanes(client, job, session.groups(), listener, stop)
-        finally:
-            if store is not None:
-                store.close()
+        how = _How(path=path, part=chosen, resume=resume, shared=bool(part or client))
+        _carry_out(recipe, how, factory, client, listener or NullListener(), stop or StopRequest())
     return Run(place)
+
+
+def _check_place(place: str | Path) -> None:
+    """Check that several processes can write a run where it is to be."""
+    if torchrun.count() > 1 and is_address(place):
+        raise ClusterError(
+            f"{place} is in an object store, to which ranks of torchrun do not write; choose a "
+            "folder that all machines share."
+        )
+
+
+def _carry_out(
+    recipe: Recipe,
+    how: "_How",
+    factory: Factory | None,
+    client: "Client | None",
+    listener: Listener,
+    stop: StopRequest,
+) -> None:
+    with processes.joined(recipe.engine.device) as ranks:
+        resuming = ranks.agreed(lambda: ranks.first and _resumes(how.path, how.may_join))
+        session = ranks.agreed(lambda: _session(recipe, factory, ranks))
+        if ranks.count > 1:
+            listener = listener if ranks.first else NullListener()
+            _train_over_ranks(session, how, resuming, listener, stop)
+            return
+    with closing(_opened(session, how, resuming, listener)) as opened, stop.heeding():
+        if client is None:
+            with torch_threads(opened.session.threads):
+                own = _lanes(opened.session, how.part)
+                _train_stages(opened.session, opened.store, own, listener, stop)
+        else:
+            opened.close()  # workers take the locks of their lanes
+            job = on_workers.job(recipe, how.path, factory, _train_on_worker)
+            on_workers.train_lanes(client, job, opened.session.groups(), listener, stop)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _How:
+    """How a run is trained, as `train` was asked."""
+
+    path: Path
+    part: Part | None
+    resume: bool
+    shared: bool
+    """Whether other processes train other lanes."""
+
+    @property
+    def may_join(self) -> bool:
+        """Whether there may be a run in the folder."""
+        return self.resume or self.part is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Opened:
+    """A run that is about to be trained, with the session that its settings determine."""
+
+    session: Session
+    store: RunWriter
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def _session(recipe: Recipe, factory: Factory | None, ranks: Ranks) -> Session:
+    """Set up a session, whose lanes are divided over processes if there are several."""
+    return Session.of(recipe, factory=factory, division=checks.division_of(recipe, ranks))
+
+
+def _opened(session: Session, how: _How, resuming: bool, listener: Listener) -> _Opened:
+    """Open or create a run, after telling the listener what will be trained."""
+    session, store = _set_up(session, how, resuming)
+    try:
+        listener.begin(_plan(session, how.path, store, how.part))
+        return _Opened(session=session, store=store or _create(session, how.path, None))
+    except BaseException:
+        if store is not None:
+            store.close()
+        raise
+
+
+def _train_over_ranks(
+    session: Session, how: _How, resuming: bool, listener: Listener, stop: StopRequest
+) -> None:
+    """Train lanes together with other processes; rank 0 opens the run."""
+    ranks = session.division.ranks
+    ranks.agreed(lambda: checks.require_same_data(session))
+    opened = ranks.agreed(lambda: _opened_on_first(session, how, resuming, listener))
+    writer = None if opened is None else opened.store
+    try:
+        settings = ranks.of_first(opened.session.settings() if opened else {})
+        if opened is None:
+            session = session.with_recorded_plan(settings, same_groups=True)
+        else:
+            session = opened.session
+        require_shared(how.path, session.division)
+        own = _lanes(session, how.part)
+        store = RankWriter(writer, how.path, session.recipe, session.division, own)
+        with stop.heeding(), torch_threads(session.threads):
+            _train_stages(session, store, own, listener, AgreedStopRequest(stop, ranks))
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _opened_on_first(
+    session: Session, how: _How, resuming: bool, listener: Listener
+) -> _Opened | None:
+    if not session.division.ranks.first:
+        return None
+    checks.require_divisible(session)
+    return _opened(session, how, resuming, listener)
 
 
 def _recipe(
@@ -119,22 +223,14 @@ def _recipe(
     return recipe if factory is None else _with_factory(recipe, factory)
 
 
-def _set_up(
-    recipe: Recipe,
-    path: Path,
-    factory: Factory | None,
-    part: Part | None,
-    client: "Client | None",
-    resume: bool,
-) -> tuple[Session, RunWriter | None]:
+def _set_up(session: Session, how: _How, resuming: bool) -> tuple[Session, RunWriter | None]:
     """Return the session, and the writer of a run that exists or that others join."""
-    resuming = _resumes(path, resume or part is not None)
-    session = Session.of(recipe, factory=factory)
+    path, part, resume = how.path, how.part, how.resume
     if not resuming:
         session = session.with_fastest_plan()
         return (session, None) if part is None else _create_or_join(session, path, part, resume)
-    session = _recorded(session, path, shared=part is not None or client is not None)
-    if growth.only_grows(Run(path).recipe, recipe):
+    session = _recorded(session, path, shared=how.shared)
+    if growth.only_grows(Run(path).recipe, session.recipe):
         _grow(session, path)
     return session, _reopen(session, path, part, resume)
 
@@ -142,6 +238,8 @@ def _set_up(
 def _check_cluster(client: "Client | None", path: Path, part: Part | None) -> None:
     if client is None:
         return
+    if torchrun.count() > 1:
+        raise ClusterError(torchrun.NOT_WITH_WORKERS)
     if part is not None:
         raise RecipeError(
             f"{option('part', '--part')} is for processes that know nothing of each other; the "
@@ -168,7 +266,7 @@ def _train_on_worker(
 
 def _train_stages(
     session: Session,
-    store: RunWriter,
+    store: "RunWriter | RankWriter",
     own: Sequence[Lane],
     listener: Listener,
     stop: StopRequest,
@@ -358,7 +456,7 @@ class _GroupRun:
         session: Session,
         rows: Sequence[Row],
         last: int,
-        store: RunWriter,
+        store: RunWriter | RankWriter,
         writer: BackgroundWriter,
         listener: Listener,
         stop: StopRequest,
@@ -538,17 +636,20 @@ class _GroupRun:
         action = result.decisions[index].action
         epoch, keep_weights = result.epoch, result.epoch in seal.checkpoints
 
+        division = self.session.division
+
         def job() -> None:
-            host = {name: tensor.cpu().numpy() for name, tensor in weights.items()}
-            state = {f"weight/{name}": array for name, array in host.items()}
-            state |= {f"memory/{name}": t.cpu().numpy() for name, t in memory.items()}
+            host = {name: tensor.cpu() for name, tensor in weights.items()}
+            state = {f"weight/{name}": tensor for name, tensor in host.items()}
+            state |= {f"memory/{name}": tensor.cpu() for name, tensor in memory.items()}
+            outputs = division.logits({s: tensor.cpu() for s, tensor in logits.items()})
             block = EpochBlock(
                 lane=lane,
                 epoch=epoch,
                 metrics=metrics,
-                outputs={s: t.cpu().numpy().swapaxes(1, 2) for s, t in logits.items()},
-                checkpoint=host if keep_weights else {},
-                state=state,
+                outputs={s: array.swapaxes(1, 2) for s, array in outputs.items()},
+                checkpoint=division.weights(host) if keep_weights else {},
+                state=division.weights(state),
                 action=action,
             )
             self.store.write(block)

@@ -1,8 +1,10 @@
 """States that training resumes from: one file per lane, for its last sealed epoch."""
 
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any, cast
-from zipfile import BadZipFile
+from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from jtdiag.errors import StoreError
 from jtdiag.printable import shell_word
 from jtdiag.store.lanes import FOLDER, Lane, Seal
 
-State = dict[str, NDArray[Any]]
+State = Mapping[str, NDArray[Any]]
 """Arrays needed to resume training exactly."""
 
 PLACE = "trial, lam, epoch"
@@ -29,16 +31,28 @@ def is_needed(seal: Seal) -> bool:
 
 
 def write(run: Path, lane: Lane, epoch: int, state: State) -> None:
-    """Write the state of a lane at the end of an epoch; it is complete or not there."""
+    """Write the state of a lane at the end of an epoch; it is complete or not there.
+
+    The file is one of numpy.savez, which would hold all arrays in memory. They are looked at one
+    after the other, since they may come from other processes.
+    """
     path = path_of(run, lane, epoch)
     draft = path.with_suffix(".draft")
-    with draft.open("wb") as stream:
-        np.savez(stream, **cast(Any, {**state, PLACE: _place(lane, epoch)}))
+    with ZipFile(draft, "w") as archive:
+        for name, array in chain(state.items(), [(PLACE, _place(lane, epoch))]):
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
     draft.replace(path)
 
 
-def read(run: Path, lane: Lane, epoch: int) -> State:
+def read(run: Path, lane: Lane, epoch: int, members: slice = slice(None)) -> State:
     """Read the state of a lane at the end of an epoch.
+
+    Args:
+        run: The run's folder.
+        lane: The lane.
+        epoch: The epoch.
+        members: Part of the first axis of each array that is returned, if it has axes.
 
     Raises:
         StoreError: if the state is missing or damaged, or that of another lane or epoch.
@@ -46,9 +60,11 @@ def read(run: Path, lane: Lane, epoch: int) -> State:
     path = path_of(run, lane, epoch)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            state = dict(arrays)
-        if state.pop(PLACE, _place(lane, epoch)).tolist() != _place(lane, epoch).tolist():
-            raise ValueError("it is that of another lane or epoch")
+            place = arrays[PLACE] if PLACE in arrays else _place(lane, epoch)
+            if place.tolist() != _place(lane, epoch).tolist():
+                raise ValueError("it is that of another lane or epoch")
+            names = [name for name in arrays if name != PLACE]
+            state = {name: _part(arrays[name], members) for name in names}
     # Damaged headers of the archive are taken for encryption (RuntimeError) or for methods of
     # compression that do not exist (NotImplementedError); a file of a single array is no mapping.
     except (
@@ -60,6 +76,10 @@ def read(run: Path, lane: Lane, epoch: int) -> State:
             f"Train the lane again with: jtdiag check {shell_word(run)} --repair"
         ) from error
     return state
+
+
+def _part(array: NDArray[Any], members: slice) -> NDArray[Any]:
+    return array[members].copy() if array.ndim and members != slice(None) else array
 
 
 def _place(lane: Lane, epoch: int) -> NDArray[np.int64]:

@@ -67,6 +67,14 @@ class Examples:
     source_index: NDArray[np.int64]
 
 
+def seal_after(seal: Seal, block: EpochBlock, recipe: Recipe) -> Seal:
+    """Return the seal of a lane after the next epoch; without the checksums of metrics."""
+    error = None
+    if names.VAL in recipe.splits:
+        error = float(block.metrics[names.ENSEMBLE_ERROR][recipe.splits.index(names.VAL)])
+    return seal.after(block.epoch, error, recipe, block.action)
+
+
 class OccupiedError(StoreError):
     """A folder for a new run that contains something, such as a run."""
 
@@ -195,7 +203,7 @@ class RunWriter:
             )
         self._require_present()
         self._lock.require(block.lane)
-        after = seal.after(block.epoch, self._val_error(block), self.recipe, block.action)
+        after = seal_after(seal, block, self.recipe)
         with self._disk_errors():
             self._write_arrays(block)
             if block.state:  # recordings have none
@@ -233,11 +241,6 @@ class RunWriter:
         except StoreError:
             self._require_present()
             raise
-
-    def _val_error(self, block: EpochBlock) -> float | None:
-        if names.VAL not in self.recipe.splits:
-            return None
-        return float(block.metrics[names.ENSEMBLE_ERROR][self.recipe.splits.index(names.VAL)])
 
     def _write_arrays(self, block: EpochBlock) -> None:
         lane = (block.lane.lam_index, block.lane.trial)

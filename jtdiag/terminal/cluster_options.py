@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jtdiag.cluster import torchrun
 from jtdiag.errors import ClusterError
 from jtdiag.printable import shell_word
 
@@ -68,6 +69,8 @@ class ClusterOptions:
             )
         if not given:
             return nullcontext()
+        if torchrun.count() > 1:
+            raise ClusterError(torchrun.NOT_WITH_WORKERS)
         from jtdiag.cluster import connecting
 
         if self.workers:

@@ -104,7 +104,7 @@ def parallel(tmp_path, monkeypatch):
         now.split = split
         return originals[1](self, split, *others, **more)
 
-    def add(self, logits, target, losses):
+    def add(self, logits, target, losses, *errors):
         eta = logits[0].transpose(1, 2)
         if now.split == "" and now.epoch:
             monitor.update(eta, target[0])
@@ -112,7 +112,7 @@ def parallel(tmp_path, monkeypatch):
             monitor.record(now.split, eta, target[0])
             if now.split == names.TEST:  # the last that the engine measures of an epoch
                 monitor.end_epoch()
-        originals[2](self, logits, target, losses)
+        originals[2](self, logits, target, losses, *errors)
 
     monkeypatch.setattr(LaneGroup, "train_epoch", train_epoch)
     monkeypatch.setattr(LaneGroup, "measure", measure)

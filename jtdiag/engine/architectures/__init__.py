@@ -21,6 +21,8 @@ def build(
     input_shape: tuple[int, ...],
     outputs: int,
     factory: "Factory | None" = None,
+    *,
+    held: int | None = None,
 ) -> "ModuleStack":
     """Return the stack of members that [members] of a recipe describes.
 
@@ -29,6 +31,7 @@ def build(
         input_shape: Shape of one example.
         outputs: Number of outputs of one member, K.
         factory: Creates what members.factory would; by default that address is loaded.
+        held: Number of members that this machine must hold; by default all.
 
     Raises:
         RecipeError: if the architecture does not accept such inputs.
@@ -42,7 +45,7 @@ def build(
             f"has shape {input_shape}; use arch = 'mlp', or images (C, H, W)."
         )
     if "factory" not in architecture.fields:
-        _require_memory(members, input_shape, outputs)
+        _require_memory(members, input_shape, outputs, members.copies if held is None else held)
     stack = architecture.build(members, input_shape, outputs, factory)
     if not isinstance(stack, ModuleStack):
         raise RecipeError(
@@ -56,7 +59,9 @@ COPIES = 4
 """Weights, their start, gradients and the state of an optimizer, at least."""
 
 
-def _require_memory(members: Members, input_shape: tuple[int, ...], outputs: int) -> None:
+def _require_memory(
+    members: Members, input_shape: tuple[int, ...], outputs: int, held: int
+) -> None:
     """Check that the members fit in memory, on the meta device, which allocates nothing.
 
     Raises:
@@ -78,7 +83,7 @@ def _require_memory(members: Members, input_shape: tuple[int, ...], outputs: int
     if not isinstance(stack, ModuleStack):  # refused by the caller
         return
     sizes = [math.prod(p.shape) for p in stack.parameters.values()]
-    needed, free = COPIES * 4 * members.copies * sum(sizes), memory.available()
+    needed, free = COPIES * 4 * held * sum(sizes), memory.available()
     if needed > free:
         raise RecipeError(
             f"members.count is {members.count}, with {sum(sizes):,} parameters each; training "

@@ -36,10 +36,16 @@ class MemberStack(Protocol):
     def buffers(self) -> Mapping[str, Parameter]:
         """Buffers of one member by name, such as the running statistics of BatchNorm."""
 
-    def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
+    def initial(
+        self, generator: torch.Generator, members: range | None = None
+    ) -> dict[str, Tensor]:
         """Return initial parameters and buffers (M, …), on the CPU.
 
         They are in float64, but for buffers of integers, booleans and complex numbers.
+
+        Args:
+            generator: Determines all random numbers.
+            members: Of which members, with the values that they have among all; by default all.
         """
 
     def __call__(self, state: State, x: Tensor, *, training: bool = False) -> Tensor:

@@ -113,26 +113,38 @@ class MLP(ModuleStack):
     def _has_norm(self, layer: int) -> bool:
         return self.norm and layer < len(self.widths) - 1
 
-    def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
+    def initial(
+        self, generator: torch.Generator, members: range | None = None
+    ) -> dict[str, Tensor]:
         """Return weights and biases from U(±1/√fan_in), the default of torch and of Webb et al.
 
         BatchNorm begins with scale 1 and shift 0, and draws nothing.
         """
+        members = range(self.count) if members is None else members
+        count = len(members)
         state = {}
         for i in range(1, len(self.widths)):
             bound = 1 / math.sqrt(self.widths[i - 1])
             for name in (f"layer{i}.weight", f"layer{i}.bias"):
-                shape = (self.count, *self.parameters[name].shape)
-                uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
+                uniform = self._uniform(self.parameters[name].shape, generator, members)
                 state[name] = (2 * uniform - 1) * bound
             if self._has_norm(i):
-                shape = (self.count, self.widths[i])
+                shape = (count, self.widths[i])
                 for name in ("weight", "running_var"):
                     state[f"norm{i}.{name}"] = torch.ones(shape, dtype=torch.float64)
                 for name in ("bias", "running_mean"):
                     state[f"norm{i}.{name}"] = torch.zeros(shape, dtype=torch.float64)
-                state[f"norm{i}.num_batches_tracked"] = torch.zeros(self.count, dtype=torch.int64)
+                state[f"norm{i}.num_batches_tracked"] = torch.zeros(count, dtype=torch.int64)
         return state
+
+    def _uniform(
+        self, shape: tuple[int, ...], generator: torch.Generator, members: range
+    ) -> Tensor:
+        """Draw numbers from U(0, 1) for all members, and return those of some."""
+        drawn = (
+            torch.rand(shape, generator=generator, dtype=torch.float64) for _ in range(self.count)
+        )
+        return torch.stack([own for member, own in enumerate(drawn) if member in members])
 
     def stacked(self, state: State, h: Tensor, start: int, stop: int, *, training: bool) -> Tensor:
         """Compute the layers after `start` up to `stop`: see `ModuleStack.run`."""

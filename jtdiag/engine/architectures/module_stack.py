@@ -87,18 +87,27 @@ class ModuleStack:
         """Buffers of the module, under their names in the module."""
         return {name: _parameter(name, b) for name, b in self._template.named_buffers()}
 
-    def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the state of M new modules; torch's global generator is restored.
+    def initial(
+        self, generator: torch.Generator, members: range | None = None
+    ) -> dict[str, Tensor]:
+        """Return the state of M new modules, or of some; torch's global generator is restored.
+
+        Args:
+            generator: Where their seed is drawn.
+            members: Of which members; by default of all M. Others are created and dropped.
 
         Raises:
             RecipeError: if the modules differ in more than the values of their tensors.
         """
         seed = int(torch.randint(2**62, (), generator=generator))
+        members = range(self.count) if members is None else members
         states = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            for _ in range(self.count):
-                states.append(tensors_of(self._factory()))
+            for member in range(members.stop):
+                state = tensors_of(self._factory())
+                if member in members:
+                    states.append(state)
         for state in states:
             _require_same_kind(tensors_of(self._template), state)
         return {

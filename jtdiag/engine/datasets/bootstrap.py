@@ -13,7 +13,7 @@ from jtdiag.recipe.recipe import Recipe
 from jtdiag.store.lanes import Lane
 
 
-def counts(examples: int, members: int, seed: int, trial: int) -> Tensor:
+def counts(examples: int, members: range, seed: int, trial: int) -> Tensor:
     """Return how often each member draws each training example, (M, N) in int16.
 
     Each member makes N draws with replacement, so every row sums to N. The draws of a member do
@@ -21,15 +21,15 @@ def counts(examples: int, members: int, seed: int, trial: int) -> Tensor:
 
     Args:
         examples: Size N of the training split.
-        members: Number of members, M.
+        members: Which members.
         seed: The seed of the recipe.
         trial: Draws differ between trials.
     """
-    drawn_MN = torch.empty((members, examples), dtype=torch.int16)
-    for member in range(members):
+    drawn_MN = torch.empty((len(members), examples), dtype=torch.int16)
+    for row, member in enumerate(members):
         generator = seeds.generator(seed, seeds.Purpose.BOOTSTRAP, trial, member)
         draws = torch.randint(examples, (examples,), generator=generator)
-        drawn_MN[member] = torch.bincount(draws, minlength=examples)
+        drawn_MN[row] = torch.bincount(draws, minlength=examples)
     return drawn_MN
 
 
@@ -41,11 +41,16 @@ class Bootstrap:
     """
 
     def __init__(
-        self, recipe: Recipe, lanes: Sequence[Lane], examples: int, device: torch.device
+        self,
+        recipe: Recipe,
+        lanes: Sequence[Lane],
+        members: range,
+        examples: int,
+        device: torch.device,
     ) -> None:
         self.own = recipe.bootstrap == "batches"
         """Whether each member has its own batches; the group is then a single lane."""
-        drawn = [counts(examples, recipe.members.count, recipe.seed, lane.trial) for lane in lanes]
+        drawn = [counts(examples, members, recipe.seed, lane.trial) for lane in lanes]
         if self.own:
             [counts_MN] = drawn
             examples_N = torch.arange(examples)

@@ -44,7 +44,7 @@ def group(recipe, which=slice(None)):
 
 
 def test_every_member_draws_as_many_examples_as_there_are():
-    found = bootstrap.counts(500, 20, seed=3, trial=1)
+    found = bootstrap.counts(500, range(20), seed=3, trial=1)
     assert found.shape == (20, 500)
     assert (found.long().sum(1) == 500).all()
     assert (found >= 0).all()
@@ -52,7 +52,7 @@ def test_every_member_draws_as_many_examples_as_there_are():
 
 def test_counts_have_the_moments_of_a_multinomial_of_equal_chances():
     n, members = 400, 300
-    found = bootstrap.counts(n, members, seed=0, trial=0).double().numpy()
+    found = bootstrap.counts(n, range(members), seed=0, trial=0).double().numpy()
     # Mean 1, variance 1 − 1/N, covariance −1/N; a count is 0 with chance (1 − 1/N)^N. The limits
     # are five standard errors: of x² the variance is near 11, of products near 1.
     entries = n * members
@@ -68,15 +68,15 @@ def test_counts_are_those_of_the_same_draws_one_by_one():
     generator = seeds.generator(5, seeds.Purpose.BOOTSTRAP, 2, 1)
     for example in torch.randint(50, (50,), generator=generator).tolist():
         slow[example] += 1
-    assert bootstrap.counts(50, 3, seed=5, trial=2)[1].tolist() == slow.tolist()
+    assert bootstrap.counts(50, range(3), seed=5, trial=2)[1].tolist() == slow.tolist()
 
 
 def test_members_and_trials_and_seeds_draw_differently_and_more_members_change_no_draw():
-    first = bootstrap.counts(100, 4, seed=0, trial=0)
+    first = bootstrap.counts(100, range(4), seed=0, trial=0)
     assert len({tuple(row) for row in first.tolist()}) == 4
-    assert torch.equal(bootstrap.counts(100, 9, seed=0, trial=0)[:4], first)
+    assert torch.equal(bootstrap.counts(100, range(9), seed=0, trial=0)[:4], first)
     for other in ({"seed": 1, "trial": 0}, {"seed": 0, "trial": 1}):
-        assert not torch.equal(bootstrap.counts(100, 4, **other), first)
+        assert not torch.equal(bootstrap.counts(100, range(4), **other), first)
 
 
 # --- the slow, obvious versions ------------------------------------------------------------------
@@ -91,7 +91,7 @@ class Loop:
         self.x, self.y = data.part("train").x, data.part("train").y
         self.at = data.positions("train", lane.trial)
         self.counts = bootstrap.counts(
-            len(self.at), recipe.members.count, recipe.seed, lane.trial
+            len(self.at), range(recipe.members.count), recipe.seed, lane.trial
         ).long()
         generator = seeds.generator(recipe.seed, seeds.Purpose.WEIGHTS, lane.trial)
         initial = made.stack.initial(generator)
@@ -186,7 +186,7 @@ def test_lanes_side_by_side_have_the_bootstraps_of_their_own_trials(npz):
 
 def everything_once(monkeypatch):
     def ones(examples, members, seed, trial):
-        return torch.ones((members, examples), dtype=torch.int16)
+        return torch.ones((len(members), examples), dtype=torch.int16)
 
     monkeypatch.setattr(bootstrap, "counts", ones)
 
@@ -268,7 +268,7 @@ def test_the_store_says_which_examples_every_member_has_seen(npz, tmp_path, mode
     kept = run.tree["bootstrap"]
     assert kept["count"].dims == ("trial", "member", "example")
     for lane in run.lanes:
-        drawn = bootstrap.counts(80, 3, recipe.seed, lane.trial)
+        drawn = bootstrap.counts(80, range(3), recipe.seed, lane.trial)
         assert kept["count"].sel(trial=lane.trial).values.tolist() == drawn.tolist()
         at = kept["source_index"].sel(trial=lane.trial).values
         assert set(at) == set(range(100)) - set(run.array("outputs/val/source_index")[lane.trial])

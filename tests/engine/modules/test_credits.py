@@ -198,7 +198,7 @@ def test_a_step_is_that_of_networks_in_a_loop(group_of):
 
 def first_batch(group):
     ranks = group._ranks(1)[:, : group.recipe.train.batch]
-    return next(group._batches(group._positions(ranks), ranks.shape[1], "train"))
+    return group._batch(group._positions(ranks), "train")
 
 
 def test_lambda_in_every_head_couples_the_local_heads(group_of):
@@ -408,7 +408,7 @@ def one_step(group, lr):
     """Train on the first batch."""
     ranks = group._ranks(1)[:, : group.recipe.train.batch]
     positions = group._positions(ranks)
-    x, target = next(group._batches(positions, ranks.shape[1], "train"))
+    x, target = group._batch(positions, "train")
     rates = group._per_lane([lr, lr])
     group._step((1, 0), x, target, rates, group._running_means(), positions=positions)
 

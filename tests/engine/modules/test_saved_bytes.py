@@ -60,7 +60,7 @@ def saved_bytes(epoch=1, **modules):
     session = Session.of(recipe)
     group = LaneGroup(recipe, lanes.lanes_of(recipe), session.data, session.stack, session.device)
     positions = group._order(epoch)[:, :100]
-    [(x, target)] = group._batches(positions, 100, "train")
+    x, target = group._batch(positions, "train")
     peak = Peak(group._trained.values())
     with torch.autograd.graph.saved_tensors_hooks(peak.pack, lambda saved: saved.tensor):
         rates = group._per_lane([0.1])

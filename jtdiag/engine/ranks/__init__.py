@@ -1,0 +1,1 @@
+"""One lane on several processes, which torchrun starts: members or examples are divided."""
