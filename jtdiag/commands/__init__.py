@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import sys
+import time
 import traceback
 from functools import partial
 from importlib import import_module
@@ -67,6 +68,9 @@ TRUST_CODE = click.Option(
 )
 
 
+REPORTING = 5.0
+"""Seconds that rank 0 has to print an error of all ranks; it usually ends the others sooner."""
+
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """Errors of a file without a name, which is the standard output."""
 
@@ -113,8 +117,8 @@ class Commands(click.Group):
             with on_command_line():
                 return super().invoke(ctx)
         except JtdiagError as error:
-            if torchrun.rank() and not isinstance(error, RankError):
-                print(f"Error of rank {torchrun.rank()}: {error}", file=sys.__stderr__)
+            if torchrun.rank():
+                _end_after_first(error)
             raise click.ClickException(printable(str(error))) from error
         except OSError as error:
             message = "" if isinstance(error, BrokenPipeError) else _about_file(error)
@@ -142,6 +146,14 @@ def _write_any_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _end_after_first(error: JtdiagError) -> None:
+    """Let rank 0 print an error that it reports; torchrun ends all ranks as soon as one ends."""
+    if isinstance(error, RankError):
+        time.sleep(REPORTING)
+    else:
+        print(f"Error of rank {torchrun.rank()}: {error}", file=sys.__stderr__)
 
 
 def _print_nothing() -> None:

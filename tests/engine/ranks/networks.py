@@ -1,5 +1,8 @@
-"""Networks for members.factory."""
+"""Networks for members.factory, and data for data.name."""
 
+import os
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -33,3 +36,10 @@ def branches_with_dropout() -> nn.Module:
 
 def member_with_dropout() -> nn.Module:
     return nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Dropout(0.5), nn.Linear(8, 3))
+
+
+def data_that_differ():
+    """Return data that differ between ranks."""
+    random = np.random.default_rng(int(os.environ.get("RANK", "0")))
+    parts = [(random.normal(size=(n, 2)), np.arange(n) % 3) for n in (100, 40)]
+    return tuple(array for part in parts for array in part)
