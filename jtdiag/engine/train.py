@@ -59,6 +59,8 @@ def train(
 ) -> Run:
     """Train every lane of a recipe, or a part of its lanes, and return the run.
 
+    In processes that torchrun has started, all of which call it, lanes are divided over them.
+
     Args:
         recipe: A recipe, the name of a preset or file, or a table of fields as in TOML, such as
             ``{"lam": [0, 1], "members": {"arch": "mlp", "count": 8, "hidden": [16]}}``.
@@ -70,7 +72,8 @@ def train(
         resume: Resume the run in that folder, if there is one, from its last sealed epochs. On a
             CPU the resulting store is bit for bit that of an uninterrupted run. If the recipe only
             has more trials than the run, or more λs after its own, these are added.
-        listener: Receives the plan, every epoch, and every rule that fires.
+        listener: Receives the plan, every epoch, and every rule that fires. With several processes
+            it is that of rank 0.
         factory: Function that creates one member, for members.arch = "module", or one network
             with all branches, for "branches"; replaces the address in members.factory. The store
             keeps its address if it can be imported, else its name.
