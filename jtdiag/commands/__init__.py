@@ -68,8 +68,8 @@ TRUST_CODE = click.Option(
 )
 
 
-REPORTING = 5.0
-"""Seconds that rank 0 has to print an error of all ranks; it usually ends the others sooner."""
+REPORTING = 10.0
+"""Seconds that rank 0 has to print an error of all ranks; torchrun then ends the others."""
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """Errors of a file without a name, which is the standard output."""
@@ -149,10 +149,9 @@ def _write_any_text() -> None:
 
 
 def _end_after_first(error: JtdiagError) -> None:
-    """Let rank 0 print an error that it reports; torchrun ends all ranks as soon as one ends."""
-    if isinstance(error, RankError):
-        time.sleep(REPORTING)
-    else:
+    """Print an error, unless rank 0 has the same one: then torchrun ends this process."""
+    time.sleep(REPORTING)
+    if not isinstance(error, RankError):
         print(f"Error of rank {torchrun.rank()}: {error}", file=sys.__stderr__)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jtdiag.cluster import torchrun
 from jtdiag.objects.object_folder import is_address
 from jtdiag.printable import shell_word
 from jtdiag.terminal import completion
@@ -129,7 +130,7 @@ def _recipe(recipe: str, overrides: tuple[str, ...], *, resume: bool) -> "Recipe
 
     recipe = str(mirror.local(recipe)) if is_address(recipe) else recipe
     if os.path.isfile(Path(recipe) / RECIPE):
-        if resume:
+        if resume and not torchrun.rank():
             growth.finish(Path(recipe))
         Run(recipe).require_trusted_code()
     return find(recipe, overrides)
@@ -158,6 +159,10 @@ def _train(
     from jtdiag.terminal import wording
     from jtdiag.terminal.training import display
 
+    if torchrun.rank():  # rank 0 alerts and prints
+        with cluster.client():
+            run_training(recipe, out, resume=resume, stop=stop, part=part)
+        return
     with (
         cluster.client() as client,
         alerts.dispatcher() as dispatcher,

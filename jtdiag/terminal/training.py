@@ -146,7 +146,7 @@ def part(plan: Plan) -> str:
 
 
 def _device(settings: Mapping[str, str]) -> str:
-    return wording.device(settings["device"], settings["threads"])
+    return wording.device(settings["device"], settings["threads"], settings.get("ranks", "1"))
 
 
 def epoch_line(plan: Plan, report: EpochReport) -> str:

@@ -79,9 +79,10 @@ def scheme(name: str, bootstrap: str) -> str:
     return f"{name}, bootstrap by {bootstrap}" if name == "bagging" else name
 
 
-def device(name: str, threads: str) -> str:
-    """Return the device and its number of CPU threads."""
-    return f"{name}, {threads} {'thread' if threads == '1' else 'threads'}"
+def device(name: str, threads: str, ranks: str = "1") -> str:
+    """Return the device, and its number of CPU threads, of one process or of each of several."""
+    of_ranks = "" if ranks == "1" else f"{ranks} ranks with "
+    return f"{name}, {of_ranks}{threads} {'thread' if threads == '1' else 'threads'}"
 
 
 def lanes_at_a_time(count: str) -> str:

@@ -29,8 +29,7 @@ class SharedNetwork:
         """Return logits (L, M, K, b) of own examples (L, b, …) in training mode."""
         if self._parallel is None:
             self._parallel = self._started(x)
-        with self._ranks.connected():
-            logits: Tensor = self._parallel(x)
+        logits: Tensor = self._parallel(x)
         return logits
 
     def gradients(self, logits: Tensor, by_logits: Tensor) -> dict[str, Tensor]:
