@@ -12,6 +12,7 @@ import argparse
 import time
 from collections.abc import Callable
 
+import ratios
 import torch
 import torch.distributed as dist
 from workload import BATCH, CLASSES, Config, noise, recipe
@@ -55,12 +56,17 @@ def _measure(config: Config, ranks: Ranks, rounds: int, steps: int) -> None:
         wall.append((together[0], alone[0]))
         processor.append((together[1], alone[1]))
     if ranks.first:
+        for kind, each in (("wall", wall), ("processor", processor)):
+            figure = f"{config}, {ranks.count} ranks / one process, {kind} time"
+            ratios.print_line(figure, [own / other for own, other in each])
         expected = BATCH * CLASSES * torch.float32.itemsize
-        ratios = [min(a for a, _ in each) / min(b for _, b in each) for each in (wall, processor)]
+        of_fastest = [
+            min(a for a, _ in each) / min(b for _, b in each) for each in (wall, processor)
+        ]
         print(
             f"{config}: {exchanged:,} bytes a step (B × K numbers: {expected:,}); a step on "
-            f"{ranks.count} ranks takes {ratios[0]:.2f} of its time in one process, and "
-            f"{ratios[1]:.2f} of its processor time on rank 0",
+            f"{ranks.count} ranks takes {of_fastest[0]:.2f} of its time in one process, and "
+            f"{of_fastest[1]:.2f} of its processor time on rank 0",
             flush=True,
         )
 
