@@ -38,7 +38,7 @@ def write(run: Path, lane: Lane, epoch: int, state: State) -> None:
     """
     path = path_of(run, lane, epoch)
     draft = path.with_suffix(".draft")
-    with ZipFile(draft, "w") as archive:
+    with draft.open("wb") as stream, ZipFile(stream, "w") as archive:
         for name, array in chain(state.items(), [(PLACE, _place(lane, epoch))]):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
