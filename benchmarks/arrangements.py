@@ -61,7 +61,8 @@ class Jtdiag:
 
     def step(self, x: Tensor, target: Tensor) -> None:
         """Take one step."""
-        self.group._step((1, 0), x[None], target[None], self._lr, self._means)
+        positions = torch.arange(len(x))[None]
+        self.group._step((1, 0), x[None], target[None], self._lr, self._means, positions=positions)
 
     def metrics(self) -> Metrics:
         """Return what was counted."""

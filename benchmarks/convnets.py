@@ -36,14 +36,14 @@ def main() -> None:
     open_ways = candidate_plans(group.recipe, group.stack, images=True)
     auto = fastest(open_ways, group.try_step, device)
     order = group._order(1)[:, : options.batch]
-    [(x, target)] = group._batches(order, options.batch, "train")
+    x, target = group._batch(order, "train")
     _agree(group, x)
     contenders = {"the authors'": Contender(step=lambda: _backward(group, _authors(group, x)))}
     for way in open_ways:
         contenders[way.text] = _contender(group, way, x)
     lr, tally = group._per_lane([0.0]), group._running_means()
     contenders["a whole step, auto"] = Contender(
-        step=lambda: group._step((1, 0), x, target, lr, tally),
+        step=lambda: group._step((1, 0), x, target, lr, tally, positions=order),
         prepare=lambda: setattr(group, "plan", auto.plan),
     )
     times = race(contenders, options.rounds, options.steps, device)

@@ -80,16 +80,18 @@ def _group(preset: str, count: int, shape: tuple[int, ...], device: torch.device
 
 def stepping(group: LaneGroup) -> Contender:
     """Return a contender whose step is one step of all lanes of a group."""
-    order = group._order(1)
-    batches = list(group._batches(order, group.recipe.train.batch, names.TRAIN))
+    positions = torch.split(group._order(1), group.recipe.train.batch, 1)
+    batches = [(*group._batch(part, names.TRAIN), part) for part in positions]
     turn = itertools.cycle(batches)
     lr = group._per_lane([group.recipe.lr(lane.lam_index, 1) for lane in group.lanes])
     tally = group._running_means()
     start = [_state(group, index) for index in range(len(group.lanes))]
-    return Contender(
-        step=lambda: group._step((1, 0), *next(turn), lr, tally),
-        prepare=lambda: group.restore(start),
-    )
+
+    def step() -> None:
+        x, target, part = next(turn)
+        group._step((1, 0), x, target, lr, tally, positions=part)
+
+    return Contender(step, prepare=lambda: group.restore(start))
 
 
 def _state(group: LaneGroup, index: int) -> dict[str, NDArray[Any]]:

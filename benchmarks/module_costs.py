@@ -95,8 +95,8 @@ def _step(fields: dict[str, Any], examples: datasets.Arrays) -> Callable[[], obj
         }
     )
     group = lane_group(recipe, examples, torch.device("cpu"))
-    positions = group._order(1)
-    batches = list(group._batches(positions, BATCH, names.TRAIN))
+    positions = torch.split(group._order(1), BATCH, 1)
+    batches = [group._batch(part, names.TRAIN) for part in positions]
     numbers = itertools.cycle(range(len(batches)))
     means = group._running_means()
     lr = group._per_lane([2e-3])
@@ -104,8 +104,7 @@ def _step(fields: dict[str, Any], examples: datasets.Arrays) -> Callable[[], obj
     def step() -> None:
         number = next(numbers)
         x, target = batches[number]
-        part = positions[:, number * BATCH : (number + 1) * BATCH]
-        group._step((1, number), x, target, lr, means, positions=part)
+        group._step((1, number), x, target, lr, means, positions=positions[number])
 
     return step
 
