@@ -151,8 +151,9 @@ def _write_any_text() -> None:
 def _end_after_first(error: JtdiagError) -> None:
     """Print an error, unless rank 0 has the same one: then torchrun ends this process."""
     time.sleep(REPORTING)
-    if not isinstance(error, RankError):
-        print(f"Error of rank {torchrun.rank()}: {error}", file=sys.__stderr__)
+    if not isinstance(error, RankError) and sys.__stderr__ is not None:
+        sys.__stderr__.write(f"Error of rank {torchrun.rank()}: {printable(str(error))}\n")
+        sys.__stderr__.flush()
 
 
 def _print_nothing() -> None:
