@@ -104,6 +104,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that is called; the error names the nearest."""
         if torchrun.count() > 1 and args[0] != "train":
+            _wait_for_first()
             raise click.UsageError("torchrun starts `jtdiag train` only.", ctx)
         try:
             return super().resolve_command(ctx, args)
@@ -117,8 +118,9 @@ class Commands(click.Group):
             with on_command_line():
                 return super().invoke(ctx)
         except JtdiagError as error:
-            if torchrun.rank():
-                _end_after_first(error)
+            _wait_for_first()
+            if torchrun.rank() and not isinstance(error, RankError):
+                _print_error_of_rank(error)
             raise click.ClickException(printable(str(error))) from error
         except OSError as error:
             message = "" if isinstance(error, BrokenPipeError) else _about_file(error)
@@ -148,10 +150,15 @@ def _write_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _end_after_first(error: JtdiagError) -> None:
-    """Print an error, unless rank 0 has the same one: then torchrun ends this process."""
-    time.sleep(REPORTING)
-    if not isinstance(error, RankError) and sys.__stderr__ is not None:
+def _wait_for_first() -> None:
+    """Let rank 0 print an error that all ranks have; then torchrun ends the others."""
+    if torchrun.rank():
+        time.sleep(REPORTING)
+
+
+def _print_error_of_rank(error: JtdiagError) -> None:
+    """Print an error that rank 0 does not have."""
+    if sys.__stderr__ is not None:
         sys.__stderr__.write(f"Error of rank {torchrun.rank()}: {printable(str(error))}\n")
         sys.__stderr__.flush()
 
