@@ -353,9 +353,9 @@ class Session:
     def groups(self) -> list[list[Lane]]:
         """Return the lanes in groups that are trained together.
 
-        On a CPU the matrix products of one lane use all cores already (stacking lanes was not
-        faster when measured), and training lanes one by one makes each bit for bit independent
-        of the recipe's other lanes.
+        By default one at a time on a CPU: the matrix products of a lane use all cores already,
+        unless members are as small as the demo's, and each lane is bit for bit independent of the
+        recipe's other lanes.
         """
         return self._groups
 
