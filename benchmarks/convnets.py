@@ -49,7 +49,7 @@ def main() -> None:
     times = race(contenders, options.rounds, options.steps, device)
     _show(times, auto.plan.text)
     print(f"\n{machine(device)}")
-    by_round = ratios.by_round(times[auto.plan.text], times["the authors'"])
+    by_round = times[auto.plan.text].ratios(times["the authors'"])
     ratios.print_line("forward and backward, auto / the authors'", by_round)
 
 

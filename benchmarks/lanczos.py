@@ -196,7 +196,7 @@ def main() -> None:
         )
     print(machine(torch.device("cpu")))
     for peer in PEERS:
-        ratios.print_line(f"Lanczos / {peer}", ratios.by_round(times["jtdiag"], times[peer]))
+        ratios.print_line(f"Lanczos / {peer}", times["jtdiag"].ratios(times[peer]))
 
 
 def _agree(found: Mapping[str, Values]) -> bool:

@@ -110,7 +110,7 @@ def _show(title: str, times: Mapping[str, Times]) -> None:
             f"          {spent.ratio_of_fastest(first):10.2f}{spent.ratio_by_round(first):10.2f}"
         )
     for count, spent in list(times.items())[1:]:
-        ratios.print_line(f"{title}, {count} lanes / the first", ratios.by_round(spent, first))
+        ratios.print_line(f"{title}, {count} lanes / the first", spent.ratios(first))
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def main() -> None:
         _show(name, times[name], times[WHOLE], bar)
     for name in ways:
         if name != WHOLE:
-            by_round = ratios.by_round(times[name], times[WHOLE], processor=True)
+            by_round = times[name].ratios(times[WHOLE], processor=True)
             ratios.print_line(f"step, {name} / {WHOLE}", by_round)
 
 
@@ -110,7 +110,7 @@ def _step(fields: dict[str, Any], examples: datasets.Arrays) -> Callable[[], obj
 
 
 def _show(name: str, times: Times, whole: Times, bar: float | None) -> None:
-    by_round = ratios.by_round(times, whole, processor=True)
+    by_round = times.ratios(whole, processor=True)
     low, high = ratios.median_interval(by_round)
     limit = "" if bar is None else f"   at most {bar:g}"
     milliseconds = 1e3 * float(np.median(times.cpu))

@@ -11,13 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scipy import stats
-from stopwatch import Times
-
-
-def by_round(times: Times, reference: Times, *, processor: bool = False) -> list[float]:
-    """Return each round's time over that of the reference, of the wall clock or the processor."""
-    pairs = zip(*((t.cpu if processor else t.wall) for t in (times, reference)), strict=True)
-    return [own / other for own, other in pairs]
 
 
 def median_interval(ratios: Sequence[float]) -> tuple[float, float]:

@@ -96,7 +96,7 @@ def main() -> None:
             f"{name:40} {time.fastest:6.2f} s, {cpu[name]:6.2f} s of CPU, "
             f"{sum(time.cpu) / sum(shared_subsets.cpu):6.2f} of the second's"
         )
-    by_round = ratios.by_round(shared_subsets, theirs, processor=True)
+    by_round = shared_subsets.ratios(theirs, processor=True)
     scaled = [ratio * len(counts) / asked.members for ratio in by_round]
     times_as_long = 1 / np.median(scaled)
     print(f"for each number of members, the authors' way takes {times_as_long:.0f} times as long")

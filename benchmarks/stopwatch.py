@@ -51,7 +51,12 @@ class Times:
 
     def ratio_by_round(self, other: "Times") -> float:
         """Return the median over rounds of how many times the other's time this one takes."""
-        return statistics.median(a / b for a, b in zip(self.wall, other.wall, strict=True))
+        return statistics.median(self.ratios(other))
+
+    def ratios(self, other: "Times", *, processor: bool = False) -> list[float]:
+        """Return each round's time over the other's, of the wall clock or the processor."""
+        pairs = zip(*((t.cpu if processor else t.wall) for t in (self, other)), strict=True)
+        return [own / reference for own, reference in pairs]
 
     def plus(self, other: "Times") -> "Times":
         """Return the sums, round by round."""

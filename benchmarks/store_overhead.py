@@ -181,7 +181,7 @@ def _show(clocks: Mapping[str, list[Clock]], epochs: int) -> None:
             f"{_per_epoch(clocks[way], 'written', epochs):9.3f}"
         )
     for way in ("stored", "metrics"):
-        ratios.print_line(f"epoch, {way} / nothing", ratios.by_round(times[way], base))
+        ratios.print_line(f"epoch, {way} / nothing", times[way].ratios(base))
 
 
 def _per_epoch(clocks: list[Clock], what: str, epochs: int) -> float:

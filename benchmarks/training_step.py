@@ -81,7 +81,7 @@ def _measure(
     _show_floor(times[JTDIAG], floor)
     _print_lines(f"{config} step", {name: times[name] for name in stepping})
     three = products.total(floor, products.THREE)
-    ratios.print_line(f"{config} step / three products", ratios.by_round(times[JTDIAG], three))
+    ratios.print_line(f"{config} step / three products", times[JTDIAG].ratios(three))
     if options.epoch_rounds:
         running = {name: _running(way, group) for name, way in all_ways.items()}
         epochs = race(running, options.epoch_rounds, 1, device, warm_up=0)
@@ -92,7 +92,7 @@ def _measure(
 def _print_lines(what: str, times: dict[str, Times]) -> None:
     for name, spent in times.items():
         if name != JTDIAG:
-            ratios.print_line(f"{what} / {name}", ratios.by_round(times[JTDIAG], spent))
+            ratios.print_line(f"{what} / {name}", times[JTDIAG].ratios(spent))
 
 
 # --- the contenders ------------------------------------------------------------------------------
