@@ -141,7 +141,8 @@ def test_steps_of_the_engine_are_those_of_a_plain_loop(of_images, lam):
     if lam == 1:
         net = torchvisions(net, (1, 1, 1, 1))
     optimiser = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
-    for x, target in group._batches(group._order(1), recipe.train.batch, "train"):
+    for index_LB in group._positions(group._ranks(1)).split(recipe.train.batch, 1):
+        x, target = group._batch(index_LB, "train")
         logits = net(x[0])
         if lam == 1:
             loss = torch.nn.functional.cross_entropy(logits, target[0])
