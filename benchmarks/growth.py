@@ -27,6 +27,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from jtdiag.recipe.recipe import Recipe
 
 BATCH = 100
@@ -113,18 +115,21 @@ def _measured(axis: str, size: int, threads: int) -> dict[str, Any]:
     from workload import lane_group, noise
 
     from jtdiag import names
+    from jtdiag.engine.kept_memory import kept_memory
 
     torch.set_num_threads(threads)
     made, train, classes = _case(axis, size)
     arrays = noise(train, HELD_OUT, SHAPE, classes)
     before = _peak()
     group = lane_group(made, arrays, torch.device("cpu"), len(made.lam))
-    if axis == "examples":
-        start = time.perf_counter()
-        group.train_epoch(1)
-        seconds = time.perf_counter() - start
-    else:
-        seconds = race({"": stepping(group)}, 1, STEPS, torch.device("cpu"))[""].fastest
+    with kept_memory():
+        if axis == "examples":
+            group.train_epoch(1)
+            start = time.perf_counter()
+            group.train_epoch(2)
+            seconds = time.perf_counter() - start
+        else:
+            seconds = race({"": stepping(group)}, 1, STEPS, torch.device("cpu"))[""].fastest
     group.measure(names.TEST)
     return {
         "axis": axis,
@@ -210,6 +215,9 @@ def _show(rows: Sequence[dict[str, Any]]) -> None:
             if len(set(sizes)) < LARGEST:
                 cells.append("too little to measure")
                 continue
+            if len(set(amounts)) == 1:
+                cells.append("does not grow")
+                continue
             slope, low, high = exponent(sizes, amounts)
             cells.append(f"{slope:.2f} ({low:.2f} to {high:.2f})")
         print(f"{described.label:36}" + "".join(f"{cell:>24}" for cell in cells))
@@ -224,12 +232,35 @@ def _draw(rows: Sequence[dict[str, Any]]) -> Figure:
         ax = axes[line, column]
         kept = [row for row in rows if row["axis"] == axis and row[name] > 0]
         ax.loglog([row["size"] for row in kept], [row[name] for row in kept], "k.", markersize=4)
+        _draw_slope(ax, *_largest(rows, axis, name))
         ax.tick_params(labelsize=7)
+        ax.minorticks_off()
         if column == 0:
             ax.set_ylabel(label, fontsize=8)
         if line == len(RESOURCES) - 1:
-            ax.set_xlabel(AXES[axis].label.replace(" of ", "\nof ", 1), fontsize=7)
+            ax.set_xlabel(
+                AXES[axis].label.replace(" of ", "\nof ").replace("epoch", "epoch*"), fontsize=7
+            )
+    for row_of_axes, name in zip(axes, RESOURCES, strict=True):
+        row_of_axes[0].set_ylim(*_decades([row[name] for row in rows if row[name] > 0]))
+    figure.supxlabel("* the time is that of an epoch, not of a step", fontsize=7)
     return figure
+
+
+def _draw_slope(ax: "Axes", sizes: Sequence[float], amounts: Sequence[float]) -> None:
+    """Draw the line whose slope is the exponent, and print the exponent beside it."""
+    if len(set(amounts)) == 1:
+        return
+    fit = stats.linregress(np.log(sizes), np.log(amounts))
+    ends = np.array([min(sizes), max(sizes)])
+    ax.loglog(ends, np.exp(fit.intercept) * ends**fit.slope, color="C0", linewidth=1)
+    ax.text(0.06, 0.9, f"exponent {fit.slope:.2f}", transform=ax.transAxes, fontsize=7, color="C0")
+
+
+def _decades(amounts: Sequence[float]) -> tuple[float, float]:
+    """Return the powers of ten around some amounts."""
+    low, high = np.log10(min(amounts)), np.log10(max(amounts))
+    return float(10 ** np.floor(low)), float(10 ** np.ceil(high))
 
 
 if __name__ == "__main__":

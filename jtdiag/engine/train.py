@@ -20,6 +20,7 @@ from jtdiag.engine.architectures.factory import address_of
 from jtdiag.engine.architectures.module_stack import Factory
 from jtdiag.engine.datasets import in_memory
 from jtdiag.engine.early_warning import Decision
+from jtdiag.engine.kept_memory import kept_memory
 from jtdiag.engine.lane_group import LaneGroup, Measured, Rows
 from jtdiag.engine.parts import Part
 from jtdiag.engine.progress import EpochReport, Listener, NullListener, Plan
@@ -276,7 +277,8 @@ def _train_stages(
 ) -> None:
     every = stages(session.recipe, session.groups())
     for stage in of_lanes(every, {*own}):
-        with BackgroundWriter() as writer:  # the next stage reads what this one has written
+        # The next stage reads what this one has written.
+        with kept_memory(), BackgroundWriter() as writer:
             for rows in stage.groups:
                 _GroupRun(session, rows, stage.last, store, writer, listener, stop).run()
 
