@@ -22,7 +22,10 @@ from jtdiag.store.lanes import FOLDER, Lane
 Chunks = dict[str, dict[str, str]]
 """Checksum of every chunk, by the path of its array and the path of the chunk in it."""
 
-CREATED = "store.chunks.json"
+SUFFIX = ".chunks.json"
+"""End of the names of records."""
+
+CREATED = f"store{SUFFIX}"
 """Records the files that are written only when the run is created."""
 
 
@@ -107,7 +110,7 @@ def exchanged(store: Path, path: Path) -> StoreError:
 
 def path_of(run: Path, lane: Lane, epoch: int) -> Path:
     """Return the path of the record of one epoch."""
-    return run / FOLDER / f"{lane.key}-epoch{epoch}.chunks.json"
+    return run / FOLDER / f"{lane.key}-epoch{epoch}{SUFFIX}"
 
 
 def write(run: Path, lane: Lane, epoch: int, chunks: Chunks) -> None:

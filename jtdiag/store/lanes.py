@@ -5,6 +5,9 @@ data of an epoch are on disk, so a reader sees all of an epoch or none of it.
 """
 
 import json
+import os
+import re
+from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,6 +17,9 @@ from jtdiag.printable import shell_word
 from jtdiag.recipe.recipe import KeptEpochs, Recipe
 
 FOLDER = "lanes"
+
+_OF_LANE = re.compile(r"\.?(?P<key>lam\d+-trial\d+)[.-]")
+"""Beginning of the name of a lane's file; drafts may begin with a dot."""
 
 
 @dataclass(frozen=True, order=True)
@@ -32,6 +38,19 @@ class Lane:
 def lanes_of(recipe: Recipe) -> list[Lane]:
     """Return all lanes of a recipe, trial by trial, in the order in which they are trained."""
     return [Lane(t, i) for t in range(recipe.trials) for i in range(len(recipe.lam))]
+
+
+def files_of(run: Path) -> dict[str, list[str]]:
+    """Return the names of the files of each lane by its key, from one listing of the folder.
+
+    Lanes without files have an empty list.
+    """
+    listed: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(os.listdir(run / FOLDER)):
+        matched = _OF_LANE.match(name)
+        if matched:
+            listed[matched["key"]].append(name)
+    return listed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -166,7 +166,7 @@ def _arrays(run: Run) -> list[str]:
 def _of_lane(run: Path, lane: Lane, arrays: Sequence[str]) -> Iterator[Path]:
     """Yield the files and folders of a lane, without locks and drafts."""
     yield lanes.path_of(run, lane)
-    for pattern in (".chunks.json", ".npz"):
+    for pattern in (checksums.SUFFIX, ".npz"):
         yield from (run / lanes.FOLDER).glob(f"{lane.key}-epoch*{pattern}")
     for array in arrays:
         yield from (run / STORE / array / "c" / str(lane.lam_index) / str(lane.trial)).rglob("*")

@@ -1,6 +1,8 @@
 """States that training resumes from: one file per lane, for its last sealed epoch."""
 
-from collections.abc import Mapping
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from jtdiag.store.lanes import FOLDER, Lane, Seal
 State = Mapping[str, NDArray[Any]]
 """Arrays needed to resume training exactly."""
 
+_STATE = re.compile(r"^lam\d+-trial\d+-epoch(?P<epoch>\d+)\.npz$")
+
 PLACE = "trial, lam, epoch"
 """Entry of a state that says which lane and epoch it belongs to; none in older versions."""
 
@@ -23,6 +27,19 @@ PLACE = "trial, lam, epoch"
 def path_of(run: Path, lane: Lane, epoch: int) -> Path:
     """Return the path of the state of a lane at the end of an epoch."""
     return run / FOLDER / f"{lane.key}-epoch{epoch}.npz"
+
+
+def epochs(names_of_files: Mapping[str, Iterable[str]]) -> dict[str, set[int]]:
+    """Return the epochs whose states are there, by the key of the lane; empty for other lanes.
+
+    Args:
+        names_of_files: Names of the files of lanes, by key.
+    """
+    result: dict[str, set[int]] = defaultdict(set)
+    for key, of_lane in names_of_files.items():
+        matches = (_STATE.search(name) for name in of_lane)
+        result[key].update(int(matched["epoch"]) for matched in matches if matched)
+    return result
 
 
 def is_needed(seal: Seal) -> bool:

@@ -1,6 +1,7 @@
 """Writing a run: all data of an epoch first, then the seal that makes the epoch visible."""
 
 import errno
+import functools
 import os
 import shutil
 import warnings
@@ -93,6 +94,7 @@ class RunWriter:
         self._arrays: dict[str, zarr.Array[Any]] = {}
         self._seals = {lane: lanes.read_seal(path, lane) for lane in lanes.lanes_of(recipe)}
         self._metrics: dict[Lane, dict[str, NDArray[np.float64]]] = {}
+        self._states = states.epochs(lanes.files_of(path))
 
     @classmethod
     def create(
@@ -174,8 +176,9 @@ class RunWriter:
         files.remove_dead_drafts(path)
         files.remove_dead_drafts(path / lanes.FOLDER)
         lane_locks.remove_dead(path, set(run.lanes) - set(own))
+        listed = lanes.files_of(path)
         for lane in own:
-            writer._remove_unsealed(lane)
+            writer._remove_unsealed(lane, listed[lane.key])
         return writer
 
     def seal(self, lane: Lane) -> Seal:
@@ -331,16 +334,17 @@ class RunWriter:
 
     def _write_state(self, block: EpochBlock) -> None:
         states.write(self.path, block.lane, block.epoch, block.state)
+        self._states[block.lane.key].add(block.epoch)
 
     def forget_states(self, group: Iterable[Lane], epoch: int) -> None:
         """Remove states that are no longer needed once a group of lanes has sealed an epoch."""
         for lane in group:
-            seal, kept = self._seals[lane], states.path_of(self.path, lane, epoch)
+            seal, of_lane = self._seals[lane], self._states[lane.key]
             if seal.epoch > epoch and not seal.done:  # it resumes from a later one
                 continue
-            for path in (self.path / lanes.FOLDER).glob(f"{lane.key}-epoch*.npz"):
-                if seal.done or path != kept:
-                    path.unlink()
+            for old in of_lane - (set() if seal.done else {epoch}):
+                states.path_of(self.path, lane, old).unlink(missing_ok=True)
+                of_lane.remove(old)
 
     # --- cleanup --------------------------------------------------------------------------------
 
@@ -349,31 +353,28 @@ class RunWriter:
             self._remove(lane, epoch, names.OUTPUTS)
         for epoch in set(before.checkpoints) - set(after.checkpoints):
             self._remove(lane, epoch, names.CHECKPOINTS)
-        self._remove_records(lane, after)
+        # Of an epoch that keeps neither outputs nor a checkpoint there is nothing to check.
+        recorded = {*before.outputs, *before.checkpoints, after.epoch}
+        for epoch in recorded.difference(after.outputs, after.checkpoints):
+            checksums.path_of(self.path, lane, epoch).unlink(missing_ok=True)
 
-    def _remove_records(self, lane: Lane, seal: Seal) -> None:
-        """Remove the records of epochs that keep neither outputs nor a checkpoint."""
-        kept = {checksums.path_of(self.path, lane, e) for e in (*seal.outputs, *seal.checkpoints)}
-        for path in (self.path / lanes.FOLDER).glob(f"{lane.key}-epoch*.chunks.json"):
-            if path not in kept:
-                path.unlink()
-
-    def _remove_unsealed(self, lane: Lane) -> None:
+    def _remove_unsealed(self, lane: Lane, names_of_files: Sequence[str]) -> None:
         """Remove what an interrupted run wrote without sealing it, or had not yet removed."""
         seal = self._seals[lane]
         for kind, kept in ((names.OUTPUTS, seal.outputs), (names.CHECKPOINTS, seal.checkpoints)):
             for epoch in set(range(self.recipe.train.epochs + 1)) - set(kept):
                 self._remove(lane, epoch, kind)
-        self._remove_records(lane, seal)
+        kept_records = {
+            checksums.path_of(self.path, lane, epoch).name
+            for epoch in (*seal.outputs, *seal.checkpoints)
+        }
+        for name in names_of_files:
+            is_record = name.endswith(checksums.SUFFIX)
+            # A draft is that of a process that was killed, since this one holds the lane's lock.
+            if name.endswith(".draft") or (is_record and name not in kept_records):
+                (self.path / lanes.FOLDER / name).unlink(missing_ok=True)
         if seal.epoch < 0 and f"{names.METRICS}/{names.LAM_AT}" in self._store:
             self._write_lam(lane, seal)  # written when the run was created, and damaged since
-        self._remove_drafts(lane)
-
-    def _remove_drafts(self, lane: Lane) -> None:
-        """Remove drafts of a process that was killed; this one holds the lane's lock."""
-        for path in (self.path / lanes.FOLDER).glob("*.draft"):
-            if path.name.lstrip(".").startswith((f"{lane.key}.", f"{lane.key}-")):
-                path.unlink()
         for chunks_of_array in _chunk_folders(self.path / STORE):
             folder = chunks_of_array / str(lane.lam_index) / str(lane.trial)
             for path in folder.rglob("*.partial"):  # zarr's temporary files of chunks
@@ -381,14 +382,24 @@ class RunWriter:
 
     def _remove(self, lane: Lane, epoch: int, kind: str) -> None:
         """Remove the chunks of one lane and epoch; the paths are zarr's default chunk layout."""
-        # Targets that are numbers have chunks of three indices as well, but those of no epoch.
-        pattern = f"*/{names.LOGITS}/c" if kind == names.OUTPUTS else "**/c"
-        for array in (self.path / STORE / kind).glob(pattern):
-            chunks = array / str(lane.lam_index) / str(lane.trial) / str(epoch)
+        for array in self._by_epoch[kind]:
+            chunks = self.path / STORE / array / "c" / f"{lane.lam_index}/{lane.trial}/{epoch}"
             if chunks.is_file():  # a scalar is one chunk file instead of a folder
                 chunks.unlink()
             else:
                 shutil.rmtree(chunks, ignore_errors=True)
+
+    @functools.cached_property
+    def _by_epoch(self) -> dict[str, list[str]]:
+        """Paths of the arrays of outputs and checkpoints, which have chunks for every epoch."""
+        kinds: dict[str, list[str]] = {names.OUTPUTS: [], names.CHECKPOINTS: []}
+        for path, array in self._store.members(max_depth=None):
+            kind = path.partition("/")[0]
+            if kind in kinds and isinstance(array, zarr.Array):
+                dims = cast("Any", array.metadata).dimension_names or ()
+                if tuple(dims[:3]) == (names.LAM, names.TRIAL, names.EPOCH):
+                    kinds[kind].append(path)
+        return kinds
 
     def close(self) -> None:
         """Release the locks of the lanes."""

@@ -1,9 +1,11 @@
 import errno
 import os
+import re
 import shutil
 import threading
 import tomllib
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from jtdiag.store import checksums, lanes, writer as store_writer
 from jtdiag.store.lanes import Lane
 from jtdiag.store.layout import Extent, Parameter, TargetFacts
 from jtdiag.store.run import Run
-from jtdiag.store.states import path_of
+from jtdiag.store.states import epochs, path_of
 from jtdiag.store.writer import EpochBlock, Examples, OccupiedError, RunWriter
 
 EXTENT = Extent(
@@ -539,6 +541,54 @@ def test_states_that_nobody_needs_are_forgotten(create):
     ]
     writer.forget_states([FIRST, SECOND], 1)  # the second is done
     assert states(writer) == ["lam0-trial0-epoch1.npz"]
+
+
+def test_states_of_an_earlier_process_are_forgotten(create):
+    writer = create()
+    write(writer, FIRST, [0, 1])
+    writer.close()
+    again = RunWriter.reopen(writer.path, writer.recipe)
+    try:
+        write(again, FIRST, [2])
+        again.forget_states([FIRST], 2)
+    finally:
+        again.close()
+    assert states(again) == ["lam0-trial0-epoch2.npz"]
+
+
+def test_files_are_listed_by_lane(tmp_path):
+    (tmp_path / "lanes").mkdir()
+    of_first = [".lam1-trial0.7.draft", "lam1-trial0-epoch3.npz", "lam1-trial0.json"]
+    for name in (*of_first, "lam1-trial01-epoch20.npz", "lam1-trial01-epoch20.draft", "other.lock"):
+        (tmp_path / "lanes" / name).touch()
+    listed = lanes.files_of(tmp_path)
+    assert listed["lam1-trial0"] == of_first
+    assert set(listed) == {"lam1-trial0", "lam1-trial01"}
+    assert epochs(listed) == {"lam1-trial0": {3}, "lam1-trial01": {20}}
+    assert epochs(listed)["lam2-trial0"] == set()
+
+
+def test_writing_an_epoch_lists_no_folder_whose_files_grow_with_the_run(create, monkeypatch):
+    """Otherwise each epoch takes the longer, the more lanes and epochs a run has."""
+    writer = create(outputs=["best"], checkpoints=["best"])
+    written(writer, [0, 1])
+    assert writer._by_epoch  # the first removal looks them up
+    listed = []
+
+    def recorded(folder, of):
+        if not isinstance(folder, int):  # that of an epoch, which is being removed
+            listed.append(Path(folder).relative_to(writer.path).as_posix())
+        return of(folder)
+
+    with monkeypatch.context() as patch:
+        for name in ("scandir", "listdir"):
+            patch.setattr(os, name, partial(recorded, of=getattr(os, name)))
+        written(writer, [2])  # the best so far: the files of epoch 1 are removed
+        writer.forget_states([FIRST], 2)
+    assert states(writer) == ["lam0-trial0-epoch2.npz"]
+    assert {2} in chunks(writer.path, "checkpoints").values()
+    of_epoch = re.compile(r"store.zarr/(outputs|checkpoints)/.*/c/0/0/[12](/\d+)*")
+    assert [folder for folder in listed if not of_epoch.fullmatch(folder)] == []
 
 
 @pytest.mark.slow
