@@ -20,6 +20,8 @@ PROBES_IN_TIME: Final = ("robustness",)
 ALL_LANES: Final = "engine.lanes=24"
 """Steps of members this small cost more than their arithmetic, so all lanes take them together. The
 recipe itself has groups of a trial, which other processes can take over."""
+BEST_EPOCHS: Final = ('keep.outputs=["best"]', 'keep.checkpoints=["best"]')
+"""Only these epochs are probed here; those of all epochs would be 3,000 small files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,7 @@ class DemoResult:
 
 def run_demo(out: Path, listener: Listener) -> DemoResult:
     """Train the demo recipe unless it is already trained, run the quick probes and plot."""
-    run = train(presets.find("demo", (ALL_LANES,)), out, resume=True, listener=listener)
+    run = train(presets.find("demo", (ALL_LANES, *BEST_EPOCHS)), out, resume=True, listener=listener)
     for each in PROBES.all():
         if each.cost == "cheap" or each.name in PROBES_IN_TIME:
             probe(run, each.name)

@@ -1,4 +1,4 @@
-"""Memory of large tensors stays with the process while it trains, and not afterwards."""
+"""Memory of large tensors stays with the process while it trains."""
 
 import platform
 import subprocess
@@ -20,7 +20,7 @@ def faults():
 
 torch.set_num_threads(1)
 torch.zeros(1)
-for context in (nullcontext(), kept_memory(), nullcontext()):
+for context in (nullcontext(), kept_memory()):
     with context:
         print([faults() for _ in range(5)][-1])  # at first, the heap has to grow
 """
@@ -32,8 +32,7 @@ def test_large_tensors_get_their_pages_once():
     answer = subprocess.run(
         [sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True
     )
-    before, inside, after = map(int, answer.stdout.split())
+    before, inside = map(int, answer.stdout.split())
     pages = 60 * 2**20 // 4096
     assert before > pages  # even if some pages are large
     assert inside < pages / 100
-    assert after > pages
