@@ -371,7 +371,7 @@ class Drawn:
         return picture.Picture(address="data:", width=1, height=1, alt=alt)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_every_command_ends_in_sentences(name, tmp_path, quick, monkeypatch):

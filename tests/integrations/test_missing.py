@@ -51,6 +51,7 @@ def test_alerts_are_logged_as_warnings(caplog, level, logged):
 # --- torchvision beside a CPU build of torch -----------------------------------------------------
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "first",
