@@ -35,7 +35,9 @@ class DemoResult:
 
 def run_demo(out: Path, listener: Listener) -> DemoResult:
     """Train the demo recipe unless it is already trained, run the quick probes and plot."""
-    run = train(presets.find("demo", (ALL_LANES, *BEST_EPOCHS)), out, resume=True, listener=listener)
+    run = train(
+        presets.find("demo", (ALL_LANES, *BEST_EPOCHS)), out, resume=True, listener=listener
+    )
     for each in PROBES.all():
         if each.cost == "cheap" or each.name in PROBES_IN_TIME:
             probe(run, each.name)

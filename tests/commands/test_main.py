@@ -40,7 +40,7 @@ OPTIONS = {
     ],
     "plot": [
         *("RUN", "[RUN]... [FIGURE]...", "--style", "--format", "--dpi", "--data", "--out"),
-        "--watch",
+        *("--watch", "-q", "--json"),
     ],
     "table": ["RUN...", "--of", "--format", "--out"],
     "study": [

@@ -1,4 +1,6 @@
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -167,3 +169,26 @@ def test_an_unknown_style_or_format_is_one_line(small_run):
         assert ran.exit_code == 1
         assert ran.stderr.startswith("Error: There is no")
         assert ran.stderr.count("\n") == 1
+
+
+def test_json_lists_files_and_what_is_left_out_and_quiet_prints_nothing(
+    small_run, tmp_path, not_rendered
+):
+    ask(small_run, "dominance")
+    ran = plot(small_run, "--format", "svg", "--json")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    answer = json.loads(ran.stdout)
+    assert str(small_run.path / "figures" / "errors-by-epoch.svg") in answer["files"]
+    assert all(Path(file).exists() for file in answer["files"])
+    assert "robustness" in answer["left_out"]["accuracy-against-dropped"]
+    drawn = {Path(file).stem for file in answer["files"]}
+    assert drawn.isdisjoint(answer["left_out"])
+    ran = plot(small_run, "errors-by-epoch", "--format", "svg", "--out", str(tmp_path / "q"), "-q")
+    assert (ran.exit_code, ran.output) == (0, "")
+    assert (tmp_path / "q" / "errors-by-epoch.svg").exists()
+
+
+def test_watching_has_no_end_at_which_json_could_be_printed(small_run):
+    ran = plot(small_run, "--watch", "--json")
+    assert ran.exit_code == 2
+    assert "leave out --watch" in ran.stderr
