@@ -5,31 +5,39 @@
 
 One process and two workers train the same recipe. Then processes are killed by SIGKILL at random
 moments, workers or, in one of four cases, their client with them, and training is resumed until the
-run is complete, again and again. Last, the processor time of an epoch is compared, from the second
-one on, between one process and one worker. The exit status is 0 if all stores are the same but for
-their settings.
+run is complete, again and again. Last, the time of an epoch is compared, from the second one on,
+between one process and one worker: lines with ms per epoch by the clock, of processor time, and of
+the client's, without and with a worker. The exit status is 0 if all stores are the same but for their
+settings.
 """
 
 import argparse
 import contextlib
+import os
 import random
 import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import kill_compare
 import psutil
 import ratios
 
 from jtdiag.cluster import connecting
-from jtdiag.engine.progress import EpochReport, NullListener
 from jtdiag.engine.train import train
 from jtdiag.errors import JtdiagError
 from jtdiag.recipe.presets import find
 from jtdiag.recipe.recipe import Recipe
+from jtdiag.store import checksums
 from jtdiag.store.run import Run
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 CLIENT = 0.25
 """Share of kills that hit the client."""
@@ -45,6 +53,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=6, help="in which times are compared")
+    parser.add_argument("--long", type=int, default=40, help="epochs of a lane whose time is taken")
     parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     recipe = _recipe(arguments.epochs)
@@ -54,19 +64,19 @@ def main() -> int:
     train(recipe, folder / "whole" / "run")
     with connecting.local(2) as client:
         train(recipe, folder / "workers" / "run", client=client)
-    worst, killed, chance = _report(folder, "workers"), 0, random.Random(arguments.seed)
-    while killed < arguments.kills:
+    worst, killed, chance = _report(folder, "workers"), Counter(), random.Random(arguments.seed)
+    while killed.total() < arguments.kills:
         shutil.rmtree(folder / "killed", ignore_errors=True)
-        killed += _until_complete(folder / "killed" / "run", arguments, killed, chance)
+        _until_complete(folder / "killed" / "run", arguments, killed, chance)
         worst += _report(folder, "killed")
-        print(f"{killed} processes have been killed.", flush=True)
-    _print_overhead(recipe, folder)
+        print(f"Killed: {killed['worker']} workers, {killed['client']} clients.", flush=True)
+    _print_overhead(folder, arguments.rounds, arguments.long)
     shutil.rmtree(folder)
     return int(worst > 0)
 
 
-def _recipe(epochs: int) -> Recipe:
-    lanes = ("lam=[0, 0.5, 0.9, 1]", "trials=3", "engine.lanes=1")
+def _recipe(epochs: int, *more: str) -> Recipe:
+    lanes = ("lam=[0, 0.5, 0.9, 1]", "trials=3", "engine.lanes=1", *more)
     fixed = ("engine.threads=1", "engine.execution=stacked", f"train.epochs={epochs}")
     return find("demo", (*lanes, *fixed))
 
@@ -86,22 +96,20 @@ def _train(recipe: Recipe, path: Path) -> int:
 
 
 def _until_complete(
-    path: Path, arguments: argparse.Namespace, killed: int, chance: random.Random
-) -> int:
-    """Train a run to its end while processes are killed; return how many were."""
-    before = killed
+    path: Path, arguments: argparse.Namespace, killed: Counter[str], chance: random.Random
+) -> None:
+    """Train a run to its end while processes are killed, and count them."""
     while not (path.is_dir() and Run(path).done):
         command = [sys.executable, __file__, "--train", path, "--epochs", arguments.epochs]
         client = psutil.Popen([str(word) for word in command])
         sealed = _sealed(path)
         while client.poll() is None:
-            if killed < arguments.kills and _sealed(path) > sealed:  # it has begun to train
+            if killed.total() < arguments.kills and _sealed(path) > sealed:  # it trains
                 time.sleep(chance.uniform(0, LONGEST))
                 sealed = _sealed(path)
-                killed += _kill(client, chance)
-                print(f"  {killed} killed, {sealed} epochs sealed", flush=True)
+                killed.update(_kill(client, chance))
+                print(f"  {killed.total()} killed, {sealed} epochs sealed", flush=True)
             time.sleep(0.05)
-    return killed - before
 
 
 def _sealed(path: Path) -> int:
@@ -111,20 +119,20 @@ def _sealed(path: Path) -> int:
     return sum(run.seal(lane).epoch + 1 for lane in run.lanes)
 
 
-def _kill(client: psutil.Popen, chance: random.Random) -> int:
-    """Kill the client or a worker; return 1, or 0 if it has ended already."""
+def _kill(client: psutil.Popen, chance: random.Random) -> list[str]:
+    """Kill the client or a worker; return which, or nothing if it has ended already."""
     with contextlib.suppress(psutil.NoSuchProcess):
         workers = [p for p in client.children() if "spawn_main" in " ".join(p.cmdline())]
         if not workers:
-            return 0
+            return []
         if chance.random() > CLIENT:
             chance.choice(workers).kill()
-            return 1
+            return ["worker"]
         client.kill()
         client.wait()
         _require_ended(workers)
-        return 1
-    return 0
+        return ["client"]
+    return []
 
 
 def _require_ended(workers: list[psutil.Process]) -> None:
@@ -146,52 +154,55 @@ def _report(folder: Path, name: str) -> int:
 # --- cost ----------------------------------------------------------------------------------------
 
 
-class Measured(NullListener):
-    """Keeps the processor time of processes at the end of the first epoch and of the last one."""
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a run of a few long lanes."""
 
-    def __init__(self, *processes: psutil.Process) -> None:
-        self._processes, self.times, self.epochs = processes, [], 0
-
-    def epoch(self, report: EpochReport) -> None:
-        """Read the clocks, from the end of the first epoch of the first lane on."""
-        if report.epoch == 1 or self.times:
-            clocks = [sum(process.cpu_times()[:2]) for process in self._processes]
-            self.times = [*self.times[:1], [time.monotonic(), *clocks]]
-            self.epochs += 1
-
-    @property
-    def per_epoch(self) -> list[float]:
-        """Seconds by the clock and of each process's time, per epoch."""
-        first, last = self.times
-        return [(b - a) / (self.epochs - 1) for a, b in zip(first, last, strict=True)]
+    epoch: float
+    """By the clock, per epoch from the second one on: between dates of the records of epochs."""
+    training: float
+    """Processor time of the process that trains, per epoch, with the beginning of each lane."""
+    client: float
+    """Processor time of the client, per epoch; 0 without one."""
 
 
-def _print_overhead(recipe: Recipe, folder: Path) -> None:
-    own = psutil.Process()
-    alone, on_worker = [], []
+def _print_overhead(folder: Path, rounds: int, epochs: int) -> None:
+    recipe = _recipe(epochs, "lam=[0, 1]", "trials=1")
+    rows: list[tuple[Cost, Cost]] = []
     with connecting.local(1) as client:
-        [pid] = [int(info["pid"]) for info in client.run(_process).values()]
-        for repeat in range(3):
-            listener = Measured(own)
-            train(recipe, folder / f"alone-{repeat}", listener=listener)
-            alone.append(listener.per_epoch)
-            listener = Measured(psutil.Process(pid), own)
-            train(recipe, folder / f"worker-{repeat}", listener=listener, client=client)
-            on_worker.append(listener.per_epoch)
-    clock, processor = (min(times) for times in zip(*alone, strict=True))
-    best = [min(times) for times in zip(*on_worker, strict=True)]
-    print(f"one process: {1e3 * clock:.1f} ms an epoch, {1e3 * processor:.1f} ms of processor time")
-    print(
-        f"one worker:  {1e3 * best[0]:.1f} ms an epoch ({best[0] / clock:.3f} times), "
-        f"{1e3 * best[1]:.1f} ms of processor time ({best[1] / processor:.3f} times), "
-        f"and {1e3 * best[2]:.1f} ms of the client's"
-    )
-    by_round = [worker[0] / own[0] for worker, own in zip(on_worker, alone, strict=True)]
-    ratios.print_line("epoch, one worker / one process", by_round)
+        [pid] = client.run(os.getpid).values()
+        for repeat in range(rounds + 1):  # the first one loads modules
+            path = folder / f"round-{repeat}"
+            pair = [
+                _cost(path / "alone", recipe, os.getpid()),
+                _cost(path / "worker", recipe, pid, client),
+            ]
+            shutil.rmtree(path)
+            if repeat:
+                rows.append((pair[0], pair[1]))
+                print(*(f"{1e3 * seconds:.1f}" for cost in pair for seconds in astuple(cost)))
+    ratios.print_line("epoch, one worker / one process", [w.epoch / a.epoch for a, w in rows])
+    by_time = [worker.training / alone.training for alone, worker in rows]
+    ratios.print_line("processor time of training, one worker / one process", by_time)
+    of_client = [worker.client / alone.training for alone, worker in rows]
+    ratios.print_line("processor time, client / one process", of_client)
 
 
-def _process() -> dict[str, int]:
-    return {"pid": psutil.Process().pid}
+def _cost(path: Path, recipe: Recipe, pid: int, client: "Client | None" = None) -> Cost:
+    """Train a run and return what it costs the process that trains, and the client."""
+    processes = psutil.Process(pid), psutil.Process()
+    before = [sum(process.cpu_times()[:2]) for process in processes]
+    run = train(recipe, path, client=client)
+    after = [sum(process.cpu_times()[:2]) for process in processes]
+    count = len(run.lanes) * (recipe.train.epochs + 1)
+    own, of_client = ((b - a) / count for a, b in zip(before, after, strict=True))
+    dates = [
+        [checksums.path_of(path, lane, epoch).stat().st_mtime for epoch in (1, recipe.train.epochs)]
+        for lane in run.lanes
+    ]
+    steady = sum(last - first for first, last in dates)
+    epochs = len(run.lanes) * (recipe.train.epochs - 1)
+    return Cost(steady / epochs, own, of_client if client else 0.0)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import fcntl
+import fnmatch
 import glob
 import hashlib
 import json
@@ -96,12 +97,21 @@ def remove_dead_drafts(folder: Path, name: str = "") -> None:
         folder: The folder.
         name: File or folder that they are drafts of; by default any.
     """
-    for draft in folder.glob(f".{glob.escape(name) or '*'}.*.draft"):
-        if _is_dead(draft):
+    pattern = f".{glob.escape(name) or '*'}.*.draft"
+    for draft in drafts_in(folder):
+        if fnmatch.fnmatchcase(draft.name, pattern) and _is_dead(draft):
             if draft.is_dir():
                 shutil.rmtree(draft, ignore_errors=True)
             else:
                 draft.unlink(missing_ok=True)
+
+
+def drafts_in(folder: Path) -> list[Path]:
+    """Return the drafts in a folder of any size: `Path.glob` is many times slower."""
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        with os.scandir(folder) as entries:
+            return [folder / entry.name for entry in entries if entry.name.endswith(".draft")]
+    return []
 
 
 def _is_dead(draft: Path) -> bool:

@@ -49,7 +49,12 @@ def local(count: int) -> Iterator["Client"]:
         "silence_logs": logging.CRITICAL,
     }
     # A worker that dies as it begins is not replaced; tasks would wait for it for ever.
-    with dask.config.set({"distributed.scheduler.no-workers-timeout": f"{WITHOUT_WORKERS}s"}):
+    with dask.config.set(
+        {
+            "distributed.scheduler.no-workers-timeout": f"{WITHOUT_WORKERS}s",
+            "distributed.worker.profile.enabled": False,  # it looks at threads 100 times a second
+        }
+    ):
         cluster = distributed.LocalCluster(**options)
     try:
         with distributed.Client(cluster) as client:

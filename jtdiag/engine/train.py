@@ -37,7 +37,7 @@ from jtdiag.objects.object_folder import is_address
 from jtdiag.recipe import presets
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.recipe.toml import from_table
-from jtdiag.store import growth, lanes, layout, uploading
+from jtdiag.store import growth, lane_locks, lanes, layout, uploading
 from jtdiag.store.lanes import Lane, Seal
 from jtdiag.store.run import Run
 from jtdiag.store.writer import EpochBlock, OccupiedError, RunWriter, refuse_occupied
@@ -336,6 +336,7 @@ def _grow(session: Session, path: Path) -> None:
 def _reopen(session: Session, path: Path, part: Part | None, resume: bool) -> RunWriter:
     own = _lanes(session, part)
     store = (uploading.of(path) or RunWriter).reopen(path, session.recipe, of=own)
+    lane_locks.remove_dead(path, set(lanes.lanes_of(session.recipe)) - set(own))
     begun = [lane for lane in own if store.seal(lane).epoch >= 0]
     if begun and not resume:
         store.close()

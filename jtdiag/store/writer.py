@@ -92,7 +92,7 @@ class RunWriter:
             path / STORE, mode="r+", zarr_format=3, use_consolidated=False
         )
         self._arrays: dict[str, zarr.Array[Any]] = {}
-        self._seals = {lane: lanes.read_seal(path, lane) for lane in lanes.lanes_of(recipe)}
+        self._seals: dict[Lane, Seal] = {}
         self._metrics: dict[Lane, dict[str, NDArray[np.float64]]] = {}
         self._states = states.epochs(lanes.files_of(path))
 
@@ -175,7 +175,6 @@ class RunWriter:
         writer = cls(path, run.recipe, lock)
         files.remove_dead_drafts(path)
         files.remove_dead_drafts(path / lanes.FOLDER)
-        lane_locks.remove_dead(path, set(run.lanes) - set(own))
         listed = lanes.files_of(path)
         for lane in own:
             writer._remove_unsealed(lane, listed[lane.key])
@@ -183,6 +182,8 @@ class RunWriter:
 
     def seal(self, lane: Lane) -> Seal:
         """Return the seal of a lane: which of its epochs are on disk."""
+        if lane not in self._seals:  # a worker of a cluster needs those of a few of thousands
+            self._seals[lane] = lanes.read_seal(self.path, lane)
         return self._seals[lane]
 
     def write(self, block: EpochBlock, *, flush: bool = True) -> None:
@@ -196,7 +197,7 @@ class RunWriter:
         Raises:
             StoreError: if the epoch is not the next one, or the disk cannot be written.
         """
-        seal = self._seals[block.lane]
+        seal = self.seal(block.lane)
         if block.epoch <= seal.epoch:
             return
         if block.epoch != seal.epoch + 1:
@@ -292,7 +293,7 @@ class RunWriter:
 
     def _metric(self, lane: Lane, array: zarr.Array[Any]) -> NDArray[np.float64]:
         """Return a metric of a lane, NaN after the last sealed epoch."""
-        until = self._seals[lane].epoch + 1
+        until = self.seal(lane).epoch + 1
         row = np.full(array.shape[2:], np.nan)
         if until > 0:  # if the lane is trained again, its metrics may be damaged
             row[:until] = chunks.read(array, (lane.lam_index, lane.trial))[:until]
@@ -328,7 +329,7 @@ class RunWriter:
 
     def finished_before(self, lane: Lane, last: int, epoch: int) -> bool:
         """Return whether a lane has its last epoch, and its state of an epoch is no longer kept."""
-        seal = self._seals[lane]
+        seal = self.seal(lane)
         finished = seal.done or seal.epoch >= last
         return finished and not states.path_of(self.path, lane, epoch).exists()
 
@@ -339,7 +340,7 @@ class RunWriter:
     def forget_states(self, group: Iterable[Lane], epoch: int) -> None:
         """Remove states that are no longer needed once a group of lanes has sealed an epoch."""
         for lane in group:
-            seal, of_lane = self._seals[lane], self._states[lane.key]
+            seal, of_lane = self.seal(lane), self._states[lane.key]
             if seal.epoch > epoch and not seal.done:  # it resumes from a later one
                 continue
             for old in of_lane - (set() if seal.done else {epoch}):
@@ -360,7 +361,7 @@ class RunWriter:
 
     def _remove_unsealed(self, lane: Lane, names_of_files: Sequence[str]) -> None:
         """Remove what an interrupted run wrote without sealing it, or had not yet removed."""
-        seal = self._seals[lane]
+        seal = self.seal(lane)
         for kind, kept in ((names.OUTPUTS, seal.outputs), (names.CHECKPOINTS, seal.checkpoints)):
             for epoch in set(range(self.recipe.train.epochs + 1)) - set(kept):
                 self._remove(lane, epoch, kind)

@@ -592,6 +592,19 @@ def test_writing_an_epoch_lists_no_folder_whose_files_grow_with_the_run(create, 
 
 
 @pytest.mark.slow
+def test_who_writes_one_lane_of_many_reads_its_seal_only(create, monkeypatch):
+    writer = create()
+    writer.close()
+    read, seals = lanes.read_seal, []
+    monkeypatch.setattr(lanes, "read_seal", lambda run, lane: seals.append(lane) or read(run, lane))
+    again = RunWriter.reopen(writer.path, writer.recipe, of=[FIRST])
+    write(again, FIRST, range(6))
+    again.forget_states([FIRST], 5)
+    again.close()
+    assert set(seals) == {FIRST}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["missing", "empty", "half", "text"])
 def test_a_damaged_state_is_one_line(create, damage):
     writer = create()
