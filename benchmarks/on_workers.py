@@ -7,8 +7,8 @@ One process and two workers train the same recipe. Then processes are killed by 
 moments, workers or, in one of four cases, their client with them, and training is resumed until the
 run is complete, again and again. Last, the time of an epoch is compared, from the second one on,
 between one process and one worker: lines with ms per epoch by the clock, of processor time, and of
-the client's, without and with a worker. The exit status is 0 if all stores are the same but for their
-settings.
+the client's, without and with a worker. The exit status is 0 if all stores are the same but for
+their settings.
 """
 
 import argparse
