@@ -2,16 +2,21 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from jtdiag.errors import ClusterError
+from jtdiag.terminal.cluster_options import ClusterOptions, cluster_options
 from jtdiag.terminal.echo import echo
 from jtdiag.terminal.output_style import OutputStyle, output_style
 from jtdiag.terminal.run_path import RUN
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from jtdiag.probing.contract import Probe
     from jtdiag.report.evidence import Evidence
     from jtdiag.store.run import Run
@@ -30,14 +35,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="First run the cheap probes whose results are missing or outdated.",
 )
+@cluster_options
 @output_style(json="Print the file and the probes without results as JSON.")
-def report(runs: tuple[Path, ...], out: Path | None, ask: bool, style: OutputStyle) -> None:
+def report(
+    runs: tuple[Path, ...],
+    out: Path | None,
+    ask: bool,
+    cluster: ClusterOptions,
+    style: OutputStyle,
+) -> None:
     """Write an HTML report of one or more runs.
 
     The report starts with the main result, followed by figures, tables, findings, the recipe and
     how to reproduce the run. It is one self-contained file. With several runs, it starts with a
     comparison. Slow probes are not run automatically: run them with `jtdiag probe` first to
-    include their figures.
+    include their figures; with workers of Dask, those whose lanes workers measure are run, too.
     """
     from jtdiag.report.evidence import gather
     from jtdiag.report.page import page, write
@@ -46,8 +58,14 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool, style: OutputSty
     from jtdiag.terminal.lanes import print_lanes
 
     opened = [Run(path) for path in runs]
-    for run in opened if ask else ():
-        _ask_cheap(run, shown=style == "brief")
+    if cluster.arguments and not ask:
+        raise ClusterError(
+            f"--no-ask measures nothing, so there is nothing to do for{cluster.arguments}; leave "
+            "one of them out."
+        )
+    with cluster.client_for(*runs) as client:
+        for run in opened if ask else ():
+            _ask_cheap(run, client, shown=style == "brief")
     evidence = [gather(run) for run in opened]
     path = out or runs[0] / "report.html"
     size = write(path, page(evidence))
@@ -60,26 +78,27 @@ def report(runs: tuple[Path, ...], out: Path | None, ask: bool, style: OutputSty
         echo(wording.report_written(path, size))
 
 
-def _ask_cheap(run: "Run", *, shown: bool) -> None:
-    """Run the cheap probes, if the run can be written to; show their progress if it is wanted."""
+def _ask_cheap(run: "Run", client: "Client | None", *, shown: bool) -> None:
+    """Run probes, if the run can be written to; show their progress if it is wanted."""
     from jtdiag.probing.running import measure
     from jtdiag.report.evidence import ask_cheap
     from jtdiag.terminal import wording
 
     if os.access(run.path, os.W_OK):
-        ask_cheap(run, _run_probe if shown else measure)
+        asking = partial(_run_probe if shown else measure, client=client)
+        ask_cheap(run, asking, workers=client is not None)
     elif shown:
         echo(wording.only_stored_results(run.path))
 
 
-def _run_probe(run: "Run", probe: "Probe") -> None:
+def _run_probe(run: "Run", probe: "Probe", client: "Client | None") -> None:
     """Run a probe and show its progress."""
     from jtdiag.probing.running import measure
     from jtdiag.terminal.probing import announce, measuring
 
     announce(run, probe)
     with measuring(run, probe.name):
-        measure(run, probe)
+        measure(run, probe, client)
 
 
 def _print_json(path: Path, evidence: "Sequence[Evidence]") -> None:

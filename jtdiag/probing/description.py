@@ -28,6 +28,9 @@ class ProbeDescription(ABC):
     """True if the probe needs the models and the data, not only the stored outputs."""
     settings: str = ""
     """What distinguishes this probe from others with the same code; part of the hash of results."""
+    by_lane: bool = False
+    """True if workers of a cluster measure its lanes, see `probing.checkpoints`; `jtdiag report`
+    with workers then runs it, although it is slow."""
     every_lane: bool = False
     """True if lanes that diverged are measured as well; otherwise they are left out."""
 

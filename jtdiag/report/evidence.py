@@ -58,17 +58,22 @@ class Evidence:
         return min(matching, key=lambda f: -1.0 if f.lam is None else f.lam, default=None)
 
 
-def ask_cheap(run: Run, asking: Callable[[Run, Probe], object] = measure) -> list[str]:
+def ask_cheap(
+    run: Run, asking: Callable[[Run, Probe], object] = measure, *, workers: bool = False
+) -> list[str]:
     """Run the cheap probes whose result is missing or outdated; return their names.
 
     Args:
         run: Results and findings are added to its folder.
         asking: Runs a probe; a command may show progress around it.
+        workers: Whether there are workers, so that slow probes whose lanes they measure are run,
+            too.
     """
     names = []
     for name in PROBES.names():
         probe = describe(name)
-        if probe.cost == "cheap" and probe.applies(run) and not results.is_fresh(run, probe):
+        wanted = probe.cost == "cheap" or (workers and probe.by_lane)
+        if wanted and probe.applies(run) and not results.is_fresh(run, probe):
             asking(run, PROBES.find(name))
             names.append(name)
     return names

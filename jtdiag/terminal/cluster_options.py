@@ -81,8 +81,8 @@ class ClusterOptions:
         return connecting.described(self.cluster)
 
     @contextmanager
-    def client_for(self, run: Path) -> "Iterator[Client | None]":
-        """Yield a client whose workers can use a run; None if no workers are given.
+    def client_for(self, *runs: Path) -> "Iterator[Client | None]":
+        """Yield a client whose workers can use some runs; None if no workers are given.
 
         Raises:
             ClusterError: if several options are given, or their workers cannot be used.
@@ -91,7 +91,8 @@ class ClusterOptions:
             if client is not None:
                 from jtdiag.cluster import workers
 
-                workers.check(client, run)
+                for run in runs:
+                    workers.check(client, run)
             yield client
 
 

@@ -47,7 +47,9 @@ OPTIONS = {
         *("STUDY", "--set", "--out", "--only", "--budget", "--dry-run", "--grace"),
         *("--workers", "--scheduler", "--cluster", "-v", "-q", "--json"),
     ],
-    "report": ["RUN...", "--out", "--ask", "-q", "--json"],
+    "report": [
+        *("RUN...", "--out", "--ask", "--workers", "--scheduler", "--cluster", "-q", "--json"),
+    ],
     "compare": ["A", "B", "--format"],
     "check": ["RUNS...", "--repair", "-q", "--json"],
     "merge": ["RUNS...", "--out", "-q", "--json"],

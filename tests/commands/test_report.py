@@ -42,6 +42,19 @@ def test_without_asking_nothing_is_measured(small_run, tmp_path):
     assert "No probe has been run on this run yet." in out.read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    "given", [("--workers", "2"), ("--scheduler", "tcp://host:8786"), ("--cluster", "slurm.toml")]
+)
+def test_workers_that_would_have_nothing_to_do_are_refused(small_run, given):
+    ran = report(small_run.path, "--no-ask", *given)
+    assert ran.exit_code == 1
+    assert ran.stderr == (
+        f"Error: --no-ask measures nothing, so there is nothing to do for {' '.join(given)}; leave "
+        "one of them out.\n"
+    )
+    assert not (small_run.path / "report.html").exists()
+
+
 def test_no_such_run_is_one_line(tmp_path):
     ran = report(tmp_path / "nowhere")
     assert ran.exit_code == 1

@@ -190,6 +190,7 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    by_lane=True,
     seconds=seconds,
     classes_only=True,
 )

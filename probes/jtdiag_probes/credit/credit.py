@@ -163,6 +163,7 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    by_lane=True,
     modules_only=True,
     replays=True,
 )

@@ -169,6 +169,7 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    by_lane=True,
     classes_only=True,
     own_weights=True,
     replays=True,

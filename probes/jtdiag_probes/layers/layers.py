@@ -226,6 +226,7 @@ probe = Probe(
     measure=measure,
     judge=judge,
     cost="slow",
+    by_lane=True,
     seconds=seconds,
     classes_only=True,
     own_weights=True,
