@@ -12,6 +12,7 @@ from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.alerts.alerts_verdict import RULE, judge
 from jtdiag_probes.shared import decomposition
+from jtdiag_probes.shared.outputs import pieces
 
 _LANE = (names.LAM, names.TRIAL)
 _LANE_EPOCH = (*_LANE, names.EPOCH)
@@ -149,7 +150,7 @@ def _effective_members(run: Run, lane: Lane) -> float:
         return np.nan
     projection, norm = np.zeros(run.recipe.members.count), 0.0
     with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
-        for block in run.outputs(lane, seal.epoch, names.TEST):
+        for block in pieces(run.outputs(lane, seal.epoch, names.TEST)):
             logits = block.logits.astype(np.float64)
             on_block, norm_on_block = decomposition.logit_projections(logits, run.family)
             projection, norm = projection + on_block, norm + norm_on_block

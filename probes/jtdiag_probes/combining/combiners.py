@@ -13,8 +13,10 @@ from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
-from jtdiag_probes.combining import wording
+from jtdiag_probes.combining import voting, wording
 from jtdiag_probes.combining.comparison import compare
+from jtdiag_probes.shared import class_logits
+from jtdiag_probes.shared.class_logits import ClassLogits
 from jtdiag_probes.shared.decomposition import Floats, Target
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
@@ -55,7 +57,9 @@ def by_combiner(logits: Floats, target: Target, family: Family) -> dict[str, Flo
         target: (n,) classes, or (n, K) regression targets.
         family: The likelihood.
     """
-    eta, y = torch.from_numpy(logits), torch.from_numpy(target)
+    if class_logits.is_for(family):
+        return _of_classes(ClassLogits(logits, target))
+    eta, y = torch.from_numpy(logits.astype(np.float64)), torch.from_numpy(target)
     undefined = torch.full(logits.shape[1:2], torch.nan, dtype=torch.float64)
     votes = family.vote_error(family.mean(eta), y)
     by_example = {
@@ -71,6 +75,19 @@ def by_combiner(logits: Floats, target: Target, family: Family) -> dict[str, Flo
     return {name: values.numpy() for name, values in by_example.items()}
 
 
+def _of_classes(logits: ClassLogits) -> dict[str, Floats]:
+    """Return the same as `by_combiner`, for predictions of classes."""
+    votes = logits.votes()
+    return {
+        "logits_error": logits.is_wrong(logits.log_ensemble).astype(np.float64),
+        "probabilities_error": logits.is_wrong(logits.log_mixture).astype(np.float64),
+        "vote_error": voting.majority_wrong(votes, logits.target),
+        "logits_loss": logits.of_target(logits.log_ensemble),
+        "probabilities_loss": logits.of_target(logits.log_mixture),
+        "label_term": logits.mixture_terms()[1],
+    }
+
+
 def measure(run: Run, options: Options) -> xr.Dataset:
     """Measure every combiner on the stored outputs, by lane, epoch and split."""
     metrics = run.metrics()
@@ -80,8 +97,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     def reduce(lane: Lane, blocks: Iterator[OutputBlock]) -> Mapping[str, float]:
         sums, examples = dict.fromkeys(WRITES, 0.0), 0
         for block in blocks:
-            logits = block.logits.astype(np.float64)
-            for name, values in by_combiner(logits, block.target, run.family).items():
+            for name, values in by_combiner(block.logits, block.target, run.family).items():
                 scale = run.error_scale if name.endswith("_error") else 1.0
                 sums[name] += float(values.sum()) / scale
             examples += len(block.target)

@@ -17,6 +17,8 @@ from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.combining import voting, wording
 from jtdiag_probes.combining.comparison import compare
+from jtdiag_probes.shared import class_logits
+from jtdiag_probes.shared.class_logits import ClassLogits
 from jtdiag_probes.shared.measured_epoch import CHOSEN_EPOCH, chosen_epochs
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
@@ -93,11 +95,11 @@ def _reduce(
     members = 1
     random = np.random.default_rng([run.recipe.seed, lane.trial, STREAM])
     for block in blocks:
-        members = len(block.logits)
-        votes = voting.count_votes(block.logits)
+        members, logits = len(block.logits), ClassLogits(block.logits, block.target)
+        votes = logits.votes()
         wrong = voting.wrong_share(votes, block.target)
         vote = voting.drawn_majority(votes, random) != block.target
-        ensemble = _ensemble_wrong(run, block)
+        ensemble = _ensemble_wrong(run, block, logits)
         factor = 1.0 if np.isfinite(block.logits).all() else np.nan
         for name, values in (
             ("wrong", wrong),
@@ -115,10 +117,13 @@ def _reduce(
     return _fractions(means, members) | counts
 
 
-def _ensemble_wrong(run: Run, block: OutputBlock) -> NDArray[np.bool_]:
+def _ensemble_wrong(run: Run, block: OutputBlock, logits: ClassLogits) -> NDArray[np.bool_]:
     """Return on which examples (n,) the ensemble is wrong, with the combiner of the recipe."""
+    combiner = run.recipe.combiner
+    if class_logits.is_for(run.family):
+        return logits.is_wrong(logits.averaged(combiner))
     eta, target = torch.from_numpy(block.logits.astype(np.float64)), torch.from_numpy(block.target)
-    mean = combining.prediction(run.family, eta, run.recipe.combiner)
+    mean = combining.prediction(run.family, eta, combiner)
     return np.asarray(run.family.error(mean, target) > 0)
 
 

@@ -13,13 +13,6 @@ Floats = NDArray[np.floating[Any]]
 Votes = NDArray[np.int64]
 
 
-def count_votes(logits: Floats) -> Votes:
-    """Return the votes (n, K) of members with logits (M, n, K)."""
-    _, examples, classes = logits.shape
-    index = logits.argmax(-1) + classes * np.arange(examples)
-    return np.bincount(index.ravel(), minlength=examples * classes).reshape(examples, classes)
-
-
 def wrong_share(votes: Votes, target: NDArray[np.int64]) -> Floats:
     """Return W, the fraction of members that are wrong, for each example, (n,).
 

@@ -1,6 +1,6 @@
 """Curvature with respect to the outputs, from a run's stored outputs, epoch by epoch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.conditioning import cost, output_curvature
 from jtdiag_probes.conditioning.output_curvature import Spectrum
 from jtdiag_probes.conditioning.weight_conditioning import evenly
-from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
+from jtdiag_probes.shared.class_logits import ClassLogits
+from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, pieces
 
 WORK = 6_000_000
 """Maximum of M·d³ summed over the examples whose spectra are computed for one epoch of a lane,
@@ -106,10 +107,11 @@ class _Outputs:
         self.ensemble_trace = self.member_trace = 0.0
         samples = []
         for block in blocks:
-            logits = block.logits
-            self.ensemble_trace += float(output_curvature.gini(logits.mean(0, dtype=float)).sum())
-            self.member_trace += float(output_curvature.gini(logits).mean(0).sum())
-            samples.append(_evenly(logits, wanted))
+            for piece in pieces([block]):
+                logits = ClassLogits(piece.logits, piece.target)
+                self.ensemble_trace += float(output_curvature.gini(logits.mean.T).sum())
+                self.member_trace += float(logits.gini().mean(0).sum())
+            samples.append(_evenly(block.logits, wanted))
         self.logits = _evenly(np.concatenate(samples, axis=1), wanted)
 
     def spectrum(self) -> Spectrum:
@@ -126,13 +128,9 @@ def _evenly(logits: NDArray[Any], count: int) -> NDArray[Any]:
 
 def from_outputs(run: Run, metrics: xr.Dataset) -> xr.Dataset:
     """Return the traces by split, the spectra of one split, and the grid curves of one lane."""
-
-    def reduce(lane: Lane, blocks: Iterator[OutputBlock]) -> Mapping[str, Any]:
-        return {"anisotropy": float(_Outputs(blocks, 0).anisotropy(run.lam(lane)))}
-
     wanted = examples_of(run)
-    result = over_outputs(run, metrics, {"anisotropy": ()}, reduce)
-    return result.assign(_by_epoch(run, metrics, wanted)).assign(_curves(run, wanted))
+    measured = _by_epoch(run, metrics, wanted)
+    return xr.Dataset(measured, coords=metrics.coords).assign(_curves(run, wanted))
 
 
 def examples_of(run: Run) -> int:
@@ -147,23 +145,34 @@ def spectrum_split(run: Run) -> str:
 
 
 def _by_epoch(run: Run, metrics: xr.Dataset, wanted: int) -> dict[str, Any]:
-    """Return summaries of the spectra at every epoch with stored outputs."""
+    """Return traces and summaries of the spectra at every epoch with stored outputs."""
+    dims = {"anisotropy": LANE_EPOCH_SPLIT, **dict.fromkeys(_OF_SPECTRA, _LANE_EPOCH)}
     variables = {
-        name: (_LANE_EPOCH, np.full([metrics.sizes[dim] for dim in _LANE_EPOCH], np.nan))
-        for name in _OF_SPECTRA
+        name: (dims[name], np.full([metrics.sizes[dim] for dim in dims[name]], np.nan))
+        for name in dims
     }
-    examples = 0
-    for lane in run.lanes if wanted else ():
-        for epoch in run.seal(lane).outputs:
-            if epoch >= metrics.sizes[names.EPOCH]:
-                continue  # sealed after the metrics were read
-            with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
-                outputs = _Outputs(run.outputs(lane, epoch, spectrum_split(run)), wanted)
-                numbers = _of_spectra(outputs.spectrum(), run.lam(lane))
-            examples = outputs.logits.shape[1]
-            for name, value in numbers.items():
-                variables[name][1][lane.lam_index, lane.trial, epoch] = value
+    splits, examples = [str(split) for split in metrics[names.SPLIT].values], 0
+    for lane, epoch, split in _kept(run, metrics):
+        index = (lane.lam_index, lane.trial, epoch)
+        sampled = wanted if split == spectrum_split(run) else 0
+        with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
+            outputs = _Outputs(run.outputs(lane, epoch, split), sampled)
+            traces = outputs.anisotropy(run.lam(lane))
+            numbers = _of_spectra(outputs.spectrum(), run.lam(lane)) if sampled else {}
+        variables["anisotropy"][1][(*index, splits.index(split))] = traces
+        examples = outputs.logits.shape[1] if sampled else examples
+        for name, value in numbers.items():
+            variables[name][1][index] = value
     return {**variables, "kappa_examples": ((), examples)}
+
+
+def _kept(run: Run, metrics: xr.Dataset) -> Iterator[tuple[Lane, int, str]]:
+    """Yield lanes, epochs and splits whose outputs are kept, none sealed after the metrics."""
+    for lane in run.lanes:
+        for epoch in run.seal(lane).outputs:
+            if epoch < metrics.sizes[names.EPOCH]:
+                for split in run.recipe.keep.splits:
+                    yield lane, epoch, split
 
 
 def _of_spectra(spectrum: Spectrum, lam: float) -> dict[str, float]:

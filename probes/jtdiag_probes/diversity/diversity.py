@@ -12,10 +12,11 @@ from jtdiag.families.contract import Family
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
+from jtdiag_probes.diversity import terms
 from jtdiag_probes.diversity.diversity_verdict import judge
 from jtdiag_probes.shared import decomposition
 from jtdiag_probes.shared.measured_epoch import CHOSEN_EPOCH, chosen_epochs
-from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
+from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs, pieces
 
 _LANE = (names.LAM, names.TRIAL)
 _GAP = "in training minus on test; training values are running means over the epoch"
@@ -118,23 +119,6 @@ _MEANS = (
 """Averages over examples; the last two are losses, for the self-test of the store."""
 
 
-def _unshifted(logits: NDArray[Any], family: Family) -> NDArray[Any]:
-    """Return logits (M, n, K) shifted to a maximum of 0, which does not change class predictions.
-
-    Logits far from 0 would lose digits.
-    """
-    return logits - logits.max(-1, keepdims=True) if family.classes else logits
-
-
-def _divergences(
-    logits: NDArray[Any], target: NDArray[Any], family: Family, combiner: str
-) -> NDArray[Any]:
-    """Return the terms (M, n) whose mean over members is the diversity for the combiner."""
-    if combiner == "logits":
-        return decomposition.member_divergences(logits, family)
-    return decomposition.label_dependent_divergences(logits, target, family)
-
-
 class _Sums:
     """Accumulate sums over the examples of one lane, epoch and split, block by block."""
 
@@ -149,29 +133,20 @@ class _Sums:
         self.not_finite = 0
 
     def add(self, block: OutputBlock, lam: float) -> None:
-        logits = block.logits.astype(np.float64)
-        setup = (self.family, self.combiner)
-        logits = _unshifted(logits, self.family)
-        divergences = _divergences(logits, block.target, *setup)
-        losses = decomposition.cross_entropy(logits, block.target, self.family)
+        of_block = terms.of_outputs(block.logits, block.target, self.family, self.combiner, lam)
+        losses, divergences = of_block.losses, of_block.divergences
         classes = len(self.per_class)
         self.by_member += divergences.sum(1)
         if self.family.classes:
             self.by_class += np.bincount(block.target, divergences.mean(0), minlength=classes)
             self.per_class += np.bincount(block.target, minlength=classes)
         self.examples += len(block.target)
-        by_example = (
-            decomposition.quadratic_part(logits, self.family),
-            *decomposition.probability_average(logits, block.target, self.family),
-            losses.mean(0),
-            decomposition.ensemble_loss(logits, block.target, *setup),
-        )
-        for name, values in zip(_MEANS, by_example, strict=True):
+        for name in _MEANS:
+            values = losses.mean(0) if name == "members" else getattr(of_block, name)
             self.sums[name] += float(values.sum())
-        eq4 = decomposition.joint_loss_eq4(logits, block.target, lam, *setup)
         eq5 = decomposition.joint_loss_eq5(losses, divergences, lam)
         scale = np.maximum(1, np.abs(losses).max(0))
-        residual = np.abs(eq4 - eq5) / scale
+        residual = np.abs(of_block.eq4 - eq5) / scale
         self.residual = float(np.maximum(self.residual, residual.max()))
         self.not_finite += int((~np.isfinite(residual)).sum())
 
@@ -194,20 +169,20 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     losses = metrics[names.MEMBER_LOSS]
     mean_member_loss = losses.mean(names.MEMBER, skipna=False)
     ensemble_loss = metrics[names.ENSEMBLE_LOSS]
-    terms = {
+    levels = {
         "mean_member_loss": mean_member_loss,
         "ensemble_loss": ensemble_loss,
         "diversity": mean_member_loss - ensemble_loss,
     }
     gaps = {
-        f"{name}_gap": term.sel({names.SPLIT: names.TRAIN}, drop=True)
-        - term.sel({names.SPLIT: names.TEST}, drop=True)
-        for name, term in terms.items()
+        f"{name}_gap": level.sel({names.SPLIT: names.TRAIN}, drop=True)
+        - level.sel({names.SPLIT: names.TEST}, drop=True)
+        for name, level in levels.items()
     }
     # Errors are finite in every sealed epoch: a prediction that is NaN counts as wrong.
     sealed = metrics[names.MEMBER_ERROR].notnull().all((names.SPLIT, names.MEMBER))
     diverged = (~xr.ufuncs.isfinite(losses)).any(names.SPLIT).sum(names.MEMBER).where(sealed)
-    result = xr.Dataset({**terms, **gaps, "diverged_members": diverged}).assign(
+    result = xr.Dataset({**levels, **gaps, "diverged_members": diverged}).assign(
         chosen_epoch=chosen_epochs(run, metrics)
     )
     if not options.metrics_only:
@@ -261,11 +236,10 @@ def _by_example(run: Run, chosen: xr.DataArray) -> xr.DataArray:
         epoch = int(chosen.values[index])
         if epoch not in run.seal(lane).outputs:
             continue
-        for block in run.outputs(lane, epoch, split):
+        for block in pieces(run.outputs(lane, epoch, split)):
             setup = (run.family, run.recipe.combiner)
             with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
-                logits = _unshifted(block.logits.astype(np.float64), run.family)
-                values = _divergences(logits, block.target, *setup).mean(0)
+                values = terms.divergences(block.logits, block.target, *setup).mean(0)
             by_example[index][block.start : block.start + len(values)] = values
     return xr.DataArray(by_example, dims=(*_LANE, names.EXAMPLE))
 

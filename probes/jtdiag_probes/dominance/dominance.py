@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
+from jtdiag.families.contract import Family
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.rules.limits import EARLY_EPOCH, LEADER_SKILL
 from jtdiag.rules.skill import others_skill, skill_ratio
@@ -15,7 +16,9 @@ from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.dominance import final_leader, inequality, leadership, movement
 from jtdiag_probes.dominance.dominance_verdict import judge
-from jtdiag_probes.shared import decomposition
+from jtdiag_probes.shared import class_logits, decomposition
+from jtdiag_probes.shared.class_logits import ClassLogits
+from jtdiag_probes.shared.decomposition import Floats
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 
 _BY_MEMBER = (*LANE_EPOCH_SPLIT, names.MEMBER)
@@ -137,12 +140,9 @@ def _from_outputs(run: Run, metrics: xr.Dataset) -> xr.Dataset:
     ) -> Mapping[str, NDArray[np.floating[Any]] | float]:
         projection, norm, increase, examples = np.zeros(members), 0.0, np.zeros(members), 0
         for block in blocks:
-            logits = block.logits.astype(np.float64)
-            p, n = decomposition.logit_projections(logits, run.family)
+            (p, n), left_out = _of_block(block, run.family, run.recipe.combiner)
             projection, norm = projection + p, norm + n
-            increase += decomposition.leave_one_out(
-                logits, block.target, run.family, run.recipe.combiner
-            ).sum(1)
+            increase += left_out.sum(1)
             examples += len(block.target)
         share = projection / (members * norm) if norm > 0 else np.full(members, np.nan)
         return {"logit_share": share, "leave_one_out": increase / examples}
@@ -151,6 +151,18 @@ def _from_outputs(run: Run, metrics: xr.Dataset) -> xr.Dataset:
     reduced = over_outputs(run, metrics, rows, reduce)
     effective = decomposition.effective_members(reduced["logit_share"].values)
     return reduced.assign(effective_members=(LANE_EPOCH_SPLIT, effective))
+
+
+def _of_block(
+    block: OutputBlock, family: Family, combiner: str
+) -> tuple[tuple[Floats, float], Floats]:
+    """Return projections, and the increase of the loss without each member, (M, n)."""
+    if class_logits.is_for(family) and combiner == "logits":
+        of_classes = ClassLogits(block.logits, block.target)
+        return of_classes.projections(), of_classes.left_out()
+    logits = block.logits.astype(np.float64)
+    increase = decomposition.leave_one_out(logits, block.target, family, combiner)
+    return decomposition.logit_projections(logits, family), increase
 
 
 probe = Probe(

@@ -1,6 +1,6 @@
 """Reduce a run's stored outputs, block by block, to labeled arrays."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from jtdiag import names
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 
+CELLS = 2**17
+"""Largest number of logits that are processed at once: 1 MB in float64, as much as a cache."""
 LANE_EPOCH_SPLIT = (names.LAM, names.TRIAL, names.EPOCH, names.SPLIT)
 
 Reduce = Callable[[Lane, Iterator[OutputBlock]], Mapping[str, NDArray[np.floating[Any]] | float]]
@@ -30,7 +32,7 @@ def over_outputs(
         run: Its outputs are read block by block, so only one block is in memory at a time.
         metrics: Provides the coordinates (lam, trial, epoch, split, member).
         rows: Dimensions of each variable after (lam, trial, epoch, split).
-        reduce: Called once for each lane, kept epoch and kept split.
+        reduce: Called once for each lane, kept epoch and kept split, with `pieces` of the blocks.
         further_sizes: Sizes of dimensions in `rows` that are neither in `metrics` nor the output.
     """
     sizes: dict[Hashable, int] = {**metrics.sizes, names.OUTPUT: run.outputs_per_member}
@@ -49,8 +51,19 @@ def over_outputs(
                 continue  # sealed after the metrics were read
             for split in run.recipe.keep.splits:
                 with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
-                    reduced = reduce(lane, run.outputs(lane, epoch, split))
+                    reduced = reduce(lane, pieces(run.outputs(lane, epoch, split)))
                 index = (lane.lam_index, lane.trial, epoch, splits.index(split))
                 for name, value in reduced.items():
                     arrays[name].values[index] = value
     return xr.Dataset(arrays, coords=metrics.coords)
+
+
+def pieces(blocks: Iterable[OutputBlock]) -> Iterator[OutputBlock]:
+    """Divide blocks into smaller ones, of which temporary arrays fit into a processor cache."""
+    for block in blocks:
+        members, _, outputs = block.logits.shape
+        step = max(1, CELLS // (members * outputs))
+        for first in range(0, len(block.target), step):
+            part = slice(first, first + step)
+            logits, target = block.logits[:, part], block.target[part]
+            yield OutputBlock(logits=logits, target=target, start=block.start + first)

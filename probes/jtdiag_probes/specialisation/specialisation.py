@@ -11,6 +11,7 @@ from jtdiag import names
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
+from jtdiag_probes.shared.class_logits import ClassLogits
 from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
 from jtdiag_probes.specialisation import learning, modes, summary
 from jtdiag_probes.specialisation.verdict import judge
@@ -125,12 +126,12 @@ class _Sums:
         self.examples = 0
 
     def add(self, block: OutputBlock) -> None:
-        logits = block.logits.astype(np.float64)
         if self.family.classes:
-            logits -= logits.mean(-1, keepdims=True)
-            by_example = np.einsum("mnk,nk->nm", logits, logits.mean(0))
-            np.add.at(self.by_class, block.target, by_example)
-        self.cross += modes.products(logits)
+            logits = ClassLogits(block.logits, block.target)
+            self.by_class += logits.projections_by_class()
+            self.cross += logits.products()
+        else:
+            self.cross += modes.products(block.logits.astype(np.float64))
         self.precision = float(np.finfo(block.logits.dtype).eps)
         self.examples += len(block.target)
 

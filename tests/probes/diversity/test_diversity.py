@@ -9,8 +9,8 @@ from jtdiag import names
 from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes.diversity import diversity
 from jtdiag_probes.diversity.diversity import probe
+from jtdiag_probes.shared.class_logits import ClassLogits
 
 TOY_SPLITS = ["train", "val", "test"]
 
@@ -129,10 +129,9 @@ def test_the_residual_of_both_equations_is_rounding(result):
 
 @pytest.mark.slow
 def test_a_wrong_divergence_raises_the_alarm(toy, monkeypatch):
-    right = diversity.decomposition.member_divergences
-    monkeypatch.setattr(
-        diversity.decomposition, "member_divergences", lambda *how: right(*how) * (1 + 1e-6)
-    )
+    right = ClassLogits.divergences.func
+    wrong = property(lambda logits: right(logits) * (1 + 1e-6))
+    monkeypatch.setattr(ClassLogits, "divergences", wrong)
     alerts = [f for f in probe.judge(probe.ask(toy, Options())) if f.level == "alert"]
     assert [f.rule for f in alerts] == ["residual"]
     assert alerts[0].number > alerts[0].limit == 1e-12
