@@ -125,7 +125,14 @@ class Replay:
 
     def double(self) -> "Replay":
         """Return the same members in float64; inputs must then be float64."""
-        weights = {name: in_precision(w, torch.float64) for name, w in self.weights.items()}
+        return self._in(torch.float64)
+
+    def single(self) -> "Replay":
+        """Return the same members in float32, as they were trained; inputs must then be float32."""
+        return self._in(torch.float32)
+
+    def _in(self, dtype: torch.dtype) -> "Replay":
+        weights = {name: in_precision(w, dtype) for name, w in self.weights.items()}
         return replace(self, weights=weights)
 
     def with_spanned_inputs(self, x: Tensor) -> tuple["Replay", Tensor]:

@@ -7,9 +7,11 @@ kernel J_j J_jᵀ, and of the mean kernel for [J_1 … J_M]; τ is a share of th
 the mean kernel. Softmax shifts are excluded.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,12 +20,15 @@ from jtdiag.stats.intervals import quantile
 from jtdiag_probes.conditioning.tangent_kernels import kernels_without_shifts
 from jtdiag_probes.linalg import density
 from jtdiag_probes.linalg.curvature_products import Tangents
-from jtdiag_probes.linalg.lanczos import Krylov, lanczos, radau, ritz
+from jtdiag_probes.linalg.lanczos import Krylov, inverse_bounds, lanczos, ritz
 
 Floats = NDArray[np.floating]
 
 SOFT_RANK = 1e-3
 """τ as a fraction of the mean kernel's largest eigenvalue."""
+
+ROUNDING = 0.02
+"""Largest error of a product in single precision as a fraction of τ; with more, double is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,44 +74,96 @@ def _exactly(kernels: Floats, share: float) -> Redundancy:
 def _estimated(tangents: Tangents, steps: int, vectors: int, share: float, seed: int) -> Redundancy:
     """Estimate R from random vectors, by Lanczos quadrature with bounds."""
     members, examples, classes = tangents.outputs.shape
-    kernel = tangents.kernel(lambda u: u - u.mean(-1, keepdim=True))
-
-    def of_members(u: Tensor) -> Tensor:
-        return kernel(u.view(members, examples, classes)).reshape(members, -1)
-
-    def of_all(u: Tensor) -> Tensor:
-        return of_members(u.expand(members, -1).contiguous()).mean(0, keepdim=True)
-
     like = tangents.outputs.detach()
     starts = density.random_vectors(vectors, examples * classes, like, seed)
-    starts = starts.view(vectors, examples, classes)
-    # Shifts have no curvature; without them, vectors differ less.
-    starts = (starts - starts.mean(-1, keepdim=True)).view(vectors, -1)
+    starts = _without_shifts(starts.view(vectors, examples, classes))
+    # In the order in which outputs are in memory, so that products need no copies.
+    starts = starts.mT.reshape(vectors, -1)
+    kernel = _kernel(tangents)
+
+    def of_all(u: Tensor) -> Tensor:
+        return kernel(u.expand(members, -1)).mean(0, keepdim=True)
+
     together = [lanczos(of_all, start.unsqueeze(0), steps) for start in starts]
     threshold = share * max(float(ritz(krylov).values[-1]) for krylov in together)
-    separate = [lanczos(of_members, start.repeat(members, 1), steps) for start in starts]
+    smaller = tangents.size // members < examples * classes
+    of_members = _by_weights if smaller else _by_outputs
     return _ratio(
-        np.array([_soft_rank(krylov, 0, threshold) for krylov in together]),
-        np.array(
-            [
-                np.sum([_soft_rank(krylov, j, threshold) for j in range(members)], 0)
-                for krylov in separate
-            ]
-        ),
+        np.array([_soft_ranks(krylov, threshold)[0] for krylov in together]),
+        np.array([of_members(tangents, start, steps, threshold).sum(0) for start in starts]),
         members,
     )
 
 
-def _soft_rank(krylov: Krylov, run: int, threshold: float) -> tuple[float, float]:
-    """Return lower and upper bounds on the soft rank seen by a vector, as a fraction of the size.
+def is_precise(single: Tangents, double: Tangents, share: float = SOFT_RANK, seed: int = 3) -> bool:
+    """Return whether products in single precision are precise enough for the soft ranks.
 
-    x/(x+τ) is 1 − τ/(x+τ), of which the Gauss quadrature is a lower bound.
+    Compared for the vectors that a product with each kernel makes of a random one, in which its
+    largest eigenvalues prevail: rounding errors are theirs, and must be small beside τ.
     """
-    gauss = ritz(krylov, run)
-    values, weights = radau(krylov, -1e-3 * threshold, run)
-    low = float((weights * values / (values + threshold)).sum())
-    high = float((gauss.weights * gauss.values / (gauss.values + threshold)).sum())
-    return max(0.0, low), max(0.0, high)
+    like = double.outputs.detach()
+    start = density.random_vectors(1, like[0].numel(), like, seed).expand(len(like), -1)
+    exact, rounded = _kernel(double), _kernel(single)
+    moved = exact(start)
+    unit = moved / moved.norm(dim=1, keepdim=True).clamp(min=torch.finfo(like.dtype).tiny)
+    error = (rounded(unit.to(single.outputs)) - exact(unit)).norm(dim=1).max()
+    together = moved.mean(0, keepdim=True)
+    together = (together / together.norm()).expand_as(moved)
+    threshold = share * exact(together).mean(0).norm()
+    return bool(error <= ROUNDING * threshold)
+
+
+def _without_shifts(u: Tensor) -> Tensor:
+    return u - u.mean(-1, keepdim=True)
+
+
+def _by_example(u: Tensor, tangents: Tangents) -> Tensor:
+    """Return vectors (B, K·n) as outputs (B, n, K)."""
+    _, examples, classes = tangents.outputs.shape
+    return u.view(-1, classes, examples).mT
+
+
+def _kernel(tangents: Tangents) -> Callable[[Tensor], Tensor]:
+    """Return the product with J_j J_jᵀ without shifts, for vectors (M, K·n) without shifts."""
+
+    def product(u: Tensor) -> Tensor:
+        moved = tangents.push(tangents.pull(_by_example(u, tangents)))
+        return _without_shifts(moved).mT.reshape(tangents.members, -1)
+
+    return product
+
+
+def _by_outputs(tangents: Tangents, start: Tensor, steps: int, threshold: float) -> Floats:
+    """Return bounds on every member's soft rank seen by a vector (K·n,), (M, 2)."""
+    starts = start.repeat(tangents.members, 1)
+    return _soft_ranks(lanczos(_kernel(tangents), starts, steps), threshold)
+
+
+def _by_weights(tangents: Tangents, start: Tensor, steps: int, threshold: float) -> Floats:
+    """Return the same from J_jᵀJ_j, which is smaller than J_j J_jᵀ for small members.
+
+    uᵀ K(K+τ)⁻¹u with K = JJᵀ is bᵀ(JᵀJ+τ)⁻¹b with b = Jᵀu.
+    """
+    members = tangents.members
+
+    def product(v: Tensor) -> Tensor:
+        return tangents.pull(_without_shifts(tangents.push(v.reshape(-1)))).view(members, -1)
+
+    u = _by_example(start.expand(members, -1), tangents)
+    pulled = tangents.pull(u).view(members, -1)
+    squares = (pulled.double().norm(dim=1) / start.double().norm()) ** 2
+    pulled[squares == 0] = 1.0  # a start vector is not zero; this one counts nothing
+    bounds = inverse_bounds(lanczos(product, pulled, steps), threshold)
+    return np.asarray((squares[:, None] * bounds).clamp(min=0).numpy())
+
+
+def _soft_ranks(krylov: Krylov, threshold: float) -> Floats:
+    """Return bounds on the soft rank that each start vector sees, (B, 2), divided by the size.
+
+    x/(x+τ) is 1 − τ/(x+τ).
+    """
+    missing = threshold * inverse_bounds(krylov, threshold)
+    return np.asarray((1 - missing).flip(1).clamp(min=0).numpy())
 
 
 def _ratio(together: Floats, separate: Floats, members: int) -> Redundancy:

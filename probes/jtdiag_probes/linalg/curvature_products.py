@@ -20,14 +20,19 @@ Weights = Mapping[str, Tensor]
 """Parameters (M, …) by name."""
 OutputMap = Callable[[Tensor], Tensor]
 """A linear map from outputs (M, n, K) to outputs."""
-Covariance = Callable[[Tensor, Tensor], Tensor]
-"""Product Σ(η)v for η and v (..., K): the second derivative of the log-partition, times v."""
+Covariance = Callable[[Tensor], OutputMap]
+"""Maps η (..., K) to the product with Σ(η), the second derivative of the log-partition."""
 
 
-def categorical(logits: Tensor, vector: Tensor) -> Tensor:
-    """Return the covariance of class predictions, diag(q) − qqᵀ, times a vector."""
+def categorical(logits: Tensor) -> OutputMap:
+    """Return the product with the covariance of class predictions, diag(q) − qqᵀ."""
     q = torch.softmax(logits, -1)
-    return q * (vector - (q * vector).sum(-1, keepdim=True))
+
+    def product(vector: Tensor) -> Tensor:
+        weighted = q * vector
+        return weighted - q * weighted.sum(-1, keepdim=True)
+
+    return product
 
 
 def output_hessian(logits: Tensor, lam: float, covariance: Covariance = categorical) -> OutputMap:
@@ -36,11 +41,11 @@ def output_hessian(logits: Tensor, lam: float, covariance: Covariance = categori
     (Rv)_j = (λ/M) Σ̄ v̄ + ((1−λ)/M) Σ_j v_j, with v̄ the mean over members.
     """
     members, examples, _ = logits.shape
-    mean = logits.mean(0)
+    of_mean, of_each = covariance(logits.mean(0)), covariance(logits)
 
     def product(v: Tensor) -> Tensor:
-        shared = lam * covariance(mean, v.mean(0))
-        separate = (1 - lam) * covariance(logits, v)
+        shared = lam * of_mean(v.mean(0))
+        separate = (1 - lam) * of_each(v)
         return (shared + separate) / (members * examples)
 
     return product
@@ -49,11 +54,11 @@ def output_hessian(logits: Tensor, lam: float, covariance: Covariance = categori
 def own_hessian(logits: Tensor, lam: float, covariance: Covariance = categorical) -> OutputMap:
     """Return the diagonal blocks of R: (λ/M²) Σ̄ v_j + ((1−λ)/M) Σ_j v_j."""
     members, examples, _ = logits.shape
-    mean = logits.mean(0)
+    of_mean, of_each = covariance(logits.mean(0)), covariance(logits)
 
     def product(v: Tensor) -> Tensor:
-        shared = lam / members * covariance(mean, v)
-        separate = (1 - lam) * covariance(logits, v)
+        shared = lam / members * of_mean(v)
+        separate = (1 - lam) * of_each(v)
         return (shared + separate) / (members * examples)
 
     return product

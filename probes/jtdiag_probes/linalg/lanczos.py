@@ -127,29 +127,33 @@ def ritz(krylov: Krylov, run: int = 0) -> Ritz:
     )
 
 
-def radau(krylov: Krylov, node: float, run: int = 0) -> tuple[Tensor, Tensor]:
-    """Return values and weights (k+1,) of the Gauss-Radau quadrature with a prescribed node.
+def inverse_bounds(krylov: Krylov, shift: float) -> Tensor:
+    """Return bounds on vᵀ(A + shift)⁻¹v for the unit start vector v of every run, (B, 2).
 
-    For a function whose derivatives alternate in sign, such as 1/(x+τ) for x > −τ, this quadrature
-    is an upper bound if the node is below the spectrum, and that of `ritz` is a lower bound (Golub
-    and Meurant 2010, section 6.2).
+    The lower is the Gauss quadrature of the Lanczos steps, the upper that of Gauss and Radau with a
+    node below the spectrum (Golub and Meurant 2010, section 6.2).
 
     Args:
-        krylov: Result of a Lanczos run.
-        node: Below all eigenvalues of the matrix.
-        run: Which of the batched runs.
+        krylov: Result of Lanczos runs with positive semidefinite matrices A.
+        shift: Above 0.
     """
-    count = krylov.steps[run]
-    diagonal = krylov.diagonal[run, :count].double().cpu()
-    off_diagonal = krylov.off_diagonal[run, :count].double().cpu()
-    small = torch.diag(torch.cat([diagonal, diagonal.new_tensor([node])]))
-    small += torch.diag(off_diagonal, 1) + torch.diag(off_diagonal, -1)
-    # Choose the last diagonal element so that `node` is an eigenvalue.
-    shifted = small[:count, :count] - node * torch.eye(count, dtype=torch.float64)
-    unit = torch.eye(count, dtype=torch.float64)[-1]
-    small[-1, -1] = node + off_diagonal[-1] ** 2 * torch.linalg.solve(shifted, unit)[-1]
-    values, vectors = torch.linalg.eigh(small)
-    return values, vectors[0] ** 2
+    diagonal, beside = krylov.diagonal.double().cpu(), krylov.off_diagonal.double().cpu()
+    small = torch.diag_embed(diagonal)
+    small += torch.diag_embed(beside[:, :-1], 1) + torch.diag_embed(beside[:, :-1], -1)
+    # The last diagonal element is chosen so that the node is an eigenvalue.
+    node = -1e-3 * shift
+    last = node + beside[:, -1] ** 2 * _inverse_at(small, -node, -1)
+    larger = torch.nn.functional.pad(small, (0, 1, 0, 1))
+    larger[:, -1, -1] = last
+    larger[:, -1, -2] = larger[:, -2, -1] = beside[:, -1]
+    return torch.stack([_inverse_at(matrix, shift, 0) for matrix in (small, larger)], 1)
+
+
+def _inverse_at(matrices: Tensor, shift: float, place: int) -> Tensor:
+    """Return a diagonal element of (A + shift)⁻¹ for matrices (B, k, k), (B,)."""
+    unit = torch.eye(matrices.shape[-1], dtype=matrices.dtype)
+    shifted = matrices + shift * unit
+    return torch.linalg.solve(shifted, unit[:, [place]])[:, place, 0]
 
 
 def batch_of_one(product: Callable[[Tensor], Tensor]) -> Product:

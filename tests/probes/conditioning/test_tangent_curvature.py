@@ -126,6 +126,27 @@ def test_few_products_are_an_estimate_near_the_exact_redundancy():
     assert few.low <= soft_rank_redundancy(jacobians) <= few.high
 
 
+def test_soft_ranks_of_weights_are_those_of_outputs():
+    """Members of fewer weights than outputs take the way by weights; both are the same number."""
+    tangents, _ = ensemble(hidden=2, examples=20)
+    start = torch.randn(60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    start = tangent_redundancy._without_shifts(start.view(20, 3)).mT.reshape(-1)
+    ways = (tangent_redundancy._by_weights, tangent_redundancy._by_outputs)
+    by_weights, by_outputs = (way(tangents, start, 40, 1e-2) for way in ways)
+    np.testing.assert_allclose(by_weights, by_outputs, rtol=1e-8)
+
+
+def test_single_precision_is_refused_where_one_member_hides_the_others():
+    tangents, _ = ensemble(hidden=2, examples=20)
+    weights = {name: weight.detach() for name, weight in tangents._weights.items()}
+    single = Tangents(
+        lambda w: tangents._function({n: v.double() for n, v in w.items()}).float(),
+        {name: weight.float() for name, weight in weights.items()},
+    )
+    assert tangent_redundancy.is_precise(single, tangents)
+    assert not tangent_redundancy.is_precise(single, tangents, share=1e-9)
+
+
 @pytest.mark.slow
 def test_the_interval_of_redundancy_covers_the_exact_value():
     """In about 95 % of seeded repetitions; at most 51 of 60 has a probability of 0.1 %."""

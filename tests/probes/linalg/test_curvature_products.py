@@ -23,8 +23,8 @@ LAMS = [0.0, 0.6, 1.0]
 SIZES = [D * H, H, H * K, K]
 
 
-def gaussian(eta, v):
-    return v
+def gaussian(eta):
+    return lambda v: v
 
 
 def weights(seed=0, members=M):
