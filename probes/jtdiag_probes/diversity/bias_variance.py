@@ -1,6 +1,6 @@
 """Bias, variance and diversity of an ensemble's loss over trials (Wood et al. 2023, JMLR).
 
-All functions take log-probabilities, (M, n, K) for M members, n examples and K classes. The
+M members predict K classes of n examples. The
 centroid of several predictions is their normalized geometric mean, the softmax of the mean
 log-probability. The mean divergence KL(centroid‖prediction) from it is −log of the sum over
 classes of the exponential of that mean. Losses and divergences are per example, in nats.
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from jtdiag_probes.shared import decomposition
+from jtdiag_probes.shared.class_logits import ClassLogits
 
 Floats = NDArray[np.floating[Any]]
 
@@ -36,20 +36,21 @@ class Sums:
 
     trials: int
     log_q: Floats
-    """(M, n, K)"""
+    """(K, M, n)"""
     log_z: Floats
     """(n,): log of the ensemble's normalizer, 0 or less."""
     diversity: Floats
     """(n,): mean over members of KL(ensemble‖member), computed from its definition."""
 
     @classmethod
-    def of(cls, log_q: Floats) -> "Sums":
-        """Return the sums of a single trial with log-probabilities (M, n, K)."""
+    def of(cls, logits: NDArray[np.floating[Any]]) -> "Sums":
+        """Return the sums of a single trial with logits (M, n, K), which are normalized."""
+        trial = ClassLogits(logits, np.zeros(logits.shape[1], np.intp))
         return cls(
             trials=1,
-            log_q=log_q,
-            log_z=np.asarray(logsumexp(log_q.mean(0), axis=-1)),
-            diversity=decomposition.member_divergences(log_q).mean(0),
+            log_q=trial.shifted - trial.log_total,
+            log_z=np.asarray(logsumexp(trial.mean_log_q, axis=0)),
+            diversity=trial.divergences.mean(0),
         )
 
     def __add__(self, other: "Sums") -> "Sums":
@@ -81,18 +82,18 @@ class Sums:
         Args:
             target: (n,), the classes.
         """
-        centroids = self.log_q / self.trials
-        ensemble = centroids.mean(0)
+        means = self.log_q / self.trials
+        centroids = ClassLogits(np.moveaxis(means, 0, -1), target)
+        ensemble = centroids.mean + centroids.top.mean(0)
         log_z = self.log_z / self.trials
-        at_target = np.take_along_axis(ensemble, target[:, None], axis=-1)[:, 0]
         return {
-            "expected_loss": log_z - at_target,
-            "average_bias": decomposition.cross_entropy(centroids, target).mean(0),
-            "average_variance": -np.asarray(logsumexp(centroids, axis=-1)).mean(0),
+            "expected_loss": log_z + centroids.of_target(ensemble),
+            "average_bias": centroids.member_losses.mean(0),
+            "average_variance": -(centroids.top + centroids.log_total).mean(0),
             "diversity": self.diversity / self.trials,
-            "ensemble_bias": decomposition.cross_entropy(ensemble, target),
-            "ensemble_variance": log_z - np.asarray(logsumexp(ensemble, axis=-1)),
-            "disparity": decomposition.member_divergences(centroids).mean(0),
+            "ensemble_bias": centroids.of_target(centroids.log_ensemble),
+            "ensemble_variance": log_z - np.asarray(logsumexp(ensemble, axis=0)),
+            "disparity": centroids.divergences.mean(0),
         }
 
 

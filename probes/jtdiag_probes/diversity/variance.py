@@ -1,12 +1,12 @@
 """The probe `variance`: the bias-variance-diversity decomposition of the ensemble's loss."""
 
-from collections.abc import Iterator
+import functools
+import operator
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 from jtdiag import names, stats
 from jtdiag.probing.contract import Options, Probe, Var
@@ -18,6 +18,7 @@ from jtdiag.store.run import Run
 from jtdiag_probes.diversity import wording
 from jtdiag_probes.diversity.bias_variance import MEANS, TERMS, Sums, jackknife, residual
 from jtdiag_probes.shared.measured_epoch import chosen_epochs
+from jtdiag_probes.shared.outputs import pieces
 
 RESIDUAL_LIMIT = 1e-12
 """The terms sum to the loss to rounding in float64; relative to losses above 1 nat."""
@@ -117,49 +118,29 @@ def _kept(run: Run, lanes: list[Lane], epochs: NDArray[np.int64]) -> dict[Lane, 
 def _over_trials(run: Run, kept: dict[Lane, int]) -> dict[str, float]:
     """Return the terms, their standard errors and the residual, from trials with outputs.
 
-    Trials are read in parallel, block by block, and twice: once for the sums, and once more to
-    remove each trial from them.
+    Trials are read in parallel, a few examples at a time. Each is removed from their sums once.
     """
-    first, second = (
-        {lane: _log_probabilities(run, lane, epoch) for lane, epoch in kept.items()}
-        for _ in range(2)
-    )
-    target = run.target(names.TEST, next(iter(kept)))
+    trials = [pieces(run.outputs(lane, epoch, names.TEST)) for lane, epoch in kept.items()]
     total, without = np.zeros(len(TERMS)), np.zeros((len(kept), len(TERMS)))
-    worst, start = 0.0, 0
-    while start < len(target):
-        sums = _total(first)
-        labels = target[start : start + sums.log_q.shape[1]]
-        terms = sums.terms(labels)
+    worst, examples = 0.0, 0
+    for blocks in zip(*trials, strict=True):
+        with np.errstate(invalid="ignore", over="ignore"):  # NaN stays NaN
+            of_trials = [Sums.of(block.logits) for block in blocks]
+        target, sums = blocks[0].target, functools.reduce(operator.add, of_trials)
+        terms = sums.terms(target)
         total += [terms[name].sum() for name in TERMS]
         worst = max(worst, float(residual(terms).max()))
-        for t, blocks in enumerate(second.values()):
-            rest = (sums - Sums.of(next(blocks))).terms(labels)
+        for t, own in enumerate(of_trials):
+            rest = (sums - own).terms(target)
             without[t] += [rest[name].sum() for name in TERMS]
-        start += len(labels)
-    means = dict(zip(TERMS, total / len(target), strict=True))
+        examples += len(target)
+    means = dict(zip(TERMS, total / examples, strict=True))
     errors = {
         f"{name}_se": float(se)
-        for name, se in zip(TERMS, jackknife(without / len(target)), strict=True)
+        for name, se in zip(TERMS, jackknife(without / examples), strict=True)
         if len(kept) > 2 or name in MEANS
     }
     return means | errors | {"residual": worst}
-
-
-def _total(trials: dict[Lane, Iterator[Floats]]) -> Sums:
-    """Return the sums over all trials for the next block."""
-    iterators = iter(trials.values())
-    sums = Sums.of(next(next(iterators)))
-    for blocks in iterators:
-        sums = sums + Sums.of(next(blocks))
-    return sums
-
-
-def _log_probabilities(run: Run, lane: Lane, epoch: int) -> Iterator[Floats]:
-    """Yield log-probabilities (M, n, K) on test, block by block, in float64."""
-    for block in run.outputs(lane, epoch, names.TEST):
-        with np.errstate(invalid="ignore", over="ignore"):  # NaN stays NaN
-            yield np.asarray(log_softmax(block.logits.astype(np.float64), axis=-1))
 
 
 def judge(result: xr.Dataset) -> list[Finding]:

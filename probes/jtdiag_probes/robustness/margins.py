@@ -33,11 +33,15 @@ def margins(logits: Floats, target: Ints) -> Floats:
     """
     classes = logits.shape[2]
     wide = logits.dtype if logits.dtype == np.float64 else np.dtype(np.float32)
+    members, count, _ = logits.shape
     by_class = logits.transpose(0, 2, 1).astype(wide, order="C", copy=True)
-    examples = np.arange(len(target))
-    of_target = by_class[:, target, examples]
-    by_class[:, target, examples] = by_class[:, classes - 1]
-    return np.asarray(by_class[:, : classes - 1] - of_target[:, None])
+    flat = by_class.reshape(members, classes * count)
+    place = target * count + np.arange(count)
+    of_target = flat.take(place, axis=1)
+    flat[:, place] = by_class[:, classes - 1]
+    relative = by_class[:, : classes - 1]
+    relative -= of_target[:, None]
+    return np.asarray(relative)
 
 
 def pieces(
@@ -74,8 +78,8 @@ class Scorer:
         """
         np.maximum.reduce(sums, axis=0, out=self._top, initial=-np.inf)
         np.less(self._top, 0, out=self._right)
-        tied = np.flatnonzero(np.equal(self._top, 0, out=self._tied))
-        if tied.size:
+        if np.count_nonzero(np.equal(self._top, 0, out=self._tied)):
+            tied = np.flatnonzero(self._tied)
             beaten = (sums[:, tied] == 0) & (self._rows < self._target[tied])
             self._right[tied] = ~beaten.any(0)
         return self._right
@@ -91,7 +95,7 @@ class Scorer:
         """
         scale = self._scaled.dtype.type(1 / count)
         scaled = np.multiply(sums, scale, out=self._scaled)
-        highest = self._top.max() * scale
+        highest = np.maximum.reduce(self._top) * scale
         if not highest > EXP_LIMIT:
             np.exp(scaled, out=scaled)
             np.add.reduce(scaled, axis=0, out=self._rest)

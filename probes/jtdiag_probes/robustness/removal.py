@@ -91,23 +91,25 @@ class OwnSubsets(Curves):
     def add(self, logits: Floats, target: Ints) -> None:
         """Add examples with logits (M, n, K) in nats and classes (n,)."""
         for margins, classes, _ in pieces(logits, target, OWN_CELLS):
-            members, rows, examples = margins.shape
-            flat = margins.transpose(1, 0, 2).reshape(rows, members * examples)
-            scorer = Scorer(classes, rows, margins.dtype)
-            sums, drawn = np.empty((2, rows, examples), margins.dtype)
+            members, classes_less_one, examples = margins.shape
+            # The margins of an example side by side, so that they are taken as one piece.
+            flat = margins.transpose(0, 2, 1).reshape(members * examples, classes_less_one)
+            scorer = Scorer(classes, classes_less_one, margins.dtype)
+            sums = np.empty((classes_less_one, examples), margins.dtype)
+            drawn = np.empty((examples, classes_less_one), margins.dtype)
             for repeat, generator in enumerate(self._generators):
                 sums[:] = 0
-                for kept, columns in enumerate(_columns(generator, members, examples), 1):
+                for kept, rows in enumerate(_rows(generator, members, examples), 1):
                     # With the default mode, numpy would buffer `out`.
-                    sums += np.take(flat, columns, axis=1, out=drawn, mode="clip")
+                    sums += flat.take(rows, axis=0, out=drawn, mode="clip").T
                     self._score(repeat, kept, sums, scorer, self._loss)
         self._examples += len(target)
 
 
-def _columns(generator: np.random.Generator, members: int, examples: int) -> Ints:
+def _rows(generator: np.random.Generator, members: int, examples: int) -> Ints:
     """Return a random order of the members for every example, (M, n).
 
-    Entries are column indices member · n + example.
+    Entries are row indices member · n + example.
     """
     orders = generator.permuted(
         np.broadcast_to(np.arange(members), (examples, members)).copy(), axis=1

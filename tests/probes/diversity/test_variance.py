@@ -10,9 +10,10 @@ from jtdiag import stats
 from jtdiag.probing.contract import Options
 from jtdiag.store import layout
 from jtdiag.testing import ProbePromises, toy_run
-from jtdiag_probes.diversity import bias_variance, variance
+from jtdiag_probes.diversity import variance
 from jtdiag_probes.diversity.bias_variance import TERMS, Sums
 from jtdiag_probes.diversity.variance import probe
+from jtdiag_probes.shared.class_logits import ClassLogits
 
 
 @pytest.mark.slow
@@ -104,10 +105,9 @@ def test_the_sums_of_terms_fit_to_rounding(result):
 
 @pytest.mark.slow
 def test_a_wrong_divergence_raises_the_alarm(toy, monkeypatch):
-    right = bias_variance.decomposition.member_divergences
-    monkeypatch.setattr(
-        bias_variance.decomposition, "member_divergences", lambda q: right(q) * (1 + 1e-6)
-    )
+    right = ClassLogits.divergences.func
+    wrong = property(lambda logits: right(logits) * (1 + 1e-6))
+    monkeypatch.setattr(ClassLogits, "divergences", wrong)
     [alert] = [f for f in probe.judge(probe.ask(toy, Options())) if f.level == "alert"]
     assert (alert.rule, alert.limit) == ("residual", variance.RESIDUAL_LIMIT)
     assert alert.number > 1e-12

@@ -153,7 +153,7 @@ def test_where_members_differ_a_subset_for_every_example_varies_less_between_rep
 
 
 def test_an_order_of_an_example_contains_every_member_once():
-    places = removal._columns(np.random.default_rng(0), 6, 50)
+    places = removal._rows(np.random.default_rng(0), 6, 50)
     members, example = np.divmod(places, 50)
     np.testing.assert_array_equal(
         np.sort(members, 0), np.broadcast_to(np.arange(6)[:, None], (6, 50))
