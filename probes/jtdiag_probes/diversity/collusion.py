@@ -12,8 +12,9 @@ from jtdiag.store.lanes import Lane
 from jtdiag.store.run import Run
 from jtdiag_probes.diversity import dropping, rounding
 from jtdiag_probes.diversity.collusion_verdict import judge
-from jtdiag_probes.shared import decomposition
+from jtdiag_probes.shared.class_logits import ClassLogits
 from jtdiag_probes.shared.measured_epoch import measured_epoch
+from jtdiag_probes.shared.outputs import pieces
 
 FRACTIONS = (0.2, 0.4, 0.6)
 """Fractions of the members that are dropped, as in Jeffares et al. 2023; at least one member."""
@@ -140,18 +141,17 @@ def outputs_of(
     random = np.random.default_rng([run.recipe.seed, lane.trial, STREAM])
     sums = np.zeros((members, run.outputs_per_member))
     losses, rises, examples = np.zeros(2), np.zeros((len(kept), REPEATS)), 0
-    for block in run.outputs(lane, epoch, split):
-        logits = dropping.centered(block.logits)
-        sums += logits.sum(1)
-        member_loss = decomposition.cross_entropy(logits, block.target).mean(0).sum()
-        ensemble_loss = decomposition.cross_entropy(logits.mean(0), block.target).sum()
-        losses += (member_loss, ensemble_loss)
-        rises += random_drops.rises(logits, block.target, random)
+    for block in pieces(run.outputs(lane, epoch, split)):
+        logits = ClassLogits(block.logits, block.target)
+        sums += logits.shifted.sum(2).T
+        ensemble_loss = logits.of_target(logits.log_ensemble).sum()
+        losses += (logits.member_losses.mean(0).sum(), ensemble_loss)
+        rises += random_drops.rises(np.moveaxis(logits.shifted, 0, -1), block.target, random)
         examples += len(block.target)
-    offsets = dropping.offsets(sums / examples)
+    offsets = dropping.offsets(dropping.centered(sums / examples))
     debiased = sum(
-        float(dropping.diversity(dropping.centered(block.logits) - offsets).sum())
-        for block in run.outputs(lane, epoch, split)
+        float(dropping.diversity(block.logits - offsets).sum())
+        for block in pieces(run.outputs(lane, epoch, split))
     )
     (member_loss, ensemble_loss), rise = losses / examples, rises / examples
     diversity, debiased = float(member_loss - ensemble_loss), debiased / examples

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
+from jtdiag_probes.shared.class_logits import ClassLogits
 from jtdiag_probes.shared.decomposition import cross_entropy
 
 Floats = NDArray[np.floating]
@@ -22,12 +22,12 @@ AT_ONCE = 256
 
 
 def diversity(logits: Floats) -> Floats:
-    """Return mean_j lse(η_j) − lse(η̄) of every example, (n,): the diversity."""
-    return np.asarray(logsumexp(logits, -1).mean(0) - logsumexp(logits.mean(0), -1))
+    """Return mean_j KL(ensemble‖member) of every example, (n,): the diversity."""
+    return np.asarray(ClassLogits(logits, np.zeros(logits.shape[1], int)).divergences.mean(0))
 
 
 def centered(logits: Floats) -> Floats:
-    """Return logits shifted to mean 0 over classes, in float64; predictions are unchanged."""
+    """Return logits (..., K) with mean 0 over classes, in float64; predictions are unchanged."""
     shifted = logits.astype(np.float64)
     shifted -= shifted.mean(-1, keepdims=True)
     return shifted

@@ -48,11 +48,18 @@ def nhsic(a: Matrix, b: Matrix) -> float:
     return float((a * b).sum()) / own if own > 0 else float("nan")
 
 
-def permuted(a: Matrix, b: Matrix, seed: int = 0) -> float:
-    """Return the mean of `nhsic` over random permutations of the examples of b."""
+def permutations(b: Matrix, seed: int = 0) -> Matrix:
+    """Return R (n, n) for random permutations of its examples, flat, (permutations, n²)."""
     random = np.random.default_rng(seed)
-    orders = [random.permutation(len(b)) for _ in range(PERMUTATIONS)]
-    return float(np.mean([nhsic(a, b[np.ix_(order, order)]) for order in orders]))
+    orders = (random.permutation(len(b)) for _ in range(PERMUTATIONS))
+    return np.stack([b[np.ix_(order, order)].ravel() for order in orders])
+
+
+def permuted(a: Matrix, permutations_of_b: Matrix) -> float:
+    """Return the mean of `nhsic` over `permutations` of the examples of b."""
+    own = float((permutations_of_b[0] ** 2).sum())
+    products = permutations_of_b @ a.ravel()
+    return float(products.mean()) / own if own > 0 else float("nan")
 
 
 def within_over_between(

@@ -166,6 +166,7 @@ class _PreparedTrial:
         self.parts = (train, validation, held_out)
         self.few = evenly(len(held_out.target), KERNEL_EXAMPLES)
         self.labels = information.of_classes(held_out.target[self.few])
+        self.permuted = information.permutations(self.labels)
         inputs = [part.x.flatten(1).double().numpy() for part in self.parts]
         self.input_kernel = information.of_features(inputs[2][self.few])
         self.on_inputs = self._of_features(inputs)
@@ -210,7 +211,7 @@ class _PreparedTrial:
         kernel = information.of_features(held_out[self.few])
         return {
             "label_information": information.nhsic(kernel, self.labels),
-            "label_information_null": information.permuted(kernel, self.labels),
+            "label_information_null": information.permuted(kernel, self.permuted),
             "input_information": information.nhsic(kernel, self.input_kernel),
             "within_over_between": information.within_over_between(held_out, self.parts[2].target),
             "effective_rank": information.effective_rank(held_out),

@@ -67,7 +67,7 @@ def _evidence(basis: Floats, eigenvalues: Floats, y: Floats) -> Evidence:
     rest = max(float(y @ y - squares.sum()), 0.0)
     center = -np.log(eigenvalues.max())
     grid = center + np.log(10) * np.linspace(-DECADES, DECADES, GRID)
-    values = [_density(r, eigenvalues, squares, rest, len(y))[0] for r in grid]
+    values, _ = _density(grid, eigenvalues, squares, rest, len(y))
     best = int(np.argmax(values))
     bounds = grid[max(best - 1, 0)], grid[min(best + 1, GRID - 1)]
     minimum = minimize_scalar(
@@ -78,14 +78,15 @@ def _evidence(basis: Floats, eigenvalues: Floats, y: Floats) -> Evidence:
     )
     log_ratio = minimum.x if -minimum.fun >= values[best] else grid[best]
     density, noise = _density(log_ratio, eigenvalues, squares, rest, len(y))
-    return Evidence(density / len(y), float(np.exp(-log_ratio)) / noise, 1 / noise)
+    alpha = float(np.exp(-log_ratio) / noise)
+    return Evidence(float(density) / len(y), alpha, 1 / float(noise))
 
 
 def _density(
-    log_ratio: float, eigenvalues: Floats, squares: Floats, rest: float, count: int
-) -> tuple[float, float]:
-    """Return log N(y; 0, (I + r F Fᵀ)/β) at the best β, and 1/β."""
-    spread = 1 + np.exp(log_ratio) * eigenvalues
-    noise = (float((squares / spread).sum()) + rest) / count
-    density = -0.5 * (count * (np.log(2 * np.pi * noise) + 1) + float(np.log(spread).sum()))
+    log_ratio: Floats | float, eigenvalues: Floats, squares: Floats, rest: float, count: int
+) -> tuple[Floats, Floats]:
+    """Return log N(y; 0, (I + r F Fᵀ)/β) at the best β, and 1/β, for every log r (...)."""
+    spread = 1 + np.exp(log_ratio)[..., None] * eigenvalues
+    noise = ((squares / spread).sum(-1) + rest) / count
+    density = -0.5 * (count * (np.log(2 * np.pi * noise) + 1) + np.log(spread).sum(-1))
     return density, noise

@@ -38,9 +38,12 @@ def test_features_that_are_the_labels_keep_more_than_noise_does():
     noise = information.of_features(normal(2, 200, 50))
     known = information.nhsic(information.of_features(one_hot), labels)
     assert known > 0.9
-    null = information.permuted(noise, labels)
+    null = information.permuted(noise, information.permutations(labels))
     assert information.nhsic(noise, labels) == pytest.approx(null, abs=0.05)
-    assert information.permuted(information.of_features(one_hot), labels) < 0.1
+    assert (
+        information.permuted(information.of_features(one_hot), information.permutations(labels))
+        < 0.1
+    )
 
 
 def test_a_small_regularizer_makes_noise_look_informed():
@@ -100,3 +103,13 @@ def test_dead_units_and_rows():
     assert information.dead_units(z) == pytest.approx(2 / 3)
     assert information.dead_rows(z) == 0
     assert information.dead_rows(z[:, :2]) == 0.5
+
+
+def test_the_value_without_information_is_the_mean_over_permuted_labels():
+    features, target = np.random.default_rng(1).normal(size=(12, 3)), np.arange(12) % 3
+    a, b = information.of_features(features), information.of_classes(target)
+    random = np.random.default_rng(0)
+    orders = [random.permutation(12) for _ in range(information.PERMUTATIONS)]
+    expected = np.mean([information.nhsic(a, information.of_classes(target[o])) for o in orders])
+    measured = information.permuted(a, information.permutations(b))
+    assert measured == pytest.approx(expected, rel=1e-12)
