@@ -1,6 +1,5 @@
 """Linear probes (Alain and Bengio 2016): a linear classifier on the features of a layer."""
 
-import functools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
-from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -17,9 +15,6 @@ STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Values of scikit-learn's C to choose from, for standardized features; smaller regularize more."""
 ITERATIONS = 200
 TOLERANCE = 1e-3
-
-_unchecked = functools.partial(config_context, assume_finite=True, skip_parameter_validation=True)
-"""Without scikit-learn's own checks of parameters and features, which have been checked."""
 
 Features = NDArray[np.floating[Any]]
 Classes = NDArray[np.integer[Any]]
@@ -112,7 +107,7 @@ def _fitted(
         if start is not None:
             model.coef_, model.intercept_ = start.coef_.copy(), start.intercept_.copy()
             model.classes_ = start.classes_
-        with warnings.catch_warnings(), _unchecked():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             # Of many classes with few examples each, scikit-learn asks whether they are numbers.
             warnings.filterwarnings("ignore", "The number of unique classes")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,10 +11,15 @@ from torch import Tensor
 
 from jtdiag.families import combining
 from jtdiag.replay import Replay
+from jtdiag.store.run import OutputBlock
 from jtdiag_probes.modules import batch_statistics
+from jtdiag_probes.shared import class_logits
+from jtdiag_probes.shared.class_logits import ClassLogits
+from jtdiag_probes.shared.outputs import pieces
 
 BLOCK = 500
 """Examples whose outputs are computed together."""
+Wrong = NDArray[np.floating[Any]] | NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -60,15 +66,28 @@ def with_and_without(
 
 def errors(replay: Replay, weights: Mapping[str, Tensor], examples: Examples) -> Errors:
     """Return the errors of members and ensemble on the test examples."""
-    family, combiner = replay.session.data.family, replay.session.recipe.combiner
     wrong, wrong_together = [], []
     blocks = zip(torch.split(examples.x, BLOCK), torch.split(examples.target, BLOCK), strict=True)
     with torch.no_grad():
         for x, target in blocks:
-            logits = replay.logits_of(weights, x)
-            of_members = combining.for_members(family, target).expand(logits.shape[:2])
-            wrong.append(family.error(family.mean(logits), of_members))
-            together = combining.prediction(family, logits, combiner)
-            wrong_together.append(family.error(together, target))
-    of_all = torch.cat(wrong, -1).double().mean(-1)
-    return Errors(of_all.numpy(), float(torch.cat(wrong_together).double().mean()))
+            of_members, together = _wrong(replay, replay.logits_of(weights, x), target)
+            wrong.append(of_members)
+            wrong_together.append(together)
+    of_all = np.concatenate(wrong, -1).mean(-1, dtype=np.float64)
+    return Errors(of_all, float(np.concatenate(wrong_together).mean(dtype=np.float64)))
+
+
+def _wrong(replay: Replay, logits: Tensor, target: Tensor) -> tuple[Wrong, Wrong]:
+    """Return the errors of members (M, n) and of the ensemble (n,) on some examples."""
+    family, combiner = replay.session.data.family, replay.session.recipe.combiner
+    if class_logits.is_for(family):
+        block = OutputBlock(logits=logits.numpy(), target=target.numpy(), start=0)
+        several = [ClassLogits(piece.logits, piece.target) for piece in pieces([block])]
+        together = [each.is_wrong(each.averaged(combiner)) for each in several]
+        return np.concatenate([e.are_wrong() for e in several], 1), np.concatenate(together)
+    of_members = combining.for_members(family, target).expand(logits.shape[:2])
+    prediction = combining.prediction(family, logits, combiner)
+    return (
+        family.error(family.mean(logits), of_members).numpy(),
+        family.error(prediction, target).numpy(),
+    )

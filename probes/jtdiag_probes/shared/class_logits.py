@@ -120,6 +120,10 @@ class ClassLogits:
         """Return where the most probable class, the first of several, is not the target, (n,)."""
         return np.asarray((log_q.argmax(0) != self.target) | np.isnan(log_q).any(0))
 
+    def are_wrong(self) -> NDArray[np.bool_]:
+        """Return where the first largest logit of a member is not the target's, (M, n)."""
+        return ~self._is_first[self.target, :, self._every].T
+
     def quadratic_part(self) -> Floats:
         """Return the diversity to second order, (n,), as `decomposition.quadratic_part`."""
         q = np.exp(self.log_ensemble)

@@ -105,6 +105,7 @@ def test_of_equal_logits_only_the_first_counts_as_the_largest():
     logits = np.array([[[2.0, 2.0, 0.0]], [[1.0, 3.0, 3.0]]])
     fast = ClassLogits(logits, np.array([0]))
     assert fast.votes().tolist() == [[1, 1, 0]]
+    assert fast.are_wrong().tolist() == [[False], [True]]
     assert fast.gini() == pytest.approx(output_curvature.gini(logits), rel=1e-12)
 
 
@@ -119,6 +120,7 @@ def test_what_a_diverged_member_takes_part_in_is_not_a_number(bad):
     assert np.isnan(fast.of_target(fast.log_mixture)).tolist() == [True, False]
     assert fast.is_wrong(fast.log_ensemble)[0]
     assert fast.votes().sum(1).tolist() == [2, 3]
+    assert fast.are_wrong()[1, 0]
 
 
 def test_only_the_likelihood_of_classes_itself_is_computed_in_this_way():
