@@ -20,8 +20,8 @@ Outputs = Tensor | Sequence[Tensor]
 Logits = Outputs | Callable[[], Outputs]
 """Logits, or a function that returns them when called."""
 
-NORMALIZED = 1e-3
-"""Greatest deviation from 1 of the sum of probabilities, which may be in half precision."""
+NORMALIZED = 0.01
+"""Greatest deviation from 1 of the sum of probabilities, which may be rounded to some digits."""
 
 Metrics = Mapping[str, NDArray[np.float64]]
 """(M,) for members and () for the ensemble, by the names of metrics in a store."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -17,6 +17,9 @@ from jtdiag.monitor.chance import Chance
 from jtdiag.monitor.imported_logits import SavedSplit, measured, saved
 from jtdiag.monitor.recording import Facts, Recording, WholeEpoch, address
 from jtdiag.store.run import Run
+
+MOST_EPOCHS: Final = 100_000
+"""Each epoch up to the last one is recorded, with or without logits."""
 
 
 @torch.no_grad()
@@ -86,6 +89,8 @@ def _kept_epochs(epochs: int | Sequence[int] | None, stored: int) -> tuple[int, 
     increasing = all(before < after for before, after in pairwise((0, *kept)))
     if len(kept) != stored or not increasing:
         raise DataError(wording.epochs_of_logits(epochs, stored))
+    if kept[-1] > MOST_EPOCHS:
+        raise DataError(wording.too_many_epochs(kept[-1], MOST_EPOCHS))
     return kept
 
 

@@ -70,6 +70,10 @@ def _split(split: str, logits: Any, targets: Any, family: Family) -> SavedSplit:
     eta, target = _tensor(logits), _tensor(targets)
     eta = eta if eta.is_floating_point() else eta.double()
     eta = eta.unsqueeze(0) if eta.ndim == 3 else eta
+    if eta.ndim == 4 and 0 in eta.shape:
+        raise DataError(wording.no_outputs(split, tuple(eta.shape[1:])))
+    if isinstance(family, Categorical) and eta.ndim == 4 and eta.shape[-1] == 1:
+        raise DataError(wording.single_logit(tuple(eta.shape[1:])))
     target = _target(split, target, family, eta)
     _check_order(split, eta, target)
     if not bool(eta.isfinite().all()):
@@ -89,7 +93,9 @@ def _tensor(values: Any) -> Tensor:
     array: NDArray[Any] = np.asarray(values)
     if array.dtype == object or array.dtype.kind not in "biuf":
         raise DataError(wording.no_array(str(array.dtype)))
-    return torch.as_tensor(np.ascontiguousarray(array))
+    # Torch has neither the other byte order nor extended precision.
+    native = np.float64 if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")
+    return torch.as_tensor(np.ascontiguousarray(array, dtype=native))
 
 
 def _target(split: str, target: Tensor, family: Family, eta: Tensor) -> Tensor:
@@ -99,22 +105,31 @@ def _target(split: str, target: Tensor, family: Family, eta: Tensor) -> Tensor:
         DataError: if they are not classes 0 to K−1, or not what the family allows.
     """
     outputs = eta.shape[-1]
-    if not family.classes:
-        target = target.double()
-        target = target.unsqueeze(-1) if target.ndim == 1 and outputs == 1 else target
-    elif target.ndim == 2 and bool(((target == 0) | (target == 1)).all()):
-        raise DataError(wording.one_hot_targets(split))
-    elif target.is_floating_point():
-        if bool((target != target.round()).any()):
-            raise DataError(wording.fractional_targets(split))
-        target = target.long()
-    else:
-        target = target.long()
+    target = _classes(split, target) if family.classes else _numbers(split, target, outputs)
     if target.ndim == (1 if family.classes else 2) and len(target):
         out = targets_of_loops.out_of_range(family, target, outputs)
         if bool(out.any()) and eta.ndim == 4 and len(target) == eta.shape[2]:
             low, high = float(target.min()), float(target.max())
             raise DataError(wording.target_range(split, low, high, outputs))
+    return target
+
+
+def _classes(split: str, target: Tensor) -> Tensor:
+    if target.ndim == 2 and target.shape[1] == 1:
+        raise DataError(wording.column_of_targets(split, tuple(target.shape)))
+    if target.ndim == 2 and bool(((target == 0) | (target == 1)).all()):
+        raise DataError(wording.one_hot_targets(split))
+    if target.is_floating_point() and bool((target != target.round()).any()):
+        raise DataError(wording.fractional_targets(split))
+    return target.long()
+
+
+def _numbers(split: str, target: Tensor, outputs: int) -> Tensor:
+    """Return (N, K)."""
+    target = target.double()
+    target = target.unsqueeze(-1) if target.ndim == 1 and outputs == 1 else target
+    if target.ndim != 2 or target.shape[1] != outputs:
+        raise DataError(wording.targets_of_numbers(split, tuple(target.shape), outputs))
     return target
 
 
@@ -145,8 +160,6 @@ def _as_logits(split: str, eta: Tensor, family: Family) -> Tensor:
     """Return logits; of probabilities of classes, their logarithms, which a warning says."""
     if not isinstance(family, Categorical):
         return eta
-    if eta.shape[-1] == 1:
-        raise DataError(wording.single_logit(tuple(eta.shape[1:])))
     if not bool(batch_sums.are_normalized(family, eta)):
         return eta
     logging.getLogger("jtdiag").warning("%s", wording.probabilities_given(split))

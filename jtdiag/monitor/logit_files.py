@@ -13,7 +13,6 @@ from jtdiag.engine.datasets import archive
 from jtdiag.engine.datasets.arrays import located
 from jtdiag.errors import DataError
 from jtdiag.monitor import wording
-from jtdiag.printable import one_line
 
 LOGITS: Final = "logits"
 TARGETS: Final = "targets"
@@ -92,13 +91,16 @@ def _add(saved: SavedArrays, split: str, kind: str, path: Path) -> None:
 
 def _npy(path: Path) -> Array:
     """Return the array in an .npy file, which is not larger than its header says."""
-    if not path.is_file():
+    if not path.exists():
         raise DataError(wording.no_file(str(path)))
+    if not path.is_file():
+        raise DataError(wording.not_a_file(str(path)))
     try:
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
     except Exception as error:  # numpy raises many kinds for files that are no .npy
-        reason = one_line(str(error), 100)
-        raise DataError(wording.no_npy(str(path), reason)) from error
+        has_objects = "Python objects" in str(error)
+        message = (wording.objects_in_npy if has_objects else wording.no_npy)(str(path))
+        raise DataError(message) from error
 
 
 def _stacked(split: str, arrays: list[Array]) -> Array:

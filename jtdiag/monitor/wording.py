@@ -283,6 +283,10 @@ def targets_by_split(given: Sequence[str]) -> str:
 
 def other_targets(logits: Sequence[str], targets: Sequence[str]) -> str:
     """Return the error on targets of other splits than the logits."""
+    if not targets:
+        return (
+            f"logits are given for {stats.listed([repr(name) for name in logits])}, but no targets."
+        )
     return (
         f"logits are given for {stats.listed([repr(name) for name in logits])} and targets for "
         f"{stats.listed([repr(name) for name in targets])}; pass both for the same splits."
@@ -335,6 +339,21 @@ def not_finite(split: str, count: int) -> str:
     return f"{count} {verb} not finite on {split}; leave out epochs and members that diverged."
 
 
+def no_outputs(split: str, shape: tuple[int, ...]) -> str:
+    """Return the error on logits without members, examples or outputs."""
+    return f"logits of {split} are {shape}; there must be a member, an example and outputs."
+
+
+def targets_of_numbers(split: str, shape: tuple[int, ...], outputs: int) -> str:
+    """Return the error on numbers to predict that are not one for each output."""
+    return f"targets of {split} are {shape}; for {outputs} outputs they must be (N, {outputs})."
+
+
+def column_of_targets(split: str, shape: tuple[int, ...]) -> str:
+    """Return the error on classes in a column."""
+    return f"targets of {split} are {shape}; pass classes (N,): targets[:, 0]."
+
+
 def one_hot_targets(split: str) -> str:
     """Return the error on targets that are one-hot rows."""
     return f"targets of {split} are one-hot rows (N, K); pass classes (N,): targets.argmax(1)."
@@ -371,6 +390,11 @@ def epochs_of_logits(epochs: object, stored: int) -> str:
         "must be the number of epochs of training for logits (M, N, K) of the last one, or for "
         "logits (E, M, N, K) the E epochs after which they were saved, in increasing order."
     )
+
+
+def too_many_epochs(epochs: int, most: int) -> str:
+    """Return the error on a number of epochs that cannot be recorded."""
+    return f"epochs is {epochs}; at most {most} can be recorded. Leave it out if it is not known."
 
 
 def all_zero(split: str, place: int) -> str:
@@ -450,9 +474,22 @@ def given_twice(kind: str, split: str) -> str:
     return f"there are two arrays of {kind} for {split}; keep one."
 
 
-def no_npy(path: str, reason: str) -> str:
+def no_npy(path: str) -> str:
     """Return the error on a file that is no array."""
-    return f"{path} is not an array of numbers ({reason}); write it with np.save."
+    return f"{path} is not a complete file of NumPy; write it with np.save."
+
+
+def objects_in_npy(path: str) -> str:
+    """Return the error on an array of Python objects, which would have to be executed."""
+    return (
+        f"{path} contains Python objects, which are not read; convert the array, for example with "
+        "array.astype(float), and write it with np.save."
+    )
+
+
+def not_a_file(path: str) -> str:
+    """Return the error on a folder or a special file."""
+    return f"{path} is not a regular file; it must be a file of NumPy."
 
 
 def not_one_of_each(split: str, shapes: Sequence[tuple[int, ...]]) -> str:

@@ -96,10 +96,24 @@ def require_folder(run: Path) -> None:
         raise StoreError(f"{folder} is not a folder of results; remove it or move it elsewhere.")
 
 
-def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> None:
+def save(
+    run: Run,
+    name: str,
+    result: xr.Dataset,
+    made_from: dict[str, str],
+    before_seal: Callable[[], None] = lambda: None,
+) -> None:
     """Write a result with its origin; an older result is replaced once the new one is complete.
 
     Safe to call from several processes: each writes a draft of its own, and the last one stays.
+
+    Args:
+        run: The run.
+        name: Name of the probe.
+        result: The result.
+        made_from: What it was made from, as `origin` returns it.
+        before_seal: Called when the result is written, before it is sealed: if the process is
+            killed in between, the result is measured again.
 
     Raises:
         NotSavedError: if it cannot be written.
@@ -117,6 +131,7 @@ def save(run: Run, name: str, result: xr.Dataset, made_from: dict[str, str]) -> 
             if path.exists():
                 path.replace(old)
             draft.replace(path)
+            before_seal()
             result_seal.write(path)
         mirror.publish(path, result_seal.path_of(path))
     except OSError as error:

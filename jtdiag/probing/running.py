@@ -81,17 +81,42 @@ def measure(run: Run, selected: Probe, client: "Client | None" = None) -> xr.Dat
     results.require_room(run)
     made_from = results.origin(run, selected)  # before measuring: the run may grow meanwhile
     result = ask(run, selected, Options(client=client))
-    with suppress(StoreError):  # the result, which cannot be saved either, says so
-        findings.begin(run.path)
-    results.save(run, selected.name, result, made_from)
-    try:
-        with suppress(StoreError):  # another result is damaged
-            record_lost(run)
-        record_lanes(run)
-        findings.record(run.path, selected.name, judge(run, selected, result))
-    except StoreError as error:  # the next call records them
-        raise StoreError(f"{error} The result of {selected.name} is saved.") from error
+    recording = _Recording(run, selected.name, judge(run, selected, result))
+    recording.begin()
+    results.save(run, selected.name, result, made_from, before_seal=recording.record)
+    recording.end()
     return result
+
+
+class _Recording:
+    """Writes the findings of a result before it is sealed, so that no sealed result lacks them."""
+
+    def __init__(self, run: Run, name: str, judged: list[Finding]) -> None:
+        self._run, self._name, self._judged = run, name, judged
+        self._error: StoreError | None = None
+
+    def begin(self) -> None:
+        """Create the file of findings, or write it again if it was lost."""
+        # If it cannot be written, the result cannot be saved either, which says so; if another
+        # result is damaged, its findings stay lost.
+        with suppress(StoreError):
+            findings.begin(self._run.path)
+        with suppress(StoreError):
+            record_lost(self._run)
+
+    def record(self) -> None:
+        """Write the findings; an error is raised by `end`."""
+        try:
+            record_lanes(self._run)
+            findings.record(self._run.path, self._name, self._judged)
+        except StoreError as error:
+            self._error = error
+
+    def end(self) -> None:
+        """Raise the error of `record`; the next call writes the findings."""
+        if self._error is not None:
+            saved = f"The result of {self._name} is saved."
+            raise StoreError(f"{self._error} {saved}") from self._error
 
 
 def require_sealed(run: Run) -> None:

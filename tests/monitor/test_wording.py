@@ -250,8 +250,38 @@ SENTENCES = [
         "there are two arrays of targets for test; keep one.",
     ),
     (
-        wording.no_npy("x.npy", "no magic string"),
-        "x.npy is not an array of numbers (no magic string); write it with np.save.",
+        wording.no_npy("x.npy"),
+        "x.npy is not a complete file of NumPy; write it with np.save.",
+    ),
+    (
+        wording.objects_in_npy("x.npy"),
+        "x.npy contains Python objects, which are not read; convert the array, for example with "
+        "array.astype(float), and write it with np.save.",
+    ),
+    (
+        wording.not_a_file("x.npy"),
+        "x.npy is not a regular file; it must be a file of NumPy.",
+    ),
+    (
+        wording.too_many_epochs(10**20, 100_000),
+        "epochs is 100000000000000000000; at most 100000 can be recorded. Leave it out if it is not"
+        " known.",
+    ),
+    (
+        wording.no_outputs("test", (0, 9, 4)),
+        "logits of test are (0, 9, 4); there must be a member, an example and outputs.",
+    ),
+    (
+        wording.targets_of_numbers("test", (9,), 4),
+        "targets of test are (9,); for 4 outputs they must be (N, 4).",
+    ),
+    (
+        wording.column_of_targets("test", (9, 1)),
+        "targets of test are (9, 1); pass classes (N,): targets[:, 0].",
+    ),
+    (
+        wording.other_targets(["test"], []),
+        "logits are given for 'test', but no targets.",
     ),
     (
         wording.not_one_of_each("test", [(9, 4), (9, 5)]),

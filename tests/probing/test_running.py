@@ -8,6 +8,7 @@ from jtdiag.errors import ProbeError, StoreError
 from jtdiag.probing import findings, results, running
 from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import probe as ask
+from jtdiag.report.evidence import ask_cheap
 from jtdiag.store.run import Run
 
 
@@ -135,20 +136,23 @@ def test_a_probe_that_breaks_its_promise_stores_nothing(small_run):
     assert findings.read(small_run.path) == []
 
 
-def test_a_probe_killed_before_its_findings_are_written_leaves_no_lost_file(toy_copy, monkeypatch):
+def test_a_probe_killed_before_its_findings_are_written_is_asked_again(toy_copy, monkeypatch):
     (toy_copy.path / findings.LOG).unlink(missing_ok=True)
+    probe = PROBES.find("performance")
 
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(findings, "record", killed)
-    with pytest.raises(KeyboardInterrupt):
-        running.measure(toy_copy, PROBES.find("performance"))
+    with monkeypatch.context() as patch:
+        patch.setattr(findings, "record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            running.measure(toy_copy, probe)
     assert (toy_copy.path / "results/performance.zarr").exists()
     assert findings.read(toy_copy.path) == []
-    (toy_copy.path / findings.LOG).unlink()
-    with pytest.raises(StoreError, match="missing or empty, although there are results"):
-        findings.read(toy_copy.path)
+    assert not results.is_fresh(toy_copy, probe)
+    assert "performance" in ask_cheap(toy_copy)
+    assert {"performance"} <= {finding.probe for finding in findings.read(toy_copy.path)}
+    assert results.is_fresh(toy_copy, probe)
 
 
 def test_a_missing_run_and_an_unknown_probe_are_errors(toy, tmp_path):
