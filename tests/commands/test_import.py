@@ -99,10 +99,10 @@ def test_weights_are_evaluated_by_a_factory_in_a_file(folder):
 
 
 REFUSED = {
-    "no targets": (("test.npy",), "pass both for the same splits", 1),
+    "no targets": (("test.npy",), "but no targets", 1),
     "no file": (("none.npy",), "none.npy: there is no such file", 1),
-    "no array": (("text.npy",), "text.npy is not an array of numbers", 1),
-    "objects": (("objects.npy",), "objects.npy is not an array of numbers", 1),
+    "no array": (("text.npy",), "text.npy is not a complete file of NumPy", 1),
+    "objects": (("objects.npy",), "objects.npy contains Python objects", 1),
     "other names": (("other.npz",), "its arrays are a, b; logits must be named test", 1),
     "targets twice": (("both.npz", "--targets", "y.npy"), "two arrays of targets for test", 1),
     "not one of each": (("test.npy", "m0.npy"), "one file for each member", 1),
