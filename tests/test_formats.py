@@ -65,6 +65,8 @@ def test_nothing_in_it_is_damaged(unpacked):
 
 IN_FLOAT32 = ("robustness",)
 """Probes whose sums another processor rounds otherwise."""
+BY_QUADRATURE = "tangent_redundancy"
+"""Beginning of variables whose error of quadrature is larger than what single precision changes."""
 FROM_RANDOM_VECTORS = ("hessian_negative", "hessian_min_residual")
 """A number of Ritz values and a residual, which depend on the random vectors of this version."""
 
@@ -82,6 +84,7 @@ def test_a_probe_measures_the_numbers_that_are_stored(run, name):
             np.testing.assert_allclose(now[variable], values, rtol=0, atol=1)
         elif values.dtype.kind == "f":
             rtol, atol = (1e-5, 1e-8) if name in IN_FLOAT32 else (1e-6, 1e-9)
+            rtol, atol = (1e-4, 1e-5) if variable.startswith(BY_QUADRATURE) else (rtol, atol)
             xr.testing.assert_allclose(now[variable], values, rtol=rtol, atol=atol)
         else:
             np.testing.assert_array_equal(now[variable], values)

@@ -26,8 +26,8 @@ class AdamW:
         first = next(iter(weights.values()))
         state = {"steps": torch.zeros(len(first), dtype=torch.int64, device=first.device)}
         for name, weight in weights.items():
-            state[f"mean/{name}"] = weight.new_zeros(weight.shape)
-            state[f"square/{name}"] = weight.new_zeros(weight.shape)
+            state[f"mean/{name}"] = torch.zeros_like(weight)
+            state[f"square/{name}"] = torch.zeros_like(weight)
         return state
 
     @torch.no_grad()

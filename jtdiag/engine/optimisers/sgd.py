@@ -25,7 +25,7 @@ class SGD:
 
     def start(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return zero velocities for weights (L, …)."""
-        return {f"velocity/{name}": w.new_zeros(w.shape) for name, w in weights.items()}
+        return {f"velocity/{name}": torch.zeros_like(w) for name, w in weights.items()}
 
     @torch.no_grad()
     def step(

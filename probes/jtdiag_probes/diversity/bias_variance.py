@@ -64,12 +64,13 @@ class Sums:
 
     def __sub__(self, other: "Sums") -> "Sums":
         """Return the sums without the trials of `other`."""
-        return Sums(
-            trials=self.trials - other.trials,
-            log_q=self.log_q - other.log_q,
-            log_z=self.log_z - other.log_z,
-            diversity=self.diversity - other.diversity,
-        )
+        with np.errstate(invalid="ignore"):  # of logits that are too large for sums
+            return Sums(
+                trials=self.trials - other.trials,
+                log_q=self.log_q - other.log_q,
+                log_z=self.log_z - other.log_z,
+                diversity=self.diversity - other.diversity,
+            )
 
     def terms(self, target: NDArray[np.integer]) -> dict[str, Floats]:
         """Return each of `TERMS` for every example, (n,).
