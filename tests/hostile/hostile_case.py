@@ -4,9 +4,11 @@ A module of cases holds functions `case(tmp_path)`, each with `@hostile(kind, na
 The name is a row of the table in `docs/reliability.md`, so it says what is given, in words.
 """
 
+import logging
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -55,6 +57,20 @@ def jtdiag(*arguments: str | Path, answer: str | None = None) -> Result:
     if ran.exception is not None and not isinstance(ran.exception, SystemExit):
         raise ran.exception
     return ran
+
+
+@contextmanager
+def log_lines() -> Iterator[list[str]]:
+    """Yield a list to which every line that jtdiag logs is added."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("jtdiag")
+    logger.addHandler(handler)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)
 
 
 def is_one_line(message: str, *parts: str) -> None:

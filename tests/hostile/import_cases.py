@@ -1,14 +1,12 @@
 """Files of logits and targets from elsewhere, handed to `jtdiag import`."""
 
-import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hostile_case import hostile, is_refused, jtdiag
+from hostile_case import hostile, is_refused, jtdiag, log_lines
 from numpy.typing import NDArray
 
 from jtdiag import Run
@@ -51,20 +49,6 @@ def is_said(ran: Any, warnings: list[str], part: str) -> None:
     assert [part in warning for warning in warnings] == [True], warnings
 
 
-@contextmanager
-def logged() -> Iterator[list[str]]:
-    """Collect what jtdiag logs."""
-    messages: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("jtdiag")
-    logger.addHandler(handler)
-    try:
-        yield messages
-    finally:
-        logger.removeHandler(handler)
-
-
 def plain_error() -> float:
     """Return the error of the ensemble of the logits that are given."""
     return float((LOGITS.mean(0).argmax(-1) != CLASSES).mean())
@@ -81,7 +65,7 @@ def number_formats(_: Path) -> None:
 @hostile(KIND, "probabilities that are rounded to three digits", "read, and said")
 def rounded_probabilities(_: Path) -> None:
     powers = np.exp(LOGITS)
-    with logged() as warnings:
+    with log_lines() as warnings:
         ran = imported(np.round(powers / powers.sum(-1, keepdims=True), 3))
     is_said(ran, warnings, "they are read as class probabilities")
 
@@ -157,7 +141,7 @@ def floating_classes(_: Path) -> None:
 
 @hostile(KIND, "targets in another order than the logits", "read, and said")
 def other_order(_: Path) -> None:
-    with logged() as warnings:
+    with log_lines() as warnings:
         ran = imported(LOGITS, (CLASSES + 1) % 4)
     is_said(ran, warnings, "targets may be in another order than the logits")
 

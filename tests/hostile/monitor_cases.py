@@ -1,7 +1,6 @@
 """Training loops with the monitor: right numbers, or one line that does not end the training."""
 
 import copy
-import logging
 import pickle
 import shutil
 import threading
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hostile_case import hostile, is_one_line
+from hostile_case import hostile, is_one_line, log_lines
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -27,15 +26,8 @@ TARGET = torch.arange(N) * 7 % K
 @contextmanager
 def logged(*parts: str) -> Iterator[None]:
     """Check that jtdiag logs one line with these parts, or nothing."""
-    lines: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("jtdiag")
-    logger.addHandler(handler)
-    try:
+    with log_lines() as lines:
         yield
-    finally:
-        logger.removeHandler(handler)
     assert len(lines) == bool(parts), lines
     if parts:
         is_one_line(lines[0], *parts)
