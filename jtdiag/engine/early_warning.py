@@ -1,8 +1,7 @@
 """Early warning during training: evaluate the rules after every epoch and act on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from jtdiag import names
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.rules import VerdictLog
 from jtdiag.rules.contract import History, Verdict
+from jtdiag.rules.growing import GrowingHistory
 from jtdiag.rules.module_history import METRICS, ModuleHistory
 from jtdiag.store.lanes import NO_ACTION, Lane, RuleAction
 
@@ -41,12 +41,12 @@ class EarlyWarning:
         self._recipe, self._modules = recipe, modules
         self._chance_error, self._chance_loss = chance_error, chance_loss
         self._examples = examples
-        self._history: dict[Lane, History] = {}
+        self._history: dict[Lane, GrowingHistory] = {}
         self._log = VerdictLog[Lane]()
 
     def restore(self, lane: Lane, history: History) -> None:
         """Load the sealed history of a lane; rules that fired during it do not fire again."""
-        self._history[lane] = history
+        self._history[lane] = self._growing(history)
         self._log.replay(lane, history)
 
     def judge(self, lane: Lane, epoch: int, row: Row, lam: float) -> Decision:
@@ -65,10 +65,14 @@ class EarlyWarning:
         """Append an epoch to the history of a lane; discard that epoch and later ones first."""
         new = self._row(epoch, row, lam)
         before = self._history.get(lane)
-        if before is not None and before.epoch[0] < epoch:
-            new = _joined(before.until(epoch - 1), new)
-        self._history[lane] = new
-        return new
+        if before is None or before.history.epoch[0] >= epoch:
+            before = self._history[lane] = self._growing(new)
+        else:
+            before.add(new)
+        return before.history
+
+    def _growing(self, start: History) -> GrowingHistory:
+        return GrowingHistory(start, self._recipe.train.epochs + 1)  # epoch 0 is before training
 
     def _row(self, epoch: int, row: Row, lam: float) -> History:
         displacement = row.get(names.DISPLACEMENT)
@@ -87,15 +91,3 @@ class EarlyWarning:
                 self._recipe.modules.warmup,
             ),
         )
-
-
-def _joined(before: History, new: History) -> History:
-    arrays = (*names.METRIC_VARIABLES, names.DISPLACEMENT, names.LAM, names.EPOCH)
-    parts = {name: (getattr(before, name), getattr(new, name)) for name in arrays}
-    joined: dict[str, Any] = {
-        name: None if a is None or b is None else np.concatenate([a, b])
-        for name, (a, b) in parts.items()
-    }
-    if before.modules is not None and new.modules is not None:
-        joined["modules"] = before.modules.joined(new.modules)
-    return replace(before, **joined)  # a resumed store keeps its own chance level

@@ -5,11 +5,11 @@ the next step receives it again page by page: a tenth of the step if the weights
 take more than that.
 """
 
-import ctypes
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+
+from jtdiag.free_memory import gnu_library
 
 TRIM_THRESHOLD: Final = -1
 """Parameter of `mallopt`: free bytes at the end of the heap above which they are returned."""
@@ -24,10 +24,10 @@ USUAL: Final = {TRIM_THRESHOLD: 2**26, MMAP_THRESHOLD: 2**25}
 @contextmanager
 def kept_memory() -> Iterator[None]:
     """Keep freed memory for the next tensors inside the context, where the C library is GNU's."""
-    if platform.libc_ver()[0] != "glibc":
+    library = gnu_library()
+    if library is None:
         yield
         return
-    library = ctypes.CDLL(None)
     for parameter in USUAL:
         library.mallopt(parameter, KEPT)
     try:

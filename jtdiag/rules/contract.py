@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jtdiag.rules.module_history import ModuleHistory
+from jtdiag.names import DISPLACEMENT, LAM, METRIC_VARIABLES
+from jtdiag.rules.module_history import ModuleHistory, changed, paired
 
 Floats = NDArray[np.floating[Any]]
 
@@ -108,18 +109,30 @@ class History:
         mask = ~(np.isnan(self.ensemble_loss) & np.isnan(self.ensemble_error))
         return self._select(mask) if mask.any() else None
 
+    def mapped(self, change: Callable[[Floats], Floats]) -> "History":
+        """Return the history with every array (E, …) replaced by what a function makes of it."""
+        modules = None if self.modules is None else self.modules.mapped(change)
+        return replace(self, **changed(self._arrays(), change), modules=modules)
+
+    def combined(self, other: "History", both: Callable[[Floats, Floats], Floats]) -> "History":
+        """Return the history with what a function makes of the arrays of two of the same lane.
+
+        Arrays that either lacks are unknown; all else is as here.
+        """
+        modules = None
+        if self.modules is not None and other.modules is not None:
+            modules = self.modules.combined(other.modules, both)
+        return replace(self, **paired(self._arrays(), other._arrays(), both), modules=modules)
+
     def _select(self, mask: NDArray[np.bool_] | slice) -> "History":
-        return replace(
-            self,
-            epoch=self.epoch[mask],
-            member_error=self.member_error[mask],
-            member_loss=self.member_loss[mask],
-            ensemble_error=self.ensemble_error[mask],
-            ensemble_loss=self.ensemble_loss[mask],
-            displacement=None if self.displacement is None else self.displacement[mask],
-            lam=None if self.lam is None else self.lam[mask],
-            modules=None if self.modules is None else self.modules.select(mask),
-        )
+        return self.mapped(lambda array: array[mask])
+
+    def _arrays(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ARRAYS}
+
+
+ARRAYS = ("epoch", *METRIC_VARIABLES, DISPLACEMENT, LAM)
+"""Fields of a `History` that are arrays by epoch, next to those of its modules."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What a lane's training metrics say about the modules of its members, epoch by epoch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,18 +41,31 @@ class ModuleHistory:
             return None
         return cls(names=named, warmup=warmup, **{name: metrics.get(name) for name in METRICS})
 
-    def select(self, mask: NDArray[np.bool_] | slice) -> "ModuleHistory":
-        """Return some of the epochs."""
-        return replace(self, **{n: a[mask] for n, a in self._arrays().items() if a is not None})
+    def mapped(self, change: Callable[[Floats], Floats]) -> "ModuleHistory":
+        """Return the history with every array replaced by what a function makes of it."""
+        return replace(self, **changed(self._arrays(), change))
 
-    def joined(self, later: "ModuleHistory") -> "ModuleHistory":
-        """Return these epochs and later ones; a metric that either lacks is unknown."""
-        ours, theirs = self._arrays(), later._arrays()
-        together: dict[str, Any] = {
-            name: None if a is None or b is None else np.concatenate([a, b])
-            for (name, a), b in zip(ours.items(), theirs.values(), strict=True)
-        }
-        return replace(self, **together)
+    def combined(
+        self, other: "ModuleHistory", both: Callable[[Floats, Floats], Floats]
+    ) -> "ModuleHistory":
+        """Return the history with what a function makes of the arrays of two.
+
+        A metric that either lacks is unknown.
+        """
+        return replace(self, **paired(self._arrays(), other._arrays(), both))
 
     def _arrays(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in METRICS}
+
+
+def changed(arrays: Mapping[str, Any], change: Callable[[Floats], Floats]) -> dict[str, Any]:
+    """Return what a function makes of the array of each name; None where it is None."""
+    return {name: None if array is None else change(array) for name, array in arrays.items()}
+
+
+def paired(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], both: Callable[[Floats, Floats], Floats]
+) -> dict[str, Any]:
+    """Return what a function makes of two arrays of each name; None where either is None."""
+    pairs = {name: (array, theirs[name]) for name, array in ours.items()}
+    return {n: None if a is None or b is None else both(a, b) for n, (a, b) in pairs.items()}

@@ -88,9 +88,7 @@ def thin(values: ArrayLike, points: int = POINTS) -> tuple[float, ...]:
     The result is NaN where no neighbor is finite.
     """
     curve = np.asarray(values, dtype=np.float64)
-    pieces = [curve[i : i + 1] for i in range(curve.size)]
-    if curve.size > points:
-        pieces = np.array_split(curve, points)
+    pieces = np.array_split(curve, min(points, curve.size)) if curve.size else []
     finite = [piece[np.isfinite(piece)] for piece in pieces]
     return tuple(float(piece.mean()) if piece.size else float("nan") for piece in finite)
 

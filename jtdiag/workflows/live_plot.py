@@ -9,6 +9,7 @@ import xarray as xr
 from jtdiag.errors import JtdiagError
 from jtdiag.figures.contract import FigureKind, OtherRunsError
 from jtdiag.figures.drawing import DEFAULT, Output, draw_results
+from jtdiag.free_memory import return_free_memory
 from jtdiag.probing.contract import Options, Probe
 from jtdiag.probing.registry import PROBES
 from jtdiag.probing.running import ask
@@ -44,6 +45,7 @@ def redraw(
     for _ in _polls_with_new_epochs(run, interval):
         yield from _draw_all(run, drawings, probes, output)
         gc.collect()  # figures refer to themselves: memory would grow for minutes before it levels
+        return_free_memory()
     yield wording.RUN_COMPLETE if run.done else wording.exited_early(run.path)
 
 

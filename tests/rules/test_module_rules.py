@@ -182,14 +182,18 @@ def test_a_diverged_member_is_left_to_the_rule_divergence():
     assert np.isnan(synthetic_useless.score(history(synthetic_r2=values)))
 
 
+PARTS = (slice(5), slice(5, None))
+
+
 # --- histories ------------------------------------------------------------------------------------
 
 
-def test_epochs_are_joined_and_selected():
+def test_histories_are_changed_and_combined_with_their_modules():
     whole = history(dead_rows=[0.5, 0, 0, 0], synthetic_r2=r2(0.3)).modules
-    again = whole.select(slice(5)).joined(whole.select(slice(5, None)))
+    first, rest = (whole.mapped(lambda rows, part=part: rows[part]) for part in PARTS)
+    again = first.combined(rest, lambda a, b: np.concatenate([a, b]))
     np.testing.assert_array_equal(again.dead_rows, whole.dead_rows)
     np.testing.assert_array_equal(again.synthetic_r2, whole.synthetic_r2)
     assert again.module_error is None
-    unknown = whole.joined(replace(whole, dead_rows=None))
+    unknown = whole.combined(replace(whole, dead_rows=None), np.add)
     assert unknown.dead_rows is None
