@@ -9,8 +9,13 @@ from reproduction_study.claims import CLAIMS, HOLDS, MISSING, OPEN, SMALL, Claim
 from reproduction_study.lanes import Measured
 from study_page import markdown
 
-RATES = {SMALL: "as the authors", "mlp-256x4-high-rate": "5.12", "mlp-256x4-low-rate": "1.536"}
-"""Runs of the control of the learning rate, and the rate at every λ."""
+RATES = {
+    "as the authors": {},
+    "5.12": dict.fromkeys((0.99, 1.0), "mlp-256x4-high-rate"),
+    "1.536": dict.fromkeys((0.0, 0.9, 0.95), "mlp-256x4-low-rate"),
+}
+"""The control of the learning rate: the λs at which the authors had another one, and the run."""
+RATE_LAMBDAS = (0.0, 0.9, 0.95, 0.99, 1.0)
 
 
 def tables(measured: Measured) -> dict[str, str]:
@@ -78,17 +83,17 @@ def errors(measured: Measured) -> str:
 
 
 def rates(measured: Measured) -> str:
-    """Return the errors of 256x4H by λ and learning rate."""
-    lams = (0.0, 0.9, 0.95, 0.99, 1.0)
-    pooled = quantities.column(measured, "test_ensemble_best", len(lams) * len(RATES))
-    body = [
-        [
-            name if measured.lams(run) else f"{name} ({MISSING})",
-            *(_mean(pooled, (run, lam)) for lam in lams),
-        ]
-        for run, name in RATES.items()
-    ]
-    return markdown(["learning rate", *(f"λ = {lam_text(lam)}" for lam in lams)], body)
+    """Return the errors of 256x4H by λ and learning rate, and whether λ = 1 is worse than 0.95."""
+    comparisons = (len(RATE_LAMBDAS) + 1) * len(RATES)
+    pooled = quantities.column(measured, "test_ensemble_best", comparisons)
+    body = []
+    for name, others in RATES.items():
+        cells = {lam: (others.get(lam, SMALL), lam) for lam in RATE_LAMBDAS}
+        difference = pooled.contrast({cells[1.0]: 100.0, cells[0.95]: -100.0})
+        text = "–" if difference is None else with_interval(difference, "+.1f", "points")
+        body.append([name, *(_mean(pooled, cell) for cell in cells.values()), _short(text)])
+    head = ["learning rate", *(f"λ = {lam_text(lam)}" for lam in RATE_LAMBDAS)]
+    return markdown([*head, "λ = 1 minus λ = 0.95"], body)
 
 
 def members(measured: Measured) -> str:
@@ -115,5 +120,10 @@ def _mean(pooled: quantities.Pooled, cell: quantities.Cell) -> str:
     if interval is None:
         return "–"
     trials = len(pooled.values[cell])
-    text = with_interval(interval.scaled(100).within(0, 100), ".1f").replace("95 % interval ", "")
+    text = _short(with_interval(interval.scaled(100).within(0, 100), ".1f"))
     return f"{text}{'' if trials >= 3 else f', {trials} trial' + 's' * (trials > 1)}"
+
+
+def _short(text: str) -> str:
+    """Return a number with its interval, whose level the page states."""
+    return text.replace("95 % interval ", "")
