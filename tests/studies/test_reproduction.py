@@ -11,7 +11,17 @@ from jtdiag import names
 from jtdiag.figures import style
 from jtdiag.recipe import studies
 from jtdiag.testing import toy_data
-from reproduction_study import claims, collecting, drawing, elsewhere, lanes, quantities, report
+from reproduction_study import (
+    claims,
+    collecting,
+    drawing,
+    elsewhere,
+    image_lanes,
+    image_report,
+    lanes,
+    quantities,
+    report,
+)
 from reproduction_study.lanes import Measured
 from study_page import written
 
@@ -195,14 +205,18 @@ def test_claims_judged_elsewhere_have_a_verdict_each():
 
 def test_the_page_holds_what_the_analysis_makes_of_the_tables():
     page = PAGE.read_text("utf-8")
-    assert written(page, report.tables(lanes.load(TABLES))) == page, (
+    made = report.tables(lanes.load(TABLES)) | image_report.tables(image_lanes.load(TABLES))
+    assert written(page, made) == page, (
         "python runs/studies/reproduction.py report --page docs/reproduction.md"
     )
 
 
-def test_the_tables_are_of_the_study():
-    study = studies.find("paper")
-    for row in lanes.load(TABLES).lanes:
+@pytest.mark.parametrize(
+    ("name", "load"), [("paper", lanes.load), ("paper-images", image_lanes.load)]
+)
+def test_the_tables_are_of_the_study(name, load):
+    study = studies.find(name)
+    for row in load(TABLES).lanes:
         recipe = study.runs[row["run"]]
         index = recipe.lam.index(float(row["lam"]))
         assert row["rate"] == f"{recipe.first_lr(index):g}"

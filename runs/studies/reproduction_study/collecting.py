@@ -40,13 +40,18 @@ def gather(study: Path, out: Path) -> None:
         study: Folder of the study `paper`.
         out: Folder of the tables.
     """
-    runs = [
+    of_study = runs(study)
+    write(out / FILES["lanes"], (row for run in of_study for row in with_stacking(run)))
+    write(out / FILES["dropped"], (row for run in of_study for row in dropped_rows(run)))
+
+
+def runs(study: Path) -> list[jtdiag.Run]:
+    """Return the runs of a study's folder whose training has begun, in its order."""
+    return [
         jtdiag.Run(study / name)
         for name in studies.read(study / studies.FILE).runs
         if (study / name / "recipe.toml").is_file()
     ]
-    write(out / FILES["lanes"], (row for run in runs for row in lane_rows(run)))
-    write(out / FILES["dropped"], (row for run in runs for row in dropped_rows(run)))
 
 
 def write(file: Path, rows: Iterable[Row]) -> None:
@@ -74,7 +79,7 @@ def done(run: jtdiag.Run) -> list[Lane]:
 
 def lane_rows(run: jtdiag.Run) -> Iterator[Row]:
     """Yield for each lane its errors and losses, at the best epoch and at the last."""
-    metrics, stacked = run.metrics(), _stacked(run)
+    metrics = run.metrics()
     for lane in done(run):
         of_lane = metrics.isel({names.LAM: lane.lam_index, names.TRIAL: lane.trial})
         best = int(of_lane["best_epoch"])
@@ -91,8 +96,14 @@ def lane_rows(run: jtdiag.Run) -> Iterator[Row]:
             | _at(of_lane.sel({names.EPOCH: best}), "best")
             | _at(of_lane.isel({names.EPOCH: -1}), "last")
             | _leader(run, lane)
-            | {"stacked": _text(stacked.get(lane, np.nan))}
         )
+
+
+def with_stacking(run: jtdiag.Run) -> Iterator[Row]:
+    """Yield the same with the error of stacking, where members were trained independently."""
+    stacked = _stacked(run)
+    for lane, row in zip(done(run), lane_rows(run), strict=True):
+        yield row | {"stacked": _text(stacked.get(lane, np.nan))}
 
 
 def _at(metrics: xr.Dataset, when: str) -> Row:

@@ -1,6 +1,7 @@
 """The tables of the page."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from jtdiag.names import lam_text
 from jtdiag.stats import with_interval
@@ -22,7 +23,7 @@ def tables(measured: Measured) -> dict[str, str]:
     """Return every table of the page by its name."""
     return {
         "summary": summary(measured),
-        "claims": claims(measured),
+        "claims": claims(measured, CLAIMS),
         "elsewhere": markdown(elsewhere.HEAD, elsewhere.rows(), words=3),
         "errors": errors(measured),
         "rates": rates(measured),
@@ -45,11 +46,11 @@ def _ends(verdict: str, count: int) -> str:
     return verdict.replace("does", "do") if count > 1 else verdict
 
 
-def claims(measured: Measured) -> str:
+def claims(measured: Measured, of_study: Sequence[Claim]) -> str:
     """Return every claim with the paper's number, ours and the verdict."""
     body = []
-    for claim in CLAIMS:
-        interval, verdict = claim.judged(measured, len(CLAIMS))
+    for claim in of_study:
+        interval, verdict = claim.judged(measured, len(of_study))
         cells = (claim.paper, claim.text(interval), _required(claim), f"**{verdict}**")
         body.append([claim.source, claim.statement, *cells])
     head = ["source", "claim", "paper", "here", "holds if", "verdict"]
@@ -78,7 +79,7 @@ def errors(measured: Measured) -> str:
     lams = sorted({float(row["lam"]) for row in measured.lanes})
     count = sum(len(measured.lams(run)) for run in runs)
     pooled = quantities.column(measured, "test_ensemble_best", count)
-    body = [[f"`{run}`", *(_mean(pooled, (run, lam)) for lam in lams)] for run in runs]
+    body = [[f"`{run}`", *(mean(pooled, (run, lam)) for lam in lams)] for run in runs]
     return markdown(["run", *(f"λ = {lam_text(lam)}" for lam in lams)], body)
 
 
@@ -91,7 +92,7 @@ def rates(measured: Measured) -> str:
         cells = {lam: (others.get(lam, SMALL), lam) for lam in RATE_LAMBDAS}
         difference = pooled.contrast({cells[1.0]: 100.0, cells[0.95]: -100.0})
         text = "–" if difference is None else with_interval(difference, "+.1f", "points")
-        body.append([name, *(_mean(pooled, cell) for cell in cells.values()), _short(text)])
+        body.append([name, *(mean(pooled, cell) for cell in cells.values()), _short(text)])
     head = ["learning rate", *(f"λ = {lam_text(lam)}" for lam in RATE_LAMBDAS)]
     return markdown([*head, "λ = 1 minus λ = 0.95"], body)
 
@@ -103,19 +104,21 @@ def members(measured: Measured) -> str:
         for lam in measured.lams(run) if measured.members(run) > 1 else ():
             kept = measured.values(run, lam, "leader_kept")
             columns = ("test_ensemble_last", "test_lowest_last", "test_median_last")
-            means = [_percent(measured, run, lam, name) for name in columns]
+            means = [percent(measured, run, lam, name) for name in columns]
             leader = f"{sum(kept.values()):.0f} of {len(kept)}"
             body.append([f"`{run}`", lam_text(lam), *means, leader])
     head = ["run", "λ", "ensemble", "best member", "median member"]
     return markdown([*head, "leader after epoch 3 leads at the end"], body)
 
 
-def _percent(measured: Measured, run: str, lam: float, name: str) -> str:
+def percent(measured: Measured, run: str, lam: float, name: str) -> str:
+    """Return the mean of a column over trials, in percent."""
     values = list(measured.values(run, lam, name).values())
     return f"{100 * sum(values) / len(values):.1f} %"
 
 
-def _mean(pooled: quantities.Pooled, cell: quantities.Cell) -> str:
+def mean(pooled: quantities.Pooled, cell: quantities.Cell) -> str:
+    """Return the mean error of a cell with its interval, and its trials if they are few."""
     interval = pooled.contrast({cell: 1.0})
     if interval is None:
         return "–"
