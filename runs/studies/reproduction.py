@@ -12,7 +12,15 @@ from pathlib import Path
 
 import click
 
-from reproduction_study import collecting, drawing, image_lanes, image_report, lanes, report
+from reproduction_study import (
+    collecting,
+    drawing,
+    image_drawing,
+    image_lanes,
+    image_report,
+    lanes,
+    report,
+)
 from study_page import page_option, put, tables_option
 
 HERE = Path(__file__).parent
@@ -57,6 +65,14 @@ def report_command(tables: Path, page: Path | None) -> None:
 def draw(file: Path, tables: Path) -> None:
     """Draw the figure."""
     drawing.save(lanes.load(tables), file)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@_tables
+def draw_images(file: Path, tables: Path) -> None:
+    """Draw the figure of the study `paper-images`."""
+    image_drawing.save(image_lanes.load(tables), file)
 
 
 if __name__ == "__main__":

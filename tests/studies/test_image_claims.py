@@ -9,7 +9,7 @@ import jtdiag
 from jtdiag import names
 from jtdiag.recipe.toml import from_table
 from jtdiag_probes.filters import first_layer
-from reproduction_study import claims, image_claims, image_lanes, image_report
+from reproduction_study import claims, image_claims, image_drawing, image_lanes, image_report
 from reproduction_study.lanes import Measured
 
 CHANCE = 0.9
@@ -69,7 +69,7 @@ def test_rows_hold_what_the_run_holds(tmp_path):
 def lanes(error):
     """Lanes whose test error is `error(run, lam)`, with a spread of 0.1 points over trials."""
     rows = []
-    for run in ("conv-w4", "conv-w16", "conv-d2", "conv-d8", "densenet-10"):
+    for run in ("conv-w4", "conv-w8", "conv-w16", "conv-d2", "conv-d8", "densenet-10"):
         for lam in (0, 0.5, 0.9, 1):
             for trial in range(3):
                 value = error(run, lam) + 0.001 * (trial - 1)
@@ -107,3 +107,11 @@ def test_tables_say_what_became_of_members_and_which_rules_fired():
     )
     assert "3 good on their own (2, 2, 2) | none" in tables["image-members"]
     assert not any(re.search(r"\bnan\b|\|  \|", table) for table in tables.values())
+
+
+def test_a_figure_shows_widths_depths_and_members():
+    figure = image_drawing.draw(lanes(as_in_the_paper))
+    assert [len(ax.get_legend().get_texts()) for ax in figure.axes] == [3, 3, 3]
+    width_4 = figure.axes[0].lines[0]
+    assert list(width_4.get_xdata()) == [0, 1, 3, 6]  # places of λ = 0, 0.5, 0.9, 1
+    np.testing.assert_allclose(width_4.get_ydata(), [40, 35, 31, 30])

@@ -3,7 +3,7 @@
 Dots are trials, lines join means over trials. Panels of which nothing was measured are left out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -83,23 +83,23 @@ def schemes(measured: Measured, ax: Axes) -> None:
 def error_against_lambda(measured: Measured, ax: Axes) -> None:
     """Draw the errors of Fig. 3."""
     for run, name in NAMES.items():
-        _line(measured, ax, run, _ERROR, COLOURS[run], name)
+        line(measured, ax, run, _ERROR, COLOURS[run], name)
     single = _percent(measured, SINGLE, 1.0, _ERROR)
     if single.size:
         ax.axhline(
             single.mean(), color=style.QUIET, linestyle="--", linewidth=0.8, label="1 × 1,024 units"
         )
-    _lambda_axis(measured, ax)
+    lambda_axis(measured, ax)
     ax.set(ylabel="Test error (%)", title="Fig. 3")
     ax.legend()
 
 
-def members_against_lambda(measured: Measured, ax: Axes) -> None:
+def members_against_lambda(measured: Measured, ax: Axes, run: str = SMALL) -> None:
     """Draw the errors of the ensemble and of its members at the end, as in Fig. 6, bottom."""
-    _line(measured, ax, SMALL, "test_median_last", style.MEMBER, "median member")
-    _line(measured, ax, SMALL, "test_lowest_last", style.LEADER, "best member")
-    _line(measured, ax, SMALL, "test_ensemble_last", style.ENSEMBLE, "ensemble")
-    _lambda_axis(measured, ax)
+    line(measured, ax, run, "test_median_last", style.MEMBER, "median member")
+    line(measured, ax, run, "test_lowest_last", style.LEADER, "best member")
+    line(measured, ax, run, "test_ensemble_last", style.ENSEMBLE, "ensemble")
+    lambda_axis(measured, ax, (run,))
     ax.set(ylabel="Test error (%)", title="Fig. 6: 256 × 4 units")
     ax.legend()
 
@@ -119,9 +119,9 @@ def accuracy_against_dropped(measured: Measured, ax: Axes, run: str, title: str)
 
 def loss_against_lambda(measured: Measured, ax: Axes) -> None:
     """Draw the losses of Fig. 9."""
-    _line(measured, ax, MIDDLE, "test_member_loss_best", style.MEMBER, "mean of members", scale=1)
-    _line(measured, ax, MIDDLE, "test_loss_best", style.ENSEMBLE, "ensemble", scale=1)
-    _lambda_axis(measured, ax)
+    line(measured, ax, MIDDLE, "test_member_loss_best", style.MEMBER, "mean of members", scale=1)
+    line(measured, ax, MIDDLE, "test_loss_best", style.ENSEMBLE, "ensemble", scale=1)
+    lambda_axis(measured, ax)
     ax.set(ylabel="Test loss (nats)", title=f"Fig. 9: {NAMES[MIDDLE]}", yscale="log")
     ax.legend()
 
@@ -130,7 +130,7 @@ def _percent(measured: Measured, run: str, lam: float, column: str) -> np.ndarra
     return 100 * np.array(list(measured.values(run, lam, column).values()))
 
 
-def _line(
+def line(
     measured: Measured,
     ax: Axes,
     run: str,
@@ -139,6 +139,7 @@ def _line(
     label: str,
     scale: float = 100,
 ) -> None:
+    """Draw the mean of a column by λ, and each trial as a dot."""
     lams = measured.lams(run)
     if not lams:
         return
@@ -154,7 +155,8 @@ def _position(lam: float) -> float:
     return float(np.interp(lam, [0, 0.5, 0.8, 0.9, 0.95, 0.99, 1], range(7)))
 
 
-def _lambda_axis(measured: Measured, ax: Axes) -> None:
-    lams = sorted({lam for run in NAMES for lam in measured.lams(run)})
+def lambda_axis(measured: Measured, ax: Axes, runs: Iterable[str] = tuple(NAMES)) -> None:
+    """Label the axis with the λs of some runs."""
+    lams = sorted({lam for run in runs for lam in measured.lams(run)})
     ax.set_xticks([_position(lam) for lam in lams], [lam_text(lam) for lam in lams])
     ax.set_xlabel("λ")
