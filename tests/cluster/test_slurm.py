@@ -39,7 +39,8 @@ def missing():
     return ""
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
+MISSING = missing()
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 
 @pytest.fixture
@@ -113,6 +114,18 @@ def test_workers_that_slurm_starts(folder, assert_same_files):
     command = ("jtdiag", "train", "recipe.toml", "--out", "run", "--cluster", "cluster.toml")
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert Run(folder / "run").done
+    expected = whole(folder)
+    for part in TRAINED:
+        assert_same_files(folder / "run" / part, expected / part)
+
+
+def test_jobs_that_submit_writes(folder, assert_same_files):
+    pytest.importorskip("submitit")
+    submit = ("jtdiag", "submit", "recipe.toml", "--out", "run", "--slurm", "cpus_per_task=1")
+    told = answer(*submit, "--hours", "0.1", "--json")
+    job = re.search(r"\b(\d+)_0\b", told)[1]
+    wait_until(lambda: not answer("squeue", "-h", "-j", job), "the job")
     assert Run(folder / "run").done
     expected = whole(folder)
     for part in TRAINED:
