@@ -47,8 +47,8 @@ def rows() -> list[list[str]]:
         [
             "Fig. 4",
             "of ConvNets of 1.2 million parameters the best λ lies between the two extremes",
-            "smaller ones are in the section on images; a step of these takes seconds on two "
-            "cores; the recipe is `cifar100-conv-64`",
+            "16 of these have 18 million parameters, too many for this study; smaller ones are in "
+            "the section on images; the recipe is `cifar100-conv-64`",
             "not testable here",
         ],
         [

@@ -1,4 +1,4 @@
-"""Test errors of ConvNets and DenseNets against λ, by width and by depth (Figs. 4 and 6)."""
+"""Test errors of ConvNets against λ, by width and by depth (Figs. 4 and 6)."""
 
 from pathlib import Path
 
