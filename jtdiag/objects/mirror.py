@@ -124,7 +124,7 @@ class Mirror:
 
     def __init__(self, objects: ObjectFolder) -> None:
         self.objects = objects
-        key = hashlib.sha256(f"{objects.endpoint} {objects.address}".encode()).hexdigest()[:16]
+        key = hashlib.sha256(objects.place.encode()).hexdigest()[:16]
         self.path = cache() / key / objects.name
         self._origin = self.path.parent / ORIGIN
 

@@ -22,7 +22,11 @@ from jtdiag import files
 from jtdiag.errors import StoreError
 from jtdiag.printable import one_line
 
-_ADDRESS = re.compile(r"(s3|gs|az)://")
+PREFIXES = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
+"""What the environment variables of a store begin with, by the beginning of its addresses."""
+_ADDRESS = re.compile(rf"({'|'.join(PREFIXES)})://")
+_SERVER = re.compile(r"(AWS|AZURE)_\w*(ENDPOINT|ACCOUNT_NAME|EMULATOR)\w*")
+"""Environment variables that say where an address leads to."""
 AT_A_TIME = 16
 """Objects that are read or written at the same time."""
 FIRST_ATTEMPTS = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
@@ -35,9 +39,12 @@ CAUSES = {
     "/metadata/identity/": "there are no credentials; set the environment variables of the store",
     "Account must be specified": "there is no account; set AZURE_STORAGE_ACCOUNT_NAME",
     "AccessDenied": "access is denied; check the credentials and what they allow",
+    "PermissionMismatch": "access is denied; check the credentials and what they allow",
     "InvalidAccessKeyId": "the credentials are refused; check the environment variables",
     "SignatureDoesNotMatch": "the credentials are refused; check the environment variables",
-    "builder error": "the server is asked without encryption; AWS_ALLOW_HTTP=true allows that",
+    "AuthenticationFailed": "the credentials are refused; check the environment variables",
+    "AuthorizationFailure": "the credentials are refused; check the environment variables",
+    "builder error": "the server is asked without encryption; {prefix}_ALLOW_HTTP=true allows that",
     "error sending request": "the server does not answer; check its address and the network",
 }
 """What is wrong and what to do, by what is in the message of obstore."""
@@ -53,7 +60,7 @@ class Version:
     """One content of an object."""
 
     tag: str | None
-    """What differs between two contents."""
+    """What differs between two contents, in quotation marks."""
     number: str | None = None
     """The number of the content, in stores that count them."""
     modified: float = 0.0
@@ -70,9 +77,12 @@ class Version:
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "Version":
         """Return the version that the store answers with."""
+        tag = fields["e_tag"]
+        if tag is not None and not tag.endswith('"'):  # lists of Azure have no quotation marks
+            tag = f'"{tag}"'
         modified = fields["last_modified"].timestamp() if "last_modified" in fields else 0.0
         return cls(
-            tag=fields["e_tag"],
+            tag=tag,
             number=fields["version"],
             modified=modified,
             size=fields.get("size", 0),
@@ -121,9 +131,10 @@ class ObjectFolder:
         return self.address.partition("://")[2].partition("/")[2].rpartition("/")[2]
 
     @property
-    def endpoint(self) -> str:
-        """Address of the server, if it is not the usual one."""
-        return str(self._objects.config.get("endpoint", ""))
+    def place(self) -> str:
+        """The address with what the environment says of the server or account that it is of."""
+        variables = (f"{name}={os.environ[name]}" for name in sorted(os.environ))
+        return " ".join([*filter(_SERVER.match, variables), self.address])
 
     def versions(self, prefix: str = "") -> dict[str, Version]:
         """Return the versions of all objects by name.
@@ -225,15 +236,14 @@ class ObjectFolder:
         try:
             yield
         except self._obstore.exceptions.BaseError as error:
-            raise StoreError(f"{self.address}: {_cause(error)}.") from error
+            raise StoreError(f"{self.address}: {self._cause(error)}.") from error
 
-
-def _cause(error: Exception) -> str:
-    text = str(error)
-    for sign, cause in CAUSES.items():
-        if sign in text:
-            return cause
-    return one_line(text.partition("\n\nDebug source")[0])
+    def _cause(self, error: Exception) -> str:
+        text = str(error)
+        for sign, cause in CAUSES.items():
+            if sign in text:
+                return cause.format(prefix=PREFIXES[self.address.partition(":")[0]])
+        return one_line(text.partition("\n\nDebug source")[0])
 
 
 def _library(address: str) -> Any:

@@ -5,11 +5,13 @@
 #     tests/cluster/slurm_on_one_node.sh start     # until the machine is turned off, or: stop
 #
 # It starts the daemons without systemd, keeps their logs in /var/log/slurm, and ends with status 1
-# and the last lines of the logs if the node is not ready within half a minute.
+# and the last lines of the logs if the node is not ready within half a minute. A machine that has
+# another configuration of SLURM is left as it is.
 set -euo pipefail
 
 configuration=/etc/slurm/slurm.conf
 logs=/var/log/slurm
+mark="# Written by ${0##*/}"
 
 install() {
     apt-get update -qq
@@ -18,8 +20,13 @@ install() {
 }
 
 configure() {
+    if [ -e "$configuration" ] && ! grep -qxF "$mark" "$configuration"; then
+        echo "$configuration is not of this script" >&2
+        return 1
+    fi
     mkdir -p "$(dirname "$configuration")" "$logs" /var/spool/slurmctld /var/spool/slurmd
     cat >"$configuration" <<END
+$mark
 ClusterName=test
 SlurmctldHost=$(hostname -s)(127.0.0.1)
 SlurmUser=root
@@ -57,6 +64,7 @@ start() {
         sleep 1
     done
     tail -n 5 "$logs"/*.log >&2
+    stop
     return 1
 }
 

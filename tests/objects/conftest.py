@@ -1,16 +1,13 @@
-"""A real server of S3's protocol: that of moto, in a process of its own."""
+"""Real servers of object stores, and runs in them."""
 
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from importlib.util import find_spec
-from itertools import count
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from object_servers import azure, s3
 
 from jtdiag.engine.train import train
 from jtdiag.objects import mirror
@@ -18,68 +15,30 @@ from jtdiag.objects.object_folder import ObjectFolder
 from jtdiag.recipe.toml import from_table
 from jtdiag.testing import TOY, toy_data
 
-PATIENCE = 120
-BUCKETS = count(1)
 
-
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def server():
-    """Address of the server; without moto, flask and obstore the test is skipped."""
-    for module in ("flask", "flask_cors", "moto", "obstore"):
-        if find_spec(module) is None:
-            pytest.skip(f"{module} is not installed")
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while not answers(address):
-            assert process.poll() is None, "the server has ended"
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.1)
-        yield address
-    finally:
-        process.kill()
-        process.wait()
-
-
-def answers(address):
-    try:
-        with urllib.request.urlopen(f"{address}/moto-api/", timeout=5):
-            return True
-    except (OSError, urllib.error.URLError):
-        return False
+@pytest.fixture(scope="session", params=["s3", "azure"])
+def server(request, tmp_path_factory):
+    """A server of each kind that there is; others are skipped."""
+    kinds = {"s3": s3, "azure": lambda: azure(tmp_path_factory.mktemp("azurite"))}
+    with kinds[request.param]() as running:
+        yield running
 
 
 @pytest.fixture
 def environment(server, tmp_path, monkeypatch):
     """Let this process find the server, and keep copies in a folder of the test."""
-    variables = {
-        "AWS_ENDPOINT_URL": server,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }
-    for name, value in variables.items():
+    for name, value in server.variables.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(mirror, "_MIRRORS", {})
 
 
 @pytest.fixture
 def address(server, environment):
     """A place in a new bucket."""
-    bucket = f"bucket-{next(BUCKETS)}"
-    with urllib.request.urlopen(urllib.request.Request(f"{server}/{bucket}", method="PUT")):
-        return f"s3://{bucket}/runs/toy"
+    bucket = f"bucket-{next(server.buckets)}"
+    server.create(bucket)
+    return f"{server.scheme}://{bucket}/runs/toy"
 
 
 @pytest.fixture

@@ -39,24 +39,23 @@ def test_other_places_are_paths(place):
 
 
 @pytest.mark.slow
-def test_a_bucket_that_is_missing(address, refused):
-    text = refused("s3://no-such-bucket/run")
-    assert text == (
-        "s3://no-such-bucket/run: there is no such bucket; create it, or give another address."
+def test_a_bucket_that_is_missing(server, environment, refused):
+    missing = f"{server.scheme}://no-such-bucket/run"
+    assert refused(missing) == f"{missing}: {server.missing}; create it, or give another address."
+
+
+@pytest.mark.slow
+def test_a_bucket_without_a_place_in_it(server, environment, refused):
+    bucket = f"{server.scheme}://bucket"
+    assert refused(f"{bucket}/") == (
+        f"{bucket}/ is not a place in a bucket; give one, such as {bucket}/run."
     )
 
 
 @pytest.mark.slow
-def test_a_bucket_without_a_place_in_it(environment, refused):
-    assert refused("s3://bucket/") == (
-        "s3://bucket/ is not a place in a bucket; give one, such as s3://bucket/run."
-    )
-
-
-@pytest.mark.slow
-def test_missing_credentials(address, refused, monkeypatch):
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+def test_missing_credentials(server, address, refused, monkeypatch):
+    for name in server.secrets:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
     assert refused(address) == (
         f"{address}: there are no credentials; set the environment variables of the store."
@@ -64,18 +63,29 @@ def test_missing_credentials(address, refused, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_server_that_is_not_there(address, refused, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+def test_credentials_that_are_wrong(server, address, refused, monkeypatch):
+    if server.scheme == "s3":
+        pytest.skip("moto accepts any credentials")
+    for name in server.secrets:
+        monkeypatch.setenv(name, "AAAA")
+    assert refused(address) == (
+        f"{address}: the credentials are refused; check the environment variables."
+    )
+
+
+@pytest.mark.slow
+def test_a_server_that_is_not_there(server, address, refused, monkeypatch):
+    monkeypatch.setenv(server.endpoint, "http://127.0.0.1:1")
     assert refused(address) == (
         f"{address}: the server does not answer; check its address and the network."
     )
 
 
 @pytest.mark.slow
-def test_a_server_without_encryption(address, refused, monkeypatch):
-    monkeypatch.delenv("AWS_ALLOW_HTTP")
+def test_a_server_without_encryption(server, address, refused, monkeypatch):
+    monkeypatch.delenv(server.encryption)
     assert refused(address) == (
-        f"{address}: the server is asked without encryption; AWS_ALLOW_HTTP=true allows that."
+        f"{address}: the server is asked without encryption; {server.encryption}=true allows that."
     )
 
 

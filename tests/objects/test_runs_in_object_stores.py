@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +21,6 @@ from jtdiag.recipe import toml
 from jtdiag.store.run import Run
 
 pytestmark = pytest.mark.slow
-
-
-def create_bucket(server, name):
-    with urllib.request.urlopen(urllib.request.Request(f"{server}/{name}", method="PUT")):
-        pass
 
 
 def temporary(address):
@@ -61,6 +55,15 @@ def test_chunks_are_copied_when_they_are_read(recipe, address, in_folder, anothe
         np.testing.assert_array_equal(run.checkpoint(lane, 2)[name], values)
     assert {name.split("/c/")[1][:5] for name in large(run)} == {"1/0/2"}
     xr.testing.assert_identical(run.tree.load(), in_folder.tree.load())
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AZURE_STORAGE_ACCOUNT_NAME"])
+def test_copies_of_another_server_or_account_are_elsewhere(address, monkeypatch, variable):
+    objects = ObjectFolder(address)
+    here = mirror.Mirror(objects).path
+    assert mirror.Mirror(objects).path == here
+    monkeypatch.setenv(variable, "another")
+    assert mirror.Mirror(objects).path != here
 
 
 def test_a_copy_that_is_damaged_here_is_copied_again(recipe, address, in_folder):
@@ -139,13 +142,13 @@ def test_what_cannot_be_done_in_an_object_store_is_refused(recipe, address, in_f
 
 
 def test_the_examples_of_the_manual_run(recipe, server, environment, in_folder):
-    create_bucket(server, "bucket")
+    server.create("bucket")
     page = Path(__file__).parents[2] / "docs" / "object-stores.md"
     blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 2
     known = {"jtdiag": jtdiag, "recipe": recipe}
     for block in blocks:
-        exec(block, known)
+        exec(block.replace("s3://", f"{server.scheme}://"), known)
     assert known["run"].done
     local = xr.open_datatree(in_folder.path / "store.zarr", engine="zarr")
     xr.testing.assert_identical(known["tree"], local)
