@@ -24,7 +24,7 @@ from jtdiag.monitor import batch_sums, html, processes, targets as targets_of_lo
 from jtdiag.monitor.batch_sums import Batch, Logits, Measure, Outputs
 from jtdiag.monitor.branches import BranchSkippedError
 from jtdiag.monitor.chance import Chance
-from jtdiag.monitor.displacement import Displacement, Members
+from jtdiag.monitor.displacement import Displacement, Members, is_distributed
 from jtdiag.monitor.epoch_sample import EpochSample, Summed
 from jtdiag.monitor.guard import Guard
 from jtdiag.monitor.processes import Share
@@ -279,7 +279,8 @@ class DominanceMonitor:
 
         Args:
             members: M modules, or M lists of tensors; or stacked tensors (M, …) by name. They are
-                copied on their device.
+                copied on their device. If they are distributed over processes (FSDP), pass them
+                after `fully_shard`, and call `combine_processes`.
 
         Raises:
             ValueError: if a member has no parameters.
@@ -381,7 +382,8 @@ class DominanceMonitor:
 
         Raises:
             ValueError: if no batch was passed since the last call, or the number of members whose
-                parameters are watched differs from the number of members with logits.
+                parameters are watched differs from the number of members with logits, or they are
+                distributed over processes that are not combined.
             StoreError: if the epoch cannot be written.
         """
         new: list[Finding] = []
@@ -424,7 +426,7 @@ class DominanceMonitor:
             logging.getLogger("jtdiag").warning("%s", wording.probabilities_in_loop())
         summed = processes.combined(shares)
         self._chance.replace_targets([t for share in shares for t in share.targets or ()])
-        displacement = shares[0].displacement
+        displacement = processes.distance(shares)
         has_metrics = bool(summed.counted and summed.examples.sum())
         if has_metrics:
             self.epochs.append(self._sampled_epoch(summed, displacement))
@@ -440,6 +442,8 @@ class DominanceMonitor:
                 f"the parameters of {self._displacement.members} members are watched, but update "
                 f"received logits of {self._members}; pass the same members to watch_parameters."
             )
+        if self._displacement is not None and self._displacement.distributed and not self._combines:
+            raise ValueError(wording.not_combined())
 
     @torch.no_grad()
     def _fetch(self, sample: EpochSample) -> Share:
@@ -458,6 +462,7 @@ class DominanceMonitor:
         return Share(
             summed=summed,
             displacement=None if self._displacement is None else host[rows.numel() :],
+            distributed=self._displacement is not None and self._displacement.distributed,
             targets=self._chance.targets_on_host() if self._combines else None,
         )
 
@@ -592,6 +597,9 @@ def _epoch(resume: object) -> int:
 
 
 def _on_host(checkpoint: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    for name, tensor in checkpoint.items():
+        if is_distributed(tensor):
+            raise ValueError(wording.distributed_checkpoint(name))
     return {name: tensor.detach().cpu().numpy() for name, tensor in checkpoint.items()}
 
 

@@ -19,6 +19,8 @@ class Share:
     summed: Summed
     displacement: NDArray[np.float64] | None
     """(M,), or None if parameters are not watched."""
+    distributed: bool = False
+    """Whether it is that of the part of the parameters that this process has."""
     targets: list[Tensor] | None
     """Sampled targets of the first epoch on the CPU; None in later ones."""
 
@@ -36,6 +38,17 @@ def gathered(share: Share | None) -> list[Share]:
         every = [None] * dist.get_world_size()
         dist.all_gather_object(every, share)
     return [each for each in every if each is not None]
+
+
+def distance(shares: Sequence[Share]) -> NDArray[np.float64] | None:
+    """Return how far members have moved, (M,); None if that is not known of all parameters."""
+    if not shares[0].distributed:
+        return shares[0].displacement
+    parts = [share.displacement for share in shares if share.displacement is not None]
+    if len(parts) < dist.get_world_size():  # a process has stopped
+        return None
+    squares: NDArray[np.float64] = np.square(parts).sum(axis=0)
+    return np.sqrt(squares)
 
 
 def combined(shares: Sequence[Share]) -> Summed:

@@ -201,6 +201,30 @@ def one_member(actual: str) -> str:
     )
 
 
+def not_combined() -> str:
+    """Return the error on parameters of which this process has a part only."""
+    return (
+        "the watched parameters are distributed over processes (FSDP); call "
+        "monitor.combine_processes() in all of them."
+    )
+
+
+def stacked_and_distributed() -> str:
+    """Return the error on stacked parameters that are distributed over processes."""
+    return (
+        "watch_parameters was passed stacked tensors (M, …) that are distributed over processes; "
+        "pass M modules or lists of tensors."
+    )
+
+
+def distributed_checkpoint(name: str) -> str:
+    """Return the error on a tensor of a checkpoint of which this process has a part only."""
+    return (
+        f"the tensor {name} of the checkpoint is distributed over processes; pass "
+        "its full_tensor(), which all processes must call."
+    )
+
+
 def not_dense(layout: str) -> str:
     """Return the error on logits or targets in a sparse layout."""
     return f"logits or targets have the layout {layout}; they must be dense tensors."

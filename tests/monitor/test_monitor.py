@@ -536,6 +536,17 @@ def test_watching_the_parameters_of_others_is_refused():
         monitor.watch_parameters([nn.ReLU()])
 
 
+def test_parts_of_stacked_parameters_and_of_checkpoints_are_refused():
+    part = torch.zeros(M, 2)
+    part.device_mesh = None  # as DTensor has
+    monitor = DominanceMonitor(every=1, strict=True)
+    with pytest.raises(ValueError, match=r"stacked tensors \(M, …\) that are distributed"):
+        monitor.watch_parameters({"weight": part})
+    monitor.update(*next(batches()))
+    with pytest.raises(ValueError, match="the tensor weight of the checkpoint is distributed"):
+        monitor.end_epoch({"weight": part})
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_vote_of_logits_that_are_no_numbers_is_wrong_even_for_the_target(bad):
     monitor = DominanceMonitor(every=1)

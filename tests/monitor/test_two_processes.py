@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 LOOP = """
@@ -87,6 +88,63 @@ if together:
 """
 
 
+SHARDED = """
+import json, sys
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from jtdiag import DominanceMonitor
+
+rank, folder, how = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+if how != "alone":
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+torch.manual_seed(0)
+x, y = torch.randn(40, 5), torch.randint(0, 3, (40,))
+
+
+class Ensemble(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers = ((nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 3)) for _ in range(3))
+        self.members = nn.ModuleList(nn.Sequential(*each) for each in layers)
+
+    def forward(self, x):
+        return torch.stack([member(x) for member in self.members])
+
+
+model = Ensemble().double()
+if how != "alone":
+    names = ("replicate", "shard")
+    mesh = init_device_mesh("cpu", (2, 1) if how == "replicated" else (1, 2), mesh_dim_names=names)
+    for member in model.members:
+        fully_shard(member, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+sgd = torch.optim.SGD(model.parameters(), lr=0.5)
+monitor = DominanceMonitor(lam=1, every=1)
+if how != "uncombined":
+    monitor.combine_processes()
+if rank:
+    monitor.in_background()
+monitor.watch_parameters(model.members)
+for epoch in range(2):
+    for batch in torch.arange(40).split(10):
+        batch = batch if how == "alone" else batch[rank::2]
+        logits = model(x[batch].double())
+        sgd.zero_grad()
+        nn.functional.cross_entropy(logits.mean(0), y[batch]).backward()
+        sgd.step()
+        monitor.update(logits, y[batch])
+    monitor.end_epoch()
+errors = monitor.history.member_error.tolist() if monitor.epochs else []
+numbers = [[e.displacement.tolist(), error] for e, error in zip(monitor.epochs, errors)]
+print(json.dumps([numbers, monitor.stopped]))
+if how != "alone":
+    dist.destroy_process_group()
+"""
+
+
 def in_processes(tmp_path, code, ranks, *arguments):
     """Return the last line that each of several processes printed, read as JSON."""
     file = tmp_path / "loop.py"
@@ -133,3 +191,20 @@ def test_each_process_of_a_distributed_training_has_its_own_monitor(tmp_path):
     assert "a batch has 1 member; previous batches had 2" in second[3]
     assert second[2] != first[2]
     assert (tmp_path / "run").is_dir()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["sharded", "replicated"])
+def test_parameters_that_are_distributed_move_as_far_as_those_of_one_process(tmp_path, how):
+    [(expected, stopped)] = in_processes(tmp_path, SHARDED, [0], "alone")
+    assert (len(expected), stopped) == (2, "")
+    for numbers, stopped in in_processes(tmp_path, SHARDED, [0, 1], how):
+        assert stopped == ""
+        np.testing.assert_allclose(numbers, expected, rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_distributed_parameters_of_which_no_process_knows_all_are_refused(tmp_path):
+    for numbers, stopped in in_processes(tmp_path, SHARDED, [0, 1], "uncombined"):
+        assert numbers == []
+        assert "parameters are distributed over processes (FSDP); call monitor.combine" in stopped

@@ -344,6 +344,21 @@ SENTENCES = [
         wording.module_output("tuple", None),
         "the module of the factory returns a tuple; it must return outputs (N, K).",
     ),
+    (
+        wording.not_combined(),
+        "the watched parameters are distributed over processes (FSDP); call "
+        "monitor.combine_processes() in all of them.",
+    ),
+    (
+        wording.stacked_and_distributed(),
+        "watch_parameters was passed stacked tensors (M, …) that are distributed over processes; "
+        "pass M modules or lists of tensors.",
+    ),
+    (
+        wording.distributed_checkpoint("weight"),
+        "the tensor weight of the checkpoint is distributed over processes; pass its "
+        "full_tensor(), which all processes must call.",
+    ),
 ]
 
 
