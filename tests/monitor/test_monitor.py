@@ -536,10 +536,10 @@ def test_watching_the_parameters_of_others_is_refused():
         monitor.watch_parameters([nn.ReLU()])
 
 
-def test_parts_of_stacked_parameters_and_of_checkpoints_are_refused():
+def test_parts_of_stacked_parameters_and_of_checkpoints_are_refused(tmp_path):
     part = torch.zeros(M, 2)
     part.device_mesh = None  # as DTensor has
-    monitor = DominanceMonitor(every=1, strict=True)
+    monitor = DominanceMonitor(every=1, strict=True, lam=1, store=tmp_path / "run", epochs=1)
     with pytest.raises(ValueError, match=r"stacked tensors \(M, …\) that are distributed"):
         monitor.watch_parameters({"weight": part})
     monitor.update(*next(batches()))
