@@ -11,7 +11,9 @@ the outputs. The outputs themselves are noise about the classes, the same in eve
 so that gigabytes are written in minutes.
 
 --measure asks each probe in a process of its own and prints its peak resident memory and time. Two
-processors and other work beside it change the time, not the memory.
+processors and other work beside it change the time, not the memory. With `--workers 0 1 2` each
+probe is run without workers, with one and with two workers of Dask, the results are compared with
+the first, bit for bit, and the memory is that of the process that needs most.
 """
 
 import argparse
@@ -25,14 +27,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from jtdiag import find_recipe, names
+from jtdiag.probing import results
 from jtdiag.probing.registry import PROBES
 from jtdiag.recipe.recipe import Recipe
 from jtdiag.store import lanes, layout
 from jtdiag.store.layout import Extent, Parameter
+from jtdiag.store.run import Run
 from jtdiag.store.writer import EpochBlock, Examples, RunWriter
 
 MEMBERS, CLASSES, INPUTS, HIDDEN = 256, 10, 784, 4
@@ -147,18 +152,37 @@ def write(folder: Path, gigabytes: float, examples: int, one_lane: bool) -> None
     writer.close()
 
 
-def measure(folder: Path, probes: list[str]) -> None:
+def measure(folder: Path, probes: list[str], numbers_of_workers: list[int]) -> None:
     """Print peak memory and time of each probe, asked in a process of its own."""
-    print(f"{'probe':20} {'peak MB':>8} {'seconds':>8}")
+    print(f"{'probe':20} {'workers':>7} {'peak MB':>8} {'seconds':>8}  result")
     for name in probes:
-        before = time.monotonic()
-        command = [sys.executable, "-c", ASK, "probe", str(folder), name, "--force"]
-        asked = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(asked.pid, 0)
-        asked.returncode = os.waitstatus_to_exitcode(status)
-        failed = "" if status == 0 else f"  failed with status {asked.returncode}"
-        seconds = time.monotonic() - before
-        print(f"{name:20} {usage.ru_maxrss / 1000:8.0f} {seconds:8.0f}{failed}", flush=True)
+        first: xr.Dataset | None = None
+        for workers in numbers_of_workers:
+            peak, seconds, status = asked(folder, name, workers)
+            outcome = f"failed with status {status}" if status else ""
+            if not status:
+                result = results.load(Run(folder), name).load()
+                outcome = "" if first is None or same(result, first) else "differs from the first"
+                first = first or result
+            print(f"{name:20} {workers:7} {peak:8.0f} {seconds:8.0f}  {outcome}", flush=True)
+
+
+def asked(folder: Path, name: str, workers: int) -> tuple[float, float, int]:
+    """Return the peak memory in MB of a probe and its workers, its seconds, and its status."""
+    command = [sys.executable, "-c", ASK, "probe", str(folder), name, "--force"]
+    command += ["--workers", str(workers)] if workers else []
+    before = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)  # the usage includes that of its children
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss / 1000, time.monotonic() - before, process.returncode
+
+
+def same(result: xr.Dataset, first: xr.Dataset) -> bool:
+    """Return whether two results have the same bits."""
+    return result.keys() == first.keys() and all(
+        result[name].values.tobytes() == first[name].values.tobytes() for name in result
+    )
 
 
 def main() -> None:
@@ -171,6 +195,7 @@ def main() -> None:
     parser.add_argument(
         "--measure", nargs="*", metavar="PROBE", help="the probes that are named, or all"
     )
+    parser.add_argument("--workers", nargs="+", type=int, default=[0], metavar="N")
     wanted = parser.parse_args()
     if not wanted.folder.exists():
         # In a process of its own: what this one has held would count for the probes that it forks.
@@ -180,7 +205,7 @@ def main() -> None:
         size = sum(path.stat().st_size for path in wanted.folder.rglob("*") if path.is_file())
         print(f"wrote {layout.readable(size)}", flush=True)
     if wanted.measure is not None:
-        measure(wanted.folder, wanted.measure or PROBES.names())
+        measure(wanted.folder, wanted.measure or PROBES.names(), wanted.workers)
 
 
 if __name__ == "__main__":

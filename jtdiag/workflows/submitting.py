@@ -1,6 +1,6 @@
 """Array jobs of SLURM that train the parts of a run, through submitit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +10,8 @@ from jtdiag.engine.session import Session
 from jtdiag.engine.train import train
 from jtdiag.errors import ClusterError
 from jtdiag.recipe.recipe import Recipe
+from jtdiag.store.lanes import Lane, read_seal
+from jtdiag.workflows import wording
 
 if TYPE_CHECKING:
     from submitit import Job
@@ -17,25 +19,49 @@ if TYPE_CHECKING:
 
 JOBS = ".jobs"
 """Suffix of the folder beside the run with submitit's files, among them the output of each job."""
+STARTS = 3
+"""Times that a task is started without completing an epoch, until it is given up."""
+NO_LIMIT = 1_000_000
+"""Times that a task may reach its time limit; submitit has a limit, and for other tasks it is 3."""
 
 
 class PartTraining:
-    """What one task of the array does. Put into the queue again, it goes on from the last epoch."""
+    """What one task of the array does. Put into the queue again, it goes on from the last epoch.
 
-    def __init__(self, recipe: Recipe, out: Path, part: str) -> None:
+    It is put there however often it reaches its time limit or is preempted, as long as it makes
+    progress.
+    """
+
+    def __init__(self, recipe: Recipe, out: Path, part: Part, lanes: Sequence[Lane]) -> None:
         self.recipe = recipe
         self.out = out
-        self.part = part
+        self.part = str(part)
+        self.lanes = lanes
+        self._epochs = 0
+        self._starts = 0
 
     def __call__(self) -> str:
         """Train the part; return the run's folder."""
+        epochs = self._sealed()
+        self._starts = 1 if epochs > self._epochs else self._starts + 1
+        self._epochs = epochs
         return str(train(self.recipe, self.out, part=self.part, resume=True).path)
 
     def checkpoint(self) -> "DelayedSubmission":
-        """Return the task that submitit puts into the queue when the time limit is near."""
+        """Return the task that submitit puts into the queue when the time limit is near.
+
+        Raises:
+            ClusterError: if it was started several times without completing an epoch.
+        """
         from submitit.helpers import DelayedSubmission
 
+        if self._starts >= STARTS and self._sealed() == self._epochs:
+            raise ClusterError(wording.no_progress(self.out, self.part, STARTS))
         return DelayedSubmission(self)
+
+    def _sealed(self) -> int:
+        """Return the number of completed epochs of the part's lanes."""
+        return sum(read_seal(self.out, lane).epoch for lane in self.lanes)
 
 
 def submit(
@@ -61,7 +87,8 @@ def submit(
     """
     groups = Session.of(recipe).groups()
     count = len(parts.units(recipe, groups)) if count is None else count
-    parts.lanes_of(Part(count, count), recipe, groups)  # raises if the last part has no lane
+    every = [Part(number, count) for number in range(1, count + 1)]
+    lanes = {part: parts.lanes_of(part, recipe, groups) for part in every}
     try:
         import submitit
     except ModuleNotFoundError as error:
@@ -70,13 +97,10 @@ def submit(
         ) from error
     folder = out.absolute().with_name(out.name + JOBS)
     try:
-        executor = submitit.AutoExecutor(folder, cluster=cluster)
+        executor = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=NO_LIMIT)
         executor.update_parameters(name=recipe.name, **(options or {}))
         with executor.batch():
-            tasks = [
-                PartTraining(recipe, out.absolute(), str(Part(number, count)))
-                for number in range(1, count + 1)
-            ]
+            tasks = [PartTraining(recipe, out.absolute(), part, lanes[part]) for part in every]
             return [executor.submit(task) for task in tasks]
     except (RuntimeError, NameError, TypeError, ValueError, OSError) as error:
         raise ClusterError(f"The jobs were not submitted: {_first_line(error)}") from error

@@ -49,3 +49,11 @@ def epochs_are_fixed(run: str) -> str:
         f"--budget: the epochs of the run '{run}' cannot be reduced, since its milestones or "
         "modules.epochs depend on them. Set trials and epochs with --set."
     )
+
+
+def no_progress(run: Path, part: str, starts: int) -> str:
+    """Return that a job is not put into the queue again, since it makes no progress."""
+    return (
+        f"{run}, part {part}: no epoch was completed in {starts} starts, so the job is not put "
+        "into the queue again. Submit it again with more --hours."
+    )

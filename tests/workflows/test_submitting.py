@@ -2,14 +2,20 @@
 
 import json
 import os
+import pickle
 import re
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner
+from submitit.core import utils
 
 from jtdiag.commands import main
+from jtdiag.engine import parts
+from jtdiag.engine.parts import Part
+from jtdiag.engine.session import Session
 from jtdiag.engine.train import train
 from jtdiag.errors import ClusterError, RecipeError
 from jtdiag.recipe import toml
@@ -17,7 +23,8 @@ from jtdiag.recipe.toml import from_table
 from jtdiag.store import lanes
 from jtdiag.store.run import Run
 from jtdiag.testing import TOY, toy_data
-from jtdiag.workflows.submitting import PartTraining, submit
+from jtdiag.workflows import submitting
+from jtdiag.workflows.submitting import NO_LIMIT, PartTraining, submit
 
 SBATCH = """#!/bin/sh
 cp "$1" {folder}/script.sh
@@ -70,12 +77,37 @@ def test_tasks_in_processes_of_their_own_train_the_run_of_one_process(
     assert content(run) == content(train(recipe, tmp_path / "alone"))
 
 
-def test_a_task_at_its_time_limit_is_put_into_the_queue_again(recipe, tmp_path):
-    task = PartTraining(recipe, tmp_path / "run", "2/4")
+@pytest.fixture
+def task(recipe, tmp_path):
+    """The second of four tasks, whose part is one lane."""
+    [lane] = parts.lanes_of(Part(2, 4), recipe, Session.of(recipe).groups())
+    return PartTraining(recipe, tmp_path / "run", Part(2, 4), [lane])
+
+
+def test_a_task_at_its_time_limit_is_put_into_the_queue_again(task, tmp_path):
     assert task.checkpoint().function is task
     assert task() == task() == str(tmp_path / "run")  # the second finds it complete
     run = Run(tmp_path / "run")
     assert sum(lanes.read_seal(run.path, lane).done for lane in run.lanes) == 1
+
+
+def test_a_task_that_never_completes_an_epoch_is_given_up(task, monkeypatch):
+    monkeypatch.setattr(submitting, "train", lambda *_, **__: Mock(path="run"))
+    for _ in range(2):
+        task()
+        task = pickle.loads(pickle.dumps(task.checkpoint().function))  # as submitit does
+    task()
+    with pytest.raises(ClusterError, match=r"part 2/4: no epoch was completed in 3 starts"):
+        task.checkpoint()
+
+
+def test_a_task_may_reach_its_time_limit_as_often_as_it_completes_an_epoch(task, monkeypatch):
+    epochs = iter([number for start in range(20) for number in (start, start + 1)])
+    monkeypatch.setattr(submitting, "train", lambda *_, **__: Mock(path="run"))
+    monkeypatch.setattr(PartTraining, "_sealed", lambda self: next(epochs))
+    for _ in range(20):
+        task()
+        assert task.checkpoint() is not None
 
 
 def test_the_command_gives_sbatch_an_array_and_its_options(slurm, recipe):
@@ -91,6 +123,8 @@ def test_the_command_gives_sbatch_an_array_and_its_options(slurm, recipe):
     assert given["array"].startswith("0-3")
     assert given["job-name"] == "toy"
     assert sys.executable in script
+    [submitted] = Path("sweep.jobs").glob("*_0_submitted.pkl")
+    assert utils.DelayedSubmission.load(submitted)._timeout_countdown == NO_LIMIT
     record = CliRunner().invoke(main, ["submit", "toy.toml", "--parts", "1", "--json"])
     assert json.loads(record.stdout) == {"run": "runs/toy", "jobs": ["4711"]}
     assert CliRunner().invoke(main, ["submit", "toy.toml", "-q"]).stdout == ""

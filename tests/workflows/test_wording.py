@@ -25,6 +25,10 @@ SENTENCES = {
         "--budget: the epochs of the run 'proxy' cannot be reduced, since its milestones or "
         "modules.epochs depend on them. Set trials and epochs with --set."
     ),
+    wording.no_progress(RUN, "2/4", 3): (
+        "runs/demo, part 2/4: no epoch was completed in 3 starts, so the job is not put into the "
+        "queue again. Submit it again with more --hours."
+    ),
 }
 
 
