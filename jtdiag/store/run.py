@@ -488,18 +488,19 @@ class Run:
         self._require_metrics({lane: seal})
         epochs = range(seal.epoch + 1)
         train = self.recipe.splits.index(names.TRAIN)
-        variables = [*names.METRIC_VARIABLES]
-        if f"{names.METRICS}/{names.DISPLACEMENT}" in self._store:
-            variables.append(names.DISPLACEMENT)
-        values = {name: self._metric(seal, lane, name) for name in variables}
+        metrics = {
+            name: self._metric(seal, lane, name)[:, train] for name in names.METRIC_VARIABLES
+        }
+        moved = f"{names.METRICS}/{names.DISPLACEMENT}" in self._store
+        lam = (self._lam_by(seal, lane, epoch) for epoch in epochs)
         history = History(
             epoch=np.asarray(epochs),
-            **{name: values[name][:, train] for name in names.METRIC_VARIABLES},
+            **metrics,
             chance_error=self.chance_error,
             chance_loss=self.chance_loss,
             examples=self.training_examples,
-            displacement=values.get(names.DISPLACEMENT),
-            lam=np.array([self._lam_by(seal, lane, epoch) for epoch in epochs]),
+            displacement=self._metric(seal, lane, names.DISPLACEMENT) if moved else None,
+            lam=np.fromiter(lam, np.float64, len(epochs)),
             head_from=self.recipe.modules.head_from,
             modules=self._module_history(seal, lane, train),
         )
@@ -534,8 +535,10 @@ class Run:
         return self._metric(seal, lane, name)
 
     def _metric(self, seal: Seal, lane: Lane, name: str) -> NDArray[np.float64]:
-        selection = (lane.lam_index, lane.trial, slice(seal.epoch + 1))
-        row = chunks.read(self.array(f"{names.METRICS}/{name}"), selection)
+        # Also epochs to come, so that every reading takes as much memory as the one before: what
+        # grows a little each time does not fit where the last one was.
+        array = self.array(f"{names.METRICS}/{name}")
+        row = chunks.read(array, (lane.lam_index, lane.trial))[: seal.epoch + 1]
         recorded = dict(seal.metrics)
         if name in recorded:
             self._check_rows(lane, name, row, recorded[name])
