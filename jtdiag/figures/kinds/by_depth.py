@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from jtdiag import names
 from jtdiag.figures import available, error_bars, panels, style
 from jtdiag.figures.contract import FigureKind, Results
+from jtdiag.probing.last_epoch import LAST_EPOCH, at_last_epoch
 
 PANELS = (
     ("probe_error", "Linear classifier", "Test error (%)"),
@@ -31,15 +32,15 @@ def draw(results: Results) -> Figure:
     of_members = by_lam[[name for name, *_ in PANELS]].mean(names.MEMBER)
     figure, axes = panels.in_rows(len(PANELS), 1.8, share=False, min_width=style.OWN_AXES)
     for ax, (name, title, label) in zip(axes, PANELS, strict=True):
-        draw_on(of_members[name], ax)
+        draw_on(of_members[name], by_lam[LAST_EPOCH], ax)
         ax.set(title=title, ylabel=label)
         ax.set_ylim(bottom=0)
     style.legend(figure)
     return figure
 
 
-def draw_on(values: xr.DataArray, ax: Axes) -> None:
-    """Draw values (lam, trial, epoch, layer): the last epoch of each λ, and epoch 0."""
+def draw_on(values: xr.DataArray, last: xr.DataArray, ax: Axes) -> None:
+    """Draw values (lam, trial, epoch, layer) at the last epoch of each lane, and at epoch 0."""
     layers = [str(name) for name in values["layer"].values]
     x = np.arange(len(layers))
     if 0 in values[names.EPOCH].values:
@@ -48,9 +49,9 @@ def draw_on(values: xr.DataArray, ax: Axes) -> None:
         line = {"color": style.QUIET, "linestyle": ":", "marker": "", "label": "before training"}
         error_bars.draw(ax, x, means, **line)
     for lam in values[names.LAM].values:
-        lane = values.sel({names.LAM: lam}).dropna(names.EPOCH, how="all")
-        if lane.sizes[names.EPOCH]:
-            means = _means(lane.isel({names.EPOCH: -1}))
+        at_lam = at_last_epoch(values, last).sel({names.LAM: lam})
+        if at_lam.notnull().any():
+            means = _means(at_lam)
             line = style.lam_line(float(lam))
             error_bars.draw(ax, x, means, **line, label=style.lam_text(float(lam)))
     ax.set_xticks(x, layers, rotation=90 if len(layers) > LONG_NAMES else 0)
@@ -69,15 +70,15 @@ def _means(values: xr.DataArray) -> error_bars.Means:
 FIGURE = FigureKind(
     name="by-depth",
     needs="layers",
-    uses=tuple(name for name, *_ in PANELS),
+    uses=(*(name for name, *_ in PANELS), LAST_EPOCH),
     caption=(
         "What each layer of the members knows, for each λ. Linear classifier: its test error on "
         "the features of each layer; at the head, that of the members themselves. Labels, inputs: "
         "normalized HSIC (ε = 0.01) of the features with them, relative to that of the labels, or "
         "inputs, with themselves. Directions: participation ratio of the covariance. Dotted: the "
-        "same networks before training. Means over members and trials at the last epoch with a "
-        "checkpoint; bars show 95 % intervals over trials, none for a single trial. Compare Alain "
-        "and Bengio (2016)."
+        "same networks before training. Means over members and trials at the last epoch of each "
+        "trial with a checkpoint; bars show 95 % intervals over trials, none for a single trial. "
+        "Compare Alain and Bengio (2016)."
     ),
     draw=draw,
 )

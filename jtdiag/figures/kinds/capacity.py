@@ -34,6 +34,7 @@ def draw(results: Results) -> Figure:
         draw_on(result, lams, axes[0], **line, label=_label(name, result))
         if several:
             _draw_optimum(result, lams, axes[1], **line)
+    style.end_labels(axes[0], lams, *(result for _, result in results))
     style.legend(figure)
     if several:
         axes[1].set(xscale="log", xlabel="Parameters per member", ylabel=r"Best $\lambda$")

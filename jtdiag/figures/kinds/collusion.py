@@ -42,6 +42,7 @@ def draw_levels(test: xr.Dataset, ax: Axes) -> None:
         if test[name].notnull().any():
             _draw_means(test[name], ax, color=color, linestyle=dash, label=label)
     style.plain_log(ax)
+    style.end_labels(ax, test[names.LAM].values, test)
     ax.set_ylabel("On test (nats)")
 
 
@@ -70,6 +71,7 @@ def draw_gap(test: xr.Dataset, ax: Axes) -> None:
     """Draw the generalization gap (lam, trial) against λ."""
     _draw_means(test["generalisation_gap"], ax, color=style.ENSEMBLE)
     ax.axhline(0, color=style.QUIET, linestyle=":", linewidth=0.8)
+    style.end_labels(ax, test[names.LAM].values, test)
     ax.set_ylabel("Test − training loss (nats)")
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from jtdiag import names
 from jtdiag.figures import available, error_bars, style
 from jtdiag.figures.contract import FigureKind, Results
+from jtdiag.probing.last_epoch import LAST_EPOCH, at_last_epoch
 
 COMBINERS = {
     "logits_error": ("averaged logits", style.ENSEMBLE, "o"),
@@ -35,8 +36,7 @@ def draw(results: Results) -> Figure:
 def draw_on(result: xr.Dataset, ax: Axes) -> None:
     """Draw the error of each combiner that the family supports."""
     test = result.sel({names.SPLIT: names.TEST}).sortby(names.LAM)
-    has_outputs = test["logits_error"].notnull().any((names.LAM, names.TRIAL))
-    last = test.isel({names.EPOCH: int(np.flatnonzero(has_outputs.values)[-1])})
+    last = at_last_epoch(test, test[LAST_EPOCH])
     lams = last[names.LAM].values
     combiners = [name for name in COMBINERS if last[name].notnull().any()]
     for i, name in enumerate(combiners):
@@ -46,6 +46,7 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
         line = {"color": color, "marker": marker, "linestyle": "none", "label": label}
         error_bars.draw(ax, x, means, **line)
     style.lam_axis(ax, lams)
+    style.end_labels(ax, lams, result)
     ax.set(ylabel=style.error_label(result, "Ensemble test error"))
     ax.margins(y=0.12)
     style.limit_error_axis(ax)
@@ -54,13 +55,13 @@ def draw_on(result: xr.Dataset, ax: Axes) -> None:
 FIGURE = FigureKind(
     name="error-by-combiner",
     needs="combiners",
-    uses=("logits_error", "probabilities_error", "vote_error"),
+    uses=("logits_error", "probabilities_error", "vote_error", LAST_EPOCH),
     caption=(
         "Test error of the ensemble against λ, with averaged logits, averaged probabilities and "
         "majority vote. "
-        "All three combine the same members, at the last epoch with stored outputs. Means over "
-        "trials; bars show 95 % intervals, none for a single trial. Markers of the same λ are "
-        "drawn side by side."
+        "All three combine the same members, at the last epoch of each trial with stored outputs. "
+        "Means over trials; bars show 95 % intervals, none for a single trial. Markers of the same "
+        "λ are drawn side by side."
     ),
     draw=draw,
 )

@@ -89,7 +89,8 @@ def mark_early_epoch(result: xr.Dataset, ax: Axes) -> None:
     """Mark the epoch of the early prediction with a vertical line, if later epochs follow."""
     early = int(result.attrs["early_epoch"])
     if result[names.EPOCH].values[-1] > early:
-        ax.axvline(early, color=style.QUIET, linestyle=":", linewidth=0.8)
+        line = {"color": style.QUIET, "linestyle": ":", "linewidth": 0.8}
+        ax.axvline(early, **line, label=f"epoch {early}")  # type: ignore[arg-type]
 
 
 def _final_leader(lane: xr.Dataset) -> int:

@@ -11,6 +11,7 @@ from matplotlib.image import AxesImage
 from jtdiag import names
 from jtdiag.figures import available, error_bars, heat_map, panels, style
 from jtdiag.figures.contract import FigureKind, Results
+from jtdiag.probing.last_epoch import LAST_EPOCH, at_last_epoch
 
 WRITTEN = 5
 """Layers up to which every similarity is written into its cell."""
@@ -32,11 +33,12 @@ def draw(results: Results) -> Figure:
     """
     [(_, result)] = results
     result = available.lams(result, "layer_similarity", available.NO_CHECKPOINTS)
+    result = at_last_epoch(result, result[LAST_EPOCH])
     lams = [float(lam) for lam in result[names.LAM].values]
     members = bool(result["member_similarity"].isel(layer=slice(1, None)).notnull().any())
     figure, maps, below = _axes(len(lams), result.sizes["layer"], members=members)
     for ax, lam in zip(maps, lams, strict=True):
-        image = draw_layers(_last_epoch(result["layer_similarity"].sel({names.LAM: lam})), ax)
+        image = draw_layers(result["layer_similarity"].sel({names.LAM: lam}), ax)
         ax.set_title(style.lam_text(lam))
     figure.colorbar(image, ax=maps, label="CKA of two layers", shrink=0.9, aspect=20)
     if below:
@@ -61,11 +63,6 @@ def _axes(lams: int, layers: int, *, members: bool) -> tuple[Figure, list[Axes],
     row, column = cells[-1]
     axes.append(figure.add_subplot(grid[row, column:]))
     return figure, axes[:lams], axes[-1] if members else None
-
-
-def _last_epoch(values: xr.DataArray) -> xr.DataArray:
-    """Select the last epoch that has values, without the dimension."""
-    return values.dropna(names.EPOCH, how="all").isel({names.EPOCH: -1})
 
 
 def draw_layers(values: xr.DataArray, ax: Axes) -> AxesImage:
@@ -98,7 +95,7 @@ def draw_members(result: xr.Dataset, ax: Axes) -> None:
         at_lam = result.sel({names.LAM: lam}).isel(layer=slice(1, None))
         line = style.lam_line(lam)
         if at_lam["member_similarity"].notnull().any():
-            values = _last_epoch(at_lam["member_similarity"]).transpose("layer", names.TRIAL)
+            values = at_lam["member_similarity"].transpose("layer", names.TRIAL)
             mean, low, high = error_bars.over_trials(values)
             means = mean, np.maximum(low, -1), np.minimum(high, 1)
             error_bars.draw(ax, x, means, **line, label=style.lam_text(lam))
@@ -119,7 +116,7 @@ def _name_layers(ax: Axes, layers: list[str]) -> None:
 FIGURE = FigureKind(
     name="similarity",
     needs="similarity",
-    uses=("layer_similarity", "member_similarity", "reference_similarity"),
+    uses=("layer_similarity", "member_similarity", "reference_similarity", LAST_EPOCH),
     caption=(
         "How similar the representations of layers and members are, by unbiased linear CKA. On "
         "test examples: 1 is the same up to rotation and scale, 0 independent. For each λ, the "
@@ -127,8 +124,8 @@ FIGURE = FigureKind(
         "do not vary are white. "
         "Members: two members of an ensemble at each layer, mean over pairs, with 95 % intervals "
         "over trials, none for a single trial; thin dotted lines without markers are of members of "
-        "different trials at the same λ. Last epoch with a checkpoint. Compare Kornblith et al. "
-        "(2019)."
+        "different trials at the same λ. Last epoch of each trial with a checkpoint. Compare "
+        "Kornblith et al. (2019)."
     ),
     draw=draw,
 )

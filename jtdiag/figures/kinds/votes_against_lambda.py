@@ -40,6 +40,8 @@ def draw(results: Results) -> Figure:
     style.limit_error_axis(left)
     draw_on(measured, PAIRS, right)
     right.set_ylabel("Test examples (%)")
+    for ax in (left, right):
+        style.end_labels(ax, measured[names.LAM].values, result)
     style.legend(figure)
     return figure
 

@@ -9,8 +9,10 @@ import xarray as xr
 from jtdiag import names, stats
 from jtdiag.families import combining
 from jtdiag.families.contract import Family
+from jtdiag.probing import last_epoch
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
+from jtdiag.probing.last_epoch import LAST_EPOCH, at_last_epoch
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.combining import voting, wording
@@ -18,7 +20,7 @@ from jtdiag_probes.combining.comparison import compare
 from jtdiag_probes.shared import class_logits
 from jtdiag_probes.shared.class_logits import ClassLogits
 from jtdiag_probes.shared.decomposition import Floats, Target
-from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
+from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, kept_outputs, over_outputs
 
 COMBINERS = {
     "logits_error": "averaged logits",
@@ -46,7 +48,7 @@ _MEANINGS = {
 WRITES = {
     name: Var(dims=LANE_EPOCH_SPLIT, unit=unit, meaning=meaning, from_outputs=True)
     for name, (unit, meaning) in _MEANINGS.items()
-}
+} | last_epoch.WRITES
 
 
 def by_combiner(logits: Floats, target: Target, family: Family) -> dict[str, Floats]:
@@ -95,7 +97,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         return xr.Dataset(coords=metrics.coords)
 
     def reduce(lane: Lane, blocks: Iterator[OutputBlock]) -> Mapping[str, float]:
-        sums, examples = dict.fromkeys(WRITES, 0.0), 0
+        sums, examples = dict.fromkeys(_MEANINGS, 0.0), 0
         for block in blocks:
             for name, values in by_combiner(block.logits, block.target, run.family).items():
                 scale = run.error_scale if name.endswith("_error") else 1.0
@@ -103,8 +105,8 @@ def measure(run: Run, options: Options) -> xr.Dataset:
             examples += len(block.target)
         return {name: total / examples for name, total in sums.items()}
 
-    result = over_outputs(run, metrics, dict.fromkeys(WRITES, ()), reduce)
-    return result.assign_attrs(
+    result = over_outputs(run, metrics, dict.fromkeys(_MEANINGS, ()), reduce)
+    return result.assign(last_epoch.variable(run, kept_outputs(run, metrics))).assign_attrs(
         error_measure=run.error_measure,
         combiner=run.recipe.combiner,
         members=run.recipe.members.count,
@@ -112,42 +114,35 @@ def measure(run: Run, options: Options) -> xr.Dataset:
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Return the test error of each combiner at each λ, at the last epoch with outputs."""
+    """Return the test error of each combiner at each λ, at each trial's last epoch with outputs."""
     if not set(COMBINERS) <= set(result.data_vars) or result.attrs["members"] < 2:
         return []
-    at_lams = [
-        (float(lam), *last)
-        for lam in result[names.LAM].values
-        if (last := _last_epoch(result.sel({names.LAM: lam, names.SPLIT: names.TEST})))
-    ]
+    on_test = result.sel({names.SPLIT: names.TEST})
+    at_end = at_last_epoch(on_test, on_test[LAST_EPOCH])
+    at_lams = {float(lam): _with_outputs(at_end.sel({names.LAM: lam})) for lam in at_end[names.LAM]}
+    at_lams = {lam: own for lam, own in at_lams.items() if np.isfinite(own["logits_loss"]).any()}
     own = f"{result.attrs['combiner']}_error"
     others = sum(
-        int(np.isfinite(at_epoch[name]).any())
-        for _, _, at_epoch in at_lams
+        int(np.isfinite(at_lam[name]).any())
+        for at_lam in at_lams.values()
         for name in COMBINERS
         if name != own
     )
-    return [_compared(at_epoch, lam, epoch, own, others) for lam, epoch, at_epoch in at_lams]
+    return [_compared(at_lam, lam, own, others) for lam, at_lam in at_lams.items()]
 
 
-def _last_epoch(on_test: xr.Dataset) -> tuple[int, xr.Dataset] | None:
-    """Return the last epoch with outputs, and the trials that have any there.
-
-    None without outputs, or if a member has diverged in all trials.
-    """
-    kept = on_test["logits_error"].dropna(names.EPOCH, how="all")[names.EPOCH].values
-    if not kept.size:
-        return None
-    at_epoch = on_test.sel({names.EPOCH: kept[-1]}).dropna(names.TRIAL, subset=["logits_error"])
-    return (int(kept[-1]), at_epoch) if np.isfinite(at_epoch["logits_loss"]).any() else None
+def _with_outputs(at_lam: xr.Dataset) -> xr.Dataset:
+    """Return the trials of a λ that have outputs."""
+    return at_lam.dropna(names.TRIAL, subset=["logits_error"])
 
 
-def _compared(at_epoch: xr.Dataset, lam: float, epoch: int, own: str, comparisons: int) -> Finding:
+def _compared(at_lam: xr.Dataset, lam: float, own: str, comparisons: int) -> Finding:
     """Report every combiner, and compare those that the members were not trained for."""
     # Errors count diverged members as wrong; their losses are not finite.
-    finite = np.flatnonzero(np.isfinite(at_epoch["logits_loss"]))
-    trials, at_epoch = at_epoch.sizes[names.TRIAL], at_epoch.isel({names.TRIAL: finite})
-    errors = {name: at_epoch[name].values for name in COMBINERS}
+    finite = np.flatnonzero(np.isfinite(at_lam["logits_loss"]))
+    trials, at_lam = at_lam.sizes[names.TRIAL], at_lam.isel({names.TRIAL: finite})
+    epochs = last_epoch.distinct(at_lam[LAST_EPOCH])
+    errors = {name: at_lam[name].values for name in COMBINERS}
     errors = {name: values for name, values in errors.items() if np.isfinite(values).any()}
     intervals = {COMBINERS[name]: stats.mean_interval(e) for name, e in errors.items()}
     differences = {
@@ -161,11 +156,11 @@ def _compared(at_epoch: xr.Dataset, lam: float, epoch: int, own: str, comparison
         rule="compared",
         level="info",
         lam=lam,
-        epoch=epoch,
+        epoch=last_epoch.of_finding(epochs),
         number=max(means) - min(means),
         sentence=wording.combiners(
             lam,
-            epoch,
+            epochs,
             intervals,
             differences,
             own=COMBINERS[own],

@@ -1,9 +1,10 @@
 """Sentences of the findings of the probes `combiners`, `votes` and `stacking`."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jtdiag.names import lam_text
+from jtdiag.probing.last_epoch import after
 from jtdiag.stats import Interval, listed, with_interval
 from jtdiag_probes.combining.comparison import Comparison
 
@@ -55,7 +56,7 @@ def _points(fraction: float) -> str:
 
 def combiners(
     lam: float,
-    epoch: int,
+    epochs: Sequence[int],
     errors: Mapping[str, Interval],
     differences: Mapping[str, Comparison],
     *,
@@ -67,18 +68,18 @@ def combiners(
 
     Args:
         lam: λ.
-        epoch: Epoch of the outputs.
+        epochs: Epochs of the outputs, in ascending order.
         errors: By the name of the combiner, such as "averaged logits"; one or more.
         differences: From the combiner of the recipe, by the name of each other one.
         own: Name of the combiner of the recipe.
         used: Number of trials with finite outputs.
-        trials: Number of trials that have reached that epoch.
+        trials: Number of trials with outputs.
     """
     texts = [f"{_percent(error)} with {combiner}" for combiner, error in errors.items()]
     changes = [f"{name} {_difference(change)}" for name, change in differences.items()]
     compared = f" Compared with {own}: {listed(changes)}." if changes else ""
     return (
-        f"λ = {lam_text(lam)}: after epoch {epoch}, the test error of the same members is "
+        f"λ = {lam_text(lam)}: {after(epochs)}, the test error of the same members is "
         f"{listed(texts)}"
         f"{_in_trials(used, trials)}.{compared}"
     )

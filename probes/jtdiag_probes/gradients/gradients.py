@@ -1,5 +1,6 @@
 """Gradients: whether each member is trained on its own errors or only on the ensemble's."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names, stats
+from jtdiag.probing import last_epoch
 from jtdiag.probing.checkpoints import Checkpoint, of_checkpoints
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.probing.findings import Finding
+from jtdiag.probing.last_epoch import LAST_EPOCH, at_last_epoch
 from jtdiag.replay import Replay
 from jtdiag.store.run import Run
 from jtdiag_probes.conditioning.weight_conditioning import evenly
@@ -59,7 +62,7 @@ _MEANINGS = {
 WRITES = {
     name: Var(dims=dims, unit=unit, meaning=meaning, from_outputs=True)
     for name, (dims, unit, meaning) in _MEANINGS.items()
-}
+} | last_epoch.WRITES
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
@@ -78,7 +81,8 @@ def measure(run: Run, options: Options) -> xr.Dataset:
     for (lane, epoch), numbers in measured.items():
         for name, value in numbers.items():
             variables[name][1][lane.lam_index, lane.trial, epoch] = value
-    return xr.Dataset(variables, coords={dim: coords[dim] for dim in _BY_MEMBER})
+    result = xr.Dataset(variables, coords={dim: coords[dim] for dim in _BY_MEMBER})
+    return result.assign(last_epoch.variable(run, kept))
 
 
 def _of_checkpoint(checkpoint: Checkpoint) -> dict[str, float | NDArray[np.floating[Any]]]:
@@ -87,7 +91,7 @@ def _of_checkpoint(checkpoint: Checkpoint) -> dict[str, float | NDArray[np.float
 
 
 def of_replay(replay: Replay) -> dict[str, float | NDArray[np.floating[Any]]]:
-    """Return every variable of `WRITES` for one lane and epoch."""
+    """Return every variable but the last epoch, for one lane and epoch."""
     x, target = replay.examples(names.TRAIN)
     examples = evenly(len(x), EXAMPLES)
     double, x, target = replay.double(), x[examples].double(), target[examples]
@@ -110,52 +114,51 @@ def of_replay(replay: Replay) -> dict[str, float | NDArray[np.floating[Any]]]:
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Return findings for every λ at its last stored checkpoint; none for a single member."""
+    """Return findings for every λ at each trial's last checkpoint; none for a single member."""
     if "cosine" not in result or result.sizes[names.MEMBER] < 2:
         return []
     findings = []
     for lam in sorted(float(value) for value in result[names.LAM].values):
         lane = result.sel({names.LAM: lam})
-        measured = np.flatnonzero(lane["consensus_norm"].notnull().any(names.TRIAL).values)
-        if measured.size:
-            findings += _of_epoch(lane.isel({names.EPOCH: measured[-1]}), lam)
+        if last_epoch.distinct(lane[LAST_EPOCH]):
+            findings += _of_lam(at_last_epoch(lane, lane[LAST_EPOCH]), lam)
     return findings
 
 
-def _of_epoch(last: xr.Dataset, lam: float) -> list[Finding]:
-    """Return the findings of one λ at one epoch, over all trials."""
-    epoch, cosine = int(last[names.EPOCH]), last["cosine"]
+def _of_lam(last: xr.Dataset, lam: float) -> list[Finding]:
+    """Return the findings of one λ, over all trials."""
+    epochs, cosine = last_epoch.distinct(last[LAST_EPOCH]), last["cosine"]
     own, median = stats.mean_interval(last["disagreement_share"].values), float(cosine.median())
     largest = float(last["gradient_share"].max())
     findings = []
     if np.isfinite(own.mean):
-        sentence = wording.own_share(lam, epoch, own)
-        findings.append(_finding("own-share", lam, epoch, own.mean, None, sentence))
+        sentence = wording.own_share(lam, epochs, own)
+        findings.append(_finding("own-share", lam, epochs, own.mean, None, sentence))
     if np.isfinite(median):
         sentence = wording.cosine(
             lam,
-            epoch,
+            epochs,
             median=median,
             low=float(cosine.min()),
             high=float(cosine.max()),
             negative=float((cosine < 0).mean()),
         )
-        findings.append(_finding("cosine", lam, epoch, median, 0.0, sentence))
+        findings.append(_finding("cosine", lam, epochs, median, 0.0, sentence))
     if np.isfinite(largest):
-        sentence = wording.largest_share(lam, epoch, largest, last.sizes[names.MEMBER])
-        findings.append(_finding("largest-share", lam, epoch, largest, None, sentence))
+        sentence = wording.largest_share(lam, epochs, largest, last.sizes[names.MEMBER])
+        findings.append(_finding("largest-share", lam, epochs, largest, None, sentence))
     return findings
 
 
 def _finding(
-    rule: str, lam: float, epoch: int, number: float, limit: float | None, sentence: str
+    rule: str, lam: float, epochs: Sequence[int], number: float, limit: float | None, sentence: str
 ) -> Finding:
     return Finding(
         probe="gradients",
         rule=rule,
         level="info",
         lam=lam,
-        epoch=epoch,
+        epoch=last_epoch.of_finding(epochs),
         number=number,
         limit=limit,
         sentence=sentence,

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from jtdiag import names
+from jtdiag.probing import last_epoch
 from jtdiag.probing.checkpoints import Checkpoint, of_checkpoints
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.replay import Replay
@@ -67,7 +68,7 @@ _MEANINGS = {
 WRITES = {
     name: Var(dims=_DIMS, unit=unit, meaning=meaning, from_outputs=True)
     for name, (unit, meaning) in _MEANINGS.items()
-}
+} | last_epoch.WRITES
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
@@ -84,7 +85,8 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         (lane.lam_index, lane.trial, epochs.index(epoch)): numbers
         for (lane, epoch), (_, numbers) in of_each.items()
     }
-    return _result(run, epochs, members, layers, measured)
+    result = _result(run, epochs, members, layers, measured)
+    return result.assign(last_epoch.variable(run, by_lane))
 
 
 def _of_checkpoint(
@@ -123,7 +125,7 @@ def _result(
     measured: Mapping[tuple[int, int, int], Mapping[str, NDArray[np.float64]]],
 ) -> xr.Dataset:
     shape = (len(run.recipe.lam), run.recipe.trials, len(epochs), len(members), len(layers))
-    arrays = {name: np.full(shape, np.nan) for name in WRITES}
+    arrays = {name: np.full(shape, np.nan) for name in _MEANINGS}
     for position, values in measured.items():
         for name, array in arrays.items():
             array[position] = values[name]
@@ -183,7 +185,7 @@ class _PreparedTrial:
         columns.append([self._of_head(logits[j]) for j in members])
         return {
             name: np.array([[row[name] for row in column] for column in columns]).T
-            for name in WRITES
+            for name in _MEANINGS
         }
 
     def _of_features(self, features: list[NDArray[np.floating[Any]]]) -> dict[str, float]:

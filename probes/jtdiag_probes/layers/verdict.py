@@ -1,12 +1,15 @@
 """What the result of the probe `layers` shows, tested over trials."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
 from jtdiag import names, stats
+from jtdiag.probing import last_epoch
 from jtdiag.probing.findings import Finding
+from jtdiag.probing.last_epoch import LAST_EPOCH, at_last_epoch
 from jtdiag.stats.comparisons import LEAST_TRIALS
 from jtdiag_probes.layers import wording
 
@@ -21,18 +24,19 @@ def judge(result: xr.Dataset) -> list[Finding]:
         return []
     findings = []
     for lam in sorted(float(value) for value in result[names.LAM].values):
-        error = result["probe_error"].sel({names.LAM: lam})
-        measured = np.flatnonzero(error.notnull().any((names.TRIAL, names.MEMBER, LAYER)).values)
-        if measured.size:
-            findings += _of_epoch(error.isel({names.EPOCH: measured[-1]}), lam)
+        at_lam = result[["probe_error", LAST_EPOCH]].sel({names.LAM: lam})
+        if last_epoch.distinct(at_lam[LAST_EPOCH]):
+            findings += _of_lam(at_last_epoch(at_lam, at_lam[LAST_EPOCH]), lam)
     return findings
 
 
-def _of_epoch(error: xr.DataArray, lam: float) -> list[Finding]:
-    """Return the findings of errors (trial, member, layer) at one λ and epoch."""
-    epoch, layers = int(error[names.EPOCH]), [str(name) for name in error[LAYER].values]
-    by_trial = error.mean(names.MEMBER).transpose(LAYER, names.TRIAL)
-    by_trial = by_trial.isel({names.TRIAL: by_trial.notnull().any(LAYER).values})
+def _of_lam(last: xr.Dataset, lam: float) -> list[Finding]:
+    """Return the findings of errors (trial, member, layer) at one λ."""
+    layers = [str(name) for name in last[LAYER].values]
+    by_trial = last["probe_error"].mean(names.MEMBER).transpose(LAYER, names.TRIAL)
+    measured = by_trial.notnull().any(LAYER).values
+    by_trial = by_trial.isel({names.TRIAL: measured})
+    epochs = last_epoch.distinct(last[LAST_EPOCH][measured])
     errors = {
         layer: stats.mean_interval(values).scaled(100).within(0, 100)
         for layer, values in zip(layers, by_trial.values, strict=True)
@@ -40,15 +44,15 @@ def _of_epoch(error: xr.DataArray, lam: float) -> list[Finding]:
     errors = {layer: interval for layer, interval in errors.items() if np.isfinite(interval.mean)}
     if len(errors) < 3 or list(errors)[-1] != layers[-1]:  # no hidden layer, or a member diverged
         return []
-    sentence = wording.by_layer(lam, epoch, errors)
+    sentence = wording.by_layer(lam, epochs, errors)
     head = errors[layers[-1]].mean
-    findings = [_finding("by-layer", lam, epoch, head / 100, sentence)]
+    findings = [_finding("by-layer", lam, epochs, head / 100, sentence)]
     changes = _changes(by_trial, layers)
     if changes:
         trials = by_trial.sizes[names.TRIAL]
         largest = max(change.mean for change, _ in changes.values())
-        sentence = wording.changes(lam, epoch, changes, trials)
-        findings.append(_finding("changes", lam, epoch, largest / 100, sentence))
+        sentence = wording.changes(lam, epochs, changes, trials)
+        findings.append(_finding("changes", lam, epochs, largest / 100, sentence))
     return findings
 
 
@@ -75,13 +79,13 @@ def _changes(by_trial: xr.DataArray, layers: list[str]) -> dict[str, tuple[stats
     return changes
 
 
-def _finding(rule: str, lam: float, epoch: int, number: float, sentence: str) -> Finding:
+def _finding(rule: str, lam: float, epochs: Sequence[int], number: float, sentence: str) -> Finding:
     return Finding(
         probe="layers",
         rule=rule,
         level="info",
         lam=lam,
-        epoch=epoch,
+        epoch=last_epoch.of_finding(epochs),
         number=number,
         sentence=sentence,
     )

@@ -1,21 +1,22 @@
 """Sentences of the findings of the probe `layers`."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jtdiag.names import lam_text
+from jtdiag.probing.last_epoch import after
 from jtdiag.stats import Interval, listed, with_interval, with_power
 
 LISTED = 8
 """Layers up to which each is named in a sentence."""
 
 
-def by_layer(lam: float, epoch: int, errors: Mapping[str, Interval]) -> str:
+def by_layer(lam: float, epochs: Sequence[int], errors: Mapping[str, Interval]) -> str:
     """State the test errors of linear classifiers on the layers, and of the members themselves.
 
     Args:
         lam: λ.
-        epoch: Epoch of the checkpoints.
+        epochs: Epochs of the checkpoints, in ascending order.
         errors: In percent, means over trials, by layer: the inputs first, the head last.
     """
     *hidden, head = errors
@@ -24,27 +25,27 @@ def by_layer(lam: float, epoch: int, errors: Mapping[str, Interval]) -> str:
     if len(shown) < len(hidden):
         texts.insert(LISTED // 2, f"({len(hidden) - len(shown)} layers not listed)")
     return (
-        f"λ = {lam_text(lam)}: after epoch {epoch}, the test error of a linear classifier on "
+        f"λ = {lam_text(lam)}: {after(epochs)}, the test error of a linear classifier on "
         f"frozen features is {listed(texts)}; that of the members themselves is "
         f"{with_interval(errors[head], '.1f', '%')} (means over members)."
     )
 
 
 def changes(
-    lam: float, epoch: int, by_name: Mapping[str, tuple[Interval, float]], trials: int
+    lam: float, epochs: Sequence[int], by_name: Mapping[str, tuple[Interval, float]], trials: int
 ) -> str:
     """State at which hidden layers the error of a linear classifier rises or falls.
 
     Args:
         lam: λ.
-        epoch: Epoch of the checkpoints.
+        epochs: Epochs of the checkpoints, in ascending order.
         by_name: By hidden layer, from the second on: the change from the layer before, in points,
             and the change that would have been detected; NaN if there is none.
         trials: Number of paired trials.
     """
     rises = [name for name, (change, _) in by_name.items() if change.low > 0]
     falls = [name for name, (change, _) in by_name.items() if change.high < 0]
-    beginning = f"λ = {lam_text(lam)}: after epoch {epoch}, from one hidden layer to the next, "
+    beginning = f"λ = {lam_text(lam)}: {after(epochs)}, from one hidden layer to the next, "
     if not rises and not falls:
         largest = max((power for _, power in by_name.values()), default=math.nan)
         text = f"{beginning}the error of a linear classifier does not change significantly"

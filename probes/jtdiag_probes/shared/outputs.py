@@ -45,10 +45,8 @@ def over_outputs(
         for name, dims in rows.items()
     }
     splits = [str(split) for split in metrics[names.SPLIT].values]
-    for lane in run.lanes:
-        for epoch in run.seal(lane).outputs:
-            if epoch >= metrics.sizes[names.EPOCH]:
-                continue  # sealed after the metrics were read
+    for lane, epochs in kept_outputs(run, metrics).items():
+        for epoch in epochs:
             for split in run.recipe.keep.splits:
                 with np.errstate(invalid="ignore", over="ignore"):  # diverged members are NaN
                     reduced = reduce(lane, pieces(run.outputs(lane, epoch, split)))
@@ -56,6 +54,12 @@ def over_outputs(
                 for name, value in reduced.items():
                     arrays[name].values[index] = value
     return xr.Dataset(arrays, coords=metrics.coords)
+
+
+def kept_outputs(run: Run, metrics: xr.Dataset) -> dict[Lane, list[int]]:
+    """Return the epochs whose outputs are kept, by lane; not those sealed after the metrics."""
+    newest = metrics.sizes[names.EPOCH] - 1
+    return {lane: [e for e in run.seal(lane).outputs if e <= newest] for lane in run.lanes}
 
 
 def pieces(blocks: Iterable[OutputBlock]) -> Iterator[OutputBlock]:

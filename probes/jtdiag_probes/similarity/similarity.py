@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
-from jtdiag.probing import over_trials
+from jtdiag.probing import last_epoch, over_trials
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.replay import Replay
 from jtdiag.store.lanes import Lane
@@ -49,6 +49,7 @@ _BY_TRIAL = {
 }
 WRITES = {
     **_BY_TRIAL,
+    **last_epoch.WRITES,
     **over_trials.variables(
         "layer_similarity",
         (names.LAM, *_OF_LAYERS),
@@ -187,7 +188,7 @@ def _result(
     for lane, by_layer in references.items():
         result["reference_similarity"].values[lane.lam_index, lane.trial] = by_layer
     result = result.merge(over_trials.summary(result[list(_BY_TRIAL)]))
-    return result.assign_attrs(
+    return result.assign(last_epoch.variable(run, measured)).assign_attrs(
         examples=len(prepared.x) if prepared else 0,
         members=len(prepared.members) if prepared else 0,
         batch=cka.BATCH,

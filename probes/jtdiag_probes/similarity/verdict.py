@@ -7,7 +7,9 @@ import numpy as np
 import xarray as xr
 
 from jtdiag import names, stats
+from jtdiag.probing import last_epoch
 from jtdiag.probing.findings import Finding
+from jtdiag.probing.last_epoch import LAST_EPOCH, at_last_epoch
 from jtdiag.stats import Interval
 from jtdiag.stats.comparisons import LEAST_TRIALS
 from jtdiag_probes.similarity import wording
@@ -27,26 +29,24 @@ def judge(result: xr.Dataset) -> list[Finding]:
     findings = []
     for lam in map(float, result[names.LAM].values):
         at_lam = result.sel({names.LAM: lam})
-        known = at_lam["layer_similarity"].notnull() | (at_lam["constant_members"] > 0)
-        epochs = known.any([dim for dim in known.dims if dim != names.EPOCH]).values
-        if epochs.any():
-            epoch = int(result[names.EPOCH].values[epochs][-1])
-            context = Context(lam=lam, epoch=epoch, examples=int(result.attrs.get("examples", 0)))
-            findings += _of_members(at_lam, context)
-            findings += _against_lowest(result, context)
-            findings += _of_layers(at_lam, context)
-            findings += _of_epochs(at_lam, context)
-            findings += _constant(at_lam, context)
+        if epochs := last_epoch.distinct(at_lam[LAST_EPOCH]):
+            last = at_last_epoch(at_lam, at_lam[LAST_EPOCH])
+            examples = int(result.attrs.get("examples", 0))
+            context = Context(lam=lam, epochs=epochs, examples=examples)
+            findings += _of_members(last, context)
+            findings += _against_lowest(at_last_epoch(result, result[LAST_EPOCH]), context)
+            findings += _of_layers(last, context)
+            findings += _of_epochs(last, context, first=int(at_lam[names.EPOCH].values[0]))
+            findings += _constant(last, context)
     return findings
 
 
-def _of_members(at_lam: xr.Dataset, context: Context) -> list[Finding]:
+def _of_members(last: xr.Dataset, context: Context) -> list[Finding]:
     """Return the similarity of members by layer, with that of other trials."""
-    values = at_lam["member_similarity"].sel({names.EPOCH: context.epoch})
-    by_layer = intervals(values.isel({LAYER: slice(1, None)}))
+    by_layer = intervals(last["member_similarity"].isel({LAYER: slice(1, None)}))
     if not by_layer:
         return []
-    reference = at_lam["reference_similarity"].mean(names.TRIAL)
+    reference = last["reference_similarity"].mean(names.TRIAL)
     others = {layer: float(reference.sel({LAYER: layer})) for layer in by_layer}
     if not all(np.isfinite(list(others.values()))):
         others = {}
@@ -56,7 +56,7 @@ def _of_members(at_lam: xr.Dataset, context: Context) -> list[Finding]:
 
 def _against_lowest(result: xr.Dataset, context: Context) -> list[Finding]:
     """Return at which layers members are more or less similar than at the lowest λ."""
-    values = result["member_similarity"].sel({names.EPOCH: context.epoch})
+    values = result["member_similarity"]
     lowest = float(result[names.LAM].values[0])
     if context.lam == lowest:
         return []
@@ -80,9 +80,9 @@ def _against_lowest(result: xr.Dataset, context: Context) -> list[Finding]:
     return [_finding("members-against-lowest", context, largest, sentence)]
 
 
-def _of_layers(at_lam: xr.Dataset, context: Context) -> list[Finding]:
+def _of_layers(last: xr.Dataset, context: Context) -> list[Finding]:
     """Return the similarity of consecutive layers, and which are nearly the same."""
-    values = at_lam["layer_similarity"].sel({names.EPOCH: context.epoch})
+    values = last["layer_similarity"]
     layers = [str(name) for name in values[LAYER].values]
     pairs = {}
     for pair in itertools.pairwise(layers):
@@ -102,24 +102,22 @@ def _of_layers(at_lam: xr.Dataset, context: Context) -> list[Finding]:
     return [_finding("layers", context, lowest, sentence)]
 
 
-def _of_epochs(at_lam: xr.Dataset, context: Context) -> list[Finding]:
+def _of_epochs(last: xr.Dataset, context: Context, first: int) -> list[Finding]:
     """Return how similar each layer is to itself at the first epoch that is kept."""
-    first = int(at_lam[names.EPOCH].values[0])
-    if first == context.epoch:
-        return []
-    pair = {names.EPOCH: context.epoch, OTHER_EPOCH: first}
-    by_layer = intervals(at_lam["epoch_similarity"].sel(pair).isel({LAYER: slice(1, None)}))
+    later = last.isel({names.TRIAL: np.flatnonzero(last[LAST_EPOCH] > first)})
+    at_first = later["epoch_similarity"].sel({OTHER_EPOCH: first})
+    by_layer = intervals(at_first.isel({LAYER: slice(1, None)}))
     if not by_layer:
         return []
     lowest = min(interval.mean for interval in by_layer.values())
     return [_finding("epochs", context, lowest, wording.epochs(context, first, by_layer))]
 
 
-def _constant(at_lam: xr.Dataset, context: Context) -> list[Finding]:
+def _constant(last: xr.Dataset, context: Context) -> list[Finding]:
     """Return the layers of which some members have no similarity."""
-    counts = at_lam["constant_members"].sel({names.EPOCH: context.epoch})
+    counts = last["constant_members"]
     trials = int(counts.notnull().any(LAYER).sum())
-    total = trials * int(at_lam.attrs.get("members", 0))
+    total = trials * int(last.attrs.get("members", 0))
     by_layer = {
         str(layer): int(count)
         for layer, count in zip(counts[LAYER].values, counts.sum(names.TRIAL).values, strict=True)
@@ -154,7 +152,7 @@ def _finding(rule: str, context: Context, number: float, sentence: str) -> Findi
         rule=rule,
         level="info",
         lam=context.lam,
-        epoch=context.epoch,
+        epoch=last_epoch.of_finding(context.epochs),
         number=number,
         sentence=sentence,
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jtdiag.names import lam_text
+from jtdiag.probing.last_epoch import after
 from jtdiag.stats import Interval, listed, with_interval, with_power
 
 SAME = 0.95
@@ -17,7 +18,7 @@ class Context(NamedTuple):
     """What a sentence is about."""
 
     lam: float
-    epoch: int
+    epochs: Sequence[int]
     """Epoch of the checkpoints."""
     examples: int
     """Number of test examples."""
@@ -25,7 +26,7 @@ class Context(NamedTuple):
     @property
     def beginning(self) -> str:
         """Beginning of every sentence."""
-        return f"λ = {lam_text(self.lam)}: after epoch {self.epoch}, "
+        return f"λ = {lam_text(self.lam)}: {after(self.epochs)}, "
 
 
 def members(context: Context, by_layer: Mapping[str, Interval], others: Mapping[str, float]) -> str:

@@ -8,11 +8,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jtdiag import names
+from jtdiag.probing import last_epoch
 from jtdiag.probing.contract import Options, Probe, Var
 from jtdiag.store.lanes import Lane
 from jtdiag.store.run import OutputBlock, Run
 from jtdiag_probes.shared.class_logits import ClassLogits
-from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, over_outputs
+from jtdiag_probes.shared.outputs import LANE_EPOCH_SPLIT, kept_outputs, over_outputs
 from jtdiag_probes.specialisation import learning, modes, summary
 from jtdiag_probes.specialisation.verdict import judge
 
@@ -77,7 +78,7 @@ _MEANINGS: dict[str, tuple[tuple[str, ...], str, str]] = {
 WRITES = {
     name: Var(dims=dims, unit=unit, meaning=meaning, from_outputs=True)
     for name, (dims, unit, meaning) in _MEANINGS.items()
-}
+} | last_epoch.WRITES
 
 
 def measure(run: Run, options: Options) -> xr.Dataset:
@@ -105,6 +106,7 @@ def measure(run: Run, options: Options) -> xr.Dataset:
         metrics[names.ENSEMBLE_ERROR], result["examples"], run.chance_error, run.family.classes
     )
     result = result.drop_vars("examples").assign(learned=learned)
+    result = result.assign(last_epoch.variable(run, kept_outputs(run, metrics)))
     return result.assign_coords({names.MODE: np.arange(count) + 1})
 
 

@@ -1,13 +1,16 @@
 """Judge the results of the probe `specialisation`: dominance, specialization or independence."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from jtdiag import names, stats
+from jtdiag.probing import last_epoch
 from jtdiag.probing.findings import Finding
+from jtdiag.probing.last_epoch import LAST_EPOCH, at_last_epoch
 from jtdiag_probes.specialisation import wording
 
 # The limits are for the fraction f = (E − 1)/(M − 1) of the other members that take part in a mode,
@@ -45,32 +48,34 @@ def pattern(effective: float, leader_weight: float, members: int) -> Pattern:
 
 
 def judge(result: xr.Dataset) -> list[Finding]:
-    """Return for each λ what the modes show at the last epoch with outputs, on test."""
+    """Return for each λ what the modes show at each trial's last epoch with outputs, on test."""
     if "mode_share" not in result or result.sizes[names.MEMBER] < 2:
         return []
     findings = []
     for lam in result[names.LAM].values:
         at_lam = result.sel({names.LAM: lam, names.SPLIT: names.TEST})
-        kept = at_lam["learned"].dropna(names.EPOCH, how="all")[names.EPOCH]
-        if kept.size:
-            findings += _of_epoch(at_lam.sel({names.EPOCH: kept[-1]}), float(lam))
+        if last_epoch.distinct(at_lam[LAST_EPOCH]):
+            last = at_last_epoch(at_lam, at_lam[LAST_EPOCH])
+            findings += _of_lam(last, float(lam))
     return findings
 
 
-def _of_epoch(last: xr.Dataset, lam: float) -> list[Finding]:
-    """Return the finding of one λ at one epoch, over the trials that have learned something."""
-    epoch, members = int(last[names.EPOCH]), last.sizes[names.MEMBER]
+def _of_lam(last: xr.Dataset, lam: float) -> list[Finding]:
+    """Return the finding of one λ, over the trials that have learned something."""
+    members = last.sizes[names.MEMBER]
     measured = last["effective_members_per_mode"].notnull()  # NaN if a member diverged
     learned = last.isel({names.TRIAL: np.flatnonzero(measured & (last["learned"] > 0))})
     trials = learned.sizes[names.TRIAL]
     if trials == 0:
-        sentence = wording.nothing_learned(lam, epoch)
-        return [_finding("nothing-learned", lam, epoch, 0.0, sentence)]
+        epochs = last_epoch.distinct(last[LAST_EPOCH])
+        sentence = wording.nothing_learned(lam, epochs)
+        return [_finding("nothing-learned", lam, epochs, 0.0, sentence)]
+    epochs = last_epoch.distinct(learned[LAST_EPOCH])
     effective = learned["effective_members_per_mode"].values
     leader = learned["weight_won"].max(names.MEMBER).values
     sentence = wording.modes(
         lam,
-        epoch,
+        epochs,
         effective=stats.mean_interval(effective).within(1, members),
         leader_percent=stats.mean_interval(100 * leader).within(0, 100),
         members=members,
@@ -78,16 +83,16 @@ def _of_epoch(last: xr.Dataset, lam: float) -> list[Finding]:
         single_mode=bool((learned["singular_value"].notnull().sum(names.MODE) == 1).all()),
         left_out=int(last["learned"].notnull().sum()) - trials,
     )
-    return [_finding("pattern", lam, epoch, float(effective.mean()), sentence)]
+    return [_finding("pattern", lam, epochs, float(effective.mean()), sentence)]
 
 
-def _finding(rule: str, lam: float, epoch: int, number: float, sentence: str) -> Finding:
+def _finding(rule: str, lam: float, epochs: Sequence[int], number: float, sentence: str) -> Finding:
     return Finding(
         probe="specialisation",
         rule=rule,
         level="info",
         lam=lam,
-        epoch=epoch,
+        epoch=last_epoch.of_finding(epochs),
         number=number,
         sentence=sentence,
     )

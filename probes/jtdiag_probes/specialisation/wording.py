@@ -1,9 +1,10 @@
 """Sentences of the findings of the probe `specialisation`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jtdiag import stats
 from jtdiag.names import lam_text
+from jtdiag.probing.last_epoch import after
 from jtdiag.stats import Interval
 
 _PATTERNS = {
@@ -22,7 +23,7 @@ _OF_ONE_MODE = {
 
 def modes(
     lam: float,
-    epoch: int,
+    epochs: Sequence[int],
     *,
     effective: Interval,
     leader_percent: Interval,
@@ -35,7 +36,7 @@ def modes(
 
     Args:
         lam: λ.
-        epoch: Epoch of the outputs.
+        epochs: Epochs of the outputs, in ascending order.
         effective: Effective members per mode, mean over trials.
         leader_percent: Weight of the modes that one member wins, in percent, mean over trials.
         members: Number of members M.
@@ -53,21 +54,21 @@ def modes(
     excluded = f" {_left_out(left_out)}" if left_out else ""
     named = _named(patterns, _OF_ONE_MODE if single_mode else _PATTERNS)
     return (
-        f"λ = {lam_text(lam)}: after epoch {epoch}, the effective number of members per mode of "
+        f"λ = {lam_text(lam)}: {after(epochs)}, the effective number of members per mode of "
         "the "
         f"ensemble's outputs is {count}, of {members}, and {modes_won}: {named}.{excluded}"
     )
 
 
-def nothing_learned(lam: float, epoch: int) -> str:
+def nothing_learned(lam: float, epochs: Sequence[int]) -> str:
     """State that the modes of an ensemble at chance level have no meaning.
 
     Args:
         lam: λ.
-        epoch: Epoch of the outputs.
+        epochs: Epochs of the outputs, in ascending order.
     """
     return (
-        f"λ = {lam_text(lam)}: after epoch {epoch}, the ensemble's error is not significantly "
+        f"λ = {lam_text(lam)}: {after(epochs)}, the ensemble's error is not significantly "
         "below chance "
         "level, so it cannot be said which members carry its outputs."
     )

@@ -13,6 +13,7 @@ def result_of(lams=(0.0, 1.0), epochs=(0, 3, 12), trials=3, layers=LAYERS):
     shape = (len(lams), trials, len(epochs), 2, len(layers))
     dims = ("lam", "trial", "epoch", "member", "layer")
     arrays = {name: (dims, random.uniform(0.2, 0.4, shape)) for name, *_ in by_depth.PANELS}
+    arrays["last_epoch"] = (dims[:2], np.full(shape[:2], epochs[-1]))
     coords = {"lam": list(lams), "epoch": list(epochs), "layer": list(layers)}
     return xr.Dataset(arrays, coords=coords)
 
@@ -60,8 +61,9 @@ def test_without_epoch_0_there_is_no_control():
 
 def test_a_lane_that_was_stopped_shows_its_own_last_epoch():
     result = result_of()
-    for array in result.data_vars.values():
-        array[1, :, 2] = np.nan
+    for name, *_ in by_depth.PANELS:
+        result[name][1, :, 2] = np.nan
+    result["last_epoch"][1] = 3
     expected = 100 * result["probe_error"].mean(("member", "trial")).sel(lam=1.0, epoch=3)
     np.testing.assert_allclose(lines(draw(result).axes[0])["$\\lambda = 1$"], expected)
 

@@ -26,7 +26,8 @@ def result():
         {
             name: (("lam", "trial", "epoch", "split"), errors + 0.1 * i)
             for i, name in enumerate(WAYS)
-        },
+        }
+        | {"last_epoch": (("lam", "trial"), np.ones((2, 2), int))},
         coords={"lam": [1.0, 0.0], "trial": [0, 1], "epoch": range(3), "split": ["val", "test"]},
     )
 

@@ -136,7 +136,7 @@ def legend(figure):
 
 
 def test_the_legend_labels_what_is_drawn(result):
-    assert legend(draw(result)) == ["members", "leader", "ensemble"]
+    assert legend(draw(result)) == ["members", "leader", "ensemble", "epoch 3"]
 
 
 def test_the_legend_labels_a_leader_that_only_later_panels_show(result):
@@ -149,7 +149,7 @@ def test_the_legend_labels_a_leader_that_only_later_panels_show(result):
 
 def test_a_single_member_is_not_a_leader():
     figure = draw(made_up([0.0, 1.0], members=1))
-    assert legend(figure) == ["members", "ensemble"]
+    assert legend(figure) == ["members", "ensemble", "epoch 3"]
 
 
 def test_a_lane_without_a_completed_epoch_has_no_panel(result):

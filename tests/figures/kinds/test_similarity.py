@@ -27,6 +27,7 @@ def result_of(lams=(0.0, 1.0), layers=LAYERS, trials=3):
                 ("lam", "trial", "layer"),
                 random.uniform(0.3, 0.9, (*lane, count)),
             ),
+            "last_epoch": (("lam", "trial"), np.full(lane, 12)),
         },
         coords={"lam": list(lams), "epoch": [0, 12], "layer": layers, "other_layer": layers},
     )

@@ -3,6 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from scipy.stats import t as student
 
 from jtdiag import families, names
@@ -129,3 +130,19 @@ def test_a_diverged_trial_is_left_out_and_said(toy):
 def test_a_single_member_is_not_combined(toy):
     result = probe.ask(toy, Options(metrics_only=True))
     assert probe.judge(result.assign_attrs(members=1)) == []
+
+
+def test_trials_whose_kept_epochs_differ_are_all_used():
+    names_of_errors = ("logits_error", "probabilities_error", "vote_error")
+    values = np.full((1, 3, 10, 1), np.nan)
+    values[0, [0, 1, 2], [4, 7, 9], 0] = [0.1, 0.2, 0.3]
+    dims = ("lam", "trial", "epoch", "split")
+    result = xr.Dataset(
+        dict.fromkeys((*names_of_errors, "logits_loss"), (dims, values))
+        | {"last_epoch": (dims[:2], [[4, 7, 9]])},
+        coords={"lam": [1.0], "epoch": np.arange(10), "split": ["test"]},
+        attrs={"members": 2, "combiner": "logits"},
+    )
+    [finding] = probe.judge(result)
+    assert finding.epoch is None
+    assert "each trial (4 to 9), the test error of the same members is 20.0 %" in finding.sentence

@@ -33,8 +33,15 @@ def vote(compared, **changes):
 SENTENCES = [
     (
         wording.combiners(
+            1.0, [4, 7, 9], {"averaged logits": ONE}, {}, own="averaged logits", used=3, trials=3
+        ),
+        "λ = 1: after the last kept epoch of each trial (4 to 9), the test error of the same "
+        "members is 50.0 % with averaged logits.",
+    ),
+    (
+        wording.combiners(
             0.9,
-            12,
+            [12],
             {
                 "averaged logits": around(0.029, 0.003),
                 "averaged probabilities": around(0.03, 0.001),
@@ -60,7 +67,7 @@ SENTENCES = [
     ),
     (
         wording.combiners(
-            0, 1, {"averaged logits": ONE}, {}, own="averaged logits", used=1, trials=2
+            0, [1], {"averaged logits": ONE}, {}, own="averaged logits", used=1, trials=2
         ),
         "λ = 0: after epoch 1, the test error of the same members is 50.0 % with averaged logits, "
         "in 1 of 2 trials (in the others a member diverged or outputs are not kept).",
@@ -68,7 +75,7 @@ SENTENCES = [
     (
         wording.combiners(
             0,
-            1,
+            [1],
             {"averaged logits": ONE, "averaged probabilities": ONE},
             {"averaged probabilities": NOT_TESTED},
             own="averaged logits",

@@ -14,7 +14,9 @@ def result(error, layers=LAYERS, epochs=(0, 4)):
     values[0, :, -1] = error[:, None] + np.array([-0.01, 0.01])[:, None]
     dims = ("lam", "trial", "epoch", "member", "layer")
     coords = {"lam": [0.5], "epoch": list(epochs), "member": [0, 3], "layer": layers}
-    return xr.Dataset({"probe_error": (dims, values)}, coords=coords)
+    last = np.full((1, len(error)), epochs[-1])
+    arrays = {"probe_error": (dims, values), "last_epoch": (dims[:2], last)}
+    return xr.Dataset(arrays, coords=coords)
 
 
 def noisy(means, trials=5, sd=0.002):

@@ -27,6 +27,7 @@ def result_of(members, layers=None, lams=(0.0, 1.0), epochs=(0, 12)):
             ),
             "reference_similarity": ((*lane, "layer"), np.full((len(lams), trials, 4), 0.4)),
             "constant_members": ((*lane, "epoch", "layer"), np.zeros(both.shape)),
+            "last_epoch": (lane, np.full((len(lams), trials), epochs[-1])),
         },
         coords={
             "lam": list(lams),
@@ -126,6 +127,7 @@ def test_lanes_that_end_earlier_are_judged_at_their_own_epoch():
     for name in ("member_similarity", "layer_similarity", "constant_members"):
         result[name].values[1, :, 1] = np.nan
     result["epoch_similarity"].values[1, :, :, 1] = np.nan
+    result["last_epoch"].values[1] = 0
     at_1 = [f for f in judge(result) if f.lam == 1]
     assert {f.epoch for f in at_1} == {0}
     assert [f.rule for f in at_1] == ["members", "members-against-lowest", "layers"]

@@ -5,7 +5,7 @@ import pytest
 from jtdiag.stats import Interval
 from jtdiag_probes.similarity import wording
 
-CONTEXT = wording.Context(lam=0.9, epoch=12, examples=500)
+CONTEXT = wording.Context(lam=0.9, epochs=[12], examples=500)
 START = "λ = 0.9: after epoch 12, "
 
 

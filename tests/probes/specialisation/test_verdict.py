@@ -49,6 +49,7 @@ def result(effective, leader, learned, modes=2):
             "singular_value": ((*lane, "mode"), at_end(sigma, 3)),
             "mode_share": ((*lane, "mode", "member"), np.full((*shape, 3, 4), np.nan)),
             "learned": (lane, at_end(learned)),
+            "last_epoch": (lane[:2], np.where(np.isnan(learned), -1, 5)[None]),
         },
         coords={"lam": [1.0], "epoch": [0, 5], "split": ["test"]},
     )

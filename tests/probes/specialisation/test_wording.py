@@ -13,7 +13,7 @@ SENTENCES = [
     (
         wording.modes(
             1.0,
-            12,
+            [12],
             effective=Interval(1.021, 1.0, 1.042),
             leader_percent=Interval(99.8, 99.2, 100.0),
             members=4,
@@ -29,7 +29,7 @@ SENTENCES = [
     (
         wording.modes(
             0.99,
-            40,
+            [40],
             effective=Interval(1.9, 1.4, 2.4),
             leader_percent=Interval(61, 50, 72),
             members=8,
@@ -47,7 +47,7 @@ SENTENCES = [
     (
         wording.modes(
             0.0,
-            3,
+            [3],
             effective=Interval(1.95, NAN, NAN),
             leader_percent=Interval(100, NAN, NAN),
             members=2,
@@ -60,7 +60,7 @@ SENTENCES = [
         "(independence). 2 trials are left out, in which the ensemble is not better than chance.",
     ),
     (
-        wording.nothing_learned(0.5, 0),
+        wording.nothing_learned(0.5, [0]),
         "λ = 0.5: after epoch 0, the ensemble's error is not significantly below chance level, so "
         "it cannot be said which members carry its outputs.",
     ),
