@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -22,6 +22,7 @@ from jtdiag.figures.styled_figure import StyledFigure
 from jtdiag.figures.venues import Venue
 from jtdiag.probing import credit_facts
 
+_Entry = TypeVar("_Entry")
 # From the palette of Okabe and Ito: distinct for any color vision, and by lightness in grayscale.
 ENSEMBLE = "#000000"
 LEADER = "#D55E00"
@@ -152,15 +153,33 @@ def legend(figure: Figure, order: Sequence[str] = ()) -> None:
             return
 
 
+def panel_legends(panels: Sequence[Axes]) -> None:
+    """Put a legend above each panel, for panels whose lines mean different things."""
+    for panel in panels:
+        handles, labels = panel.get_legend_handles_labels()
+        grid = panel.get_gridspec()
+        for columns in range(len(labels), 0, -1):
+            box = panel.legend(
+                _rowwise(handles, columns),
+                _rowwise(labels, columns),
+                loc="lower center",
+                bbox_to_anchor=(0.5, 1),
+                ncols=columns,
+                columnspacing=1.0,
+                handletextpad=0.4,
+            )
+            cell = panel.figure.bbox.width / (grid.ncols if grid else 1)
+            if box.get_window_extent().width < 0.8 * cell:  # the axes are narrower than their cell
+                break  # else the next legend replaces it
+
+
 def _try_legend(
     figure: Figure, labels: Sequence[str], handles: dict[str, Artist], columns: int
 ) -> bool:
     """Add a legend with a number of columns; remove it again if it is wider than the figure."""
-    # matplotlib fills columns first; this order reads from left to right.
-    rowwise = [labels[i] for first in range(columns) for i in range(first, len(labels), columns)]
     box = figure.legend(
-        [handles[label] for label in rowwise],
-        rowwise,
+        _rowwise([handles[label] for label in labels], columns),
+        _rowwise(labels, columns),
         loc="outside upper center",
         ncols=columns,
         columnspacing=1.4,
@@ -172,6 +191,11 @@ def _try_legend(
     if not fits:
         box.remove()
     return fits
+
+
+def _rowwise(entries: Sequence[_Entry], columns: int) -> list[_Entry]:
+    """Return the entries of a legend, which matplotlib fills by column, to be read by row."""
+    return [entries[i] for first in range(columns) for i in range(first, len(entries), columns)]
 
 
 def lam_text(lam: float) -> str:

@@ -32,7 +32,7 @@ def draw(results: Results) -> Figure:
     figure, axes = panels.in_rows(len(parts), 2.4, share=False, min_width=style.OWN_AXES)
     for draw_panel, ax in zip(parts, axes, strict=True):
         draw_panel(test, ax)
-    style.legend(figure)
+    style.panel_legends(figure.axes)
     return figure
 
 
@@ -42,7 +42,6 @@ def draw_levels(test: xr.Dataset, ax: Axes) -> None:
         if test[name].notnull().any():
             _draw_means(test[name], ax, color=color, linestyle=dash, label=label)
     style.plain_log(ax)
-    style.end_labels(ax, test[names.LAM].values, test)
     ax.set_ylabel("On test (nats)")
 
 
@@ -71,7 +70,6 @@ def draw_gap(test: xr.Dataset, ax: Axes) -> None:
     """Draw the generalization gap (lam, trial) against λ."""
     _draw_means(test["generalisation_gap"], ax, color=style.ENSEMBLE)
     ax.axhline(0, color=style.QUIET, linestyle=":", linewidth=0.8)
-    style.end_labels(ax, test[names.LAM].values, test)
     ax.set_ylabel("Test − training loss (nats)")
 
 

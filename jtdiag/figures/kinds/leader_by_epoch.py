@@ -36,7 +36,7 @@ def draw(results: Results) -> Figure:
         mark_early_epoch(result, panel)
         panel.set_title(f"{title} ($n = {int(lanes.notnull().any(names.EPOCH).sum())}$)")
     for panel in panels.leftmost(axes):
-        panel.set_ylabel("Leader is the final one (%)")
+        panel.set_ylabel("Leads at the end (%)")
     for panel in panels.bottommost(axes):
         panel.set_xlabel("Epoch")
     return figure

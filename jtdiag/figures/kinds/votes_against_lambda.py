@@ -42,7 +42,7 @@ def draw(results: Results) -> Figure:
     right.set_ylabel("Test examples (%)")
     for ax in (left, right):
         style.end_labels(ax, measured[names.LAM].values, result)
-    style.legend(figure)
+    style.panel_legends(figure.axes)
     return figure
 
 
