@@ -415,7 +415,10 @@ def no_rule_fired(skill: float, limit: float) -> str:
     """
     if not math.isfinite(skill):
         return "No rule fired."
-    return f"No rule fired (lowest skill of members but the leaders {skill:.2f}, limit {limit:g})."
+    return (
+        f"No rule fired (lowest median skill of members other than leaders {skill:.2f}, limit "
+        f"{limit:g})."
+    )
 
 
 def rules_without_training() -> str:

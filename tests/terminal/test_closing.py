@@ -114,7 +114,7 @@ def test_without_results_only_what_is_known_is_printed():
 def test_without_alerts_the_last_measured_skill_is_printed_with_its_limit():
     number = [[[0.1, 0.9, np.nan]], [[0.2, 0.3, 0.62]]]  # a lane that stopped after epoch 1
     assert alert_line(evidence(alerts=alerts(number))) == (
-        "No rule fired (lowest skill of members but the leaders 0.62, limit 0.48)."
+        "No rule fired (lowest median skill of members other than leaders 0.62, limit 0.48)."
     )
 
 

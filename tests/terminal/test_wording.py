@@ -201,7 +201,7 @@ SENTENCES = [
     (wording.alerts({}), ""),
     (
         wording.no_rule_fired(0.621, 0.48),
-        "No rule fired (lowest skill of members but the leaders 0.62, limit 0.48).",
+        "No rule fired (lowest median skill of members other than leaders 0.62, limit 0.48).",
     ),
     (wording.no_rule_fired(float("nan"), 0.48), "No rule fired."),
     (
