@@ -9,7 +9,7 @@ from reproduction_study.quantities import Cell, Pooled
 
 NARROW, WIDE = "conv-w4", "conv-w16"
 SHALLOW, DEEP = "conv-d2", "conv-d8"
-DENSE = "densenet-10"
+DENSE, DEEP_DENSE = "densenet-10", "densenet-16"
 
 
 def errors(measured: Measured, comparisons: int, runs: tuple[str, ...]) -> Pooled:
@@ -70,6 +70,7 @@ CLAIMS = (
     ),
     _difference("Table 2", "λ = 1 is worse than independent training: width 16", WIDE, 1.0, 0.0),
     _difference("Table 2", "the same for DenseNets of depth 10", DENSE, 1.0, 0.0),
+    _difference("Table 2", "the same for DenseNets of depth 16", DEEP_DENSE, 1.0, 0.0),
     Claim(
         source="Fig. 5",
         statement="at λ = 1 one network has strong filters: median member's over the strongest",
