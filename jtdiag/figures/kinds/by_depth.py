@@ -48,8 +48,9 @@ def draw_on(values: xr.DataArray, last: xr.DataArray, ax: Axes) -> None:
         means = _means(untrained)
         line = {"color": style.QUIET, "linestyle": ":", "marker": "", "label": "before training"}
         error_bars.draw(ax, x, means, **line)
+    at_end = at_last_epoch(values, last)
     for lam in values[names.LAM].values:
-        at_lam = at_last_epoch(values, last).sel({names.LAM: lam})
+        at_lam = at_end.sel({names.LAM: lam})
         if at_lam.notnull().any():
             means = _means(at_lam)
             line = style.lam_line(float(lam))

@@ -120,7 +120,7 @@ def judge(result: xr.Dataset) -> list[Finding]:
     on_test = result.sel({names.SPLIT: names.TEST})
     at_end = at_last_epoch(on_test, on_test[LAST_EPOCH])
     at_lams = {float(lam): _with_outputs(at_end.sel({names.LAM: lam})) for lam in at_end[names.LAM]}
-    at_lams = {lam: own for lam, own in at_lams.items() if np.isfinite(own["logits_loss"]).any()}
+    at_lams = {lam: at for lam, at in at_lams.items() if np.isfinite(at["logits_loss"]).any()}
     own = f"{result.attrs['combiner']}_error"
     others = sum(
         int(np.isfinite(at_lam[name]).any())
